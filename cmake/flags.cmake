@@ -1,0 +1,71 @@
+# Compiler and linker flags of all targets, by kind of build.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# Static libraries end up in position independent executables too; "-pie" is in targets.cmake.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Kind of build" FORCE)
+endif()
+
+# NDEBUG is never set: REQUIRE and assert stay on in release.
+# -g1: stack traces have lines, and the debug information stays small.
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+set(WARMPOOL_SANITIZE "" CACHE STRING "empty, address (with undefined), thread or fuzz")
+set_property(CACHE WARMPOOL_SANITIZE PROPERTY STRINGS "" address thread fuzz)
+option(WARMPOOL_WERROR "Warnings are errors" ON)
+
+# Every target of ours links this one; third-party headers never see it (they are SYSTEM).
+add_library(warmpool_warnings INTERFACE)
+target_compile_options(warmpool_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  $<$<BOOL:${WARMPOOL_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 warns about its own std::string at -O2 (GCC bug 105651).
+  target_compile_options(warmpool_warnings INTERFACE -Wno-restrict)
+endif()
+# Includes are written from the root of the repository: "pool/ids.hpp".
+target_include_directories(warmpool_warnings INTERFACE ${PROJECT_SOURCE_DIR})
+
+if(WARMPOOL_SANITIZE STREQUAL "")
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
+  # _FORTIFY_SOURCE needs an optimised build; the undefine avoids a clash where the compiler sets its own.
+  add_compile_options($<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
+  add_compile_options($<$<CONFIG:Debug>:-D_GLIBCXX_ASSERTIONS>)
+else()
+  if(WARMPOOL_SANITIZE STREQUAL "address")
+    set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=all)
+  elseif(WARMPOOL_SANITIZE STREQUAL "thread")
+    set(sanitize -fsanitize=thread)
+    # The thread sanitizer does not know fences, g++ says so (Asio has one), and -Werror would end the build.
+    add_compile_options(-Wno-tsan)
+  elseif(WARMPOOL_SANITIZE STREQUAL "fuzz")
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+      message(FATAL_ERROR "WARMPOOL_SANITIZE=fuzz needs clang++ (libFuzzer); use: cmake --preset fuzz")
+    endif()
+    set(sanitize -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  else()
+    message(FATAL_ERROR "WARMPOOL_SANITIZE=${WARMPOOL_SANITIZE}: must be empty, address, thread or fuzz")
+  endif()
+  add_compile_options(${sanitize} -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
+  add_link_options(${sanitize})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Instrumented code confuses g++'s flow analysis: false alarms only under sanitizers.
+    target_compile_options(warmpool_warnings INTERFACE -Wno-maybe-uninitialized)
+  endif()
+endif()

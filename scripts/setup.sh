@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs what building and testing warmpool needs on Debian 12, and nothing that is there already.
+# Silent and well under a second when nothing is missing, so that every other script can call it first.
+set -euo pipefail
+
+packages=(
+  # Build tools.
+  g++ cmake ninja-build ccache git
+  # Second compiler and its runtime (libFuzzer) for the fuzzers, and the formatter that the gate runs.
+  clang libclang-rt-dev clang-format
+  # Libraries: see the table in docs/architecture.md, section 5.
+  libboost-dev libmsgpack-cxx-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
+  nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
+  # Tests and benchmarks.
+  libgtest-dev libgmock-dev libbenchmark-dev strace python3 python3-msgpack procps
+)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+command -v dpkg-query >/dev/null || fail "this script knows Debian only (dpkg-query not found).
+setup: on another system install the equivalents of: ${packages[*]}"
+
+# One dpkg-query for all: it prints a line for each package it knows, so what has no line is missing.
+installed=$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep -qxF "$package installed" <<<"$installed" || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || fail "missing packages: ${missing[*]}
+setup: you are not root and there is no sudo. Ask an administrator to run:
+setup:   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+  # "env" because sudo drops variables of the caller.
+  as_root=(sudo)
+fi
+
+# "timeout" of the lock: another apt (unattended upgrades) may hold it for a moment.
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+    -o Dpkg::Use-Pty=0 "$@"
+}
+install_missing() { apt update && apt install -y --no-install-recommends "${missing[@]}"; }
+
+say "installing ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Mirrors fail for a moment now and then; a second try costs nothing and saves a morning.
+if ! install_missing >"$log" 2>&1; then
+  say "apt failed, trying once more in 5 s"
+  sleep 5
+  install_missing >"$log" 2>&1 || { cat "$log" >&2; fail "apt could not install: ${missing[*]} (its words are above)"; }
+fi
+say "done"
