@@ -1,0 +1,92 @@
+// Every option that warmpool has: two tables of rows (of the pool, of a worker class). Help,
+// documentation, range checks, the command line, TOML keys and `config show` come from the rows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "pool/result.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+// Options of the whole pool. Defaults, ranges and meaning: pool_option_rows().
+struct Options {
+  // What clients may ask for, and what holds where they say nothing.
+  std::uint64_t priority{}, retries{}, crashes_max{}, interruptions_max{};
+  Duration timeout{}, backoff_first{}, backoff_max{};
+  std::uint64_t tasks_max{}, payload_bytes_max{}, payload_bytes_total_max{}, result_bytes_max{};
+  std::uint64_t dead_max{}, dead_bytes_max{}, results_max{}, results_bytes_max{}, keys_max{};
+  Duration dead_age_max{}, results_age_max{}, keys_age_max{};
+  // Order and placement.
+  Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, recall_after{};
+  // Workers.
+  Duration heartbeat_interval{}, unresponsive_after{}, dead_after{}, start_timeout{};
+  Duration cancel_grace{}, term_grace{}, drain_timeout{};
+  std::uint64_t restarts_max{}, restart_multiplier{};
+  Duration restart_cooldown{}, restart_backoff_max{};
+  // The daemon.
+  std::string runtime_dir, fifo_dir, store, log_level, log_file, launch_path, socket_group;
+  std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
+  Duration frame_timeout{}, sample_interval{};
+};
+
+// Options of one worker class. Defaults, ranges and meaning: class_option_rows().
+struct ClassOptions {
+  std::string name, working_directory, user, strategy;
+  std::vector<std::string> command, environment, types;
+  std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
+  bool types_later{}, critical{}, beatless{};
+};
+
+enum class OptionKind : std::uint8_t { Time, Bytes, Count, Flag, Text, Choice, Texts };
+
+template <class Owner>
+using OptionField = std::variant<Duration Owner::*, std::uint64_t Owner::*, bool Owner::*,
+                                 std::string Owner::*, std::vector<std::string> Owner::*>;
+
+template <class Owner>
+struct OptionRow {
+  std::string_view name;  // TOML key; on the command line --name with '-' for '_'
+  OptionKind kind;
+  std::string_view default_text;
+  std::string_view minimum, maximum;  // of times, bytes and counts; of a choice: "a|b|c" in minimum
+  bool reloadable;                    // takes effect on SIGHUP; else at the next start
+  OptionField<Owner> field;
+  std::string_view help;
+};
+
+std::span<const OptionRow<Options>> pool_option_rows();
+std::span<const OptionRow<ClassOptions>> class_option_rows();
+
+// All defaults applied.
+Options default_options();
+ClassOptions default_class_options();
+
+// Sets one option from text ("5s", "512MiB", "20", "true", "least-loaded"; Texts: one element is
+// appended). Errors: names the option, what was given and what is allowed.
+Result<void> set_option(Options& options, std::string_view name, std::string_view text);
+Result<void> set_option(ClassOptions& options, std::string_view name, std::string_view text);
+
+// The value as set_option would take it. Texts are joined with a blank.
+std::string option_text(const Options& options, const OptionRow<Options>& row);
+std::string option_text(const ClassOptions& options, const OptionRow<ClassOptions>& row);
+
+// Checks what no single row can: dead_after > unresponsive_after > heartbeat_interval, min <= size
+// <= max and the like. Errors: the first that is broken, with the values.
+Result<void> check_options(const Options& options);
+Result<void> check_options(const ClassOptions& options);
+
+// Units: ns us ms s m h d, may be joined ("1h30m"); "0" needs none. Bounds: 0 .. kDurationMax.
+Result<Duration> parse_duration(std::string_view text);
+// Units: B KiB MiB GiB (1024) and kB MB GB (1000); a bare number is bytes.
+Result<std::uint64_t> parse_bytes(std::string_view text);
+Result<std::uint64_t> parse_count(std::string_view text);
+std::string duration_text(Duration duration);
+std::string bytes_text(std::uint64_t bytes);
+
+}  // namespace warmpool

@@ -1,0 +1,228 @@
+// The closed vocabularies that core, wire and people share. Each is one table: the numbers go over
+// the wire and into the store and never change; the names are what people read and type.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace warmpool {
+
+template <class Enum>
+struct Word {
+  Enum value;
+  std::string_view name;
+  std::string_view meaning;
+};
+
+template <class Enum>
+struct Words;  // specialised below: static constexpr std::array<Word<Enum>, N> rows
+
+template <class Enum>
+constexpr std::string_view name_of(Enum value) {
+  for (const auto& row : Words<Enum>::rows) {
+    if (row.value == value) return row.name;
+  }
+  return "unknown";
+}
+
+template <class Enum>
+constexpr std::optional<Enum> find_word(std::string_view name) {
+  for (const auto& row : Words<Enum>::rows) {
+    if (row.name == name) return row.value;
+  }
+  return std::nullopt;
+}
+
+template <class Enum>
+constexpr bool is_word(std::uint64_t number) {
+  for (const auto& row : Words<Enum>::rows) {
+    if (static_cast<std::uint64_t>(row.value) == number) return true;
+  }
+  return false;
+}
+
+// What a handler says of its run.
+enum class Outcome : std::uint8_t { Done, Failed, FailedForGood, RetryAfter, Held };
+template <>
+struct Words<Outcome> {
+  static constexpr std::array<Word<Outcome>, 5> rows{{
+      {Outcome::Done, "done", "finished, with a result"},
+      {Outcome::Failed, "failed", "failed; may be tried again within its retries"},
+      {Outcome::FailedForGood, "failed-for-good", "failed; no retry can help: a dead letter at once"},
+      {Outcome::RetryAfter, "retry-after", "failed; to be tried again after the time given"},
+      {Outcome::Held, "held", "waits for a person to release it"},
+  }};
+};
+
+// How a round of a task ended.
+enum class Verdict : std::uint8_t { Done, Dead, Cancelled, Expired, Skipped };
+template <>
+struct Words<Verdict> {
+  static constexpr std::array<Word<Verdict>, 5> rows{{
+      {Verdict::Done, "done", "its handler finished it"},
+      {Verdict::Dead, "dead", "out of budget or failed for good; kept as a dead letter"},
+      {Verdict::Cancelled, "cancelled", "somebody cancelled it"},
+      {Verdict::Expired, "expired", "it waited longer than its expiry or missed its deadline"},
+      {Verdict::Skipped, "skipped", "a task it depends on did not succeed"},
+  }};
+};
+
+enum class TaskState : std::uint8_t {
+  Recording, Ready, Delayed, Blocked, Held, Running, Done, Dead, Cancelled, Expired, Skipped
+};
+template <>
+struct Words<TaskState> {
+  static constexpr std::array<Word<TaskState>, 11> rows{{
+      {TaskState::Recording, "recording", "waits for the store to keep its last change"},
+      {TaskState::Ready, "ready", "may start as soon as a worker is free"},
+      {TaskState::Delayed, "delayed", "waits for a time: a delay, a run-at or a retry"},
+      {TaskState::Blocked, "blocked", "waits for other tasks"},
+      {TaskState::Held, "held", "waits for a reason that somebody or something must lift"},
+      {TaskState::Running, "running", "is with a worker"},
+      {TaskState::Done, "done", "settled: done"},
+      {TaskState::Dead, "dead", "settled: in the dead letter queue"},
+      {TaskState::Cancelled, "cancelled", "settled: cancelled"},
+      {TaskState::Expired, "expired", "settled: expired"},
+      {TaskState::Skipped, "skipped", "settled: skipped"},
+  }};
+};
+
+// Why an attempt ended. The middle column of R2's budgets: what each costs is in budget.hpp.
+enum class EndCause : std::uint8_t {
+  Done, Failed, FailedForGood, RetryAfter, Held, Timeout, Crashed, Memory, Hung,
+  Suspect, Recalled, Drained, Interrupted, Cancelled, NeverStarted, Deadline, Expired, Dropped
+};
+template <>
+struct Words<EndCause> {
+  static constexpr std::array<Word<EndCause>, 18> rows{{
+      {EndCause::Done, "done", "the handler finished"},
+      {EndCause::Failed, "failed", "the handler failed"},
+      {EndCause::FailedForGood, "failed-for-good", "the handler said that no retry can help"},
+      {EndCause::RetryAfter, "retry-after", "the handler asked for another try later"},
+      {EndCause::Held, "held", "the handler handed it to a person"},
+      {EndCause::Timeout, "timeout", "it ran longer than its timeout"},
+      {EndCause::Crashed, "crashed", "its worker died while it ran"},
+      {EndCause::Memory, "memory", "its worker was killed for memory while it ran"},
+      {EndCause::Hung, "hung", "its worker was stopped or wedged while it ran"},
+      {EndCause::Suspect, "suspect", "its worker died with several tasks in hand; nothing charged"},
+      {EndCause::Recalled, "recalled", "taken back before it started; nothing charged"},
+      {EndCause::Drained, "drained", "its worker was drained; nothing charged"},
+      {EndCause::Interrupted, "interrupted", "the daemon ended while it ran"},
+      {EndCause::Cancelled, "cancelled", "cancelled while it ran"},
+      {EndCause::NeverStarted, "never-started", "its worker ended before it began; nothing charged"},
+      {EndCause::Deadline, "deadline", "the deadline of the whole task passed"},
+      {EndCause::Expired, "expired", "it waited longer than its expiry"},
+      {EndCause::Dropped, "dropped", "its client left and had asked for that to cancel it"},
+  }};
+};
+
+// What an ended attempt is charged to (requirements R2).
+enum class Charge : std::uint8_t { Nothing, Failure, Crash, Interruption };
+template <>
+struct Words<Charge> {
+  static constexpr std::array<Word<Charge>, 4> rows{{
+      {Charge::Nothing, "nothing", "a free end"},
+      {Charge::Failure, "failure", "counts against retries"},
+      {Charge::Crash, "crash", "counts against crashes_max"},
+      {Charge::Interruption, "interruption", "counts against interruptions_max"},
+  }};
+};
+
+// Why a task or a lane waits. Bit numbers.
+enum class Hold : std::uint8_t { Paused, Breaker, Rate, Lock, Dependency, Memory, Suspect, Manual };
+template <>
+struct Words<Hold> {
+  static constexpr std::array<Word<Hold>, 8> rows{{
+      {Hold::Paused, "paused", "its type is paused; resume it"},
+      {Hold::Breaker, "breaker", "its type fails too often; opens again by itself"},
+      {Hold::Rate, "rate", "its rate limit is used up for now"},
+      {Hold::Lock, "lock", "a lock it needs is taken"},
+      {Hold::Dependency, "dependency", "a task it depends on has not settled"},
+      {Hold::Memory, "memory", "its memory does not fit beside what runs"},
+      {Hold::Suspect, "suspect", "it may have killed a worker; runs next, alone on a worker"},
+      {Hold::Manual, "manual", "held for a person; release or cancel it"},
+  }};
+};
+
+// A place in a class, and the worker in it.
+enum class SlotState : std::uint8_t {
+  Starting, Ready, Running, Completing, Draining, Recovery, Backoff, Failed, Gone
+};
+template <>
+struct Words<SlotState> {
+  static constexpr std::array<Word<SlotState>, 9> rows{{
+      {SlotState::Starting, "starting", "its process was asked for and has not said hello"},
+      {SlotState::Ready, "ready", "idle, may be given a task"},
+      {SlotState::Running, "running", "has at least one task in hand"},
+      {SlotState::Completing, "completing", "was asked to end, has nothing in hand; its exit is awaited"},
+      {SlotState::Draining, "draining", "finishes what it has in hand and is given nothing more"},
+      {SlotState::Recovery, "recovery", "is being killed; its exit is awaited"},
+      {SlotState::Backoff, "backoff", "waits before its next start"},
+      {SlotState::Failed, "failed", "died too often before being of use; tries again by itself"},
+      {SlotState::Gone, "gone", "removed"},
+  }};
+};
+
+// Why a worker ended or is being ended. One list for the order and for the observation.
+enum class ExitCause : std::uint8_t {
+  Requested, Exited, Signalled, SpawnFailed, StartTimeout, Unresponsive, Stopped, Timeout,
+  Cancel, ChannelClosed, Protocol, Memory, OutOfMemory, Shutdown
+};
+template <>
+struct Words<ExitCause> {
+  static constexpr std::array<Word<ExitCause>, 14> rows{{
+      {ExitCause::Requested, "requested", "was asked to end and did"},
+      {ExitCause::Exited, "exited", "ended by itself with a status"},
+      {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
+      {ExitCause::SpawnFailed, "spawn-failed", "could not be started"},
+      {ExitCause::StartTimeout, "start-timeout", "did not say hello in time"},
+      {ExitCause::Unresponsive, "unresponsive", "idle and silent for longer than dead_after"},
+      {ExitCause::Stopped, "stopped", "was stopped by a signal for longer than dead_after"},
+      {ExitCause::Timeout, "timeout", "did not end a task whose time was up"},
+      {ExitCause::Cancel, "cancel", "did not end a task that was cancelled"},
+      {ExitCause::ChannelClosed, "channel-closed", "closed its channel and lived on"},
+      {ExitCause::Protocol, "protocol", "broke the protocol"},
+      {ExitCause::Memory, "memory", "was over its hard memory limit"},
+      {ExitCause::OutOfMemory, "out-of-memory", "was killed by the kernel for memory"},
+      {ExitCause::Shutdown, "shutdown", "was ended because the pool stops"},
+  }};
+};
+
+// How surely an accepted task is kept.
+enum class Durability : std::uint8_t { Full, Relaxed, None };
+template <>
+struct Words<Durability> {
+  static constexpr std::array<Word<Durability>, 3> rows{{
+      {Durability::Full, "full", "acknowledged after it is on disk"},
+      {Durability::Relaxed, "relaxed", "acknowledged after it is written, before it is synced"},
+      {Durability::None, "none", "kept in memory only"},
+  }};
+};
+
+// What a payload or a result is, for people and programs that print it.
+enum class Content : std::uint8_t { Bytes, Utf8, Json, Msgpack };
+template <>
+struct Words<Content> {
+  static constexpr std::array<Word<Content>, 4> rows{{
+      {Content::Bytes, "bytes", "opaque bytes"},
+      {Content::Utf8, "utf8", "UTF-8 text"},
+      {Content::Json, "json", "a JSON document"},
+      {Content::Msgpack, "msgpack", "a msgpack object"},
+  }};
+};
+
+// Which step made a running attempt end that was told to.
+enum class Rung : std::uint8_t { NotRunning, Frame, Term, Kill };
+template <>
+struct Words<Rung> {
+  static constexpr std::array<Word<Rung>, 4> rows{{
+      {Rung::NotRunning, "not-running", "it was not with a worker"},
+      {Rung::Frame, "frame", "its handler heeded the cancel frame"},
+      {Rung::Term, "term", "its worker ended at SIGTERM"},
+      {Rung::Kill, "kill", "its worker was killed"},
+  }};
+};
+
+}  // namespace warmpool
