@@ -1,0 +1,128 @@
+// Everything that the pool can ask for. Order: commands to one destination are carried out in the
+// order given; all commands of a turn are carried out after its Tick.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/notification.hpp"
+#include "pool/record.hpp"
+#include "pool/refusal.hpp"
+#include "pool/time.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::command {
+
+// The answers to requests; each request gets exactly one, unless its client is gone.
+
+// To a Submit, after its record is kept. `duplicate`: an earlier task with this key.
+struct Accepted {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+  bool duplicate;
+};
+
+struct Refused {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+  Refusal code;
+  Duration retry_after;  // 0: it makes no sense to try again
+};
+
+// To a Cancel, when the task has settled as cancelled and that is kept.
+struct Cancelled {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+  Rung rung;
+};
+
+// To everything else. For Scale: sizes before and after; for Drain and Stop: what is left.
+struct Completed {
+  ClientId client;
+  RequestId request;
+  std::uint64_t before, after;
+};
+
+// --- workers -------------------------------------------------------------------------------------
+
+struct Spawn {
+  WorkerId worker;
+  SlotId slot;
+  ClassId worker_class;
+};
+
+struct Assign {
+  WorkerId worker;
+  AttemptKey key;
+  TypeId type;
+  Duration timeout;
+  Duration deadline_left;  // of the whole; 0: none
+  std::uint16_t failures, crashes;
+};
+
+struct CancelAttempt {
+  WorkerId worker;
+  AttemptKey key;
+  EndCause cause;
+};
+
+struct Recall {
+  WorkerId worker;
+  AttemptKey key;
+};
+
+// Ask it to finish and end.
+struct Retire {
+  WorkerId worker;
+};
+
+// Signal the process (Term), or kill it with all its descendants (Kill).
+enum class Force : std::uint8_t { Term, Kill };
+struct EndWorker {
+  WorkerId worker;
+  Force force;
+  ExitCause cause;
+};
+
+// --- store, subscribers, life --------------------------------------------------------------------
+
+struct Persist {
+  RecordNumber number;
+  Record record;
+};
+
+// The round is over and that is kept: whoever waits for it may be told.
+struct Announce {
+  TaskId task;
+  std::uint16_t round, attempt;
+  Verdict verdict;
+  EndCause cause;
+  record::Used used;
+};
+
+struct Notify {
+  Notification notification;
+};
+
+// Stop has been carried out: no worker is left. `lost` tasks were still unsettled.
+struct Finished {
+  std::uint64_t lost;
+};
+
+}  // namespace warmpool::command
+
+namespace warmpool {
+
+using Command =
+    std::variant<command::Accepted, command::Refused, command::Cancelled, command::Completed,
+                 command::Spawn, command::Assign, command::CancelAttempt, command::Recall,
+                 command::Retire, command::EndWorker, command::Persist, command::Announce,
+                 command::Notify, command::Finished>;
+
+using Commands = std::vector<Command>;
+
+}  // namespace warmpool

@@ -1,0 +1,192 @@
+// Everything that can happen to the pool. The core takes one at a time; the daemon and the
+// simulator make them. What they promise is in contracts 1 to 9 of docs/architecture.md.
+#pragma once
+
+#include <array>
+#include <variant>
+
+#include "pool/ids.hpp"
+#include "pool/options.hpp"
+#include "pool/task_spec.hpp"
+#include "pool/time.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::event {
+
+// --- configuration -------------------------------------------------------------------------------
+
+// Order: before any event that names the class. Declaring a known class again changes its options.
+struct ClassDeclared {
+  ClassId worker_class;
+  ClassOptions options;
+};
+
+// A new name of a task type. Bounds: at most 8 classes serve one type; the first is preferred.
+// `count` may be 0: the type waits until a class serves it. May come again with other classes.
+struct TypeDeclared {
+  TypeId type;
+  std::array<ClassId, 8> classes{};
+  std::uint8_t count = 0;
+};
+
+struct OptionsChanged {
+  Options options;
+};
+
+// --- clients -------------------------------------------------------------------------------------
+
+struct Submit {
+  ClientId client;
+  RequestId request;
+  TaskSpec spec;
+};
+
+struct Cancel {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+};
+
+// All that this client asked to be cancelled on disconnect is; no more replies go to it.
+struct ClientGone {
+  ClientId client;
+};
+
+struct RetryDead {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+};
+
+struct RemoveDead {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+};
+
+// A task that its handler held for a person may run again.
+struct Release {
+  ClientId client;
+  RequestId request;
+  TaskId task;
+};
+
+enum class ScaleMode : std::uint8_t { To, Up, Down };
+
+struct Scale {
+  ClientId client;
+  RequestId request;
+  ClassId worker_class;
+  ScaleMode mode;
+  std::uint16_t number;
+};
+
+struct PauseType {
+  ClientId client;
+  RequestId request;
+  TypeId type;
+  bool paused;
+};
+
+// On: nothing new is accepted, what was accepted is worked off. Off: accepts again.
+struct Drain {
+  ClientId client;
+  RequestId request;
+  bool on;
+};
+
+// Ends the pool: nothing new is started; what runs gets drain_timeout (none if `now`).
+struct Stop {
+  ClientId client;  // 0 when a signal asked
+  RequestId request;
+  bool now;
+};
+
+// --- workers -------------------------------------------------------------------------------------
+
+// The worker said hello. `credits` is what it may hold at once, at least 1.
+struct WorkerReady {
+  WorkerId worker;
+  std::uint8_t credits;
+  bool recall;  // has the feature
+};
+
+struct WorkerBeat {
+  WorkerId worker;
+};
+
+// The kernel says that its process is stopped (state T), or goes on.
+struct WorkerStopped {
+  WorkerId worker;
+  bool stopped;
+};
+
+// Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
+struct WorkerBroken {
+  WorkerId worker;
+  ExitCause cause;  // ChannelClosed or Protocol
+};
+
+// Order: the last event of its worker. Also the end of a spawn that failed.
+// `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
+// SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
+struct WorkerExited {
+  WorkerId worker;
+  ExitCause cause;
+  std::int32_t code;
+};
+
+struct AttemptAnswered {
+  WorkerId worker;
+  AttemptKey key;
+  Outcome outcome;
+  Duration retry_after{};  // of Outcome::RetryAfter
+  Duration service{};      // what the worker measured; bounded by 65,535 us
+  std::uint32_t result_bytes = 0;
+};
+
+struct AttemptProgressed {
+  WorkerId worker;
+  AttemptKey key;
+};
+
+// `returned`: the worker had not started it and has forgotten it. Else it runs.
+struct RecallAnswered {
+  WorkerId worker;
+  AttemptKey key;
+  bool returned;
+};
+
+// --- store and time ------------------------------------------------------------------------------
+
+// Every record up to and with this number is kept as its durability asks.
+struct Persisted {
+  RecordNumber through;
+};
+
+// The store takes new work, or refuses it (full, broken).
+struct StoreState {
+  bool accepting;
+};
+
+// The wall clock of `now` is this. At the start, and whenever it moved against the monotonic one.
+struct WallStepped {
+  WallTime wall;
+};
+
+// Order: the last event of each turn. Deadlines are judged and tasks are assigned here.
+struct Tick {};
+
+}  // namespace warmpool::event
+
+namespace warmpool {
+
+using Event = std::variant<
+    event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit, event::Cancel,
+    event::ClientGone, event::RetryDead, event::RemoveDead, event::Release, event::Scale,
+    event::PauseType, event::Drain, event::Stop, event::WorkerReady, event::WorkerBeat,
+    event::WorkerStopped, event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
+    event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::StoreState,
+    event::WallStepped, event::Tick>;
+
+}  // namespace warmpool

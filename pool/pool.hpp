@@ -1,0 +1,64 @@
+// The pool: decides, touches nothing. One object runs in the daemon and in the simulator.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pool/command.hpp"
+#include "pool/event.hpp"
+#include "pool/options.hpp"
+#include "pool/record.hpp"
+#include "pool/view.hpp"
+
+namespace warmpool {
+
+// What a life begins with. `secret` is drawn from the kernel, fresh in each life: tokens of
+// attempts are keyed with it. `jitter_seed` drives retry jitter, so that a run can be repeated.
+struct Genesis {
+  std::uint64_t life = 1;  // from 1; task ids of this life start with it
+  std::array<std::uint64_t, 2> secret{};
+  std::uint64_t jitter_seed = 0;
+  Instant now;
+  WallTime wall;
+  Options options = default_options();
+};
+
+// Order: replay() of all records of earlier lives first (or none), then step(). `now` never goes
+//   back. A turn is any number of events, then Tick, then its commands are carried out.
+// Bounds: 65,535 slots; tasks by options.tasks_max. Threads: one at a time. Blocks: never.
+// Errors: none; a request that cannot be met is a Refused command, a broken contract ends the
+//   process.
+class Pool {
+ public:
+  explicit Pool(const Genesis& genesis);
+  ~Pool();
+  Pool(Pool&&) noexcept;
+  Pool& operator=(Pool&&) noexcept;
+
+  // Appends what is to be done to `out`.
+  void step(Instant now, const Event& event, Commands& out);
+
+  // When the next Tick is due though nothing happened; kNever if none. May be early, never late.
+  Instant next_deadline() const;
+
+  // A record of an earlier life, in order; classes and types are declared first. Attempts that
+  // were started and have no end are closed as interrupted by finish_replay().
+  void replay(const Record& record);
+  void finish_replay(Instant now, Commands& out);
+
+  Snapshot snapshot() const;
+  Counters counters() const;
+  QueueView queue() const;
+  std::optional<SlotView> slot(SlotId slot) const;
+  // Live tasks, dead letters, and settled ones whose record is not yet kept.
+  std::optional<TaskView> task(TaskId task) const;
+  // In order of id. Cost: one pass over all tasks the core holds.
+  std::vector<TaskView> list(const TaskQuery& query) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace warmpool

@@ -1,0 +1,104 @@
+// What the core shows of itself: copies, for status pages, oracles and tests.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/record.hpp"
+#include "pool/time.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool {
+
+// Since the store was made (rounds) or since this life began (the rest).
+// accepted = done + dead + cancelled + expired + skipped + waiting + running, at any time.
+struct Counters {
+  std::uint64_t accepted = 0;  // rounds: first ones and revived ones
+  std::array<std::uint64_t, 5> settled{};  // rounds by Verdict
+  std::uint64_t attempts = 0, spawns = 0, exits = 0;
+  std::uint64_t failures = 0, crashes = 0, interruptions = 0;      // charged
+  std::uint64_t suspects = 0, recalls = 0, free_ends = 0;          // not charged
+  std::uint64_t refused_submits = 0, refused_results = 0, duplicates = 0;
+  std::uint64_t unproductive_deaths = 0, zombies = 0;
+};
+
+struct QueueView {
+  std::uint64_t recording = 0, ready = 0, delayed = 0, blocked = 0, held = 0, running = 0;
+  std::uint64_t dead_letters = 0, payload_bytes = 0;
+  Duration oldest_ready{};  // age of the first of the oldest lane
+  std::uint64_t waiting() const { return recording + ready + delayed + blocked + held; }
+};
+
+struct AttemptView {
+  AttemptKey key;
+  TypeId type;
+  Instant assigned_at, started_at, deadline;
+  bool started = false, cancelling = false;
+};
+
+struct SlotView {
+  SlotId slot;
+  std::uint16_t index = 0;  // in its class: the n of "worker-n"
+  ClassId worker_class;
+  WorkerId worker;  // 0 while there is none
+  SlotState state{};
+  ExitCause last_cause{};
+  bool unresponsive = false, stopped = false;
+  std::uint8_t credits = 0;
+  std::uint32_t unproductive_deaths = 0;  // in a row
+  std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
+  Duration busy_time{};
+  Instant spawned_at, ready_at, last_heard, state_since, retry_at;
+  std::vector<AttemptView> attempts_held;
+};
+
+struct ClassView {
+  ClassId worker_class;
+  std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0;
+  std::uint32_t capacity = 0, in_flight = 0;
+};
+
+struct TypeView {
+  TypeId type;
+  bool paused = false;
+  std::uint64_t waiting = 0;
+  Duration service{};  // smoothed
+  bool service_known = false;
+};
+
+struct TaskView {
+  TaskId task;
+  TypeId type;
+  TenantId tenant;
+  TaskState state{};
+  std::uint8_t priority = 0, holds = 0;  // bits by Hold
+  std::uint16_t round = 0, attempt = 0, retries = 0, crashes_max = 0;
+  record::Used used;
+  WorkerId worker;
+  Instant accepted_at, eligible_at;
+  Duration timeout;
+  EndCause last_cause{};
+  std::uint32_t payload_bytes = 0;
+};
+
+struct Snapshot {
+  Instant now;
+  Counters counters;
+  QueueView queue;
+  std::vector<ClassView> classes;
+  std::vector<SlotView> slots;
+  std::vector<TypeView> types;
+  bool draining = false, stopping = false, store_accepting = true;
+};
+
+struct TaskQuery {
+  TaskId after;  // only ids above
+  std::uint32_t limit = 100;
+  std::optional<TaskState> state{};
+  std::optional<TypeId> type{};
+};
+
+}  // namespace warmpool
