@@ -1,0 +1,319 @@
+// One table for each owner, and generic code over the rows. A row holds a pointer to its member, so
+// that no switch over names exists anywhere: help, TOML, command line and docs walk the rows.
+#include "pool/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <type_traits>
+
+namespace warmpool {
+namespace {
+
+using K = OptionKind;
+
+constexpr std::array kPoolRows{
+#include "pool/options_pool.inc"
+};
+
+constexpr std::array kClassRows{
+#include "pool/options_class.inc"
+};
+
+Error bad(std::string_view name, std::string_view text, std::string_view allowed) {
+  return {0, std::string(name) + " = '" + std::string(text) + "': " + std::string(allowed)};
+}
+
+std::string range_text(std::string_view minimum, std::string_view maximum, std::string_view what) {
+  return "give " + std::string(what) + " from " + std::string(minimum) + " to " +
+         std::string(maximum);
+}
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+
+constexpr std::array<Unit, 7> kTimeUnits{{{"ns", 1},
+                                          {"us", 1'000},
+                                          {"ms", 1'000'000},
+                                          {"s", 1'000'000'000},
+                                          {"m", 60'000'000'000},
+                                          {"h", 3'600'000'000'000},
+                                          {"d", 86'400'000'000'000}}};
+constexpr std::array<Unit, 8> kByteUnits{{{"", 1},
+                                          {"B", 1},
+                                          {"KiB", 1LL << 10},
+                                          {"MiB", 1LL << 20},
+                                          {"GiB", 1LL << 30},
+                                          {"kB", 1'000},
+                                          {"MB", 1'000'000},
+                                          {"GB", 1'000'000'000}}};
+
+struct Part {
+  std::uint64_t number;
+  std::string_view unit;
+  std::size_t length;
+};
+
+// A number and the letters after it. Errors: nullopt where there is no number or it is too large.
+std::optional<Part> read_part(std::string_view text) {
+  Part part{};
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), part.number);
+  if (error != std::errc{}) return std::nullopt;
+  const auto digits = static_cast<std::size_t>(end - text.data());
+  std::size_t length = digits;
+  while (length < text.size() && (text[length] < '0' || text[length] > '9')) ++length;
+  part.unit = text.substr(digits, length - digits);
+  part.length = length;
+  return part;
+}
+
+template <std::size_t N>
+const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
+  const auto* found = std::ranges::find(units, name, &Unit::name);
+  return found == units.end() ? nullptr : found;
+}
+
+Result<bool> parse_flag(std::string_view text) {
+  if (text == "true" || text == "on" || text == "yes" || text == "1") return true;
+  if (text == "false" || text == "off" || text == "no" || text == "0") return false;
+  return Error{0, "give true or false"};
+}
+
+bool is_choice(std::string_view choices, std::string_view text) {
+  while (!choices.empty()) {
+    const auto bar = choices.find('|');
+    if (choices.substr(0, bar) == text) return true;
+    choices = bar == std::string_view::npos ? std::string_view{} : choices.substr(bar + 1);
+  }
+  return false;
+}
+
+template <class Owner, class Value, class Parse>
+Result<void> set_number(Owner& owner, Value Owner::*field, const OptionRow<Owner>& row,
+                        std::string_view text, Parse parse, std::string_view what) {
+  const auto value = parse(text);
+  if (!value) return bad(row.name, text, value.error().text);
+  if (*value < *parse(row.minimum) || *value > *parse(row.maximum)) {
+    return bad(row.name, text, range_text(row.minimum, row.maximum, what));
+  }
+  owner.*field = *value;
+  return {};
+}
+
+template <class Owner>
+Result<void> set_count_or_bytes(Owner& owner, std::uint64_t Owner::*field,
+                                const OptionRow<Owner>& row, std::string_view text) {
+  if (row.kind == K::Bytes) {
+    return set_number(owner, field, row, text, parse_bytes, "a size with unit");
+  }
+  return set_number(owner, field, row, text, parse_count, "a whole number");
+}
+
+template <class Owner>
+Result<void> set_text(Owner& owner, std::string Owner::*field, const OptionRow<Owner>& row,
+                      std::string_view text) {
+  if (row.kind == K::Choice && !is_choice(row.minimum, text)) {
+    return bad(row.name, text, "give one of " + std::string(row.minimum));
+  }
+  if (text.find('\0') != std::string_view::npos) return bad(row.name, text, "holds a NUL byte");
+  owner.*field = std::string(text);
+  return {};
+}
+
+template <class Owner>
+Result<void> set_row(Owner& owner, const OptionRow<Owner>& row, std::string_view text) {
+  return std::visit(
+      [&](auto field) -> Result<void> {
+        using Value = std::remove_reference_t<decltype(owner.*field)>;
+        if constexpr (std::is_same_v<Value, Duration>) {
+          return set_number(owner, field, row, text, parse_duration, "a time with unit");
+        } else if constexpr (std::is_same_v<Value, std::uint64_t>) {
+          return set_count_or_bytes(owner, field, row, text);
+        } else if constexpr (std::is_same_v<Value, bool>) {
+          const auto flag = parse_flag(text);
+          if (!flag) return bad(row.name, text, flag.error().text);
+          owner.*field = *flag;
+          return {};
+        } else if constexpr (std::is_same_v<Value, std::string>) {
+          return set_text(owner, field, row, text);
+        } else {
+          (owner.*field).emplace_back(text);
+          return {};
+        }
+      },
+      row.field);
+}
+
+template <class Owner>
+Result<void> set_named(Owner& owner, std::span<const OptionRow<Owner>> rows, std::string_view name,
+                       std::string_view text) {
+  for (const auto& row : rows) {
+    if (row.name == name) return set_row(owner, row, text);
+  }
+  return Error{0, "there is no option '" + std::string(name) + "'; see: warmpoold --help"};
+}
+
+template <class Owner>
+Owner defaults(std::span<const OptionRow<Owner>> rows) {
+  Owner owner;
+  for (const auto& row : rows) {
+    if (row.kind == K::Texts && row.default_text.empty()) continue;
+    const auto set = set_row(owner, row, row.default_text);
+    REQUIRE(static_cast<bool>(set));
+  }
+  return owner;
+}
+
+std::string join(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const auto& text : texts) all += (all.empty() ? "" : " ") + text;
+  return all;
+}
+
+template <class Owner>
+std::string text_of(const Owner& owner, const OptionRow<Owner>& row) {
+  return std::visit(
+      [&](auto field) -> std::string {
+        const auto& value = owner.*field;
+        using Value = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, Duration>) return duration_text(value);
+        if constexpr (std::is_same_v<Value, bool>) return value ? "true" : "false";
+        if constexpr (std::is_same_v<Value, std::string>) return value;
+        if constexpr (std::is_same_v<Value, std::vector<std::string>>) return join(value);
+        if constexpr (std::is_same_v<Value, std::uint64_t>) {
+          return row.kind == K::Bytes ? bytes_text(value) : std::to_string(value);
+        }
+      },
+      row.field);
+}
+
+}  // namespace
+
+std::span<const OptionRow<Options>> pool_option_rows() { return kPoolRows; }
+std::span<const OptionRow<ClassOptions>> class_option_rows() { return kClassRows; }
+
+Options default_options() { return defaults(pool_option_rows()); }
+ClassOptions default_class_options() { return defaults(class_option_rows()); }
+
+Result<void> set_option(Options& options, std::string_view name, std::string_view text) {
+  return set_named(options, pool_option_rows(), name, text);
+}
+
+Result<void> set_option(ClassOptions& options, std::string_view name, std::string_view text) {
+  return set_named(options, class_option_rows(), name, text);
+}
+
+std::string option_text(const Options& options, const OptionRow<Options>& row) {
+  return text_of(options, row);
+}
+
+std::string option_text(const ClassOptions& options, const OptionRow<ClassOptions>& row) {
+  return text_of(options, row);
+}
+
+Result<void> check_options(const Options& options) {
+  const auto need = [](bool holds, std::string text) -> Result<void> {
+    if (holds) return {};
+    return Error{0, std::move(text)};
+  };
+  const auto name = [](std::string_view what, Duration value) {
+    return std::string(what) + " (" + duration_text(value) + ")";
+  };
+  if (auto ok = need(options.unresponsive_after > options.heartbeat_interval,
+                     name("unresponsive_after", options.unresponsive_after) + " must be more than " +
+                         name("heartbeat_interval", options.heartbeat_interval));
+      !ok) {
+    return ok;
+  }
+  if (auto ok = need(options.dead_after > options.unresponsive_after,
+                     name("dead_after", options.dead_after) + " must be more than " +
+                         name("unresponsive_after", options.unresponsive_after));
+      !ok) {
+    return ok;
+  }
+  return need(options.backoff_max >= options.backoff_first,
+              name("backoff_max", options.backoff_max) + " must be at least " +
+                  name("backoff_first", options.backoff_first));
+}
+
+Result<void> check_options(const ClassOptions& options) {
+  const auto size = [](std::string_view what, std::uint64_t value) {
+    return std::string(what) + " (" + std::to_string(value) + ")";
+  };
+  if (options.name.empty()) return Error{0, "a worker class needs a name"};
+  if (options.command.empty()) {
+    return Error{0, "worker class '" + options.name + "' needs a command"};
+  }
+  if (options.size_min > options.size_max || options.size < options.size_min ||
+      options.size > options.size_max) {
+    return Error{0, "worker class '" + options.name + "': " + size("size", options.size) +
+                        " must be within " + size("size_min", options.size_min) + " and " +
+                        size("size_max", options.size_max)};
+  }
+  if (options.credits < options.concurrency) {
+    return Error{0, "worker class '" + options.name + "': " + size("credits", options.credits) +
+                        " must be at least " + size("concurrency", options.concurrency)};
+  }
+  return {};
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+  const Error wrong{0, "give a time with unit, such as 500ms, 5s, 1h30m (ns us ms s m h d)"};
+  if (text == "0") return Duration{};
+  if (text.empty()) return wrong;
+  std::int64_t total = 0;
+  while (!text.empty()) {
+    const auto part = read_part(text);
+    const Unit* unit = part ? find_unit(kTimeUnits, part->unit) : nullptr;
+    if (unit == nullptr) return wrong;
+    const auto room = static_cast<std::uint64_t>((kDurationMax.ns - total) / unit->factor);
+    if (part->number > room) return Error{0, "a time is at most 10 years (3660d)"};
+    total += static_cast<std::int64_t>(part->number) * unit->factor;
+    text.remove_prefix(part->length);
+  }
+  return Duration{total};
+}
+
+Result<std::uint64_t> parse_bytes(std::string_view text) {
+  const auto part = text.empty() ? std::nullopt : read_part(text);
+  const Unit* unit = part && part->length == text.size() ? find_unit(kByteUnits, part->unit) : nullptr;
+  if (unit == nullptr) {
+    return Error{0, "give a size, such as 512MiB (B KiB MiB GiB kB MB GB)"};
+  }
+  constexpr auto most = std::uint64_t{1} << 60;
+  const auto factor = static_cast<std::uint64_t>(unit->factor);
+  if (part->number > most / factor) return Error{0, "a size is at most 2^60 bytes"};
+  return part->number * factor;
+}
+
+Result<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) {
+    return Error{0, "give a whole number"};
+  }
+  return number;
+}
+
+std::string duration_text(Duration duration) {
+  if (duration.ns == 0) return "0s";
+  const Unit* best = &kTimeUnits.front();
+  for (const auto& unit : kTimeUnits) {
+    if (duration.ns % unit.factor == 0) best = &unit;
+  }
+  return std::to_string(duration.ns / best->factor) + std::string(best->name);
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  for (const auto* name : {"GiB", "MiB", "KiB"}) {
+    const auto factor = static_cast<std::uint64_t>(find_unit(kByteUnits, name)->factor);
+    if (bytes != 0 && bytes % factor == 0) return std::to_string(bytes / factor) + name;
+  }
+  return std::to_string(bytes);
+}
+
+}  // namespace warmpool
