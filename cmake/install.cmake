@@ -1,7 +1,38 @@
-# cmake --install: binaries, C++ headers with their static libraries, systemd units, pages.
+# cmake --install: the four binaries, the C++ headers with their static libraries, systemd units, pages.
 
-foreach(program IN ITEMS warmpoold warmpool)
+foreach(program IN ITEMS warmpoold warmpool warmpool-worker warmpool-launch)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+
+# A program compiles with -I<prefix>/include/warmpool and writes #include "worker/..." as we do;
+# pkg-config knows the flags.
+foreach(library IN ITEMS warmpool_pool warmpool_ipc warmpool_worker warmpool_client)
+  get_target_property(type ${library} TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    install(TARGETS ${library} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    # Link order: what needs comes before what is needed.
+    string(PREPEND WARMPOOL_PC_LIBRARIES "-l${library} ")
+  endif()
+endforeach()
+install(DIRECTORY pool ipc worker client DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/warmpool
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "stock" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "examples" EXCLUDE)
+configure_file(packaging/warmpool.pc.in ${CMAKE_BINARY_DIR}/warmpool.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/warmpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Not the distribution's lib/systemd below CMAKE_INSTALL_LIBDIR: systemd reads <prefix>/lib on every machine.
+set(WARMPOOL_BINDIR ${CMAKE_INSTALL_FULL_BINDIR})
+configure_file(packaging/warmpool.service.in ${CMAKE_BINARY_DIR}/warmpool.service @ONLY)
+configure_file(packaging/warmpool-user.service.in ${CMAKE_BINARY_DIR}/warmpool-user.service @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/warmpool.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_BINARY_DIR}/warmpool-user.service DESTINATION lib/systemd/user RENAME warmpool.service)
+install(FILES packaging/warmpool.sysusers DESTINATION lib/sysusers.d RENAME warmpool.conf)
+install(FILES packaging/warmpool.tmpfiles DESTINATION lib/tmpfiles.d RENAME warmpool.conf)
+
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
+foreach(page IN ITEMS README.md LICENSE)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/${page})
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_DOCDIR})
   endif()
 endforeach()

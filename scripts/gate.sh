@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The fast checks, some seconds: format, include table, bans, sizes, shell syntax. Run it before a commit.
+#   scripts/gate.sh         checks
+#   scripts/gate.sh --fix   formats the sources first
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() { printf 'gate: %s\n' "$*" >&2; exit 1; }
+case "${1-}" in
+  '' | --fix) ;;
+  *) fail "unknown option $1; usage: scripts/gate.sh [--fix]" ;;
+esac
+[ $# -le 1 ] || fail "usage: scripts/gate.sh [--fix]"
+
+# Tracked files and new ones, so that a check before a commit sees what will be committed. A checkout that belongs
+# to another user, or none at all (a tarball), falls back to find.
+list() {
+  if git -c safe.directory='*' rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+    git -c safe.directory='*' ls-files -z --cached --others --exclude-standard -- "$@"
+  else
+    local pattern names=()
+    for pattern in "$@"; do names+=(-o -path "./$pattern"); done
+    find . -path ./build -prune -o -type f \( "${names[@]:1}" \) -print0
+  fi
+}
+existing() { while IFS= read -r -d '' file; do [ -f "$file" ] && printf '%s\0' "$file"; done; true; }
+
+mapfile -d '' sources < <(list '*.cpp' '*.hpp' | existing)
+mapfile -d '' shells < <(list '*.sh' .ci/run | existing)
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+
+failed=()
+if [ ${#sources[@]} -gt 0 ]; then
+  if [ "${1-}" = --fix ]; then clang-format -i -- "${sources[@]}"; fi
+  # Two at a time: formatting is the slow part.
+  printf '%s\0' "${sources[@]}" | xargs -0 -P 2 -n 20 clang-format --dry-run -Werror -- ||
+    failed+=("format (mend with: scripts/gate.sh --fix)")
+fi
+"$python" -B scripts/check_includes.py || failed+=("includes, bans and sizes")
+for script in "${shells[@]}"; do
+  bash -n "$script" || failed+=("syntax of $script")
+done
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'gate: failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
