@@ -1,0 +1,84 @@
+// Frames both ways over a descriptor, for workers and clients (the daemon has its own loop).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "ipc/fd.hpp"
+#include "ipc/frame_reader.hpp"
+#include "ipc/out_buffer.hpp"
+
+namespace warmpool::ipc {
+
+using Deadline = std::chrono::steady_clock::time_point;
+inline constexpr Deadline kNoDeadline = Deadline::max();
+inline constexpr Deadline kAtOnce = Deadline::min();
+
+// Owns: its descriptors, which it makes non-blocking and close-on-exec.
+// Threads: one at a time; it may be handed from one to another. Only descriptors may be polled by
+// another thread meanwhile.
+// With pipes the process must ignore SIGPIPE; with a socket it need not.
+class Channel {
+ public:
+  Channel(UniqueFd socket, FrameRules rules);
+  Channel(UniqueFd read_end, UniqueFd write_end, FrameRules rules);
+
+  // Features that this transport can carry: say no others in hello.
+  std::uint64_t features() const;
+  void set_rules(FrameRules rules) { reader_.set_rules(rules); }
+  const FrameRules& rules() const { return reader_.rules(); }
+
+  // Queues a frame; writes nothing. See OutBuffer::append.
+  void send(const Header& header, Bytes meta = {}, Bytes payload = {});
+  void send(const Header& header, Bytes meta, std::string&& payload);
+
+  enum class State : std::uint8_t {
+    Frame,     // receive: here is one
+    Idle,      // flush: all is written; pump: nothing more can be done now
+    TimedOut,  // the deadline passed
+    Closed,    // the peer closed its end and all its whole frames were taken
+    Broken,    // error() says why; the channel is of no use any more
+  };
+
+  // Writes all that is queued; takes in whatever comes meanwhile, so that two ends that both write
+  // never wait for each other. Frames so taken in come out of receive.
+  // Blocks: until done or `deadline`. Idle, TimedOut, Closed (nobody reads any more) or Broken.
+  State flush(Deadline deadline);
+  // The next frame, valid until the next call of flush, pump or receive. Flushes as it waits.
+  // Blocks: until one is there or `deadline`. With kAtOnce: tries once without waiting.
+  // Order: frames that came before the end of the stream come before Closed.
+  State receive(Frame& frame, Deadline deadline);
+  // A frame that is in memory already: Frame, Idle, Closed or Broken. No system call.
+  State take(Frame& frame);
+  // Reads and writes what can be done at once. Idle, Closed or Broken.
+  State pump();
+
+  // Error::code is a number of Refusal, or an errno below 200 where the transport failed.
+  const Error& error() const { return error_; }
+  // For poll: readable on read_fd(), writable on write_fd() only while wants_write().
+  int read_fd() const { return read_.get(); }
+  int write_fd() const { return write_ ? write_.get() : read_.get(); }
+  bool wants_write() const { return !out_.empty(); }
+  std::size_t out_bytes() const { return out_.bytes(); }
+
+  // Of frames that were read while writing and not taken: beyond it the channel is Broken.
+  static constexpr std::size_t kInBytesMax = 256U << 20;
+
+ private:
+  bool read_some();
+  bool write_some();
+  bool wait(Deadline deadline, State& state);
+  void fail(int code, std::string text);
+
+  UniqueFd read_, write_;  // a socket is in read_ alone
+  bool is_socket_ = true;
+  FrameReader reader_;
+  OutBuffer out_;
+  bool end_ = false;         // the peer will send no more
+  bool unwritable_ = false;  // the peer will read no more
+  bool broken_ = false;
+  Error error_;
+};
+
+}  // namespace warmpool::ipc

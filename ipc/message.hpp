@@ -1,0 +1,143 @@
+// The kinds of frames. What each may carry is one row of the table in message_rows.hpp; section 4
+// of docs/protocol.md is the same table, and a test compares them.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+
+#include "pool/words.hpp"
+
+namespace warmpool::ipc {
+
+inline constexpr std::uint64_t kVersion = 1;
+
+enum class Kind : std::uint8_t {
+  // Between any two.
+  Hello = 1,
+  Welcome = 2,
+  Error = 3,
+  Ping = 4,
+  Pong = 5,
+  TypeName = 6,
+  // Client to daemon.
+  Submit = 16,
+  Await = 17,
+  Cancel = 18,
+  Request = 19,
+  Received = 20,
+  // Daemon to client.
+  Accepted = 32,
+  Refused = 33,
+  Settled = 34,
+  Reply = 35,
+  Progressed = 36,
+  Cancelled = 37,
+  // Daemon to worker.
+  Assign = 48,
+  CancelAttempt = 49,
+  Recall = 50,
+  Retire = 51,
+  // Worker to daemon.
+  Done = 64,
+  Failed = 65,
+  Progress = 66,
+  Beat = 67,
+  Recalled = 68
+};
+
+// Who speaks. Bits, so that a row can name several.
+enum class Party : std::uint8_t { Client = 1, Worker = 2, Daemon = 4 };
+inline constexpr std::uint8_t kPeer = 1 | 2;
+inline constexpr std::uint8_t kAny = 1 | 2 | 4;
+constexpr bool includes(std::uint8_t parties, Party party) {
+  return (parties & static_cast<std::uint8_t>(party)) != 0;
+}
+
+// The role field of hello.
+enum class Role : std::uint8_t { Client = 0, Worker = 1 };
+
+// Bits of hello and welcome; what both sides set holds.
+namespace feature {
+inline constexpr std::uint64_t kCredits = 1;      // more than one task at once
+inline constexpr std::uint64_t kRecall = 2;       // answers recall, also while a handler runs
+inline constexpr std::uint64_t kCancel = 4;       // tells a running handler of cancel-attempt
+inline constexpr std::uint64_t kDescriptors = 8;  // not used in version 1: the field must be 0
+inline constexpr std::uint64_t kProgress = 16;    // progress is sent and forwarded
+inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress;
+}  // namespace feature
+
+struct FeatureRow {
+  std::uint64_t bit;
+  std::string_view name;
+};
+inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
+                                              {feature::kRecall, "recall"},
+                                              {feature::kCancel, "cancel"},
+                                              {feature::kDescriptors, "descriptors"},
+                                              {feature::kProgress, "progress"}};
+
+// Bits 4 to 7 of Header::flags; which kind knows which is in its row.
+namespace flag {
+inline constexpr std::uint8_t kContentMask = 3;          // bits 0-1: Content of the payload
+inline constexpr std::uint8_t kWait = 16;                // submit
+inline constexpr std::uint8_t kCancelOnDisconnect = 32;  // submit
+inline constexpr std::uint8_t kKeepResult = 64;          // submit
+inline constexpr std::uint8_t kProgress = 128;           // submit, await
+inline constexpr std::uint8_t kNow = 16;                 // await
+inline constexpr std::uint8_t kDuplicate = 16;           // accepted
+inline constexpr std::uint8_t kReturned = 16;            // recalled
+}  // namespace flag
+
+struct FlagRow {
+  std::uint8_t bit;
+  std::string_view name;
+};
+
+// Fields of the header that a kind uses. Bits. All others must be 0 in its frames.
+namespace use {
+inline constexpr std::uint8_t kId = 1, kToken = 2, kRound = 4, kAttempt = 8, kType = 16,
+                              kCredits = 32;
+inline constexpr std::uint8_t kRun = kId | kToken | kRound | kAttempt;  // one attempt
+}  // namespace use
+
+struct UseRow {
+  std::uint8_t bit;
+  std::string_view name;
+};
+inline constexpr UseRow kUseRows[] = {{use::kId, "id"},       {use::kToken, "token"},
+                                      {use::kRound, "round"}, {use::kAttempt, "attempt"},
+                                      {use::kType, "type"},   {use::kCredits, "credits"}};
+
+// What one field of meta may be. Arguments: those of a request, see verb.hpp.
+enum class FieldKind : std::uint8_t { Number, Time, Text, Texts, Arguments };
+
+// Bounds: a Number is within [minimum, maximum]; a Text has at most `maximum` bytes; Texts are at
+// most `maximum` of at most 255 bytes each. Units: Time is nanoseconds, signed.
+struct Field {
+  std::string_view name;
+  FieldKind kind = FieldKind::Number;
+  std::uint64_t maximum = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t minimum = 0;
+};
+
+struct KindRow {
+  Kind kind;
+  std::string_view name;
+  std::uint8_t from, to;  // Party bits
+  std::uint64_t needs;    // feature that must hold; 0: none
+  std::uint8_t fields;    // use:: bits
+  std::span<const FlagRow> flags;
+  std::span<const Field> meta;
+  bool payload;
+};
+
+// All rows, by number.
+std::span<const KindRow> kind_rows();
+// Null for a number that no kind has.
+const KindRow* find_kind(Kind kind);
+// "unknown" for a number that no kind has.
+std::string_view name_of(Kind kind);
+
+}  // namespace warmpool::ipc
