@@ -1,0 +1,31 @@
+// What a worker finds in its environment: little of the daemon's, all of its class's, and its own.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/process/process_port.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::daemon {
+
+// May a worker see this variable of the daemon? PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, LOGNAME
+// and SHELL; nothing else, so that no secret of the daemon leaks.
+bool is_inherited(std::string_view name);
+
+// Order: of two settings of one name the later wins: the daemon's allowed ones (PATH has a
+// default),
+//   the identity's HOME, USER, LOGNAME and SHELL, the class's, then WARMPOOL_CHANNEL, _WORKER,
+//   _TOKEN, _SLOT, _MARK, SUPPORTED_TASK_TYPES (joined with commas), WORKER_ID and WORKER_HOSTNAME.
+// Each name is there once. Errors: EINVAL for an entry of the class that is not NAME=VALUE.
+Result<std::vector<std::string>> build_environment(std::span<const std::string> of_daemon,
+                                                   const SpawnSpec& spec, int channel_number,
+                                                   std::string_view mark,
+                                                   std::string_view hostname);
+
+// This process's own, as NAME=VALUE.
+std::vector<std::string> own_environment();
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,122 @@
+// The only door to worker processes: spawn, signal, the order at a death, orphans. Tests replace
+// it. Nothing else in the daemon assumes that a worker is its child: a keeper process may be,
+// later.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <vector>
+
+#include "daemon/process/identity.hpp"
+#include "ipc/fd.hpp"
+#include "pool/ids.hpp"
+#include "pool/result.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::daemon {
+
+struct ResourceLimit {
+  static constexpr rlim_t kKeep = RLIM_INFINITY - 1;  // as hard: what was inherited
+  int resource = 0;                                   // RLIMIT_...
+  rlim_t soft = 0, hard = kKeep;                      // soft is cut to hard
+};
+
+// No core files, and 1,024 open files as a soft limit: the daemon raises its own, and programs that
+// close or select over all numbers would pay for that.
+std::vector<ResourceLimit> default_limits();
+
+struct SpawnSpec {
+  WorkerId worker;
+  std::uint64_t token = 0;               // what its hello must carry
+  std::string slot;                      // "worker-0"
+  std::vector<std::string> command;      // found by PATH of its own environment; not empty
+  std::vector<std::string> environment;  // of its class: NAME=VALUE
+  std::vector<std::string> types;        // served by its class
+  std::string working_directory = "/";
+  std::optional<Identity> identity;  // none: the daemon's own user
+  mode_t file_mask = 077;
+  std::optional<int> nice;
+  std::vector<int> cpus;  // it may run on; none: all that the daemon may
+  std::vector<ResourceLimit> limits = default_limits();
+};
+
+// A process that was started. Owns: the daemon's ends, all close-on-exec and non-blocking.
+struct Child {
+  WorkerId worker;
+  pid_t pid = 0;                 // for people and /proc; never to signal by
+  ipc::UniqueFd exit_notice;     // readable once it is dead, and for ever after
+  ipc::UniqueFd launch_status;   // readable when it runs its program or could not: launch_outcome()
+  ipc::UniqueFd channel;         // a stream socket
+  ipc::UniqueFd output, errors;  // read ends of its stdout and stderr
+};
+
+// What the kernel says of a death. `code`: exit status, or minus the signal.
+// cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory. Whether its
+// program was ever started is in launch_outcome().
+struct Exit {
+  ExitCause cause = ExitCause::Exited;
+  std::int32_t code = 0;
+  bool core_dumped = false;
+};
+
+// `killed`: processes that were sent SIGKILL. `clean`: the last pass found nothing more to kill;
+// otherwise something forks faster than it is killed, and reap_orphans() goes on with it.
+struct TreeEnd {
+  std::uint32_t killed = 0;
+  bool clean = true;
+};
+
+struct Orphans {
+  std::uint32_t reaped = 0;  // adopted and dead: waited for
+  std::uint32_t killed = 0;  // adopted and alive, of a worker that is buried
+};
+
+// Threads: the main thread only; a parent-death signal follows the thread that spawned.
+// Blocks: never, but for spawn() [0.1 ms].
+class ProcessPort {
+ public:
+  virtual ~ProcessPort() = default;
+
+  // Errors: errno and a text for people; nothing was started then. What goes wrong after the
+  //   launcher has begun is told by Child::launch_status, followed by the exit.
+  virtual Result<Child> spawn(const SpawnSpec& spec) = 0;
+
+  // To the worker's process alone. Errors: ESRCH when it is dead; EPERM.
+  virtual Result<void> signal(WorkerId worker, int number) = 0;
+
+  // SIGKILL to the worker and all that descends from it: its cgroup if it has one, its group, and
+  // whatever else in the tree carries its mark. May be called again. The death is told by
+  // exit_notice.
+  virtual TreeEnd kill_tree(WorkerId worker) = 0;
+
+  // How it died; none while it lives. Leaves it a zombie, so that its pid and group stay its own.
+  virtual std::optional<Exit> inspect(WorkerId worker) = 0;
+
+  // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
+  // worker. To be called at SIGCHLD and each second or so.
+  virtual Orphans reap_orphans() = 0;
+
+  // What to do at an exit notice, in the order that loses nothing (architecture, contract 5):
+  //   1. inspect: the cause, while the leader is still a zombie and its numbers cannot be reused;
+  //   2. kill_tree: so that nothing writes any more, cgroup.kill included;
+  //   3. drain(exit): the caller reads at most bytes_waiting() of launch_status, channel, output
+  //   and
+  //      errors, never to the end of the stream (a stranger may hold the other end), closes them,
+  //      and tells the core WorkerExited;
+  //   4. reap: the zombie, its pidfd and its cgroup; the worker is unknown from here on.
+  // Returns false, having done nothing, when the worker is still alive.
+  bool bury(WorkerId worker, const std::function<void(const Exit&)>& drain);
+
+ protected:
+  // Order: after inspect() has told of its death; called by bury() alone.
+  virtual void reap(WorkerId worker) = 0;
+};
+
+// Bytes that can be read from a pipe or socket at once; 0 also when it cannot be told.
+std::size_t bytes_waiting(int fd);
+
+}  // namespace warmpool::daemon
