@@ -2,6 +2,7 @@
 # From a fresh clone to a warm pool that digests real files: sets up, builds, starts a daemon of its own, runs
 # the job, checks every result against sha256sum and wc, and stops the daemon. Leaves nothing behind but build/.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ $# -eq 0 ] || { printf 'usage: scripts/quickstart.sh\n' >&2; exit 2; }
 
@@ -16,7 +17,7 @@ step() { printf '\n== %s\n' "$*"; }
 fail() { printf '\nquickstart: %s\n' "$*" >&2; exit 1; }
 seconds_since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.3f", to - from }'; }
 
-runtime= scratch= daemon=
+runtime='' scratch='' daemon=''
 cleanup() {
   local status=$?
   trap - EXIT
@@ -49,8 +50,7 @@ await_daemon() {
 
 step "Set up and build"
 scripts/setup.sh
-require_writable_build
-mkdir -p build/logs
+require_writable_build build/logs
 log=build/logs/quickstart-build.log
 say "building the release (the first time takes minutes) ..."
 begun=$EPOCHREALTIME
@@ -79,7 +79,7 @@ step "Start a pool of $workers workers"
 daemon=$!
 until_second=$((SECONDS + 20))
 until warmpool ping >/dev/null 2>&1; do
-  alive "$daemon" || { wait "$daemon" && code=0 || code=$?; daemon=; fail "the daemon ended at its start with status $code"; }
+  alive "$daemon" || { wait "$daemon" && code=0 || code=$?; daemon=''; fail "the daemon ended at its start with status $code"; }
   [ "$SECONDS" -lt "$until_second" ] || fail "the daemon did not answer within 20 s"
   sleep 0.05
 done
@@ -112,11 +112,11 @@ say "the first results:"
 head -n 3 "$scratch/results" | cut -c 1-200
 
 step "Check every result against sha256sum and wc"
-# LC_ALL=C: there, wc takes bytes for characters. -z and the missing newlines make every line one file.
-tr '\n' '\0' <"$scratch/files" | LC_ALL=C xargs -0 -P "$(nproc)" -n 500 sha256sum -z -- | tr '\0' '\n' >"$scratch/sums"
+# LC_ALL=C: there, wc takes bytes for characters. One process at a time, or their lines would mix.
+tr '\n' '\0' <"$scratch/files" | LC_ALL=C xargs -0 -n 500 sha256sum -z -- | tr '\0' '\n' >"$scratch/sums"
 tr '\n' '\0' <"$scratch/files" | LC_ALL=C xargs -0 -n 500 wc -lwc -- >"$scratch/counts"
 "$python" - "$scratch" <<'PYTHON' || fail "results differ from sha256sum and wc, or are missing"
-import json, sys
+import json, re, sys
 
 scratch = sys.argv[1]
 read = lambda name: open(f"{scratch}/{name}", encoding="utf-8", newline="\n").read().split("\n")[:-1]
@@ -125,9 +125,10 @@ expected = {}
 for line in read("sums"):
     expected[line[66:]] = {"sha256": line[:64]}
 for line in read("counts"):
-    lines, words, size, path = line.split(None, 3) if line.count("/") else ("", "", "", "")
-    if path in expected:  # and not the total of a run of wc
-        expected[path].update(lines=int(lines), words=int(words), bytes=int(size))
+    counted = re.fullmatch(r" *(\d+) +(\d+) +(\d+) (/.*)", line)
+    if counted:  # and not the total of a run of wc
+        lines, words, size = map(int, counted.groups()[:3])
+        expected[counted[4]].update(lines=lines, words=words, bytes=size)
 
 def digest_in(value):
     """The object with the digest, wherever the line of output has it."""
@@ -214,7 +215,7 @@ pids=$(warmpool workers --json | grep -oE '"pid": *[0-9]+' | grep -oE '[0-9]+' |
 warmpool stop >/dev/null || fail "stop ended with status $?"
 await_daemon "$stop_seconds_max" || fail "the daemon did not stop within $stop_seconds_max s"
 wait "$daemon" && code=0 || code=$?
-daemon=
+daemon=''
 [ "$code" -eq 0 ] || fail "the daemon ended with status $code"
 for pid in $pids; do
   ! alive "$pid" || fail "worker process $pid is still there"

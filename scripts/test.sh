@@ -5,6 +5,7 @@
 # One line per stage; what a stage says is in build/logs/, and is shown when it fails. The release tests come last,
 # and their closing line is the last line printed.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 sim_steps=20000000
@@ -67,6 +68,7 @@ fuzz_one() {
 }
 export -f fuzz_one
 
+# shellcheck disable=SC2016 # the inner shell expands them
 fuzz() {
   local fuzzers=(build/fuzz/bin/*_fuzz)
   [ -x "${fuzzers[0]}" ] || { echo "no fuzzers"; return 0; }
