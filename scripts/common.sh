@@ -19,13 +19,12 @@ jobs=$(nproc)
 if [ "$jobs_by_memory" -lt "$jobs" ]; then jobs=$jobs_by_memory; fi
 if [ "$jobs" -lt 1 ]; then jobs=1; fi
 
-# A tree that root built cannot be written by others; say so instead of failing in the middle.
+# A tree that root built cannot be written by others; say so instead of failing in the middle of a build.
 require_writable_build() {
-  local directory
-  for directory in build "$@"; do
-    mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] && continue
-    printf '%s is not writable by %s: use your own clone, or: sudo chown -R %s %s\n' \
-      "$PWD/$directory" "$(id -un)" "$(id -un)" "$PWD/build" >&2
-    exit 1
-  done
+  if mkdir -p build/logs 2>/dev/null && [ -z "$(find build -maxdepth 3 ! -writable ! -type l -print -quit)" ]; then
+    return
+  fi
+  printf '%s has files that %s cannot write: use your own clone, or: sudo chown -R %s %s\n' \
+    "$PWD/build" "$(id -un)" "$(id -un)" "$PWD/build" >&2
+  exit 1
 }

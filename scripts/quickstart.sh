@@ -50,7 +50,7 @@ await_daemon() {
 
 step "Set up and build"
 scripts/setup.sh
-require_writable_build build/logs
+require_writable_build
 log=build/logs/quickstart-build.log
 say "building the release (the first time takes minutes) ..."
 begun=$EPOCHREALTIME

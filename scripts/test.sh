@@ -89,7 +89,7 @@ install_release() {
 }
 
 scripts/setup.sh
-require_writable_build build/logs
+require_writable_build
 stage "gate" scripts/gate.sh
 
 if [ "$quick" = yes ]; then
