@@ -1,0 +1,114 @@
+// Every option of the pool's table is an argument, so the parser knows none of them by name. Values
+// are judged with those of all other layers, not here.
+#include "daemon/config/arguments.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "daemon/config/apply.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::array<ArgumentRow, 6> kRows{{
+    {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
+    {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
+    {"check-config", "", "say what is wrong with the configuration, or ok, and end"},
+    {"json", "", "with --check-config: as a JSON document"},
+    {"version", "", "print the version and end"},
+    {"help", "", "print this and end"},
+}};
+
+std::string with(std::string_view text, char from, char to) {
+  std::string out(text);
+  std::ranges::replace(out, from, to);
+  return out;
+}
+
+const ArgumentRow* find_row(std::string_view name) {
+  const auto* found = std::ranges::find(kRows, name, &ArgumentRow::name);
+  return found == kRows.end() ? nullptr : found;
+}
+
+bool takes_value(std::string_view name) {
+  const auto* row = find_row(name);
+  return row == nullptr || !row->value.empty();
+}
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names;
+  for (const auto& row : kRows)
+    names.emplace_back(row.name);
+  for (const auto& name : pool_option_names())
+    names.push_back(with(name, '_', '-'));
+  return names;
+}
+
+void take_flag(std::string_view name, Arguments& arguments) {
+  arguments.check_config |= name == "check-config";
+  arguments.json |= name == "json";
+  arguments.version |= name == "version";
+  arguments.help |= name == "help";
+}
+
+void take_value(const std::string& name, std::string value, Arguments& arguments) {
+  if (name == "config") {
+    arguments.config_file = std::move(value);
+    return;
+  }
+  arguments.settings.push_back({with(name, '-', '_'),
+                                SettingForm::Text,
+                                {std::move(value)},
+                                {Layer::Argument, "--" + name}});
+}
+
+// Reads the word at `at`, and the next one if that is its value; leaves `at` behind them.
+Result<void> take(std::span<const std::string> words, std::size_t& at, Arguments& arguments) {
+  const std::string_view word = words[at++];
+  if (word == "-h") return take_flag("help", arguments), Result<void>();
+  if (!word.starts_with("--")) {
+    return Error{0, "'" + std::string(word) + "' is no option; see: warmpoold --help"};
+  }
+  const auto equals = word.find('=');
+  const auto end = equals == std::string_view::npos ? word.size() : equals;
+  const auto name = with(word.substr(2, end - 2), '_', '-');
+  const auto known = known_names();
+  if (std::ranges::find(known, name) == known.end()) {
+    return Error{
+        0, "there is no option --" + name + nearest_hint(name, known) + "; see: warmpoold --help"};
+  }
+  if (!takes_value(name)) {
+    if (equals != std::string_view::npos) return Error{0, "--" + name + " takes no value"};
+    take_flag(name, arguments);
+    return {};
+  }
+  if (equals != std::string_view::npos) {
+    take_value(name, std::string(word.substr(equals + 1)), arguments);
+    return {};
+  }
+  if (at == words.size()) return Error{0, "--" + name + " needs a value after it"};
+  take_value(name, words[at++], arguments);
+  return {};
+}
+
+}  // namespace
+
+std::span<const ArgumentRow> argument_rows() {
+  return kRows;
+}
+
+Result<Arguments> parse_arguments(std::span<const std::string> words) {
+  Arguments arguments;
+  std::size_t at = 0;
+  while (at < words.size()) {
+    if (auto taken = take(words, at, arguments); !taken) return taken.error();
+  }
+  if (arguments.json && !arguments.check_config) {
+    return Error{0,
+                 "--json goes with --check-config; for a running daemon use: warmpool status "
+                 "--json"};
+  }
+  return arguments;
+}
+
+}  // namespace warmpool::daemon

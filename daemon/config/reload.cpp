@@ -1,0 +1,67 @@
+// Values are compared as text, in the form that `config show` prints: one rule for all kinds.
+#include "daemon/config/reload.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace warmpool::daemon {
+namespace {
+
+template <class Owner>
+bool reload_rows(Sourced<Owner>& running, const Sourced<Owner>& fresh,
+                 std::span<const OptionRow<Owner>> rows, const std::string& prefix,
+                 Reload& reload) {
+  bool any = false;
+  for (const auto& row : rows) {
+    const auto before = option_text(running.values, row);
+    const auto after = option_text(fresh.values, row);
+    if (before == after) continue;
+    // What a worker finds in its environment may be a secret.
+    const bool secret = row.name == "environment";
+    auto line = prefix + std::string(row.name) +
+                (secret ? std::string(" changed") : ": '" + before + "' -> '" + after + "'");
+    if (!row.reloadable) {
+      reload.needs_restart.push_back(std::move(line));
+      continue;
+    }
+    std::visit([&](auto field) { running.values.*field = fresh.values.*field; }, row.field);
+    const std::string name(row.name);
+    running.origins.erase(name);
+    if (const auto at = fresh.origins.find(name); at != fresh.origins.end()) {
+      running.origins[name] = at->second;
+    }
+    reload.changed.push_back(std::move(line));
+    any = true;
+  }
+  return any;
+}
+
+auto find_class(auto& classes, const std::string& name) {
+  return std::ranges::find_if(classes,
+                              [&](const auto& known) { return known.values.name == name; });
+}
+
+}  // namespace
+
+Reload reload_configuration(Configuration& running, const Configuration& fresh) {
+  Reload reload;
+  reload.pool_changed = reload_rows(running.pool, fresh.pool, pool_option_rows(), "", reload);
+  for (auto& known : running.classes) {
+    const auto& name = known.values.name;
+    const auto again = find_class(fresh.classes, name);
+    if (again == fresh.classes.end()) {
+      reload.needs_restart.push_back("class '" + name + "' is gone");
+    } else if (reload_rows(known, *again, class_option_rows(), "class '" + name + "': ", reload)) {
+      reload.classes_changed.push_back(name);
+    }
+  }
+  for (const auto& added : fresh.classes) {
+    if (find_class(running.classes, added.values.name) == running.classes.end()) {
+      reload.needs_restart.push_back("class '" + added.values.name + "' is new");
+    }
+  }
+  running.notes = fresh.notes;
+  return reload;
+}
+
+}  // namespace warmpool::daemon

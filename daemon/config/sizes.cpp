@@ -1,0 +1,112 @@
+// "--workers 2" must work although the built-in minimum is 5; "size_min = 5" with "size = 2" must
+// not, because then somebody said both.
+#include "daemon/config/sizes.hpp"
+
+#include <algorithm>
+
+#include "daemon/config/apply.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// Workers of all classes together; the core's table of slots has 65,535 places.
+constexpr std::uint64_t kSizeTotalMax = 65'000;
+// Of one class; a type has at most 8 classes to choose from.
+constexpr std::size_t kClassesMax = 256;
+
+void move_size(Sourced<ClassOptions>& worker_class, const char* name,
+               std::uint64_t ClassOptions::*field, std::uint64_t value, const std::string& why,
+               std::vector<std::string>& notes) {
+  auto& number = worker_class.values.*field;
+  if (number == value) return;
+  notes.push_back("class '" + worker_class.values.name + "': " + name + " moved from " +
+                  std::to_string(number) + " to " + std::to_string(value) + " to fit " + why);
+  number = value;
+  worker_class.origins[name] = {Layer::Adjusted, "to fit " + why};
+}
+
+// The origin of an option that the text of an error names, as ("name: origin").
+template <class Owner>
+Origin origin_of_fault(const Sourced<Owner>& sourced, std::string& text) {
+  Origin first;
+  for (const auto& [name, origin] : sourced.origins) {
+    if (text.find(name) == std::string::npos) continue;
+    if (first.layer == Layer::BuiltIn) {
+      first = origin;
+    } else {
+      text += " (" + name + ": " + origin_text(origin) + ")";
+    }
+  }
+  return first;
+}
+
+void check_class(const Sourced<ClassOptions>& worker_class, Problems& problems) {
+  const auto& options = worker_class.values;
+  const auto at = worker_class.origins.find("name");
+  const Origin origin = at == worker_class.origins.end() ? Origin{} : at->second;
+  if (auto ok = check_options(options); !ok) problems.push_back({origin, ok.error().text});
+  if (options.types.empty()) {
+    problems.push_back({origin, "class '" + options.name +
+                                    "' serves no types: say which, as in types = [\"image.*\"]"});
+  }
+  for (const auto& type : options.types) {
+    if (!type.empty() && type.size() <= 255) continue;
+    problems.push_back({origin, "class '" + options.name + "': a type has 1 to 255 bytes"});
+  }
+  for (const auto& pair : options.environment) {
+    if (pair.find('=') != std::string::npos && pair.front() != '=') continue;
+    problems.push_back({origin, "class '" + options.name +
+                                    "': environment is a list of texts NAME=VALUE, and one of them "
+                                    "has no name or no ="});
+  }
+}
+
+}  // namespace
+
+void fit_sizes(Sourced<ClassOptions>& worker_class, std::vector<std::string>& notes) {
+  const auto given = [&](const char* name) { return worker_class.origins.contains(name); };
+  auto& options = worker_class.values;
+  if (!given("size") && given("size_min")) {
+    move_size(worker_class, "size", &ClassOptions::size, std::max(options.size, options.size_min),
+              "size_min", notes);
+  }
+  if (!given("size") && given("size_max")) {
+    move_size(worker_class, "size", &ClassOptions::size, std::min(options.size, options.size_max),
+              "size_max", notes);
+  }
+  if (!given("size_min")) {
+    move_size(worker_class, "size_min", &ClassOptions::size_min,
+              std::min(options.size_min, options.size), "size", notes);
+  }
+  if (!given("size_max")) {
+    move_size(worker_class, "size_max", &ClassOptions::size_max,
+              std::max(options.size_max, options.size), "size", notes);
+  }
+}
+
+void check_classes(const Configuration& configuration, Problems& problems) {
+  std::uint64_t total = 0;
+  for (const auto& worker_class : configuration.classes) {
+    check_class(worker_class, problems);
+    total += worker_class.values.size_max;
+  }
+  if (configuration.classes.size() > kClassesMax) {
+    problems.push_back({{}, "there are more than 256 worker classes; join some"});
+  }
+  if (total > kSizeTotalMax) {
+    problems.push_back({{},
+                        "size_max of all classes together is " + std::to_string(total) +
+                            ", at most " + std::to_string(kSizeTotalMax) +
+                            " workers fit in one pool; lower some"});
+  }
+}
+
+void check_pool(const Configuration& configuration, Problems& problems) {
+  auto ok = check_options(configuration.pool.values);
+  if (ok) return;
+  std::string text = ok.error().text;
+  const auto origin = origin_of_fault(configuration.pool, text);
+  problems.push_back({origin, std::move(text)});
+}
+
+}  // namespace warmpool::daemon
