@@ -175,7 +175,7 @@ class Checker:
     def run(self):
         for folder in FOLDERS:
             for file in sorted((self.root / folder).rglob("*")):
-                if file.suffix in (".cpp", ".hpp") and file.is_file():
+                if file.suffix in (".cpp", ".hpp", ".inc") and file.is_file():
                     self.check(file.relative_to(self.root).as_posix(), file.read_text(errors="replace"))
         return self.violations
 

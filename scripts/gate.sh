@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # The fast checks, some seconds: format, include table, bans, sizes, shell syntax. Run it before a commit.
-#   scripts/gate.sh         checks
-#   scripts/gate.sh --fix   formats the sources first
+#   scripts/gate.sh                  checks
+#   scripts/gate.sh --fix [FILE...]  formats these files first, or all
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { printf 'gate: %s\n' "$*" >&2; exit 1; }
-case "${1-}" in
-  '' | --fix) ;;
-  *) fail "unknown option $1; usage: scripts/gate.sh [--fix]" ;;
-esac
-[ $# -le 1 ] || fail "usage: scripts/gate.sh [--fix]"
+usage() { fail "usage: scripts/gate.sh [--fix [FILE...]]"; }
+fix=no
+if [ $# -gt 0 ]; then
+  [ "$1" = --fix ] || usage
+  fix=yes
+  shift
+fi
 
 # Tracked files and new ones, so that a check before a commit sees what will be committed. A checkout that belongs
 # to another user, or none at all (a tarball), falls back to find.
@@ -32,10 +35,15 @@ python=/usr/bin/python3
 
 failed=()
 if [ ${#sources[@]} -gt 0 ]; then
-  if [ "${1-}" = --fix ]; then clang-format -i -- "${sources[@]}"; fi
-  # Two at a time: formatting is the slow part.
-  printf '%s\0' "${sources[@]}" | xargs -0 -P 2 -n 20 clang-format --dry-run -Werror -- ||
+  if [ "$fix" = yes ]; then
+    if [ $# -gt 0 ]; then (cd "$caller" && clang-format -i -- "$@"); else clang-format -i -- "${sources[@]}"; fi
+  fi
+  # Of each file the first place is enough.
+  if ! said=$(printf '%s\0' "${sources[@]}" | xargs -0 clang-format --dry-run -Werror -- 2>&1); then
+    awk -F: '/: error: / { if (!seen[$1]++) print $1 ":" $2 ": not formatted"; next }
+             /^clang-format/ { print }' <<<"$said"
     failed+=("format (mend with: scripts/gate.sh --fix)")
+  fi
 fi
 "$python" -B scripts/check_includes.py || failed+=("includes, bans and sizes")
 for script in "${shells[@]}"; do
