@@ -9,9 +9,7 @@ namespace warmpool::ipc {
 
 using Bytes = std::span<const std::byte>;
 
-inline Bytes bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
+inline Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 inline std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

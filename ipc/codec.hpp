@@ -1,8 +1,9 @@
 // Meta to bytes and back.
 //
-// Bounds: depth at most 8; counts at most the bytes that remain; integers within their member's
-// type and row; texts valid UTF-8; no float, no map, no binary, no extension, no extra field, no
-// trailing byte. Nothing is allocated for a count before its elements are there.
+// Bounds: an array of values and of lists of values, no deeper; counts at most the bytes that
+// remain; integers within their member's type and row; texts valid UTF-8; no float, no map, no
+// binary, no extension, no extra field, no trailing byte. Nothing is allocated for a count before
+// its elements are there.
 #pragma once
 
 #include <string>
@@ -14,7 +15,6 @@
 namespace warmpool::ipc {
 
 inline constexpr std::size_t kMetaBytesMax = 65'535;
-inline constexpr std::size_t kMetaDepthMax = 8;
 
 // Of every struct in metas.hpp.
 //

@@ -70,7 +70,7 @@ class Listener {
   // Non-blocking, close-on-exec, accepting.
   int fd() const { return fd_.get(); }
   // Owns: from here on the caller does. still_ours() and remove() go on working.
-  int release_fd() { return fd_.release(); }
+  [[nodiscard]] int release_fd() { return fd_.release(); }
   std::string path() const;
   // False when the file was removed or replaced, or the directory was.
   bool still_ours() const;

@@ -45,9 +45,7 @@ constexpr AttemptKey key_of(const Header& header) {
 constexpr Content content_of(const Header& header) {
   return static_cast<Content>(header.flags & flag::kContentMask);
 }
-constexpr std::uint8_t content_flags(Content content) {
-  return static_cast<std::uint8_t>(content);
-}
+constexpr std::uint8_t content_flags(Content content) { return static_cast<std::uint8_t>(content); }
 
 // Owns: nothing; both views point into the buffer that it was read from.
 struct Frame {
@@ -68,9 +66,7 @@ struct FrameRules {
 };
 
 // Until hello or welcome came; then make rules with after_hello and give them to the reader.
-constexpr FrameRules before_hello(Party from, Party to) {
-  return {.from = from, .to = to};
-}
+constexpr FrameRules before_hello(Party from, Party to) { return {.from = from, .to = to}; }
 FrameRules after_hello(FrameRules rules, std::uint32_t frame_bytes_max, std::uint64_t features);
 
 // Errors: the number of a Refusal: HelloExpected, UnknownKind, FrameTooLarge, BadFrame (meta longer

@@ -24,8 +24,11 @@ class FrameReader {
   void commit(std::size_t bytes);
   // prepare, copy, commit.
   void feed(Bytes bytes);
-  // A good size of the next read: what the unfinished frame lacks, within 4 KiB .. 256 KiB.
+  // A good size of the next read, within 4 KiB .. 256 KiB: what the unfinished frame lacks, or more
+  // when the last reads were filled.
   std::size_t bytes_wanted() const;
+  // Gives the buffer back when nothing is in it: for connections that fell idle. Order: as prepare.
+  void trim();
 
   enum class Next : std::uint8_t { Frame, More, Broken };
   // Frame: `frame` is set, and is valid until the next prepare. More: nothing whole is left.
@@ -45,6 +48,7 @@ class FrameReader {
   FrameRules rules_;
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+  std::size_t wanted_ = 4096, prepared_ = 0;
   bool checked_ = false;  // header_ is that of the frame at begin_
   bool broken_ = false;
   Header header_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "ipc/verb.hpp"
 #include "pool/result.hpp"
@@ -13,10 +14,12 @@ namespace warmpool::ipc {
 struct Peer {
   uid_t uid;
   gid_t gid;
-  pid_t pid;  // when it connected; for people only
+  pid_t pid;                  // when it connected; for people only
+  std::vector<gid_t> groups;  // supplementary
 };
 
-// Source: unix(7), SO_PEERCRED: what the kernel knew at connect() (or socketpair()).
+// What the kernel knew at connect() (or socketpair()). Bounds: 65,536 groups, as the kernel's.
+// Source: unix(7), SO_PEERCRED; socket(7), SO_PEERGROUPS: no user database is asked.
 Result<Peer> peer_of(int socket);
 
 // Columns of the role table.
@@ -47,8 +50,7 @@ class RoleTable {
   // `owner`: the user of the daemon. `group`: option socket_group, if set.
   RoleTable(uid_t owner, std::optional<gid_t> group) : owner_(owner), group_(group) {}
 
-  // Blocks: on the user database, only when a group is set and the peer is of another user. Keep
-  // the answer for the life of the connection.
+  // Order: keep the answer for the life of the connection.
   PeerKind kind_of(const Peer& peer) const;
 
  private:

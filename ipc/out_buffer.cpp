@@ -1,0 +1,138 @@
+// Small frames are copied into shared chunks: one system call then writes hundreds, and a copy of
+// 64 bytes is cheaper than one more iovec. From 8 KiB up a payload that was given away stays where
+// it is. The last chunk that was emptied is kept, so that a busy connection allocates nothing.
+#include "ipc/out_buffer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace warmpool::ipc {
+namespace {
+
+constexpr std::size_t kFirstChunkBytes = 4 * 1024;
+constexpr std::size_t kChunkBytes = 64 * 1024;
+
+}  // namespace
+
+const std::byte* OutBuffer::Piece::data() const {
+  if (chunk) return chunk.get();
+  return bytes_of(shared ? *shared : owned).data();
+}
+
+OutBuffer::Piece& OutBuffer::push_piece() {
+  if (first_ == pieces_.size()) {
+    pieces_.clear();
+    first_ = 0;
+  }
+  return pieces_.emplace_back();
+}
+
+// A queue that never empties must not keep its written pieces for ever: they are dropped when they
+// are more than half of the list, which moves each piece once on average.
+void OutBuffer::pop_piece() {
+  Piece& piece = pieces_[first_];
+  if (piece.chunk && piece.capacity <= kChunkBytes && piece.capacity > spare_.capacity) {
+    spare_ = std::move(piece);
+    spare_.begin = spare_.end = 0;
+  }
+  piece = Piece{};
+  ++first_;
+  if (first_ > 64 && first_ > pieces_.size() / 2) {
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+// At least one byte of room in the last piece; `bytes` if they fit a chunk.
+std::byte* OutBuffer::room_for(std::size_t bytes) {
+  if (first_ < pieces_.size()) {
+    const Piece& last = pieces_.back();
+    if (last.chunk && last.capacity - last.end >= bytes) return last.chunk.get() + last.end;
+  }
+  Piece& piece = push_piece();
+  if (spare_.capacity >= bytes) {
+    piece = std::exchange(spare_, Piece{});
+  } else {
+    piece.capacity = std::max(bytes, pieces_.size() == 1 ? kFirstChunkBytes : kChunkBytes);
+    piece.chunk = std::make_unique_for_overwrite<std::byte[]>(piece.capacity);
+  }
+  return piece.chunk.get() + piece.end;
+}
+
+void OutBuffer::put_bytes(Bytes bytes) {
+  if (bytes.empty()) return;
+  std::memcpy(room_for(bytes.size()), bytes.data(), bytes.size());
+  pieces_.back().end += bytes.size();
+  bytes_ += bytes.size();
+}
+
+void OutBuffer::put_head(Header& header, Bytes meta, std::size_t payload_bytes) {
+  REQUIRE(meta.size() <= 0xffff);
+  REQUIRE(payload_bytes <= kFrameBytesMax - meta.size());
+  header.meta_bytes = static_cast<std::uint16_t>(meta.size());
+  header.body_bytes = static_cast<std::uint32_t>(meta.size() + payload_bytes);
+  std::byte* at = room_for(kHeaderBytes + meta.size());
+  encode_header(header, std::span<std::byte, kHeaderBytes>(at, kHeaderBytes));
+  if (!meta.empty()) std::memcpy(at + kHeaderBytes, meta.data(), meta.size());
+  pieces_.back().end += kHeaderBytes + meta.size();
+  bytes_ += kHeaderBytes + meta.size();
+}
+
+void OutBuffer::append(Header header, Bytes meta, Bytes payload) {
+  put_head(header, meta, payload.size());
+  put_bytes(payload);
+}
+
+void OutBuffer::append(Header header, Bytes meta, std::string&& payload) {
+  put_head(header, meta, payload.size());
+  if (payload.size() < kAloneBytesMin) return put_bytes(bytes_of(payload));
+  Piece& piece = push_piece();
+  piece.owned = std::move(payload);
+  piece.end = piece.owned.size();
+  bytes_ += piece.end;
+}
+
+void OutBuffer::append(Header header, Bytes meta, std::shared_ptr<const std::string> payload) {
+  const std::size_t payload_bytes = payload ? payload->size() : 0;
+  put_head(header, meta, payload_bytes);
+  if (payload_bytes == 0) return;
+  if (payload_bytes < kAloneBytesMin) return put_bytes(bytes_of(*payload));
+  Piece& piece = push_piece();
+  piece.shared = std::move(payload);
+  piece.end = payload_bytes;
+  bytes_ += payload_bytes;
+}
+
+std::size_t OutBuffer::gather(std::span<iovec> out) const {
+  std::size_t count = 0;
+  for (std::size_t i = first_; i < pieces_.size() && count < std::min(out.size(), kPiecesMax);
+       ++i) {
+    const Piece& piece = pieces_[i];
+    if (piece.begin == piece.end) continue;
+    // writev does not write to it; its type cannot say so.
+    out[count++] = {const_cast<std::byte*>(piece.data() + piece.begin), piece.end - piece.begin};
+  }
+  return count;
+}
+
+void OutBuffer::consume(std::size_t bytes) {
+  REQUIRE(bytes <= bytes_);
+  bytes_ -= bytes;
+  while (first_ < pieces_.size()) {
+    Piece& piece = pieces_[first_];
+    const std::size_t taken = std::min(bytes, piece.end - piece.begin);
+    piece.begin += taken;
+    bytes -= taken;
+    if (piece.begin != piece.end) return;
+    pop_piece();
+  }
+}
+
+void OutBuffer::trim() {
+  if (!empty()) return;
+  std::vector<Piece>().swap(pieces_);
+  first_ = 0;
+  spare_ = Piece{};
+}
+
+}  // namespace warmpool::ipc

@@ -1,0 +1,161 @@
+// Everything is judged by descriptor: a path may lead elsewhere between two looks. What is in the
+// directory can then only be changed by its owner, which is what lock and socket stand on.
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/endpoint.hpp"
+#include "ipc/unix_address.hpp"
+
+namespace warmpool::ipc {
+namespace {
+
+constexpr mode_t kOthersMayWrite = 0022;
+constexpr mode_t kGroupMayEnter = 0010;
+
+// Without slashes at the end: with one, O_NOFOLLOW would follow.
+Result<std::string> clean_path(const std::string& path) {
+  if (path.empty() || path.find('\0') != path.npos) {
+    return endpoint_error(EndpointFault::NotADirectory,
+                          "the path of the runtime directory is empty");
+  }
+  std::error_code failed;
+  std::string absolute = std::filesystem::absolute(path, failed).string();
+  if (failed) {
+    return system_error(EndpointFault::NoParent, "cannot tell where '" + path + "' is",
+                        failed.value());
+  }
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  return absolute;
+}
+
+Result<bool> make_if_missing(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return true;
+  const int failed = errno;
+  if (failed == EEXIST) return false;
+  return system_error(EndpointFault::NoParent,
+                      "cannot make the runtime directory " + path +
+                          " (make its parent, or choose another with --runtime-dir)",
+                      failed);
+}
+
+Result<UniqueFd> open_directory(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd) return fd;
+  const int failed = errno;
+  if (failed == ENOTDIR || failed == ELOOP) {
+    return endpoint_error(EndpointFault::NotADirectory,
+                          "the runtime directory " + path +
+                              " is a symlink or no directory; remove it or choose another");
+  }
+  const auto fault = failed == EACCES ? EndpointFault::NotOurs : EndpointFault::System;
+  return system_error(fault, "cannot open the runtime directory " + path, failed);
+}
+
+Result<void> verify(const struct stat& found, const std::string& path) {
+  if (found.st_uid != ::geteuid()) {
+    return endpoint_error(EndpointFault::NotOurs,
+                          "the runtime directory " + path + " belongs to user " +
+                              std::to_string(found.st_uid) + ", this is user " +
+                              std::to_string(::geteuid()) + "; choose another with --runtime-dir");
+  }
+  if ((found.st_mode & kOthersMayWrite) != 0) {
+    return endpoint_error(EndpointFault::Unsafe, "others may write to the runtime directory " +
+                                                     path + "; mend it with: chmod go-w " + path);
+  }
+  return {};
+}
+
+Result<void> open_to_group(int fd, const std::string& path, const struct stat& found, gid_t group) {
+  const mode_t mode = (found.st_mode & 07777) | kGroupMayEnter;
+  const bool changed = found.st_gid == group || ::fchown(fd, static_cast<uid_t>(-1), group) == 0;
+  if (changed && ::fchmod(fd, mode) == 0) return {};
+  return system_error(
+      EndpointFault::System,
+      "cannot give the runtime directory " + path + " to group " + std::to_string(group), errno);
+}
+
+// What the file tells, for people.
+std::string holder_of(int fd) {
+  char text[32];
+  const ssize_t bytes = ::pread(fd, text, sizeof text, 0);
+  long pid = 0;
+  if (bytes > 0) std::from_chars(text, text + bytes, pid);
+  return pid > 0 ? " (pid " + std::to_string(pid) + ")" : "";
+}
+
+void write_holder(int fd) {
+  const std::string text = std::to_string(::getpid()) + "\n";
+  // For people only: a full disk must not keep the daemon from starting.
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) < 0) return;
+}
+
+}  // namespace
+
+Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<gid_t> group) {
+  auto clean = clean_path(path);
+  if (!clean) return clean.error();
+  auto made = make_if_missing(*clean);
+  if (!made) return made.error();
+  auto fd = open_directory(*clean);
+  if (!fd) return fd.error();
+  struct stat found {};
+  if (::fstat(fd->get(), &found) != 0) {
+    return system_error(EndpointFault::System, "cannot look at " + *clean, errno);
+  }
+  if (auto good = verify(found, *clean); !good) return good.error();
+  // A strict umask may have taken our own rights from what we made.
+  if (*made && ::fchmod(fd->get(), 0700) != 0) {
+    return system_error(EndpointFault::System, "cannot set the mode of " + *clean, errno);
+  }
+  if (*made) found.st_mode = S_IFDIR | 0700;
+  if (group) {
+    if (auto good = open_to_group(fd->get(), *clean, found, *group); !good) return good.error();
+  }
+  RuntimeDirectory directory;
+  directory.fd_ = std::move(*fd);
+  directory.path_ = std::move(*clean);
+  directory.group_ = group;
+  return directory;
+}
+
+bool RuntimeDirectory::still_there() const {
+  struct stat held {
+  }, found{};
+  return ::fstat(fd_.get(), &held) == 0 && ::lstat(path_.c_str(), &found) == 0 &&
+         held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
+Result<RuntimeLock> RuntimeLock::take(const RuntimeDirectory& directory) {
+  const std::string path = directory.path() + "/" + kLockName;
+  RuntimeLock lock;
+  lock.fd_.reset(::openat(directory.fd(), kLockName,
+                          O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  if (!lock.fd_) return system_error(EndpointFault::System, "cannot open " + path, errno);
+  if (::flock(lock.fd(), LOCK_EX | LOCK_NB) != 0) {
+    const int failed = errno;
+    if (failed != EWOULDBLOCK)
+      return system_error(EndpointFault::System, "cannot lock " + path, failed);
+    return endpoint_error(EndpointFault::LockTaken,
+                          "another warmpoold" + holder_of(lock.fd()) + " runs in " +
+                              directory.path() +
+                              "; stop it with: warmpool stop, or choose another "
+                              "directory with --runtime-dir");
+  }
+  struct stat held {
+  }, found{};
+  const bool current = ::fstat(lock.fd(), &held) == 0 &&
+                       ::fstatat(directory.fd(), kLockName, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       held.st_ino == found.st_ino && held.st_dev == found.st_dev;
+  if (!current || !S_ISREG(held.st_mode)) {
+    return endpoint_error(EndpointFault::LockTaken, path + " was exchanged meanwhile; start again");
+  }
+  if (::fchmod(lock.fd(), 0600) == 0) write_holder(lock.fd());
+  return lock;
+}
+
+}  // namespace warmpool::ipc

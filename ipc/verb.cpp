@@ -1,0 +1,77 @@
+// The table of verbs. Optional arguments come as nil or are left out at the end; a list that is nil
+// means "all", so an empty list and no list are not the same.
+#include "ipc/verb.hpp"
+
+#include <array>
+#include <limits>
+
+namespace warmpool::ipc {
+namespace {
+
+constexpr std::uint64_t kAnyNumber = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kNameBytesMax = 255;
+constexpr std::uint64_t kIdsMax = 4'096;
+
+constexpr ArgumentRow kTask = {"task", ArgumentKind::Number, false, kAnyNumber};
+constexpr ArgumentRow kTasks = {"tasks", ArgumentKind::Ids, true, kIdsMax};
+constexpr ArgumentRow kType = {"type", ArgumentKind::Text, true, kNameBytesMax};
+constexpr ArgumentRow kLimit = {"limit", ArgumentKind::Number, true, kAnyNumber};
+constexpr ArgumentRow kAfter = {"after", ArgumentKind::Number, true, kAnyNumber};
+
+constexpr ArgumentRow kSlotArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax}};
+constexpr ArgumentRow kTaskArguments[] = {kTask};
+constexpr ArgumentRow kLsArguments[] = {
+    {"state", ArgumentKind::Text, true, kNameBytesMax}, kType, kLimit, kAfter};
+constexpr ArgumentRow kDeadLsArguments[] = {kType, kLimit, kAfter};
+constexpr ArgumentRow kDeadArguments[] = {kTasks, kType};
+constexpr ArgumentRow kScaleArguments[] = {{"class", ArgumentKind::Text, true, kNameBytesMax},
+                                           {"mode", ArgumentKind::Number, false, 2},
+                                           {"number", ArgumentKind::Number, false, 65'535}};
+constexpr ArgumentRow kDrainArguments[] = {{"on", ArgumentKind::Flag, false, 0}};
+constexpr ArgumentRow kStopArguments[] = {{"now", ArgumentKind::Flag, false, 0}};
+constexpr ArgumentRow kTypeArguments[] = {kType};
+
+constexpr VerbRow kVerbs[] = {
+    {Verb::Status, "status", {}, Right::Read},
+    {Verb::Workers, "workers", {}, Right::Read},
+    {Verb::Worker, "worker", kSlotArguments, Right::Read},
+    {Verb::Show, "show", kTaskArguments, Right::Read},
+    {Verb::Ls, "ls", kLsArguments, Right::Read},
+    {Verb::DeadLs, "dead-ls", kDeadLsArguments, Right::Read},
+    {Verb::DeadRetry, "dead-retry", kDeadArguments, Right::Cancel},
+    {Verb::DeadRemove, "dead-remove", kDeadArguments, Right::Cancel},
+    {Verb::Scale, "scale", kScaleArguments, Right::Control},
+    {Verb::Drain, "drain", kDrainArguments, Right::Control},
+    {Verb::Stop, "stop", kStopArguments, Right::Shutdown},
+    {Verb::Pause, "pause", kTypeArguments, Right::Control},
+    {Verb::Resume, "resume", kTypeArguments, Right::Control},
+    {Verb::Config, "config", {}, Right::Read},
+    {Verb::Types, "types", {}, Right::Read},
+    {Verb::Release, "release", kTaskArguments, Right::Cancel},
+};
+
+// So that find_verb needs no search.
+constexpr bool is_dense_from_one() {
+  int expected = 1;
+  for (const VerbRow& row : kVerbs) {
+    if (static_cast<int>(row.verb) != expected++) return false;
+  }
+  return true;
+}
+static_assert(is_dense_from_one());
+
+}  // namespace
+
+std::span<const VerbRow> verb_rows() { return kVerbs; }
+
+const VerbRow* find_verb(Verb verb) {
+  const auto number = static_cast<std::size_t>(verb);
+  return number == 0 || number > std::size(kVerbs) ? nullptr : &kVerbs[number - 1];
+}
+
+std::string_view name_of(Verb verb) {
+  const VerbRow* row = find_verb(verb);
+  return row == nullptr ? "unknown" : row->name;
+}
+
+}  // namespace warmpool::ipc
