@@ -32,6 +32,9 @@ class OutputPump {
   // Blocks: never, given a non-blocking `fd`. Bounds: at most 64 KiB a call, and at most `limit`.
   PumpResult pump(int fd, OutputRing& ring, Instant now, std::size_t limit = kReadBytesMax);
 
+  // What is there now and no more, at a death: the other end may be held by a stranger. Bytes read.
+  std::size_t drain(int fd, OutputRing& ring, Instant now);
+
   static constexpr std::size_t kReadBytesMax = 64U << 10;
   static constexpr std::size_t kTailBytes = 8U << 10;  // looked at though over the rate
 

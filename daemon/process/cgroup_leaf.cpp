@@ -1,0 +1,133 @@
+// Best effort by design: nothing is mounted, no controller is switched on, and everything that a
+// cgroup does for a worker is done a second time without one. That keeps one path for all machines.
+#include "daemon/process/cgroup_leaf.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fstream>
+#include <memory>
+#include <poll.h>
+#include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/fd.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::string_view kDirectoryPrefix = "warmpool-";
+
+bool write_one(const std::string& path) {
+  const ipc::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  return fd && write(fd.get(), "1", 1) == 1;
+}
+
+// The number behind `name` in a file of "name number" lines; 0 if it is not there.
+std::uint64_t number_in(const std::string& path, std::string_view name) {
+  std::ifstream file(path);
+  std::string word;
+  std::uint64_t number = 0;
+  while (file >> word >> number) {
+    if (word == name) return number;
+  }
+  return 0;
+}
+
+std::vector<std::string> directories_in(const std::string& path) {
+  std::vector<std::string> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(path.c_str()), closedir);
+  if (listing == nullptr) return found;
+  while (const dirent* entry = readdir(listing.get())) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') found.emplace_back(entry->d_name);
+  }
+  return found;
+}
+
+// Where a v2 hierarchy is mounted from its root on.
+std::string mount_point() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" - cgroup2 ") == std::string::npos) continue;
+    std::istringstream fields(line);
+    std::string id, parent, device, root, point;
+    fields >> id >> parent >> device >> root >> point;
+    if (root == "/") return point;
+  }
+  return {};
+}
+
+// cgroup.events changes (POLLPRI) when the last process has left.
+bool wait_empty(const std::string& path, Duration within) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(within.ns);
+  const ipc::UniqueFd events(open((path + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  while (number_in(path + "/cgroup.events", "populated") != 0) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    std::array<char, 64> old{};
+    [[maybe_unused]] const ssize_t seen = pread(events.get(), old.data(), old.size(), 0);
+    pollfd waiting{events.get(), POLLPRI, 0};
+    poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 50)));
+  }
+  return true;
+}
+
+}  // namespace
+
+bool CgroupLeaf::kill() const { return write_one(path_ + "/cgroup.kill"); }
+
+std::uint64_t CgroupLeaf::oom_kills() const {
+  return number_in(path_ + "/memory.events", "oom_kill");
+}
+
+bool CgroupLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+
+std::string own_cgroup() {
+  const std::string mounted = mount_point();
+  std::ifstream lines("/proc/self/cgroup");
+  for (std::string line; !mounted.empty() && std::getline(lines, line);) {
+    if (line.starts_with("0::/")) return line == "0::/" ? mounted : mounted + line.substr(3);
+  }
+  return {};
+}
+
+std::optional<CgroupLife> CgroupLife::make(const LifeMark& mark) {
+  const std::string own = own_cgroup();
+  if (own.empty()) return std::nullopt;
+  const std::string path = own + "/" + std::string(kDirectoryPrefix) + mark.place + "-" + mark.life;
+  if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  return CgroupLife(path);
+}
+
+std::optional<CgroupLeaf> CgroupLife::make_leaf(WorkerId worker) const {
+  const std::string path = path_ + "/" + std::to_string(worker.value);
+  if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  return CgroupLeaf(path);
+}
+
+void CgroupLife::remove() const { rmdir(path_.c_str()); }
+
+std::vector<std::string> earlier_cgroups(const LifeMark& mark) {
+  const std::string own = own_cgroup();
+  const std::string prefix = std::string(kDirectoryPrefix) + mark.place_prefix();
+  std::vector<std::string> found;
+  for (const auto& name : directories_in(own)) {
+    if (name.starts_with(prefix) && name != prefix + mark.life) found.push_back(own + "/" + name);
+  }
+  return found;
+}
+
+bool end_cgroup(const std::string& path, Duration within) {
+  CgroupLeaf(path).kill();  // of the whole subtree
+  if (!wait_empty(path, within)) return false;
+  for (const auto& leaf : directories_in(path)) rmdir((path + "/" + leaf).c_str());
+  return rmdir(path.c_str()) == 0;
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,57 @@
+// A cgroup (v2) for each worker, where this machine lets us: one write ends all that is in it, also
+// what has left its session and wiped its environment.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/process/life_mark.hpp"
+#include "pool/ids.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool::daemon {
+
+// The directory of one worker. Owns: nothing; the directory stays until remove().
+class CgroupLeaf {
+ public:
+  explicit CgroupLeaf(std::string path) : path_(std::move(path)) {}
+
+  std::string procs_path() const { return path_ + "/cgroup.procs"; }
+  // SIGKILL to all in it. False where the kernel cannot (before 5.14).
+  bool kill() const;
+  // Kills for memory that the kernel counted here; 0 where it counts none.
+  std::uint64_t oom_kills() const;
+  // False while anything alive is in it: try again.
+  bool remove() const;
+
+ private:
+  std::string path_;
+};
+
+// The cgroup of one life of the daemon, below the daemon's own; its leaves are the workers.
+class CgroupLife {
+ public:
+  // None where there is no cgroup v2 or this user may not make one.
+  static std::optional<CgroupLife> make(const LifeMark& mark);
+
+  std::optional<CgroupLeaf> make_leaf(WorkerId worker) const;
+  void remove() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit CgroupLife(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// Directories of earlier lives at this place, below this process's own cgroup.
+std::vector<std::string> earlier_cgroups(const LifeMark& mark);
+
+// Ends all in it and removes it with its leaves. Blocks: until it is empty, at most `within`. False
+// if it is not.
+bool end_cgroup(const std::string& path, Duration within);
+
+// This process's own directory in the v2 hierarchy; empty where there is none.
+std::string own_cgroup();
+
+}  // namespace warmpool::daemon

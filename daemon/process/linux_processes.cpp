@@ -1,0 +1,240 @@
+// A worker is known here by its id, and to the kernel by its pidfd. Its number is used in two
+// places, where it cannot have been reused because the worker has not been waited for: to signal
+// its group, and as the root of the walk over its descendants.
+#include "daemon/process/linux_processes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <map>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unordered_set>
+
+#include "daemon/process/cgroup_leaf.hpp"
+#include "daemon/process/process_tree.hpp"
+#include "daemon/process/spawner.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::int32_t kStatusUnknown = 255;
+constexpr int kLastWaitMs = 5'000;  // for all workers that are left at the end
+
+Exit exit_of(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return {ExitCause::Exited, info.si_status, false};
+  return {ExitCause::Signalled, -info.si_status, info.si_code == CLD_DUMPED};
+}
+
+class LinuxProcesses final : public ProcessPort {
+ public:
+  LinuxProcesses(ProcessOptions options, std::string hostname, std::optional<CgroupLife> cgroups)
+      : options_(std::move(options)),
+        hostname_(std::move(hostname)),
+        cgroups_(std::move(cgroups)) {}
+  LinuxProcesses(const LinuxProcesses&) = delete;
+  LinuxProcesses& operator=(const LinuxProcesses&) = delete;
+  ~LinuxProcesses() override;
+
+  Result<Child> spawn(const SpawnSpec& spec) override;
+  Result<void> signal(WorkerId worker, int number) override;
+  TreeEnd kill_tree(WorkerId worker) override;
+  std::optional<Exit> inspect(WorkerId worker) override;
+  Orphans reap_orphans() override;
+
+ protected:
+  void reap(WorkerId worker) override;
+
+ private:
+  struct Worker {
+    pid_t pid = 0;
+    ipc::UniqueFd pidfd;
+    std::string mark;
+    std::optional<CgroupLeaf> leaf;
+  };
+
+  Worker& known(WorkerId worker);
+  Result<Child> keep(Worker worker, Child child);
+  bool kill_stray(pid_t pid);
+  void remove_leaves();
+
+  ProcessOptions options_;
+  std::string hostname_;
+  std::optional<CgroupLife> cgroups_;
+  std::map<WorkerId, Worker> workers_;
+  std::unordered_set<pid_t> pids_;     // of workers_
+  std::vector<CgroupLeaf> left_over_;  // something in them was still dying
+};
+
+LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
+  const auto found = workers_.find(worker);
+  REQUIRE(found != workers_.end());
+  return found->second;
+}
+
+Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
+  REQUIRE(!workers_.contains(spec.worker));
+  Worker worker;
+  worker.mark = options_.mark.of(spec.worker);
+  if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
+  auto child = spawn_worker(spec, {options_.launch_path, worker.mark, hostname_,
+                                   worker.leaf ? worker.leaf->procs_path() : std::string()});
+  if (!child) {
+    if (worker.leaf) left_over_.push_back(*worker.leaf);
+    remove_leaves();
+    return child;
+  }
+  return keep(std::move(worker), std::move(*child));
+}
+
+// The caller waits on a pidfd of its own, because an event loop closes what it waits on.
+Result<Child> LinuxProcesses::keep(Worker worker, Child child) {
+  worker.pid = child.pid;
+  worker.pidfd = std::move(child.exit_notice);
+  child.exit_notice.reset(fcntl(worker.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+  const int code = errno;
+  const WorkerId id = child.worker;
+  const bool duplicated = static_cast<bool>(child.exit_notice);
+  pids_.insert(worker.pid);
+  workers_.emplace(id, std::move(worker));
+  if (duplicated) return child;
+  kill_tree(id);
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(child.pid), &info, WEXITED | WNOWAIT);
+  reap(id);
+  return Error{code,
+               std::string("cannot start a worker: ") + strerrordesc_np(code) +
+                   "; raise the limit of open files (LimitNOFILE, ulimit -n), or lower `size`"};
+}
+
+Result<void> LinuxProcesses::signal(WorkerId worker, int number) {
+  const int error = send_signal(known(worker).pidfd.get(), number);
+  if (error == 0) return {};
+  return Error{error, "cannot signal process " + std::to_string(known(worker).pid) + ": " +
+                          strerrordesc_np(error)};
+}
+
+TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
+  const Worker& worker = known(id);
+  if (worker.leaf) worker.leaf->kill();
+  ::kill(-worker.pid, SIGKILL);
+  send_signal(worker.pidfd.get(), SIGKILL);
+  return end_descendants({worker.pid, worker.mark}, pids_);
+}
+
+std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
+  const Worker& worker = known(id);
+  siginfo_t info{};
+  const auto pidfd = static_cast<id_t>(worker.pidfd.get());
+  if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG) != 0) {
+    // Waited for by somebody else in this process: dead, and how is not known any more.
+    if (errno == ECHILD) return Exit{ExitCause::Exited, kStatusUnknown, false};
+    return std::nullopt;
+  }
+  if (info.si_pid == 0) return std::nullopt;
+  Exit exit = exit_of(info);
+  const bool by_kill = exit.cause == ExitCause::Signalled && exit.code == -SIGKILL;
+  if (by_kill && worker.leaf && worker.leaf->oom_kills() > 0) exit.cause = ExitCause::OutOfMemory;
+  return exit;
+}
+
+void LinuxProcesses::reap(WorkerId id) {
+  Worker& worker = known(id);
+  siginfo_t info{};
+  waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG);
+  if (worker.leaf) left_over_.push_back(std::move(*worker.leaf));
+  pids_.erase(worker.pid);
+  workers_.erase(id);
+  remove_leaves();
+}
+
+void LinuxProcesses::remove_leaves() {
+  std::erase_if(left_over_, [](const CgroupLeaf& leaf) { return leaf.remove(); });
+}
+
+// True if it was adopted from a worker of this life that is buried, and was killed. One without a
+// mark may belong to a worker that lives, so it is left alone.
+bool LinuxProcesses::kill_stray(pid_t pid) {
+  const std::string text = mark_of(pid);
+  const auto mark = parse_mark(text);
+  if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return false;
+  if (workers_.contains(mark->worker)) return false;
+  const ipc::UniqueFd pidfd = open_pidfd(pid);  // our child: the number is its own until we wait
+  return pidfd && send_signal(pidfd.get(), SIGKILL) == 0;
+}
+
+Orphans LinuxProcesses::reap_orphans() {
+  Orphans orphans;
+  for (const pid_t pid : children_of(getpid())) {
+    if (pids_.contains(pid)) continue;
+    siginfo_t info{};
+    const int waited = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    if (waited == 0 && info.si_pid == pid) {
+      ++orphans.reaped;
+    } else if (waited == 0 && kill_stray(pid)) {
+      ++orphans.killed;
+    }
+  }
+  remove_leaves();
+  return orphans;
+}
+
+LinuxProcesses::~LinuxProcesses() {
+  for (const auto& [id, worker] : workers_) kill_tree(id);
+  int left_ms = kLastWaitMs;
+  while (!workers_.empty()) {
+    pollfd waiting{workers_.begin()->second.pidfd.get(), POLLIN, 0};
+    if (poll(&waiting, 1, std::min(left_ms, 100)) == 0) left_ms -= 100;
+    if (waiting.revents == 0 && left_ms > 0) continue;  // a process in the kernel's hands dies late
+    reap(workers_.begin()->first);
+  }
+  reap_orphans();
+  if (cgroups_) cgroups_->remove();
+}
+
+Error launcher_error(const std::string& path, int code) {
+  return Error{code, "cannot use launcher " + path + ": " + strerrordesc_np(code) +
+                         "; install warmpool-launch beside warmpoold, or name it with launch_path"};
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+Result<void> become_subreaper() {
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+    const int code = errno;
+    return Error{code, std::string("cannot adopt orphans of workers (PR_SET_CHILD_SUBREAPER): ") +
+                           strerrordesc_np(code) +
+                           "; allow prctl in the filter warmpoold runs under"};
+  }
+  std::signal(SIGCHLD, SIG_DFL);
+  return {};
+}
+
+Result<std::unique_ptr<ProcessPort>> make_linux_processes(const ProcessOptions& options) {
+  if (access(options.launch_path.c_str(), X_OK) != 0) {
+    return launcher_error(options.launch_path, errno);
+  }
+  if (!open_pidfd(getpid())) {
+    const int code = errno;
+    return Error{code,
+                 std::string("cannot open a pidfd: ") + strerrordesc_np(code) +
+                     "; a kernel from 5.14 on is needed, and no filter that denies pidfd_open"};
+  }
+  std::optional<CgroupLife> cgroups;
+  if (options.cgroups == CgroupUse::IfPossible) cgroups = CgroupLife::make(options.mark);
+  return std::unique_ptr<ProcessPort>(
+      std::make_unique<LinuxProcesses>(options, host_name(), std::move(cgroups)));
+}
+
+}  // namespace warmpool::daemon

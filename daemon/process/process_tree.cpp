@@ -1,0 +1,198 @@
+// We are the subreaper, so all that a worker leaves behind becomes our child: reading the list of
+// our own children finds it, at 0.2 us a child, where a walk over all of /proc costs 10 us a
+// process. A process is ours to kill if it carries the worker's mark, is of its session, or hangs
+// on a parent that is. What escapes: an orphan that has left the session and wiped its environment;
+// a cgroup holds that too.
+#include "daemon/process/process_tree.hpp"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <optional>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/process/life_mark.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::size_t kEnvironmentBytesMax = 8U << 20;
+
+// None when it cannot be read.
+std::optional<std::string> file_text(const std::string& path, std::size_t bytes_max) {
+  const ipc::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  std::string text(4096, '\0');
+  std::size_t used = 0;
+  while (used < bytes_max) {
+    if (used == text.size()) text.resize(text.size() * 2);
+    const ssize_t bytes = read(fd.get(), text.data() + used, text.size() - used);
+    if (bytes < 0) return std::nullopt;
+    if (bytes == 0) break;
+    used += static_cast<std::size_t>(bytes);
+  }
+  text.resize(used);
+  return text;
+}
+
+std::string proc_path(pid_t pid, std::string_view rest) {
+  return "/proc/" + std::to_string(pid) + "/" + std::string(rest);
+}
+
+// The numbers among the names in a directory.
+std::vector<pid_t> numbers_in(const std::string& directory) {
+  std::vector<pid_t> numbers;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(directory.c_str()), closedir);
+  if (listing == nullptr) return numbers;
+  while (const dirent* entry = readdir(listing.get())) {
+    pid_t number = 0;
+    const char* end = entry->d_name + std::strlen(entry->d_name);
+    const auto result = std::from_chars(entry->d_name, end, number);
+    if (result.ec == std::errc{} && result.ptr == end) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+void append_numbers(std::string_view text, std::vector<pid_t>& numbers) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    pid_t number = 0;
+    const auto result = std::from_chars(at, end, number);
+    if (result.ec == std::errc{}) numbers.push_back(number);
+    at = result.ptr + 1;
+  }
+}
+
+// For kernels without the list of children (CONFIG_PROC_CHILDREN).
+std::vector<pid_t> children_by_scan(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const pid_t pid : all_processes()) {
+    if (kinship_of(pid).parent == parent) children.push_back(pid);
+  }
+  return children;
+}
+
+struct Found {
+  pid_t pid, parent;
+};
+
+class TreeWalk {
+ public:
+  TreeWalk(const TreeRoot& root, const std::unordered_set<pid_t>& workers)
+      : root_(root), workers_(workers) {}
+
+  // Kills what it has not met before; how many that were.
+  std::uint32_t pass() {
+    queue_.clear();
+    queue_children(root_.pid);
+    queue_adopted();
+    std::uint32_t killed = 0;
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      const Found found = queue_[i];
+      if (met_.insert(found.pid).second && kill_one(found)) ++killed;
+      queue_children(found.pid);
+    }
+    return killed;
+  }
+
+ private:
+  void queue_children(pid_t parent) {
+    for (const pid_t pid : children_of(parent)) queue_.push_back({pid, parent});
+  }
+
+  void queue_adopted() {
+    const pid_t self = getpid();
+    for (const pid_t pid : children_of(self)) {
+      if (workers_.contains(pid)) continue;
+      if (kinship_of(pid).session == root_.pid || mark_of(pid) == root_.mark) {
+        queue_.push_back({pid, self});
+      }
+    }
+  }
+
+  // The number may have been given to a stranger since it was read: the pidfd fixes who is meant,
+  // and what is read of it afterwards says whether that is one of ours.
+  bool kill_one(const Found& found) {
+    const ipc::UniqueFd pidfd = open_pidfd(found.pid);
+    if (!pidfd || is_dead(pidfd.get())) return false;
+    const Kinship kinship = kinship_of(found.pid);
+    const bool ours = kinship.parent == found.parent || kinship.session == root_.pid ||
+                      mark_of(found.pid) == root_.mark;
+    return ours && send_signal(pidfd.get(), SIGKILL) == 0;
+  }
+
+  TreeRoot root_;
+  const std::unordered_set<pid_t>& workers_;
+  std::vector<Found> queue_;
+  std::unordered_set<pid_t> met_;
+};
+
+}  // namespace
+
+ipc::UniqueFd open_pidfd(pid_t pid) {
+  return ipc::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
+
+int send_signal(int pidfd, int number) {
+  return syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0 ? 0 : errno;
+}
+
+bool is_dead(int pidfd) {
+  pollfd waiting{pidfd, POLLIN, 0};
+  return poll(&waiting, 1, 0) == 1;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  const std::string tasks = proc_path(pid, "task");
+  for (const pid_t thread : numbers_in(tasks)) {
+    const std::string list = tasks + "/" + std::to_string(thread) + "/children";
+    if (const auto text = file_text(list, kEnvironmentBytesMax)) {
+      append_numbers(*text, children);
+    } else if (errno == ENOENT && access("/proc/self/task", F_OK) == 0 &&
+               access(("/proc/self/task/" + std::to_string(getpid()) + "/children").c_str(),
+                      F_OK) != 0) {
+      return children_by_scan(pid);
+    }
+  }
+  return children;
+}
+
+std::vector<pid_t> all_processes() { return numbers_in("/proc"); }
+
+std::string mark_of(pid_t pid) {
+  const auto block = file_text(proc_path(pid, "environ"), kEnvironmentBytesMax);
+  return block ? std::string(mark_in_environment(*block)) : std::string();
+}
+
+Kinship kinship_of(pid_t pid) {
+  const auto stat = file_text(proc_path(pid, "stat"), 4096);
+  if (!stat) return {};
+  const std::size_t name_end = stat->rfind(')');
+  if (name_end == std::string::npos || name_end + 4 > stat->size()) return {};
+  std::vector<pid_t> fields;  // behind the state: parent, group, session
+  append_numbers(std::string_view(*stat).substr(name_end + 4, 64), fields);
+  return fields.size() < 3 ? Kinship{} : Kinship{fields[0], fields[2]};
+}
+
+TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers) {
+  TreeWalk walk(root, workers);
+  TreeEnd end;
+  for (int i = 0; i < kTreePasses; ++i) {
+    const std::uint32_t killed = walk.pass();
+    end.killed += killed;
+    end.clean = killed == 0;
+    if (end.clean) break;
+  }
+  return end;
+}
+
+}  // namespace warmpool::daemon

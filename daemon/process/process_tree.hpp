@@ -1,0 +1,52 @@
+// Who descends from whom, and whose mark a process carries, by /proc. Numbers read here are hints:
+// a process is signalled through a pidfd that was opened first and checked after.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <unordered_set>
+#include <vector>
+
+#include "daemon/process/process_port.hpp"
+#include "ipc/fd.hpp"
+
+namespace warmpool::daemon {
+
+ipc::UniqueFd open_pidfd(pid_t pid);
+// Errors: errno as the result; 0 when it was sent.
+int send_signal(int pidfd, int number);
+// Dead, whether it was waited for or not.
+bool is_dead(int pidfd);
+
+// Of all threads of `pid`; of this process with getpid(). Cost: about 0.2 us a child.
+std::vector<pid_t> children_of(pid_t pid);
+std::vector<pid_t> all_processes();
+
+// The mark in its environment; empty where there is none or it may not be read.
+// Bounds: the first 8 MiB of the environment.
+std::string mark_of(pid_t pid);
+
+struct Kinship {
+  pid_t parent = 0, session = 0;
+};
+// Zeros when it is gone.
+Kinship kinship_of(pid_t pid);
+
+struct TreeRoot {
+  pid_t pid = 0;          // the worker, unreaped; the leader of its session
+  std::string_view mark;  // of the worker
+};
+
+// SIGKILL to all that descends from the worker, itself not included, and to what this process has
+// adopted of it: children outside `workers` that carry its mark or are of its session.
+// Order: SIGKILL to the worker first, or the worker is dead.
+// Bounds: kTreePasses walks; each finds the children that the one before had not seen yet.
+// A process with SIGKILL pending cannot fork any more, so no SIGSTOP comes first (Source: fork in
+// kernel/fork.c returns to a pending signal before the child is linked).
+TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
+
+inline constexpr int kTreePasses = 16;
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,21 @@
+// One posix_spawn of warmpool-launch: descriptors, arguments, environment.
+#pragma once
+
+#include <string>
+
+#include "daemon/process/process_port.hpp"
+
+namespace warmpool::daemon {
+
+struct SpawnOrder {
+  std::string launch_path;
+  std::string mark;
+  std::string hostname;
+  std::string cgroup_procs;  // empty: none
+};
+
+// Child::exit_notice is the pidfd. Errors: errno and a text for people; nothing is left running or
+// open. Blocks: until the launcher has been executed [0.1 ms].
+Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order);
+
+}  // namespace warmpool::daemon
