@@ -1,0 +1,61 @@
+// Waiting is a poll on the cancel descriptor and no condition variable: the same descriptor then
+// serves handlers that poll for their own.
+#include "worker/context.hpp"
+
+#include <algorithm>
+#include <poll.h>
+
+#include "worker/attempt.hpp"
+#include "worker/cancel_signal.hpp"
+
+namespace warmpool::worker {
+
+Context::Context(const Attempt& attempt, const CancelSignal& cancel, ProgressSink& sink,
+                 Clock::time_point started)
+    : attempt_(attempt), cancel_(cancel), sink_(sink), started_(started) {}
+
+const AttemptKey& Context::key() const { return attempt_.key; }
+TaskId Context::task() const { return attempt_.key.task; }
+std::uint16_t Context::round() const { return attempt_.key.round; }
+std::uint16_t Context::attempt() const { return attempt_.key.attempt; }
+std::uint64_t Context::token() const { return attempt_.key.token; }
+std::string_view Context::type() const { return attempt_.type; }
+ipc::Bytes Context::payload() const { return ipc::bytes_of(attempt_.payload); }
+std::string_view Context::text() const { return attempt_.payload; }
+Content Context::content() const { return attempt_.content; }
+std::uint16_t Context::failures() const { return attempt_.failures; }
+std::uint16_t Context::crashes() const { return attempt_.crashes; }
+std::chrono::nanoseconds Context::timeout() const {
+  return std::chrono::nanoseconds(attempt_.timeout.ns);
+}
+
+Context::Clock::time_point Context::deadline() const {
+  if (timeout().count() <= 0) return attempt_.deadline;
+  return std::min(attempt_.deadline, started_ + timeout());
+}
+
+bool Context::cancelled() const { return cancel_.raised(); }
+
+int Context::cancel_fd() const { return cancel_.fd(); }
+
+bool Context::wait_for(std::chrono::nanoseconds duration) const {
+  const auto end = Clock::now() + duration;
+  pollfd fd{cancel_.fd(), POLLIN, 0};
+  while (!cancelled()) {
+    const auto left = std::chrono::nanoseconds(end - Clock::now());
+    if (left.count() <= 0) return false;
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timespec limit{.tv_sec = whole.count(), .tv_nsec = (left - whole).count()};
+    ::ppoll(&fd, 1, &limit, nullptr);
+  }
+  return true;
+}
+
+void Context::progress(unsigned permille, std::string_view text) {
+  const auto now = Clock::now();
+  if (permille < 1000 && now < progress_due_) return;
+  progress_due_ = now + kProgressInterval;
+  sink_.report(static_cast<std::uint16_t>(std::min(permille, 1000U)), text);
+}
+
+}  // namespace warmpool::worker

@@ -1,0 +1,78 @@
+// What a handler may know of its run, and do in it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "ipc/bytes.hpp"
+#include "pool/ids.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::worker {
+
+struct Attempt;
+class CancelSignal;
+
+// Takes what a handler reports while it runs.
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  virtual void report(std::uint16_t permille, std::string_view text) = 0;
+  virtual std::uint64_t result_bytes_max() const = 0;
+};
+
+// Owns: nothing; valid while its handler runs.
+// Threads: progress() on the handler's own thread; all else on any.
+class Context {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Context(const Attempt& attempt, const CancelSignal& cancel, ProgressSink& sink,
+          Clock::time_point started);
+
+  // Names this run: the same for no other run of any task. `token` is a fencing token: what lies
+  // beyond warmpool can refuse a run whose token is not the one it saw last for (task, round).
+  const AttemptKey& key() const;
+  TaskId task() const;
+  std::uint16_t round() const;
+  std::uint16_t attempt() const;
+  std::uint64_t token() const;
+
+  std::string_view type() const;
+  ipc::Bytes payload() const;
+  std::string_view text() const;  // the payload's bytes as text; nothing was checked
+  Content content() const;
+
+  // Earlier attempts in this round that were charged.
+  std::uint16_t failures() const;
+  std::uint16_t crashes() const;
+
+  // Of this run; zero: none. Whoever goes on beyond it is cancelled, then killed.
+  std::chrono::nanoseconds timeout() const;
+  // The end of the timeout or the deadline of the whole task, whichever is first; max(): none.
+  Clock::time_point deadline() const;
+  std::uint64_t result_bytes_max() const { return sink_.result_bytes_max(); }
+
+  // True from when the daemon wants this run to end: a cancel, its time, the end of the worker.
+  // Costs one load. A handler that heeds it says failed("cancelled"), or done if it is.
+  bool cancelled() const;
+  // Readable from then on; for a handler that polls. Never read from it.
+  int cancel_fd() const;
+  // Blocks: for `duration`, less if cancelled. True when it was cancelled.
+  bool wait_for(std::chrono::nanoseconds duration) const;
+
+  // Bounds: permille 0 to 1000 and 1,024 bytes of text, cut beyond. Of reports less than
+  // kProgressInterval after one that was sent, only 1000 is sent; the others are dropped.
+  void progress(unsigned permille, std::string_view text = {});
+  static constexpr std::chrono::milliseconds kProgressInterval{100};
+
+ private:
+  const Attempt& attempt_;
+  const CancelSignal& cancel_;
+  ProgressSink& sink_;
+  Clock::time_point started_;
+  Clock::time_point progress_due_{};
+};
+
+}  // namespace warmpool::worker

@@ -1,0 +1,110 @@
+// For one task in hand: write, poll, read, and one clock reading; nothing else enters the kernel.
+// With more in hand the answers go out in one write when the last is done, so that 16 no-op tasks
+// cost the same three calls. A long handler among them does not hold its predecessors' answers
+// back: the watcher writes them when it takes over.
+//
+// The end of one handler is the start of the next, so a task costs one reading of the clock.
+#include "worker/loop.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <poll.h>
+
+namespace warmpool::worker {
+
+Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, const Termination& termination)
+    : session_(session),
+      baton_(baton),
+      cancel_(cancel),
+      termination_(termination),
+      now_(Clock::now()),
+      unsent_since_(Clock::time_point::max()),
+      beat_due_(now_ + session.heartbeat_interval()) {}
+
+RunStatus Loop::run() {
+  while (session_.open()) {
+    if (!session_.in_hand().empty()) {
+      run_one();
+      send_when_due();
+      continue;
+    }
+    if (session_.retiring() || termination_.requested()) {
+      session_.finish();
+      return RunStatus::Retired;
+    }
+    session_.write();
+    unsent_since_ = Clock::time_point::max();
+    if (session_.open() && session_.in_hand().empty()) wait();
+  }
+  if (session_.end() == Session::End::Broken) return RunStatus::Protocol;
+  return session_.retiring() || termination_.requested() ? RunStatus::Retired
+                                                         : RunStatus::DaemonGone;
+}
+
+void Loop::run_one() {
+  running_ = session_.in_hand().pop();
+  session_.set_running(running_.get());
+  started_ = now_;
+  Context context(*running_, cancel_, *this, started_);
+  baton_.lend(started_);
+  Answer answer = call(*running_, context);
+  baton_.reclaim();
+  now_ = Clock::now();
+  session_.set_running(nullptr);
+  cancel_.lower();
+  session_.answer(running_->key, std::move(answer), now_ - started_);
+  session_.in_hand().recycle(std::move(running_));
+}
+
+Answer Loop::call(const Attempt& attempt, Context& context) const {
+  if (attempt.handler == nullptr) {
+    return failed_for_good("this worker does not handle the type " + attempt.type +
+                           "; correct `types` of its class, or its program");
+  }
+  try {
+    return (*attempt.handler)(context);
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  } catch (...) {
+    return failed("the handler threw something that is no std::exception");
+  }
+}
+
+void Loop::send_when_due() {
+  if (unsent_since_ == Clock::time_point::max()) unsent_since_ = now_;
+  if (session_.in_hand().empty()) return;  // run() writes next
+  if (now_ - unsent_since_ < kUnsentMax && session_.out_bytes() < kUnsentBytesMax) return;
+  session_.exchange();
+  session_.write_down();
+  now_ = Clock::now();
+  unsent_since_ = Clock::time_point::max();
+}
+
+void Loop::wait() {
+  const auto interval = session_.heartbeat_interval();
+  auto beat_in = std::chrono::nanoseconds(-1);
+  if (interval.count() > 0) {
+    beat_in = std::max<std::chrono::nanoseconds>(beat_due_ - now_, std::chrono::nanoseconds(0));
+  }
+  pollfd fds[] = {{session_.read_fd(), POLLIN, 0},
+                  {session_.out_bytes() > 0 ? session_.write_fd() : -1, POLLOUT, 0},
+                  {termination_.fd(), POLLIN, 0}};
+  const timespec limit{.tv_sec = beat_in.count() / 1'000'000'000,
+                       .tv_nsec = beat_in.count() % 1'000'000'000};
+  const int ready = ::ppoll(fds, 3, beat_in.count() < 0 ? nullptr : &limit, nullptr);
+  if (ready > 0) session_.exchange();
+  now_ = Clock::now();
+  if (interval.count() > 0 && now_ >= beat_due_) {
+    session_.beat();
+    beat_due_ = now_ + interval;
+  }
+}
+
+void Loop::report(std::uint16_t permille, std::string_view text) {
+  baton_.reclaim();
+  session_.progress(running_->key, permille, text);
+  session_.exchange();
+  baton_.lend(started_);
+}
+
+}  // namespace warmpool::worker

@@ -1,0 +1,45 @@
+// The work loop: takes what is in hand, runs it, answers.
+#pragma once
+
+#include <memory>
+
+#include "worker/baton.hpp"
+#include "worker/session.hpp"
+#include "worker/termination.hpp"
+
+namespace warmpool::worker {
+
+// Threads: the main thread of a worker.
+class Loop final : private ProgressSink {
+ public:
+  Loop(Session& session, Baton& baton, CancelSignal& cancel, const Termination& termination);
+
+  // Order: after Session::greet. Blocks: until the worker is to end.
+  RunStatus run();
+
+  // Answers may wait for the next ones so long, and be so many.
+  static constexpr std::chrono::milliseconds kUnsentMax{1};
+  static constexpr std::size_t kUnsentBytesMax = 64 * 1024;
+
+ private:
+  using Clock = Session::Clock;
+
+  void run_one();
+  Answer call(const Attempt& attempt, Context& context) const;
+  void send_when_due();
+  void wait();
+  void report(std::uint16_t permille, std::string_view text) override;
+  std::uint64_t result_bytes_max() const override { return session_.result_bytes_max(); }
+
+  Session& session_;
+  Baton& baton_;
+  CancelSignal& cancel_;
+  const Termination& termination_;
+  Clock::time_point now_;           // as of the end of the last handler or wait
+  Clock::time_point unsent_since_;  // of the oldest unsent answer; max(): none
+  Clock::time_point beat_due_;
+  AttemptQueue::Owned running_;
+  Clock::time_point started_;
+};
+
+}  // namespace warmpool::worker

@@ -1,0 +1,273 @@
+// One object for both threads, and no lock in it: whoever holds the baton calls it. It never waits
+// for a handler, so that the watcher answers within one poll.
+//
+// A payload is copied once, out of the read buffer: the watcher goes on reading while it is used.
+#include "worker/session.hpp"
+
+#include <algorithm>
+
+#include "ipc/codec.hpp"
+
+namespace warmpool::worker {
+namespace {
+
+using ipc::Channel;
+using ipc::Kind;
+
+std::uint16_t micros_of(std::chrono::nanoseconds took) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  return static_cast<std::uint16_t>(std::clamp<std::int64_t>(micros, 0, 65'535));
+}
+
+// The text as UTF-8 of at most `bytes_max`: each byte that is none becomes U+FFFD.
+std::string repaired(std::string_view text, std::size_t bytes_max) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view good = ipc::cut_text(text, bytes_max - out.size());
+    out += good;
+    text.remove_prefix(good.size());
+    // With room for any character it ended before a byte that belongs to none.
+    if (text.empty() || bytes_max - out.size() < 4) break;
+    out += "\xEF\xBF\xBD";
+    text.remove_prefix(1);
+  }
+  return out;
+}
+
+}  // namespace
+
+Session::Session(const Settings& settings, const Handlers& handlers, Channel channel,
+                 CancelSignal& cancel)
+    : handlers_(handlers),
+      cancel_(cancel),
+      channel_(std::move(channel)),
+      credits_(settings.credits) {}
+
+bool Session::greet(const Settings& settings) {
+  const std::uint64_t wanted = channel_.features() & ipc::feature::kAll;
+  const ipc::HelloMeta hello{.role = ipc::Role::Worker,
+                             .features = wanted,
+                             .name = ipc::cut_text(settings.name, 255),
+                             .pid = static_cast<std::uint32_t>(::getpid())};
+  encode(hello, scratch_);
+  channel_.send({.kind = Kind::Hello,
+                 .id = settings.worker,
+                 .token = settings.token,
+                 .credits = static_cast<std::uint8_t>(credits_)},
+                ipc::bytes_of(scratch_));
+  features_ = wanted;
+  const auto deadline = Clock::now() + kWelcomeWait;
+  while (open() && !welcomed_) {
+    ipc::Frame frame;
+    const auto state = channel_.receive(frame, deadline);
+    if (state == Channel::State::Frame) {
+      act_on(frame);
+    } else if (state == Channel::State::TimedOut) {
+      fail("the daemon sent no welcome within " + std::to_string(kWelcomeWait.count()) + " s");
+    } else {
+      note(state);
+    }
+  }
+  drain();
+  return open();
+}
+
+void Session::exchange() {
+  note(channel_.pump());
+  drain();
+}
+
+void Session::write() {
+  note(channel_.flush(ipc::kAtOnce));
+  drain();
+}
+
+void Session::write_down() {
+  while (open() && channel_.out_bytes() > kOutBytesMax) {
+    note(channel_.flush(Clock::now() + std::chrono::milliseconds(100)));
+    drain();
+  }
+}
+
+void Session::finish() { note(channel_.flush(Clock::now() + kFinishWait)); }
+
+void Session::note(Channel::State state) {
+  if (state == Channel::State::Broken) {
+    drain();
+    fail(channel_.error().text);
+  }
+  if (state == Channel::State::Closed) {
+    drain();
+    close();
+  }
+}
+
+void Session::drain() {
+  ipc::Frame frame;
+  while (open()) {
+    const auto state = channel_.take(frame);
+    if (state == Channel::State::Frame) {
+      act_on(frame);
+    } else if (state == Channel::State::Broken) {
+      fail(channel_.error().text);
+    } else if (state == Channel::State::Closed) {
+      close();
+    } else {
+      return;
+    }
+  }
+}
+
+void Session::act_on(const ipc::Frame& frame) {
+  switch (frame.header.kind) {
+    case Kind::Assign:
+      return on_assign(frame);
+    case Kind::Recall:
+      return on_recall(frame);
+    case Kind::CancelAttempt:
+      return on_cancel(frame);
+    case Kind::TypeName:
+      return on_type_name(frame);
+    case Kind::Retire:
+      retiring_ = true;
+      return;
+    case Kind::Ping:
+      return channel_.send({.kind = Kind::Pong, .token = frame.header.token});
+    case Kind::Welcome:
+      return on_welcome(frame);
+    case Kind::Error:
+      return on_error(frame);
+    default:
+      return;  // pong; the channel lets no other kind through
+  }
+}
+
+void Session::on_welcome(const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::WelcomeMeta>(frame.meta);
+  if (!meta) return fail(meta.error().text);
+  if (meta->version != ipc::kVersion) {
+    return fail("the daemon speaks version " + std::to_string(meta->version) +
+                " of the protocol, this worker version " + std::to_string(ipc::kVersion) +
+                "; update the older side");
+  }
+  welcomed_ = true;
+  features_ &= meta->features;
+  heartbeat_interval_ = std::chrono::nanoseconds(meta->heartbeat_interval.ns);
+  // What a result may have at most goes by the frame too, less the meta of an answer.
+  result_bytes_max_ = std::min<std::uint64_t>(
+      meta->result_bytes_max > 0 ? meta->result_bytes_max : meta->frame_bytes_max,
+      meta->frame_bytes_max);
+  channel_.set_rules(ipc::after_hello(channel_.rules(), meta->frame_bytes_max, features_));
+}
+
+void Session::on_error(const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::ErrorMeta>(frame.meta);
+  if (!meta) return fail(meta.error().text);
+  fail("the daemon says: " + std::string(meta->text) + " (" + std::to_string(meta->code) + ")");
+}
+
+void Session::on_type_name(const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::TypeNameMeta>(frame.meta);
+  if (!meta) return fail(meta.error().text);
+  const auto learnt = type_names_.learn(frame.header.type, meta->name);
+  if (!learnt) fail(learnt.error().text);
+}
+
+void Session::on_assign(const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::AssignMeta>(frame.meta);
+  if (!meta) return fail(meta.error().text);
+  const std::string_view type = type_names_.name_of(frame.header.type);
+  if (type.empty()) {
+    return fail("assign of type number " + std::to_string(frame.header.type) +
+                ", which was never named");
+  }
+  if (queue_.size() + (running_ != nullptr ? 1 : 0) >= credits_) {
+    return fail("assign beyond the credits of hello (" + std::to_string(credits_) + ")");
+  }
+  auto attempt = queue_.blank();
+  const auto handler = handlers_.find(type);
+  attempt->key = ipc::key_of(frame.header);
+  attempt->handler = handler == handlers_.end() ? nullptr : &handler->second;
+  attempt->type = type;
+  attempt->payload = ipc::text_of(frame.payload);
+  attempt->content = ipc::content_of(frame.header);
+  attempt->timeout = meta->timeout;
+  attempt->deadline = meta->deadline_left.ns > 0
+                          ? Clock::now() + std::chrono::nanoseconds(meta->deadline_left.ns)
+                          : Clock::time_point::max();
+  attempt->failures = meta->failures;
+  attempt->crashes = meta->crashes;
+  queue_.push(std::move(attempt));
+}
+
+void Session::on_cancel(const ipc::Frame& frame) {
+  const AttemptKey key = ipc::key_of(frame.header);
+  if (running_ != nullptr && running_->key == key) return cancel_.raise();
+  if (auto attempt = queue_.remove(key)) {
+    send_failed(key, failed("cancelled before it started"), 0);
+    queue_.recycle(std::move(attempt));
+  }
+}
+
+void Session::on_recall(const ipc::Frame& frame) {
+  const AttemptKey key = ipc::key_of(frame.header);
+  auto attempt = queue_.remove(key);
+  auto header = ipc::run_header(Kind::Recalled, key);
+  if (attempt) {
+    header.flags = ipc::flag::kReturned;
+    queue_.recycle(std::move(attempt));
+  }
+  channel_.send(header);
+}
+
+void Session::answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took) {
+  const std::uint16_t micros = micros_of(took);
+  if (answer.outcome != Outcome::Done) return send_failed(key, answer, micros);
+  if (answer.body.size() > result_bytes_max_) {
+    const std::string text = "the result has " + std::to_string(answer.body.size()) +
+                             " bytes, allowed are " + std::to_string(result_bytes_max_) +
+                             "; return a path instead, or raise result_bytes_max";
+    return send_failed(key, failed_for_good(text), micros);
+  }
+  auto header = ipc::run_header(Kind::Done, key);
+  header.flags = ipc::content_flags(answer.content);
+  header.type = micros;
+  channel_.send(header, {}, std::move(answer.body));
+}
+
+void Session::send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros) {
+  const std::int64_t wait_ns =
+      std::clamp<std::int64_t>(answer.retry_after.count(), 0, kDurationMax.ns);
+  scratch_.clear();
+  encode(ipc::FailedMeta{.outcome = answer.outcome, .retry_after = {wait_ns}}, scratch_);
+  auto header = ipc::run_header(Kind::Failed, key);
+  header.flags = ipc::content_flags(Content::Utf8);
+  header.type = micros;
+  const auto room = std::min<std::uint64_t>(kErrorBytesMax, result_bytes_max_);
+  channel_.send(header, ipc::bytes_of(scratch_), repaired(answer.body, room));
+}
+
+void Session::progress(const AttemptKey& key, std::uint16_t permille, std::string_view text) {
+  if ((features_ & ipc::feature::kProgress) == 0 || channel_.out_bytes() > kOutBytesMax) return;
+  const std::string cut = repaired(text, 1024);
+  scratch_.clear();
+  encode(ipc::ProgressMeta{.permille = permille, .text = cut}, scratch_);
+  channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
+}
+
+void Session::beat() { channel_.send({.kind = Kind::Beat}); }
+
+// A handler has nobody left to work for.
+void Session::close() {
+  if (end_ == End::Open) end_ = End::Closed;
+  cancel_.raise();
+}
+
+void Session::fail(std::string why) {
+  if (!open()) return;
+  end_ = End::Broken;
+  why_ = std::move(why);
+  cancel_.raise();
+}
+
+}  // namespace warmpool::worker

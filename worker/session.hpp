@@ -1,0 +1,91 @@
+// The worker's end of its channel: what came, what is in hand, what was answered.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "ipc/channel.hpp"
+#include "ipc/metas.hpp"
+#include "ipc/type_names.hpp"
+#include "worker/attempt.hpp"
+#include "worker/cancel_signal.hpp"
+
+namespace warmpool::worker {
+
+// Threads: who holds the baton; see baton.hpp. Blocks: only greet, write_down and finish.
+class Session {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Session(const Settings& settings, const Handlers& handlers, ipc::Channel channel,
+          CancelSignal& cancel);
+
+  enum class End : std::uint8_t { Open, Closed, Broken };
+  End end() const { return end_; }
+  bool open() const { return end_ == End::Open; }
+  // Of Broken. One line.
+  const std::string& why() const { return why_; }
+  // The daemon wants no more than what is in hand.
+  bool retiring() const { return retiring_; }
+
+  // Says hello and waits for welcome. False: see end(). Blocks: kWelcomeWait at most.
+  bool greet(const Settings& settings);
+  static constexpr std::chrono::seconds kWelcomeWait{60};
+
+  // Reads and writes what can be done at once, and acts on every frame that came.
+  void exchange();
+  // Writes what can be written at once; acts on frames that came meanwhile.
+  void write();
+  // Writes until at most kOutBytesMax are left, so that results do not pile up in memory.
+  // Blocks: while the daemon does not read.
+  void write_down();
+  // Writes all. Blocks: as long, at most kFinishWait.
+  void finish();
+  static constexpr std::size_t kOutBytesMax = 1U << 20;
+  static constexpr std::chrono::seconds kFinishWait{30};
+
+  AttemptQueue& in_hand() { return queue_; }
+  // What cancel-attempt and recall find started. Null between runs.
+  void set_running(const Attempt* attempt) { running_ = attempt; }
+
+  void answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took);
+  void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
+  void beat();
+
+  int read_fd() const { return channel_.read_fd(); }
+  int write_fd() const { return channel_.write_fd(); }
+  std::size_t out_bytes() const { return channel_.out_bytes(); }
+  std::chrono::nanoseconds heartbeat_interval() const { return heartbeat_interval_; }
+  std::uint64_t result_bytes_max() const { return result_bytes_max_; }
+
+ private:
+  void drain();
+  void note(ipc::Channel::State state);
+  void act_on(const ipc::Frame& frame);
+  void on_welcome(const ipc::Frame& frame);
+  void on_error(const ipc::Frame& frame);
+  void on_type_name(const ipc::Frame& frame);
+  void on_assign(const ipc::Frame& frame);
+  void on_cancel(const ipc::Frame& frame);
+  void on_recall(const ipc::Frame& frame);
+  void send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros);
+  void close();
+  void fail(std::string why);
+
+  const Handlers& handlers_;
+  CancelSignal& cancel_;
+  ipc::Channel channel_;
+  const unsigned credits_;
+  ipc::TypeNames type_names_;
+  AttemptQueue queue_;
+  const Attempt* running_ = nullptr;
+  std::uint64_t features_ = 0, result_bytes_max_ = 0;
+  std::chrono::nanoseconds heartbeat_interval_{};
+  std::string scratch_;  // meta that is being encoded
+  bool welcomed_ = false, retiring_ = false;
+  End end_ = End::Open;
+  std::string why_;
+};
+
+}  // namespace warmpool::worker

@@ -1,0 +1,35 @@
+// Keeps the channel served while a handler runs.
+#pragma once
+
+#include <thread>
+
+#include "worker/baton.hpp"
+#include "worker/session.hpp"
+#include "worker/termination.hpp"
+
+namespace warmpool::worker {
+
+// The second of a worker's two threads, "watcher". Reason: recall, cancel and ping are to be
+// answered while a handler runs, and a handler is somebody else's code. Data it may touch: the
+// session, and only between Baton::take and give_back; the cancel signal then too; the baton
+// itself.
+// Owns: the thread, from construction to destruction. Order: the baton is reclaimed at destruction.
+class Watcher {
+ public:
+  Watcher(Baton& baton, Session& session, CancelSignal& cancel, const Termination& termination);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+ private:
+  void run();
+  void watch();
+
+  Baton& baton_;
+  Session& session_;
+  CancelSignal& cancel_;
+  const Termination& termination_;
+  std::thread thread_;
+};
+
+}  // namespace warmpool::worker

@@ -1,0 +1,77 @@
+// How a C++ program becomes a worker: say which task types it handles, then run. docs/worker.md
+// has an example.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pool/result.hpp"
+#include "worker/answer.hpp"
+#include "worker/context.hpp"
+
+namespace warmpool::worker {
+
+// Threads: called on the thread that called run(), one at a time. An exception that leaves it is
+//   failed(what()).
+using Handler = std::function<Answer(Context&)>;
+using Handlers = std::map<std::string, Handler, std::less<>>;
+
+// What run() returns: 0 when it was asked to end and did.
+enum class RunStatus : int {
+  Retired = 0,    // by the daemon, or by SIGTERM
+  NoChannel = 2,  // not started by a daemon
+  DaemonGone = 69,
+  Protocol = 76,  // one side broke the protocol, or the daemon sent an error
+  System = 71     // a descriptor or thread that it needs could not be made
+};
+
+inline constexpr unsigned kCreditsMax = 64;
+
+struct Settings {
+  int channel = -1;  // Owns: run() takes and closes it
+  std::uint64_t worker = 0, token = 0;
+  unsigned credits = kCreditsMax;  // short tasks it may hold; its class may allow fewer
+  std::string name = "worker";     // for people
+  // A handler that runs longer has its channel watched.
+  std::chrono::nanoseconds watch_after = std::chrono::milliseconds(5);
+
+  // From WARMPOOL_CHANNEL, WARMPOOL_WORKER, WARMPOOL_TOKEN and WARMPOOL_CREDITS (may be missing).
+  // Errors: which one is missing or wrong, and what to do.
+  static Result<Settings> from_environment();
+};
+
+// Concurrency is 1: handlers run one after the other; a class gets more by its size.
+//
+// A handler sees to it that what it starts does not outlive it. The channel is close-on-exec, its
+// number and the token are taken out of the environment; standard output and error are free to use.
+class Worker {
+ public:
+  explicit Worker(std::string name = "worker") : name_(std::move(name)) {}
+
+  // Order: before run. A type that is handled already gets the new handler.
+  Worker& handle(std::string_view type, Handler handler);
+  // Keeps only these. Errors: names the type that is not handled, and those that are.
+  Result<void> keep_only(const std::vector<std::string>& types);
+  std::vector<std::string> types() const;
+  // Bounds: 1 .. kCreditsMax. Beats WARMPOOL_CREDITS.
+  void set_credits(unsigned credits);
+
+  // Serves the daemon that started this process. Returns a RunStatus as exit status; says on
+  // standard error why, unless it is 0.
+  // Blocks: until retired, SIGTERM or the channel's end. Threads: starts one, joined before it
+  //   returns; handles SIGTERM meanwhile: at most one run at a time in a process.
+  int run();
+  int run(Settings settings);
+
+ private:
+  std::string name_;
+  Handlers handlers_;
+  unsigned credits_ = 0;  // 0: not set
+};
+
+}  // namespace warmpool::worker
