@@ -1,0 +1,103 @@
+// A client of warmpoold: submits tasks, many at once, and takes what becomes of them.
+//
+//   auto client = Client::connect({});
+//   Ticket ticket = client->submit({.type = "echo", .payload = "hi", .wait = true});
+//   auto event = client->wait_any(ipc::kNoDeadline);  // Accepted, later Settled
+//
+// Threads: one at a time for each Client; several Clients are independent.
+// Blocks: only where it says so, and then it goes on reading while it writes.
+// Errors: Error::code below 100 is a Fault, from 101 up a number of Refusal.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <poll.h>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/events.hpp"
+#include "client/fault.hpp"
+#include "client/options.hpp"
+#include "ipc/channel.hpp"
+#include "ipc/metas.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::client {
+
+class Session;
+using ipc::Deadline;
+
+// Of `duration` from now.
+Deadline in(std::chrono::nanoseconds duration);
+
+// Reconnects by itself (ConnectOptions::reconnect). What then happens to what is open:
+//   submit with a key      is sent again; the key makes it the same task
+//   submit without a key   Unknown, unless it was never sent or is accepted (then it is awaited)
+//   await, cancel          are sent again
+//   request                is sent again if it only reads, else it fails with Fault::Lost
+class Client {
+ public:
+  // Blocks: up to connect_timeout. Errors: Unreachable, Protocol, TimedOut or a Refusal.
+  static Result<Client> connect(ConnectOptions options);
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  // Writes what is queued, for at most one second.
+  ~Client();
+
+  // Queues a task. Order: in that of the calls. It is written at the latest by the next call that
+  // blocks, or by flush. Errors: come as the event Refused, also what can be told here.
+  // Blocks: while more than 256 KiB are queued and the daemon reads nothing.
+  Ticket submit(SubmitOptions options);
+  std::vector<Ticket> submit_many(std::span<const SubmitOptions> many);
+  // Settled will come for a task that somebody submitted; Refused if there is none.
+  // `now`: Refused (NoResult) instead of waiting. `progress`: Progressed come too.
+  Ticket await(TaskId task, bool now = false, bool progress = false);
+  // Cancelled will come when it has taken effect, or Refused.
+  Ticket cancel_later(TaskId task);
+
+  // The next event. Nothing: the deadline passed, a signal came, or one of `also` is ready (its
+  // revents say which; they are looked at only when no event is there).
+  // Blocks: until then. Errors: NothingOpen when no event can come and `also` is empty;
+  // Unreachable or Protocol after all open tickets have ended as Unknown.
+  Result<std::optional<Event>> wait_any(Deadline deadline, std::span<pollfd> also = {});
+  // Takes the ticket's Accepted out of the stream of events; its Refused or Unknown become errors.
+  // Blocks: until one of them is there.
+  Result<TaskId> accepted(Ticket ticket, Deadline deadline);
+  // The Settled of all these tasks, in this order, whoever submitted them. At TimedOut what has
+  // settled stays in the stream of events.
+  Result<std::vector<Settled>> await_all(std::span<const TaskId> tasks, Deadline deadline);
+  // Blocks: until the cancel has taken effect.
+  Result<Cancelled> cancel(TaskId task, Deadline deadline);
+  // Blocks: until all that is queued is written.
+  Result<void> flush(Deadline deadline);
+
+  // A JSON document. The verbs and their arguments: docs/protocol.md, section 6.
+  Result<std::string> request(const ipc::RequestMeta& request, Deadline deadline);
+  Result<std::string> status(Deadline deadline);
+  // `worker_class` empty: the only class, or the first.
+  enum class Scale : std::uint64_t { To, Up, Down };
+  Result<std::string> scale(std::string_view worker_class, Scale mode, std::uint64_t number,
+                            Deadline deadline);
+  // `now`: without waiting for running tasks. Returns when the daemon has begun to stop.
+  Result<std::string> stop(bool now, Deadline deadline);
+  // One round trip.
+  Result<Duration> ping(Deadline deadline);
+
+  // Tickets without their last event; those of submits without `wait` end with Accepted.
+  std::size_t open() const;
+  bool connected() const;
+  // What the daemon said in its last welcome.
+  struct Daemon {
+    std::string server;
+    std::uint64_t payload_bytes_max = 0, in_flight_max = 0, result_bytes_max = 0;
+  };
+  const Daemon& daemon() const;
+  const std::string& socket_path() const;
+
+ private:
+  explicit Client(std::unique_ptr<Session> session);
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace warmpool::client

@@ -1,0 +1,168 @@
+// What is open, and the loop that moves it.
+//
+// The loop is poll(2) over one socket and not an Asio context: a caller has descriptors of its own
+// to watch (a terminal, a pipe, signals), and a library that owns the loop would need threads for
+// that. A round trip costs a write, a poll and a read.
+#include "client/session.hpp"
+
+#include <cerrno>
+#include <ctime>
+
+#include "client/random_key.hpp"
+
+namespace warmpool::client {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t kQueuedBytesMax = 256U << 10;
+constexpr std::size_t kQueuedBytesLow = 64U << 10;
+
+timespec until(Deadline deadline) {
+  const auto left = std::max(deadline - steady_clock::now(), Deadline::duration::zero());
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
+  return {static_cast<time_t>(whole.count()),
+          static_cast<long>(std::chrono::nanoseconds(left - whole).count())};
+}
+
+}  // namespace
+
+Session::Session(ConnectOptions options)
+    : options_(std::move(options)),
+      address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {}
+
+Ticket Session::submit(SubmitOptions options) {
+  if (options.auto_key && !options.key) options.key = random_key();
+  const auto checked = check_task(options, daemon_.payload_bytes_max);
+  if (!checked) {
+    const Ticket ticket{++ticket_last_};
+    events_.push_back(Refused{.ticket = ticket,
+                              .task = {},
+                              .code = static_cast<std::uint16_t>(checked.error().code),
+                              .text = checked.error().text});
+    return ticket;
+  }
+  OpenRequest request;
+  request.kind = OpenRequest::Kind::Submit;
+  request.repeatable = options.key.has_value();
+  request.wait = options.wait;
+  request.drop_result = options.wait && !options.keep_result;
+  request.options = std::make_unique<SubmitOptions>(std::move(options));
+  const Ticket ticket = open(std::move(request));
+  if (link_ && link_->channel().out_bytes() > kQueuedBytesMax) {
+    if (!drain_to(kQueuedBytesLow, steady_clock::now() + options_.stall_timeout) && link_) {
+      lose({static_cast<int>(Fault::Lost), "the daemon at " + address_.path + " reads nothing"});
+    }
+  }
+  return ticket;
+}
+
+Ticket Session::open(OpenRequest request) {
+  const std::uint64_t ticket = ++ticket_last_;
+  auto& stored = open_.emplace(ticket, std::move(request)).first->second;
+  if (dead_) {
+    end_unknown(ticket, stored, dead_->text);
+    open_.erase(ticket);
+  } else if (connected()) {
+    send(ticket, stored);
+  }
+  return Ticket{ticket};
+}
+
+void Session::turn() {
+  if (dead_) return;
+  if (!link_) {
+    if (steady_clock::now() < dial_at_) return;
+    dial();
+    if (!link_) return;
+  }
+  if (!link_->greeted() && steady_clock::now() >= greet_until_) {
+    lose({static_cast<int>(Fault::TimedOut),
+          "the daemon at " + address_.path + " took the connection and said nothing; see its log"});
+    return;
+  }
+  // In company of a frame an acknowledgement costs nothing; alone it can wait until wait().
+  if (link_->channel().wants_write()) acknowledge();
+  link_->channel().pump();
+  if (!take_frames()) link_failed();
+}
+
+Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
+  acknowledge();
+  std::vector<pollfd> polled(also.begin(), also.end());
+  Deadline wake_at = deadline;
+  if (link_) {
+    auto& channel = link_->channel();
+    // Readable and writable alike are news; which it was, pump finds out.
+    const auto write = static_cast<short>(channel.wants_write() ? POLLOUT : 0);
+    polled.push_back({channel.read_fd(), static_cast<short>(POLLIN | write), 0});
+    if (!link_->greeted()) wake_at = std::min(wake_at, greet_until_);
+  } else if (!dead_) {
+    wake_at = std::min(wake_at, dial_at_);
+  }
+  const timespec time = wake_at == ipc::kNoDeadline ? timespec{} : until(wake_at);
+  const int ready = ::ppoll(polled.data(), static_cast<nfds_t>(polled.size()),
+                            wake_at == ipc::kNoDeadline ? nullptr : &time, nullptr);
+  if (ready < 0) return Woke::Other;  // EINTR: the caller may want to look at what the signal did
+  bool other = false;
+  for (std::size_t i = 0; i < also.size(); ++i) {
+    also[i].revents = ready == 0 ? short{0} : polled[i].revents;
+    other |= also[i].revents != 0;
+  }
+  if (other) return Woke::Other;
+  if (ready > 0) return Woke::Link;
+  return steady_clock::now() >= deadline ? Woke::TimedOut : Woke::Link;
+}
+
+bool Session::advance(Deadline deadline, std::span<pollfd> also) {
+  const std::size_t events = events_.size(), answers = answers_.size();
+  turn();
+  if (events_.size() != events || answers_.size() != answers || dead_) return true;
+  return wait(deadline, also) == Woke::Link;
+}
+
+bool Session::drain_to(std::size_t bytes, Deadline deadline) {
+  while (true) {
+    turn();
+    if (dead_) return false;
+    if (link_ && link_->greeted() && link_->channel().out_bytes() <= bytes) return true;
+    if (wait(deadline) == Woke::TimedOut) return false;
+  }
+}
+
+void Session::close(Deadline deadline) {
+  if (!connected()) return;
+  acknowledge();
+  // Frames that come meanwhile are taken in and thrown away: nobody will ask for them.
+  if (link_->channel().wants_write()) link_->channel().flush(deadline);
+  link_.reset();
+}
+
+void Session::taken(const Event& event) {
+  const auto* settled = std::get_if<Settled>(&event);
+  if (settled && drops_.erase(settled->ticket.value) > 0) {
+    received_.push_back(settled->task.value);
+  }
+}
+
+std::optional<Result<std::string>> Session::answer(Ticket ticket) {
+  const auto found = answers_.find(ticket.value);
+  if (found == answers_.end()) return std::nullopt;
+  auto result = std::move(found->second);
+  answers_.erase(found);
+  return result;
+}
+
+Ticket Session::waiting_for(TaskId task) const {
+  for (const auto& [ticket, request] : open_) {
+    const bool waits =
+        request.kind == OpenRequest::Kind::Submit
+            ? request.wait
+            : request.kind == OpenRequest::Kind::Await && (request.flags & ipc::flag::kNow) == 0;
+    if (waits && request.task == task) return Ticket{ticket};
+  }
+  return {};
+}
+
+}  // namespace warmpool::client

@@ -1,0 +1,176 @@
+// What the daemon says, one function for each kind of frame. A frame about a ticket that is not
+// open any more (its caller gave up, or it comes twice) is dropped: late answers are normal.
+#include "client/session.hpp"
+#include "ipc/codec.hpp"
+
+namespace warmpool::client {
+
+using ipc::Frame;
+using ipc::Kind;
+
+bool Session::take_frames() {
+  Frame frame;
+  while (link_) {
+    switch (link_->channel().take(frame)) {
+      case ipc::Channel::State::Frame:
+        // The link may be gone after it: then all is arranged, and the caller has nothing to do.
+        if (!on_frame(frame)) return true;
+        break;
+      case ipc::Channel::State::Closed:
+      case ipc::Channel::State::Broken:
+        return false;
+      case ipc::Channel::State::Idle:
+      case ipc::Channel::State::TimedOut:
+        return true;
+    }
+  }
+  return true;
+}
+
+bool Session::on_frame(const Frame& frame) {
+  if (frame.header.kind == Kind::Welcome) return on_welcome(frame);
+  if (frame.header.kind == Kind::Error) return on_error(frame);
+  answered_ = true;
+  switch (frame.header.kind) {
+    case Kind::Accepted:
+      return on_accepted(frame);
+    case Kind::Refused:
+      return on_refused(frame);
+    case Kind::Settled:
+      return on_settled(frame);
+    case Kind::Progressed:
+      return on_progressed(frame);
+    case Kind::Cancelled:
+      return on_cancelled(frame);
+    case Kind::Reply:
+      on_answer(frame, std::string(ipc::text_of(frame.payload)));
+      return true;
+    case Kind::Pong:
+      on_answer(frame, {});
+      return true;
+    case Kind::Ping:
+      link_->pong(frame.header.token);
+      return true;
+    default:
+      return true;  // type-name: the daemon names types only to workers
+  }
+}
+
+Session::Open::iterator Session::find(const Frame& frame) { return open_.find(frame.header.token); }
+
+bool Session::broken(const Error& error) {
+  die({static_cast<int>(Fault::Protocol), "what answers at " + address_.path +
+                                              " breaks the protocol (" + error.text +
+                                              "); is it warmpoold, and as new as this program?"});
+  return false;
+}
+
+bool Session::on_welcome(const Frame& frame) {
+  if (link_->greeted()) return broken({0, "a second welcome"});
+  if (auto greeted = link_->greet(frame); !greeted) return broken(greeted.error());
+  greeted_once_ = true;
+  greeted_at_ = std::chrono::steady_clock::now();
+  daemon_ = {link_->server(), link_->payload_bytes_max(), link_->in_flight_max(),
+             link_->result_bytes_max()};
+  send_all_unsent();
+  return true;
+}
+
+// 1xx and too-slow say nothing against another try; the rest would be answered the same again.
+bool Session::on_error(const Frame& frame) {
+  const auto meta = ipc::decode<ipc::ErrorMeta>(frame.meta);
+  if (!meta) return broken(meta.error());
+  Error error{static_cast<int>(meta->code),
+              "the daemon ended the connection: " + std::string(meta->text)};
+  const bool again = meta->code < 200 || meta->code == static_cast<int>(Refusal::TooSlow);
+  if (again) {
+    lose(std::move(error));
+  } else {
+    die(std::move(error));
+  }
+  return false;
+}
+
+bool Session::on_accepted(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end() || found->second.kind != OpenRequest::Kind::Submit) return true;
+  OpenRequest& request = found->second;
+  const TaskId task{frame.header.id};
+  const bool duplicate = (frame.header.flags & ipc::flag::kDuplicate) != 0;
+  // After a reconnect the second acceptance of the same task is no news.
+  if (request.task != task) events_.push_back(Accepted{Ticket{found->first}, task, duplicate});
+  request.task = task;
+  if (!request.wait) open_.erase(found);
+  return true;
+}
+
+bool Session::on_refused(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end()) return true;
+  const auto meta = ipc::decode<ipc::RefusedMeta>(frame.meta);
+  if (!meta) return broken(meta.error());
+  const auto kind = found->second.kind;
+  if (kind == OpenRequest::Kind::Request || kind == OpenRequest::Kind::Ping) {
+    answers_.emplace(found->first, Error{static_cast<int>(meta->code), std::string(meta->text)});
+  } else {
+    events_.push_back(Refused{Ticket{found->first}, found->second.task, meta->code,
+                              std::string(meta->text), meta->retry_after});
+  }
+  open_.erase(found);
+  return true;
+}
+
+bool Session::on_settled(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end()) return true;
+  const auto kind = found->second.kind;
+  if (kind != OpenRequest::Kind::Submit && kind != OpenRequest::Kind::Await) return true;
+  const auto meta = ipc::decode<ipc::SettledMeta>(frame.meta);
+  if (!meta) return broken(meta.error());
+  const auto& header = frame.header;
+  if (found->second.drop_result) drops_.emplace(found->first, true);
+  events_.push_back(Settled{.ticket = Ticket{found->first},
+                            .task = TaskId{header.id},
+                            .round = header.round,
+                            .attempt = header.attempt,
+                            .verdict = meta->verdict,
+                            .cause = meta->cause,
+                            .failures = meta->charged_failures,
+                            .crashes = meta->charged_crashes,
+                            .content = ipc::content_of(header),
+                            .result = std::string(ipc::text_of(frame.payload))});
+  open_.erase(found);
+  return true;
+}
+
+bool Session::on_progressed(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end()) return true;
+  const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
+  if (!meta) return broken(meta.error());
+  events_.push_back(Progressed{Ticket{found->first}, TaskId{frame.header.id}, frame.header.round,
+                               frame.header.attempt, meta->permille, std::string(meta->text)});
+  return true;
+}
+
+bool Session::on_cancelled(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end() || found->second.kind != OpenRequest::Kind::Cancel) return true;
+  const auto meta = ipc::decode<ipc::CancelledMeta>(frame.meta);
+  if (!meta) return broken(meta.error());
+  events_.push_back(
+      Cancelled{Ticket{found->first}, TaskId{frame.header.id}, meta->rung, meta->state});
+  open_.erase(found);
+  return true;
+}
+
+void Session::on_answer(const Frame& frame, std::string text) {
+  const auto found = find(frame);
+  if (found == open_.end()) return;
+  const auto kind = found->second.kind;
+  if (kind != OpenRequest::Kind::Request && kind != OpenRequest::Kind::Ping) return;
+  answers_.emplace(found->first, std::move(text));
+  open_.erase(found);
+}
+
+}  // namespace warmpool::client
