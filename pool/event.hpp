@@ -174,6 +174,12 @@ struct WallStepped {
   WallTime wall;
 };
 
+// Whether anybody listens to notices about single tasks (submitted, started, progress, completed).
+// Until the first of these they are given.
+struct Listen {
+  bool to_tasks;
+};
+
 // Order: the last event of each turn. Deadlines are judged and tasks are assigned here.
 struct Tick {};
 
@@ -181,12 +187,13 @@ struct Tick {};
 
 namespace warmpool {
 
-using Event = std::variant<
-    event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit, event::Cancel,
-    event::ClientGone, event::RetryDead, event::RemoveDead, event::Release, event::Scale,
-    event::PauseType, event::Drain, event::Stop, event::WorkerReady, event::WorkerBeat,
-    event::WorkerStopped, event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
-    event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::StoreState,
-    event::WallStepped, event::Tick>;
+using Event =
+    std::variant<event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit,
+                 event::Cancel, event::ClientGone, event::RetryDead, event::RemoveDead,
+                 event::Release, event::Scale, event::PauseType, event::Drain, event::Stop,
+                 event::WorkerReady, event::WorkerBeat, event::WorkerStopped, event::WorkerBroken,
+                 event::WorkerExited, event::AttemptAnswered, event::AttemptProgressed,
+                 event::RecallAnswered, event::Persisted, event::StoreState, event::WallStepped,
+                 event::Listen, event::Tick>;
 
 }  // namespace warmpool

@@ -12,17 +12,54 @@
 namespace warmpool {
 
 enum class Notice : std::uint8_t {
-  PoolInitialized, PoolDraining, PoolShutdown, PoolScaledUp, PoolScaledDown,
-  TaskSubmitted, TaskStarted, TaskProgress, TaskCompleted, TaskFailed, TaskDead, TaskCancelled,
-  TaskExpired, TaskHeld, TaskRevived,
-  WorkerStarted, WorkerReady, WorkerExited, WorkerError, WorkerHealthChanged, ZombieDetected,
-  RecoveryAttempted, RecoverySucceeded, RecoveryGivenUp,
-  TypePaused, TypeResumed, ResultRefused, DeadArchived
+  PoolInitialized,
+  PoolDraining,
+  PoolShutdown,
+  PoolScaledUp,
+  PoolScaledDown,
+  TaskSubmitted,
+  TaskStarted,
+  TaskProgress,
+  TaskCompleted,
+  TaskFailed,
+  TaskDead,
+  TaskCancelled,
+  TaskExpired,
+  TaskHeld,
+  TaskRevived,
+  WorkerStarted,
+  WorkerReady,
+  WorkerExited,
+  WorkerError,
+  WorkerHealthChanged,
+  ZombieDetected,
+  RecoveryAttempted,
+  RecoverySucceeded,
+  RecoveryGivenUp,
+  TypePaused,
+  TypeResumed,
+  ResultRefused,
+  DeadArchived
 };
 
 enum class NoticeField : std::uint8_t {
-  Task, Round, Attempt, Type, Worker, Slot, Class, Duration, EndCause, ExitCause, Code, Verdict,
-  Count, Size, Retried, From, To
+  Task,
+  Round,
+  Attempt,
+  Type,
+  Worker,
+  Slot,
+  Class,
+  Duration,
+  EndCause,
+  ExitCause,
+  Code,
+  Verdict,
+  Count,
+  Size,
+  Retried,
+  From,
+  To
 };
 
 struct NoticeRow {
@@ -36,12 +73,12 @@ struct NoticeRow {
 // Every field is present; a row says which ones mean something.
 struct Notification {
   Notice notice{};
-  TaskId task;
+  TaskId task{};
   std::uint16_t round = 0, attempt = 0;
-  TypeId type;
-  WorkerId worker;
-  SlotId slot;
-  ClassId worker_class;
+  TypeId type{};
+  WorkerId worker{};
+  SlotId slot{};
+  ClassId worker_class{};
   std::int64_t duration_ns = 0;
   EndCause end_cause{};
   ExitCause exit_cause{};
@@ -61,35 +98,60 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
 inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
   using F = NoticeField;
   return std::array<NoticeRow, 28>{{
-    notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready", F::Size),
-    notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
-    notice_row(Notice::PoolShutdown, "pool-shutdown", "the pool has stopped", F::Count),
-    notice_row(Notice::PoolScaledUp, "pool-scaled-up", "slots were added", F::Class, F::Count, F::Size),
-    notice_row(Notice::PoolScaledDown, "pool-scaled-down", "slots are being removed", F::Class, F::Count, F::Size),
-    notice_row(Notice::TaskSubmitted, "task-submitted", "a task was accepted", F::Task, F::Round, F::Type),
-    notice_row(Notice::TaskStarted, "task-started", "an attempt was given to a worker", F::Task, F::Round, F::Attempt, F::Type, F::Slot, F::Worker),
-    notice_row(Notice::TaskProgress, "task-progress", "a handler reported progress", F::Task, F::Round, F::Attempt, F::Slot),
-    notice_row(Notice::TaskCompleted, "task-completed", "a handler finished a task", F::Task, F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
-    notice_row(Notice::TaskFailed, "task-failed", "an attempt ended without success", F::Task, F::Round, F::Attempt, F::Type, F::Slot, F::EndCause, F::Retried),
-    notice_row(Notice::TaskDead, "task-dead", "a task became a dead letter", F::Task, F::Round, F::Attempt, F::Type, F::EndCause),
-    notice_row(Notice::TaskCancelled, "task-cancelled", "a task was cancelled", F::Task, F::Round, F::Type, F::EndCause),
-    notice_row(Notice::TaskExpired, "task-expired", "a task waited too long", F::Task, F::Round, F::Type, F::EndCause),
-    notice_row(Notice::TaskHeld, "task-held", "a task waits for a person", F::Task, F::Round, F::Type),
-    notice_row(Notice::TaskRevived, "task-revived", "a dead letter was given a new round", F::Task, F::Round, F::Type),
-    notice_row(Notice::WorkerStarted, "worker-started", "a worker process was asked for", F::Worker, F::Slot, F::Class),
-    notice_row(Notice::WorkerReady, "worker-ready", "a worker said hello", F::Worker, F::Slot, F::Class, F::Duration),
-    notice_row(Notice::WorkerExited, "worker-exited", "a worker process is gone", F::Worker, F::Slot, F::Class, F::ExitCause, F::Code),
-    notice_row(Notice::WorkerError, "worker-error", "a worker is being killed, or died unasked", F::Worker, F::Slot, F::Class, F::ExitCause, F::Code),
-    notice_row(Notice::WorkerHealthChanged, "worker-health-changed", "a worker's health changed", F::Worker, F::Slot, F::Class, F::From, F::To),
-    notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after", F::Worker, F::Slot, F::Class, F::Duration),
-    notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced", F::Slot, F::Class, F::Count),
-    notice_row(Notice::RecoverySucceeded, "recovery-succeeded", "a replacement is ready", F::Slot, F::Class, F::Duration),
-    notice_row(Notice::RecoveryGivenUp, "recovery-given-up", "a slot failed and waits longer", F::Slot, F::Class, F::Count, F::Duration),
-    notice_row(Notice::TypePaused, "type-paused", "a type was paused", F::Type),
-    notice_row(Notice::TypeResumed, "type-resumed", "a type was resumed", F::Type),
-    notice_row(Notice::ResultRefused, "result-refused", "a result that is not current was refused", F::Task, F::Round, F::Attempt, F::Worker),
-    notice_row(Notice::DeadArchived, "dead-archived", "a dead letter was moved to the archive", F::Task, F::Round, F::Type),
-}};
+      notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
+                 F::Size),
+      notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
+      notice_row(Notice::PoolShutdown, "pool-shutdown", "the pool has stopped", F::Count),
+      notice_row(Notice::PoolScaledUp, "pool-scaled-up", "slots were added", F::Class, F::Count,
+                 F::Size),
+      notice_row(Notice::PoolScaledDown, "pool-scaled-down", "slots are being removed", F::Class,
+                 F::Count, F::Size),
+      notice_row(Notice::TaskSubmitted, "task-submitted", "a task was accepted", F::Task, F::Round,
+                 F::Type),
+      notice_row(Notice::TaskStarted, "task-started", "an attempt was given to a worker", F::Task,
+                 F::Round, F::Attempt, F::Type, F::Slot, F::Worker),
+      notice_row(Notice::TaskProgress, "task-progress", "a handler reported progress", F::Task,
+                 F::Round, F::Attempt, F::Slot),
+      notice_row(Notice::TaskCompleted, "task-completed", "a handler finished a task", F::Task,
+                 F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
+      notice_row(Notice::TaskFailed, "task-failed", "an attempt ended without success", F::Task,
+                 F::Round, F::Attempt, F::Type, F::Slot, F::EndCause, F::Retried),
+      notice_row(Notice::TaskDead, "task-dead", "a task became a dead letter", F::Task, F::Round,
+                 F::Attempt, F::Type, F::EndCause),
+      notice_row(Notice::TaskCancelled, "task-cancelled", "a task was cancelled", F::Task, F::Round,
+                 F::Type, F::EndCause),
+      notice_row(Notice::TaskExpired, "task-expired", "a task waited too long", F::Task, F::Round,
+                 F::Type, F::EndCause),
+      notice_row(Notice::TaskHeld, "task-held", "a task waits for a person", F::Task, F::Round,
+                 F::Type),
+      notice_row(Notice::TaskRevived, "task-revived", "a dead letter was given a new round",
+                 F::Task, F::Round, F::Type),
+      notice_row(Notice::WorkerStarted, "worker-started", "a worker process was asked for",
+                 F::Worker, F::Slot, F::Class),
+      notice_row(Notice::WorkerReady, "worker-ready", "a worker said hello", F::Worker, F::Slot,
+                 F::Class, F::Duration),
+      notice_row(Notice::WorkerExited, "worker-exited", "a worker process is gone", F::Worker,
+                 F::Slot, F::Class, F::ExitCause, F::Code),
+      notice_row(Notice::WorkerError, "worker-error", "a worker is being killed, or died unasked",
+                 F::Worker, F::Slot, F::Class, F::ExitCause, F::Code),
+      notice_row(Notice::WorkerHealthChanged, "worker-health-changed", "a worker's health changed",
+                 F::Worker, F::Slot, F::Class, F::From, F::To),
+      notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after",
+                 F::Worker, F::Slot, F::Class, F::Duration),
+      notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced",
+                 F::Slot, F::Class, F::Count),
+      notice_row(Notice::RecoverySucceeded, "recovery-succeeded", "a replacement is ready", F::Slot,
+                 F::Class, F::Duration),
+      notice_row(Notice::RecoveryGivenUp, "recovery-given-up", "a slot failed and waits longer",
+                 F::Slot, F::Class, F::Count, F::Duration),
+      notice_row(Notice::TypePaused, "type-paused", "a type was paused", F::Type),
+      notice_row(Notice::TypeResumed, "type-resumed", "a type was resumed", F::Type),
+      notice_row(Notice::ResultRefused, "result-refused",
+                 "a result that is not current was refused", F::Task, F::Round, F::Attempt,
+                 F::Worker),
+      notice_row(Notice::DeadArchived, "dead-archived", "a dead letter was moved to the archive",
+                 F::Task, F::Round, F::Type),
+  }};
 }();
 
 }  // namespace warmpool

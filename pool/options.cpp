@@ -60,8 +60,7 @@ struct Part {
 // A number and the letters after it. Errors: nullopt where there is no number or it is too large.
 std::optional<Part> read_part(std::string_view text) {
   Part part{};
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), part.number);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part.number);
   if (error != std::errc{}) return std::nullopt;
   const auto digits = static_cast<std::size_t>(end - text.data());
   std::size_t length = digits;
@@ -223,9 +222,10 @@ Result<void> check_options(const Options& options) {
   const auto name = [](std::string_view what, Duration value) {
     return std::string(what) + " (" + duration_text(value) + ")";
   };
-  if (auto ok = need(options.unresponsive_after > options.heartbeat_interval,
-                     name("unresponsive_after", options.unresponsive_after) + " must be more than " +
-                         name("heartbeat_interval", options.heartbeat_interval));
+  if (auto ok =
+          need(options.unresponsive_after > options.heartbeat_interval,
+               name("unresponsive_after", options.unresponsive_after) + " must be more than " +
+                   name("heartbeat_interval", options.heartbeat_interval));
       !ok) {
     return ok;
   }
@@ -280,7 +280,8 @@ Result<Duration> parse_duration(std::string_view text) {
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const auto part = text.empty() ? std::nullopt : read_part(text);
-  const Unit* unit = part && part->length == text.size() ? find_unit(kByteUnits, part->unit) : nullptr;
+  const Unit* unit =
+      part && part->length == text.size() ? find_unit(kByteUnits, part->unit) : nullptr;
   if (unit == nullptr) {
     return Error{0, "give a size, such as 512MiB (B KiB MiB GiB kB MB GB)"};
   }

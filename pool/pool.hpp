@@ -55,6 +55,7 @@ class Pool {
   std::optional<TaskView> task(TaskId task) const;
   // In order of id. Cost: one pass over all tasks the core holds.
   std::vector<TaskView> list(const TaskQuery& query) const;
+  RowHits row_hits() const;
 
  private:
   struct State;

@@ -14,8 +14,8 @@ namespace warmpool::detail {
 
 }  // namespace warmpool::detail
 
-#define REQUIRE(condition)                                                        \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]]                                                \
-      ::warmpool::detail::require_failed(#condition, __FILE__, __LINE__);         \
+#define REQUIRE(condition)                                                \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::warmpool::detail::require_failed(#condition, __FILE__, __LINE__); \
   } while (false)

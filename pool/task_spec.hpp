@@ -20,8 +20,8 @@ struct IdempotencyKey {
 // Bounds: checked by whoever makes one (ipc/ and daemon/): priority <= 100, times within
 // 0..kDurationMax, retries and crashes_max <= 1000.
 struct TaskSpec {
-  TypeId type;
-  TenantId tenant;
+  TypeId type{};
+  TenantId tenant{};
   std::uint8_t priority = 10;
   Durability durability = Durability::Full;
   bool cancel_on_disconnect = false;

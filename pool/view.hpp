@@ -16,11 +16,11 @@ namespace warmpool {
 // Since the store was made (rounds) or since this life began (the rest).
 // accepted = done + dead + cancelled + expired + skipped + waiting + running, at any time.
 struct Counters {
-  std::uint64_t accepted = 0;  // rounds: first ones and revived ones
+  std::uint64_t accepted = 0;              // rounds: first ones and revived ones
   std::array<std::uint64_t, 5> settled{};  // rounds by Verdict
   std::uint64_t attempts = 0, spawns = 0, exits = 0;
-  std::uint64_t failures = 0, crashes = 0, interruptions = 0;      // charged
-  std::uint64_t suspects = 0, recalls = 0, free_ends = 0;          // not charged
+  std::uint64_t failures = 0, crashes = 0, interruptions = 0;  // charged
+  std::uint64_t suspects = 0, recalls = 0, free_ends = 0;      // not charged
   std::uint64_t refused_submits = 0, refused_results = 0, duplicates = 0;
   std::uint64_t unproductive_deaths = 0, zombies = 0;
 };
@@ -46,7 +46,7 @@ struct SlotView {
   WorkerId worker;  // 0 while there is none
   SlotState state{};
   ExitCause last_cause{};
-  bool unresponsive = false, stopped = false;
+  bool unresponsive = false, stopped = false, reserved = false;
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
@@ -92,6 +92,11 @@ struct Snapshot {
   std::vector<SlotView> slots;
   std::vector<TypeView> types;
   bool draining = false, stopping = false, store_accepting = true;
+};
+
+// How often each row of kSlotRows and kTaskRows was taken in this life.
+struct RowHits {
+  std::vector<std::uint64_t> slots, tasks;
 };
 
 struct TaskQuery {

@@ -4,44 +4,11 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
-#include <string_view>
+
+#include "pool/word.hpp"
+#include "pool/worker_words.hpp"
 
 namespace warmpool {
-
-template <class Enum>
-struct Word {
-  Enum value;
-  std::string_view name;
-  std::string_view meaning;
-};
-
-template <class Enum>
-struct Words;  // specialised below: static constexpr std::array<Word<Enum>, N> rows
-
-template <class Enum>
-constexpr std::string_view name_of(Enum value) {
-  for (const auto& row : Words<Enum>::rows) {
-    if (row.value == value) return row.name;
-  }
-  return "unknown";
-}
-
-template <class Enum>
-constexpr std::optional<Enum> find_word(std::string_view name) {
-  for (const auto& row : Words<Enum>::rows) {
-    if (row.name == name) return row.value;
-  }
-  return std::nullopt;
-}
-
-template <class Enum>
-constexpr bool is_word(std::uint64_t number) {
-  for (const auto& row : Words<Enum>::rows) {
-    if (static_cast<std::uint64_t>(row.value) == number) return true;
-  }
-  return false;
-}
 
 // What a handler says of its run.
 enum class Outcome : std::uint8_t { Done, Failed, FailedForGood, RetryAfter, Held };
@@ -50,7 +17,8 @@ struct Words<Outcome> {
   static constexpr std::array<Word<Outcome>, 5> rows{{
       {Outcome::Done, "done", "finished, with a result"},
       {Outcome::Failed, "failed", "failed; may be tried again within its retries"},
-      {Outcome::FailedForGood, "failed-for-good", "failed; no retry can help: a dead letter at once"},
+      {Outcome::FailedForGood, "failed-for-good",
+       "failed; no retry can help: a dead letter at once"},
       {Outcome::RetryAfter, "retry-after", "failed; to be tried again after the time given"},
       {Outcome::Held, "held", "waits for a person to release it"},
   }};
@@ -70,7 +38,17 @@ struct Words<Verdict> {
 };
 
 enum class TaskState : std::uint8_t {
-  Recording, Ready, Delayed, Blocked, Held, Running, Done, Dead, Cancelled, Expired, Skipped
+  Recording,
+  Ready,
+  Delayed,
+  Blocked,
+  Held,
+  Running,
+  Done,
+  Dead,
+  Cancelled,
+  Expired,
+  Skipped
 };
 template <>
 struct Words<TaskState> {
@@ -91,8 +69,24 @@ struct Words<TaskState> {
 
 // Why an attempt ended. The middle column of R2's budgets: what each costs is in budget.hpp.
 enum class EndCause : std::uint8_t {
-  Done, Failed, FailedForGood, RetryAfter, Held, Timeout, Crashed, Memory, Hung,
-  Suspect, Recalled, Drained, Interrupted, Cancelled, NeverStarted, Deadline, Expired, Dropped
+  Done,
+  Failed,
+  FailedForGood,
+  RetryAfter,
+  Held,
+  Timeout,
+  Crashed,
+  Memory,
+  Hung,
+  Suspect,
+  Recalled,
+  Drained,
+  Interrupted,
+  Cancelled,
+  NeverStarted,
+  Deadline,
+  Expired,
+  Dropped
 };
 template <>
 struct Words<EndCause> {
@@ -111,7 +105,8 @@ struct Words<EndCause> {
       {EndCause::Drained, "drained", "its worker was drained; nothing charged"},
       {EndCause::Interrupted, "interrupted", "the daemon ended while it ran"},
       {EndCause::Cancelled, "cancelled", "cancelled while it ran"},
-      {EndCause::NeverStarted, "never-started", "its worker ended before it began; nothing charged"},
+      {EndCause::NeverStarted, "never-started",
+       "its worker ended before it began; nothing charged"},
       {EndCause::Deadline, "deadline", "the deadline of the whole task passed"},
       {EndCause::Expired, "expired", "it waited longer than its expiry"},
       {EndCause::Dropped, "dropped", "its client left and had asked for that to cancel it"},
@@ -143,50 +138,6 @@ struct Words<Hold> {
       {Hold::Memory, "memory", "its memory does not fit beside what runs"},
       {Hold::Suspect, "suspect", "it may have killed a worker; runs next, alone on a worker"},
       {Hold::Manual, "manual", "held for a person; release or cancel it"},
-  }};
-};
-
-// A place in a class, and the worker in it.
-enum class SlotState : std::uint8_t {
-  Starting, Ready, Running, Completing, Draining, Recovery, Backoff, Failed, Gone
-};
-template <>
-struct Words<SlotState> {
-  static constexpr std::array<Word<SlotState>, 9> rows{{
-      {SlotState::Starting, "starting", "its process was asked for and has not said hello"},
-      {SlotState::Ready, "ready", "idle, may be given a task"},
-      {SlotState::Running, "running", "has at least one task in hand"},
-      {SlotState::Completing, "completing", "was asked to end, has nothing in hand; its exit is awaited"},
-      {SlotState::Draining, "draining", "finishes what it has in hand and is given nothing more"},
-      {SlotState::Recovery, "recovery", "is being killed; its exit is awaited"},
-      {SlotState::Backoff, "backoff", "waits before its next start"},
-      {SlotState::Failed, "failed", "died too often before being of use; tries again by itself"},
-      {SlotState::Gone, "gone", "removed"},
-  }};
-};
-
-// Why a worker ended or is being ended. One list for the order and for the observation.
-enum class ExitCause : std::uint8_t {
-  Requested, Exited, Signalled, SpawnFailed, StartTimeout, Unresponsive, Stopped, Timeout,
-  Cancel, ChannelClosed, Protocol, Memory, OutOfMemory, Shutdown
-};
-template <>
-struct Words<ExitCause> {
-  static constexpr std::array<Word<ExitCause>, 14> rows{{
-      {ExitCause::Requested, "requested", "was asked to end and did"},
-      {ExitCause::Exited, "exited", "ended by itself with a status"},
-      {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
-      {ExitCause::SpawnFailed, "spawn-failed", "could not be started"},
-      {ExitCause::StartTimeout, "start-timeout", "did not say hello in time"},
-      {ExitCause::Unresponsive, "unresponsive", "idle and silent for longer than dead_after"},
-      {ExitCause::Stopped, "stopped", "was stopped by a signal for longer than dead_after"},
-      {ExitCause::Timeout, "timeout", "did not end a task whose time was up"},
-      {ExitCause::Cancel, "cancel", "did not end a task that was cancelled"},
-      {ExitCause::ChannelClosed, "channel-closed", "closed its channel and lived on"},
-      {ExitCause::Protocol, "protocol", "broke the protocol"},
-      {ExitCause::Memory, "memory", "was over its hard memory limit"},
-      {ExitCause::OutOfMemory, "out-of-memory", "was killed by the kernel for memory"},
-      {ExitCause::Shutdown, "shutdown", "was ended because the pool stops"},
   }};
 };
 

@@ -15,7 +15,7 @@ FOLDERS = ("pool", "ipc", "worker", "client", "daemon", "tests", "bench")
 
 # The headers of pool/ that are words of all parts, and no decisions. They may include each other only.
 VOCABULARY = {
-    "pool/ids.hpp", "pool/time.hpp", "pool/words.hpp", "pool/require.hpp", "pool/result.hpp",
+    "pool/ids.hpp", "pool/time.hpp", "pool/word.hpp", "pool/words.hpp", "pool/worker_words.hpp", "pool/require.hpp", "pool/result.hpp",
     "pool/options.hpp", "pool/notification.hpp", "pool/refusal.hpp", "pool/table.hpp",
 }
 

@@ -1,0 +1,47 @@
+// Small values that the parts of the core hand to each other.
+#pragma once
+
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/time.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool {
+
+// How long runs of a type take, so that short ones may be given ahead.
+struct TypeState {
+  Duration service{};
+  std::uint32_t runs = 0;
+  bool declared = false;
+};
+
+// How an attempt ends, before it is decided what becomes of its task.
+struct End {
+  EndCause cause{};
+  Charge charge = Charge::Nothing;
+  Duration retry_after{};
+  std::int32_t code = 0;
+  WorkerId worker{};
+};
+
+struct CancelRequest {
+  ClientId client;
+  RequestId request;
+  Rung rung = Rung::NotRunning;
+};
+
+// Tasks to be cancelled when their client leaves. Settled ones are swept out when it doubles.
+struct Owned {
+  std::vector<TaskId> tasks;
+  std::size_t sweep_at = 1024;
+};
+
+// A dead letter in the order of its death; stale when it was revived or removed.
+struct DeadLetter {
+  TaskId task;
+  std::uint16_t round;
+  Instant at;
+};
+
+}  // namespace warmpool

@@ -1,0 +1,196 @@
+// Entries go stale when their task leaves the queue by another way than pop (a cancel, an expiry);
+// they are dropped when they come to the top, and a heap is compacted when more than half is stale.
+// An entry is valid only with the task's newest stamp, so a task that comes back has one valid
+// entry.
+#include "pool/lane_table.hpp"
+
+#include <algorithm>
+
+namespace warmpool {
+
+LaneTable::TypeLanes& LaneTable::type_lanes(TypeId type) {
+  if (type.value >= types_.size()) types_.resize(type.value + 1);
+  return types_[type.value];
+}
+
+void LaneTable::serve(TypeId type, const std::vector<ClassId>& classes) {
+  auto& lanes = type_lanes(type);
+  lanes.classes = classes;
+  for (const auto& [tenant, index] : lanes.lanes) {
+    for (auto& old : lanes_[index].places) place(index, old, false);
+    lanes_[index].places.clear();
+    for (ClassId worker_class : classes) lanes_[index].places.push_back({worker_class});
+    update(index);
+  }
+}
+
+bool LaneTable::is_served(TypeId type) const {
+  return type.value < types_.size() && !types_[type.value].classes.empty();
+}
+
+LaneIndex LaneTable::lane_of(const Task& task) {
+  auto& type = type_lanes(task.type);
+  const auto kind = task.suspect ? LaneKind::Suspect : LaneKind::Ordinary;
+  const std::uint64_t name = std::uint64_t{task.tenant.value} << 1 | static_cast<unsigned>(kind);
+  const auto found = type.lanes.find(name);
+  if (found != type.lanes.end()) return found->second;
+  const auto index = static_cast<LaneIndex>(lanes_.size());
+  Lane lane{.type = task.type, .kind = kind, .heap = {}, .head = {}, .places = {}};
+  for (ClassId worker_class : type.classes) lane.places.push_back({worker_class});
+  lanes_.push_back(std::move(lane));
+  type.lanes.emplace(name, index);
+  return index;
+}
+
+LaneTable::ClassHeap& LaneTable::class_heap(ClassId worker_class, LaneKind kind) {
+  const std::size_t at = 2 * std::size_t{worker_class.value} + static_cast<std::size_t>(kind);
+  if (at >= heaps_.size()) heaps_.resize(at + 1);
+  return heaps_[at];
+}
+
+const LaneTable::ClassHeap* LaneTable::find_heap(ClassId worker_class, LaneKind kind) const {
+  const std::size_t at = 2 * std::size_t{worker_class.value} + static_cast<std::size_t>(kind);
+  return at < heaps_.size() ? &heaps_[at] : nullptr;
+}
+
+bool LaneTable::valid(const Entry& entry) const {
+  const Task& task = tasks_[entry.task];
+  return task.id.value == entry.id && task.state == TaskState::Ready &&
+         (task.stamp & 0xffffff) == entry.stamp_priority >> 8;
+}
+
+LaneKey LaneTable::key_of(const Lane& lane, const Entry& entry) const {
+  const std::int64_t floor = lane.floor.ns + (entry.stamp_priority & 0xff) * step_.ns;
+  return {std::max(entry.key, floor), entry.id};
+}
+
+void LaneTable::push(TaskIndex index) {
+  Task& task = tasks_[index];
+  const LaneIndex lane_index = lane_of(task);
+  Lane& lane = lanes_[lane_index];
+  task.stamp = (task.stamp + 1) & 0xffffff;
+  const Entry entry{task.eligible_at.ns + task.priority * step_.ns, task.id.value, index,
+                    task.stamp << 8 | task.priority};
+  heap_push(lane.heap, entry, Before{});
+  ++lane.live;
+  if (lane.live == 1 || lane.heap.front().id == entry.id) update(lane_index);
+}
+
+void LaneTable::forget(TaskIndex index) {
+  Task& task = tasks_[index];
+  const LaneIndex lane_index = lane_of(task);
+  Lane& lane = lanes_[lane_index];
+  task.stamp = (task.stamp + 1) & 0xffffff;
+  REQUIRE(lane.live > 0);
+  --lane.live;
+  compact(lane);
+  update(lane_index);
+}
+
+void LaneTable::drop_stale(Lane& lane) {
+  while (!lane.heap.empty() && !valid(lane.heap.front())) heap_remove(lane.heap, 0, Before{});
+}
+
+void LaneTable::compact(Lane& lane) {
+  if (lane.heap.size() < 64 || 2 * lane.live > lane.heap.size()) return;
+  std::erase_if(lane.heap, [this](const Entry& entry) { return !valid(entry); });
+  heap_rebuild(lane.heap, Before{});
+}
+
+void LaneTable::place(LaneIndex index, Place& place, bool open) {
+  const auto before = [this](LaneIndex a, LaneIndex b) { return lanes_[a].head < lanes_[b].head; };
+  ClassHeap& heap = class_heap(place.worker_class, lanes_[index].kind);
+  const auto moved = [this, &place](LaneIndex lane, std::size_t at) {
+    for (auto& other : lanes_[lane].places) {
+      if (other.worker_class == place.worker_class) other.at = static_cast<std::uint32_t>(at);
+    }
+  };
+  if (!open) {
+    if (place.at != kNone) heap_remove(heap, place.at, before, moved);
+    place.at = kNone;
+  } else if (place.at == kNone) {
+    place.at = static_cast<std::uint32_t>(heap.size());
+    heap_push(heap, index, before, moved);
+  } else {
+    sift_down(heap, place.at, before, moved);
+    sift_up(heap, place.at, before, moved);
+  }
+}
+
+void LaneTable::update(LaneIndex index) {
+  Lane& lane = lanes_[index];
+  drop_stale(lane);
+  const bool open = !lane.heap.empty() && types_[lane.type.value].holds == 0;
+  if (!open) {
+    for (auto& each : lane.places) place(index, each, false);
+    return;
+  }
+  const LaneKey head = key_of(lane, lane.heap.front());
+  const bool same = head == lane.head;
+  lane.head = head;
+  for (auto& each : lane.places) {
+    if (!same || each.at == kNone) place(index, each, true);
+  }
+}
+
+TaskIndex LaneTable::first(ClassId worker_class, LaneKind kind) {
+  const ClassHeap& heap = class_heap(worker_class, kind);
+  if (heap.empty()) return kNone;
+  return lanes_[heap.front()].heap.front().task;
+}
+
+LaneKey LaneTable::first_key(ClassId worker_class, LaneKind kind) const {
+  const ClassHeap* heap = find_heap(worker_class, kind);
+  REQUIRE(heap != nullptr && !heap->empty());
+  return lanes_[heap->front()].head;
+}
+
+void LaneTable::pop_first(ClassId worker_class, LaneKind kind) {
+  const LaneIndex index = class_heap(worker_class, kind).front();
+  Lane& lane = lanes_[index];
+  Task& task = tasks_[lane.heap.front().task];
+  task.stamp = (task.stamp + 1) & 0xffffff;
+  heap_remove(lane.heap, 0, Before{});
+  --lane.live;
+  update(index);
+}
+
+bool LaneTable::empty(ClassId worker_class, LaneKind kind) const {
+  const ClassHeap* heap = find_heap(worker_class, kind);
+  return heap == nullptr || heap->empty();
+}
+
+void LaneTable::close(TypeId type, Hold hold) {
+  auto& lanes = type_lanes(type);
+  lanes.holds = static_cast<HoldSet>(lanes.holds | hold_bit(hold));
+  for (const auto& [tenant, index] : lanes.lanes) update(index);
+}
+
+void LaneTable::open(TypeId type, Hold hold, Instant now, Duration age_max) {
+  auto& lanes = type_lanes(type);
+  if ((lanes.holds & hold_bit(hold)) == 0) return;
+  lanes.holds = static_cast<HoldSet>(lanes.holds & ~hold_bit(hold));
+  for (const auto& [tenant, index] : lanes.lanes) {
+    lanes_[index].floor = std::max(lanes_[index].floor, now - age_max);
+    update(index);
+  }
+}
+
+HoldSet LaneTable::holds(TypeId type) const {
+  return type.value < types_.size() ? types_[type.value].holds : HoldSet{0};
+}
+
+std::uint64_t LaneTable::waiting(TypeId type) const {
+  std::uint64_t sum = 0;
+  if (type.value >= types_.size()) return 0;
+  for (const auto& [tenant, index] : types_[type.value].lanes) sum += lanes_[index].live;
+  return sum;
+}
+
+Instant LaneTable::oldest(ClassId worker_class) const {
+  if (empty(worker_class, LaneKind::Ordinary)) return kNever;
+  const Lane& lane = lanes_[find_heap(worker_class, LaneKind::Ordinary)->front()];
+  return tasks_[lane.heap.front().task].eligible_at;
+}
+
+}  // namespace warmpool

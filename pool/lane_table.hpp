@@ -1,0 +1,111 @@
+// The queue: a lane per (type, tenant), each a heap of waiting tasks; each class keeps a heap of
+// its open lanes by their first key. Pausing a type moves its lanes, never its tasks.
+//
+// Key = eligible_at + priority x priority_step, ties by age: ageing is static, nothing is
+// re-sorted. Cost: push and pop O(log n) in the lane, O(log lanes) per class that serves the type.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "pool/heap.hpp"
+#include "pool/ids.hpp"
+#include "pool/task_table.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+using HoldSet = std::uint8_t;
+constexpr HoldSet hold_bit(Hold hold) {
+  return static_cast<HoldSet>(1U << static_cast<unsigned>(hold));
+}
+
+// First comes first: by key, then by age.
+struct LaneKey {
+  std::int64_t key = 0;
+  std::uint64_t age = 0;
+  friend constexpr auto operator<=>(const LaneKey&, const LaneKey&) = default;
+};
+
+// Two heaps a class: of ordinary lanes, and of suspects, which need an empty worker.
+enum class LaneKind : std::uint8_t { Ordinary, Suspect };
+
+class LaneTable {
+ public:
+  LaneTable(TaskTable& tasks, Duration priority_step) : tasks_(tasks), step_(priority_step) {}
+
+  // Which classes serve a type from now on. Bounds: at most 8.
+  void serve(TypeId type, const std::vector<ClassId>& classes);
+  bool is_served(TypeId type) const;
+
+  // Order: the task has just become ready.
+  void push(TaskIndex index);
+  // Order: the task is ready and stops being so without having been popped (its entry is stale
+  // now).
+  void forget(TaskIndex index);
+
+  // The first task of a class; kNone if there is none.
+  TaskIndex first(ClassId worker_class, LaneKind kind);
+  LaneKey first_key(ClassId worker_class, LaneKind kind) const;
+  void pop_first(ClassId worker_class, LaneKind kind);
+  bool empty(ClassId worker_class, LaneKind kind) const;
+
+  // A hold closes all lanes of the type. Opened again they may claim no age over `age_max`.
+  void close(TypeId type, Hold hold);
+  void open(TypeId type, Hold hold, Instant now, Duration age_max);
+  HoldSet holds(TypeId type) const;
+
+  std::uint64_t waiting(TypeId type) const;    // ready ones
+  Instant oldest(ClassId worker_class) const;  // eligible_at of its first task; kNever if none
+
+ private:
+  struct Entry {
+    std::int64_t key;
+    std::uint64_t id;
+    TaskIndex task;
+    std::uint32_t stamp_priority;  // stamp << 8 | priority
+  };
+  struct Before {
+    bool operator()(const Entry& a, const Entry& b) const {
+      return a.key != b.key ? a.key < b.key : a.id < b.id;
+    }
+  };
+  struct Place {
+    ClassId worker_class;
+    std::uint32_t at = kNone;  // in the class's heap
+  };
+  struct Lane {
+    TypeId type;
+    LaneKind kind{};
+    std::vector<Entry> heap;
+    std::size_t live = 0;
+    Instant floor{};  // no entry counts as older
+    LaneKey head;
+    std::vector<Place> places;
+  };
+  struct TypeLanes {
+    HoldSet holds = 0;
+    std::vector<ClassId> classes;
+    std::map<std::uint64_t, LaneIndex> lanes;  // by tenant << 1 | kind
+  };
+  using ClassHeap = std::vector<LaneIndex>;
+
+  TypeLanes& type_lanes(TypeId type);
+  LaneIndex lane_of(const Task& task);
+  ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
+  const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
+  bool valid(const Entry& entry) const;
+  LaneKey key_of(const Lane& lane, const Entry& entry) const;
+  void drop_stale(Lane& lane);
+  void compact(Lane& lane);
+  void update(LaneIndex index);
+  void place(LaneIndex index, Place& place, bool open);
+
+  TaskTable& tasks_;
+  Duration step_;
+  std::vector<Lane> lanes_;
+  std::vector<TypeLanes> types_;
+  std::vector<ClassHeap> heaps_;  // class x kind
+};
+
+}  // namespace warmpool

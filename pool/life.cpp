@@ -1,0 +1,112 @@
+// The pool's own life: turns, drain, stop, time.
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+void Core::on(const event::Tick&) {
+  if (promised_ != kNever && now > promised_ + options.heartbeat_interval) forgive_stall();
+  TaskTimers::Fired fired{};
+  while (timers.pop_due(now, fired)) fire_timer(fired);
+  while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
+  keys.expire(now, options.keys_age_max);
+  bound_dead();
+  if (stopping_ && !forced_ && stop_at_ <= now) stop_by_force();
+  dispatch();
+  finish_when_empty();
+  promised_ = next_deadline();
+}
+
+Instant Core::next_deadline() const {
+  Instant next = std::min(timers.next(), slots.next_due());
+  next = std::min(next, keys.next_expiry(options.keys_age_max));
+  if (!dead_.empty()) next = std::min(next, dead_.front().at + options.dead_age_max);
+  if (stopping_ && !finished_) next = std::min(next, forced_ ? give_up_at() : stop_at_);
+  return next;
+}
+
+void Core::fire_timer(const TaskTimers::Fired& fired) {
+  const Task& task = tasks[fired.task];
+  const TaskExtras* extras = tasks.find_extras(fired.task);
+  switch (fired.timer) {
+    case TaskTimer::Due:
+      if (task.state != TaskState::Delayed) return;
+      if (task.eligible_at > now) return timers.set(fired.task, TaskTimer::Due, task.eligible_at);
+      tasks.fire(fired.task, TaskTrigger::Due);
+      return lanes.push(fired.task);
+    case TaskTimer::Expiry:
+      if (!is_waiting(task.state) || task.attempt != 0 || extras->expires_at > now) return;
+      return settle(fired.task, Verdict::Expired, End{.cause = EndCause::Expired});
+    case TaskTimer::Deadline:
+      if (!is_waiting(task.state) || extras->deadline_at > now) return;
+      return settle(fired.task, Verdict::Expired, End{.cause = EndCause::Deadline});
+  }
+}
+
+void Core::on(const event::Drain& event) {
+  if (stopping_) return refuse(event.client, event.request, {}, Refusal::Stopping);
+  draining_ = event.on;
+  if (event.on) {
+    Notification told{.notice = Notice::PoolDraining};
+    told.count = static_cast<std::uint32_t>(tasks.unsettled());
+    notify(told);
+  }
+  complete(event.client, event.request, tasks.unsettled(), tasks.unsettled());
+}
+
+void Core::on(const event::Stop& event) {
+  if (!stopping_) {
+    stopping_ = true;
+    stop_at_ = now + options.drain_timeout;
+    for (std::size_t at = 0; at < slots.size(); ++at) {
+      Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
+      if (!slot.removing && slot.state != SlotState::Gone) drain(slot);
+    }
+  }
+  if (event.now) stop_at_ = std::min(stop_at_, now);
+  complete(event.client, event.request, tasks.unsettled(), tasks.unsettled());
+}
+
+void Core::stop_by_force() {
+  forced_ = true;
+  for (std::size_t at = 0; at < slots.size(); ++at) {
+    Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
+    if (!has_process(slot.state)) continue;
+    const bool killed = slot.state == SlotState::Recovery && slot.force_at == kNever;
+    if (!killed) end_by_force(slot, ExitCause::Shutdown, command::Force::Kill);
+  }
+}
+
+// When the store does not answer: after that the pool is over all the same.
+Instant Core::give_up_at() const { return stop_at_ + seconds(1); }
+
+void Core::finish_when_empty() {
+  if (!stopping_ || finished_ || slots.processes() != 0) return;
+  if (!recorder.idle() && now < give_up_at()) return;
+  finished_ = true;
+  Notification told{.notice = Notice::PoolShutdown};
+  told.count = static_cast<std::uint32_t>(tasks.unsettled());
+  notify(told);
+  emit(command::Finished{tasks.unsettled()});
+}
+
+void Core::on(const event::StoreState& event) { store_accepting_ = event.accepting; }
+
+void Core::on(const event::Listen& event) { task_notices_ = event.to_tasks; }
+
+// Run-at is a wall date: the tasks that wait for one are judged again.
+void Core::on(const event::WallStepped& event) {
+  wall_offset_ = event.wall.ns - now.ns;
+  tasks.each([this](TaskIndex index) {
+    Task& task = tasks[index];
+    const TaskExtras* extras = tasks.find_extras(index);
+    if (task.state != TaskState::Delayed || task.attempt != 0 || task.round != 1) return;
+    if (extras == nullptr || extras->run_at.ns == 0) return;
+    task.eligible_at =
+        std::clamp(Instant{extras->run_at.ns - wall_offset_}, now, now + kDurationMax);
+    timers.set(index, TaskTimer::Due, task.eligible_at);
+  });
+}
+
+}  // namespace warmpool

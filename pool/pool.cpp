@@ -1,0 +1,90 @@
+// The door: everything is in Core, so that its parts can be tested and its header stays out of the
+// daemon's build.
+#include "pool/pool.hpp"
+
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+Core::Core(const Genesis& made)
+    : genesis(made),
+      options(made.options),
+      lanes(tasks, made.options.priority_step),
+      timers(tasks),
+      now(made.now),
+      jitter_(made.jitter_seed),
+      wall_offset_(made.wall.ns - made.now.ns) {
+  REQUIRE(made.life > 0 && made.life < (std::uint64_t{1} << 24));
+}
+
+void Core::step(Instant at, const Event& event, Commands& commands) {
+  REQUIRE(at >= now);
+  now = at;
+  out_ = &commands;
+  std::visit([this](const auto& each) { on(each); }, event);
+  out_ = nullptr;
+}
+
+void Core::notify(const Notification& notification) { emit(command::Notify{notification}); }
+
+struct Pool::State : Core {
+  using Core::Core;
+};
+
+Pool::Pool(const Genesis& genesis) : state_(std::make_unique<State>(genesis)) {}
+Pool::~Pool() = default;
+Pool::Pool(Pool&&) noexcept = default;
+Pool& Pool::operator=(Pool&&) noexcept = default;
+
+void Pool::step(Instant now, const Event& event, Commands& out) { state_->step(now, event, out); }
+Instant Pool::next_deadline() const { return state_->next_deadline(); }
+void Pool::replay(const Record& record) { state_->replay(record); }
+void Pool::finish_replay(Instant now, Commands& out) { state_->finish_replay(now, out); }
+Snapshot Pool::snapshot() const { return state_->snapshot(); }
+Counters Pool::counters() const { return state_->counters; }
+QueueView Pool::queue() const { return state_->queue(); }
+
+std::optional<SlotView> Pool::slot(SlotId slot) const {
+  const Slot* found = state_->slots.find(slot);
+  if (found == nullptr) return std::nullopt;
+  return state_->view(*found);
+}
+
+std::optional<TaskView> Pool::task(TaskId task) const {
+  const auto index = state_->tasks.find(task);
+  if (!index) return std::nullopt;
+  return state_->view(*index);
+}
+
+std::vector<TaskView> Pool::list(const TaskQuery& query) const {
+  std::vector<TaskIndex> found;
+  const auto younger = [this](TaskIndex a, TaskIndex b) {
+    return state_->tasks[a].id < state_->tasks[b].id;
+  };
+  state_->tasks.each([&](TaskIndex index) {
+    const Task& task = state_->tasks[index];
+    if (task.id <= query.after || query.limit == 0) return;
+    if (query.state && task.state != *query.state) return;
+    if (query.type && task.type != *query.type) return;
+    if (found.size() == query.limit && younger(found.front(), index)) return;
+    found.push_back(index);
+    std::ranges::push_heap(found, younger);
+    if (found.size() <= query.limit) return;
+    std::ranges::pop_heap(found, younger);
+    found.pop_back();
+  });
+  std::ranges::sort(found, younger);
+  std::vector<TaskView> views;
+  for (TaskIndex index : found) views.push_back(state_->view(index));
+  return views;
+}
+
+RowHits Pool::row_hits() const {
+  const auto& slots = state_->slots.row_hits();
+  const auto& tasks = state_->tasks.row_hits();
+  return {{slots.begin(), slots.end()}, {tasks.begin(), tasks.end()}};
+}
+
+}  // namespace warmpool

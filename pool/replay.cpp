@@ -1,0 +1,121 @@
+// Rebuilds the core from records of earlier lives. Tasks stay in state recording while records are
+// read; at the end each goes on from there, those cut short by the daemon's end with that counted.
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+void Core::replay(const Record& record) {
+  std::visit([this](const auto& each) { apply(each); }, record);
+}
+
+void Core::apply(const record::Accepted& record) {
+  if (tasks.find(record.task)) return;
+  const TaskIndex index = accept(record.spec, record.task, record.at);
+  tasks[index].eligible_at = record.eligible_at;
+  if (record.spec.run_at.ns != 0) {
+    tasks[index].eligible_at = Instant{record.spec.run_at.ns - wall_offset_};
+  }
+}
+
+void Core::apply(const record::Started& record) {
+  const auto index = tasks.find(record.task);
+  if (!index) return;
+  tasks[*index].attempt = record.attempt;
+  open_attempts_.insert_or_assign(record.task, record);
+}
+
+void Core::apply(const record::Ended& record) {
+  const auto index = tasks.find(record.task);
+  if (!index) return;
+  Task& task = tasks[*index];
+  task.attempt = record.attempt;
+  task.used = record.used;
+  task.eligible_at = record.eligible_at;
+  task.last_cause = record.cause;
+  task.hold_next = record.held;
+  task.suspect = record.suspect;
+  open_attempts_.erase(record.task);
+}
+
+void Core::apply(const record::Settled& record) {
+  const auto index = tasks.find(record.task);
+  if (!index || tasks[*index].state == TaskState::Dead) return;
+  Task& task = tasks[*index];
+  task.used = record.used;
+  task.attempt = record.attempt;
+  task.last_cause = record.cause;
+  open_attempts_.erase(record.task);
+  ++counters.settled[static_cast<std::size_t>(record.verdict)];
+  release_key(*index, record.verdict, record.at);
+  if (record.verdict == Verdict::Dead) {
+    tasks.fire(*index, TaskTrigger::Bury);
+    dead_.push_back({task.id, task.round, record.at});
+    dead_bytes_ += task.payload_bytes;
+    return;
+  }
+  timers.forget(*index);
+  tasks.drop(*index);
+}
+
+void Core::apply(const record::Revived& record) {
+  const auto index = tasks.find(record.task);
+  if (!index || tasks[*index].state != TaskState::Dead) return;
+  revive(*index, record.at);
+  tasks[*index].round = record.round;
+  tasks[*index].eligible_at = record.eligible_at;
+}
+
+void Core::apply(const record::Released& record) {
+  const auto index = tasks.find(record.task);
+  if (!index) return;
+  tasks[*index].hold_next = false;
+  tasks[*index].eligible_at = record.eligible_at;
+}
+
+void Core::apply(const record::Removed& record) {
+  const auto index = tasks.find(record.task);
+  if (index && tasks[*index].state == TaskState::Dead) remove_dead(*index);
+}
+
+void Core::apply(const record::TypePaused& record) {
+  type_state(record.type);
+  if (record.paused) {
+    lanes.close(record.type, Hold::Paused);
+  } else {
+    lanes.open(record.type, Hold::Paused, now, options.reopen_age_max);
+  }
+}
+
+void Core::finish_replay(Instant at, Commands& commands) {
+  REQUIRE(at >= now);
+  now = at;
+  out_ = &commands;
+  tasks.each([this](TaskIndex index) {
+    if (tasks[index].state == TaskState::Recording) resume_replayed(index);
+  });
+  open_attempts_.clear();
+  out_ = nullptr;
+}
+
+void Core::resume_replayed(TaskIndex index) {
+  Task& task = tasks[index];
+  const auto open = open_attempts_.find(task.id);
+  if (open == open_attempts_.end() || open->second.round != task.round) return go_on(index);
+  ++task.used.interruptions;
+  ++counters.interruptions;
+  const End end{.cause = EndCause::Interrupted,
+                .charge = Charge::Interruption,
+                .retry_after = {},
+                .code = 0,
+                .worker = open->second.worker};
+  task.last_cause = end.cause;
+  if (over_budget(task)) return settle(index, Verdict::Dead, end);
+  task.eligible_at = now;
+  task.record =
+      recorder.persist(record::Ended{task.id, task.round, task.attempt, end.worker, end.cause,
+                                     end.charge, 0, task.used, now, now, false, task.suspect},
+                       *out_);
+  recorder.then(Recorder::Then::GoOn, index, task.id);
+}
+
+}  // namespace warmpool

@@ -1,0 +1,248 @@
+// What becomes of a task when an attempt ended, and what happens when a record is kept.
+//
+// A charged end waits for its record before the task may start again: else a daemon that dies in
+// between would forget the charge, and a poison task could start for ever inside one unsynced
+// window.
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+namespace {
+
+bool is_crash(EndCause cause) {
+  return cause == EndCause::Crashed || cause == EndCause::Memory || cause == EndCause::Hung;
+}
+
+TaskTrigger trigger_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Done:
+      return TaskTrigger::Finish;
+    case Verdict::Dead:
+      return TaskTrigger::Bury;
+    case Verdict::Cancelled:
+      return TaskTrigger::Cancel;
+    case Verdict::Expired:
+      return TaskTrigger::Expire;
+    case Verdict::Skipped:
+      break;
+  }
+  REQUIRE(false && "nothing skips a task before dependencies exist");
+  return TaskTrigger::Bury;
+}
+
+Verdict verdict_of(TaskState state) {
+  REQUIRE(is_settled(state));
+  return static_cast<Verdict>(static_cast<int>(state) - static_cast<int>(TaskState::Done));
+}
+
+Notice notice_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Done:
+      return Notice::TaskCompleted;
+    case Verdict::Dead:
+      return Notice::TaskDead;
+    case Verdict::Expired:
+      return Notice::TaskExpired;
+    default:
+      return Notice::TaskCancelled;
+  }
+}
+
+}  // namespace
+
+void Core::end_attempt(TaskIndex index, const End& end) {
+  Task& task = tasks[index];
+  task.last_cause = end.cause;
+  if (end.charge == Charge::Failure) ++task.used.failures, ++counters.failures;
+  if (end.charge == Charge::Crash) ++task.used.crashes, ++counters.crashes;
+  switch (end.cause) {
+    case EndCause::Done:
+      return settle(index, Verdict::Done, end);
+    case EndCause::FailedForGood:
+      return settle(index, Verdict::Dead, end);
+    case EndCause::Cancelled:
+    case EndCause::Dropped:
+      return settle(index, Verdict::Cancelled, end);
+    case EndCause::Deadline:
+      return settle(index, Verdict::Expired, end);
+    case EndCause::Held:
+      return go_on_later(index, end, now, true);
+    default:
+      break;
+  }
+  if (over_budget(task)) return settle(index, Verdict::Dead, end);
+  go_on_later(index, end, retry_at(task, end), false);
+}
+
+bool Core::over_budget(const Task& task) const {
+  return task.used.failures > task.retries || task.used.crashes >= task.crashes_max ||
+         task.used.interruptions > options.interruptions_max || task.attempt == 0xffff;
+}
+
+Instant Core::retry_at(const Task& task, const End& end) {
+  if (end.cause == EndCause::RetryAfter) return now + end.retry_after;
+  std::uint64_t nth = task.used.failures;
+  if (end.charge == Charge::Crash) {
+    if (task.used.crashes <= 1) return now;
+    nth = task.used.crashes - 1U;
+  }
+  return now + jitter_.shorten(backoff(options.backoff_first, 2, nth, options.backoff_max));
+}
+
+void Core::go_on_later(TaskIndex index, const End& end, Instant eligible_at, bool held) {
+  Task& task = tasks[index];
+  auto told = about(index, Notice::TaskFailed);
+  tasks.fire(index, TaskTrigger::Charge);
+  task.eligible_at = eligible_at;
+  task.hold_next = held;
+  task.suspect = is_crash(end.cause);
+  task.record = recorder.persist(
+      record::Ended{task.id, task.round, task.attempt, end.worker, end.cause, end.charge, end.code,
+                    task.used, now, eligible_at, held, task.suspect},
+      *out_);
+  recorder.then(Recorder::Then::GoOn, index, task.id);
+  told.retried = !held;
+  notify(held ? about(index, Notice::TaskHeld) : told);
+}
+
+void Core::settle(TaskIndex index, Verdict verdict, const End& end) {
+  Task& task = tasks[index];
+  task.last_cause = end.cause;
+  if (task.state == TaskState::Ready) lanes.forget(index);
+  if (verdict == Verdict::Dead && task.state == TaskState::Running) {
+    notify(about(index, Notice::TaskFailed));
+  }
+  tasks.fire(index, trigger_of(verdict));
+  ++counters.settled[static_cast<std::size_t>(verdict)];
+  task.record =
+      recorder.persist(record::Settled{task.id, task.round, task.attempt, end.worker, verdict,
+                                       end.cause, end.charge, end.code, task.used, now},
+                       *out_);
+  recorder.then(Recorder::Then::Settle, index, task.id);
+  release_key(index, verdict, now);
+  if (verdict == Verdict::Dead) keep_dead(index);
+  notify(about(index, notice_of(verdict)));
+}
+
+// A key stands for a live task, a dead letter, and for a while for one that is done.
+void Core::release_key(TaskIndex index, Verdict verdict, Instant at) {
+  const TaskExtras* extras = tasks.find_extras(index);
+  if (extras == nullptr || !extras->key || verdict == Verdict::Dead) return;
+  if (verdict == Verdict::Done) {
+    keys.remember(*extras->key, tasks[index].id, at, options.keys_max);
+  } else {
+    keys.erase(*extras->key, tasks[index].id);
+  }
+}
+
+void Core::on(const event::Persisted& event) {
+  recorder.keep(event.through);
+  Recorder::Waiting waiting;
+  while (recorder.pop_kept(waiting)) kept(waiting);
+}
+
+void Core::kept(const Recorder::Waiting& waiting) {
+  using Then = Recorder::Then;
+  switch (waiting.then) {
+    case Then::Accept:
+    case Then::Duplicate:
+      if (waiting.client) {
+        emit(command::Accepted{waiting.client, waiting.request, waiting.id,
+                               waiting.then == Then::Duplicate});
+      }
+      break;
+    case Then::GoOn:
+    case Then::Answer:
+      complete(waiting.client, waiting.request, 0, 1);
+      break;
+    case Then::Settle:
+      return announce(waiting.task);
+  }
+  if (waiting.then != Then::Accept && waiting.then != Then::GoOn) return;
+  const auto index = tasks.find(waiting.id);
+  if (!index) return;
+  if (waiting.then == Then::Accept) notify(about(*index, Notice::TaskSubmitted));
+  const Task& task = tasks[*index];
+  if (task.state == TaskState::Recording && task.record == waiting.number) go_on(*index);
+}
+
+void Core::go_on(TaskIndex index) {
+  Task& task = tasks[index];
+  const TaskExtras* extras = tasks.find_extras(index);
+  if (extras != nullptr && extras->deadline_at <= now) {
+    return settle(index, Verdict::Expired, End{.cause = EndCause::Deadline});
+  }
+  if (task.hold_next) {
+    tasks.fire(index, TaskTrigger::KeptHeld);
+  } else if (task.eligible_at > now) {
+    tasks.fire(index, TaskTrigger::KeptDelayed);
+    timers.set(index, TaskTimer::Due, task.eligible_at);
+  } else {
+    tasks.fire(index, TaskTrigger::KeptReady);
+    lanes.push(index);
+  }
+}
+
+void Core::announce(TaskIndex index) {
+  const Task& task = tasks[index];
+  const Verdict verdict = verdict_of(task.state);
+  emit(command::Announce{task.id, task.round, task.attempt, verdict, task.last_cause, task.used});
+  answer_cancels(task.id, verdict);
+  if (verdict != Verdict::Dead) forget_task(index);
+}
+
+void Core::answer_cancels(TaskId id, Verdict verdict) {
+  const auto [first, last] = cancels_.equal_range(id);
+  for (auto each = first; each != last; ++each) {
+    const CancelRequest& request = each->second;
+    if (!request.client) continue;
+    if (verdict == Verdict::Cancelled) {
+      emit(command::Cancelled{request.client, request.request, id, request.rung});
+    } else {
+      refuse(request.client, request.request, id, Refusal::AlreadySettled);
+    }
+  }
+  cancels_.erase(first, last);
+}
+
+void Core::forget_task(TaskIndex index) {
+  timers.forget(index);
+  tasks.erase(index);
+}
+
+void Core::keep_dead(TaskIndex index) {
+  const Task& task = tasks[index];
+  dead_.push_back({task.id, task.round, now});
+  dead_bytes_ += task.payload_bytes;
+}
+
+void Core::remove_dead(TaskIndex index) {
+  const Task& task = tasks[index];
+  dead_bytes_ -= task.payload_bytes;
+  const TaskExtras* extras = tasks.find_extras(index);
+  if (extras != nullptr && extras->key) keys.erase(*extras->key, task.id);
+  forget_task(index);
+}
+
+bool Core::dead_over_bounds() const {
+  return tasks.count(TaskState::Dead) > options.dead_max || dead_bytes_ > options.dead_bytes_max ||
+         (!dead_.empty() && dead_.front().at + options.dead_age_max <= now);
+}
+
+void Core::bound_dead() {
+  while (!dead_.empty()) {
+    const DeadLetter letter = dead_.front();
+    const auto index = tasks.find(letter.task);
+    const bool stale =
+        !index || tasks[*index].state != TaskState::Dead || tasks[*index].round != letter.round;
+    if (!stale && (!dead_over_bounds() || !is_kept(tasks[*index].record))) return;
+    dead_.pop_front();
+    if (stale) continue;
+    recorder.persist(record::Removed{letter.task, true, now}, *out_);
+    notify(about(*index, Notice::DeadArchived));
+    remove_dead(*index);
+  }
+}
+
+}  // namespace warmpool

@@ -1,0 +1,95 @@
+// A worker's id carries the slot's index in its low 16 bits, so that finding the slot of a worker
+// is one load, and a worker of the past is told by the number in the high bits.
+#include "pool/slot_table.hpp"
+
+#include "pool/heap.hpp"
+
+namespace warmpool {
+
+bool SlotTable::Before::operator()(SlotId a, SlotId b) const {
+  const Slot &x = (*table)[a], &y = (*table)[b];
+  return x.due != y.due ? x.due < y.due : a < b;
+}
+
+Slot& SlotTable::add(WorkerClass& worker_class, Instant now) {
+  for (SlotId id : worker_class.members) {
+    Slot& old = *slots_[id.value];
+    if (old.state == SlotState::Gone) {
+      const auto index = old.index;
+      const auto spawns = old.spawns;
+      const auto place = old.due_place;
+      const auto due = old.due;
+      old = Slot{};
+      old.id = id;
+      old.worker_class = worker_class.id;
+      old.index = index;
+      old.spawns = spawns;
+      old.due_place = place;
+      old.due = due;
+      old.state_since = now;
+      return old;
+    }
+  }
+  REQUIRE(slots_.size() < 0xffff);
+  auto slot = std::make_unique<Slot>();
+  slot->id = SlotId{static_cast<std::uint16_t>(slots_.size())};
+  slot->worker_class = worker_class.id;
+  slot->index = static_cast<std::uint16_t>(worker_class.members.size());
+  slot->state_since = now;
+  worker_class.members.push_back(slot->id);
+  slots_.push_back(std::move(slot));
+  return *slots_.back();
+}
+
+Slot* SlotTable::find(WorkerId worker) {
+  const std::size_t index = worker.value & 0xffff;
+  if (!worker || index >= slots_.size() || slots_[index]->worker != worker) return nullptr;
+  return slots_[index].get();
+}
+
+const Slot* SlotTable::find(SlotId id) const {
+  return id.value < slots_.size() ? slots_[id.value].get() : nullptr;
+}
+
+WorkerId SlotTable::next_worker(SlotId slot) { return {++workers_ << 16 | slot.value}; }
+
+void SlotTable::fire(Slot& slot, SlotTrigger trigger, Instant now) {
+  const std::size_t row = find_row(kSlotRows, slot.state, trigger);
+  REQUIRE(row != kNoRow);
+  ++row_hits_[row];
+  const SlotState to = kSlotRows[row].to;
+  if (has_process(slot.state)) --processes_;
+  if (has_process(to)) ++processes_;
+  slot.state = to;
+  slot.state_since = now;
+}
+
+void SlotTable::look_at(Slot& slot, Instant at) {
+  if (at >= slot.due) return;
+  slot.due = at;
+  const auto moved = [this](SlotId id, std::size_t place) {
+    slots_[id.value]->due_place = static_cast<std::uint32_t>(place);
+  };
+  if (slot.due_place == kNone) {
+    heap_push(due_, slot.id, Before{this}, moved);
+  } else {
+    sift_up(due_, slot.due_place, Before{this}, moved);
+  }
+}
+
+Instant SlotTable::next_due() const { return due_.empty() ? kNever : (*this)[due_.front()].due; }
+
+Slot* SlotTable::pop_due(Instant now) {
+  if (due_.empty()) return nullptr;
+  Slot& slot = *slots_[due_.front().value];
+  if (slot.due > now) return nullptr;
+  const auto moved = [this](SlotId id, std::size_t place) {
+    slots_[id.value]->due_place = static_cast<std::uint32_t>(place);
+  };
+  heap_remove(due_, 0, Before{this}, moved);
+  slot.due = kNever;
+  slot.due_place = kNone;
+  return &slot;
+}
+
+}  // namespace warmpool

@@ -1,0 +1,102 @@
+// Slots, the workers in them, what these hold, and when each must be looked at next. The one
+// function that changes a slot's state is here.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/options.hpp"
+#include "pool/slot_machine.hpp"
+#include "pool/slot_set.hpp"
+#include "pool/task_table.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+// An attempt in the hand of a worker, in the order given to it.
+struct Held {
+  AttemptKey key;
+  TaskIndex task = kNone;
+  Duration timeout{};
+  Duration expected{};  // smoothed service time of its type; 0 where unknown
+  Instant assigned_at, started_at = kNever, end_at = kNever;
+  Instant rung_at = kNever;          // next step of ending it
+  EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
+  Rung rung = Rung::NotRunning;
+  bool recalling = false;
+  bool started() const { return started_at != kNever; }
+  bool is_ending() const { return ending != EndCause::Done; }
+};
+
+struct Slot {
+  SlotId id;
+  ClassId worker_class;
+  std::uint16_t index = 0;  // in its class
+  SlotState state = SlotState::Gone;
+  WorkerId worker;
+  std::vector<Held> held;
+  ExitCause last_cause = ExitCause::Requested;
+  ExitCause order = ExitCause::Exited;        // why we end it; Exited: we do not
+  ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
+  bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
+  bool recovering = false;  // its last worker died unasked and the next is not ready yet
+  std::uint8_t credits = 1;
+  std::uint32_t unproductive = 0;
+  std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
+  Duration busy{};
+  Instant spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at;
+  Instant force_at = kNever;  // next step of ending the worker
+  Instant due = kNever;       // when it is looked at next; never later than needed
+  std::uint32_t due_place = kNone;
+};
+
+struct WorkerClass {
+  ClassId id;
+  ClassOptions options;
+  std::uint16_t target = 0;
+  bool declared = false;
+  std::vector<SlotId> members;  // by index in the class
+  SlotSet free;                 // ready for one more to start at once
+  SlotSet credit;               // busy, but may be given more of short types
+  std::uint16_t cursor = 0;     // of round-robin
+  SlotId reserved{};            // kept empty for a suspect
+  bool has_reserved = false;
+};
+
+class SlotTable {
+ public:
+  Slot& add(WorkerClass& worker_class, Instant now);
+  Slot& operator[](SlotId id) { return *slots_[id.value]; }
+  const Slot& operator[](SlotId id) const { return *slots_[id.value]; }
+  std::size_t size() const { return slots_.size(); }
+  // The slot whose present worker this is; null for workers of the past.
+  Slot* find(WorkerId worker);
+  const Slot* find(SlotId id) const;
+  WorkerId next_worker(SlotId slot);
+
+  void fire(Slot& slot, SlotTrigger trigger, Instant now);
+  const std::array<std::uint64_t, kSlotRows.size()>& row_hits() const { return row_hits_; }
+  std::size_t processes() const { return processes_; }
+
+  // Look at it at `at` or earlier. A later time than the one set is ignored: looking early is
+  // cheap, moving the entry at every task is not.
+  void look_at(Slot& slot, Instant at);
+  Instant next_due() const;
+  Slot* pop_due(Instant now);
+
+ private:
+  struct Before {
+    const SlotTable* table;
+    bool operator()(SlotId a, SlotId b) const;
+  };
+
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<SlotId> due_;
+  std::array<std::uint64_t, kSlotRows.size()> row_hits_{};
+  std::uint64_t workers_ = 0;
+  std::size_t processes_ = 0;
+};
+
+}  // namespace warmpool

@@ -1,0 +1,151 @@
+// Copies of what the core holds, for those who look at it. Nothing here decides.
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+QueueView Core::queue() const {
+  QueueView view;
+  view.recording = tasks.count(TaskState::Recording);
+  view.ready = tasks.count(TaskState::Ready);
+  view.delayed = tasks.count(TaskState::Delayed);
+  view.blocked = tasks.count(TaskState::Blocked);
+  view.held = tasks.count(TaskState::Held);
+  view.running = tasks.count(TaskState::Running);
+  view.dead_letters = tasks.count(TaskState::Dead);
+  view.payload_bytes = tasks.payload_bytes();
+  for (const auto& worker_class : classes) {
+    const Instant oldest = lanes.oldest(worker_class.id);
+    if (oldest != kNever && oldest < now)
+      view.oldest_ready = std::max(view.oldest_ready, now - oldest);
+  }
+  return view;
+}
+
+SlotView Core::view(const Slot& slot) const {
+  SlotView view;
+  view.slot = slot.id;
+  view.index = slot.index;
+  view.worker_class = slot.worker_class;
+  view.worker = slot.worker;
+  view.state = slot.state;
+  view.last_cause = slot.last_cause;
+  view.unresponsive = slot.unresponsive;
+  view.stopped = slot.stopped;
+  view.credits = slot.credits;
+  view.unproductive_deaths = slot.unproductive;
+  view.attempts = slot.attempts;
+  view.attempts_of_worker = slot.attempts_of_worker;
+  view.spawns = slot.spawns;
+  view.busy_time = slot.held.empty() ? slot.busy : slot.busy + (now - slot.busy_since);
+  view.spawned_at = slot.spawned_at;
+  view.ready_at = slot.ready_at;
+  view.last_heard = slot.last_heard;
+  view.state_since = slot.state_since;
+  view.retry_at = slot.retry_at;
+  const auto& worker_class = classes[slot.worker_class.value];
+  view.reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
+  for (const auto& held : slot.held) {
+    view.attempts_held.push_back({held.key, tasks[held.task].type, held.assigned_at,
+                                  held.started_at, held.end_at, held.started(), held.is_ending()});
+  }
+  return view;
+}
+
+TaskView Core::view(TaskIndex index) const {
+  const Task& task = tasks[index];
+  TaskView view;
+  view.task = task.id;
+  view.type = task.type;
+  view.tenant = task.tenant;
+  view.state = task.state;
+  view.priority = task.priority;
+  if (task.state == TaskState::Ready) view.holds = lanes.holds(task.type);
+  if (task.state == TaskState::Held) view.holds = hold_bit(Hold::Manual);
+  if (task.suspect && is_waiting(task.state)) {
+    view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Suspect));
+  }
+  view.round = task.round;
+  view.attempt = task.attempt;
+  view.retries = task.retries;
+  view.crashes_max = task.crashes_max;
+  view.used = task.used;
+  if (task.state == TaskState::Running) view.worker = slots[task.slot].worker;
+  view.accepted_at = task.accepted_at;
+  view.eligible_at = task.eligible_at;
+  view.timeout = task.timeout;
+  view.last_cause = task.last_cause;
+  view.payload_bytes = task.payload_bytes;
+  return view;
+}
+
+namespace {
+
+void count(ClassView& view, const Slot& slot, const WorkerClass& worker_class) {
+  if (slot.state == SlotState::Gone) return;
+  ++view.slots;
+  if (slot.state == SlotState::Ready) ++view.ready;
+  if (!slot.held.empty()) ++view.running;
+  if (slot.state == SlotState::Failed) ++view.failed;
+  if (slot.state == SlotState::Ready || slot.state == SlotState::Running) {
+    view.capacity += static_cast<std::uint32_t>(worker_class.options.concurrency);
+  }
+  view.in_flight += static_cast<std::uint32_t>(slot.held.size());
+}
+
+}  // namespace
+
+Snapshot Core::snapshot() const {
+  Snapshot all;
+  all.now = now;
+  all.counters = counters;
+  all.queue = queue();
+  for (const auto& worker_class : classes) {
+    ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
+    for (SlotId id : worker_class.members) count(view, slots[id], worker_class);
+    all.classes.push_back(view);
+  }
+  for (std::size_t at = 0; at < slots.size(); ++at) {
+    all.slots.push_back(view(slots[SlotId{static_cast<std::uint16_t>(at)}]));
+  }
+  for (std::uint32_t at = 0; at < types.size(); ++at) {
+    const TypeId type{at};
+    all.types.push_back({type, lanes.holds(type) != 0, lanes.waiting(type), types[at].service,
+                         expected(type).ns != 0});
+  }
+  all.draining = draining_;
+  all.stopping = stopping_;
+  all.store_accepting = store_accepting_;
+  return all;
+}
+
+Notification Core::about(TaskIndex index, Notice notice) const {
+  const Task& task = tasks[index];
+  Notification told{.notice = notice};
+  told.task = task.id;
+  told.round = task.round;
+  told.attempt = task.attempt;
+  told.type = task.type;
+  told.end_cause = task.last_cause;
+  told.slot = task.slot;
+  if (task.attempt != 0 && task.slot.value < slots.size()) {
+    const Slot& slot = slots[task.slot];
+    told.worker = slot.worker;
+    told.worker_class = slot.worker_class;
+    for (const auto& held : slot.held) {
+      if (held.task == index && held.started()) told.duration_ns = (now - held.started_at).ns;
+    }
+  }
+  return told;
+}
+
+Notification Core::about(const Slot& slot, Notice notice) const {
+  Notification told{.notice = notice};
+  told.slot = slot.id;
+  told.worker = slot.worker;
+  told.worker_class = slot.worker_class;
+  return told;
+}
+
+}  // namespace warmpool

@@ -1,0 +1,308 @@
+// Slots and the lives of their workers. Ask, wait, kill: what is asked to end has a time, and then
+// it is forced. A replacement is at once the first time, then later and later.
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+void Core::on(const event::Scale& event) {
+  const std::size_t at = event.worker_class.value;
+  if (stopping_) return refuse(event.client, event.request, {}, Refusal::Stopping, seconds(1));
+  if (at >= classes.size() || !classes[at].declared) {
+    return refuse(event.client, event.request, {}, Refusal::NoSuchClass);
+  }
+  WorkerClass& worker_class = classes[at];
+  const int before = worker_class.target;
+  int wanted = event.number;
+  if (event.mode == event::ScaleMode::Up) wanted = before + event.number;
+  if (event.mode == event::ScaleMode::Down) wanted = before - event.number;
+  const auto& limits = worker_class.options;
+  if (wanted < static_cast<int>(limits.size_min) || wanted > static_cast<int>(limits.size_max)) {
+    return refuse(event.client, event.request, {}, Refusal::SizeOutOfRange);
+  }
+  resize(worker_class, static_cast<std::uint16_t>(wanted));
+  complete(event.client, event.request, static_cast<std::uint64_t>(before),
+           static_cast<std::uint64_t>(wanted));
+}
+
+void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
+  Notification told{.notice = target > worker_class.target ? Notice::PoolScaledUp
+                                                           : Notice::PoolScaledDown};
+  told.worker_class = worker_class.id;
+  told.count = static_cast<std::uint32_t>(std::abs(int{target} - int{worker_class.target}));
+  told.size = target;
+  if (told.count != 0) notify(told);
+  worker_class.target = target;
+  std::size_t active =
+      static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
+        return slots[id].state != SlotState::Gone && !slots[id].removing;
+      }));
+  for (; active < target; ++active) {
+    Slot& slot = slots.add(worker_class, now);
+    slots.fire(slot, SlotTrigger::Spawn, now);
+    start_worker(slot);
+  }
+  for (; active > target; --active) drain(*least_useful(worker_class));
+}
+
+namespace {
+
+// Whom a smaller pool misses least: those of no use first, then the idle, then the busy; among
+// equals the one that has served fewest, then the newest place.
+int usefulness(const Slot& slot) {
+  switch (slot.state) {
+    case SlotState::Failed:
+      return 0;
+    case SlotState::Backoff:
+      return 1;
+    case SlotState::Recovery:
+      return 2;
+    case SlotState::Starting:
+      return 3;
+    case SlotState::Ready:
+      return 4;
+    default:
+      return 5;
+  }
+}
+
+bool less_useful(const Slot& a, const Slot& b) {
+  if (usefulness(a) != usefulness(b)) return usefulness(a) < usefulness(b);
+  if (a.held.size() != b.held.size()) return a.held.size() < b.held.size();
+  if (a.attempts_of_worker != b.attempts_of_worker) {
+    return a.attempts_of_worker < b.attempts_of_worker;
+  }
+  return a.index > b.index;
+}
+
+}  // namespace
+
+Slot* Core::least_useful(WorkerClass& worker_class) {
+  Slot* least = nullptr;
+  for (SlotId id : worker_class.members) {
+    Slot& slot = slots[id];
+    if (slot.state == SlotState::Gone || slot.removing) continue;
+    if (least == nullptr || less_useful(slot, *least)) least = &slot;
+  }
+  REQUIRE(least != nullptr);
+  return least;
+}
+
+void Core::start_worker(Slot& slot) {
+  slot.worker = slots.next_worker(slot.id);
+  slot.attempts_of_worker = slot.answers_of_worker = 0;
+  slot.spawned_at = slot.last_heard = now;
+  slot.unresponsive = slot.stopped = slot.alone = slot.recall = false;
+  slot.order = ExitCause::Exited;
+  slot.force_at = kNever;
+  ++slot.spawns;
+  ++counters.spawns;
+  emit(command::Spawn{slot.worker, slot.id, slot.worker_class});
+  notify(about(slot, Notice::WorkerStarted));
+  slots.look_at(slot, due_of(slot));
+}
+
+void Core::on(const event::WorkerReady& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr || slot->state != SlotState::Starting) return;
+  slots.fire(*slot, SlotTrigger::Hello, now);
+  slot->ready_at = slot->last_heard = now;
+  slot->credits = static_cast<std::uint8_t>(
+      std::min<std::uint64_t>(event.credits, class_of(*slot).options.credits));
+  slot->recall = event.recall;
+  auto told = about(*slot, Notice::WorkerReady);
+  told.duration_ns = (now - slot->spawned_at).ns;
+  notify(told);
+  if (slot->recovering) {
+    auto recovered = about(*slot, Notice::RecoverySucceeded);
+    recovered.duration_ns = (now - slot->died_at).ns;
+    notify(recovered);
+    slot->recovering = false;
+  }
+  slots.look_at(*slot, due_of(*slot));
+  refresh(*slot);
+  pool_may_be_initialized();
+}
+
+void Core::pool_may_be_initialized() {
+  if (initialized_) return;
+  std::uint32_t size = 0;
+  for (const auto& worker_class : classes) {
+    const auto ready = std::ranges::count_if(worker_class.members, [this](SlotId id) {
+      return slots[id].state == SlotState::Ready || slots[id].state == SlotState::Running;
+    });
+    const auto needed = std::min<std::uint64_t>(worker_class.options.size_min, worker_class.target);
+    if (static_cast<std::uint64_t>(ready) <
+        std::max<std::uint64_t>(needed, worker_class.target ? 1 : 0)) {
+      return;
+    }
+    size += worker_class.target;
+  }
+  initialized_ = true;
+  Notification told{.notice = Notice::PoolInitialized};
+  told.size = size;
+  notify(told);
+}
+
+void Core::heard(Slot& slot) {
+  slot.last_heard = now;
+  if (!slot.unresponsive) return;
+  slot.unresponsive = false;
+  auto told = about(slot, Notice::WorkerHealthChanged);
+  told.from = 1;
+  notify(told);
+  refresh(slot);
+}
+
+void Core::on(const event::WorkerBeat& event) {
+  if (Slot* slot = slots.find(event.worker)) heard(*slot);
+}
+
+void Core::on(const event::WorkerStopped& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr || slot->stopped == event.stopped) return;
+  slot->stopped = event.stopped;
+  slot->stopped_at = now;
+  slots.look_at(*slot, due_of(*slot));
+  refresh(*slot);
+}
+
+// A worker that ends by itself closes its channel a moment before it is gone: it has that moment,
+// so that its own status is seen and not ours.
+void Core::on(const event::WorkerBroken& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr || slot->state == SlotState::Recovery) return;
+  if (slot->state == SlotState::Completing && event.cause == ExitCause::ChannelClosed) return;
+  if (event.cause == ExitCause::Protocol) {
+    return end_by_force(*slot, event.cause, command::Force::Kill);
+  }
+  slots.fire(*slot, SlotTrigger::Kill, now);
+  slot->order_later = event.cause;
+  slot->force_at = now + milliseconds(100);
+  slots.look_at(*slot, slot->force_at);
+  refresh(*slot);
+}
+
+void Core::end_by_force(Slot& slot, ExitCause cause, command::Force force) {
+  if (slot.state != SlotState::Recovery) slots.fire(slot, SlotTrigger::Kill, now);
+  if (slot.order == ExitCause::Exited) slot.order = cause;
+  const bool kill = force == command::Force::Kill;
+  for (auto& held : slot.held) {
+    if (held.is_ending()) held.rung = kill ? Rung::Kill : Rung::Term;
+  }
+  emit(command::EndWorker{slot.worker, force, slot.order});
+  slot.force_at = kill ? kNever : now + options.term_grace;
+  if (slot.order != ExitCause::Requested && slot.order != ExitCause::Shutdown) {
+    auto told = about(slot, Notice::WorkerError);
+    told.exit_cause = slot.order;
+    notify(told);
+  }
+  slots.look_at(slot, due_of(slot));
+  refresh(slot);
+}
+
+void Core::drain(Slot& slot) {
+  slot.removing = true;
+  switch (slot.state) {
+    case SlotState::Starting:
+    case SlotState::Ready:
+      slots.fire(slot, SlotTrigger::Drain, now);
+      retire(slot);
+      break;
+    case SlotState::Running:
+      slots.fire(slot, SlotTrigger::Drain, now);
+      recall_unstarted(slot);
+      break;
+    case SlotState::Backoff:
+    case SlotState::Failed:
+      slots.fire(slot, SlotTrigger::Remove, now);
+      break;
+    default:
+      break;
+  }
+  refresh(slot);
+}
+
+void Core::retire(Slot& slot) {
+  emit(command::Retire{slot.worker});
+  slot.force_at = now + options.term_grace;
+  slots.look_at(slot, slot.force_at);
+}
+
+void Core::emptied(Slot& slot) {
+  slot.busy = slot.busy + (now - slot.busy_since);
+  slot.alone = false;
+  if (slot.state == SlotState::Running) {
+    slots.fire(slot, SlotTrigger::Empty, now);
+    slot.last_heard = now;
+    slots.look_at(slot, due_of(slot));
+  } else if (slot.state == SlotState::Draining) {
+    slots.fire(slot, SlotTrigger::Empty, now);
+    retire(slot);
+  }
+}
+
+void Core::on(const event::WorkerExited& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr) return;
+  ++counters.exits;
+  const bool asked = slot->state == SlotState::Completing && event.cause == ExitCause::Exited;
+  ExitCause cause = slot->order != ExitCause::Exited ? slot->order : event.cause;
+  if (asked) cause = ExitCause::Requested;
+  slot->last_cause = cause;
+  auto told = about(*slot, Notice::WorkerExited);
+  told.exit_cause = cause;
+  told.code = event.code;
+  notify(told);
+  if (slot->order == ExitCause::Exited && !asked) {
+    told.notice = Notice::WorkerError;
+    notify(told);
+  }
+  if (!slot->held.empty()) slot->busy = slot->busy + (now - slot->busy_since);
+  const bool wanted = slot->removing;
+  slot->worker = WorkerId{};
+  slot->alone = slot->stopped = slot->unresponsive = false;
+  slot->order = ExitCause::Exited;
+  bury_hand(*slot, event.worker, cause, event.code);
+  after_exit(*slot, wanted);
+  refresh(*slot);
+}
+
+void Core::after_exit(Slot& slot, bool wanted) {
+  slot.force_at = kNever;
+  if (wanted) return slots.fire(slot, SlotTrigger::ExitedGone, now);
+  if (!slot.recovering) slot.died_at = now;
+  slot.recovering = true;
+  if (slot.answers_of_worker == 0) {
+    ++slot.unproductive;
+    ++counters.unproductive_deaths;
+  }
+  if (slot.answers_of_worker != 0 || (slot.unproductive == 1 && options.restarts_max > 1)) {
+    slots.fire(slot, SlotTrigger::ExitedNow, now);
+    auto told = about(slot, Notice::RecoveryAttempted);
+    told.count = slot.unproductive;
+    notify(told);
+    start_worker(slot);
+  } else {
+    back_off(slot);
+  }
+}
+
+void Core::back_off(Slot& slot) {
+  const bool failed = slot.unproductive >= options.restarts_max;
+  slots.fire(slot, failed ? SlotTrigger::ExitedFailed : SlotTrigger::ExitedBackoff, now);
+  const std::uint64_t nth = std::max<std::uint32_t>(slot.unproductive, 2) - 1U;
+  const Duration wait = jitter_.shorten(backoff(
+      options.restart_cooldown, options.restart_multiplier, nth, options.restart_backoff_max));
+  slot.retry_at = now + wait;
+  if (failed) {
+    auto told = about(slot, Notice::RecoveryGivenUp);
+    told.count = slot.unproductive;
+    told.duration_ns = wait.ns;
+    notify(told);
+  }
+  slots.look_at(slot, slot.retry_at);
+}
+
+}  // namespace warmpool

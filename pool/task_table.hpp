@@ -1,0 +1,107 @@
+// All tasks that the core holds: a slab with handles, a lookup by id, and the one function that
+// changes a task's state. Nothing else is allowed to.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pool/flat_map.hpp"
+#include "pool/ids.hpp"
+#include "pool/record.hpp"
+#include "pool/task_machine.hpp"
+#include "pool/task_spec.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+using TaskIndex = std::uint32_t;
+using LaneIndex = std::uint32_t;
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
+// What few tasks have.
+struct TaskExtras {
+  Duration deadline{}, expiry{};  // as asked for; both start again with each round
+  Instant deadline_at = kNever, expires_at = kNever;
+  WallTime run_at{};
+  std::optional<IdempotencyKey> key{};
+};
+
+// 104 bytes: a million may wait.
+struct Task {
+  TaskId id;
+  Instant accepted_at, eligible_at;
+  Duration timeout;
+  ClientId owner;       // only with cancel_on_disconnect
+  RecordNumber record;  // the last one that must be kept before it goes on
+  TypeId type;
+  TenantId tenant;
+  std::uint32_t payload_bytes = 0;
+  std::uint32_t extras = kNone;
+  std::uint32_t stamp = 0;   // of its one valid entry in a heap; 24 bits
+  std::uint32_t timers = 0;  // entries in the timer heap that name it
+  record::Used used;
+  SlotId slot;  // while it runs
+  std::uint16_t round = 1, attempt = 0;
+  std::uint16_t retries = 0, crashes_max = 0;
+  std::uint8_t priority = 0;
+  TaskState state = TaskState::Recording;
+  EndCause last_cause = EndCause::Done;
+  Durability durability = Durability::Full;
+  bool cancel_on_disconnect : 1 = false;
+  bool suspect : 1 = false;     // runs next alone
+  bool hold_next : 1 = false;   // goes from recording to held
+  bool cancelling : 1 = false;  // is cancelled when its attempt ends, unless that is done
+  bool dropped : 1 = false;     // so because its client left
+};
+
+class TaskTable {
+ public:
+  // A new task in state recording.
+  TaskIndex add(TaskId id);
+  // Order: its state is settled, or it is a dead letter that is removed.
+  void erase(TaskIndex index);
+  // For replay: of a task that settled in an earlier life.
+  void drop(TaskIndex index);
+
+  Task& operator[](TaskIndex index) { return chunks_[index / kChunk][index % kChunk]; }
+  const Task& operator[](TaskIndex index) const { return chunks_[index / kChunk][index % kChunk]; }
+  std::optional<TaskIndex> find(TaskId id) const;
+
+  void fire(TaskIndex index, TaskTrigger trigger);
+
+  TaskExtras& extras(TaskIndex index);  // makes them where there are none
+  const TaskExtras* find_extras(TaskIndex index) const;
+
+  std::uint64_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
+  std::uint64_t waiting() const;
+  std::uint64_t unsettled() const { return waiting() + count(TaskState::Running); }
+  std::uint64_t payload_bytes() const { return payload_bytes_; }  // of unsettled ones
+  void set_payload_bytes(TaskIndex index, std::uint32_t bytes);
+  const std::array<std::uint64_t, kTaskRows.size()>& row_hits() const { return row_hits_; }
+
+  // In order of place, not of age. For lists and for the end of a replay only.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (TaskIndex index = 0; index < used_; ++index) {
+      if ((*this)[index].id) visit(index);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kChunk = 1024;
+  void release(TaskIndex index);
+
+  std::vector<std::unique_ptr<Task[]>> chunks_;
+  std::vector<TaskIndex> free_;
+  TaskIndex used_ = 0;
+  FlatMap<TaskIndex> index_;
+  std::vector<TaskExtras> extras_;
+  std::vector<std::uint32_t> extras_free_;
+  std::array<std::uint64_t, 11> counts_{};
+  std::array<std::uint64_t, kTaskRows.size()> row_hits_{};
+  std::uint64_t payload_bytes_ = 0;
+};
+
+}  // namespace warmpool

@@ -1,0 +1,76 @@
+// The closed vocabularies of slots and workers; the rules of words.hpp hold.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "pool/word.hpp"
+
+namespace warmpool {
+
+// A place in a class, and the worker in it.
+enum class SlotState : std::uint8_t {
+  Starting,
+  Ready,
+  Running,
+  Completing,
+  Draining,
+  Recovery,
+  Backoff,
+  Failed,
+  Gone
+};
+template <>
+struct Words<SlotState> {
+  static constexpr std::array<Word<SlotState>, 9> rows{{
+      {SlotState::Starting, "starting", "its process was asked for and has not said hello"},
+      {SlotState::Ready, "ready", "idle, may be given a task"},
+      {SlotState::Running, "running", "has at least one task in hand"},
+      {SlotState::Completing, "completing",
+       "was asked to end, has nothing in hand; its exit is awaited"},
+      {SlotState::Draining, "draining", "finishes what it has in hand and is given nothing more"},
+      {SlotState::Recovery, "recovery", "is being killed; its exit is awaited"},
+      {SlotState::Backoff, "backoff", "waits before its next start"},
+      {SlotState::Failed, "failed", "died too often before being of use; tries again by itself"},
+      {SlotState::Gone, "gone", "removed"},
+  }};
+};
+
+// Why a worker ended or is being ended. One list for the order and for the observation.
+enum class ExitCause : std::uint8_t {
+  Requested,
+  Exited,
+  Signalled,
+  SpawnFailed,
+  StartTimeout,
+  Unresponsive,
+  Stopped,
+  Timeout,
+  Cancel,
+  ChannelClosed,
+  Protocol,
+  Memory,
+  OutOfMemory,
+  Shutdown
+};
+template <>
+struct Words<ExitCause> {
+  static constexpr std::array<Word<ExitCause>, 14> rows{{
+      {ExitCause::Requested, "requested", "was asked to end and did"},
+      {ExitCause::Exited, "exited", "ended by itself with a status"},
+      {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
+      {ExitCause::SpawnFailed, "spawn-failed", "could not be started"},
+      {ExitCause::StartTimeout, "start-timeout", "did not say hello in time"},
+      {ExitCause::Unresponsive, "unresponsive", "idle and silent for longer than dead_after"},
+      {ExitCause::Stopped, "stopped", "was stopped by a signal for longer than dead_after"},
+      {ExitCause::Timeout, "timeout", "did not end a task whose time was up"},
+      {ExitCause::Cancel, "cancel", "did not end a task that was cancelled"},
+      {ExitCause::ChannelClosed, "channel-closed", "closed its channel and lived on"},
+      {ExitCause::Protocol, "protocol", "broke the protocol"},
+      {ExitCause::Memory, "memory", "was over its hard memory limit"},
+      {ExitCause::OutOfMemory, "out-of-memory", "was killed by the kernel for memory"},
+      {ExitCause::Shutdown, "shutdown", "was ended because the pool stops"},
+  }};
+};
+
+}  // namespace warmpool
