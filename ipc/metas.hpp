@@ -24,7 +24,7 @@ struct HelloMeta {
   Role role = Role::Client;
   std::uint64_t version_min = kVersion, version_max = kVersion;
   std::uint64_t features = 0;
-  std::string_view name;  // of the program, for people
+  std::string_view name{};  // of the program, for people
   std::uint32_t pid = 0;  // for people; the daemon asks the kernel
 };
 
@@ -36,33 +36,33 @@ struct WelcomeMeta {
   std::uint64_t payload_bytes_max = 0;
   std::uint64_t in_flight_max = 0;
   Duration heartbeat_interval{};
-  std::string_view server;
+  std::string_view server{};
   std::uint64_t result_bytes_max = 0;
 };
 
 // `code` is a number of Refusal, or one that a later version added.
 struct ErrorMeta {
   std::uint16_t code = 0;
-  std::string_view text;
+  std::string_view text{};
 };
 
 struct TypeNameMeta {
-  std::string_view name;  // 1 to 255 bytes
+  std::string_view name{};  // 1 to 255 bytes
 };
 
 // Not set: the daemon's option of that name holds. Bounds: only those of the wire; what a daemon
 // accepts is check_submit() in codec.hpp.
 struct SubmitMeta {
-  std::optional<std::uint64_t> priority;
-  std::optional<Duration> timeout, deadline, expiry;
-  std::optional<std::uint64_t> retries;
-  std::optional<Duration> delay;
-  std::optional<WallTime> run_at;
-  std::optional<std::string_view> key;
-  std::string_view tenant;
-  std::vector<std::string_view> labels;
+  std::optional<std::uint64_t> priority{};
+  std::optional<Duration> timeout{}, deadline{}, expiry{};
+  std::optional<std::uint64_t> retries{};
+  std::optional<Duration> delay{};
+  std::optional<WallTime> run_at{};
+  std::optional<std::string_view> key{};
+  std::string_view tenant{};
+  std::vector<std::string_view> labels{};
   Durability durability = Durability::Full;
-  std::optional<std::uint64_t> crashes_max;
+  std::optional<std::uint64_t> crashes_max{};
 };
 
 using Argument =
@@ -78,7 +78,7 @@ struct RequestMeta {
 
 struct RefusedMeta {
   std::uint16_t code = 0;
-  std::string_view text;
+  std::string_view text{};
   Duration retry_after{};  // 0: trying again makes no sense
 };
 
@@ -91,7 +91,7 @@ struct SettledMeta {
 // Of progress and of progressed.
 struct ProgressMeta {
   std::uint16_t permille = 0;
-  std::string_view text;
+  std::string_view text{};
 };
 
 struct CancelledMeta {
