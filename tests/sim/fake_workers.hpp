@@ -1,0 +1,105 @@
+// Worker processes that only exist in the agenda: they say hello, run what they are given in order,
+// heed or ignore what they are told, and die in every way there is.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "pool/command.hpp"
+#include "pool/event.hpp"
+#include "tests/sim/agenda.hpp"
+#include "tests/sim/luck.hpp"
+#include "tests/sim/work.hpp"
+
+namespace warmpool::sim {
+
+class FakeWorkers {
+ public:
+  FakeWorkers(const Scenario& scenario, Random& random, Agenda& agenda, Luck& luck, Works& works)
+      : scenario_(scenario), random_(random), agenda_(agenda), luck_(luck), works_(works) {}
+
+  void carry_out(Instant now, const command::Spawn& spawn);
+  void carry_out(Instant now, const command::Assign& assign);
+  void carry_out(Instant now, const command::CancelAttempt& cancel);
+  void carry_out(Instant now, const command::Recall& recall);
+  void carry_out(Instant now, const command::Retire& retire);
+  void carry_out(Instant now, const command::EndWorker& end);
+
+  // What the daemon notices of it, if anything.
+  std::optional<Event> happen(Instant now, const Happening& happening);
+
+  void all_end();                // the daemon died, and they with it
+  void calm_down(Instant now);  // who is silent speaks, who ignored an order heeds it
+  std::size_t size() const { return workers_.size(); }
+
+ private:
+  enum class Life : std::uint8_t { None, Starting, Up, Dead };
+  enum class Hears : std::uint8_t { Assign, Cancel, Recall, Retire };
+  struct Heard {
+    Hears what;
+    AttemptKey key;
+    TypeId type;
+    Duration timeout;
+  };
+  struct Run {
+    AttemptKey key;
+    TypeId type;
+    Duration timeout;
+    std::uint64_t serial = 0;  // of the end that is planned
+    Outcome outcome{};
+    Duration service{}, retry_after{};
+    bool running = false, cancelled = false;
+  };
+  struct Worker {
+    WorkerId id;
+    ClassId worker_class;
+    std::uint64_t incarnation = 0;
+    Life life = Life::None;
+    bool stopped = false, silent = false, broken = false, retiring = false, exiting = false;
+    bool ignores_term = false, ignores_cancel = false, ignores_retire = false, recall = true;
+    std::vector<Run> hand;
+    std::deque<Heard> inbox;
+    std::deque<Event> outbox;
+    std::vector<Happening> frozen;
+    Instant last_in, last_out;
+    ExitCause cause{};
+    std::int32_t code = 0;
+  };
+
+  Worker* find(WorkerId worker);
+  Duration wire() { return random_.between(Duration{}, scenario_.wire_max); }
+  void tell(Instant now, WorkerId worker, Heard heard);
+  void say(Instant now, Worker& worker, Event event);
+  std::uint32_t slot(const Worker& worker) const {
+    return static_cast<std::uint32_t>(worker.id.value & 0xffff);
+  }
+
+  void hello(Instant now, Worker& worker);
+  void hear(Instant now, Worker& worker);
+  void hear_cancel(Instant now, Worker& worker, const Heard& heard);
+  void hear_recall(Instant now, Worker& worker, const Heard& heard);
+  void beat(Instant now, Worker& worker);
+  void begin_next(Instant now, Worker& worker);
+  void begin(Instant now, Worker& worker, Run& run);
+  void behave(Instant now, Worker& worker, Run& run, Work& work);
+  void plan_end(Instant at, Worker& worker, Run& run);
+  void end_run(Instant now, Worker& worker, std::uint64_t serial);
+  void say_result(Instant now, Worker& worker, const Run& run);
+  void say_wrong(Instant now, Worker& worker, const Run& run);
+  void leave_if_done(Instant now, Worker& worker);
+  void plan_death(Instant at, Worker& worker, ExitCause cause, std::int32_t code);
+  void die(Instant now, Worker& worker);
+  std::optional<Event> mishap(Instant now, Worker& worker);
+  Event go_on(Instant now, Worker& worker);
+
+  const Scenario& scenario_;
+  Random& random_;
+  Agenda& agenda_;
+  Luck& luck_;
+  Works& works_;
+  std::vector<Worker> workers_;  // by slot
+  std::uint64_t incarnations_ = 0, serials_ = 0;
+};
+
+}  // namespace warmpool::sim

@@ -1,0 +1,102 @@
+// What the oracle remembers of tasks, workers and requests: only what clients and workers saw, and
+// what was commanded. Nothing here is read from the core.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "pool/command.hpp"
+#include "pool/event.hpp"
+#include "pool/record.hpp"
+#include "pool/task_spec.hpp"
+
+namespace warmpool::sim {
+
+enum class Phase : std::uint8_t { Waiting, Held, Running, Settled, Removed };
+
+struct SeenTask {
+  TaskId id{};
+  TaskSpec spec{};
+  Phase phase = Phase::Waiting;
+  std::uint16_t round = 1, attempt = 0;
+  record::Used used{};
+  Instant accepted_at{}, round_at{}, eligible_at{}, waiting_since{};
+  RecordNumber gate{};          // may not run before this record is kept; 0: none
+  RecordNumber settle_record{};  // of the last verdict
+  record::Settled verdict{};
+  bool accept_kept = false, promised = false;  // promised: a client was told that it is accepted
+  bool suspect = false, announced = false, returned = false, started_kept = false;
+  bool cancel_asked = false;   // by a request, in this round
+  bool dropped = false;        // its owner left and wanted that to cancel it
+  bool vanished = false;       // lost with the daemon, rightly: not durable
+  ClientId owner{};
+  std::uint32_t starts = 0, free_ends = 0, life_ends = 0;  // of the round
+  Instant settled_at{};
+};
+
+struct HeldAttempt {
+  std::uint32_t task = 0;  // index in the ledger
+  AttemptKey key{};
+  TypeId type{};
+  Duration timeout{};
+  Instant assigned_at{}, started_at{};
+  bool started = false, recall_ordered = false, recall_denied = false, cancel_ordered = false;
+  bool alone = false;  // ran as a suspect
+  EndCause cancel_cause{};
+  Instant cancel_at{};
+};
+
+struct SeenWorker {
+  WorkerId id{};
+  SlotId slot{};
+  ClassId worker_class{};
+  bool live = false, ready = false, recall = false, beatless = false;
+  bool retired = false, term_ordered = false, kill_ordered = false;
+  bool stopped = false, broken = false, productive = false;
+  bool idle_at_last_tick = false;
+  std::uint8_t credits = 0;
+  std::size_t concurrency = 1;
+  ExitCause end_cause{};
+  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, term_at{}, empty_since{};
+  std::vector<HeldAttempt> hand{};
+
+  bool assignable() const { return live && ready && !retired && !term_ordered && !kill_ordered; }
+};
+
+struct SeenSlot {
+  SeenWorker worker{};
+  bool used = false;
+  ClassId worker_class{};
+  // Unproductive deaths in a row: surely at least and perhaps at most so many, since a life that
+  // ended by our own hand is a matter of words.
+  std::uint32_t deaths_least = 0, deaths_most = 0;
+  Instant died_at{};
+};
+
+enum class Asked : std::uint8_t {
+  Submit, Cancel, RetryDead, RemoveDead, Release, Scale, Pause, Drain, Stop
+};
+
+struct SeenRequest {
+  ClientId client{};
+  RequestId request{};
+  Asked asked{};
+  TaskSpec spec{};     // of a submit
+  TaskId task{};       // of the others
+  bool answered = false;
+};
+
+struct SeenClass {
+  ClassOptions options{};
+  std::uint64_t target = 0;
+};
+
+struct SeenType {
+  std::vector<ClassId> classes{};
+  bool paused = false;
+  bool reopened = false;  // was ever paused: its lanes may enter with a capped age
+  std::uint64_t answers = 0;
+  Duration service_least = kDurationMax;
+};
+
+}  // namespace warmpool::sim

@@ -1,0 +1,161 @@
+// Judges the core from outside. Told every event before the core takes it and every command after;
+// throws a Violation with the name of the rule that was broken. Each check is in the file of its
+// subject: records, replies, workers, ticks, life.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "pool/pool.hpp"
+#include "tests/sim/ledger.hpp"
+#include "tests/sim/scenario.hpp"
+#include "tests/sim/violation.hpp"
+
+namespace warmpool::sim {
+
+class Oracle {
+ public:
+  explicit Oracle(const Scenario& scenario);
+
+  // Order: begin_turn, then for each event: before, command for each command, after; then after_tick.
+  void begin_turn(Instant now, Instant promised);
+  void before(Instant now, const Event& event);
+  void command(const Command& command);
+  void after(const Pool& pool);
+  void after_tick(Instant promised);
+
+  // The daemon died. Order: daemon_died, the declarations of the new life, replay for each record
+  // that its store kept, start_replay, each command of finish_replay, after_replay.
+  void daemon_died(Instant now);
+  void replay(const Record& record);
+  void start_replay();
+  void after_replay(const Pool& pool);
+
+  // At the end of the liveness phase, when nothing is left to do.
+  void check_settled(const Pool& pool) const;
+  void check_stopped(Instant asked, Instant now, std::uint64_t lost) const;
+  bool all_settled() const { return unsettled_.empty() && open_requests_ == 0; }
+  bool slots_are_back() const;
+  std::size_t unsettled() const { return unsettled_.size(); }
+  std::size_t unanswered() const { return open_requests_; }
+  bool finished() const { return finished_; }
+  std::uint64_t lost() const { return lost_; }
+  Instant stop_asked_at() const { return stop_at_; }
+  std::string why_unsettled() const;
+
+ private:
+  friend struct EventWatch;
+  friend struct CommandWatch;
+  friend struct RecordWatch;
+
+  void records_kept(RecordNumber through);
+
+  // oracle_life.cpp
+  SeenTask& task_of(TaskId id);
+  SeenTask* find_task(TaskId id);
+  std::uint32_t index_of(TaskId id) const;
+  void add_task(SeenTask task);
+  void settle_forget_key(const SeenTask& task);
+  void drop_unsettled(std::uint32_t index);
+  void judge_counters(const Pool& pool) const;
+  void judge_balance(const Pool& pool) const;
+
+  // oracle_requests.cpp
+  void ask(SeenRequest request);
+  SeenRequest& answer(ClientId client, RequestId request);
+  void client_gone(ClientId client);
+  void judge_refusal(const command::Refused& refused, const SeenRequest& request);
+  void judge_accepted(const command::Accepted& accepted);
+  void judge_announce(const command::Announce& announce);
+  void judge_completed(const command::Completed& completed);
+
+  // oracle_records.cpp
+  void judge_persist(const command::Persist& persist);
+  bool remembers(const SeenTask& task) const;
+  void note(const record::Accepted& record);
+  void note(const record::Started& record);
+  void note(const record::Ended& record);
+  void note(const record::Settled& record);
+  void note(const record::Revived& record);
+  void note(const record::Released& record);
+  void note(const record::Removed& record);
+  void note(const record::TypePaused& record);
+  void judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause cause, Charge charge,
+                    const record::Used& used);
+  void judge_backoff(const SeenTask& task, const record::Ended& record) const;
+  void judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
+                     const record::Settled& record) const;
+  std::optional<HeldAttempt> take_attempt(SeenTask& task, std::uint16_t attempt, WorkerId worker);
+
+  // oracle_workers.cpp
+  SeenSlot& slot_of(WorkerId worker);
+  SeenWorker& worker_of(WorkerId worker, std::string_view rule);
+  SeenWorker* find_worker(WorkerId worker);
+  void heard(WorkerId worker);
+  void answer_comes(const event::AttemptAnswered& answered);
+  void exit_comes(const event::WorkerExited& exited);
+  void judge_spawn(const command::Spawn& spawn);
+  Duration restart_wait(std::uint32_t deaths) const;
+  void judge_assign(const command::Assign& assign);
+  void judge_order(const SeenWorker& worker, const SeenTask& task, std::uint32_t index) const;
+  void judge_prefetch(const SeenWorker& worker, const command::Assign& assign) const;
+  void judge_cancel(const command::CancelAttempt& cancel);
+  void judge_recall(const command::Recall& recall);
+  void judge_retire(const command::Retire& retire);
+  void judge_end(const command::EndWorker& end);
+  bool end_is_due(const SeenWorker& worker, const command::EndWorker& end) const;
+  bool ladder_is_due(const SeenWorker& worker, command::Force force) const;
+  void mark_started(SeenWorker& worker) const;
+
+  // oracle_ticks.cpp
+  bool ready_now(const SeenTask& task) const;
+  bool served_by(const SeenTask& task, ClassId worker_class) const;
+  Instant key_of(const SeenTask& task) const;
+  bool judge_idle(SeenWorker& worker) const;
+  void judge_hand(const SeenWorker& worker) const;
+  void judge_silence(const SeenWorker& worker) const;
+  void judge_waiting(std::uint64_t idle_classes);
+  void judge_places() const;
+  void judge_due(Instant due, std::string_view what) const;
+  bool calm() const;  // no stall lately, so that all deadlines were met on time
+
+  const Scenario& scenario_;
+  Options options_;
+  Instant now_, previous_tick_, stall_at_{-1}, life_at_;
+  bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
+  bool finished_ = false, accepting_ = true, replaying_ = false;
+  Instant stop_at_;
+  std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;
+  std::uint64_t commands_of_turn_ = 0;
+  RecordNumber last_record_, kept_record_, kept_at_tick_;
+
+  std::vector<SeenTask> tasks_;
+  std::vector<std::vector<std::uint32_t>> by_life_;  // life, counter -> index + 1
+  std::vector<std::uint32_t> unsettled_, place_;     // place_: where a task stands in unsettled_
+  std::unordered_map<std::uint64_t, std::uint32_t> keys_;  // high word of a key -> task index
+  std::unordered_set<std::uint64_t> tokens_;
+  std::vector<SeenRequest> requests_;
+  std::unordered_map<std::uint64_t, std::uint32_t> open_;  // request number -> index
+  std::unordered_set<std::uint64_t> gone_;
+  std::size_t open_requests_ = 0;
+  std::vector<SeenSlot> slots_;
+  std::vector<SeenClass> classes_;
+  std::vector<SeenType> types_;
+  std::vector<std::pair<RecordNumber, std::uint32_t>> accept_gates_;  // accepted, not yet kept
+  std::size_t first_gate_ = 0;
+
+  // What the step in progress is about.
+  const Event* event_ = nullptr;
+  const event::AttemptAnswered* answered_ = nullptr;
+  std::vector<HeldAttempt> dying_;  // what the worker that just exited had in hand, not yet ended
+  std::size_t dying_count_ = 0;
+  SeenWorker dead_;
+  std::optional<AttemptKey> returned_;  // by a recall, not yet ended
+  bool fresh_answer_ = false, stale_answer_ = false, doubtful_answer_ = false;
+  std::uint64_t refused_before_ = 0;
+
+  Counters seen_;
+  std::uint64_t dead_letters_ = 0;
+};
+
+}  // namespace warmpool::sim

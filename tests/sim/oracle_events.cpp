@@ -1,0 +1,275 @@
+// One small handler for each event and each command: the oracle's books are kept here and nowhere
+// else, the judgements are in the other files.
+#include <algorithm>
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+
+struct EventWatch {
+  Oracle& oracle;
+
+  void operator()(const event::ClassDeclared& e) const {
+    SeenClass& known = oracle.classes_[e.worker_class.value];
+    known.options = e.options;
+    known.target = e.options.size;
+  }
+  void operator()(const event::TypeDeclared& e) const {
+    oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
+  }
+  void operator()(const event::OptionsChanged& e) const { oracle.options_ = e.options; }
+  void operator()(const event::Submit& e) const {
+    oracle.ask({.client = e.client, .request = e.request, .asked = Asked::Submit, .spec = e.spec});
+    const auto known = e.spec.key ? oracle.keys_.find(e.spec.key->high) : oracle.keys_.end();
+    if (known == oracle.keys_.end()) return;
+    SeenTask& task = oracle.tasks_[known->second];
+    if (task.phase < Phase::Settled && task.spec.key == e.spec.key) task.owner = e.client;
+  }
+  void operator()(const event::Cancel& e) const {
+    ask(e.client, e.request, e.task, Asked::Cancel);
+    SeenTask* task = oracle.find_task(e.task);
+    if (task != nullptr && task->phase < Phase::Settled) task->cancel_asked = true;
+  }
+  void operator()(const event::ClientGone& e) const { oracle.client_gone(e.client); }
+  void operator()(const event::RetryDead& e) const {
+    ask(e.client, e.request, e.task, Asked::RetryDead);
+  }
+  void operator()(const event::RemoveDead& e) const {
+    ask(e.client, e.request, e.task, Asked::RemoveDead);
+  }
+  void operator()(const event::Release& e) const {
+    ask(e.client, e.request, e.task, Asked::Release);
+  }
+  void operator()(const event::Scale& e) const {
+    ask(e.client, e.request, TaskId{e.worker_class.value}, Asked::Scale);
+    for (SeenSlot& slot : oracle.slots_) {
+      if (slot.worker_class == e.worker_class && !slot.worker.live) slot.deaths_least = 0;
+    }
+  }
+  void operator()(const event::PauseType& e) const {
+    ask(e.client, e.request, {}, Asked::Pause);
+    oracle.types_[e.type.value].reopened = true;
+  }
+  void operator()(const event::Drain& e) const {
+    ask(e.client, e.request, {}, Asked::Drain);
+    oracle.draining_ = e.on;
+  }
+  void operator()(const event::Stop& e) const {
+    if (e.client) ask(e.client, e.request, {}, Asked::Stop);
+    if (!oracle.stopping_) oracle.stop_at_ = oracle.now_;
+    oracle.stopping_ = true;
+    oracle.stop_now_ = oracle.stop_now_ || e.now;
+  }
+  void operator()(const event::WorkerReady& e) const {
+    SeenWorker& worker = oracle.worker_of(e.worker, "world");
+    const ClassOptions& options = oracle.classes_[worker.worker_class.value].options;
+    worker.ready = true;
+    worker.recall = e.recall;
+    worker.credits = static_cast<std::uint8_t>(
+        std::min<std::uint64_t>(e.credits, std::max(options.credits, options.concurrency)));
+    worker.ready_at = worker.heard_at = worker.empty_since = oracle.now_;
+  }
+  void operator()(const event::WorkerBeat& e) const { oracle.heard(e.worker); }
+  void operator()(const event::WorkerStopped& e) const {
+    SeenWorker& worker = oracle.worker_of(e.worker, "world");
+    worker.stopped = e.stopped;
+    worker.stopped_at = oracle.now_;
+  }
+  void operator()(const event::WorkerBroken& e) const {
+    oracle.worker_of(e.worker, "world").broken = true;
+  }
+  void operator()(const event::WorkerExited& e) const { oracle.exit_comes(e); }
+  void operator()(const event::AttemptAnswered& e) const {
+    oracle.heard(e.worker);
+    oracle.answer_comes(e);
+  }
+  void operator()(const event::AttemptProgressed& e) const { oracle.heard(e.worker); }
+  void operator()(const event::RecallAnswered& e) const {
+    oracle.heard(e.worker);
+    SeenWorker* worker = oracle.find_worker(e.worker);
+    if (worker == nullptr || worker->kill_ordered) return;
+    const auto found = std::ranges::find(worker->hand, e.key, &HeldAttempt::key);
+    if (found == worker->hand.end()) return;
+    if (e.returned) oracle.returned_ = e.key;
+    found->recall_denied = !e.returned;
+  }
+  void operator()(const event::Persisted& e) const { oracle.records_kept(e.through); }
+  void operator()(const event::StoreState& e) const { oracle.accepting_ = e.accepting; }
+  void operator()(const event::WallStepped&) const {}
+  void operator()(const event::Listen&) const {}
+  void operator()(const event::Tick&) const {}
+
+  void ask(ClientId client, RequestId request, TaskId task, Asked asked) const {
+    oracle.ask({.client = client, .request = request, .asked = asked, .spec = {}, .task = task});
+  }
+};
+
+struct CommandWatch {
+  Oracle& oracle;
+
+  void operator()(const command::Accepted& c) const { oracle.judge_accepted(c); }
+  void operator()(const command::Refused& c) const {
+    const SeenRequest& request = oracle.answer(c.client, c.request);
+    oracle.seen_.refused_submits += request.asked == Asked::Submit;
+    oracle.judge_refusal(c, request);
+  }
+  void operator()(const command::Cancelled& c) const {
+    const SeenRequest& request = oracle.answer(c.client, c.request);
+    const SeenTask& task = oracle.task_of(c.task);
+    const bool kept = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Cancelled &&
+                      task.settle_record <= oracle.kept_record_;
+    require_rule(request.asked == Asked::Cancel && kept, "gate-cancelled", [&] {
+      return task_name(c.task) + " was said to be cancelled before that was kept";
+    });
+  }
+  void operator()(const command::Completed& c) const { oracle.judge_completed(c); }
+  void operator()(const command::Spawn& c) const { oracle.judge_spawn(c); }
+  void operator()(const command::Assign& c) const { oracle.judge_assign(c); }
+  void operator()(const command::CancelAttempt& c) const { oracle.judge_cancel(c); }
+  void operator()(const command::Recall& c) const { oracle.judge_recall(c); }
+  void operator()(const command::Retire& c) const { oracle.judge_retire(c); }
+  void operator()(const command::EndWorker& c) const { oracle.judge_end(c); }
+  void operator()(const command::Persist& c) const { oracle.judge_persist(c); }
+  void operator()(const command::Announce& c) const { oracle.judge_announce(c); }
+  void operator()(const command::Notify&) const {}
+  void operator()(const command::Finished& c) const {
+    require_rule(oracle.stopping_ && !oracle.finished_, "stop-finishes-once",
+                 [] { return std::string("Finished unasked or twice"); });
+    oracle.finished_ = true;
+    oracle.lost_ = c.lost;
+  }
+};
+
+void Oracle::before(Instant now, const Event& event) {
+  now_ = now;
+  event_ = &event;
+  answered_ = nullptr;
+  dying_.clear();
+  dying_count_ = 0;
+  std::visit(EventWatch{*this}, event);
+}
+
+void Oracle::command(const Command& command) {
+  ++commands_of_turn_;
+  std::visit(CommandWatch{*this}, command);
+}
+
+void Oracle::records_kept(RecordNumber through) {
+  require_rule(through <= last_record_ && through >= kept_record_, "world",
+               [] { return std::string("the disk kept what it was not given"); });
+  kept_record_ = through;
+  while (first_gate_ < accept_gates_.size() && accept_gates_[first_gate_].first <= through) {
+    tasks_[accept_gates_[first_gate_].second].accept_kept = true;
+    ++first_gate_;
+  }
+}
+
+// Rebuilds a task as the records say; used when a new life of the daemon begins.
+struct RecordWatch {
+  Oracle& oracle;
+
+  void operator()(const record::Accepted& r) const {
+    SeenTask* known = oracle.find_task(r.task);
+    if (known == nullptr) violate("world", "the disk has a task that was never accepted");
+    known->round = 1;
+    known->round_at = r.at;
+    renew(*known, r.eligible_at);
+    known->accept_kept = true;
+    known->vanished = false;
+    known->owner = {};
+    ++oracle.seen_.accepted;
+    if (r.spec.key) oracle.keys_[r.spec.key->high] = oracle.index_of(r.task) - 1;
+  }
+  void operator()(const record::Started& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished || task.phase != Phase::Waiting || task.round != r.round) return;
+    task.attempt = r.attempt;
+    task.phase = Phase::Running;
+  }
+  void operator()(const record::Ended& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished) return;
+    task.attempt = r.attempt;
+    task.used = r.used;
+    task.eligible_at = r.eligible_at;
+    task.suspect = r.suspect;
+    task.returned = true;
+    task.phase = r.held ? Phase::Held : Phase::Waiting;
+  }
+  void operator()(const record::Settled& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished) return;
+    task.phase = Phase::Settled;
+    task.verdict = r;
+    task.attempt = r.attempt;
+    task.used = r.used;
+    task.settle_record = {};
+    task.announced = true;  // whoever waits is told by the store
+    task.settled_at = r.at;
+    oracle.drop_unsettled(oracle.index_of(r.task) - 1);
+    ++oracle.seen_.settled[static_cast<std::size_t>(r.verdict)];
+    oracle.dead_letters_ += r.verdict == Verdict::Dead;
+    if (r.verdict != Verdict::Dead && r.verdict != Verdict::Done) oracle.settle_forget_key(task);
+  }
+  void operator()(const record::Revived& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished) return;
+    task.round = r.round;
+    task.round_at = r.at;
+    renew(task, r.eligible_at);
+    ++oracle.seen_.accepted;
+    --oracle.dead_letters_;
+  }
+  void operator()(const record::Released& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished) return;
+    task.phase = Phase::Waiting;
+    task.eligible_at = r.eligible_at;
+  }
+  void operator()(const record::Removed& r) const {
+    SeenTask& task = oracle.task_of(r.task);
+    if (task.vanished) return;
+    task.phase = Phase::Removed;
+    oracle.settle_forget_key(task);
+    --oracle.dead_letters_;
+  }
+  void operator()(const record::TypePaused& r) const { oracle.note(r); }
+
+  void renew(SeenTask& task, Instant eligible_at) const {
+    task.phase = Phase::Waiting;
+    task.attempt = 0;
+    task.used = {};
+    task.eligible_at = eligible_at;
+    task.waiting_since = oracle.now_;
+    task.gate = {};
+    task.suspect = false;
+    const std::uint32_t index = oracle.index_of(task.id) - 1;
+    oracle.place_[index] = static_cast<std::uint32_t>(oracle.unsettled_.size());
+    oracle.unsettled_.push_back(index);
+  }
+};
+
+void Oracle::replay(const Record& record) { std::visit(RecordWatch{*this}, record); }
+
+void Oracle::start_replay() {
+  replaying_ = true;
+  event_ = nullptr;
+  for (SeenTask& task : tasks_) {
+    const bool durable = task.spec.durability != Durability::None;
+    require_rule(!(task.vanished && task.promised && durable), "promise",
+                 [&] { return "acknowledged and lost: " + task_name(task.id); });
+  }
+}
+
+void Oracle::after_replay(const Pool& pool) {
+  for (std::uint32_t index : unsettled_) {
+    require_rule(tasks_[index].phase != Phase::Running, "replay-closes", [&] {
+      return task_name(tasks_[index].id) + " still runs on a worker of an earlier life";
+    });
+  }
+  replaying_ = false;
+  judge_counters(pool);
+  judge_balance(pool);
+}
+
+}  // namespace warmpool::sim

@@ -1,0 +1,246 @@
+// The oracle's books: tasks by id, the daemon's lives, and the sums that must agree with the core's.
+#include <algorithm>
+#include <numeric>
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+namespace {
+
+constexpr std::uint64_t kCounterMask = (1ULL << 40) - 1;
+constexpr std::uint64_t kCounterMax = 1'000'000;
+
+std::string both(std::string_view what, std::uint64_t core, std::uint64_t seen) {
+  return std::string(what) + ": the core says " + std::to_string(core) + ", seen were " +
+         std::to_string(seen);
+}
+
+void agree(std::string_view what, std::uint64_t core, std::uint64_t seen) {
+  require_rule(core == seen, "counters", [&] { return both(what, core, seen); });
+}
+
+}  // namespace
+
+Oracle::Oracle(const Scenario& scenario) : scenario_(scenario), options_(scenario.options) {
+  for (const auto& declared : scenario.classes) {
+    classes_.push_back({declared.options, declared.options.size});
+  }
+  types_.resize(scenario.types.size());
+}
+
+std::uint32_t Oracle::index_of(TaskId id) const {
+  const std::uint64_t life = id.value >> 40, counter = id.value & kCounterMask;
+  if (life >= by_life_.size() || counter >= by_life_[life].size()) return 0;
+  return by_life_[life][counter];
+}
+
+SeenTask* Oracle::find_task(TaskId id) {
+  const std::uint32_t index = index_of(id);
+  return index == 0 ? nullptr : &tasks_[index - 1];
+}
+
+SeenTask& Oracle::task_of(TaskId id) {
+  SeenTask* task = find_task(id);
+  require_rule(task != nullptr, "task-id", [&] { return "never accepted: " + task_name(id); });
+  return *task;
+}
+
+void Oracle::add_task(SeenTask task) {
+  const std::uint64_t life = task.id.value >> 40, counter = task.id.value & kCounterMask;
+  require_rule(life >= 1 && life <= life_ && counter >= 1 && counter <= kCounterMax, "task-id",
+               [&] { return "not life << 40 | counter: " + task_name(task.id); });
+  require_rule(index_of(task.id) == 0, "task-id",
+               [&] { return "given out twice: " + task_name(task.id); });
+  if (by_life_.size() <= life) by_life_.resize(life + 1);
+  if (by_life_[life].size() <= counter) by_life_[life].resize(counter + 1);
+  tasks_.push_back(std::move(task));
+  by_life_[life][counter] = static_cast<std::uint32_t>(tasks_.size());
+  place_.push_back(static_cast<std::uint32_t>(unsettled_.size()));
+  unsettled_.push_back(static_cast<std::uint32_t>(tasks_.size() - 1));
+}
+
+void Oracle::drop_unsettled(std::uint32_t index) {
+  const std::uint32_t place = place_[index], last = unsettled_.back();
+  unsettled_[place] = last;
+  place_[last] = place;
+  unsettled_.pop_back();
+}
+
+void Oracle::settle_forget_key(const SeenTask& task) {
+  if (!task.spec.key) return;
+  const auto found = keys_.find(task.spec.key->high);
+  if (found != keys_.end() && tasks_[found->second].id == task.id) keys_.erase(found);
+}
+
+void Oracle::judge_counters(const Pool& pool) const {
+  const Counters core = pool.counters();
+  agree("accepted", core.accepted, seen_.accepted);
+  for (std::size_t i = 0; i < core.settled.size(); ++i) {
+    agree(name_of(static_cast<Verdict>(i)), core.settled[i], seen_.settled[i]);
+  }
+  agree("attempts", core.attempts, seen_.attempts);
+  agree("spawns", core.spawns, seen_.spawns);
+  agree("exits", core.exits, seen_.exits);
+  agree("failures", core.failures, seen_.failures);
+  agree("crashes", core.crashes, seen_.crashes);
+  agree("interruptions", core.interruptions, seen_.interruptions);
+  agree("recalls", core.recalls, seen_.recalls);
+  agree("suspects", core.suspects, seen_.suspects);
+  agree("refused submits", core.refused_submits, seen_.refused_submits);
+  agree("refused results", core.refused_results, seen_.refused_results);
+  agree("duplicates", core.duplicates, seen_.duplicates);
+}
+
+void Oracle::judge_balance(const Pool& pool) const {
+  const Counters core = pool.counters();
+  const QueueView queue = pool.queue();
+  const auto settled =
+      std::accumulate(core.settled.begin(), core.settled.end(), std::uint64_t{0});
+  require_rule(core.accepted == settled + queue.waiting() + queue.running, "balance", [&] {
+    return both("accepted", core.accepted, settled + queue.waiting() + queue.running) +
+           " as settled + waiting + running";
+  });
+  agree("dead letters", queue.dead_letters, dead_letters_);
+  agree("unsettled", queue.waiting() + queue.running, unsettled_.size());
+  std::uint64_t held = 0;
+  for (const SeenSlot& slot : slots_) held += slot.worker.hand.size();
+  agree("running", queue.running, held);
+}
+
+void Oracle::begin_turn(Instant now, Instant promised) {
+  require_rule(now >= now_, "time", [] { return std::string("the world went back in time"); });
+  stalled_turn_ = promised != kNever && now > promised;
+  if (stalled_turn_) stall_at_ = now;
+  if (stalled_turn_ && now - promised > options_.heartbeat_interval) {
+    for (SeenSlot& slot : slots_) slot.worker.heard_at = now;
+  }
+  now_ = now;
+  commands_of_turn_ = 0;
+}
+
+void Oracle::after(const Pool& pool) {
+  for (const HeldAttempt& attempt : dying_) {
+    violate("exit-ends-all", "attempt of " + task_name(attempt.key.task) +
+                                 " outlives its worker " + worker_name(dead_.id));
+  }
+  if (returned_) {
+    violate("recall-returns", task_name(returned_->task) + " was given back and is still in hand");
+  }
+  if (answered_ != nullptr) {
+    const std::uint64_t refused = pool.counters().refused_results - refused_before_;
+    if (doubtful_answer_) seen_.refused_results += refused;
+    if (stale_answer_) {
+      require_rule(refused == 1, "fencing", [&] {
+        return "a stale result of " + task_name(answered_->key.task) + " was not refused";
+      });
+      ++seen_.refused_results;
+    }
+    if (fresh_answer_) {
+      violate("answer-counts", "the answer of " + task_name(answered_->key.task) +
+                                   " was current and ended nothing");
+    }
+    answered_ = nullptr;
+  }
+  judge_counters(pool);
+  judge_balance(pool);
+}
+
+void Oracle::daemon_died(Instant now) {
+  now_ = now;
+  ++life_;
+  ++daemon_deaths_;
+  for (SeenSlot& slot : slots_) slot = SeenSlot{};
+  for (SeenRequest& request : requests_) request.answered = true;
+  open_.clear();
+  open_requests_ = 0;
+  keys_.clear();
+  for (std::uint32_t index : unsettled_) tasks_[index].cancel_asked = false;
+  const Counters fresh{};
+  seen_ = fresh;
+  dead_letters_ = 0;
+  stall_at_ = now;
+  life_at_ = now;
+  last_record_ = kept_record_ = RecordNumber{};
+  draining_ = stopping_ = false;
+  accepting_ = true;
+  accept_gates_.clear();
+  first_gate_ = 0;
+  for (SeenType& type : types_) type = SeenType{.reopened = true};
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    classes_[i].target = scenario_.classes[i].options.size;
+  }
+  replaying_ = true;
+  // Everything is rebuilt from what was kept; promises to clients stay.
+  for (SeenTask& task : tasks_) {
+    task.phase = Phase::Removed;
+    task.accept_kept = false;
+    task.vanished = true;
+  }
+  unsettled_.clear();
+}
+
+std::string Oracle::why_unsettled() const {
+  std::string text = std::to_string(unsettled_.size()) + " unsettled:";
+  for (std::uint32_t index : unsettled_) {
+    const SeenTask& task = tasks_[index];
+    text += " " + task_name(task.id) + "(type " + std::to_string(task.spec.type.value) +
+            ", phase " + std::to_string(static_cast<int>(task.phase)) + ")";
+  }
+  return text + "; " + std::to_string(open_requests_) + " requests open";
+}
+
+void Oracle::check_settled(const Pool& pool) const {
+  require_rule(unsettled_.empty(), "liveness", [&] { return why_unsettled(); });
+  for (const SeenRequest& request : requests_) {
+    require_rule(request.answered, "one-answer", [&] {
+      return "request " + std::to_string(request.request.value) + " was never answered";
+    });
+  }
+  for (const SeenTask& task : tasks_) {
+    require_rule(task.phase != Phase::Settled || task.announced, "announce",
+                 [&] { return "settled, kept and never announced: " + task_name(task.id); });
+  }
+  judge_counters(pool);
+  judge_balance(pool);
+  require_rule(slots_are_back(), "slots-back", [&] {
+    std::string text;
+    for (std::size_t c = 0; c < classes_.size(); ++c) {
+      std::size_t ready = 0;
+      for (const SeenSlot& slot : slots_) {
+        ready += slot.worker.worker_class.value == c && slot.worker.assignable();
+      }
+      text += "class " + std::to_string(c) + " has " + std::to_string(ready) + " of " +
+              std::to_string(classes_[c].target) + " ready; ";
+    }
+    return text;
+  });
+}
+
+bool Oracle::slots_are_back() const {
+  for (std::size_t c = 0; c < classes_.size(); ++c) {
+    std::uint64_t ready = 0;
+    for (const SeenSlot& slot : slots_) {
+      ready += slot.worker.live && slot.worker.worker_class.value == c && slot.worker.assignable();
+    }
+    if (ready != classes_[c].target) return false;
+  }
+  return true;
+}
+
+void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const {
+  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) +
+                         options_.cancel_grace + options_.term_grace + milliseconds(500);
+  require_rule(now - asked <= bound, "stop-in-time", [&] {
+    return "took " + std::to_string((now - asked).ns / 1'000'000) + " ms, bound is " +
+           std::to_string(bound.ns / 1'000'000) + " ms";
+  });
+  for (const SeenSlot& slot : slots_) {
+    require_rule(!slot.worker.live, "stop-leaves-none",
+                 [&] { return worker_name(slot.worker.id) + " still lives at Finished"; });
+  }
+  require_rule(lost == unsettled_.size(), "stop-counts", [&] {
+    return both("lost", lost, unsettled_.size());
+  });
+}
+
+}  // namespace warmpool::sim

@@ -1,0 +1,134 @@
+// What clients are promised: every request gets exactly one answer, none before its record is kept,
+// and a verdict is told once.
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+namespace {
+
+std::string request_name(RequestId request) { return "request " + std::to_string(request.value); }
+
+}  // namespace
+
+void Oracle::ask(SeenRequest request) {
+  open_.emplace(request.request.value, static_cast<std::uint32_t>(requests_.size()));
+  ++open_requests_;
+  requests_.push_back(std::move(request));
+}
+
+SeenRequest& Oracle::answer(ClientId client, RequestId request) {
+  require_rule(!gone_.contains(client.value), "no-reply-to-gone",
+               [&] { return request_name(request) + " of a client that has left"; });
+  const auto found = open_.find(request.value);
+  require_rule(found != open_.end(), "one-answer", [&] {
+    return request_name(request) + " was answered twice, or never asked";
+  });
+  SeenRequest& asked = requests_[found->second];
+  require_rule(asked.client == client, "one-answer",
+               [&] { return request_name(request) + " was answered to another client"; });
+  asked.answered = true;
+  open_.erase(found);
+  --open_requests_;
+  return asked;
+}
+
+void Oracle::client_gone(ClientId client) {
+  gone_.insert(client.value);
+  for (SeenRequest& request : requests_) {
+    if (request.client != client || request.answered) continue;
+    request.answered = true;
+    open_.erase(request.request.value);
+    --open_requests_;
+  }
+  for (std::uint32_t index : unsettled_) {
+    SeenTask& task = tasks_[index];
+    if (task.owner == client && task.spec.cancel_on_disconnect) task.dropped = true;
+  }
+}
+
+void Oracle::judge_accepted(const command::Accepted& accepted) {
+  const SeenRequest& asked = answer(accepted.client, accepted.request);
+  require_rule(asked.asked == Asked::Submit, "one-answer",
+               [&] { return request_name(asked.request) + " was no submit"; });
+  SeenTask& task = task_of(accepted.task);
+  require_rule(task.accept_kept, "gate-accept", [&] {
+    return task_name(task.id) + " was acknowledged before its record was kept";
+  });
+  task.promised = true;
+  if (accepted.duplicate) {
+    ++seen_.duplicates;
+    require_rule(task.spec.key && asked.spec.key == task.spec.key, "keys", [&] {
+      return request_name(asked.request) + " was told it is " + task_name(task.id) +
+             ", which has another key";
+    });
+    if (task.phase != Phase::Settled) task.owner = asked.client;
+    return;
+  }
+  require_rule(asked.spec.payload_bytes == task.spec.payload_bytes &&
+                   asked.spec.type == task.spec.type && task.owner == accepted.client,
+               "accept-matches",
+               [&] { return request_name(asked.request) + " got the task of another"; });
+}
+
+void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& request) {
+  const auto fair = [&](bool holds) {
+    require_rule(holds, "refusal", [&] {
+      return request_name(request.request) + " was refused without reason: " +
+             std::string(name_of(refused.code));
+    });
+  };
+  const SeenTask* task = find_task(request.task);
+  switch (refused.code) {
+    case Refusal::QueueFull: return fair(unsettled_.size() >= options_.tasks_max);
+    case Refusal::BytesFull: return fair(scenario_.has(Fault::Overload));
+    case Refusal::Draining: return fair(draining_);
+    case Refusal::Stopping: return fair(stopping_);
+    case Refusal::StoreUnavailable: return fair(!accepting_);
+    case Refusal::KeyConflict: {
+      const auto known = request.spec.key ? keys_.find(request.spec.key->high) : keys_.end();
+      return fair(known != keys_.end() &&
+                  tasks_[known->second].spec.key->digest != request.spec.key->digest);
+    }
+    case Refusal::NoSuchTask:
+      return fair(task == nullptr || task->phase == Phase::Settled || task->phase == Phase::Removed);
+    case Refusal::NotDead:
+      return fair(task == nullptr || task->phase != Phase::Settled ||
+                  task->verdict.verdict != Verdict::Dead);
+    case Refusal::AlreadySettled: return fair(task != nullptr && task->phase >= Phase::Settled);
+    case Refusal::NotHeld: return fair(task == nullptr || task->phase != Phase::Held ||
+                                       task->gate > kept_record_);
+    case Refusal::SizeOutOfRange: return fair(request.asked == Asked::Scale);
+    default: return fair(false);
+  }
+}
+
+void Oracle::judge_announce(const command::Announce& announce) {
+  SeenTask& task = task_of(announce.task);
+  require_rule(task.phase == Phase::Settled && task.settle_record <= kept_record_, "gate-announce",
+               [&] { return task_name(task.id) + " was announced before its record was kept"; });
+  require_rule(!task.announced && announce.round == task.round, "one-verdict",
+               [&] { return task_name(task.id) + " was announced twice"; });
+  const record::Settled& settled = task.verdict;
+  require_rule(announce.verdict == settled.verdict && announce.cause == settled.cause &&
+                   announce.used == settled.used && announce.attempt == settled.attempt,
+               "announce-matches",
+               [&] { return task_name(task.id) + " was announced otherwise than recorded"; });
+  task.announced = true;
+}
+
+void Oracle::judge_completed(const command::Completed& completed) {
+  const SeenRequest& asked = answer(completed.client, completed.request);
+  require_rule(asked.asked != Asked::Submit && asked.asked != Asked::Cancel, "one-answer",
+               [&] { return request_name(asked.request) + " got the wrong kind of answer"; });
+  if (asked.asked != Asked::Scale) return;
+  SeenClass& scaled = classes_[asked.task.value];
+  require_rule(completed.before == scaled.target && completed.after >= scaled.options.size_min &&
+                   completed.after <= scaled.options.size_max,
+               "scale", [&] {
+                 return "class " + std::to_string(asked.task.value) + " from " +
+                        std::to_string(completed.before) + " to " +
+                        std::to_string(completed.after);
+               });
+  scaled.target = completed.after;
+}
+
+}  // namespace warmpool::sim

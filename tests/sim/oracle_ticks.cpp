@@ -1,0 +1,140 @@
+// After each Tick nothing that was due is left undone, and the next deadline was told in time.
+#include <algorithm>
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+
+bool Oracle::calm() const {
+  return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
+                                                    options_.unresponsive_after;
+}
+
+// Something that was due between the last Tick and now should have had a Tick of its own.
+void Oracle::judge_due(Instant due, std::string_view what) const {
+  if (stalled_turn_ || !calm() || due >= now_ || due <= previous_tick_) return;
+  violate("deadline-told", std::string(what) + " was due " +
+                               std::to_string((now_ - due).ns / 1000) +
+                               " us ago and next_deadline did not say so");
+}
+
+bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
+  const auto& classes = types_[task.spec.type.value].classes;
+  return std::ranges::find(classes, worker_class) != classes.end();
+}
+
+bool Oracle::ready_now(const SeenTask& task) const {
+  return task.phase == Phase::Waiting && task.accept_kept && task.gate <= kept_record_ &&
+         task.eligible_at <= now_ && !types_[task.spec.type.value].paused && !task.cancel_asked &&
+         !task.dropped && task.spec.run_at.ns == 0;
+}
+
+Instant Oracle::key_of(const SeenTask& task) const {
+  return task.eligible_at + options_.priority_step * task.spec.priority;
+}
+
+bool Oracle::judge_idle(SeenWorker& worker) const {
+  const bool silent = !worker.beatless && now_ - worker.heard_at >= options_.unresponsive_after;
+  return worker.assignable() && worker.hand.empty() && !silent && !worker.stopped &&
+         !worker.broken;
+}
+
+void Oracle::judge_hand(const SeenWorker& worker) const {
+  const auto missed = [&](bool holds, std::string_view rule, const HeldAttempt& held) {
+    require_rule(holds, rule, [&] {
+      return task_name(held.key.task) + " in the hand of " + worker_name(worker.id) +
+             " since " + std::to_string((now_ - held.assigned_at).ns / 1000) + " us";
+    });
+  };
+  const HeldAttempt& head = worker.hand.front();
+  const bool long_head = now_ >= head.started_at + options_.recall_after;
+  for (const HeldAttempt& held : worker.hand) {
+    const SeenTask& task = tasks_[held.task];
+    const bool over = held.started && now_ >= held.started_at + held.timeout;
+    const bool late = task.spec.deadline.ns > 0 && now_ >= task.accepted_at + task.spec.deadline;
+    if (held.started && !worker.term_ordered) {
+      missed(held.cancel_ordered || !(over || late), "timeout-acts", held);
+    }
+    if (worker.recall && !held.started && !worker.term_ordered) {
+      missed(held.recall_ordered || !(long_head || stopping_), "recall-after", held);
+      missed(held.recall_ordered || !head.cancel_ordered, "recall-at-cancel", held);
+    }
+    if (!calm() || !held.cancel_ordered || worker.retired) continue;
+    const Instant term_due = held.cancel_at + options_.cancel_grace;
+    const bool ends = worker.term_ordered || worker.kill_ordered;
+    missed(ends || now_ < term_due || held.cancel_at == now_, "ladder", held);
+  }
+  if (calm() && worker.term_ordered && worker.term_at < now_) {
+    missed(now_ < worker.term_at + options_.term_grace, "ladder", head);
+  }
+}
+
+void Oracle::judge_silence(const SeenWorker& worker) const {
+  const auto rule = [&](bool holds, std::string_view name) {
+    require_rule(holds, name, [&] { return worker_name(worker.id) + " is not ended"; });
+  };
+  rule(!worker.broken, "broken-ends");
+  if (!calm() || worker.retired || worker.term_ordered) return;
+  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout, "start-timeout");
+  rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after, "stopped-ends");
+  const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
+                      now_ >= worker.heard_at + options_.dead_after;
+  rule(!silent, "zombie-ends");
+}
+
+void Oracle::judge_waiting(std::uint64_t idle_classes) {
+  for (std::uint32_t index : unsettled_) {
+    const SeenTask& task = tasks_[index];
+    if (task.phase == Phase::Running || !ready_now(task)) continue;
+    for (ClassId worker_class : types_[task.spec.type.value].classes) {
+      require_rule((idle_classes >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
+        return task_name(task.id) + " waits beside an idle worker of class " +
+               std::to_string(worker_class.value);
+      });
+    }
+  }
+}
+
+// A place of its class is filled, unless it waits as the restart intensity says.
+void Oracle::judge_places() const {
+  if (stopping_) return;
+  for (std::size_t c = 0; c < classes_.size(); ++c) {
+    std::uint64_t filled = 0, waiting = 0;
+    for (const SeenSlot& slot : slots_) {
+      if (!slot.used || slot.worker_class.value != c) continue;
+      const SeenWorker& worker = slot.worker;
+      filled += worker.live && !worker.retired && worker.end_cause != ExitCause::Requested;
+      waiting += !worker.live && slot.deaths_most >= 2 &&
+                 now_ < slot.died_at + restart_wait(slot.deaths_most);
+    }
+    const std::uint64_t target = classes_[c].target;
+    require_rule(filled <= target && filled + waiting >= target, "places", [&] {
+      return "class " + std::to_string(c) + " has " + std::to_string(filled) + " workers and " +
+             std::to_string(waiting) + " places that wait; its size is " + std::to_string(target);
+    });
+  }
+}
+
+void Oracle::after_tick(Instant promised) {
+  std::uint64_t idle_classes = 0;
+  for (SeenSlot& slot : slots_) {
+    SeenWorker& worker = slot.worker;
+    if (!worker.live) continue;
+    if (!worker.kill_ordered) {
+      if (!worker.hand.empty()) judge_hand(worker);
+      judge_silence(worker);
+    }
+    worker.idle_at_last_tick = judge_idle(worker);
+    if (worker.idle_at_last_tick) idle_classes |= 1ULL << worker.worker_class.value;
+  }
+  if (idle_classes != 0 && !stopping_) judge_waiting(idle_classes);
+  judge_places();
+  quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
+  require_rule(quiet_ticks_ < 100, "no-spinning", [] {
+    return std::string("next_deadline is in the past and the Tick does nothing, 100 times");
+  });
+  previous_tick_ = now_;
+  kept_at_tick_ = kept_record_;
+}
+
+}  // namespace warmpool::sim

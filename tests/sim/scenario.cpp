@@ -1,0 +1,223 @@
+// Times are scaled down to what keeps a run at some thousand steps: what matters is their order
+// (grace < timeout < silence < backoff), which is that of the defaults.
+#include "tests/sim/scenario.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "tests/sim/random.hpp"
+
+namespace warmpool::sim {
+
+const std::array<FaultRow, kFaults> kFaultRows{{
+    {Fault::DieIdle, "die-idle"},
+    {Fault::DieStarting, "die-starting"},
+    {Fault::DieInTask, "die-in-task"},
+    {Fault::DieWhileKilled, "die-while-killed"},
+    {Fault::OutOfMemory, "out-of-memory"},
+    {Fault::Hang, "hang"},
+    {Fault::HangAndReturn, "hang-and-return"},
+    {Fault::IgnoreTerm, "ignore-term"},
+    {Fault::IgnoreCancel, "ignore-cancel"},
+    {Fault::IgnoreRetire, "ignore-retire"},
+    {Fault::FailTask, "fail-task"},
+    {Fault::FailForGood, "fail-for-good"},
+    {Fault::RetryAfter, "retry-after"},
+    {Fault::HoldTask, "hold-task"},
+    {Fault::Poison, "poison"},
+    {Fault::SpawnFails, "spawn-fails"},
+    {Fault::NeverHello, "never-hello"},
+    {Fault::SlowDisk, "slow-disk"},
+    {Fault::StoreRefuses, "store-refuses"},
+    {Fault::DaemonCrash, "daemon-crash"},
+    {Fault::WallJump, "wall-jump"},
+    {Fault::LoopStall, "loop-stall"},
+    {Fault::Overload, "overload"},
+    {Fault::StopWorker, "stop-worker"},
+    {Fault::SilentIdle, "silent-idle"},
+    {Fault::WrongResult, "wrong-result"},
+    {Fault::DuplicateResult, "duplicate-result"},
+    {Fault::BrokenChannel, "broken-channel"},
+    {Fault::ClientDrops, "client-drops"},
+    {Fault::SlowTask, "slow-task"},
+    {Fault::Operator, "operator"},
+    {Fault::Cancels, "cancels"},
+}};
+
+namespace {
+
+Options draw_options(Random& random) {
+  Options options = default_options();
+  options.backoff_first = random.between(milliseconds(20), milliseconds(500));
+  options.backoff_max = options.backoff_first * static_cast<std::int64_t>(random.between(2, 8));
+  options.priority_step = random.between(milliseconds(1), milliseconds(100));
+  options.reopen_age_max = random.between(milliseconds(0), milliseconds(500));
+  options.prefetch_budget = random.between(milliseconds(1), milliseconds(20));
+  options.recall_after = random.between(milliseconds(1), milliseconds(20));
+  options.heartbeat_interval = random.between(milliseconds(200), seconds(1));
+  options.unresponsive_after = options.heartbeat_interval * 3;
+  options.dead_after = options.heartbeat_interval * 6;
+  options.start_timeout = random.between(milliseconds(300), seconds(2));
+  options.cancel_grace = random.between(milliseconds(0), milliseconds(200));
+  options.term_grace = random.between(milliseconds(0), milliseconds(300));
+  options.drain_timeout = random.between(milliseconds(0), seconds(2));
+  options.restarts_max = random.between(1, 4);
+  options.restart_cooldown = random.between(milliseconds(50), milliseconds(500));
+  options.restart_multiplier = random.between(1, 3);
+  options.restart_backoff_max =
+      options.restart_cooldown * static_cast<std::int64_t>(random.between(1, 10));
+  options.interruptions_max = random.between(0, 3);
+  if (random.chance(300)) options.dead_max = random.between(0, 5);
+  if (random.chance(200)) options.keys_max = random.between(0, 10);
+  if (random.chance(300)) options.keys_age_max = random.between(milliseconds(0), seconds(5));
+  if (random.chance(200)) options.dead_age_max = random.between(seconds(1), seconds(10));
+  return options;
+}
+
+event::ClassDeclared draw_class(Random& random, std::uint16_t number) {
+  event::ClassDeclared declared{ClassId{number}, default_class_options()};
+  ClassOptions& options = declared.options;
+  options.name = "class-" + std::to_string(number);
+  options.size = random.between(1, random.chance(700) ? 3 : 8);
+  options.size_min = random.between(0, options.size);
+  options.size_max = options.size + random.between(0, 4);
+  options.concurrency = random.chance(700) ? 1 : random.between(2, 3);
+  options.credits = random.chance(400) ? 1 : random.between(2, 16);
+  options.strategy = random.chance(500) ? "round-robin" : "least-loaded";
+  options.start_index = random.below(4);
+  options.beatless = random.chance(100);
+  options.types_later = true;
+  options.critical = random.chance(200);
+  return declared;
+}
+
+TypePlan draw_type(Random& random, std::uint32_t number, std::size_t classes) {
+  TypePlan plan{};
+  plan.declared.type = TypeId{number};
+  const std::size_t first = random.below(classes);
+  const std::size_t count = random.between(1, classes);
+  for (std::size_t i = 0; i < count; ++i) {
+    plan.declared.classes[i] = ClassId{static_cast<std::uint16_t>((first + i) % classes)};
+  }
+  plan.declared.count = static_cast<std::uint8_t>(count);
+  const bool is_short = random.chance(650);
+  plan.service_min = is_short ? microseconds(20) : milliseconds(1);
+  plan.service_max = is_short ? random.between(microseconds(50), microseconds(2000))
+                              : random.between(milliseconds(5), milliseconds(60));
+  plan.later = random.chance(100);
+  return plan;
+}
+
+void draw_load(Scenario& scenario, Random& random) {
+  scenario.tenants = static_cast<std::uint32_t>(random.between(1, 3));
+  scenario.clients = static_cast<std::uint32_t>(random.between(1, 4));
+  scenario.submissions = static_cast<std::uint32_t>(random.between(40, 300));
+  scenario.mishaps_per_mille = static_cast<std::uint32_t>(random.between(5, 150));
+  scenario.recall_per_mille = random.chance(800) ? 1000 : 500;
+  scenario.prompt_per_mille = random.chance(500) ? 950 : 600;
+  scenario.submit_every = random.chance(500)
+                              ? random.between(microseconds(20), microseconds(2000))
+                              : random.between(milliseconds(1), milliseconds(30));
+  scenario.wire_max = random.between(microseconds(0), microseconds(300));
+  scenario.disk_min = random.between(microseconds(0), microseconds(100));
+  scenario.disk_max = scenario.disk_min + random.between(microseconds(0), milliseconds(3));
+  scenario.turn_window = random.chance(300) ? Duration{} : random.between(Duration{}, microseconds(200));
+  scenario.safety = random.between(seconds(2), seconds(12));
+  scenario.stop_early = random.chance(250);
+  if (scenario.has(Fault::Overload)) {
+    scenario.options.tasks_max = random.between(3, 30);
+    if (random.chance(300)) scenario.options.payload_bytes_total_max = random.between(1024, 9000);
+  }
+}
+
+}  // namespace
+
+Scenario draw_scenario(std::uint64_t seed) {
+  Random random(seed * 0x2545f4914f6cdd1dULL + 1);
+  Scenario scenario;
+  scenario.seed = seed;
+  const std::uint64_t per_mille = random.between(30, 500);
+  for (std::size_t i = 0; i < kFaults; ++i) scenario.faults.set(i, random.chance(per_mille));
+  scenario.options = draw_options(random);
+  const auto classes = static_cast<std::uint16_t>(random.between(1, 3));
+  for (std::uint16_t i = 0; i < classes; ++i) {
+    scenario.classes.push_back(draw_class(random, i));
+  }
+  const auto types = static_cast<std::uint32_t>(random.between(1, 6));
+  for (std::uint32_t i = 0; i < types; ++i) {
+    scenario.types.push_back(draw_type(random, i, classes));
+  }
+  draw_load(scenario, random);
+  return scenario;
+}
+
+namespace {
+
+bool force_figure(Forced& forced, std::string_view name, std::uint64_t value) {
+  const std::array<std::pair<std::string_view, std::uint64_t*>, 4> figures{
+      {{"slots", &forced.slots},
+       {"credits", &forced.credits},
+       {"concurrency", &forced.concurrency},
+       {"submissions", &forced.submissions}}};
+  for (const auto& [figure, target] : figures) {
+    if (figure != name) continue;
+    *target = value;
+    return true;
+  }
+  return false;
+}
+
+bool force_word(Forced& forced, std::string_view word) {
+  const auto equals = word.find('=');
+  if (equals != std::string_view::npos) {
+    std::uint64_t value = 0;
+    const auto digits = word.substr(equals + 1);
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return parsed.ec == std::errc{} && value > 0 && force_figure(forced, word.substr(0, equals), value);
+  }
+  forced.any_fault = true;
+  if (word == "calm") return true;
+  for (const FaultRow& row : kFaultRows) {
+    if (row.name != word) continue;
+    forced.faults.set(static_cast<std::size_t>(row.fault));
+    return true;
+  }
+  return false;
+}
+
+Error unknown_word(std::string_view word) {
+  std::string text = "--config: '" + std::string(word) + "' is unknown; give words joined by ',': calm";
+  for (const FaultRow& row : kFaultRows) text += ", " + std::string(row.name);
+  return {0, text + ", slots=N, credits=N, concurrency=N, submissions=N"};
+}
+
+}  // namespace
+
+Result<Forced> parse_forced(std::string_view text) {
+  Forced forced;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    const auto word = text.substr(0, comma);
+    if (!force_word(forced, word)) return unknown_word(word);
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+  }
+  return forced;
+}
+
+void force(Scenario& scenario, const Forced& forced) {
+  if (forced.any_fault) scenario.faults = forced.faults;
+  if (forced.submissions > 0) scenario.submissions = static_cast<std::uint32_t>(forced.submissions);
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    if (forced.credits > 0) options.credits = forced.credits;
+    if (forced.concurrency > 0) options.concurrency = forced.concurrency;
+    if (forced.slots == 0) continue;
+    options.size = forced.slots;
+    options.size_min = std::min(options.size_min, options.size);
+    options.size_max = std::max(options.size_max, options.size);
+  }
+}
+
+}  // namespace warmpool::sim
