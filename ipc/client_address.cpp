@@ -61,7 +61,10 @@ Result<Target> target_of(const std::string& path) {
   if (!target.directory) return unreachable(path, errno);
   auto through = unix_address(
       path_through(target.directory.get(), path.substr(slash == path.npos ? 0 : slash + 1)));
-  if (!through) return through.error();
+  if (!through) {
+    return endpoint_error(EndpointFault::PathTooLong,
+                          "the file name of the socket is too long: " + path);
+  }
   target.address = *through;
   return target;
 }
