@@ -1,0 +1,166 @@
+// A member that nobody knows is refused, not skipped: a mistyped "ok_staus" would otherwise turn
+// into retries, hours later.
+#include "worker/stock/exec_request.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace warmpool::worker::stock {
+namespace {
+
+using nlohmann::json;
+
+Error wrong(std::string_view member, std::string_view allowed) {
+  return {0, "exec: \"" + std::string(member) + "\" must be " + std::string(allowed)};
+}
+
+std::optional<std::string> plain_text(const json& value) {
+  if (!value.is_string()) return std::nullopt;
+  auto text = value.get<std::string>();
+  if (text.find('\0') != std::string::npos) return std::nullopt;
+  return text;
+}
+
+Result<void> set_argv(ExecRequest& request, const json& value) {
+  const Error error = wrong("argv", "a list of texts without NUL, the first of them a program");
+  if (!value.is_array() || value.empty()) return error;
+  for (const json& one : value) {
+    auto text = plain_text(one);
+    if (!text) return error;
+    request.argv.push_back(std::move(*text));
+  }
+  if (request.argv.front().empty()) return error;
+  return {};
+}
+
+Result<void> set_env(ExecRequest& request, const json& value) {
+  const Error error = wrong("env", "an object of texts or null by name; a name has no '='");
+  if (!value.is_object()) return error;
+  for (const auto& [name, one] : value.items()) {
+    if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos) {
+      return error;
+    }
+    auto text = plain_text(one);
+    if (!text && !one.is_null()) return error;
+    request.env[name] = std::move(text);
+  }
+  return {};
+}
+
+Result<void> set_stdin(ExecRequest& request, const json& value) {
+  if (value.is_string()) {
+    request.standard_input = value.get<std::string>();
+    return {};
+  }
+  const Error error = wrong("stdin", "a text or {\"base64\": text}");
+  if (!value.is_object() || value.size() != 1 || !value.contains("base64")) return error;
+  if (!value["base64"].is_string()) return error;
+  request.standard_input = base64_decoded(value["base64"].get<std::string>());
+  if (!request.standard_input) return error;
+  return {};
+}
+
+Result<void> set_cwd(ExecRequest& request, const json& value) {
+  request.cwd = plain_text(value);
+  if (!request.cwd || request.cwd->empty()) return wrong("cwd", "a path without NUL");
+  return {};
+}
+
+Result<void> set_output_bytes_max(ExecRequest& request, const json& value) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > ExecRequest::kOutputBytesLimit) {
+    return wrong("output_bytes_max",
+                 "a whole number from 0 to " + std::to_string(ExecRequest::kOutputBytesLimit));
+  }
+  request.output_bytes_max = value.get<std::uint64_t>();
+  return {};
+}
+
+Result<void> set_ok_status(ExecRequest& request, const json& value) {
+  const json list = value.is_array() ? value : json::array({value});
+  request.ok_status.clear();
+  for (const json& one : list) {
+    if (!one.is_number_unsigned() || one.get<std::uint64_t>() > 255) {
+      return wrong("ok_status", "a whole number from 0 to 255, or a list of them");
+    }
+    request.ok_status.push_back(one.get<int>());
+  }
+  return {};
+}
+
+struct Member {
+  std::string_view name;
+  Result<void> (*set)(ExecRequest&, const json&);
+};
+
+constexpr Member kMembers[] = {
+    {"argv", set_argv},
+    {"env", set_env},
+    {"stdin", set_stdin},
+    {"cwd", set_cwd},
+    {"output_bytes_max", set_output_bytes_max},
+    {"ok_status", set_ok_status},
+};
+
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
+Result<ExecRequest> ExecRequest::from_json(std::string_view text) {
+  const json document = json::parse(text, nullptr, false);
+  if (!document.is_object()) {
+    return Error{0, "exec takes a JSON object: {\"argv\": [\"program\", \"argument\"]}"};
+  }
+  ExecRequest request;
+  for (const auto& [name, value] : document.items()) {
+    const auto* member = std::ranges::find(kMembers, name, &Member::name);
+    if (member == std::end(kMembers)) {
+      return Error{0, "exec knows no member \"" + name + "\"; it knows argv, env, stdin, cwd, " +
+                          "output_bytes_max, ok_status"};
+    }
+    if (auto set = member->set(request, value); !set) return set.error();
+  }
+  if (request.argv.empty()) return set_argv(request, json{}).error();
+  return request;
+}
+
+std::string base64_of(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t three = 0;
+    const std::size_t left = std::min<std::size_t>(3, bytes.size() - at);
+    for (std::size_t i = 0; i < 3; ++i) {
+      three = three << 8U | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      text += i <= left ? kDigits[three >> (18U - 6U * i) & 63U] : '=';
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> base64_decoded(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = 0;
+  while (padding < 2 && text.ends_with('=')) {
+    text.remove_suffix(1);
+    ++padding;
+  }
+  std::string bytes;
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char digit : text) {
+    const auto value = kDigits.find(digit);
+    if (value == std::string_view::npos) return std::nullopt;
+    bits = bits << 6U | static_cast<std::uint32_t>(value);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes += static_cast<char>(bits >> held & 255U);
+  }
+  return bytes;
+}
+
+}  // namespace warmpool::worker::stock

@@ -1,0 +1,119 @@
+// The stock worker: the SDK, and the types of stock/. Its command line is read by hand: two options
+// are no reason for a library in a program that is started by the hundred.
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/stock/stock.hpp"
+
+namespace {
+
+using warmpool::worker::kCreditsMax;
+using warmpool::worker::Worker;
+
+constexpr int kUsage = 2;
+
+struct Command {
+  bool help = false, version = false;
+  std::optional<unsigned> credits;
+  std::vector<std::string> types;
+};
+
+void print_help() {
+  std::puts(
+      "usage: warmpool-worker [--types A,B...] [--credits N]\n\n"
+      "The stock worker of warmpool. The daemon starts it and hands it a channel; name it in the\n"
+      "`command` of a worker class. Run tasks with: warmpool submit TYPE PAYLOAD\n\n"
+      "options:\n"
+      "  --types A,B    handle only these types (default: all)\n"
+      "  --credits N    short tasks it may hold at once, 1 to 64 (default: 64, or\n"
+      "                 WARMPOOL_CREDITS); the class's `credits` may allow fewer\n"
+      "  --help, --version\n\n"
+      "types:");
+  for (const auto& type : warmpool::worker::stock::types()) {
+    std::printf("  %-12.*s %.*s\n", static_cast<int>(type.name.size()), type.name.data(),
+                static_cast<int>(type.help.size()), type.help.data());
+  }
+  std::puts(
+      "\nexit status: 0 retired, 2 usage or not started by a daemon, 69 the daemon is gone,\n"
+      "71 out of descriptors or threads, 76 the protocol was broken");
+}
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "warmpool-worker: %s; see: warmpool-worker --help\n", why.c_str());
+  return kUsage;
+}
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const auto comma = list.find(',');
+    parts.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+// An error text when it is wrong.
+std::optional<std::string> set(Command& command, std::string_view name, std::string_view value) {
+  if (name == "--types") {
+    command.types = split(value);
+    return std::nullopt;
+  }
+  unsigned credits = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, fault] = std::from_chars(value.data(), end, credits);
+  if (fault != std::errc{} || stop != end || credits < 1 || credits > kCreditsMax) {
+    return "--credits takes a whole number from 1 to 64, not \"" + std::string(value) + '"';
+  }
+  command.credits = credits;
+  return std::nullopt;
+}
+
+std::optional<std::string> read_command(int argc, char** argv, Command& command) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view name = argv[i];
+    std::optional<std::string_view> value;
+    if (const auto equals = name.find('='); equals != std::string_view::npos) {
+      value = name.substr(equals + 1);
+      name = name.substr(0, equals);
+    }
+    if (name == "--help" || name == "-h") {
+      command.help = true;
+    } else if (name == "--version") {
+      command.version = true;
+    } else if (name == "--types" || name == "--credits") {
+      if (!value && i + 1 < argc) value = argv[++i];
+      if (!value) return std::string(name) + " needs a value";
+      if (auto wrong = set(command, name, *value)) return wrong;
+    } else {
+      return "unknown argument " + std::string(name);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Command command;
+  if (const auto wrong = read_command(argc, argv, command)) return refuse(*wrong);
+  if (command.help) {
+    print_help();
+    return 0;
+  }
+  if (command.version) {
+    std::puts("warmpool-worker " WARMPOOL_VERSION);
+    return 0;
+  }
+  Worker worker("warmpool-worker");
+  for (const auto& type : warmpool::worker::stock::types()) worker.handle(type.name, type.handler);
+  if (!command.types.empty()) {
+    if (const auto kept = worker.keep_only(command.types); !kept) return refuse(kept.error().text);
+  }
+  if (command.credits) worker.set_credits(*command.credits);
+  return worker.run();
+}
