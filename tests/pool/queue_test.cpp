@@ -1,0 +1,186 @@
+// Who runs next: order, ageing, delay, expiry, pause.
+#include <gtest/gtest.h>
+
+#include "pool_driver.hpp"
+
+namespace warmpool::test {
+namespace {
+
+TaskSpec of_priority(std::uint8_t priority) { return {.priority = priority}; }
+
+std::vector<TaskId> run_order(PoolDriver& driver, std::size_t tasks) {
+  std::vector<TaskId> order;
+  for (std::size_t i = 0; i < tasks; ++i) {
+    const auto assign = driver.last<command::Assign>();
+    order.push_back(assign->key.task);
+    driver.answer(*assign);
+    driver.tick();
+  }
+  return order;
+}
+
+TEST(Queue, KeepsArrivalOrderWithinOnePriority) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  std::vector<TaskId> submitted;
+  for (int i = 0; i < 20; ++i) submitted.push_back(driver.submit());
+  driver.tick();
+  EXPECT_EQ(run_order(driver, 20), submitted);
+}
+
+TEST(Queue, RunsTheMoreUrgentFirst) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId low = driver.submit(of_priority(100));
+  const TaskId middle = driver.submit(of_priority(10));
+  const TaskId high = driver.submit(of_priority(0));
+  driver.tick();
+  EXPECT_EQ(run_order(driver, 3), (std::vector{high, middle, low}));
+}
+
+TEST(Queue, OldTasksOvertakeUrgentOnesThatCameMuchLater) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  driver.declare_type(0);
+  const TaskId low = driver.submit(of_priority(20));
+  driver.now = driver.now + seconds(21);
+  const TaskId high = driver.submit(of_priority(0));
+  driver.hello_all();
+  driver.tick();
+  EXPECT_EQ(run_order(driver, 2), (std::vector{low, high}));
+}
+
+TEST(Queue, DelayedTasksWaitForTheirTime) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.delay = seconds(5)});
+  driver.tick();
+  EXPECT_EQ(driver.state(task), TaskState::Delayed);
+  driver.pass(milliseconds(4999));
+  EXPECT_EQ(driver.state(task), TaskState::Delayed);
+  driver.pass(milliseconds(2));
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+}
+
+TEST(Queue, RunAtFollowsTheWallClockWhenItSteps) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const WallTime wall{driver.now.ns + seconds(1'700'000'000).ns};
+  const TaskId task = driver.submit({.run_at = WallTime{wall.ns + seconds(3600).ns}});
+  driver.pass(seconds(1));
+  EXPECT_EQ(driver.state(task), TaskState::Delayed);
+  driver.turn(event::WallStepped{WallTime{wall.ns + seconds(3601).ns}});
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+}
+
+TEST(Queue, ExpiresWhatWaitsTooLongAndOnlyThat) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId running = driver.submit({.expiry = seconds(3)});
+  driver.tick();
+  const TaskId waiting = driver.submit({.expiry = seconds(3)});
+  driver.pass(seconds(4));
+  EXPECT_EQ(driver.state(running), TaskState::Running);
+  EXPECT_EQ(driver.all<command::Announce>().size(), 1U);
+  EXPECT_EQ(driver.last<command::Announce>()->task, waiting);
+  EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Expired);
+}
+
+TEST(Queue, PausedTypesWaitAndOthersRun) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.declare_type(1);
+  driver.turn(event::PauseType{ClientId{1}, RequestId{99}, TypeId{0}, true});
+  const TaskId paused = driver.submit();
+  const TaskId other = driver.submit({.type = TypeId{1}});
+  driver.tick();
+  EXPECT_EQ(driver.state(paused), TaskState::Ready);
+  EXPECT_EQ(driver.state(other), TaskState::Running);
+  driver.answer(*driver.last<command::Assign>());
+  driver.turn(event::PauseType{ClientId{1}, RequestId{100}, TypeId{0}, false});
+  EXPECT_EQ(driver.state(paused), TaskState::Running);
+}
+
+TEST(Queue, ALaneThatOpensAgainClaimsNoMoreAgeThanAllowed) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_type(0);
+  driver.declare_type(1);
+  driver.turn(event::PauseType{ClientId{1}, RequestId{99}, TypeId{0}, true});
+  const TaskId old = driver.submit();
+  driver.pass(seconds(100));
+  const TaskId young = driver.submit({.type = TypeId{1}});
+  driver.pass(seconds(15));
+  driver.turn(event::PauseType{ClientId{1}, RequestId{100}, TypeId{0}, false});
+  driver.turn(event::Scale{ClientId{1}, RequestId{101}, ClassId{0}, event::ScaleMode::To, 1});
+  driver.hello_all();
+  driver.tick();
+  EXPECT_EQ(run_order(driver, 2), (std::vector{young, old}));
+}
+
+TEST(Queue, RefusesBeyondItsBoundsAndTakesNothing) {
+  Options options = default_options();
+  options.tasks_max = 2;
+  PoolDriver driver(options);
+  driver.declare_class(0);
+  driver.declare_type(0);
+  EXPECT_TRUE(driver.submit());
+  EXPECT_TRUE(driver.submit());
+  EXPECT_FALSE(driver.submit());
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::QueueFull);
+  EXPECT_GT(driver.last<command::Refused>()->retry_after, Duration{});
+  EXPECT_EQ(driver.pool().counters().accepted, 2U);
+}
+
+TEST(Queue, BoundsThePayloadsOfAllWaitingTasks) {
+  Options options = default_options();
+  options.payload_bytes_total_max = 100;
+  PoolDriver driver(options);
+  driver.declare_class(0);
+  driver.declare_type(0);
+  EXPECT_TRUE(driver.submit({.payload_bytes = 60}));
+  EXPECT_FALSE(driver.submit({.payload_bytes = 41}));
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::BytesFull);
+  EXPECT_TRUE(driver.submit({.payload_bytes = 40}));
+}
+
+TEST(Queue, UnknownTypesAreRefused) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  EXPECT_FALSE(driver.submit({.type = TypeId{7}}));
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::UnknownType);
+}
+
+TEST(Queue, AcceptsOnlyWhenTheRecordIsKept) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.auto_keep = false;
+  driver.step(event::Submit{ClientId{1}, RequestId{500}, {}});
+  driver.tick();
+  EXPECT_TRUE(driver.all<command::Accepted>().empty());
+  EXPECT_TRUE(driver.all<command::Assign>().empty());
+  driver.keep_all();
+  driver.tick();
+  EXPECT_EQ(driver.all<command::Accepted>().size(), 1U);
+  EXPECT_EQ(driver.all<command::Assign>().size(), 1U);
+}
+
+TEST(Queue, ManyCancelledTasksLeaveNoTrace) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  driver.declare_type(0);
+  std::vector<TaskId> tasks;
+  for (int i = 0; i < 500; ++i) tasks.push_back(driver.submit());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (i % 7 != 0) driver.step(event::Cancel{ClientId{1}, RequestId{1000 + i}, tasks[i]});
+  }
+  EXPECT_EQ(driver.pool().queue().ready, 72U);
+  driver.hello_all();
+  driver.tick();
+  std::vector<TaskId> expected;
+  for (std::size_t i = 0; i < tasks.size(); i += 7) expected.push_back(tasks[i]);
+  EXPECT_EQ(run_order(driver, expected.size()), expected);
+}
+
+}  // namespace
+}  // namespace warmpool::test

@@ -1,0 +1,233 @@
+// Slots and workers: replacement, backoff, silence, scale, stop.
+#include <gtest/gtest.h>
+
+#include "pool_driver.hpp"
+
+namespace warmpool::test {
+namespace {
+
+TEST(Supervisor, StartsAsManyAsDeclared) {
+  PoolDriver driver;
+  driver.declare_class(7);
+  EXPECT_EQ(driver.all<command::Spawn>().size(), 7U);
+  driver.hello_all();
+  EXPECT_EQ(driver.notices(Notice::PoolInitialized), 1U);
+}
+
+TEST(Supervisor, TheFirstReplacementIsAtOnceThenLater) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  driver.kill_worker(driver.worker(0), ExitCause::Exited, 1);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Starting);
+  driver.kill_worker(driver.worker(0), ExitCause::Exited, 1);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Backoff);
+  driver.pass(seconds(5));
+  EXPECT_EQ(driver.slot_state(0), SlotState::Starting);
+  driver.kill_worker(driver.worker(0), ExitCause::Exited, 1);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Failed);
+  EXPECT_EQ(driver.notices(Notice::RecoveryGivenUp), 1U);
+  driver.pass(seconds(10));
+  EXPECT_EQ(driver.slot_state(0), SlotState::Starting) << "a failed slot tries again by itself";
+}
+
+TEST(Supervisor, RestartsOfAUselessWorkerStayFew) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  for (int second = 0; second < 3600; ++second) {
+    if (driver.worker(0)) driver.kill_worker(driver.worker(0), ExitCause::Exited, 1);
+    driver.pass(seconds(1));
+  }
+  EXPECT_LE(driver.all<command::Spawn>().size(), 14U);
+}
+
+TEST(Supervisor, ProductiveWorkersAreReplacedAtOnceAlways) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  for (int i = 0; i < 20; ++i) {
+    driver.submit();
+    driver.tick();
+    driver.answer(*driver.last<command::Assign>());
+    driver.kill_worker(driver.worker(0));
+    ASSERT_EQ(driver.slot_state(0), SlotState::Starting);
+    driver.hello_all();
+    driver.tick();
+  }
+}
+
+TEST(Supervisor, NoHelloInTimeIsKilled) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  driver.pass(seconds(61));
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::StartTimeout);
+  EXPECT_EQ(driver.last<command::EndWorker>()->force, command::Force::Kill);
+}
+
+TEST(Supervisor, SilentIdleWorkersAreFoundAndReplaced) {
+  PoolDriver driver;
+  driver.beating = false;
+  driver.ready_pool(2);
+  for (int i = 0; i < 3; ++i) {
+    driver.pass(seconds(5));
+    driver.step(event::WorkerBeat{driver.worker(1)});
+  }
+  EXPECT_TRUE(driver.pool().slot(SlotId{0})->unresponsive);
+  EXPECT_FALSE(driver.pool().slot(SlotId{1})->unresponsive);
+  driver.submit();
+  driver.tick();
+  EXPECT_EQ(driver.last<command::Assign>()->worker, driver.worker(1));
+  driver.pass(seconds(15));
+  ASSERT_EQ(driver.all<command::EndWorker>().size(), 1U);
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::Unresponsive);
+  EXPECT_EQ(driver.notices(Notice::ZombieDetected), 1U);
+}
+
+TEST(Supervisor, SilentBusyWorkersAreLeftAlone) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.submit({.timeout = hours(2)});
+  driver.tick();
+  driver.pass(hours(1));
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+}
+
+TEST(Supervisor, StoppedBusyWorkersAreKilledAfterTheThreshold) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  driver.turn(event::WorkerStopped{driver.worker(0), true});
+  driver.pass(seconds(29));
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::Stopped);
+  driver.kill_worker(driver.worker(0));
+  EXPECT_EQ(driver.pool().task(task)->last_cause, EndCause::Hung);
+  EXPECT_EQ(driver.pool().task(task)->used.crashes, 1);
+}
+
+TEST(Supervisor, NobodyIsJudgedForAStallOfTheLoop) {
+  PoolDriver driver;
+  driver.ready_pool(4);
+  driver.submit({.timeout = seconds(20)});
+  driver.tick();
+  driver.now = driver.now + seconds(60);
+  driver.tick();
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+  EXPECT_TRUE(driver.all<command::CancelAttempt>().empty());
+  driver.pass(seconds(4));
+  EXPECT_TRUE(driver.all<command::CancelAttempt>().empty());
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U) << "the grace ends";
+}
+
+TEST(Supervisor, AWorkerThatEndsByItselfKeepsItsOwnCause) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const WorkerId worker = driver.worker(0);
+  driver.turn(event::WorkerBroken{worker, ExitCause::ChannelClosed});
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+  driver.kill_worker(worker, ExitCause::Exited, 3);
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->last_cause, ExitCause::Exited);
+}
+
+TEST(Supervisor, AWorkerThatClosesItsChannelAndLivesOnIsKilled) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.turn(event::WorkerBroken{driver.worker(0), ExitCause::ChannelClosed});
+  driver.pass(milliseconds(101));
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::ChannelClosed);
+}
+
+TEST(Supervisor, ScaleDownTakesTheIdleAndDrainsTheBusy) {
+  PoolDriver driver;
+  driver.ready_pool(3);
+  driver.submit();
+  driver.tick();
+  const auto busy = driver.last<command::Assign>()->worker;
+  driver.turn(event::Scale{ClientId{1}, RequestId{60}, ClassId{0}, event::ScaleMode::To, 0});
+  EXPECT_EQ(driver.all<command::Retire>().size(), 2U);
+  for (const auto& retire : driver.all<command::Retire>()) {
+    EXPECT_NE(retire.worker, busy);
+    driver.kill_worker(retire.worker, ExitCause::Exited, 0);
+  }
+  driver.answer(*driver.last<command::Assign>());
+  driver.tick();
+  EXPECT_EQ(driver.last<command::Retire>()->worker, busy);
+  driver.kill_worker(busy, ExitCause::Exited, 0);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Gone);
+  EXPECT_EQ(driver.pool().counters().unproductive_deaths, 0U);
+}
+
+TEST(Supervisor, ScaleOutsideTheLimitsIsRefused) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.step(event::Scale{ClientId{1}, RequestId{60}, ClassId{0}, event::ScaleMode::To, 1001});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::SizeOutOfRange);
+  driver.step(event::Scale{ClientId{1}, RequestId{61}, ClassId{0}, event::ScaleMode::Down, 2});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::SizeOutOfRange);
+  driver.step(event::Scale{ClientId{1}, RequestId{62}, ClassId{9}, event::ScaleMode::To, 2});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::NoSuchClass);
+}
+
+TEST(Supervisor, StopWaitsForWhatRunsThenFinishes) {
+  PoolDriver driver;
+  driver.ready_pool(2);
+  driver.submit();
+  const TaskId waiting = driver.submit();
+  const TaskId more = driver.submit();
+  driver.tick();
+  driver.turn(event::Stop{ClientId{1}, RequestId{90}, false});
+  EXPECT_EQ(driver.state(more), TaskState::Ready);
+  driver.submit();
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::Stopping);
+  for (const auto& assign : driver.all<command::Assign>()) driver.answer(assign);
+  driver.tick();
+  for (const auto& retire : driver.all<command::Retire>()) {
+    driver.kill_worker(retire.worker, ExitCause::Exited, 0);
+  }
+  driver.tick();
+  ASSERT_TRUE(driver.last<command::Finished>());
+  EXPECT_EQ(driver.last<command::Finished>()->lost, 1U);
+  EXPECT_NE(driver.state(waiting), TaskState::Running);
+}
+
+TEST(Supervisor, StopKillsAtTheDrainDeadlineAndChargesNothing) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  driver.turn(event::Stop{ClientId{}, RequestId{}, false});
+  driver.pass(seconds(31));
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::Shutdown);
+  driver.turn(event::WorkerExited{driver.worker(0), ExitCause::Signalled, -9});
+  EXPECT_EQ(driver.pool().task(task)->last_cause, EndCause::Interrupted);
+  EXPECT_EQ(driver.pool().task(task)->used, record::Used{});
+  EXPECT_TRUE(driver.last<command::Finished>());
+}
+
+TEST(Supervisor, RoundRobinGoesAround) {
+  PoolDriver driver;
+  driver.ready_pool(3);
+  std::vector<WorkerId> served;
+  for (int i = 0; i < 6; ++i) {
+    driver.submit();
+    driver.tick();
+    served.push_back(driver.last<command::Assign>()->worker);
+    driver.answer(*driver.last<command::Assign>());
+  }
+  for (std::uint16_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(served[i], driver.worker(static_cast<std::uint16_t>(i % 3)));
+  }
+}
+
+TEST(Supervisor, AttemptsRunAtOnceUpToTheConcurrency) {
+  PoolDriver driver;
+  driver.ready_pool(1, 3, 3);
+  for (int i = 0; i < 5; ++i) driver.submit();
+  driver.tick();
+  EXPECT_EQ(driver.all<command::Assign>().size(), 3U);
+  for (const auto& held : driver.hand(0)) EXPECT_TRUE(held.started);
+}
+
+}  // namespace
+}  // namespace warmpool::test
