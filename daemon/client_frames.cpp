@@ -1,0 +1,172 @@
+// One function for each kind of frame that a client sends, and the table that finds it. Rights are
+// checked here, before the core hears of anything.
+#include <algorithm>
+
+#include "daemon/clients.hpp"
+#include "ipc/codec.hpp"
+
+namespace warmpool::daemon {
+
+const Clients::FrameRow Clients::kFrames[] = {
+    {ipc::Kind::Submit, &Clients::on_submit},
+    {ipc::Kind::Received, &Clients::on_received},
+    {ipc::Kind::Await, &Clients::on_await},
+    {ipc::Kind::Cancel, &Clients::on_cancel},
+    {ipc::Kind::Request, &Clients::on_request_frame},
+    {ipc::Kind::TypeName, &Clients::on_type_name},
+    {ipc::Kind::Ping, &Clients::on_ping},
+    {ipc::Kind::Pong, &Clients::on_pong},
+    {ipc::Kind::Hello, &Clients::on_hello},
+};
+
+void Clients::handle(Session& session, const ipc::Frame& frame) {
+  const auto* row = std::ranges::find(kFrames, frame.header.kind, &FrameRow::kind);
+  if (row == std::end(kFrames)) {
+    break_off(session, static_cast<int>(Refusal::UnknownKind), {});
+    return;
+  }
+  (this->*row->handler)(session, frame);
+}
+
+void Clients::on_hello(Session& session, const ipc::Frame& frame) {
+  const auto hello = ipc::decode<ipc::HelloMeta>(frame.meta);
+  if (!hello) return break_off(session, hello.error().code, hello.error().text);
+  if (hello->role != ipc::Role::Client || session.state != Session::State::Hello) {
+    return break_off(session, static_cast<int>(Refusal::HelloExpected),
+                     "here only clients say hello, and once; workers have a channel of their own");
+  }
+  if (hello->version_min > ipc::kVersion || hello->version_max < ipc::kVersion) {
+    return break_off(
+        session, static_cast<int>(Refusal::BadVersion),
+        "this daemon speaks version " + std::to_string(ipc::kVersion) + "; update the older side");
+  }
+  if (session.kind == ipc::PeerKind::Other) {
+    return break_off(session, static_cast<int>(Refusal::NotAllowed), {});
+  }
+  const auto& options = services_.options();
+  session.features = hello->features & ipc::feature::kAll;
+  session.state = Session::State::Open;
+  auto& reader = session.stream.reader();
+  reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), session.features));
+  ipc::WelcomeMeta welcome;
+  welcome.features = session.features;
+  welcome.frame_bytes_max = announced_bytes_max(options);
+  welcome.payload_bytes_max = options.payload_bytes_max;
+  welcome.result_bytes_max = options.result_bytes_max;
+  welcome.in_flight_max = options.in_flight_max;
+  welcome.heartbeat_interval = options.heartbeat_interval;
+  welcome.server = kServerName;
+  session.stream.out().append({.kind = ipc::Kind::Welcome}, encoded(welcome), ipc::Bytes{});
+  mark(session);
+}
+
+void Clients::on_ping(Session& session, const ipc::Frame& frame) {
+  session.stream.out().append({.kind = ipc::Kind::Pong, .token = frame.header.token}, {},
+                              ipc::Bytes{});
+  mark(session);
+}
+
+void Clients::on_pong(Session&, const ipc::Frame&) {}
+
+void Clients::on_type_name(Session& session, const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::TypeNameMeta>(frame.meta);
+  if (!meta) return break_off(session, meta.error().code, meta.error().text);
+  const auto number = frame.header.type;
+  if (auto learned = session.names.learn(number, meta->name); !learned) {
+    return break_off(session, learned.error().code, learned.error().text);
+  }
+  if (session.types.size() <= number) session.types.resize(number + std::size_t{1});
+  session.types[number].reset();
+}
+
+// Opens a request, or refuses it because too many are open.
+bool Clients::open_request(Session& session, const ipc::Header& header, std::uint8_t verb,
+                           std::uint32_t& number) {
+  OpenRequest open{.token = header.token, .flags = header.flags, .verb = verb};
+  const bool full = session.open.size() >= services_.options().in_flight_max;
+  number = session.open.open(open);
+  if (!full) return true;
+  refuse(session, number, TaskId{header.id}, Refusal::InFlightFull, {}, milliseconds(10));
+  return false;
+}
+
+std::optional<TypeId> Clients::type_of(Session& session, std::uint16_t number) {
+  if (number >= session.types.size()) return std::nullopt;
+  auto& known = session.types[number];
+  if (known) return known;
+  const auto interned = services_.types.intern(session.names.name_of(number));
+  if (!interned) return std::nullopt;
+  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
+  known = interned->type;
+  return known;
+}
+
+void Clients::on_submit(Session& session, const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::SubmitMeta>(frame.meta);
+  if (!meta) return break_off(session, meta.error().code, meta.error().text);
+  std::uint32_t number = 0;
+  if (!open_request(session, frame.header, 0, number)) return;
+  TaskSpec spec;
+  std::string detail;
+  const auto fault = check_submit(session, frame, *meta, spec, detail);
+  if (fault != Refusal{}) return refuse(session, number, {}, fault, detail);
+  submit(session, number, frame, *meta, spec);
+}
+
+void Clients::on_await(Session& session, const ipc::Frame& frame) {
+  std::uint32_t number = 0;
+  if (!open_request(session, frame.header, 0, number)) return;
+  const TaskId task{frame.header.id};
+  const auto stored = services_.store.find(task);
+  if (!stored) return refuse(session, number, task, Refusal::NoSuchTask);
+  const bool own = stored->uid == session.peer.uid && session.may(ipc::Right::Submit);
+  if (!own && !session.may(ipc::Right::Read)) {
+    return refuse(session, number, task, Refusal::NotYours);
+  }
+  const bool settled = stored->verdict && !services_.settling.contains(task);
+  if (!settled && (frame.header.flags & ipc::flag::kNow) != 0) {
+    return refuse(session, number, task, Refusal::NoResult);
+  }
+  wait_or_answer(session, number, task);
+}
+
+void Clients::on_cancel(Session& session, const ipc::Frame& frame) {
+  std::uint32_t number = 0;
+  if (!open_request(session, frame.header, 0, number)) return;
+  const TaskId task{frame.header.id};
+  const auto stored = services_.store.find(task);
+  if (!stored) return refuse(session, number, task, Refusal::NoSuchTask);
+  if (!session.may_touch(ipc::Right::Cancel, stored->uid)) {
+    return refuse(session, number, task,
+                  session.may(ipc::Right::Cancel) ? Refusal::NotYours : Refusal::NotAllowed);
+  }
+  if (stored->verdict) return refuse(session, number, task, Refusal::AlreadySettled);
+  services_.engine.step(event::Cancel{session.id, RequestId{number + 1ULL}, task});
+}
+
+void Clients::on_request_frame(Session& session, const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::RequestMeta>(frame.meta);
+  if (!meta && meta.error().code >= 500) {
+    return break_off(session, meta.error().code, meta.error().text);
+  }
+  std::uint32_t number = 0;
+  const auto verb = meta ? static_cast<std::uint8_t>(meta->verb) : std::uint8_t{0};
+  if (!open_request(session, frame.header, verb, number)) return;
+  if (!meta) return refuse(session, number, {}, Refusal::BadArgument, meta.error().text);
+  if (!session.may(ipc::find_verb(meta->verb)->right)) {
+    return refuse(session, number, {}, Refusal::NotAllowed);
+  }
+  on_request_(session, number, *meta);
+}
+
+void Clients::on_received(Session& session, const ipc::Frame& frame) {
+  const auto tasks = ipc::decode_received(frame.payload);
+  if (!tasks) return break_off(session, tasks.error().code, tasks.error().text);
+  for (const auto id : *tasks) {
+    const auto stored = services_.store.find(TaskId{id});
+    if (!stored || stored->uid != session.peer.uid) continue;
+    if (!services_.settling.contains(TaskId{id})) services_.store.received(TaskId{id});
+  }
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,179 @@
+// The core's answers as frames. A request that is answered is closed and frees its place; one that
+// waits for a task stays open until the task has settled.
+#include "daemon/clients.hpp"
+#include "ipc/codec.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+std::string_view meaning_of(Refusal code) {
+  for (const auto& row : Words<Refusal>::rows) {
+    if (row.value == code) return row.meaning;
+  }
+  return "refused";
+}
+
+std::uint32_t number_of(RequestId request) { return static_cast<std::uint32_t>(request.value - 1); }
+
+bool has(std::uint8_t flags, std::uint8_t flag) { return (flags & flag) != 0; }
+
+}  // namespace
+
+template <class Meta>
+ipc::Bytes Clients::encoded(const Meta& meta) {
+  meta_.clear();
+  ipc::encode(meta, meta_);
+  return ipc::bytes_of(meta_);
+}
+
+template ipc::Bytes Clients::encoded(const ipc::WelcomeMeta&);
+
+void Clients::carry(const command::Accepted& command) {
+  auto* session = find(command.client);
+  if (session == nullptr) return;
+  const auto number = number_of(command.request);
+  const auto& open = session->open.at(number);
+  const std::uint8_t flags = command.duplicate ? ipc::flag::kDuplicate : std::uint8_t{0};
+  session->stream.out().append(
+      {.kind = ipc::Kind::Accepted, .flags = flags, .id = command.task.value, .token = open.token},
+      {}, ipc::Bytes{});
+  mark(*session);
+  if (has(open.flags, ipc::flag::kWait)) {
+    wait_or_answer(*session, number, command.task);
+  } else {
+    session->open.close(number);
+  }
+}
+
+void Clients::wait_or_answer(Session& session, std::uint32_t number, TaskId task) {
+  const auto stored = services_.store.find(task);
+  if (!stored) return refuse(session, number, task, Refusal::NoSuchTask);
+  if (stored->verdict && !services_.settling.contains(task)) {
+    return send_settled(session, number, *stored);
+  }
+  const bool progress = has(session.open.at(number).flags, ipc::flag::kProgress) &&
+                        (session.features & ipc::feature::kProgress) != 0;
+  services_.waiters.add(task, {session.id, number, progress});
+}
+
+void Clients::carry(const command::Refused& command) {
+  auto* session = find(command.client);
+  if (session == nullptr) return;
+  const auto number = number_of(command.request);
+  auto& open = session->open.at(number);
+  if (open.parts == 1 && open.succeeded + open.refused == 0) {
+    refuse(*session, number, command.task, command.code, {}, command.retry_after);
+  } else if (part_done(open, false)) {
+    reply(*session, number, on_completion_(open, nullptr));
+  }
+}
+
+void Clients::carry(const command::Cancelled& command) {
+  auto* session = find(command.client);
+  if (session == nullptr) return;
+  const auto number = number_of(command.request);
+  session->stream.out().append({.kind = ipc::Kind::Cancelled,
+                                .id = command.task.value,
+                                .token = session->open.at(number).token},
+                               encoded(ipc::CancelledMeta{.rung = command.rung}), ipc::Bytes{});
+  session->open.close(number);
+  mark(*session);
+}
+
+void Clients::carry(const command::Completed& command) {
+  auto* session = find(command.client);
+  if (session == nullptr) return;
+  const auto number = number_of(command.request);
+  auto& open = session->open.at(number);
+  if (part_done(open, true)) reply(*session, number, on_completion_(open, &command));
+}
+
+// True when it was the last part.
+bool Clients::part_done(OpenRequest& open, bool succeeded) {
+  ++(succeeded ? open.succeeded : open.refused);
+  return open.succeeded + open.refused == open.parts;
+}
+
+void Clients::carry(const command::Announce& command) {
+  services_.settling.end(command.task);
+  services_.waiters.take(command.task, waiters_);
+  if (waiters_.empty()) return;
+  const auto stored = services_.store.find(command.task);
+  for (const auto& waiter : waiters_) {
+    auto* session = find(waiter.client);
+    if (session == nullptr) continue;
+    if (stored && stored->verdict) {
+      send_settled(*session, waiter.request, *stored);
+    } else {
+      refuse(*session, waiter.request, command.task, Refusal::NoSuchTask);
+    }
+  }
+}
+
+void Clients::send_settled(Session& session, std::uint32_t number, const StoredTask& task) {
+  ipc::Header header{.kind = ipc::Kind::Settled,
+                     .id = task.task.value,
+                     .token = session.open.at(number).token,
+                     .round = task.round,
+                     .attempt = task.attempt};
+  ipc::SettledMeta meta;
+  meta.verdict = *task.verdict;
+  meta.cause = task.cause;
+  meta.charged_failures = task.used.failures;
+  meta.charged_crashes = task.used.crashes;
+  auto& out = session.stream.out();
+  if (*task.verdict != Verdict::Done) {
+    header.flags = ipc::content_flags(Content::Utf8);
+    out.append(header, encoded(meta),
+               task.error == nullptr ? ipc::Bytes{} : ipc::bytes_of(*task.error));
+  } else {
+    header.flags = ipc::content_flags(task.content);
+    if (auto shared = task.body->shared()) {
+      out.append(header, encoded(meta), std::move(shared));
+    } else {
+      out.append(header, encoded(meta), task.body->bytes());
+    }
+  }
+  session.open.close(number);
+  mark(session);
+}
+
+void Clients::progressed(const AttemptKey& key, const ipc::ProgressMeta& meta) {
+  services_.waiters.watching(key.task, waiters_);
+  for (const auto& waiter : waiters_) {
+    auto* session = find(waiter.client);
+    if (session == nullptr) continue;
+    auto header = ipc::run_header(ipc::Kind::Progressed, key);
+    header.token = session->open.at(waiter.request).token;
+    session->stream.out().append(header, encoded(meta), ipc::Bytes{});
+    mark(*session);
+  }
+}
+
+void Clients::reply(Session& session, std::uint32_t number, std::string document) {
+  if (document.size() > kDocumentBytesMax) {
+    return refuse(session, number, {}, Refusal::BadArgument,
+                  "the answer is over 16 MiB; ask for fewer at a time");
+  }
+  const ipc::Header header{.kind = ipc::Kind::Reply,
+                           .flags = ipc::content_flags(Content::Json),
+                           .token = session.open.at(number).token};
+  session.stream.out().append(header, {}, std::move(document));
+  session.open.close(number);
+  mark(session);
+}
+
+void Clients::refuse(Session& session, std::uint32_t number, TaskId task, Refusal code,
+                     std::string_view detail, Duration retry_after) {
+  ipc::RefusedMeta meta;
+  meta.code = static_cast<std::uint16_t>(code);
+  meta.text = ipc::cut_text(detail.empty() ? meaning_of(code) : detail, 2048);
+  meta.retry_after = retry_after;
+  session.stream.out().append(
+      {.kind = ipc::Kind::Refused, .id = task.value, .token = session.open.at(number).token},
+      encoded(meta), ipc::Bytes{});
+  session.open.close(number);
+  mark(session);
+}
+
+}  // namespace warmpool::daemon

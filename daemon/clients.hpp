@@ -1,0 +1,119 @@
+// All clients: their connections, their frames, and the core's answers to them.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "daemon/services.hpp"
+#include "daemon/session.hpp"
+#include "ipc/metas.hpp"
+#include "pool/refusal.hpp"
+
+namespace warmpool::daemon {
+
+struct ClientFigures {
+  std::uint64_t connected = 0, accepted = 0, refused = 0, cut = 0, protocol_errors = 0;
+  std::uint64_t waiting = 0, unread_bytes = 0;
+};
+
+// Order: adopt() in any turn; flush() and bury() end each turn, sweep() comes now and then.
+class Clients {
+ public:
+  Clients(Services& services, const ipc::RoleTable& roles);
+  ~Clients();
+
+  // A connection was accepted. Answers it with an error and closes it where there are too many.
+  void adopt(ipc::UniqueFd fd);
+
+  // The core's answers.
+  void carry(const command::Accepted& command);
+  void carry(const command::Refused& command);
+  void carry(const command::Cancelled& command);
+  void carry(const command::Completed& command);
+  void carry(const command::Announce& command);
+  // A worker reported progress of an attempt that it has.
+  void progressed(const AttemptKey& key, const ipc::ProgressMeta& meta);
+
+  // Verbs are carried out elsewhere: see requests.hpp. `number` is that of the open request.
+  using RequestHandler =
+      std::function<void(Session& session, std::uint32_t number, const ipc::RequestMeta& meta)>;
+  using CompletionHandler =
+      std::function<std::string(const OpenRequest& open, const command::Completed* completed)>;
+  void on_request(RequestHandler handler) { on_request_ = std::move(handler); }
+  // Makes the document that ends a verb whose parts the core has answered.
+  void on_completion(CompletionHandler handler) { on_completion_ = std::move(handler); }
+
+  // Answers an open request and closes it.
+  void reply(Session& session, std::uint32_t number, std::string document);
+  void refuse(Session& session, std::uint32_t number, TaskId task, Refusal code,
+              std::string_view detail = {}, Duration retry_after = {});
+
+  Session* find(ClientId client);
+  // Writes to all that have something to be written; cuts those that do not read.
+  void flush();
+  // Deadlines of hello, of begun frames and of ending sessions.
+  void sweep();
+  void bury();
+  // Tells all that the daemon ends.
+  void say_goodbye();
+  ClientFigures figures() const;
+  std::size_t unwritten() const { return unread_bytes_; }
+
+ private:
+  using FrameHandler = void (Clients::*)(Session&, const ipc::Frame&);
+  struct FrameRow {
+    ipc::Kind kind;
+    FrameHandler handler;
+  };
+  static const FrameRow kFrames[];
+
+  // clients.cpp: the life of a connection
+  void read(Session& session);
+  void take_frames(Session& session);
+  void handle(Session& session, const ipc::Frame& frame);
+  void break_off(Session& session, int code, std::string_view text);
+  void drop(Session& session);
+  void write(Session& session);
+  void cut_largest();
+  void mark(Session& session);
+  void resume(Session& session);
+
+  // client_frames.cpp
+  void on_hello(Session& session, const ipc::Frame& frame);
+  void on_ping(Session& session, const ipc::Frame& frame);
+  void on_pong(Session& session, const ipc::Frame& frame);
+  void on_type_name(Session& session, const ipc::Frame& frame);
+  void on_submit(Session& session, const ipc::Frame& frame);
+  void on_await(Session& session, const ipc::Frame& frame);
+  void on_cancel(Session& session, const ipc::Frame& frame);
+  void on_request_frame(Session& session, const ipc::Frame& frame);
+  void on_received(Session& session, const ipc::Frame& frame);
+  bool open_request(Session& session, const ipc::Header& header, std::uint8_t verb,
+                    std::uint32_t& number);
+  std::optional<TypeId> type_of(Session& session, std::uint16_t number);
+  Refusal check_submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
+                       TaskSpec& spec, std::string& detail);
+  void submit(Session& session, std::uint32_t number, const ipc::Frame& frame,
+              const ipc::SubmitMeta& meta, const TaskSpec& spec);
+
+  // client_replies.cpp
+  void send_settled(Session& session, std::uint32_t number, const StoredTask& task);
+  void wait_or_answer(Session& session, std::uint32_t number, TaskId task);
+  bool part_done(OpenRequest& open, bool succeeded);
+  template <class Meta>
+  ipc::Bytes encoded(const Meta& meta);
+
+  Services& services_;
+  const ipc::RoleTable& roles_;
+  RequestHandler on_request_;
+  CompletionHandler on_completion_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+  std::vector<ClientId> dirty_, gone_;
+  std::vector<Waiter> waiters_;  // kept for its memory
+  std::string meta_;             // likewise
+  std::uint64_t last_id_ = 0;
+  std::size_t unread_bytes_ = 0;
+  ClientFigures figures_;
+};
+
+}  // namespace warmpool::daemon

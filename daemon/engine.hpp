@@ -1,0 +1,62 @@
+// The core with what it asked for and not yet got: commands of this turn, and what goes along with
+// records that are not yet with the store.
+#pragma once
+
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "daemon/clock.hpp"
+#include "daemon/store/store.hpp"
+#include "pool/pool.hpp"
+
+namespace warmpool::daemon {
+
+// Order: refresh() when a turn begins; all events of a handler carry that time.
+class Engine {
+ public:
+  Engine(const Genesis& genesis, Clock& clock);
+
+  Instant now() const { return now_; }
+  void refresh();
+
+  // One event. Returns the commands that it added, valid until the next step or take.
+  std::span<const Command> step(const Event& event);
+  // All commands since the last call, in order.
+  void take(Commands& out);
+  bool has_commands() const { return !commands_.empty(); }
+
+  // What belongs to a record that one of the last step's commands asks to keep.
+  void attach(RecordNumber number, Attachment attachment);
+  Attachment detach(RecordNumber number);
+
+  const Pool& pool() const { return pool_; }
+  Clock& clock() { return clock_; }
+
+ private:
+  struct Attached {
+    RecordNumber number;
+    Attachment attachment;
+  };
+
+  Clock& clock_;
+  Instant now_;
+  Pool pool_;
+  Commands commands_;
+  std::deque<Attached> attached_;  // in order of number
+};
+
+// The first record of this kind in `commands`; null if there is none.
+template <class Kept>
+const command::Persist* find_record(std::span<const Command> commands) {
+  for (const auto& command : commands) {
+    const auto* persist = std::get_if<command::Persist>(&command);
+    if (persist != nullptr && std::holds_alternative<Kept>(persist->record)) return persist;
+  }
+  return nullptr;
+}
+
+// The end of an attempt, if that is what is kept; `worker` and `task` are out parameters.
+bool ends_attempt(const Command& command, RecordNumber& number, TaskId& task, WorkerId& worker);
+
+}  // namespace warmpool::daemon

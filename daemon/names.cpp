@@ -1,0 +1,116 @@
+// A pattern is tried when a name is first seen, and never again: submits find a number.
+#include "daemon/names.hpp"
+
+#include <algorithm>
+
+namespace warmpool::daemon {
+
+bool is_pattern(std::string_view name) {
+  return name.find_first_of("*?") != std::string_view::npos;
+}
+
+// On a mismatch goes back to the last star and lets it take one byte more: quadratic at worst, and
+// names have at most 255 bytes.
+bool matches_pattern(std::string_view pattern, std::string_view name) {
+  std::size_t p = 0;
+  std::size_t n = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t retry = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      retry = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++retry;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+TypeTable::TypeTable(const std::vector<ClassOptions>& classes) {
+  for (const auto& options : classes) classes_.push_back({options.types, options.types_later});
+  for (const auto& options : classes) {
+    for (const auto& name : options.types) {
+      if (!is_pattern(name) && !numbers_.contains(name)) add(name);
+    }
+  }
+}
+
+std::optional<TypeId> TypeTable::find(std::string_view name) const {
+  const auto found = numbers_.find(std::string(name));
+  if (found == numbers_.end()) return std::nullopt;
+  return TypeId{found->second};
+}
+
+std::optional<TypeTable::Interned> TypeTable::intern(std::string_view name) {
+  if (const auto known = find(name)) return Interned{*known, false};
+  if (name.empty() || types_.size() >= kTypesMax) return std::nullopt;
+  const bool later = std::ranges::any_of(classes_, &Class::later);
+  if (!later && classes_of(name).empty()) return std::nullopt;
+  return Interned{add(name), true};
+}
+
+TypeId TypeTable::add(std::string_view name) {
+  const auto number = static_cast<std::uint32_t>(types_.size());
+  types_.push_back({std::string(name), classes_of(name)});
+  numbers_.emplace(name, number);
+  return TypeId{number};
+}
+
+std::vector<ClassId> TypeTable::classes_of(std::string_view name) const {
+  constexpr std::size_t classes_max = std::tuple_size_v<decltype(event::TypeDeclared::classes)>;
+  std::vector<ClassId> serving;
+  for (std::size_t i = 0; i < classes_.size() && serving.size() < classes_max; ++i) {
+    const auto matches = [&](const auto& pattern) { return matches_pattern(pattern, name); };
+    if (std::ranges::any_of(classes_[i].patterns, matches)) {
+      serving.push_back(ClassId{static_cast<std::uint16_t>(i)});
+    }
+  }
+  return serving;
+}
+
+event::TypeDeclared TypeTable::declared(TypeId type) const {
+  event::TypeDeclared event{type};
+  for (const auto worker_class : at(type).classes) event.classes[event.count++] = worker_class;
+  return event;
+}
+
+void TypeTable::set_types_later(ClassId worker_class, bool later) {
+  classes_[worker_class.value].later = later;
+}
+
+std::string TypeTable::known_text() const {
+  constexpr std::size_t shown_max = 30;
+  std::vector<std::string> names;
+  for (const auto& worker_class : classes_) {
+    for (const auto& pattern : worker_class.patterns) {
+      if (std::ranges::find(names, pattern) == names.end()) names.push_back(pattern);
+    }
+  }
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < shown_max; ++i) {
+    text += (i == 0 ? "" : ", ") + names[i];
+  }
+  if (names.size() > shown_max) text += " ...";
+  return text;
+}
+
+std::optional<TenantId> TenantTable::intern(std::string_view name) {
+  if (name.empty()) return TenantId{};
+  const auto found = numbers_.find(std::string(name));
+  if (found != numbers_.end()) return TenantId{found->second};
+  if (names_.size() >= kTenantsMax) return std::nullopt;
+  const auto number = static_cast<std::uint32_t>(names_.size());
+  names_.emplace_back(name);
+  numbers_.emplace(name, number);
+  return TenantId{number};
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,74 @@
+// Names that clients use, as the dense numbers that the core uses: task types and tenants.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "pool/event.hpp"
+
+namespace warmpool::daemon {
+
+// '*' stands for any number of bytes, '?' for one.
+bool matches_pattern(std::string_view pattern, std::string_view name);
+bool is_pattern(std::string_view name);
+
+// Bounds: kTypesMax distinct types, so that a client that invents names cannot fill memory.
+class TypeTable {
+ public:
+  static constexpr std::size_t kTypesMax = 65'536;
+
+  struct Type {
+    std::string name;
+    std::vector<ClassId> classes;  // that serve it, the first is preferred; at most 8
+  };
+
+  // Exact names of all classes are known from the start.
+  explicit TypeTable(const std::vector<ClassOptions>& classes);
+
+  std::optional<TypeId> find(std::string_view name) const;
+  // Known, or new and served by some class, or new while a class has types_later. None: refuse it.
+  // Order: a new one must be declared() to the core before it is used.
+  struct Interned {
+    TypeId type;
+    bool is_new;
+  };
+  std::optional<Interned> intern(std::string_view name);
+  event::TypeDeclared declared(TypeId type) const;
+  void set_types_later(ClassId worker_class, bool later);
+
+  const Type& at(TypeId type) const { return types_[type.value]; }
+  std::size_t size() const { return types_.size(); }
+  // What can be submitted: exact names and patterns, for people; at most 30.
+  std::string known_text() const;
+
+ private:
+  struct Class {
+    std::vector<std::string> patterns;
+    bool later;
+  };
+  TypeId add(std::string_view name);
+  std::vector<ClassId> classes_of(std::string_view name) const;
+
+  std::vector<Class> classes_;
+  std::vector<Type> types_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;
+};
+
+// Bounds: kTenantsMax distinct names. Number 0 is the empty name.
+class TenantTable {
+ public:
+  static constexpr std::size_t kTenantsMax = 65'536;
+
+  TenantTable() { names_.emplace_back(); }
+  std::optional<TenantId> intern(std::string_view name);  // none: there are too many
+  const std::string& at(TenantId tenant) const { return names_[tenant.value]; }
+
+ private:
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;
+};
+
+}  // namespace warmpool::daemon

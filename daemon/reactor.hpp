@@ -1,0 +1,51 @@
+// Readiness of descriptors and signals, behind which Asio stays: sources that include this compile
+// quickly.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace warmpool::daemon {
+
+// Interest in one descriptor. Owns: not the descriptor, which must stay open until this ends.
+// Order: after the destructor no handler is called, also when it runs inside one of them.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+  // Calls the handler whenever it can be read (or is at its end), again and again, until paused.
+  virtual void start_reading() = 0;
+  virtual void stop_reading() = 0;
+  // Calls the handler once when it can be written.
+  virtual void want_write() = 0;
+};
+
+// Threads: one.
+class Reactor {
+ public:
+  Reactor();
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  using Handler = std::function<void()>;
+  // Null when the kernel has no room for another watched descriptor.
+  std::unique_ptr<Watch> watch(int fd, Handler readable, Handler writable = {});
+
+  // The handler is called in the loop, never in the signal's context.
+  void on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
+
+  // Waits until something is ready or `deadline`, then runs at most `handlers_max` handlers that
+  // are ready. Returns how many ran.
+  // Blocks: until `deadline`.
+  std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max);
+
+ private:
+  struct State;
+  class AsioWatch;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace warmpool::daemon

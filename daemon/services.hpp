@@ -1,0 +1,43 @@
+// What the parts of the daemon share. Owns: nothing; Daemon owns all of it.
+#pragma once
+
+#include <vector>
+
+#include "daemon/config/configuration.hpp"
+#include "daemon/engine.hpp"
+#include "daemon/log.hpp"
+#include "daemon/names.hpp"
+#include "daemon/reactor.hpp"
+#include "daemon/settling.hpp"
+#include "daemon/store/store.hpp"
+#include "daemon/waiters.hpp"
+
+namespace warmpool::daemon {
+
+struct Services {
+  Configuration& configuration;
+  Log& log;
+  Reactor& reactor;
+  Engine& engine;
+  Store& store;
+  TypeTable& types;
+  TenantTable& tenants;
+  Waiters& waiters;
+  Settling& settling;
+
+  const Options& options() const { return configuration.pool.values; }
+  const ClassOptions& options_of(ClassId worker_class) const {
+    return configuration.classes[worker_class.value].values;
+  }
+};
+
+// Of body_bytes: the largest payload or result with any meta, and a little more, so that a payload
+// of one byte too many is refused and does not break the connection.
+std::uint32_t frame_bytes_max(const Options& options);
+// What welcome says: documents of large pools are longer than any payload may be.
+std::uint32_t announced_bytes_max(const Options& options);
+inline constexpr std::uint32_t kDocumentBytesMax = 16U << 20;
+
+inline constexpr char kServerName[] = "warmpoold/0.1.0";
+
+}  // namespace warmpool::daemon

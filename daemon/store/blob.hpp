@@ -1,0 +1,42 @@
+// A payload or a result in one allocation of its size, behind one pointer: a million of them wait.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "ipc/bytes.hpp"
+
+namespace warmpool::daemon {
+
+// Owns: a copy of its bytes, made once. From kSharedBytesMin on they are shared with the buffers
+// that send them, so that no second copy is made. Bounds: below 4 GiB.
+class Blob {
+ public:
+  static constexpr std::size_t kSharedBytesMin = 8 * 1024;
+
+  Blob() = default;
+  explicit Blob(ipc::Bytes bytes);
+  Blob(Blob&& other) noexcept : box_(std::exchange(other.box_, nullptr)) {}
+  Blob& operator=(Blob&& other) noexcept {
+    std::swap(box_, other.box_);
+    return *this;
+  }
+  Blob(const Blob&) = delete;
+  Blob& operator=(const Blob&) = delete;
+  ~Blob() { release(); }
+
+  std::size_t size() const;
+  ipc::Bytes bytes() const;
+  // Null when small: then bytes() are copied.
+  std::shared_ptr<const std::string> shared() const;
+
+ private:
+  struct Box;
+  void release();
+
+  Box* box_ = nullptr;  // null: no bytes
+};
+
+}  // namespace warmpool::daemon

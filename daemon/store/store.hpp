@@ -1,0 +1,117 @@
+// The port behind which accepted tasks, results and histories are kept. The volatile store and the
+// one on disk answer alike: late, by number, so that nothing can come to rely on speed.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/store/blob.hpp"
+#include "pool/options.hpp"
+#include "pool/record.hpp"
+
+namespace warmpool::daemon {
+
+// Rare texts of a task, so that one without them pays a pointer.
+struct TaskTexts {
+  std::string key;
+  std::vector<std::string> labels;
+  std::vector<std::string> output;  // last lines of the worker that died
+};
+
+// What the daemon knows beside the record. Of Accepted: the payload, who sent it, texts. Of Settled
+// as done: the result. Of other ends: the error text, and output where the worker died.
+struct Attachment {
+  Blob body;
+  Content content = Content::Bytes;
+  bool keep_result = false;
+  std::uint32_t uid = 0;
+  std::unique_ptr<TaskTexts> texts;
+};
+
+struct StoreEntry {
+  RecordNumber number;
+  Record record;
+  Attachment attachment;
+};
+
+struct AttemptEntry {
+  std::uint16_t round = 0, attempt = 0;
+  EndCause cause{};
+  Charge charge{};
+  std::int32_t code = 0;
+  SlotId slot;
+  WorkerId worker;
+  Instant started_at, ended_at;
+  std::string error;                // at most kErrorKeptMax bytes
+  std::vector<std::string> output;  // of the newest few failed ones
+};
+
+// One task as the store knows it. Owns: nothing; valid until the next apply().
+struct StoredTask {
+  TaskId task;
+  TypeId type;
+  TenantId tenant;
+  std::uint32_t uid = 0;
+  std::uint16_t round = 0, attempt = 0;
+  std::optional<Verdict> verdict;  // none: not settled in this round
+  EndCause cause{};
+  record::Used used;
+  Instant accepted_at, started_at, settled_at;
+  Content content{};           // of body
+  const Blob* body = nullptr;  // the payload; of a done one the result. Never null
+  std::uint32_t payload_bytes = 0;
+  SlotId slot;                                          // of the last attempt
+  const TaskTexts* texts = nullptr;                     // null: none
+  const std::string* error = nullptr;                   // last error; null: none
+  const std::vector<AttemptEntry>* attempts = nullptr;  // null: at most one, as above says
+  std::uint32_t attempts_dropped = 0;                   // from the middle of the history
+};
+
+struct StoreFigures {
+  std::string name;
+  std::uint64_t live = 0, finished = 0, dead = 0;
+  std::uint64_t payload_bytes = 0, result_bytes = 0;
+  std::uint64_t results_dropped = 0;  // because of a bound
+  std::uint64_t records = 0, batches = 0;
+};
+
+// `persisted`: the newest number that is kept with all before it. `accepting`: since it changed.
+struct StoreAnswers {
+  std::optional<RecordNumber> persisted;
+  std::optional<bool> accepting;
+};
+
+// Order: entries in the order of their numbers. Threads: one.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Takes what is in `batch` and leaves it empty. Blocks: never.
+  virtual void apply(std::vector<StoreEntry>& batch) = 0;
+  // What happened since the last call.
+  virtual StoreAnswers take_answers() = 0;
+
+  // Null: no such task. The answer holds all that apply() was given, kept or not.
+  virtual std::optional<StoredTask> find(TaskId task) const = 0;
+  // Finished tasks (not dead letters) above `after` in order of id, at most `limit`, with this
+  // verdict or any, of this type or any. Cost: one pass over the finished.
+  virtual std::vector<TaskId> finished(TaskId after, std::uint32_t limit,
+                                       std::optional<Verdict> verdict,
+                                       std::optional<TypeId> type) const = 0;
+  // Its submitter has the result: unless it is to be kept, it goes.
+  virtual void received(TaskId task) = 0;
+  // Drops what is over age.
+  virtual void trim(Instant now) = 0;
+  virtual void set_bounds(const Options& options) = 0;
+  virtual StoreFigures figures() const = 0;
+};
+
+inline constexpr std::size_t kErrorKeptMax = 256;       // of every attempt
+inline constexpr std::size_t kLastErrorKeptMax = 4096;  // of the last
+inline constexpr std::size_t kOutputKeptMax = 2048;     // bytes of output lines of one attempt
+inline constexpr std::size_t kOutputsKept = 4;          // attempts with output
+inline constexpr std::size_t kFirstAttemptsKept = 8, kLastAttemptsKept = 56;
+
+}  // namespace warmpool::daemon

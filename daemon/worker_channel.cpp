@@ -1,0 +1,283 @@
+// Frames to and from workers. What a worker says is believed only about attempts that it was given:
+// the core compares the whole key, token included.
+#include <algorithm>
+
+#include "daemon/workers.hpp"
+#include "ipc/codec.hpp"
+
+namespace warmpool::daemon {
+
+const Workers::FrameRow Workers::kFrames[] = {
+    {ipc::Kind::Done, &Workers::on_done},
+    {ipc::Kind::Failed, &Workers::on_failed},
+    {ipc::Kind::Beat, &Workers::on_beat},
+    {ipc::Kind::Recalled, &Workers::on_recalled},
+    {ipc::Kind::Progress, &Workers::on_progress_frame},
+    {ipc::Kind::Ping, &Workers::on_ping},
+    {ipc::Kind::Pong, &Workers::on_pong},
+    {ipc::Kind::Hello, &Workers::on_hello},
+};
+
+template <class Meta>
+ipc::Bytes Workers::encoded(const Meta& meta) {
+  meta_.clear();
+  ipc::encode(meta, meta_);
+  return ipc::bytes_of(meta_);
+}
+
+void Workers::read(WorkerProcess& worker) {
+  switch (worker.channel.read()) {
+    case FrameStream::Read::Nothing:
+      return;
+    case FrameStream::Read::Closed:
+      channel_ended(worker);
+      return;
+    case FrameStream::Read::Some:
+      break;
+  }
+  take_frames(worker);
+}
+
+void Workers::take_frames(WorkerProcess& worker) {
+  using Next = ipc::FrameReader::Next;
+  ipc::Frame frame;
+  bool whole = false;
+  worker.last_heard = services_.engine.now();
+  while (!worker.broken) {
+    const auto next = worker.channel.next(frame);
+    if (next == Next::More) break;
+    if (next == Next::Broken) {
+      const auto error = worker.channel.reader().error();
+      return break_off(worker, error.code, error.text);
+    }
+    whole = true;
+    const auto* row = std::ranges::find(kFrames, frame.header.kind, &FrameRow::kind);
+    if (row == std::end(kFrames)) {
+      return break_off(worker, static_cast<int>(Refusal::UnknownKind), "an unknown kind of frame");
+    }
+    (this->*row->handler)(worker, frame);
+  }
+  if (!worker.channel.reader().in_frame()) {
+    worker.frame_since.reset();
+  } else if (whole || !worker.frame_since) {
+    worker.frame_since = services_.engine.now();
+  }
+}
+
+void Workers::channel_ended(WorkerProcess& worker) {
+  if (worker.channel_watch) worker.channel_watch->stop_reading();
+  if (!worker.closed_at) worker.closed_at = services_.engine.now();
+}
+
+void Workers::break_off(WorkerProcess& worker, int code, std::string_view text) {
+  if (worker.broken) return;
+  worker.broken = true;
+  ++figures_.protocol_errors;
+  services_.log.error(slot_name(worker.slot) + " broke the protocol: " + std::string(text));
+  const ipc::ErrorMeta meta{static_cast<std::uint16_t>(code), ipc::cut_text(text, 1024)};
+  send(worker, {.kind = ipc::Kind::Error}, encoded(meta));
+  if (worker.channel_watch) worker.channel_watch->stop_reading();
+  services_.engine.step(event::WorkerBroken{worker.id, ExitCause::Protocol});
+}
+
+void Workers::send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta) {
+  worker.channel.out().append(header, meta, ipc::Bytes{});
+  if (worker.dirty) return;
+  worker.dirty = true;
+  dirty_.push_back(worker.id);
+}
+
+void Workers::write(WorkerProcess& worker) {
+  if (worker.buried || worker.closed_at) return;
+  const auto written = worker.channel.flush();
+  worker.blocked = written == FrameStream::Written::Blocked;
+  if (worker.blocked && worker.channel_watch) worker.channel_watch->want_write();
+  if (written != FrameStream::Written::Closed) return;
+  // What it sent before it closed is still to be read; the end of that says that it closed.
+  worker.blocked = true;
+}
+
+void Workers::flush() {
+  for (const auto id : dirty_) {
+    const auto found = workers_.find(id.value);
+    if (found == workers_.end()) continue;
+    found->second->dirty = false;
+    if (!found->second->blocked) write(*found->second);
+  }
+  dirty_.clear();
+}
+
+WorkerProcess* Workers::reachable(WorkerId worker) {
+  const auto found = workers_.find(worker.value);
+  if (found == workers_.end() || found->second->buried || found->second->broken) return nullptr;
+  return found->second.get();
+}
+
+void Workers::carry(const command::Assign& command) {
+  auto* worker = reachable(command.worker);
+  if (worker == nullptr) return;
+  const auto stored = services_.store.find(command.key.task);
+  REQUIRE(stored && !stored->verdict);
+  const auto given = worker->types.number_of(services_.types.at(command.type).name);
+  if (given.is_new) {
+    send(*worker, {.kind = ipc::Kind::TypeName, .type = given.number},
+         encoded(ipc::TypeNameMeta{services_.types.at(command.type).name}));
+  }
+  auto header = ipc::run_header(ipc::Kind::Assign, command.key);
+  header.type = given.number;
+  header.flags = ipc::content_flags(stored->content);
+  ipc::AssignMeta meta;
+  meta.timeout = command.timeout;
+  meta.deadline_left = command.deadline_left;
+  meta.failures = command.failures;
+  meta.crashes = command.crashes;
+  if (auto shared = stored->body->shared()) {
+    worker->channel.out().append(header, encoded(meta), std::move(shared));
+  } else {
+    worker->channel.out().append(header, encoded(meta), stored->body->bytes());
+  }
+  worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  if (worker->dirty) return;
+  worker->dirty = true;
+  dirty_.push_back(worker->id);
+}
+
+void Workers::carry(const command::CancelAttempt& command) {
+  auto* worker = reachable(command.worker);
+  if (worker == nullptr || (worker->features & ipc::feature::kCancel) == 0) return;
+  send(*worker, ipc::run_header(ipc::Kind::CancelAttempt, command.key),
+       encoded(ipc::CancelAttemptMeta{command.cause}));
+}
+
+void Workers::carry(const command::Recall& command) {
+  auto* worker = reachable(command.worker);
+  if (worker == nullptr || (worker->features & ipc::feature::kRecall) == 0) return;
+  send(*worker, ipc::run_header(ipc::Kind::Recall, command.key));
+}
+
+void Workers::carry(const command::Retire& command) {
+  auto* worker = reachable(command.worker);
+  if (worker != nullptr && worker->ready) send(*worker, {.kind = ipc::Kind::Retire});
+}
+
+void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto hello = ipc::decode<ipc::HelloMeta>(frame.meta);
+  if (!hello) return break_off(worker, hello.error().code, hello.error().text);
+  const auto& header = frame.header;
+  if (worker.ready || hello->role != ipc::Role::Worker || header.id != worker.id.value ||
+      header.token != worker.token || header.credits == 0) {
+    return break_off(worker, static_cast<int>(Refusal::HelloExpected),
+                     "its hello does not carry the id, token and credits of a new worker");
+  }
+  if (hello->version_min > ipc::kVersion || hello->version_max < ipc::kVersion) {
+    return break_off(worker, static_cast<int>(Refusal::BadVersion),
+                     "it does not speak version " + std::to_string(ipc::kVersion));
+  }
+  const auto& options = services_.options();
+  worker.ready = true;
+  worker.features = hello->features & ipc::feature::kAll;
+  auto& reader = worker.channel.reader();
+  reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), worker.features));
+  ipc::WelcomeMeta welcome;
+  welcome.features = worker.features;
+  welcome.frame_bytes_max = announced_bytes_max(options);
+  welcome.payload_bytes_max = options.payload_bytes_max;
+  welcome.result_bytes_max = options.result_bytes_max;
+  welcome.heartbeat_interval = options.heartbeat_interval;
+  welcome.server = kServerName;
+  send(worker, {.kind = ipc::Kind::Welcome}, encoded(welcome));
+  const bool many = (worker.features & ipc::feature::kCredits) != 0;
+  const auto allowed = services_.options_of(worker.worker_class).credits;
+  const auto credits = many ? std::min<std::uint64_t>(header.credits, allowed) : 1;
+  services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
+                                           (worker.features & ipc::feature::kRecall) != 0});
+}
+
+void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
+  event::AttemptAnswered answered{worker.id, ipc::key_of(frame.header), Outcome::Done};
+  answered.result_bytes = static_cast<std::uint32_t>(frame.payload.size());
+  const auto most = services_.options().result_bytes_max;
+  if (frame.payload.size() <= most) return answer(worker, frame, answered, {});
+  answered.outcome = Outcome::FailedForGood;
+  answered.result_bytes = 0;
+  answer(worker, frame, answered,
+         "the result has " + std::to_string(frame.payload.size()) + " bytes, at most " +
+             std::to_string(most) +
+             " are kept (result_bytes_max); return a path instead, or "
+             "raise it");
+}
+
+void Workers::on_failed(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::FailedMeta>(frame.meta);
+  if (!meta) return break_off(worker, meta.error().code, meta.error().text);
+  event::AttemptAnswered answered{worker.id, ipc::key_of(frame.header), meta->outcome};
+  answered.retry_after =
+      Duration{std::clamp(meta->retry_after.ns, std::int64_t{0}, kDurationMax.ns)};
+  const auto text = ipc::text_of(frame.payload);
+  // What the handler printed last is still in the pipes.
+  pump_what_is_there(worker, worker.output, worker.child.output.get());
+  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
+  if (ipc::is_utf8(text)) return answer(worker, frame, answered, text);
+  answer(worker, frame, answered, safe_text(text));
+}
+
+void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
+                     event::AttemptAnswered answered, std::string_view error) {
+  answered.service = microseconds(frame.header.type);
+  auto since = services_.engine.now();
+  std::erase_if(worker.in_hand, [&](const InHand& held) {
+    if (held.key != answered.key) return false;
+    since = held.assigned_at;
+    return true;
+  });
+  const auto commands = services_.engine.step(answered);
+  for (const auto& command : commands) {
+    RecordNumber number;
+    TaskId task;
+    WorkerId ended;
+    if (!ends_attempt(command, number, task, ended) || task != answered.key.task) continue;
+    const auto* settled = std::get_if<record::Settled>(&std::get<command::Persist>(command).record);
+    const bool done = settled != nullptr && settled->verdict == Verdict::Done;
+    if (done != (answered.outcome == Outcome::Done)) continue;
+    Attachment attachment;
+    attachment.content = done ? ipc::content_of(frame.header) : Content::Utf8;
+    attachment.body = Blob(done ? frame.payload : ipc::bytes_of(error));
+    if (!done) {
+      attachment.texts = std::make_unique<TaskTexts>();
+      attachment.texts->output = output_since(worker, since);
+    }
+    services_.engine.attach(number, std::move(attachment));
+  }
+}
+
+void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
+  if (!meta) return break_off(worker, meta.error().code, meta.error().text);
+  const auto key = ipc::key_of(frame.header);
+  const bool its_own =
+      std::ranges::any_of(worker.in_hand, [&](const InHand& held) { return held.key == key; });
+  if (!its_own) return;
+  services_.engine.step(event::AttemptProgressed{worker.id, key});
+  on_progress_(key, *meta);
+}
+
+void Workers::on_beat(WorkerProcess& worker, const ipc::Frame&) {
+  services_.engine.step(event::WorkerBeat{worker.id});
+}
+
+void Workers::on_recalled(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto key = ipc::key_of(frame.header);
+  const bool returned = (frame.header.flags & ipc::flag::kReturned) != 0;
+  if (returned) {
+    std::erase_if(worker.in_hand, [&](const InHand& held) { return held.key == key; });
+  }
+  services_.engine.step(event::RecallAnswered{worker.id, key, returned});
+}
+
+void Workers::on_ping(WorkerProcess& worker, const ipc::Frame& frame) {
+  send(worker, {.kind = ipc::Kind::Pong, .token = frame.header.token});
+}
+
+void Workers::on_pong(WorkerProcess&, const ipc::Frame&) {}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,65 @@
+// One worker's process as the daemon holds it: its channel, its output, what it has in hand.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/frame_stream.hpp"
+#include "daemon/output/output_pump.hpp"
+#include "daemon/process/process_port.hpp"
+#include "daemon/process/process_sampler.hpp"
+#include "daemon/reactor.hpp"
+#include "ipc/type_names.hpp"
+
+namespace warmpool::daemon {
+
+struct InHand {
+  AttemptKey key;
+  TypeId type;
+  Instant assigned_at;
+};
+
+// Order: watches end before the descriptors that they watch.
+struct WorkerProcess {
+  WorkerProcess(Child started, SlotId its_slot, ClassId its_class, std::uint64_t secret,
+                Instant now)
+      : id(started.worker),
+        slot(its_slot),
+        worker_class(its_class),
+        token(secret),
+        child(std::move(started)),
+        channel(std::move(child.channel),
+                ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)),
+        spawned_at(now),
+        last_heard(now) {}
+
+  WorkerId id;
+  SlotId slot;
+  ClassId worker_class;
+  std::uint64_t token;  // what its hello must carry
+  Child child;
+  FrameStream channel;
+  OutputPump output{OutputStream::Out}, errors{OutputStream::Err};
+  std::unique_ptr<Watch> exit_watch, launch_watch, channel_watch, output_watch, errors_watch;
+
+  ipc::TypeNumbers types;
+  std::uint64_t features = 0;
+  bool ready = false;    // said hello
+  bool broken = false;   // its channel is of no use any more, and the core knows
+  bool dirty = false;    // is in the list of those to be flushed
+  bool blocked = false;  // waits until its channel can be written
+  bool stopped = false;  // the kernel says so, and the core knows
+  bool buried = false;   // is taken away at the end of the turn
+  std::vector<InHand> in_hand;
+  std::string launch_error;
+
+  Instant spawned_at, last_heard;
+  std::optional<Instant> frame_since;  // an unfinished frame was begun
+  std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
+  std::optional<ProcessSampler> sampler;
+  std::optional<ProcessSample> sample;  // the last one
+};
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,295 @@
+// Processes of workers, from spawn to burial. The core believes in a death only when WorkerExited
+// says so, so every path ends there, also that of a spawn that failed.
+#include "daemon/workers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <signal.h>
+
+#include "daemon/process/launch_outcome.hpp"
+#include "daemon/random.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// A channel ends a moment before its process's exit is told; so long its end is no fault.
+constexpr Duration kExitGrace = milliseconds(100);
+
+std::string end_text(const std::string& name, const Exit& exit) {
+  if (exit.code >= 0) return name + " ended with status " + std::to_string(exit.code);
+  const int number = -exit.code;
+  const char* abbreviation = ::sigabbrev_np(number);
+  return name + " was ended by signal " + std::to_string(number) +
+         (abbreviation == nullptr ? "" : " (SIG" + std::string(abbreviation) + ")") +
+         (exit.cause == ExitCause::OutOfMemory ? ": out of memory" : "") +
+         (exit.core_dumped ? ", core dumped" : "");
+}
+
+}  // namespace
+
+Workers::Workers(Services& services, ProcessPort& processes,
+                 std::vector<std::optional<Identity>> identities)
+    : services_(services), processes_(processes), identities_(std::move(identities)) {}
+Workers::~Workers() = default;
+
+Workers::Place& Workers::place_of(SlotId slot, ClassId worker_class) {
+  const auto view = services_.engine.pool().slot(slot);
+  const auto index = view ? view->index : slot.value;
+  auto name = services_.options_of(worker_class).name + "-" + std::to_string(index);
+  auto& place = places_[slot.value];
+  if (place.name != name) {
+    OutputBounds bounds;
+    bounds.bytes_max = services_.options().worker_output_bytes_max;
+    place = {std::move(name), worker_class, OutputRing(bounds)};
+  }
+  return place;
+}
+
+SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
+  const auto& options = services_.options_of(command.worker_class);
+  SpawnSpec spec;
+  spec.worker = command.worker;
+  spec.token = token;
+  spec.slot = place_of(command.slot, command.worker_class).name;
+  spec.command = options.command;
+  spec.environment = options.environment;
+  spec.types = options.types;
+  if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
+  spec.identity = identities_[command.worker_class.value];
+  return spec;
+}
+
+void Workers::carry(const command::Spawn& command) {
+  const auto token = random_u64();
+  const auto spec = spec_of(command, token);
+  auto started = processes_.spawn(spec);
+  if (!started) {
+    ++figures_.spawn_failures;
+    services_.log.error(spec.slot + ": " + started.error().text);
+    services_.engine.step(
+        event::WorkerExited{command.worker, ExitCause::SpawnFailed, started.error().code});
+    return;
+  }
+  auto worker = std::make_unique<WorkerProcess>(
+      std::move(*started), command.slot, command.worker_class, token, services_.engine.now());
+  watch(*worker);
+  workers_.emplace(command.worker.value, std::move(worker));
+}
+
+void Workers::watch(WorkerProcess& worker) {
+  auto& reactor = services_.reactor;
+  const auto start = [&](int fd, Reactor::Handler readable, Reactor::Handler writable = {}) {
+    auto made = reactor.watch(fd, std::move(readable), std::move(writable));
+    if (made) made->start_reading();
+    return made;
+  };
+  auto* it = &worker;
+  worker.exit_watch = start(worker.child.exit_notice.get(), [this, it] { on_exit(*it); });
+  worker.channel_watch = start(
+      worker.channel.fd(), [this, it] { read(*it); }, [this, it] { write(*it); });
+  worker.launch_watch = start(worker.child.launch_status.get(), [this, it] { read_launch(*it); });
+  worker.output_watch = start(worker.child.output.get(), [this, it] {
+    pump(*it, it->output, it->child.output, it->output_watch);
+  });
+  worker.errors_watch = start(worker.child.errors.get(), [this, it] {
+    pump(*it, it->errors, it->child.errors, it->errors_watch);
+  });
+  if (worker.exit_watch && worker.channel_watch) return;
+  services_.log.error(slot_name(worker.slot) +
+                      ": the kernel watches no more descriptors; raise fs.epoll.max_user_watches");
+  processes_.kill_tree(worker.id);
+}
+
+void Workers::read_launch(WorkerProcess& worker) {
+  if (!worker.child.launch_status) return;
+  auto outcome = launch_outcome(worker.child.launch_status.get());
+  if (outcome.state == LaunchState::Pending) return;
+  worker.launch_watch.reset();
+  worker.child.launch_status.reset();
+  if (outcome.state == LaunchState::Running) return;
+  ++figures_.spawn_failures;
+  worker.launch_error = std::move(outcome.error.text);
+  services_.log.error(slot_name(worker.slot) + ": " + worker.launch_error);
+}
+
+void Workers::on_exit(WorkerProcess& worker) {
+  if (worker.buried) return;
+  worker.buried = processes_.bury(worker.id, [&](const Exit& exit) {
+    drain(worker);
+    tell_exit(worker, exit);
+  });
+  if (worker.buried) buried_.push_back(worker.id);
+}
+
+// Takes at most what is there: a stranger who holds the other end must not hold us.
+void Workers::drain(WorkerProcess& worker) {
+  read_launch(worker);
+  auto waiting = bytes_waiting(worker.channel.fd());
+  while (waiting > 0 && !worker.broken) {
+    if (worker.channel.read(waiting) != FrameStream::Read::Some) break;
+    take_frames(worker);
+    waiting -= std::min(waiting, FrameStream::kReadBytesMax);
+  }
+  pump_what_is_there(worker, worker.output, worker.child.output.get());
+  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
+  worker.exit_watch.reset();
+  worker.channel_watch.reset();
+  worker.output_watch.reset();
+  worker.errors_watch.reset();
+  worker.channel.close();
+}
+
+void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
+  const bool launched = worker.launch_error.empty();
+  const auto cause = launched ? exit.cause : ExitCause::SpawnFailed;
+  const auto text = launched ? end_text(slot_name(worker.slot), exit) : worker.launch_error;
+  services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
+  const auto commands = services_.engine.step(event::WorkerExited{worker.id, cause, exit.code});
+  auto since = services_.engine.now();
+  for (const auto& held : worker.in_hand) since = std::min(since, held.assigned_at);
+  for (const auto& command : commands) {
+    RecordNumber number;
+    TaskId task;
+    WorkerId ended;
+    if (!ends_attempt(command, number, task, ended) || ended != worker.id) continue;
+    Attachment attachment;
+    attachment.body = Blob(ipc::bytes_of(text));
+    attachment.content = Content::Utf8;
+    attachment.texts = std::make_unique<TaskTexts>();
+    attachment.texts->output = output_since(worker, since);
+    services_.engine.attach(number, std::move(attachment));
+  }
+}
+
+void Workers::pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
+                   std::unique_ptr<Watch>& watch) {
+  auto& ring = place_of(worker.slot, worker.worker_class).ring;
+  const auto result = pump.pump(fd.get(), ring, services_.engine.now());
+  figures_.output_bytes += result.read;
+  if (!result.closed) return;
+  watch.reset();
+  fd.reset();
+}
+
+void Workers::pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd) {
+  if (fd < 0) return;
+  auto& ring = place_of(worker.slot, worker.worker_class).ring;
+  auto left = bytes_waiting(fd);
+  while (left > 0) {
+    const auto result = pump.pump(fd, ring, services_.engine.now(), left);
+    figures_.output_bytes += result.read;
+    if (result.read == 0 || result.closed) return;
+    left -= std::min(left, result.read);
+  }
+}
+
+std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Instant since) const {
+  constexpr std::size_t lines_max = 20;
+  std::vector<std::string> texts;
+  const auto* ring = output_of(worker.slot);
+  if (ring == nullptr) return texts;
+  for (auto& line : ring->lines(lines_max)) {
+    if (line.at >= since) texts.push_back(std::move(line.text));
+  }
+  return texts;
+}
+
+void Workers::carry(const command::EndWorker& command) {
+  const auto* worker = find(command.worker);
+  if (worker == nullptr) return;
+  services_.log.info(slot_name(worker->slot) + " (pid " + std::to_string(worker->child.pid) +
+                     ") gets " + (command.force == command::Force::Term ? "SIGTERM" : "SIGKILL") +
+                     ": " + std::string(name_of(command.cause)));
+  if (command.force == command::Force::Kill) {
+    processes_.kill_tree(command.worker);
+  } else if (auto sent = processes_.signal(command.worker, SIGTERM); !sent) {
+    services_.log.debug(slot_name(worker->slot) + ": " + sent.error().text);
+  }
+}
+
+void Workers::bury() {
+  for (const auto id : buried_) workers_.erase(id.value);
+  buried_.clear();
+}
+
+Instant Workers::due() const {
+  auto due = kNever;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->closed_at && !worker->broken) due = std::min(due, *worker->closed_at + kExitGrace);
+  }
+  return due;
+}
+
+void Workers::sweep() {
+  const auto now = services_.engine.now();
+  const auto timeout = services_.options().frame_timeout;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->buried) continue;
+    if (!worker->exit_watch) on_exit(*worker);
+    if (worker->buried || worker->broken) continue;
+    if (worker->closed_at && now - *worker->closed_at >= kExitGrace) {
+      worker->broken = true;
+      services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
+    } else if (worker->frame_since && now - *worker->frame_since > timeout) {
+      break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
+    }
+  }
+}
+
+// An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.
+void Workers::sample() {
+  const auto now = services_.engine.now();
+  const auto& options = services_.options();
+  for (const auto& [id, worker] : workers_) {
+    if (worker->buried || !worker->ready) continue;
+    const auto patience = worker->in_hand.empty() && !worker->stopped
+                              ? options.heartbeat_interval + options.sample_interval
+                              : options.sample_interval;
+    if (now - worker->last_heard < patience && worker->sample) continue;
+    if (!worker->sampler) {
+      auto opened = ProcessSampler::open(worker->child.pid);
+      if (!opened) continue;
+      worker->sampler = std::move(*opened);
+    }
+    worker->sample = worker->sampler->sample();
+    if (worker->sample) set_stopped(*worker, worker->sample->stopped());
+  }
+}
+
+void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
+  if (worker.stopped == stopped) return;
+  worker.stopped = stopped;
+  services_.log.warn(slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
+  services_.engine.step(event::WorkerStopped{worker.id, stopped});
+}
+
+void Workers::reap_orphans() {
+  const auto orphans = processes_.reap_orphans();
+  if (orphans.killed == 0) return;
+  services_.log.warn("killed " + std::to_string(orphans.killed) +
+                     " processes that workers had left behind");
+}
+
+std::string Workers::slot_name(SlotId slot) const {
+  const auto found = places_.find(slot.value);
+  return found == places_.end() ? "slot-" + std::to_string(slot.value) : found->second.name;
+}
+
+const OutputRing* Workers::output_of(SlotId slot) const {
+  const auto found = places_.find(slot.value);
+  return found == places_.end() ? nullptr : &found->second.ring;
+}
+
+const WorkerProcess* Workers::find(WorkerId worker) const {
+  const auto found = workers_.find(worker.value);
+  return found == workers_.end() || found->second->buried ? nullptr : found->second.get();
+}
+
+WorkerFigures Workers::figures() const {
+  auto figures = figures_;
+  figures.alive = workers_.size();
+  return figures;
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,112 @@
+// All workers: processes, channels, output; and the core's commands to them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+
+#include "daemon/services.hpp"
+#include "daemon/worker_process.hpp"
+#include "ipc/metas.hpp"
+
+namespace warmpool::daemon {
+
+struct WorkerFigures {
+  std::uint64_t alive = 0, spawn_failures = 0, protocol_errors = 0, output_bytes = 0;
+};
+
+// Order: flush() and bury() end each turn; sweep() and sample() come now and then.
+class Workers {
+ public:
+  // `identities` by class: whom its workers run as; none: the daemon's own user.
+  Workers(Services& services, ProcessPort& processes,
+          std::vector<std::optional<Identity>> identities);
+  ~Workers();
+
+  void carry(const command::Spawn& command);
+  void carry(const command::Assign& command);
+  void carry(const command::CancelAttempt& command);
+  void carry(const command::Recall& command);
+  void carry(const command::Retire& command);
+  void carry(const command::EndWorker& command);
+
+  using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
+  void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
+
+  void flush();
+  void bury();
+  // Deadlines of begun frames; channels that ended while the process lives.
+  void sweep();
+  // When sweep() has something to do that cannot wait for its turn; kNever if none.
+  Instant due() const;
+  // Looks at what is silent: stopped, or going on.
+  void sample();
+  void reap_orphans();
+
+  // "worker-0"; "slot-N" for one that never had a worker.
+  std::string slot_name(SlotId slot) const;
+  const OutputRing* output_of(SlotId slot) const;
+  const WorkerProcess* find(WorkerId worker) const;
+  WorkerFigures figures() const;
+
+ private:
+  using FrameHandler = void (Workers::*)(WorkerProcess&, const ipc::Frame&);
+  struct FrameRow {
+    ipc::Kind kind;
+    FrameHandler handler;
+  };
+  static const FrameRow kFrames[];
+  struct Place {
+    std::string name;
+    ClassId worker_class;
+    OutputRing ring;
+  };
+
+  // workers.cpp: processes
+  void watch(WorkerProcess& worker);
+  void read_launch(WorkerProcess& worker);
+  void on_exit(WorkerProcess& worker);
+  void drain(WorkerProcess& worker);
+  void tell_exit(WorkerProcess& worker, const Exit& exit);
+  void pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
+            std::unique_ptr<Watch>& watch);
+  void pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd);
+  Place& place_of(SlotId slot, ClassId worker_class);
+  SpawnSpec spec_of(const command::Spawn& command, std::uint64_t token);
+  void set_stopped(WorkerProcess& worker, bool stopped);
+
+  // worker_channel.cpp: frames
+  void read(WorkerProcess& worker);
+  void take_frames(WorkerProcess& worker);
+  void write(WorkerProcess& worker);
+  void channel_ended(WorkerProcess& worker);
+  void break_off(WorkerProcess& worker, int code, std::string_view text);
+  void on_hello(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_done(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_failed(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_beat(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_recalled(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
+  void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
+              std::string_view error);
+  void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
+  WorkerProcess* reachable(WorkerId worker);
+  template <class Meta>
+  ipc::Bytes encoded(const Meta& meta);
+  // Lines of its slot since `since`, at most 20.
+  std::vector<std::string> output_since(const WorkerProcess& worker, Instant since) const;
+
+  Services& services_;
+  ProcessPort& processes_;
+  std::vector<std::optional<Identity>> identities_;
+  ProgressHandler on_progress_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
+  std::map<std::uint16_t, Place> places_;  // by slot
+  std::vector<WorkerId> dirty_, buried_;
+  std::string meta_;  // kept for its memory
+  WorkerFigures figures_;
+};
+
+}  // namespace warmpool::daemon
