@@ -1,0 +1,121 @@
+// Idempotency keys: the same key is the same task, as long as stated.
+#include <gtest/gtest.h>
+
+#include "pool/key_table.hpp"
+#include "pool_driver.hpp"
+
+namespace warmpool::test {
+namespace {
+
+TaskSpec keyed(std::uint64_t key, std::uint64_t digest = 1) {
+  return {.key = IdempotencyKey{key, key * 77, digest}};
+}
+
+TEST(Keys, TheSameKeyIsTheSameTask) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId first = driver.submit(keyed(5));
+  const TaskId second = driver.submit(keyed(5));
+  EXPECT_EQ(first, second);
+  EXPECT_TRUE(driver.last<command::Accepted>()->duplicate);
+  EXPECT_EQ(driver.pool().counters().accepted, 1U);
+  EXPECT_EQ(driver.pool().counters().duplicates, 1U);
+}
+
+TEST(Keys, AnotherPayloadIsRefused) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.submit(keyed(5, 1));
+  EXPECT_FALSE(driver.submit(keyed(5, 2)));
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::KeyConflict);
+}
+
+TEST(Keys, ADuplicateIsAnsweredOnlyWhenTheFirstIsKept) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.auto_keep = false;
+  driver.step(event::Submit{ClientId{1}, RequestId{1}, keyed(5)});
+  driver.step(event::Submit{ClientId{2}, RequestId{1}, keyed(5)});
+  EXPECT_TRUE(driver.all<command::Accepted>().empty());
+  driver.keep_all();
+  EXPECT_EQ(driver.all<command::Accepted>().size(), 2U);
+}
+
+TEST(Keys, AreRememberedForAWhileAfterDone) {
+  Options options = default_options();
+  options.keys_age_max = minutes(10);
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  const TaskId first = driver.submit(keyed(5));
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>());
+  driver.pass(minutes(9));
+  EXPECT_EQ(driver.submit(keyed(5)), first);
+  driver.pass(minutes(2));
+  EXPECT_NE(driver.submit(keyed(5)), first);
+}
+
+TEST(Keys, AreRememberedUpToTheirNumber) {
+  Options options = default_options();
+  options.keys_max = 2;
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  std::vector<TaskId> tasks;
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    tasks.push_back(driver.submit(keyed(key)));
+    driver.tick();
+    driver.answer(*driver.last<command::Assign>());
+    driver.tick();
+  }
+  EXPECT_NE(driver.submit(keyed(1)), tasks[0]);
+  EXPECT_EQ(driver.submit(keyed(3)), tasks[2]);
+}
+
+TEST(Keys, OfCancelledTasksAreFree) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_type(0);
+  const TaskId first = driver.submit(keyed(5));
+  driver.turn(event::Cancel{ClientId{1}, RequestId{50}, first});
+  EXPECT_NE(driver.submit(keyed(5)), first);
+}
+
+TEST(Keys, OfDeadLettersStandForThem) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId dead = driver.submit(keyed(5));
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+  EXPECT_EQ(driver.submit(keyed(5)), dead);
+  driver.turn(event::RemoveDead{ClientId{1}, RequestId{50}, dead});
+  EXPECT_NE(driver.submit(keyed(5)), dead);
+}
+
+TEST(Keys, ANewOwnerKeepsTheTaskFromBeingDropped) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_type(0);
+  TaskSpec spec = keyed(5);
+  spec.cancel_on_disconnect = true;
+  const TaskId task = driver.submit(spec);
+  driver.step(event::Submit{ClientId{2}, RequestId{1}, spec});
+  driver.turn(event::ClientGone{ClientId{1}});
+  EXPECT_EQ(driver.state(task), TaskState::Ready);
+  driver.turn(event::ClientGone{ClientId{2}});
+  EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Cancelled);
+}
+
+TEST(Keys, ChainsOfOneHashHoldTogether) {
+  KeyTable keys;
+  for (std::uint64_t high = 1; high <= 5; ++high) keys.insert({high, 9, 0}, TaskId{high});
+  keys.erase({3, 9, 0}, TaskId{3});
+  keys.erase({5, 9, 0}, TaskId{5});
+  keys.erase({1, 9, 0}, TaskId{99});
+  EXPECT_FALSE(keys.find({3, 9, 0}));
+  EXPECT_FALSE(keys.find({5, 9, 0}));
+  EXPECT_EQ(keys.find({1, 9, 0})->task, TaskId{1});
+  EXPECT_EQ(keys.find({4, 9, 0})->task, TaskId{4});
+}
+
+}  // namespace
+}  // namespace warmpool::test

@@ -1,0 +1,105 @@
+// Options: every row has a sound default, and nonsense is refused by name.
+#include "pool/options.hpp"
+
+#include <gtest/gtest.h>
+
+namespace warmpool::test {
+namespace {
+
+TEST(Options, EveryDefaultIsInRangeAndReadsBack) {
+  Options options = default_options();
+  for (const auto& row : pool_option_rows()) {
+    const std::string text = option_text(options, row);
+    EXPECT_TRUE(set_option(options, row.name, text)) << row.name << " = " << text;
+    EXPECT_EQ(option_text(options, row), text) << row.name;
+    EXPECT_FALSE(row.help.empty()) << row.name;
+  }
+  ClassOptions of_class = default_class_options();
+  for (const auto& row : class_option_rows()) {
+    if (row.kind == OptionKind::Texts) continue;
+    EXPECT_TRUE(set_option(of_class, row.name, option_text(of_class, row))) << row.name;
+  }
+  EXPECT_TRUE(check_options(options));
+}
+
+TEST(Options, NamesAreUnique) {
+  for (const auto& row : pool_option_rows()) {
+    int times = 0;
+    for (const auto& other : pool_option_rows()) times += other.name == row.name;
+    EXPECT_EQ(times, 1) << row.name;
+  }
+}
+
+TEST(Options, TimesNeedAUnit) {
+  EXPECT_EQ(parse_duration("90s")->ns, seconds(90).ns);
+  EXPECT_EQ(parse_duration("1h30m")->ns, minutes(90).ns);
+  EXPECT_EQ(parse_duration("250us")->ns, microseconds(250).ns);
+  EXPECT_EQ(parse_duration("0")->ns, 0);
+  EXPECT_EQ(parse_duration("3660d")->ns, kDurationMax.ns);
+  for (const char* wrong :
+       {"", "5", "s", "5x", "-5s", "5 s", "3661d", "99999999999999999999s", "1.5s"}) {
+    EXPECT_FALSE(parse_duration(wrong)) << wrong;
+  }
+}
+
+TEST(Options, SizesTakeBothKindsOfUnits) {
+  EXPECT_EQ(*parse_bytes("512MiB"), 512ULL << 20);
+  EXPECT_EQ(*parse_bytes("1kB"), 1000U);
+  EXPECT_EQ(*parse_bytes("7"), 7U);
+  for (const char* wrong : {"", "MiB", "1TB", "-1", "1MiBx", "99999999999GiB"}) {
+    EXPECT_FALSE(parse_bytes(wrong)) << wrong;
+  }
+}
+
+TEST(Options, OutOfRangeNamesTheRange) {
+  Options options = default_options();
+  const auto set = set_option(options, "priority", "101");
+  ASSERT_FALSE(set);
+  EXPECT_NE(set.error().text.find("priority = '101'"), std::string::npos);
+  EXPECT_NE(set.error().text.find("0 to 100"), std::string::npos);
+}
+
+TEST(Options, UnknownNamesAndChoicesAreRefused) {
+  Options options = default_options();
+  EXPECT_FALSE(set_option(options, "nonsense", "1"));
+  EXPECT_FALSE(set_option(options, "log_level", "loud"));
+  EXPECT_FALSE(set_option(options, "log_level", ""));
+  EXPECT_TRUE(set_option(options, "log_level", "debug"));
+  ClassOptions of_class = default_class_options();
+  EXPECT_FALSE(set_option(of_class, "types_later", "maybe"));
+  EXPECT_TRUE(set_option(of_class, "types_later", "on"));
+  EXPECT_TRUE(of_class.types_later);
+}
+
+TEST(Options, DeadBeforeUnresponsiveIsRefused) {
+  Options options = default_options();
+  options.dead_after = seconds(10);
+  const auto checked = check_options(options);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().text.find("dead_after (10s)"), std::string::npos);
+}
+
+TEST(Options, ClassesNeedNameCommandAndASizeWithinItsLimits) {
+  ClassOptions options = default_class_options();
+  EXPECT_FALSE(check_options(options));
+  options.name = "a";
+  EXPECT_FALSE(check_options(options));
+  options.command = {"x"};
+  EXPECT_TRUE(check_options(options));
+  options.size = 51;
+  EXPECT_FALSE(check_options(options));
+  options.size = 20;
+  options.concurrency = 2;
+  EXPECT_FALSE(check_options(options)) << "credits below concurrency";
+}
+
+TEST(Options, DurationsPrintInTheirLargestWholeUnit) {
+  EXPECT_EQ(duration_text(seconds(90)), "90s");
+  EXPECT_EQ(duration_text(hours(24)), "1d");
+  EXPECT_EQ(duration_text(Duration{}), "0s");
+  EXPECT_EQ(bytes_text(64ULL << 20), "64MiB");
+  EXPECT_EQ(bytes_text(1000), "1000");
+}
+
+}  // namespace
+}  // namespace warmpool::test

@@ -1,0 +1,153 @@
+// A new life begins where the records of the old one end.
+#include <gtest/gtest.h>
+
+#include "pool_driver.hpp"
+
+namespace warmpool::test {
+namespace {
+
+// The records of one life, read by the next.
+class NextLife {
+ public:
+  explicit NextLife(const PoolDriver& old, std::size_t lost = 0) : pool_(genesis(old)) {
+    ClassOptions options = default_class_options();
+    options.name = "worker";
+    options.command = {"worker"};
+    options.size = 1;
+    options.size_min = 0;
+    pool_.step(old.now, event::ClassDeclared{ClassId{0}, options}, log);
+    pool_.step(old.now, event::TypeDeclared{.type = TypeId{0}, .count = 1}, log);
+    const auto kept = old.all<command::Persist>();
+    for (std::size_t i = 0; i + lost < kept.size(); ++i) pool_.replay(kept[i].record);
+    pool_.finish_replay(old.now, log);
+    keep();
+  }
+
+  void keep() {
+    std::optional<RecordNumber> last;
+    for (const auto& command : log) {
+      if (const auto* each = std::get_if<command::Persist>(&command)) last = each->number;
+    }
+    if (last) pool_.step(Instant{pool_.snapshot().now}, event::Persisted{*last}, log);
+  }
+
+  Pool& pool() { return pool_; }
+  Commands log;
+
+ private:
+  static Genesis genesis(const PoolDriver& old) {
+    Genesis made;
+    made.life = 2;
+    made.now = old.now;
+    made.wall = WallTime{old.now.ns + seconds(1'700'000'000).ns};
+    return made;
+  }
+  Pool pool_;
+};
+
+TEST(Replay, WaitingDelayedHeldAndDeadComeBack) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId dead = driver.submit({.retries = 0});
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>(), Outcome::Failed);
+  const TaskId held = driver.submit();
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>(), Outcome::Held);
+  const TaskId delayed = driver.submit({.delay = hours(1)});
+  const TaskId ready = driver.submit({.priority = 3});
+  NextLife next(driver);
+  EXPECT_EQ(next.pool().task(dead)->state, TaskState::Dead);
+  EXPECT_EQ(next.pool().task(held)->state, TaskState::Held);
+  EXPECT_EQ(next.pool().task(delayed)->state, TaskState::Delayed);
+  EXPECT_EQ(next.pool().task(ready)->state, TaskState::Ready);
+  EXPECT_EQ(next.pool().task(ready)->priority, 3);
+}
+
+TEST(Replay, RunningAttemptsAreClosedAsInterruptions) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  NextLife next(driver);
+  EXPECT_EQ(next.pool().task(task)->used.interruptions, 1);
+  EXPECT_EQ(next.pool().task(task)->used.crashes, 0);
+  EXPECT_EQ(next.pool().task(task)->state, TaskState::Ready);
+}
+
+TEST(Replay, AnInterruptionTooManyIsADeadLetter) {
+  Options options = default_options();
+  options.interruptions_max = 0;
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  driver.submit();
+  driver.tick();
+  Genesis made;
+  made.life = 2;
+  made.now = driver.now;
+  made.options = options;
+  Pool pool(made);
+  Commands log;
+  pool.step(made.now, event::TypeDeclared{.type = TypeId{0}}, log);
+  for (const auto& kept : driver.all<command::Persist>()) pool.replay(kept.record);
+  pool.finish_replay(made.now, log);
+  EXPECT_EQ(pool.queue().dead_letters, 1U);
+}
+
+TEST(Replay, LosingTheStartRecordOnlyForgetsTheInterruption) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  NextLife next(driver, 1);
+  EXPECT_EQ(next.pool().task(task)->used.interruptions, 0);
+  EXPECT_EQ(next.pool().task(task)->state, TaskState::Ready);
+}
+
+TEST(Replay, ApplyingTwiceChangesNothing) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>(), Outcome::Failed);
+  Genesis made;
+  made.life = 2;
+  made.now = driver.now;
+  Pool pool(made);
+  Commands log;
+  pool.step(made.now, event::TypeDeclared{.type = TypeId{0}}, log);
+  for (const auto& kept : driver.all<command::Persist>()) {
+    pool.replay(kept.record);
+    pool.replay(kept.record);
+  }
+  pool.finish_replay(made.now, log);
+  EXPECT_EQ(pool.task(task)->used.failures, 1);
+  EXPECT_EQ(pool.counters().accepted, 1U);
+}
+
+TEST(Replay, NewTasksOfANewLifeHaveNewIds) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId old = driver.submit();
+  NextLife next(driver);
+  next.log.clear();
+  next.pool().step(driver.now, event::Submit{ClientId{1}, RequestId{1}, {}}, next.log);
+  next.keep();
+  for (const auto& command : next.log) {
+    if (const auto* each = std::get_if<command::Accepted>(&command)) {
+      EXPECT_GT(each->task, old);
+      EXPECT_EQ(each->task.value >> 40, 2U);
+    }
+  }
+}
+
+TEST(Replay, PausesComeBack) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.turn(event::PauseType{ClientId{1}, RequestId{1}, TypeId{0}, true});
+  NextLife next(driver);
+  EXPECT_TRUE(next.pool().snapshot().types[0].paused);
+}
+
+}  // namespace
+}  // namespace warmpool::test
