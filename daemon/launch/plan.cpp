@@ -36,10 +36,11 @@ bool whole(const char* text, long long minimum, long long maximum, T& out) {
 // Calls take(n) for each number of "1,2,3"; an empty text has none.
 template <class Take>
 bool each(const char* text, long long maximum, Take take) {
-  while (*text != '\0') {
-    const char end = std::strchr(text, ',') != nullptr ? ',' : '\0';
+  bool more = *text != '\0';
+  while (more) {
+    more = std::strchr(text, ',') != nullptr;
     long long value = 0;
-    if (!number(text, end, 0, maximum, value) || !take(value)) return false;
+    if (!number(text, more ? ',' : '\0', 0, maximum, value) || !take(value)) return false;
   }
   return true;
 }

@@ -85,7 +85,8 @@ class ProcessPort {
   //   launcher has begun is told by Child::launch_status, followed by the exit.
   virtual Result<Child> spawn(const SpawnSpec& spec) = 0;
 
-  // To the worker's process alone. Errors: ESRCH when it is dead; EPERM.
+  // To the worker's process alone; one that is dead and not yet buried takes it silently.
+  // Errors: errno (EPERM, EINVAL).
   virtual Result<void> signal(WorkerId worker, int number) = 0;
 
   // SIGKILL to the worker and all that descends from it: its cgroup if it has one, its group, and
@@ -93,7 +94,8 @@ class ProcessPort {
   // exit_notice.
   virtual TreeEnd kill_tree(WorkerId worker) = 0;
 
-  // How it died; none while it lives. Leaves it a zombie, so that its pid and group stay its own.
+  // How it died; none while it lives. Code 255 where somebody else in this process waited for it
+  // and it cannot be known. Leaves it a zombie, so that its pid and group stay its own.
   virtual std::optional<Exit> inspect(WorkerId worker) = 0;
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
@@ -108,7 +110,8 @@ class ProcessPort {
   //      errors, never to the end of the stream (a stranger may hold the other end), closes them,
   //      and tells the core WorkerExited;
   //   4. reap: the zombie, its pidfd and its cgroup; the worker is unknown from here on.
-  // Returns false, having done nothing, when the worker is still alive.
+  // Returns false, having done nothing, when the worker is still alive, or is dead and held by a
+  // debugger or strace: exit_notice is readable then, and it is to be tried again at SIGCHLD.
   bool bury(WorkerId worker, const std::function<void(const Exit&)>& drain);
 
  protected:

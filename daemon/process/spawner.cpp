@@ -21,7 +21,7 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr int kLowestNumber = 16;
+constexpr int kLowestNumber = launch::kStatusNumber + 1;
 
 Error failed(const SpawnSpec& spec, int code, const std::string& what) {
   std::string text = "cannot start " + spec.slot + ": " + what + ": " + strerrordesc_np(code);

@@ -1,0 +1,208 @@
+// What a worker finds when its program begins: descriptors, environment, session, rights.
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+
+#include "daemon/process/environment.hpp"
+#include "tests/daemon/process_fixture.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ChildTest : public ProcessTest {};
+
+// Those that exist once the listing itself is closed.
+const char* const kListDescriptors =
+    "import os\n"
+    "names = os.listdir('/proc/self/fd')\n"
+    "print(sorted(int(n) for n in names if os.path.lexists('/proc/self/fd/' + n)))";
+
+TEST_F(ChildTest, HasItsThreeStreamsAndTheChannelAndNothingElse) {
+  const ipc::UniqueFd leaky(open("/etc/passwd", O_RDONLY));  // as a library of the daemon may
+  const ipc::UniqueFd high(fcntl(leaky.get(), F_DUPFD, 600));
+  ASSERT_TRUE(high);
+  EXPECT_EQ(output_of(python(kListDescriptors)), "[0, 1, 2, 3]\n");
+}
+
+TEST_F(ChildTest, HasTheSameDescriptorsWhereCloseRangeIsMissing) {
+  if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "strace is not installed";
+  // -D: the traced process stays our child, as the launcher expects; the tracer is a child of its
+  // own.
+  const std::string trace = directory_.path() + "/trace";
+  const std::string traced = directory_.file(
+      "traced-launch",
+      "#!/bin/sh\nexec /usr/bin/strace -D -qq -o " + trace +
+          " -e trace=close_range -e inject=close_range:error=ENOSYS " + launcher() + " \"$@\"\n",
+      0755);
+  start_port(CgroupUse::Never, traced);
+  const ipc::UniqueFd leaky(open("/etc/passwd", O_RDONLY));
+  const ipc::UniqueFd high(fcntl(leaky.get(), F_DUPFD, 600));
+  const Child child = spawn(python(kListDescriptors));
+  const std::string descriptors = read_line(child.output.get());
+  const std::string refused = read_all(child.errors.get(), 0);
+  if (refused.find("ptrace") != std::string::npos) GTEST_SKIP() << "no tracing here: " << refused;
+  EXPECT_EQ(descriptors, "[0, 1, 2, 3]") << refused;
+  ASSERT_TRUE(wait_readable(child.exit_notice.get()));
+  // The tracer is told of the death first.
+  EXPECT_TRUE(eventually([&] { return port_->bury(child.worker, [](const Exit&) {}); }));
+  const ipc::UniqueFd log(open(trace.c_str(), O_RDONLY));
+  EXPECT_THAT(read_all(log.get()), HasSubstr("ENOSYS"));
+}
+
+TEST_F(ChildTest, ChannelIsAStreamSocketBothWays) {
+  const Child child = spawn(python(
+      "import os, socket\n"
+      "s = socket.socket(fileno=int(os.environ['WARMPOOL_CHANNEL']))\n"
+      "assert s.getblocking() and s.type == socket.SOCK_STREAM and s.family == socket.AF_UNIX\n"
+      "s.sendall(s.recv(100).upper())"));
+  ASSERT_EQ(write(child.channel.get(), "hello\n", 6), 6);
+  EXPECT_EQ(read_line(child.channel.get()), "HELLO");
+  EXPECT_EQ(wait_burial(child).code, 0);
+}
+
+TEST_F(ChildTest, InputIsEmpty) {
+  EXPECT_EQ(output_of(shell("cat; readlink /proc/self/fd/0")), "/dev/null\n");
+}
+
+TEST_F(ChildTest, SeesNoSecretOfTheDaemon) {
+  setenv("PLANTED_SECRET", "planted-secret-value", 1);
+  setenv("LC_TIME", "C.UTF-8", 1);
+  const std::string seen = output_of(spec({"/usr/bin/env"}));
+  unsetenv("PLANTED_SECRET");
+  unsetenv("LC_TIME");
+  EXPECT_THAT(seen, Not(HasSubstr("planted-secret")));
+  EXPECT_THAT(seen, HasSubstr("LC_TIME=C.UTF-8\n"));
+  EXPECT_THAT(seen, HasSubstr("PATH="));
+}
+
+TEST_F(ChildTest, FindsWhatItsSlotAndClassSay) {
+  SpawnSpec what = spec({"/usr/bin/env"});
+  what.environment = {"COLOUR=blue", "WARMPOOL_TOKEN=forged"};
+  const std::string seen = output_of(what);
+  EXPECT_THAT(seen, HasSubstr("COLOUR=blue\n"));
+  EXPECT_THAT(seen, HasSubstr("WARMPOOL_CHANNEL=3\n"));
+  EXPECT_THAT(seen, HasSubstr("WARMPOOL_WORKER=" + std::to_string(what.worker.value) + "\n"));
+  EXPECT_THAT(seen, HasSubstr("WARMPOOL_TOKEN=77\n"));
+  EXPECT_THAT(seen, Not(HasSubstr("forged")));
+  EXPECT_THAT(seen, HasSubstr("WARMPOOL_SLOT=worker-0\n"));
+  EXPECT_THAT(seen, HasSubstr("WARMPOOL_MARK=" + mark_.of(what.worker) + "\n"));
+  EXPECT_THAT(seen, HasSubstr("SUPPORTED_TASK_TYPES=echo,file.*\n"));
+  EXPECT_THAT(seen, HasSubstr("WORKER_ID=worker-0\n"));
+  EXPECT_THAT(seen, HasSubstr("WORKER_HOSTNAME="));
+}
+
+TEST_F(ChildTest, LeadsASessionOfItsOwn) {
+  const Child child = spawn(shell("cut -d' ' -f1,5,6 /proc/$$/stat"));
+  const std::string pid = std::to_string(child.pid);
+  EXPECT_EQ(read_line(child.output.get()), pid + " " + pid + " " + pid);
+  wait_burial(child);
+}
+
+TEST_F(ChildTest, StartsInItsDirectoryWithItsMask) {
+  SpawnSpec what = shell("pwd; umask; touch made");
+  what.working_directory = directory_.path();
+  EXPECT_EQ(output_of(what), directory_.path() + "\n0077\n");
+  struct stat status {};
+  ASSERT_EQ(stat((directory_.path() + "/made").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_F(ChildTest, MayNotGainPrivilegesNorLeaveACore) {
+  EXPECT_EQ(output_of(shell("grep NoNewPrivs /proc/self/status; ulimit -Hc; ulimit -Sn")),
+            "NoNewPrivs:\t1\n0\n1024\n");
+}
+
+TEST_F(ChildTest, RunsWithTheLimitsNiceAndCpusGiven) {
+  SpawnSpec what = shell("ulimit -n; nice; grep Cpus_allowed_list /proc/self/status");
+  what.limits = {{RLIMIT_NOFILE, 99, 99}};
+  what.nice = 7;
+  what.cpus = {0};
+  EXPECT_EQ(output_of(what), "99\n7\nCpus_allowed_list:\t0\n");
+}
+
+TEST_F(ChildTest, IgnoresAndBlocksNoSignalOfTheDaemons) {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t blocked, old;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  sigprocmask(SIG_BLOCK, &blocked, &old);
+  const std::string seen =
+      output_of(spec({"/bin/grep", "-E", "SigBlk|SigIgn", "/proc/self/status"}));
+  sigprocmask(SIG_SETMASK, &old, nullptr);
+  std::signal(SIGPIPE, SIG_DFL);
+  // 32 and 33 are glibc's own: its posix_spawn ignores them, and its programs set them again.
+  EXPECT_EQ(seen, "SigBlk:\t0000000000000000\nSigIgn:\t0000000180000000\n");
+}
+
+TEST_F(ChildTest, BecomesItsUserForGood) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root becomes another user";
+  auto nobody = find_identity("nobody");
+  ASSERT_TRUE(nobody) << nobody.error().text;
+  SpawnSpec what = python(
+      "import os\n"
+      "print(os.getresuid() == (65534,) * 3, os.getresgid() == (65534,) * 3, os.getgroups())\n"
+      "print(os.environ['USER'], os.environ['LOGNAME'])\n"
+      "try:\n  os.setuid(0)\nexcept PermissionError:\n  print('stays')\n"
+      "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')])");
+  what.identity = *nobody;
+  EXPECT_EQ(output_of(what), "True True [65534]\nnobody nobody\nstays\n['0000000000000000']\n");
+}
+
+TEST_F(ChildTest, DaemonsEndsAreCloseOnExecAndDoNotBlock) {
+  const Child child = spawn(spec({"/bin/sleep", "1000"}));
+  for (const int fd : {child.exit_notice.get(), child.launch_status.get(), child.channel.get(),
+                       child.output.get(), child.errors.get()}) {
+    EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  }
+  for (const int fd :
+       {child.launch_status.get(), child.channel.get(), child.output.get(), child.errors.get()}) {
+    EXPECT_TRUE(fcntl(fd, F_GETFL) & O_NONBLOCK);
+  }
+  port_->kill_tree(child.worker);
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+}
+
+TEST(Environment, AllowsFewNames) {
+  for (const auto* name :
+       {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL"}) {
+    EXPECT_TRUE(is_inherited(name)) << name;
+  }
+  for (const auto* name : {"PATHX", "LD_PRELOAD", "LD_LIBRARY_PATH", "AWS_SECRET_ACCESS_KEY",
+                           "WARMPOOL_MARK", "NOTIFY_SOCKET", "PYTHONPATH", "LCX", ""}) {
+    EXPECT_FALSE(is_inherited(name)) << name;
+  }
+}
+
+TEST(Environment, LaterSettingWinsAndEachNameIsThereOnce) {
+  SpawnSpec spec;
+  spec.slot = "worker-1";
+  spec.environment = {"PATH=/class", "A=1", "A=2"};
+  spec.identity = Identity{"joe", "/home/joe", "/bin/sh", 7, 7, {7}};
+  const std::vector<std::string> of_daemon{"PATH=/daemon", "HOME=/root", "SECRET=1", "broken"};
+  const auto built = build_environment(of_daemon, spec, 3, "mark", "host");
+  ASSERT_TRUE(built);
+  EXPECT_THAT(*built, Contains("PATH=/class").Times(1));
+  EXPECT_THAT(*built, Not(Contains("PATH=/daemon")));
+  EXPECT_THAT(*built, Contains("A=2"));
+  EXPECT_THAT(*built, Not(Contains("A=1")));
+  EXPECT_THAT(*built, Contains("HOME=/home/joe"));
+  EXPECT_THAT(*built, Not(Contains(HasSubstr("SECRET"))));
+  EXPECT_EQ(built->size(), 14U);
+}
+
+TEST(Environment, HasAPathThoughTheDaemonHasNone) {
+  const auto built = build_environment({}, SpawnSpec{}, 3, "mark", "host");
+  ASSERT_TRUE(built);
+  EXPECT_THAT(*built, Contains("PATH=/usr/local/bin:/usr/bin:/bin"));
+}
+
+}  // namespace
+}  // namespace warmpool::daemon

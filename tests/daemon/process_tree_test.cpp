@@ -1,0 +1,244 @@
+// What a worker leaves behind: killed with it, without waiting for it, and never mistaken for a
+// worker.
+#include "daemon/process/process_tree.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+
+#include "daemon/process/cgroup_leaf.hpp"
+#include "daemon/process/process_sampler.hpp"
+#include "tests/daemon/process_fixture.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+pid_t number_of(const std::string& line) {
+  return line.empty() ? 0 : static_cast<pid_t>(std::stol(line));
+}
+
+// Each test with cgroups where this machine has them, and without.
+class Tree : public ProcessTest, public ::testing::WithParamInterface<CgroupUse> {
+ protected:
+  void SetUp() override {
+    ProcessTest::SetUp();
+    start_port(GetParam());
+  }
+  // Dead and no longer adopted by us.
+  bool gone(pid_t pid) {
+    return eventually([&] {
+      port_->reap_orphans();
+      return kill(pid, 0) != 0 && errno == ESRCH;
+    });
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutCgroups, Tree,
+                         ::testing::Values(CgroupUse::Never, CgroupUse::IfPossible),
+                         [](const auto& use) {
+                           return use.param == CgroupUse::Never ? "Without" : "With";
+                         });
+
+TEST_P(Tree, GrandchildInASessionOfItsOwnHoldsNothingUp) {
+  // It keeps stdout, stderr and the channel open, and never ends by itself.
+  const Child child = spawn(shell("setsid sh -c 'echo $$; exec sleep 1000' & read x <&3; exit 4"));
+  const pid_t grandchild = number_of(read_line(child.output.get()));
+  ASSERT_GT(grandchild, 0);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  ASSERT_TRUE(wait_readable(child.exit_notice.get()));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(port_->bury(child.worker, [](const Exit& exit) { EXPECT_EQ(exit.code, 4); }));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  EXPECT_LT(took, std::chrono::seconds(1));  // measured 0.2 ms; it would be 1,000 s
+  EXPECT_TRUE(gone(grandchild));
+}
+
+TEST_P(Tree, KillEndsTheWholeTreeOfALivingWorker) {
+  const Child child = spawn(shell(
+      "sh -c 'echo $$; setsid sh -c \"echo \\$\\$; exec sleep 1000\"; sleep 1000' & sleep 1000"));
+  const pid_t first = number_of(read_line(child.output.get()));
+  const pid_t second = number_of(read_line(child.output.get()));
+  ASSERT_GT(first, 0);
+  ASSERT_GT(second, 0);
+  port_->kill_tree(child.worker);
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+  EXPECT_TRUE(gone(first));
+  EXPECT_TRUE(gone(second));
+}
+
+TEST_P(Tree, StoppedWorkerIsKilled) {
+  const Child child = spawn(shell("echo up; kill -STOP $$"));
+  EXPECT_EQ(read_line(child.output.get()), "up");
+  ASSERT_TRUE(eventually([&] {
+    const auto sampler = ProcessSampler::open(child.pid);
+    return sampler && sampler->sample()->stopped();
+  }));
+  port_->kill_tree(child.worker);
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+}
+
+TEST_P(Tree, WorkerThatIgnoresEverythingIsKilled) {
+  const Child child = spawn(shell("trap '' TERM INT HUP QUIT; echo up; while :; do sleep 1; done"));
+  EXPECT_EQ(read_line(child.output.get()), "up");
+  ASSERT_TRUE(port_->signal(child.worker, SIGTERM));
+  EXPECT_FALSE(port_->inspect(child.worker).has_value());
+  port_->kill_tree(child.worker);
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+}
+
+TEST_P(Tree, OrphanIsAdoptedAndReapedAndTheWorkerLivesOn) {
+  const Child child = spawn(shell("(setsid sh -c 'echo $$; exit 3' &) ; read x <&3; exit 6"));
+  const pid_t orphan = number_of(read_line(child.output.get()));
+  ASSERT_GT(orphan, 0);
+  EXPECT_TRUE(gone(orphan));
+  EXPECT_FALSE(port_->inspect(child.worker).has_value());
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  EXPECT_EQ(wait_burial(child).code, 6);
+}
+
+TEST_P(Tree, OrphanOfALivingWorkerIsLeftAlone) {
+  const Child child = spawn(shell("(setsid sh -c 'echo $$; exec sleep 1000' &) ; read x <&3"));
+  const pid_t orphan = number_of(read_line(child.output.get()));
+  ASSERT_TRUE(eventually([&] {
+    const auto children = children_of(getpid());
+    return std::ranges::find(children, orphan) != children.end();
+  }));
+  EXPECT_EQ(port_->reap_orphans().killed, 0U);
+  EXPECT_TRUE(is_alive(orphan));
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(gone(orphan));
+}
+
+TEST_P(Tree, OneWorkersDeathSparesTheOthersTree) {
+  const Child other = spawn(shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000"));
+  const pid_t spared = number_of(read_line(other.output.get()));
+  const Child child = spawn(shell("exit 0"));
+  EXPECT_EQ(wait_burial(child).code, 0);
+  EXPECT_TRUE(is_alive(spared));
+  EXPECT_TRUE(is_alive(other.pid));
+  port_->kill_tree(other.worker);
+  wait_burial(other);
+  EXPECT_TRUE(gone(spared));
+}
+
+TEST_P(Tree, DeadWorkersAreNotReapedWithTheOrphans) {
+  const Child child = spawn(shell("exit 11"));
+  ASSERT_TRUE(wait_readable(child.exit_notice.get()));
+  EXPECT_EQ(port_->reap_orphans().reaped, 0U);
+  EXPECT_EQ(wait_burial(child).code, 11);
+}
+
+TEST_P(Tree, DescendantThatWipedItsEnvironmentDiesWithItsGroupOrSession) {
+  const Child child =
+      spawn(shell("env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000' & read x <&3"));
+  const pid_t wiped = number_of(read_line(child.output.get()));
+  ASSERT_GT(wiped, 0);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(gone(wiped));
+}
+
+// Each of 8 loops forks children into sessions of their own as fast as it can, until killed.
+TEST_P(Tree, ForkStormEnds) {
+  const Child child =
+      spawn(python("import os, sys\n"
+                   "def storm():\n"
+                   "  for i in range(100000):\n"
+                   "    if os.fork() == 0:\n"
+                   "      os.setsid()\n"
+                   "      if os.fork() == 0: os.execv('/bin/sleep', ['sleep', '1000'])\n"
+                   "      os._exit(0)\n"
+                   "    os.wait()\n"
+                   "for i in range(8):\n"
+                   "  if os.fork() == 0: os.setsid(); storm(); os._exit(0)\n"
+                   "print('up', flush=True)\n"
+                   "while True: os.wait()"));
+  ASSERT_EQ(read_line(child.output.get()), "up");
+  ASSERT_TRUE(eventually([&] { return children_of(getpid()).size() > 50; }));
+  port_->kill_tree(child.worker);
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+  EXPECT_TRUE(eventually([&] {
+    port_->reap_orphans();
+    return children_of(getpid()).empty();
+  }));
+}
+
+TEST_P(Tree, EndOfThePortEndsEverything) {
+  const Child child = spawn(shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000"));
+  const pid_t grandchild = number_of(read_line(child.output.get()));
+  port_.reset();
+  EXPECT_FALSE(is_alive(child.pid));
+  EXPECT_TRUE(eventually([&] { return !is_alive(grandchild); }));
+  while (waitpid(-1, nullptr, 0) > 0) {
+  }
+}
+
+class Cgroups : public ProcessTest {
+ protected:
+  void SetUp() override {
+    ProcessTest::SetUp();
+    const auto probe = CgroupLife::make(mark_);
+    if (!probe) GTEST_SKIP() << "no cgroup v2 can be made here (own: '" << own_cgroup() << "')";
+    probe->remove();
+    start_port(CgroupUse::IfPossible);
+  }
+  std::string life_path() const {
+    return own_cgroup() + "/warmpool-" + mark_.place + "-" + mark_.life;
+  }
+};
+
+TEST_F(Cgroups, WorkerHasALeafThatGoesWithIt) {
+  const Child child = spawn(shell("cat /proc/self/cgroup; read x <&3"));
+  const std::string leaf = life_path() + "/" + std::to_string(child.worker.value);
+  EXPECT_TRUE(std::filesystem::is_directory(leaf));
+  std::string seen;
+  for (std::string line; !(line = read_line(child.output.get(), 200)).empty();) seen += line + "\n";
+  EXPECT_THAT(seen, ::testing::HasSubstr("0::"));
+  EXPECT_THAT(seen, ::testing::HasSubstr(mark_.life + "/" + std::to_string(child.worker.value)));
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_FALSE(std::filesystem::exists(leaf));
+  port_.reset();
+  EXPECT_FALSE(std::filesystem::exists(life_path()));
+}
+
+TEST_F(Cgroups, OrphanWithoutMarkAndSessionDiesToo) {
+  const Child child = spawn(
+      shell("(env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 1000' &) ; read x <&3"));
+  const pid_t wiped = number_of(read_line(child.output.get()));
+  ASSERT_GT(wiped, 0);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(eventually([&] { return !is_alive(wiped); }));
+  port_->reap_orphans();
+}
+
+TEST_F(Cgroups, LeafOfAnEarlierLifeIsEndedAndRemoved) {
+  const Child child = spawn(spec({"/bin/sleep", "1000"}));
+  auto next = make_life_mark(directory_.path());
+  ASSERT_TRUE(next);
+  const auto swept = sweep_earlier_lives(*next, seconds(20));
+  ASSERT_TRUE(swept) << swept.error().text;
+  EXPECT_EQ(swept->cgroups_removed, 1U);
+  EXPECT_FALSE(std::filesystem::exists(life_path()));
+  EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+}
+
+TEST(CgroupLeaf, CountsKillsForMemory) {
+  const TemporaryDirectory directory;
+  const CgroupLeaf leaf(directory.path());
+  EXPECT_EQ(leaf.oom_kills(), 0U);
+  directory.file("memory.events", "low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 0\n",
+                 0644);
+  EXPECT_EQ(leaf.oom_kills(), 3U);
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
