@@ -35,9 +35,9 @@ Header run(Kind kind, Content content = Content::Bytes, std::uint16_t type = 0) 
   return header;
 }
 
-WelcomeMeta welcome() {
+WelcomeMeta welcome(std::uint64_t features) {
   return {.version = 1,
-          .features = feature::kAll,
+          .features = features,
           .frame_bytes_max = 17'825'792,
           .payload_bytes_max = 16'777'216,
           .in_flight_max = 65'536,
@@ -56,8 +56,10 @@ void add_greetings(List& list) {
                               .features = feature::kAll,
                               .name = "warmpool-worker",
                               .pid = 4712}));
-  from_daemon(list, Party::Client, "welcome", {.kind = Kind::Welcome}, encoded(welcome()));
-  from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome}, encoded(welcome()));
+  from_daemon(list, Party::Client, "welcome", {.kind = Kind::Welcome},
+              encoded(welcome(feature::kProgress)));
+  from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome},
+              encoded(welcome(feature::kAll)));
   from_daemon(list, Party::Client, "error", {.kind = Kind::Error},
               encoded(ErrorMeta{501, "frame beat: it has no payload"}));
   to_daemon(list, Party::Client, "ping", {.kind = Kind::Ping, .token = 99});
