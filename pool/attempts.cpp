@@ -33,6 +33,13 @@ End ordered_end(const Held& held, WorkerId worker, std::int32_t code) {
       .cause = held.ending, .charge = charge, .retry_after = {}, .code = code, .worker = worker};
 }
 
+// A cancel that came while the attempt was ending for another reason wins.
+End cancelled_end(const Task& task, WorkerId worker, std::int32_t code) {
+  const EndCause cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
+  return End{
+      .cause = cause, .charge = Charge::Nothing, .retry_after = {}, .code = code, .worker = worker};
+}
+
 constexpr std::uint32_t kRunsKnown = 8;
 
 }  // namespace
@@ -288,7 +295,9 @@ void Core::bury_hand(Slot& slot, WorkerId worker, ExitCause cause, std::int32_t 
     Task& task = tasks[held.task];
     mark_rung(task.id, held.rung);
     if (held.is_ending()) {
-      end_attempt(held.task, ordered_end(held, worker, code));
+      End end = ordered_end(held, worker, code);
+      if (task.cancelling) end = cancelled_end(task, worker, code);
+      end_attempt(held.task, end);
     } else if (cause == ExitCause::Shutdown) {
       return_task(held.task, EndCause::Interrupted, worker, code, false);
     } else if (ordered || task.cancelling) {

@@ -253,6 +253,18 @@ TEST(Attempts, CancelThatComesTooLateIsRefused) {
   EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Done);
 }
 
+TEST(Attempts, CancelOfOneThatIsEndingForItsTimeoutWins) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.timeout = seconds(10)});
+  driver.tick();
+  driver.pass(seconds(11));
+  driver.turn(event::Cancel{ClientId{1}, RequestId{80}, task});
+  driver.kill_worker(driver.worker(0));
+  ASSERT_TRUE(driver.last<command::Cancelled>());
+  EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Cancelled);
+}
+
 TEST(Attempts, CancelOfAnUnstartedOneHarmsNobodyBeforeIt) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
