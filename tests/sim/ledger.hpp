@@ -25,11 +25,11 @@ struct SeenTask {
   RecordNumber settle_record{};  // of the last verdict
   record::Settled verdict{};
   bool accept_kept = false, promised = false;  // promised: a client was told that it is accepted
-  bool suspect = false, announced = false, returned = false, started_kept = false;
+  bool suspect = false, revived = false, announced = false, returned = false, started_kept = false;
   bool cancel_asked = false;   // by a request, in this round
   bool dropped = false;        // its owner left and wanted that to cancel it
   bool vanished = false;       // lost with the daemon, rightly: not durable
-  ClientId owner{};
+  ClientId owner{}, submitter{};
   std::uint32_t starts = 0, free_ends = 0, life_ends = 0;  // of the round
   Instant settled_at{};
 };
@@ -40,7 +40,7 @@ struct HeldAttempt {
   TypeId type{};
   Duration timeout{};
   Instant assigned_at{}, started_at{};
-  bool started = false, recall_ordered = false, recall_denied = false, cancel_ordered = false;
+  bool started = false, recall_ordered = false, cancel_ordered = false;
   bool alone = false;  // ran as a suspect
   EndCause cancel_cause{};
   Instant cancel_at{};
@@ -57,9 +57,13 @@ struct SeenWorker {
   std::uint8_t credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
-  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, term_at{}, empty_since{};
+  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, term_at{}, empty_since{};
   std::vector<HeldAttempt> hand{};
 
+  // Ended by force because its place is not wanted any more.
+  bool unwanted() const {
+    return (term_ordered || kill_ordered) && end_cause == ExitCause::Requested;
+  }
   bool assignable() const { return live && ready && !retired && !term_ordered && !kill_ordered; }
 };
 

@@ -34,7 +34,9 @@ class Oracle {
   // At the end of the liveness phase, when nothing is left to do.
   void check_settled(const Pool& pool) const;
   void check_stopped(Instant asked, Instant now, std::uint64_t lost) const;
-  bool all_settled() const { return unsettled_.empty() && open_requests_ == 0; }
+  bool all_settled() const {
+    return unsettled_.empty() && open_requests_ == 0 && unannounced_ == 0;
+  }
   bool slots_are_back() const;
   std::size_t unsettled() const { return unsettled_.size(); }
   std::size_t unanswered() const { return open_requests_; }
@@ -66,6 +68,7 @@ class Oracle {
   void client_gone(ClientId client);
   void judge_refusal(const command::Refused& refused, const SeenRequest& request);
   void judge_accepted(const command::Accepted& accepted);
+  void judge_duplicate(const event::Submit& submit);
   void judge_announce(const command::Announce& announce);
   void judge_completed(const command::Completed& completed);
 
@@ -121,7 +124,7 @@ class Oracle {
 
   const Scenario& scenario_;
   Options options_;
-  Instant now_, previous_tick_, stall_at_{-1}, life_at_;
+  Instant now_, previous_tick_, stall_at_{-1}, life_at_, grace_until_, options_at_{-1};
   bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
   bool finished_ = false, accepting_ = true, replaying_ = false;
   Instant stop_at_;
@@ -137,7 +140,7 @@ class Oracle {
   std::vector<SeenRequest> requests_;
   std::unordered_map<std::uint64_t, std::uint32_t> open_;  // request number -> index
   std::unordered_set<std::uint64_t> gone_;
-  std::size_t open_requests_ = 0;
+  std::size_t open_requests_ = 0, unannounced_ = 0;
   std::vector<SeenSlot> slots_;
   std::vector<SeenClass> classes_;
   std::vector<SeenType> types_;
@@ -150,9 +153,9 @@ class Oracle {
   std::vector<HeldAttempt> dying_;  // what the worker that just exited had in hand, not yet ended
   std::size_t dying_count_ = 0;
   SeenWorker dead_;
+  bool submit_answered_ = false;     // by a refusal or a new task; else it is a duplicate
   std::optional<AttemptKey> returned_;  // by a recall, not yet ended
   bool fresh_answer_ = false, stale_answer_ = false, doubtful_answer_ = false;
-  std::uint64_t refused_before_ = 0;
 
   Counters seen_;
   std::uint64_t dead_letters_ = 0;

@@ -17,13 +17,18 @@ struct EventWatch {
   void operator()(const event::TypeDeclared& e) const {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
   }
-  void operator()(const event::OptionsChanged& e) const { oracle.options_ = e.options; }
+  void operator()(const event::OptionsChanged& e) const {
+    oracle.options_ = e.options;
+    oracle.options_at_ = oracle.now_;
+  }
   void operator()(const event::Submit& e) const {
     oracle.ask({.client = e.client, .request = e.request, .asked = Asked::Submit, .spec = e.spec});
     const auto known = e.spec.key ? oracle.keys_.find(e.spec.key->high) : oracle.keys_.end();
     if (known == oracle.keys_.end()) return;
     SeenTask& task = oracle.tasks_[known->second];
-    if (task.phase < Phase::Settled && task.spec.key == e.spec.key) task.owner = e.client;
+    if (task.phase >= Phase::Settled || task.spec.key != e.spec.key) return;
+    task.owner = e.client;
+    task.spec.cancel_on_disconnect = e.spec.cancel_on_disconnect;
   }
   void operator()(const event::Cancel& e) const {
     ask(e.client, e.request, e.task, Asked::Cancel);
@@ -76,22 +81,36 @@ struct EventWatch {
     worker.stopped_at = oracle.now_;
   }
   void operator()(const event::WorkerBroken& e) const {
-    oracle.worker_of(e.worker, "world").broken = true;
+    SeenWorker& worker = oracle.worker_of(e.worker, "world");
+    worker.broken = true;
+    worker.broken_at = oracle.now_;
   }
   void operator()(const event::WorkerExited& e) const { oracle.exit_comes(e); }
   void operator()(const event::AttemptAnswered& e) const {
-    oracle.heard(e.worker);
     oracle.answer_comes(e);
+    if (!oracle.stale_answer_) oracle.heard(e.worker);
   }
-  void operator()(const event::AttemptProgressed& e) const { oracle.heard(e.worker); }
-  void operator()(const event::RecallAnswered& e) const {
-    oracle.heard(e.worker);
+  void operator()(const event::AttemptProgressed& e) const {
     SeenWorker* worker = oracle.find_worker(e.worker);
-    if (worker == nullptr || worker->kill_ordered) return;
+    const bool in_hand = worker != nullptr && std::ranges::find(worker->hand, e.key,
+                                                                &HeldAttempt::key) !=
+                                                  worker->hand.end();
+    if (in_hand) oracle.heard(e.worker);
+    oracle.seen_.refused_results += !in_hand;
+  }
+  void operator()(const event::RecallAnswered& e) const {
+    SeenWorker* worker = oracle.find_worker(e.worker);
+    if (worker == nullptr) return;
     const auto found = std::ranges::find(worker->hand, e.key, &HeldAttempt::key);
     if (found == worker->hand.end()) return;
-    if (e.returned) oracle.returned_ = e.key;
-    found->recall_denied = !e.returned;
+    oracle.heard(e.worker);
+    oracle.seen_.recalls += e.returned;
+    if (e.returned) {
+      oracle.returned_ = e.key;
+    } else if (!found->started) {
+      found->started = true;
+      found->started_at = oracle.now_;
+    }
   }
   void operator()(const event::Persisted& e) const { oracle.records_kept(e.through); }
   void operator()(const event::StoreState& e) const { oracle.accepting_ = e.accepting; }
@@ -111,6 +130,7 @@ struct CommandWatch {
   void operator()(const command::Refused& c) const {
     const SeenRequest& request = oracle.answer(c.client, c.request);
     oracle.seen_.refused_submits += request.asked == Asked::Submit;
+    oracle.submit_answered_ = true;
     oracle.judge_refusal(c, request);
   }
   void operator()(const command::Cancelled& c) const {
@@ -144,6 +164,7 @@ void Oracle::before(Instant now, const Event& event) {
   now_ = now;
   event_ = &event;
   answered_ = nullptr;
+  submit_answered_ = false;
   dying_.clear();
   dying_count_ = 0;
   std::visit(EventWatch{*this}, event);
@@ -216,6 +237,7 @@ struct RecordWatch {
     if (task.vanished) return;
     task.round = r.round;
     task.round_at = r.at;
+    task.revived = true;
     renew(task, r.eligible_at);
     ++oracle.seen_.accepted;
     --oracle.dead_letters_;

@@ -85,7 +85,6 @@ void Oracle::judge_counters(const Pool& pool) const {
   agree("crashes", core.crashes, seen_.crashes);
   agree("interruptions", core.interruptions, seen_.interruptions);
   agree("recalls", core.recalls, seen_.recalls);
-  agree("suspects", core.suspects, seen_.suspects);
   agree("refused submits", core.refused_submits, seen_.refused_submits);
   agree("refused results", core.refused_results, seen_.refused_results);
   agree("duplicates", core.duplicates, seen_.duplicates);
@@ -112,7 +111,12 @@ void Oracle::begin_turn(Instant now, Instant promised) {
   stalled_turn_ = promised != kNever && now > promised;
   if (stalled_turn_) stall_at_ = now;
   if (stalled_turn_ && now - promised > options_.heartbeat_interval) {
-    for (SeenSlot& slot : slots_) slot.worker.heard_at = now;
+    grace_until_ = now + options_.heartbeat_interval;
+    for (SeenSlot& slot : slots_) {
+      SeenWorker& worker = slot.worker;
+      worker.heard_at = worker.stopped_at = now;
+      if (!worker.ready) worker.spawned_at = now;
+    }
   }
   now_ = now;
   commands_of_turn_ = 0;
@@ -127,7 +131,7 @@ void Oracle::after(const Pool& pool) {
     violate("recall-returns", task_name(returned_->task) + " was given back and is still in hand");
   }
   if (answered_ != nullptr) {
-    const std::uint64_t refused = pool.counters().refused_results - refused_before_;
+    const std::uint64_t refused = pool.counters().refused_results - seen_.refused_results;
     if (doubtful_answer_) seen_.refused_results += refused;
     if (stale_answer_) {
       require_rule(refused == 1, "fencing", [&] {
@@ -141,6 +145,7 @@ void Oracle::after(const Pool& pool) {
     }
     answered_ = nullptr;
   }
+  if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
   judge_counters(pool);
   judge_balance(pool);
 }
@@ -152,9 +157,8 @@ void Oracle::daemon_died(Instant now) {
   for (SeenSlot& slot : slots_) slot = SeenSlot{};
   for (SeenRequest& request : requests_) request.answered = true;
   open_.clear();
-  open_requests_ = 0;
+  open_requests_ = unannounced_ = 0;
   keys_.clear();
-  for (std::uint32_t index : unsettled_) tasks_[index].cancel_asked = false;
   const Counters fresh{};
   seen_ = fresh;
   dead_letters_ = 0;
@@ -175,6 +179,7 @@ void Oracle::daemon_died(Instant now) {
     task.phase = Phase::Removed;
     task.accept_kept = false;
     task.vanished = true;
+    task.cancel_asked = task.dropped = false;
   }
   unsettled_.clear();
 }
@@ -186,7 +191,8 @@ std::string Oracle::why_unsettled() const {
     text += " " + task_name(task.id) + "(type " + std::to_string(task.spec.type.value) +
             ", phase " + std::to_string(static_cast<int>(task.phase)) + ")";
   }
-  return text + "; " + std::to_string(open_requests_) + " requests open";
+  return text + "; " + std::to_string(open_requests_) + " requests open, " + std::to_string(unannounced_) +
+         " verdicts not announced";
 }
 
 void Oracle::check_settled(const Pool& pool) const {
@@ -229,7 +235,7 @@ bool Oracle::slots_are_back() const {
 
 void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const {
   const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) +
-                         options_.cancel_grace + options_.term_grace + milliseconds(500);
+                         options_.cancel_grace + options_.term_grace + milliseconds(1500);
   require_rule(now - asked <= bound, "stop-in-time", [&] {
     return "took " + std::to_string((now - asked).ns / 1'000'000) + " ms, bound is " +
            std::to_string(bound.ns / 1'000'000) + " ms";

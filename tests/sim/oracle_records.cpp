@@ -94,7 +94,7 @@ void Oracle::note(const record::Accepted& record) {
   task.eligible_at = record.eligible_at;
   task.waiting_since = now_;
   task.gate = last_record_;
-  task.owner = submit->client;
+  task.owner = task.submitter = submit->client;
   const bool dated = record.spec.run_at.ns != 0;
   require_rule(record.at == now_ && (dated || record.eligible_at == now_ + record.spec.delay),
                "eligible", [&] { return task_name(task.id) + " has wrong times"; });
@@ -105,6 +105,7 @@ void Oracle::note(const record::Accepted& record) {
     });
     keys_[record.spec.key->high] = static_cast<std::uint32_t>(tasks_.size());
   }
+  submit_answered_ = true;
   accept_gates_.emplace_back(last_record_, static_cast<std::uint32_t>(tasks_.size()));
   add_task(std::move(task));
   ++seen_.accepted;
@@ -196,16 +197,16 @@ void Oracle::note(const record::Ended& record) {
     ++task.free_ends;
     task.returned = true;
     if (!replaying_) {
-      require_rule(record.eligible_at == task.eligible_at, "old-key",
+      const bool dated = task.spec.run_at.ns != 0;
+    require_rule(dated || record.eligible_at == task.eligible_at, "old-key",
                    [&] { return task_name(task.id) + " came back with another key"; });
     }
   }
   if (record.charge != Charge::Nothing || !is_free(record.cause)) task.gate = last_record_;
-  seen_.suspects += record.cause == EndCause::Suspect;
-  seen_.recalls += record.cause == EndCause::Recalled;
   task.life_ends += record.held || record.cause == EndCause::RetryAfter;
   task.eligible_at = record.eligible_at;
   task.suspect = record.suspect;
+  task.revived = false;
   task.waiting_since = now_;
   task.phase = record.held ? Phase::Held : Phase::Waiting;
 }
@@ -225,7 +226,7 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                (task.spec.cancel_on_disconnect && !task.owner);
       break;
     case Verdict::Expired:
-      earned = (task.spec.deadline.ns > 0 && now_ >= task.accepted_at + task.spec.deadline) ||
+      earned = (task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline) ||
                (task.spec.expiry.ns > 0 && now_ >= task.round_at + task.spec.expiry);
       break;
     case Verdict::Skipped: break;
@@ -254,11 +255,12 @@ void Oracle::note(const record::Settled& record) {
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
   const bool late = record.verdict == Verdict::Expired && record.cause == EndCause::Deadline && !run;
-  if (late) judge_due(task.accepted_at + task.spec.deadline, "deadline of a waiting task");
+  if (late) judge_due(task.round_at + task.spec.deadline, "deadline of a waiting task");
   task.phase = Phase::Settled;
   task.verdict = record;
   task.settle_record = last_record_;
   task.announced = false;
+  ++unannounced_;
   task.settled_at = now_;
   drop_unsettled(index_of(task.id) - 1);
   ++seen_.settled[static_cast<std::size_t>(record.verdict)];
@@ -282,6 +284,7 @@ void Oracle::note(const record::Revived& record) {
   task.gate = last_record_;
   task.starts = task.free_ends = task.life_ends = 0;
   task.cancel_asked = task.dropped = task.suspect = task.returned = false;
+  task.revived = true;
   const std::uint32_t index = index_of(task.id) - 1;
   place_[index] = static_cast<std::uint32_t>(unsettled_.size());
   unsettled_.push_back(index);

@@ -55,16 +55,14 @@ void Oracle::judge_accepted(const command::Accepted& accepted) {
   });
   task.promised = true;
   if (accepted.duplicate) {
-    ++seen_.duplicates;
     require_rule(task.spec.key && asked.spec.key == task.spec.key, "keys", [&] {
       return request_name(asked.request) + " was told it is " + task_name(task.id) +
              ", which has another key";
     });
-    if (task.phase != Phase::Settled) task.owner = asked.client;
     return;
   }
   require_rule(asked.spec.payload_bytes == task.spec.payload_bytes &&
-                   asked.spec.type == task.spec.type && task.owner == accepted.client,
+                   asked.spec.type == task.spec.type && task.submitter == accepted.client,
                "accept-matches",
                [&] { return request_name(asked.request) + " got the task of another"; });
 }
@@ -92,6 +90,7 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
       return fair(task == nullptr || task->phase == Phase::Settled || task->phase == Phase::Removed);
     case Refusal::NotDead:
       return fair(task == nullptr || task->phase != Phase::Settled ||
+                  task->settle_record > kept_record_ ||
                   task->verdict.verdict != Verdict::Dead);
     case Refusal::AlreadySettled: return fair(task != nullptr && task->phase >= Phase::Settled);
     case Refusal::NotHeld: return fair(task == nullptr || task->phase != Phase::Held ||
@@ -99,6 +98,15 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
     case Refusal::SizeOutOfRange: return fair(request.asked == Asked::Scale);
     default: return fair(false);
   }
+}
+
+// A submit that made nothing and was not refused stands for an earlier task with its key.
+void Oracle::judge_duplicate(const event::Submit& submit) {
+  if (submit_answered_) return;
+  ++seen_.duplicates;
+  const auto known = submit.spec.key ? keys_.find(submit.spec.key->high) : keys_.end();
+  require_rule(known != keys_.end() && tasks_[known->second].spec.key == submit.spec.key, "keys",
+               [&] { return std::string("a submit with a new key was taken for an old task"); });
 }
 
 void Oracle::judge_announce(const command::Announce& announce) {
@@ -113,6 +121,7 @@ void Oracle::judge_announce(const command::Announce& announce) {
                "announce-matches",
                [&] { return task_name(task.id) + " was announced otherwise than recorded"; });
   task.announced = true;
+  --unannounced_;
 }
 
 void Oracle::judge_completed(const command::Completed& completed) {

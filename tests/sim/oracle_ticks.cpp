@@ -4,6 +4,14 @@
 #include "tests/sim/oracle.hpp"
 
 namespace warmpool::sim {
+namespace {
+
+// The core may look at one worker at most so often.
+constexpr Duration kSlack = microseconds(100);
+// A worker whose channel closed has this time to end by itself.
+constexpr Duration kLastWords = milliseconds(100);
+
+}  // namespace
 
 bool Oracle::calm() const {
   return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
@@ -12,7 +20,7 @@ bool Oracle::calm() const {
 
 // Something that was due between the last Tick and now should have had a Tick of its own.
 void Oracle::judge_due(Instant due, std::string_view what) const {
-  if (stalled_turn_ || !calm() || due >= now_ || due <= previous_tick_) return;
+  if (stalled_turn_ || !calm() || due + kSlack >= now_ || due + kSlack <= previous_tick_) return;
   violate("deadline-told", std::string(what) + " was due " +
                                std::to_string((now_ - due).ns / 1000) +
                                " us ago and next_deadline did not say so");
@@ -46,12 +54,14 @@ void Oracle::judge_hand(const SeenWorker& worker) const {
              " since " + std::to_string((now_ - held.assigned_at).ns / 1000) + " us";
     });
   };
+  if (worker.broken || now_ <= grace_until_ + kSlack) return;
   const HeldAttempt& head = worker.hand.front();
-  const bool long_head = now_ >= head.started_at + options_.recall_after;
+  const bool long_head = head.started_at > options_at_ &&
+                         now_ >= head.started_at + options_.recall_after + kSlack;
   for (const HeldAttempt& held : worker.hand) {
     const SeenTask& task = tasks_[held.task];
-    const bool over = held.started && now_ >= held.started_at + held.timeout;
-    const bool late = task.spec.deadline.ns > 0 && now_ >= task.accepted_at + task.spec.deadline;
+    const bool over = held.started && now_ >= held.started_at + held.timeout + kSlack;
+    const bool late = task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline + kSlack;
     if (held.started && !worker.term_ordered) {
       missed(held.cancel_ordered || !(over || late), "timeout-acts", held);
     }
@@ -60,12 +70,12 @@ void Oracle::judge_hand(const SeenWorker& worker) const {
       missed(held.recall_ordered || !head.cancel_ordered, "recall-at-cancel", held);
     }
     if (!calm() || !held.cancel_ordered || worker.retired) continue;
-    const Instant term_due = held.cancel_at + options_.cancel_grace;
+    const Instant term_due = held.cancel_at + options_.cancel_grace + kSlack;
     const bool ends = worker.term_ordered || worker.kill_ordered;
     missed(ends || now_ < term_due || held.cancel_at == now_, "ladder", held);
   }
   if (calm() && worker.term_ordered && worker.term_at < now_) {
-    missed(now_ < worker.term_at + options_.term_grace, "ladder", head);
+    missed(now_ < worker.term_at + options_.term_grace + kSlack, "ladder", head);
   }
 }
 
@@ -73,12 +83,12 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const auto rule = [&](bool holds, std::string_view name) {
     require_rule(holds, name, [&] { return worker_name(worker.id) + " is not ended"; });
   };
-  rule(!worker.broken, "broken-ends");
-  if (!calm() || worker.retired || worker.term_ordered) return;
-  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout, "start-timeout");
-  rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after, "stopped-ends");
+  rule(!worker.broken || !calm() || now_ <= worker.broken_at + kLastWords + kSlack, "broken-ends");
+  if (!calm() || worker.broken || worker.retired || worker.term_ordered) return;
+  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
+  rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
-                      now_ >= worker.heard_at + options_.dead_after;
+                      now_ >= worker.heard_at + options_.dead_after + kSlack;
   rule(!silent, "zombie-ends");
 }
 
@@ -103,12 +113,12 @@ void Oracle::judge_places() const {
     for (const SeenSlot& slot : slots_) {
       if (!slot.used || slot.worker_class.value != c) continue;
       const SeenWorker& worker = slot.worker;
-      filled += worker.live && !worker.retired && worker.end_cause != ExitCause::Requested;
-      waiting += !worker.live && slot.deaths_most >= 2 &&
-                 now_ < slot.died_at + restart_wait(slot.deaths_most);
+      filled += worker.live && !worker.retired && !worker.unwanted();
+      waiting += !worker.live && slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
+                 now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack;
     }
     const std::uint64_t target = classes_[c].target;
-    require_rule(filled <= target && filled + waiting >= target, "places", [&] {
+    require_rule(filled + waiting >= target, "places", [&] {
       return "class " + std::to_string(c) + " has " + std::to_string(filled) + " workers and " +
              std::to_string(waiting) + " places that wait; its size is " + std::to_string(target);
     });

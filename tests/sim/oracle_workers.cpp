@@ -70,8 +70,7 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   worker.live = false;
   slot.died_at = now_;
   ++seen_.exits;
-  const bool asked = dead_.retired || dead_.end_cause == ExitCause::Requested ||
-                     dead_.end_cause == ExitCause::Shutdown;
+  const bool asked = dead_.retired || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
   if (asked || stopping_) {
@@ -144,7 +143,8 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(assign.type == task.spec.type && assign.timeout == task.spec.timeout, "assign-spec",
        "it is told a wrong type or timeout");
   const Duration left =
-      task.spec.deadline.ns > 0 ? task.accepted_at + task.spec.deadline - now_ : Duration{};
+      task.spec.deadline.ns > 0 ? std::max(task.round_at + task.spec.deadline - now_, nanoseconds(1))
+                                : Duration{};
   rule(assign.deadline_left == left, "assign-spec", "it is told a wrong deadline");
   rule(worker.hand.size() < worker.credits, "credits", "it has no credit left");
   const bool alone = std::ranges::none_of(worker.hand, &HeldAttempt::alone);
@@ -188,19 +188,26 @@ void Oracle::judge_prefetch(const SeenWorker& worker, const command::Assign& ass
   });
 }
 
+namespace {
+
+// Suspects go before and after others as empty workers come; who was a dead letter may still be
+// one; the wall clock moves what waits for a date.
+bool keeps_order(const SeenTask& task) {
+  return !task.suspect && !task.revived && task.spec.run_at.ns == 0;
+}
+
+}  // namespace
+
 // The promise: within a lane strictly by key, then by acceptance; across lanes of a class by key,
 // unless a lane was closed and opened again.
 void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task,
                          std::uint32_t index) const {
-  if (task.suspect || task.spec.run_at.ns != 0) return;
+  if (!keeps_order(task)) return;
   const Instant key = key_of(task);
   const SeenType& type = types_[task.spec.type.value];
   for (std::uint32_t other_index : unsettled_) {
     const SeenTask& other = tasks_[other_index];
-    if (other_index == index || other.phase != Phase::Waiting || other.suspect ||
-        other.spec.run_at.ns != 0) {
-      continue;
-    }
+    if (other_index == index || other.phase != Phase::Waiting || !keeps_order(other)) continue;
     const Instant other_key = key_of(other);
     if (other_key > key || !ready_now(other)) continue;
     const bool same_lane =
@@ -227,7 +234,7 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
            ", or is cancelled already";
   });
   const SeenTask& task = tasks_[found->task];
-  const Instant deadline = task.accepted_at + task.spec.deadline;
+  const Instant deadline = task.round_at + task.spec.deadline;
   bool due = false;
   switch (cancel.cause) {
     case EndCause::Timeout:

@@ -147,7 +147,13 @@ void World::run_until_settled(Instant end) {
   while (now_ < end) {
     if (oracle_.all_settled() && oracle_.slots_are_back()) return;
     if (!turn()) return;
+    if (turns_ % 64 == 0) release_held();
   }
+}
+
+void World::release_held() {
+  const TaskQuery held{.after = {}, .limit = 100'000, .state = TaskState::Held};
+  for (const TaskView& task : pool_->list(held)) take(clients_.release(task.task));
 }
 
 void World::run_until_finished(Instant end) {
@@ -169,14 +175,12 @@ void World::calm_down() {
   std::vector<Event> undo;
   clients_.undo_all(undo);
   if (auto event = disk_.calm_down()) undo.push_back(*event);
-  for (const TaskView& task : pool_->list({.after = {}, .limit = 100'000, .state = TaskState::Held})) {
-    undo.push_back(clients_.release(task.task));
-  }
   for (std::size_t i = 0; i < served_.size(); ++i) {
     if (!served_[i]) undo.push_back(scenario_.types[i].declared);
     served_[i] = true;
   }
   for (const Event& event : undo) take(event);
+  release_held();
   deadline_ = now_;  // a Tick comes next
 }
 

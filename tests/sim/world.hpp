@@ -52,6 +52,7 @@ class World {
   void plan_faults();
   void mishap();
   void jump_wall();
+  void release_held();
   WallTime wall() const { return {wall_offset_.ns + now_.ns}; }
   void add_hits();
   void say(const std::string& text);
