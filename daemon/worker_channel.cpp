@@ -67,6 +67,7 @@ void Workers::take_frames(WorkerProcess& worker) {
 void Workers::channel_ended(WorkerProcess& worker) {
   if (worker.channel_watch) worker.channel_watch->stop_reading();
   if (!worker.closed_at) worker.closed_at = services_.engine.now();
+  due_ = std::min(due_, *worker.closed_at + kExitGrace);
 }
 
 void Workers::break_off(WorkerProcess& worker, int code, std::string_view text) {

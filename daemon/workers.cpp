@@ -13,9 +13,6 @@
 namespace warmpool::daemon {
 namespace {
 
-// A channel ends a moment before its process's exit is told; so long its end is no fault.
-constexpr Duration kExitGrace = milliseconds(100);
-
 std::string end_text(const std::string& name, const Exit& exit) {
   if (exit.code >= 0) return name + " ended with status " + std::to_string(exit.code);
   const int number = -exit.code;
@@ -213,17 +210,10 @@ void Workers::bury() {
   buried_.clear();
 }
 
-Instant Workers::due() const {
-  auto due = kNever;
-  for (const auto& [id, worker] : workers_) {
-    if (worker->closed_at && !worker->broken) due = std::min(due, *worker->closed_at + kExitGrace);
-  }
-  return due;
-}
-
 void Workers::sweep() {
   const auto now = services_.engine.now();
   const auto timeout = services_.options().frame_timeout;
+  due_ = kNever;
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);
@@ -231,6 +221,8 @@ void Workers::sweep() {
     if (worker->closed_at && now - *worker->closed_at >= kExitGrace) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
+    } else if (worker->closed_at) {
+      due_ = std::min(due_, *worker->closed_at + kExitGrace);
     } else if (worker->frame_since && now - *worker->frame_since > timeout) {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }

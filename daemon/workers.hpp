@@ -38,7 +38,7 @@ class Workers {
   // Deadlines of begun frames; channels that ended while the process lives.
   void sweep();
   // When sweep() has something to do that cannot wait for its turn; kNever if none.
-  Instant due() const;
+  Instant due() const { return due_; }
   // Looks at what is silent: stopped, or going on.
   void sample();
   void reap_orphans();
@@ -56,6 +56,8 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
+  // A channel ends a moment before its process's exit is told; so long its end is no fault.
+  static constexpr Duration kExitGrace = milliseconds(100);
   struct Place {
     std::string name;
     ClassId worker_class;
@@ -106,6 +108,7 @@ class Workers {
   std::map<std::uint16_t, Place> places_;  // by slot
   std::vector<WorkerId> dirty_, buried_;
   std::string meta_;  // kept for its memory
+  Instant due_ = kNever;
   WorkerFigures figures_;
 };
 

@@ -1,0 +1,71 @@
+// The JSON documents that verbs are answered with. Names and their order are stable; "schema" grows
+// when one changes its meaning. Members that end in _ms, _seconds, _bytes have that unit; a rate is
+// from 0 to 1; times are RFC 3339 in UTC.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/clients.hpp"
+#include "daemon/workers.hpp"
+
+namespace warmpool::daemon {
+
+inline constexpr int kDocumentSchema = 1;
+
+// How the loop fares.
+struct LoopFigures {
+  std::uint64_t turns = 0, handlers = 0;
+  Duration busy_time;            // outside of waiting
+  Duration turn_max, turn_last;  // from the wake-up to the end
+  Duration late_max;             // beyond the deadline that was asked for
+};
+
+// What a list of tasks is narrowed to.
+struct TaskFilter {
+  std::optional<TaskState> state;
+  std::optional<TypeId> type;
+  std::uint32_t limit = 100;
+  TaskId after;
+};
+
+class Documents {
+ public:
+  // `started`: when this life began. `place`: the socket, for people.
+  Documents(Services& services, const Clients& clients, const Workers& workers,
+            const LoopFigures& loop, std::string socket_path);
+
+  // documents_status.cpp
+  std::string status() const;
+  void set_socket_lost(bool lost) { socket_lost_ = lost; }
+  void set_initialized(bool initialized) { initialized_ = initialized; }
+  bool initialized() const { return initialized_; }
+
+  // documents_workers.cpp
+  std::string workers() const;
+  std::optional<std::string> worker(std::string_view slot_name) const;  // none: no such slot
+  std::string types() const;
+
+  // documents_tasks.cpp
+  std::optional<std::string> show(TaskId task) const;  // none: no such task
+  std::string tasks(const TaskFilter& filter) const;
+
+  // documents_config.cpp
+  std::string config() const;
+
+ private:
+  Services& services_;
+  const Clients& clients_;
+  const Workers& workers_;
+  const LoopFigures& loop_;
+  std::string socket_path_;
+  Instant started_;
+  bool socket_lost_ = false, initialized_ = false;
+};
+
+// {"schema":1, "name":number ...}: what small answers look like.
+std::string small_document(
+    std::initializer_list<std::pair<std::string_view, std::uint64_t>> members);
+
+}  // namespace warmpool::daemon

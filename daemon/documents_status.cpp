@@ -1,0 +1,256 @@
+// The names are those of requirements R10. The identity
+//   accepted = done + dead + cancelled + expired + skipped + waiting + running
+// holds in each document, because all of it comes from one snapshot.
+#include <algorithm>
+#include <unistd.h>
+
+#include "daemon/json.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+bool is_at_work(const SlotView& slot) {
+  return slot.state == SlotState::Running || slot.state == SlotState::Draining;
+}
+
+bool is_ready(const SlotView& slot) { return slot.state == SlotState::Ready || is_at_work(slot); }
+
+bool is_unhealthy(const SlotView& slot) {
+  return slot.unresponsive || slot.stopped || slot.state == SlotState::Recovery ||
+         slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
+}
+
+struct Capacity {
+  std::uint64_t target = 0, slots = 0, ready = 0, busy = 0, unhealthy = 0, failed = 0, starting = 0;
+  std::uint64_t places = 0, taken = 0;  // of tasks
+};
+
+Capacity capacity_of(const Snapshot& snapshot) {
+  Capacity sum;
+  for (const auto& worker_class : snapshot.classes) {
+    sum.target += worker_class.target;
+    sum.places += worker_class.capacity;
+    sum.taken += worker_class.in_flight;
+  }
+  for (const auto& slot : snapshot.slots) {
+    ++sum.slots;
+    sum.ready += is_ready(slot);
+    sum.busy += is_at_work(slot);
+    sum.unhealthy += is_unhealthy(slot);
+    sum.failed += slot.state == SlotState::Failed;
+    sum.starting += slot.state == SlotState::Starting;
+  }
+  return sum;
+}
+
+Json pool_json(const Capacity& capacity, const Snapshot& snapshot, bool initialized,
+               Duration uptime) {
+  return {{"size", capacity.target},
+          {"initialized", initialized},
+          {"draining", snapshot.draining},
+          {"shutting_down", snapshot.stopping},
+          {"uptime_seconds", seconds_of(uptime)}};
+}
+
+Json tasks_json(const Snapshot& snapshot) {
+  const auto& counters = snapshot.counters;
+  const auto& queue = snapshot.queue;
+  const auto settled = [&](Verdict verdict) {
+    return counters.settled[static_cast<std::size_t>(verdict)];
+  };
+  return {{"submitted", counters.accepted},
+          {"completed", settled(Verdict::Done)},
+          {"failed", settled(Verdict::Dead)},
+          {"queued", queue.waiting()},
+          {"dlq", queue.dead_letters},
+          {"accepted", counters.accepted},
+          {"waiting", queue.waiting()},
+          {"running", queue.running},
+          {"done", settled(Verdict::Done)},
+          {"dead", settled(Verdict::Dead)},
+          {"cancelled", settled(Verdict::Cancelled)},
+          {"expired", settled(Verdict::Expired)},
+          {"skipped", settled(Verdict::Skipped)},
+          {"duplicates", counters.duplicates},
+          {"refused", counters.refused_submits}};
+}
+
+Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Duration uptime) {
+  const auto& counters = snapshot.counters;
+  const auto attempts = static_cast<double>(counters.attempts);
+  const auto reused =
+      counters.attempts > counters.spawns ? attempts - static_cast<double>(counters.spawns) : 0.0;
+  const auto done = static_cast<double>(counters.settled[0]);
+  const auto wasted = static_cast<double>(counters.crashes + counters.interruptions +
+                                          counters.suspects + counters.free_ends);
+  Duration busy{};
+  for (const auto& slot : snapshot.slots) busy = busy + slot.busy_time;
+  return {{"worker_reuse_rate", rate_of(reused, attempts)},
+          {"workers_spawned", counters.spawns},
+          {"workers_exited", counters.exits},
+          {"attempts", counters.attempts},
+          {"failures", counters.failures},
+          {"crashes", counters.crashes},
+          {"interruptions", counters.interruptions},
+          {"suspects", counters.suspects},
+          {"recalls", counters.recalls},
+          {"free_ends", counters.free_ends},
+          {"refused_results", counters.refused_results},
+          {"zombies", counters.zombies},
+          {"wasted_rate", rate_of(wasted, attempts)},
+          {"success_rate", rate_of(done, done + static_cast<double>(counters.settled[1]))},
+          {"utilization",
+           rate_of(static_cast<double>(capacity.taken), static_cast<double>(capacity.places))},
+          {"total_capacity", capacity.places},
+          {"utilized_capacity", capacity.taken},
+          {"busy_seconds", seconds_of(busy)},
+          {"tasks_per_hour", uptime.ns > 0 ? done * 3600 / seconds_of(uptime) : 0.0}};
+}
+
+Json queue_json(const QueueView& queue) {
+  return {{"depth", queue.waiting()},
+          {"recording", queue.recording},
+          {"ready", queue.ready},
+          {"delayed", queue.delayed},
+          {"blocked", queue.blocked},
+          {"held", queue.held},
+          {"oldest_wait_ms", milliseconds_of(queue.oldest_ready)},
+          {"payload_bytes", queue.payload_bytes}};
+}
+
+void add_alert(Json& alerts, const char* name, const char* level, std::string text) {
+  alerts.push_back({{"name", name}, {"level", level}, {"text", std::move(text)}});
+}
+
+Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, bool initialized,
+                 bool socket_lost) {
+  Json alerts = Json::array();
+  if (initialized && capacity.ready * 4 < capacity.target * 3) {
+    add_alert(alerts, "worker-capacity", "critical",
+              std::to_string(capacity.ready) + " of " + std::to_string(capacity.target) +
+                  " workers can work; see: warmpool workers");
+  }
+  if (capacity.failed > 0) {
+    add_alert(alerts, "slot-failed", "warning",
+              std::to_string(capacity.failed) +
+                  " slots died too often before being of use; see: warmpool worker NAME");
+  }
+  if (capacity.taken * 10 > capacity.places * 9 && snapshot.queue.waiting() > 100) {
+    add_alert(alerts, "overload", "warning",
+              std::to_string(snapshot.queue.waiting()) +
+                  " tasks wait and nearly all workers are busy; add some: warmpool scale +N");
+  }
+  if (!snapshot.store_accepting) {
+    add_alert(alerts, "store", "critical", "the store takes nothing new; see the daemon's log");
+  }
+  if (socket_lost) {
+    add_alert(alerts, "socket", "critical", "the socket file is gone and cannot be made again");
+  }
+  return alerts;
+}
+
+Json health_json(const Snapshot& snapshot, const Capacity& capacity, bool initialized,
+                 bool socket_lost) {
+  auto alerts = alerts_json(snapshot, capacity, initialized, socket_lost);
+  const char* status = initialized ? "healthy" : "unknown";
+  if (!alerts.empty()) status = "degraded";
+  const bool none = initialized && capacity.target > 0 && capacity.ready == 0;
+  if (none || !snapshot.store_accepting || socket_lost) status = "unhealthy";
+  return {{"status", status},
+          {"capacity",
+           rate_of(static_cast<double>(capacity.ready), static_cast<double>(capacity.target))},
+          {"alerts", std::move(alerts)}};
+}
+
+Json classes_json(const Services& services, const Snapshot& snapshot) {
+  Json classes = Json::array();
+  for (const auto& view : snapshot.classes) {
+    const auto& options = services.options_of(view.worker_class);
+    classes.push_back({{"name", options.name},
+                       {"target", view.target},
+                       {"size_min", options.size_min},
+                       {"size_max", options.size_max},
+                       {"slots", view.slots},
+                       {"ready", view.ready},
+                       {"running", view.running},
+                       {"failed", view.failed},
+                       {"capacity", view.capacity},
+                       {"in_flight", view.in_flight}});
+  }
+  return classes;
+}
+
+Json store_json(const Store& store, bool accepting) {
+  const auto figures = store.figures();
+  return {{"name", figures.name},
+          {"accepting", accepting},
+          {"live", figures.live},
+          {"finished", figures.finished},
+          {"dead", figures.dead},
+          {"payload_bytes", figures.payload_bytes},
+          {"result_bytes", figures.result_bytes},
+          {"results_dropped", figures.results_dropped},
+          {"records", figures.records},
+          {"batches", figures.batches}};
+}
+
+Json clients_json(const ClientFigures& figures) {
+  return {{"connected", figures.connected},      {"accepted", figures.accepted},
+          {"refused", figures.refused},          {"cut", figures.cut},
+          {"errors", figures.protocol_errors},   {"waiting", figures.waiting},
+          {"unread_bytes", figures.unread_bytes}};
+}
+
+Json loop_json(const LoopFigures& loop) {
+  return {{"turns", loop.turns},
+          {"handlers", loop.handlers},
+          {"busy_seconds", seconds_of(loop.busy_time)},
+          {"lag_max_ms", milliseconds_of(loop.turn_max)},
+          {"late_max_ms", milliseconds_of(loop.late_max)}};
+}
+
+}  // namespace
+
+Documents::Documents(Services& services, const Clients& clients, const Workers& workers,
+                     const LoopFigures& loop, std::string socket_path)
+    : services_(services),
+      clients_(clients),
+      workers_(workers),
+      loop_(loop),
+      socket_path_(std::move(socket_path)),
+      started_(services.engine.now()) {}
+
+std::string Documents::status() const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  const auto capacity = capacity_of(snapshot);
+  const auto uptime = services_.engine.now() - started_;
+  Json document{{"schema", kDocumentSchema},
+                {"timestamp", rfc3339(services_.engine.clock().wall())},
+                {"server", kServerName},
+                {"pid", ::getpid()},
+                {"socket", socket_path_}};
+  document["pool"] = pool_json(capacity, snapshot, initialized_, uptime);
+  const auto figures = workers_.figures();
+  document["workers"] = {{"total", capacity.slots},       {"ready", capacity.ready},
+                         {"busy", capacity.busy},         {"unhealthy", capacity.unhealthy},
+                         {"starting", capacity.starting}, {"failed", capacity.failed},
+                         {"processes", figures.alive},    {"output_bytes", figures.output_bytes}};
+  document["tasks"] = tasks_json(snapshot);
+  document["performance"] = performance_json(snapshot, capacity, uptime);
+  document["queue"] = queue_json(snapshot.queue);
+  document["health"] = health_json(snapshot, capacity, initialized_, socket_lost_);
+  document["classes"] = classes_json(services_, snapshot);
+  document["store"] = store_json(services_.store, snapshot.store_accepting);
+  document["clients"] = clients_json(clients_.figures());
+  document["loop"] = loop_json(loop_);
+  return text_of(document);
+}
+
+std::string small_document(
+    std::initializer_list<std::pair<std::string_view, std::uint64_t>> members) {
+  Json document{{"schema", kDocumentSchema}};
+  for (const auto& [name, value] : members) document[std::string(name)] = value;
+  return text_of(document);
+}
+
+}  // namespace warmpool::daemon

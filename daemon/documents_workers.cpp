@@ -1,0 +1,157 @@
+// Slots as people see them: the place and the process in it.
+#include <algorithm>
+
+#include "daemon/json.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+const char* health_of(const SlotView& slot) {
+  if (slot.stopped) return "stopped";
+  if (slot.unresponsive) return "unresponsive";
+  switch (slot.state) {
+    case SlotState::Ready:
+      return "healthy";
+    case SlotState::Running:
+    case SlotState::Draining:
+      return "working";
+    case SlotState::Recovery:
+    case SlotState::Backoff:
+      return "recovering";
+    case SlotState::Failed:
+      return "dead";
+    default:
+      return "unknown";
+  }
+}
+
+bool is_healthy(const SlotView& slot) {
+  return !slot.stopped && !slot.unresponsive &&
+         (slot.state == SlotState::Ready || slot.state == SlotState::Running ||
+          slot.state == SlotState::Draining || slot.state == SlotState::Completing);
+}
+
+Json seconds_or_null(Instant since, Instant now) {
+  return since.ns == 0 ? Json() : Json(seconds_of(now - since));
+}
+
+Json held_json(const Services& services, const AttemptView& held, Instant now) {
+  return {{"task", held.key.task.value},
+          {"type", services.types.at(held.type).name},
+          {"round", held.key.round},
+          {"attempt", held.key.attempt},
+          {"started", held.started},
+          {"cancelling", held.cancelling},
+          {"for_seconds", seconds_of(now - held.assigned_at)}};
+}
+
+void add_process(const WorkerProcess& process, Json& row) {
+  row["pid"] = process.child.pid;
+  if (!process.sample) return;
+  row["rss_bytes"] = process.sample->rss_bytes;
+  row["cpu_seconds"] = seconds_of(process.sample->cpu_time);
+  row["kernel_state"] = std::string(1, process.sample->state);
+}
+
+Json slot_json(const Services& services, const Workers& workers, const SlotView& slot,
+               Duration uptime) {
+  const auto now = services.engine.now();
+  Json row{{"id", workers.slot_name(slot.slot)},
+           {"pid", nullptr},
+           {"class", services.options_of(slot.worker_class).name},
+           {"state", name_of(slot.state)},
+           {"healthy", is_healthy(slot)},
+           {"health", health_of(slot)},
+           {"tasks_executed", slot.attempts},
+           {"current_task", nullptr}};
+  if (!slot.attempts_held.empty()) row["current_task"] = slot.attempts_held.front().key.task.value;
+  const bool alive = static_cast<bool>(slot.worker);
+  row["in_hand"] = slot.attempts_held.size();
+  row["credits"] = slot.credits;
+  row["uptime_seconds"] = alive ? seconds_or_null(slot.spawned_at, now) : Json();
+  row["last_activity"] = time_of(services.engine.clock(), slot.state_since);
+  row["last_heartbeat"] = time_of(services.engine.clock(), slot.last_heard);
+  row["utilization"] = rate_of(seconds_of(slot.busy_time), seconds_of(uptime));
+  row["tasks_of_process"] = slot.attempts_of_worker;
+  row["processes_spawned"] = slot.spawns;
+  row["unproductive_deaths"] = slot.unproductive_deaths;
+  row["last_exit"] = slot.spawns > (alive ? 1U : 0U) ? Json(name_of(slot.last_cause)) : Json();
+  if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
+    row["next_start_seconds"] = std::max(0.0, seconds_of(slot.retry_at - now));
+  }
+  if (const auto* process = workers.find(slot.worker)) add_process(*process, row);
+  return row;
+}
+
+Json output_json(const Services& services, const OutputRing& ring) {
+  constexpr std::size_t lines_max = 64;
+  Json lines = Json::array();
+  for (const auto& line : ring.lines(lines_max)) {
+    lines.push_back({{"at", time_of(services.engine.clock(), line.at)},
+                     {"stream", line.stream == OutputStream::Out ? "stdout" : "stderr"},
+                     {"text", line.text}});
+    if (line.cut) lines.back()["cut"] = true;
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string Documents::workers() const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  Json rows = Json::array();
+  for (const auto& slot : snapshot.slots) {
+    rows.push_back(slot_json(services_, workers_, slot, services_.engine.now() - started_));
+  }
+  return text_of({{"schema", kDocumentSchema},
+                  {"timestamp", rfc3339(services_.engine.clock().wall())},
+                  {"workers", std::move(rows)}});
+}
+
+std::optional<std::string> Documents::worker(std::string_view slot_name) const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  const auto slot = std::ranges::find_if(snapshot.slots, [&](const SlotView& view) {
+    return workers_.slot_name(view.slot) == slot_name;
+  });
+  if (slot == snapshot.slots.end()) return std::nullopt;
+  Json document{{"schema", kDocumentSchema}};
+  document.update(slot_json(services_, workers_, *slot, services_.engine.now() - started_));
+  document["attempts"] = Json::array();
+  for (const auto& held : slot->attempts_held) {
+    document["attempts"].push_back(held_json(services_, held, services_.engine.now()));
+  }
+  document["command"] = services_.options_of(slot->worker_class).command;
+  const auto* ring = workers_.output_of(slot->slot);
+  if (ring == nullptr) return text_of(document);
+  const auto& counters = ring->counters();
+  document["output_total_bytes"] = counters.bytes;
+  document["output_dropped_bytes"] = counters.bytes_dropped;
+  document["output"] = output_json(services_, *ring);
+  return text_of(document);
+}
+
+std::string Documents::types() const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  Json rows = Json::array();
+  for (const auto& view : snapshot.types) {
+    const auto& type = services_.types.at(view.type);
+    Json classes = Json::array();
+    for (const auto id : type.classes) classes.push_back(services_.options_of(id).name);
+    rows.push_back(
+        {{"name", type.name},
+         {"classes", std::move(classes)},
+         {"paused", view.paused},
+         {"waiting", view.waiting},
+         {"service_ms", view.service_known ? Json(milliseconds_of(view.service)) : Json()}});
+  }
+  Json classes = Json::array();
+  for (const auto& worker_class : services_.configuration.classes) {
+    classes.push_back({{"name", worker_class.values.name},
+                       {"types", worker_class.values.types},
+                       {"types_later", worker_class.values.types_later}});
+  }
+  return text_of(
+      {{"schema", kDocumentSchema}, {"types", std::move(rows)}, {"classes", std::move(classes)}});
+}
+
+}  // namespace warmpool::daemon

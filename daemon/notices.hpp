@@ -1,0 +1,33 @@
+// What the core tells to whoever listens: counted, and written to the log by its importance.
+#pragma once
+
+#include <array>
+#include <functional>
+
+#include "daemon/services.hpp"
+#include "daemon/workers.hpp"
+#include "pool/notification.hpp"
+
+namespace warmpool::daemon {
+
+class Notices {
+ public:
+  Notices(Services& services, const Workers& workers) : services_(services), workers_(workers) {}
+
+  void carry(const command::Notify& command);
+  // Called at each notice, after it was counted.
+  void on_notice(std::function<void(const Notification&)> handler) {
+    handler_ = std::move(handler);
+  }
+  std::uint64_t count(Notice notice) const { return counts_[static_cast<std::size_t>(notice)]; }
+
+ private:
+  std::string line(const NoticeRow& row, const Notification& notification) const;
+
+  Services& services_;
+  const Workers& workers_;
+  std::function<void(const Notification&)> handler_;
+  std::array<std::uint64_t, kNoticeRows.size()> counts_{};
+};
+
+}  // namespace warmpool::daemon

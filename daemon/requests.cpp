@@ -1,0 +1,258 @@
+// Verbs that read are answered at once from a snapshot; verbs that change become events, and the
+// core's answer ends them. What concerns many tasks is a row of events, some in each turn.
+#include "daemon/requests.hpp"
+
+#include <algorithm>
+
+namespace warmpool::daemon {
+namespace {
+
+using ipc::Argument;
+using ipc::Verb;
+
+bool is_nil(const Argument& argument) { return std::holds_alternative<std::monostate>(argument); }
+std::string_view text(const Argument& argument) {
+  const auto* value = std::get_if<std::string_view>(&argument);
+  return value == nullptr ? std::string_view() : *value;
+}
+std::uint64_t number_or(const Argument& argument, std::uint64_t otherwise) {
+  const auto* value = std::get_if<std::uint64_t>(&argument);
+  return value == nullptr ? otherwise : *value;
+}
+bool flag(const Argument& argument) {
+  const auto* value = std::get_if<bool>(&argument);
+  return value != nullptr && *value;
+}
+RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
+
+TaskFilter filter_of(const Argument& limit, const Argument& after) {
+  constexpr std::uint64_t limit_default = 100;
+  constexpr std::uint64_t limit_max = 10'000;
+  TaskFilter filter;
+  filter.limit = static_cast<std::uint32_t>(std::min(number_or(limit, limit_default), limit_max));
+  filter.after = TaskId{number_or(after, 0)};
+  return filter;
+}
+
+}  // namespace
+
+const Requests::VerbHandler Requests::kVerbs[] = {
+    {Verb::Status, &Requests::status},
+    {Verb::Workers, &Requests::workers},
+    {Verb::Worker, &Requests::worker},
+    {Verb::Show, &Requests::show},
+    {Verb::Ls, &Requests::ls},
+    {Verb::DeadLs, &Requests::dead_ls},
+    {Verb::DeadRetry, &Requests::dead_change},
+    {Verb::DeadRemove, &Requests::dead_change},
+    {Verb::Scale, &Requests::scale},
+    {Verb::Drain, &Requests::drain},
+    {Verb::Stop, &Requests::stop},
+    {Verb::Pause, &Requests::pause},
+    {Verb::Resume, &Requests::pause},
+    {Verb::Config, &Requests::config},
+    {Verb::Types, &Requests::types},
+    {Verb::Release, &Requests::release},
+};
+
+void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
+  const auto* row = std::ranges::find(kVerbs, meta.verb, &VerbHandler::verb);
+  if (row == std::end(kVerbs)) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument, "this verb is not known");
+  }
+  (this->*row->handler)(session, number, meta.arguments);
+}
+
+void Requests::status(Session& session, std::uint32_t number, const Arguments&) {
+  clients_.reply(session, number, documents_.status());
+}
+
+void Requests::workers(Session& session, std::uint32_t number, const Arguments&) {
+  clients_.reply(session, number, documents_.workers());
+}
+
+void Requests::worker(Session& session, std::uint32_t number, const Arguments& arguments) {
+  auto document = documents_.worker(text(arguments[0]));
+  if (!document) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+  clients_.reply(session, number, std::move(*document));
+}
+
+void Requests::show(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const TaskId task{number_or(arguments[0], 0)};
+  auto document = documents_.show(task);
+  if (!document) return clients_.refuse(session, number, task, Refusal::NoSuchTask);
+  clients_.reply(session, number, std::move(*document));
+}
+
+bool Requests::type_argument(Session& session, std::uint32_t number, const Argument& argument,
+                             std::optional<TypeId>& type) {
+  if (is_nil(argument)) return true;
+  type = services_.types.find(text(argument));
+  if (type) return true;
+  clients_.refuse(
+      session, number, {}, Refusal::UnknownType,
+      "no task of type '" + std::string(text(argument)) + "' was ever seen; see: warmpool types");
+  return false;
+}
+
+void Requests::ls(Session& session, std::uint32_t number, const Arguments& arguments) {
+  auto filter = filter_of(arguments[2], arguments[3]);
+  if (!is_nil(arguments[0])) {
+    filter.state = find_word<TaskState>(text(arguments[0]));
+    if (!filter.state) {
+      std::string known;
+      for (const auto& row : Words<TaskState>::rows) known += " " + std::string(row.name);
+      return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                             "there is no such state; give one of" + known);
+    }
+  }
+  if (!type_argument(session, number, arguments[1], filter.type)) return;
+  clients_.reply(session, number, documents_.tasks(filter));
+}
+
+void Requests::dead_ls(Session& session, std::uint32_t number, const Arguments& arguments) {
+  auto filter = filter_of(arguments[1], arguments[2]);
+  filter.state = TaskState::Dead;
+  if (!type_argument(session, number, arguments[0], filter.type)) return;
+  clients_.reply(session, number, documents_.tasks(filter));
+}
+
+void Requests::dead_change(Session& session, std::uint32_t number, const Arguments& arguments) {
+  Bulk bulk{session.id, number, static_cast<Verb>(session.open.at(number).verb), {}, 0};
+  if (const auto* ids = std::get_if<std::vector<std::uint64_t>>(&arguments[0])) {
+    for (const auto id : *ids) bulk.tasks.push_back(TaskId{id});
+  } else {
+    std::optional<TypeId> type;
+    if (!type_argument(session, number, arguments[1], type)) return;
+    const auto all = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(services_.options().dead_max, 0xffff'ffff));
+    for (const auto& view : services_.engine.pool().list(
+             {.after = {}, .limit = all, .state = TaskState::Dead, .type = type})) {
+      bulk.tasks.push_back(view.task);
+    }
+  }
+  auto& open = session.open.at(number);
+  open.parts = static_cast<std::uint32_t>(bulk.tasks.size());
+  if (bulk.tasks.empty()) return clients_.reply(session, number, completed(open, nullptr));
+  bulk_.push_back(std::move(bulk));
+}
+
+bool Requests::run_bulk(std::size_t tasks_max) {
+  while (!bulk_.empty() && tasks_max > 0) {
+    auto& bulk = bulk_.front();
+    auto* session = clients_.find(bulk.client);
+    while (session != nullptr && bulk.next < bulk.tasks.size() && tasks_max > 0) {
+      change_dead(*session, bulk, bulk.tasks[bulk.next++]);
+      --tasks_max;
+    }
+    if (session == nullptr || bulk.next == bulk.tasks.size()) bulk_.pop_front();
+  }
+  return !bulk_.empty();
+}
+
+void Requests::change_dead(Session& session, const Bulk& bulk, TaskId task) {
+  const auto stored = services_.store.find(task);
+  const auto refuse = [&](Refusal code) {
+    clients_.carry(command::Refused{session.id, id_of(bulk.number), task, code, {}});
+  };
+  if (!stored) return refuse(Refusal::NoSuchTask);
+  if (!session.may_touch(ipc::Right::Cancel, stored->uid)) return refuse(Refusal::NotYours);
+  if (stored->verdict != Verdict::Dead) return refuse(Refusal::NotDead);
+  if (bulk.verb == Verb::DeadRetry) {
+    services_.engine.step(event::RetryDead{session.id, id_of(bulk.number), task});
+  } else {
+    services_.engine.step(event::RemoveDead{session.id, id_of(bulk.number), task});
+  }
+}
+
+void Requests::scale(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const auto& classes = services_.configuration.classes;
+  const auto name = is_nil(arguments[0]) && classes.size() == 1 ? classes.front().values.name
+                                                                : std::string(text(arguments[0]));
+  const auto found =
+      std::ranges::find_if(classes, [&](const auto& known) { return known.values.name == name; });
+  if (found == classes.end()) {
+    std::string known;
+    for (const auto& one : classes) known += " " + one.values.name;
+    return clients_.refuse(session, number, {}, Refusal::NoSuchClass,
+                           "name the worker class, one of:" + known);
+  }
+  const auto mode = number_or(arguments[1], 0);
+  const auto count = number_or(arguments[2], 0);
+  if (mode > 2) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                           "mode is 0 (to), 1 (up by) or 2 (down by)");
+  }
+  if (count > 0xffff) return clients_.refuse(session, number, {}, Refusal::SizeOutOfRange);
+  const auto worker_class = static_cast<std::uint16_t>(found - classes.begin());
+  services_.engine.step(event::Scale{session.id, id_of(number), ClassId{worker_class},
+                                     static_cast<event::ScaleMode>(mode),
+                                     static_cast<std::uint16_t>(count)});
+}
+
+void Requests::drain(Session& session, std::uint32_t number, const Arguments& arguments) {
+  services_.engine.step(event::Drain{session.id, id_of(number), flag(arguments[0])});
+}
+
+void Requests::stop(Session& session, std::uint32_t number, const Arguments& arguments) {
+  services_.log.info("client " + std::to_string(session.id.value) + " (uid " +
+                     std::to_string(session.peer.uid) + ") asks to stop" +
+                     (flag(arguments[0]) ? " at once" : ""));
+  services_.engine.step(event::Stop{session.id, id_of(number), flag(arguments[0])});
+}
+
+void Requests::pause(Session& session, std::uint32_t number, const Arguments& arguments) {
+  auto& open = session.open.at(number);
+  const bool paused = static_cast<Verb>(open.verb) == Verb::Pause;
+  std::optional<TypeId> only;
+  if (!type_argument(session, number, arguments[0], only)) return;
+  const auto first = only ? only->value : 0;
+  const auto end = only ? only->value + 1 : static_cast<std::uint32_t>(services_.types.size());
+  open.parts = end - first;
+  if (first == end) return clients_.reply(session, number, completed(open, nullptr));
+  for (auto type = first; type < end; ++type) {
+    services_.engine.step(event::PauseType{session.id, id_of(number), TypeId{type}, paused});
+  }
+}
+
+void Requests::config(Session& session, std::uint32_t number, const Arguments&) {
+  clients_.reply(session, number, documents_.config());
+}
+
+void Requests::types(Session& session, std::uint32_t number, const Arguments&) {
+  clients_.reply(session, number, documents_.types());
+}
+
+void Requests::release(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const TaskId task{number_or(arguments[0], 0)};
+  const auto stored = services_.store.find(task);
+  if (!stored) return clients_.refuse(session, number, task, Refusal::NoSuchTask);
+  if (!session.may_touch(ipc::Right::Cancel, stored->uid)) {
+    return clients_.refuse(session, number, task, Refusal::NotYours);
+  }
+  services_.engine.step(event::Release{session.id, id_of(number), task});
+}
+
+std::string Requests::completed(const OpenRequest& open, const command::Completed* done) const {
+  const std::uint64_t before = done == nullptr ? 0 : done->before;
+  const std::uint64_t after = done == nullptr ? 0 : done->after;
+  switch (static_cast<Verb>(open.verb)) {
+    case Verb::Scale:
+      return small_document({{"before", before}, {"after", after}});
+    case Verb::Drain:
+    case Verb::Stop:
+      return small_document({{"left", after}});
+    case Verb::DeadRetry:
+      return small_document({{"retried", open.succeeded}, {"refused", open.refused}});
+    case Verb::DeadRemove:
+      return small_document({{"removed", open.succeeded}, {"refused", open.refused}});
+    case Verb::Pause:
+      return small_document({{"paused", open.succeeded}});
+    case Verb::Resume:
+      return small_document({{"resumed", open.succeeded}});
+    default:
+      return small_document({{"changed", open.succeeded}});
+  }
+}
+
+}  // namespace warmpool::daemon

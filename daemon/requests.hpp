@@ -1,0 +1,68 @@
+// The verbs of the frame request: one function each, found by a table.
+#pragma once
+
+#include <deque>
+
+#include "daemon/clients.hpp"
+#include "daemon/documents.hpp"
+
+namespace warmpool::daemon {
+
+// Order: the arguments have the kinds of the verb's row and the client has its right; both were
+// checked before. What concerns single tasks is checked here against who submitted them.
+class Requests {
+ public:
+  Requests(Services& services, Clients& clients, const Documents& documents)
+      : services_(services), clients_(clients), documents_(documents) {}
+
+  void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta);
+  // The document that ends a verb, when the core has answered all its parts.
+  std::string completed(const OpenRequest& open, const command::Completed* completed) const;
+
+  // Goes on with what concerns many tasks, at most `tasks_max` of them, so that no turn is long.
+  // Returns whether more is left.
+  bool run_bulk(std::size_t tasks_max);
+
+ private:
+  using Arguments = std::array<ipc::Argument, ipc::kArgumentsMax>;
+  using Handler = void (Requests::*)(Session&, std::uint32_t number, const Arguments&);
+  struct VerbHandler {
+    ipc::Verb verb;
+    Handler handler;
+  };
+  static const VerbHandler kVerbs[];
+
+  void status(Session& session, std::uint32_t number, const Arguments& arguments);
+  void workers(Session& session, std::uint32_t number, const Arguments& arguments);
+  void worker(Session& session, std::uint32_t number, const Arguments& arguments);
+  void show(Session& session, std::uint32_t number, const Arguments& arguments);
+  void ls(Session& session, std::uint32_t number, const Arguments& arguments);
+  void dead_ls(Session& session, std::uint32_t number, const Arguments& arguments);
+  void dead_change(Session& session, std::uint32_t number, const Arguments& arguments);
+  void scale(Session& session, std::uint32_t number, const Arguments& arguments);
+  void drain(Session& session, std::uint32_t number, const Arguments& arguments);
+  void stop(Session& session, std::uint32_t number, const Arguments& arguments);
+  void pause(Session& session, std::uint32_t number, const Arguments& arguments);
+  void config(Session& session, std::uint32_t number, const Arguments& arguments);
+  void types(Session& session, std::uint32_t number, const Arguments& arguments);
+  void release(Session& session, std::uint32_t number, const Arguments& arguments);
+
+  struct Bulk {
+    ClientId client;
+    std::uint32_t number = 0;
+    ipc::Verb verb{};
+    std::vector<TaskId> tasks;
+    std::size_t next = 0;
+  };
+  void change_dead(Session& session, const Bulk& bulk, TaskId task);
+  // False after a refusal: there is no such type.
+  bool type_argument(Session& session, std::uint32_t number, const ipc::Argument& argument,
+                     std::optional<TypeId>& type);
+
+  Services& services_;
+  Clients& clients_;
+  const Documents& documents_;
+  std::deque<Bulk> bulk_;
+};
+
+}  // namespace warmpool::daemon
