@@ -37,7 +37,7 @@ target_compile_options(warmpool_warnings INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns about its own std::string at -O2 (GCC bug 105651), and of members of std::variant and
   # std::optional that it cannot follow (GCC bug 105562); the sanitizers and the dev preset look there.
-  target_compile_options(warmpool_warnings INTERFACE -Wno-restrict $<$<CONFIG:Release>:-Wno-maybe-uninitialized>)
+  target_compile_options(warmpool_warnings INTERFACE -Wno-restrict $<$<CONFIG:RelWithDebInfo>:-Wno-maybe-uninitialized>)
 endif()
 # Includes are written from the root of the repository: "pool/ids.hpp".
 target_include_directories(warmpool_warnings INTERFACE ${PROJECT_SOURCE_DIR})
