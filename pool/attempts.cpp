@@ -83,8 +83,7 @@ void Core::assign(Slot& slot, TaskIndex index) {
 
 // The first `concurrency` in hand count as started: a worker takes them in the order given.
 void Core::start_next(Slot& slot) {
-  const std::size_t most =
-      std::min<std::size_t>(class_of(slot).options.concurrency, slot.held.size());
+  const std::size_t most = std::min<std::size_t>(slot.concurrency, slot.held.size());
   for (std::size_t at = 0; at < most; ++at) {
     if (!slot.held[at].started()) start(slot, slot.held[at]);
   }

@@ -14,7 +14,7 @@ void Core::refresh(Slot& slot) {
   const bool ending = std::ranges::any_of(slot.held, &Held::is_ending);
   const bool usable = works && !slot.unresponsive && !slot.stopped && !slot.removing &&
                       !slot.alone && !ending && !reserved;
-  const bool free = usable && slot.held.size() < worker_class.options.concurrency;
+  const bool free = usable && slot.held.size() < slot.concurrency;
   worker_class.free.set(slot.index, free);
   worker_class.credit.set(slot.index, usable && !free && may_prefetch(slot));
 }

@@ -12,7 +12,7 @@ void Core::on(const event::Tick&) {
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
   keys.expire(now, options.keys_age_max);
   bound_dead();
-  if (stopping_ && !forced_ && stop_at_ <= now) stop_by_force();
+  if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   dispatch();
   finish_when_empty();
   promised_ = next_deadline();
@@ -22,7 +22,8 @@ Instant Core::next_deadline() const {
   Instant next = std::min(timers.next(), slots.next_due());
   next = std::min(next, keys.next_expiry(options.keys_age_max));
   if (!dead_.empty()) next = std::min(next, dead_.front().at + options.dead_age_max);
-  if (stopping_ && !finished_) next = std::min(next, forced_ ? give_up_at() : stop_at_);
+  if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
+  if (forced_ && !finished_ && slots.processes() == 0) next = std::min(next, give_up_at());
   return next;
 }
 

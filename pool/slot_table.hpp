@@ -41,8 +41,9 @@ struct Slot {
   ExitCause order = ExitCause::Exited;        // why we end it; Exited: we do not
   ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
   bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
-  bool recovering = false;  // its last worker died unasked and the next is not ready yet
-  std::uint8_t credits = 1;
+  bool recovering = false;       // its last worker died unasked and the next is not ready yet
+  std::uint8_t credits = 1;      // may hold
+  std::uint8_t concurrency = 1;  // may start at once
   std::uint32_t unproductive = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};

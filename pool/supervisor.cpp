@@ -108,8 +108,11 @@ void Core::on(const event::WorkerReady& event) {
   if (slot == nullptr || slot->state != SlotState::Starting) return;
   slots.fire(*slot, SlotTrigger::Hello, now);
   slot->ready_at = slot->last_heard = now;
+  const ClassOptions& limits = class_of(*slot).options;
   slot->credits = static_cast<std::uint8_t>(
-      std::min<std::uint64_t>(event.credits, class_of(*slot).options.credits));
+      std::min<std::uint64_t>(event.credits, std::max(limits.credits, limits.concurrency)));
+  slot->concurrency =
+      static_cast<std::uint8_t>(std::min<std::uint64_t>(slot->credits, limits.concurrency));
   slot->recall = event.recall;
   auto told = about(*slot, Notice::WorkerReady);
   told.duration_ns = (now - slot->spawned_at).ns;

@@ -205,6 +205,25 @@ TEST(Supervisor, StopKillsAtTheDrainDeadlineAndChargesNothing) {
   EXPECT_TRUE(driver.last<command::Finished>());
 }
 
+TEST(Supervisor, AForcedStopWaitsForExitsWithoutSpinning) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.turn(event::Stop{ClientId{}, RequestId{}, true});
+  driver.pass(seconds(5));
+  EXPECT_FALSE(driver.last<command::Finished>());
+  EXPECT_GT(driver.pool().next_deadline(), driver.now);
+}
+
+TEST(Supervisor, AWorkerIsNeverGivenMoreThanItSaid) {
+  PoolDriver driver;
+  driver.declare_class(1, 3, 3);
+  driver.declare_type(0);
+  driver.step(event::WorkerReady{driver.worker(0), 1, true});
+  for (int i = 0; i < 3; ++i) driver.submit();
+  driver.tick();
+  EXPECT_EQ(driver.hand(0).size(), 1U);
+}
+
 TEST(Supervisor, RoundRobinGoesAround) {
   PoolDriver driver;
   driver.ready_pool(3);
