@@ -1,0 +1,57 @@
+// The pictures of docs/protocol.md show exactly the rows of the tables. To draw them anew after a
+// change of a table: WARMPOOL_ACCEPT=1.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "pool/slot_machine.hpp"
+#include "pool/task_machine.hpp"
+
+namespace warmpool::test {
+namespace {
+
+const std::string kPage = WARMPOOL_SOURCE_DIR "/docs/protocol.md";
+
+template <class Rows>
+std::string picture(const Rows& rows, std::string_view start) {
+  std::string drawn = "```mermaid\nstateDiagram-v2\n  [*] --> " + std::string(start) + "\n";
+  for (const auto& row : rows) {
+    drawn += "  " + std::string(name_of(row.from)) + " --> " + std::string(name_of(row.to)) + ": " +
+             std::string(name_of(row.on)) + "\n";
+  }
+  return drawn + "```\n";
+}
+
+std::string lifecycles() {
+  return "## 10. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp` and "
+         "`pool/slot_machine.hpp`; a test compares.\n\n### A task\n\n*done*, *dead*, *cancelled* "
+         "and "
+         "*expired* are its verdicts; only a dead letter may be given another round.\n\n" +
+         picture(kTaskRows, "recording") +
+         "\n### A slot and its workers\n\n*recovery* is shown with its reason. Every state with a "
+         "process ends by the exit of that process.\n\n" +
+         picture(kSlotRows, "gone");
+}
+
+std::string read_page() {
+  std::ifstream file(kPage);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Lifecycles, PicturesShowTheTables) {
+  const std::string page = read_page();
+  const auto at = page.find("## 10. Lifecycles");
+  ASSERT_NE(at, std::string::npos);
+  if (std::getenv("WARMPOOL_ACCEPT") != nullptr) {
+    std::ofstream(kPage) << page.substr(0, at) << lifecycles();
+    GTEST_SKIP() << "drawn anew; look at the difference and commit it";
+  }
+  EXPECT_EQ(page.substr(at), lifecycles());
+}
+
+}  // namespace
+}  // namespace warmpool::test
