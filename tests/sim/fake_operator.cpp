@@ -49,6 +49,10 @@ void FakeClients::undo_all(std::vector<Event>& out) {
     out.push_back(event::PauseType{admin(), next_request(), TypeId{type}, false});
   }
   out.push_back(event::Drain{admin(), next_request(), false});
+  for (const auto& declared : scenario_.classes) {
+    out.push_back(event::Scale{admin(), next_request(), declared.worker_class, event::ScaleMode::To,
+                               static_cast<std::uint16_t>(declared.options.size)});
+  }
 }
 
 Event FakeClients::release(TaskId task) {

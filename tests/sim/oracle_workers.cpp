@@ -322,7 +322,8 @@ void Oracle::judge_end(const command::EndWorker& end) {
   });
   require_rule(!worker.kill_ordered && !(worker.term_ordered && end.force == command::Force::Term),
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
-  const bool stalled = stall_at_ == now_ && end.cause == ExitCause::Unresponsive;
+  const bool stalled = now_ < grace_until_ && end.cause != ExitCause::Protocol &&
+                       end.cause != ExitCause::Shutdown && end.cause != ExitCause::ChannelClosed;
   require_rule(!stalled, "stall-kills-none",
                [&] { return worker_name(worker.id) + " is killed right after a stall"; });
   worker.end_cause = end.cause;
