@@ -1,0 +1,50 @@
+// Calls one handler without a daemon.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/attempt.hpp"
+#include "worker/cancel_signal.hpp"
+#include "worker/worker.hpp"
+
+namespace warmpool::worker::testing {
+
+class Call : private ProgressSink {
+ public:
+  explicit Call(std::string_view payload, Content content = Content::Bytes);
+
+  std::uint16_t failures = 0;
+  std::uint64_t result_bytes = 1U << 20;
+  Answer run(Answer (*handler)(Context&));
+  void cancel() { cancel_.raise(); }
+
+ private:
+  void report(std::uint16_t, std::string_view) override {}
+  std::uint64_t result_bytes_max() const override { return result_bytes; }
+
+  Attempt attempt_;
+  CancelSignal cancel_;
+};
+
+Answer call(Answer (*handler)(Context&), std::string_view payload);
+
+// Owns: an empty directory.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::string path(std::string_view name) const { return directory_ + '/' + std::string(name); }
+  std::string write(std::string_view name, std::string_view bytes) const;
+
+ private:
+  std::string directory_;
+};
+
+// What a program wrote on its standard output.
+std::string output_of(const std::string& command);
+
+}  // namespace warmpool::worker::testing

@@ -1,0 +1,184 @@
+// The program warmpool-worker, from its environment to its exit status.
+#include <csignal>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/worker/call.hpp"
+#include "tests/worker/fake_daemon.hpp"
+
+namespace warmpool::worker::testing {
+namespace {
+
+using ipc::Kind;
+
+const std::string kProgram = std::string(WARMPOOL_BIN_DIR) + "/warmpool-worker";
+
+// Owns: the process.
+class Process {
+ public:
+  // `theirs` becomes descriptor 9 in it; its output goes to `output`.
+  Process(std::vector<std::string> arguments, std::vector<std::string> environment, int theirs = -1,
+          const std::string& output = "/dev/null") {
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    if (theirs >= 0) ::posix_spawn_file_actions_adddup2(&actions, theirs, 9);
+    ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT, 0600);
+    ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    arguments.insert(arguments.begin(), kProgram);
+    environment.push_back("PATH=/usr/bin:/bin");
+    EXPECT_EQ(0, ::posix_spawn(&pid_, kProgram.c_str(), &actions, nullptr,
+                               pointers(arguments).data(), pointers(environment).data()));
+    ::posix_spawn_file_actions_destroy(&actions);
+  }
+  ~Process() {
+    if (pid_ > 0) ::kill(pid_, SIGKILL), wait();
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // Exit status, or minus the signal.
+  int wait() {
+    int status = 0;
+    EXPECT_EQ(pid_, ::waitpid(pid_, &status, 0));
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  static std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    for (std::string& text : texts) all.push_back(text.data());
+    all.push_back(nullptr);
+    return all;
+  }
+  pid_t pid_ = 0;
+};
+
+std::vector<std::string> environment(const std::string& more = "WARMPOOL_NOTHING=") {
+  return {"WARMPOOL_CHANNEL=9", "WARMPOOL_WORKER=65537", "WARMPOOL_TOKEN=4711", more};
+}
+
+struct Started {
+  Ends ends = Ends::make(SOCK_STREAM);
+  Process process;
+  FakeDaemon daemon;
+
+  explicit Started(std::vector<std::string> arguments = {},
+                   const std::string& more = "WARMPOOL_NOTHING=")
+      : process(std::move(arguments), environment(more), ends.theirs.get()),
+        daemon((ends.theirs.reset(), std::move(ends.ours))) {}
+};
+
+TEST(Program, ServesTheChannelOfItsEnvironmentUntilRetired) {
+  Started started;
+  EXPECT_EQ(65537U, started.daemon.hello().header.id);
+  EXPECT_EQ(4711U, started.daemon.hello().header.token);
+  EXPECT_EQ(64, started.daemon.hello().header.credits);
+  EXPECT_EQ("warmpool-worker", started.daemon.hello().as<ipc::HelloMeta>().name);
+  started.daemon.assign("echo", "hi");
+  EXPECT_EQ("hi", started.daemon.next().payload);
+  started.daemon.retire();
+  EXPECT_EQ(0, started.process.wait());
+}
+
+TEST(Program, TakesCreditsFromEnvironmentAndCommandLine) {
+  EXPECT_EQ(16, Started({}, "WARMPOOL_CREDITS=16").daemon.hello().header.credits);
+  EXPECT_EQ(4, Started({"--credits", "4"}, "WARMPOOL_CREDITS=16").daemon.hello().header.credits);
+}
+
+TEST(Program, HandlesOnlyTheTypesNamed) {
+  Started started({"--types=sleep,echo"});
+  started.daemon.assign("exec", "{}");
+  EXPECT_EQ(Outcome::FailedForGood, started.daemon.next().as<ipc::FailedMeta>().outcome);
+  started.daemon.assign("echo", "x");
+  EXPECT_EQ(Kind::Done, started.daemon.next().kind());
+}
+
+TEST(Program, HidesChannelAndTokenFromWhatItStarts) {
+  Started started;
+  started.daemon.assign("exec", R"({"argv":["sh","-c","env; ls /proc/self/fd"]})");
+  const auto result = nlohmann::json::parse(started.daemon.next().payload);
+  const std::string output = result["stdout"];
+  EXPECT_EQ(std::string::npos, output.find("WARMPOOL_CHANNEL")) << output;
+  EXPECT_EQ(std::string::npos, output.find("4711")) << output;
+  EXPECT_NE(std::string::npos, output.find("WARMPOOL_WORKER=65537")) << output;
+  EXPECT_TRUE(output.ends_with("\n0\n1\n2\n3\n")) << output;
+}
+
+TEST(Program, EndsPolitelyAtSigterm) {
+  Started started;
+  started.daemon.assign("sleep", "1000000");
+  started.daemon.expect_quiet();
+  ::kill(started.process.pid(), SIGTERM);
+  EXPECT_EQ(Kind::Failed, started.daemon.next().kind());
+  EXPECT_EQ(0, started.process.wait());
+}
+
+TEST(Program, DiesByACrashTaskAsAsked) {
+  Started started;
+  started.daemon.assign("crash", "SIGSEGV");
+  EXPECT_FALSE(started.daemon.next_or_end());
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(-SIGSEGV, started.process.wait());
+#endif
+}
+
+TEST(Program, EndsWhenTheDaemonIsGone) {
+  Started started;
+  started.daemon.assign("sleep", "1000000");
+  started.daemon.hang_up();
+  EXPECT_EQ(static_cast<int>(RunStatus::DaemonGone), started.process.wait());
+}
+
+// What it says, and its status.
+std::pair<std::string, int> run(std::vector<std::string> arguments,
+                                std::vector<std::string> variables) {
+  const Scratch scratch;
+  Process process(std::move(arguments), std::move(variables), -1, scratch.write("out", ""));
+  const int status = process.wait();
+  return {output_of("cat " + scratch.path("out")), status};
+}
+
+TEST(Program, StartedByHandSaysWhatToDo) {
+  const auto [text, status] = run({}, {});
+  EXPECT_EQ(2, status);
+  EXPECT_NE(std::string::npos, text.find("started by the daemon")) << text;
+  EXPECT_NE(std::string::npos, text.find("warmpoold")) << text;
+}
+
+TEST(Program, RefusesAWrongEnvironmentByName) {
+  const auto expect = [](std::vector<std::string> variables, std::string_view what) {
+    const auto [text, status] = run({}, std::move(variables));
+    EXPECT_EQ(2, status);
+    EXPECT_NE(std::string::npos, text.find(what)) << text;
+  };
+  const std::string worker = "WARMPOOL_WORKER=1", token = "WARMPOOL_TOKEN=1";
+  expect({"WARMPOOL_CHANNEL=x", worker, token}, "WARMPOOL_CHANNEL=x is no whole number");
+  expect({"WARMPOOL_CHANNEL=-1", worker, token}, "WARMPOOL_CHANNEL=-1");
+  expect({"WARMPOOL_CHANNEL=77", worker, token}, "no open descriptor");
+  expect({"WARMPOOL_CHANNEL=1", worker, token}, "no socket");
+  expect({"WARMPOOL_CHANNEL=1", token}, "WARMPOOL_WORKER is not set");
+  expect({"WARMPOOL_CHANNEL=1", worker}, "WARMPOOL_TOKEN is not set");
+}
+
+TEST(Program, ExplainsItselfAndRefusesUnknownArguments) {
+  EXPECT_EQ(0, run({"--help"}, {}).second);
+  EXPECT_NE(std::string::npos, run({"--help"}, {}).first.find("file.digest"));
+  EXPECT_EQ(0, run({"--version"}, {}).second);
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--what"},       {"echo"},           {"--credits"},       {"--credits", "0"},
+      {"--credits=65"}, {"--credits", "x"}, {"--types=nothing"}, {"--types="}};
+  for (const auto& arguments : wrong) {
+    const auto [text, status] = run(arguments, {});
+    EXPECT_EQ(2, status) << arguments.front();
+    EXPECT_NE(std::string::npos, text.find("--help")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace warmpool::worker::testing
