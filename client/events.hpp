@@ -17,44 +17,44 @@ using Ticket = Id<struct TicketTag, std::uint64_t>;
 // Order: before anything else about the ticket. It comes again, with another id, when the daemon
 // lost the task with its memory and took it anew by its key.
 struct Accepted {
-  Ticket ticket;
-  TaskId task;
+  Ticket ticket{};
+  TaskId task{};
   bool duplicate = false;  // an earlier task has this key
 };
 
 // The last event of its ticket. `code`: a number of Refusal, or one that a later version added.
 struct Refused {
-  Ticket ticket;
-  TaskId task;  // 0 for a submit that was not accepted
+  Ticket ticket{};
+  TaskId task{};  // 0 for a submit that was not accepted
   std::uint16_t code = 0;
-  std::string text;
+  std::string text{};
   Duration retry_after{};  // 0: trying again makes no sense
 };
 
 // The last event of its ticket.
 struct Settled {
-  Ticket ticket;
-  TaskId task;
+  Ticket ticket{};
+  TaskId task{};
   std::uint16_t round = 0, attempt = 0;
   Verdict verdict = Verdict::Done;
   EndCause cause = EndCause::Done;
   std::uint16_t failures = 0, crashes = 0;  // charged
   Content content = Content::Bytes;
-  std::string result;  // or the last error
+  std::string result{};  // or the last error
 };
 
 struct Progressed {
-  Ticket ticket;
-  TaskId task;
+  Ticket ticket{};
+  TaskId task{};
   std::uint16_t round = 0, attempt = 0;
   std::uint16_t permille = 0;
-  std::string text;
+  std::string text{};
 };
 
 // The last event of the ticket of a cancel.
 struct Cancelled {
-  Ticket ticket;
-  TaskId task;
+  Ticket ticket{};
+  TaskId task{};
   Rung rung = Rung::NotRunning;
   TaskState state = TaskState::Cancelled;
 };
@@ -62,9 +62,9 @@ struct Cancelled {
 // The last event of its ticket: the connection ended before the answer came and asking again could
 // do it twice (no key), or no daemon came back. The task may run, or may never have been accepted.
 struct Unknown {
-  Ticket ticket;
-  TaskId task;  // 0: not even its acceptance is known
-  std::string text;
+  Ticket ticket{};
+  TaskId task{};  // 0: not even its acceptance is known
+  std::string text{};
 };
 
 using Event = std::variant<Accepted, Refused, Settled, Progressed, Cancelled, Unknown>;

@@ -23,31 +23,31 @@ struct ReconnectPolicy {
 };
 
 struct ConnectOptions {
-  std::string socket;                // empty: WARMPOOL_SOCKET, else the user's default
+  std::string socket{};              // empty: WARMPOOL_SOCKET, else the user's default
   std::string name = "libwarmpool";  // of this program, for people
   std::chrono::milliseconds connect_timeout{5'000};  // of connect and hello together
   std::chrono::milliseconds stall_timeout{30'000};   // nothing can be written for so long: lost
-  ReconnectPolicy reconnect;
+  ReconnectPolicy reconnect{};
 };
 
 // One task. What is not set is the daemon's option of that name.
 struct SubmitOptions {
-  std::string type;     // 1 to 255 bytes of UTF-8
-  std::string payload;  // opaque; Bounds: payload_bytes_max of the daemon
+  std::string type{};     // 1 to 255 bytes of UTF-8
+  std::string payload{};  // opaque; Bounds: payload_bytes_max of the daemon
   Content content = Content::Bytes;
-  std::optional<std::uint64_t> priority;  // 0 first, 100 last
-  std::optional<Duration> timeout;        // of each run
-  std::optional<Duration> deadline;       // of the whole, from its acceptance
-  std::optional<Duration> expiry;         // of waiting
-  std::optional<std::uint64_t> retries;   // after failures
-  std::optional<Duration> delay;          // before the first run
-  std::optional<WallTime> run_at;         // instead of delay
-  std::optional<std::string> key;         // the same key is the same task
-  bool auto_key = false;                  // a random key of 128 bits, unless key is set
-  std::string tenant;
-  std::vector<std::string> labels;  // Bounds: 32
+  std::optional<std::uint64_t> priority{};  // 0 first, 100 last
+  std::optional<Duration> timeout{};        // of each run
+  std::optional<Duration> deadline{};       // of the whole, from its acceptance
+  std::optional<Duration> expiry{};         // of waiting
+  std::optional<std::uint64_t> retries{};   // after failures
+  std::optional<Duration> delay{};          // before the first run
+  std::optional<WallTime> run_at{};         // instead of delay
+  std::optional<std::string> key{};         // the same key is the same task
+  bool auto_key = false;                    // a random key of 128 bits, unless key is set
+  std::string tenant{};
+  std::vector<std::string> labels{};  // Bounds: 32
   Durability durability = Durability::Full;
-  std::optional<std::uint64_t> crashes_max;
+  std::optional<std::uint64_t> crashes_max{};
   bool wait = false;                  // Settled comes as an event
   bool progress = false;              // Progressed come as events; needs wait
   bool keep_result = false;           // the daemon keeps it although we have received it

@@ -20,7 +20,8 @@ constexpr std::size_t kQueuedBytesMax = 256U << 10;
 constexpr std::size_t kQueuedBytesLow = 64U << 10;
 
 timespec until(Deadline deadline) {
-  const auto left = std::max(deadline - steady_clock::now(), Deadline::duration::zero());
+  const auto now = steady_clock::now();
+  const auto left = deadline > now ? deadline - now : Deadline::duration::zero();
   const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
   return {static_cast<time_t>(whole.count()),
           static_cast<long>(std::chrono::nanoseconds(left - whole).count())};

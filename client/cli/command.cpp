@@ -1,0 +1,90 @@
+#include "client/cli/command.hpp"
+
+namespace warmpool::cli {
+
+namespace {
+
+constexpr std::string_view kTasks = "Tasks", kDead = "Dead letters", kPool = "The pool",
+                           kOther = "Other";
+
+constexpr CommandRow kRows[] = {
+    {"submit", kTasks, "submit one task",
+     "The payload is text, '-' for standard input, or a file. Prints \"accepted ID\"; with --wait\n"
+     "the result instead, and the status is 0 only if the task is done.\n"
+     "  warmpool submit echo hello --wait\n"
+     "  warmpool submit file.digest /etc/passwd --priority P0 --timeout 5s --print-id",
+     declare_submit},
+    {"map", kTasks, "one task for each line of input, results as JSON lines",
+     "A line of the output is {\"line\":N,\"id\":ID,\"input\":LINE,\"verdict\":V,\"result\":R}, "
+     "with\n"
+     "\"error\" and \"cause\" instead of \"result\" where the verdict is not done. Empty lines "
+     "are\n"
+     "skipped; a line is taken as it is up to its line feed. Status 1 if any failed. Ctrl-C "
+     "cancels\n"
+     "what is in flight and says what was left; a second one ends at once. A daemon that restarts\n"
+     "is found again, and no line runs for two results.\n"
+     "  find /usr/share/doc -type f | warmpool map file.digest > digests.jsonl",
+     declare_map},
+    {"run", kTasks, "run a command as a task and end with its status",
+     "Standard input is passed on unless it is a terminal; output is bounded by the daemon's\n"
+     "result_bytes_max. Not tried again unless --retries says so. Ends with the command's status,\n"
+     "128 + N if signal N killed it (137: killed), 124 if it ran out of time.\n"
+     "  warmpool run --timeout 1m -- make test",
+     declare_run},
+    {"wait", kTasks, "wait until tasks have settled",
+     "Status 0 only if all are done, 124 if the time ran out first.\n"
+     "  warmpool wait $(warmpool submit sleep 500 --print-id) --timeout 10s",
+     declare_wait},
+    {"result", kTasks, "print the result of a settled task",
+     "The bytes as the handler gave them; a line feed is added on a terminal. With --json a\n"
+     "document with content and verdict.",
+     declare_result},
+    {"show", kTasks, "show one task with its attempts", "", declare_show},
+    {"ls", kTasks, "list tasks that have not settled, and dead letters",
+     "States: recording, ready, delayed, blocked, held, running, done, dead, cancelled, expired.",
+     declare_ls},
+    {"cancel", kTasks, "cancel tasks, waiting or running",
+     "Returns when the cancel has taken effect. Status 1 if one could not be cancelled.",
+     declare_cancel},
+    {"release", kTasks, "let a task run again that its handler held for a person", "",
+     declare_release},
+    {"dlq ls", kDead, "list dead letters", "", declare_dlq_ls},
+    {"dlq show", kDead, "show one dead letter with its attempts", "", declare_dlq_show},
+    {"dlq retry", kDead, "give dead letters a new round",
+     "  warmpool dlq retry --all --type file.digest", declare_dlq_retry},
+    {"dlq rm", kDead, "remove dead letters for good", "", declare_dlq_rm},
+    {"status", kPool, "counters, figures, classes and health", "", declare_status},
+    {"workers", kPool, "one line for each worker slot", "", declare_workers},
+    {"worker", kPool, "one slot with its last output", "  warmpool worker worker-0",
+     declare_worker},
+    {"types", kPool, "known task types and the classes that serve them", "", declare_types},
+    {"scale", kPool, "change the number of workers of a class",
+     "N sets it, +N adds, -N removes. Busy workers finish first.\n"
+     "  warmpool scale 8\n  warmpool scale -2 --class default",
+     declare_scale},
+    {"pause", kPool, "start no more tasks of a type, or of any", "", declare_pause},
+    {"resume", kPool, "undo pause", "", declare_resume},
+    {"ping", kPool, "one round trip to the daemon", "", declare_ping},
+    {"drain", kPool, "take nothing new and wait until nothing is left",
+     "The daemon goes on taking nothing until drain --undo, also when this command is interrupted.",
+     declare_drain},
+    {"stop", kPool, "stop the daemon and wait until it is gone",
+     "Running tasks get drain_timeout to finish; with --now none.", declare_stop},
+    {"config show", kPool, "every option and its value", "", declare_config_show},
+    {"config check", kPool, "check a configuration file",
+     "Runs warmpoold --check-config, found beside this program or in PATH, and ends with its\n"
+     "status: 78 if the configuration is wrong.",
+     declare_config_check},
+    {"bench throughput", kOther, "how many tasks a second the pool runs",
+     "  warmpool bench throughput --tasks 100000 --in-flight 64", declare_bench_throughput},
+    {"bench latency", kOther, "how long one task takes from submit to result", "",
+     declare_bench_latency},
+    {"help", kOther, "help for a command", "", declare_help},
+    {"version", kOther, "the version of this program", "", declare_version},
+};
+
+}  // namespace
+
+std::span<const CommandRow> command_rows() { return kRows; }
+
+}  // namespace warmpool::cli

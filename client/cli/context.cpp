@@ -1,0 +1,76 @@
+#include "client/cli/context.hpp"
+
+#include <cstdlib>
+
+#include "pool/refusal.hpp"
+
+namespace warmpool::cli {
+
+namespace {
+
+constexpr std::chrono::seconds kReplyPatience{30};
+
+// Source: no-color.org: the variable counts whatever it holds, unless it is empty.
+bool wants_bold(const std::string& color, const Output& out) {
+  if (color != "auto") return color == "always";
+  const char* no_color = std::getenv("NO_COLOR");
+  return out.is_terminal() && (no_color == nullptr || *no_color == '\0');
+}
+
+}  // namespace
+
+ExitStatus exit_status_of(const Error& error) {
+  if (error.code == static_cast<int>(client::Fault::TimedOut)) return kTimedOut;
+  if (error.code > 0 && error.code < 100) return kUnreachable;
+  if (error.code >= 100 && error.code < 200) return kTryAgain;
+  return kFailed;
+}
+
+Context::Context(Globals globals, Descriptors descriptors)
+    : globals_(std::move(globals)),
+      in_(descriptors.in),
+      out_(descriptors.out),
+      err_(descriptors.err),
+      bold_(wants_bold(globals_.color, out_)) {}
+
+void Context::print(std::string_view line) {
+  out_.write(line);
+  out_.write("\n");
+}
+
+void Context::say(std::string_view line) {
+  if (globals_.quiet) return;
+  err_.write(std::string(line) + "\n");
+  err_.flush();
+}
+
+int Context::fail(const Error& error) { return fail(exit_status_of(error), error.text); }
+
+int Context::fail(int status, std::string_view text) {
+  err_.write("warmpool: " + std::string(text) + "\n");
+  err_.flush();
+  return status;
+}
+
+Result<client::Client> Context::connect(client::ConnectOptions options) {
+  options.socket = globals_.socket;
+  options.name = "warmpool";
+  auto client = client::Client::connect(std::move(options));
+  if (client) return client;
+  // Nobody waited for a task yet: a daemon that says nothing is one that cannot be reached.
+  Error error = client.error();
+  if (error.code == static_cast<int>(client::Fault::TimedOut)) {
+    error.code = static_cast<int>(client::Fault::Unreachable);
+  }
+  return error;
+}
+
+Result<std::string> Context::ask(const ipc::RequestMeta& request) {
+  auto client = connect();
+  if (!client) return client.error();
+  return client->request(request, reply_deadline());
+}
+
+client::Deadline reply_deadline() { return client::in(kReplyPatience); }
+
+}  // namespace warmpool::cli

@@ -1,0 +1,59 @@
+// What every command is given: the options before it, the standard descriptors, the daemon.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "client/cli/exit_status.hpp"
+#include "client/cli/output.hpp"
+#include "client/client.hpp"
+
+namespace warmpool::cli {
+
+struct Globals {
+  std::string socket;  // --socket; empty: WARMPOOL_SOCKET, else the user's default
+  std::string color = "auto";
+  bool json = false;
+  bool quiet = false;
+};
+
+struct Descriptors {
+  int in = 0, out = 1, err = 2;
+};
+
+class Context {
+ public:
+  Context(Globals globals, Descriptors descriptors);
+
+  const Globals& globals() const { return globals_; }
+  bool json() const { return globals_.json; }
+  int in() const { return in_; }
+  Output& out() { return out_; }
+  Output& err() { return err_; }
+  // Titles in bold, only where a person reads.
+  bool bold() const { return bold_; }
+
+  // Data, with a line feed after it.
+  void print(std::string_view line);
+  // Talk, on standard error; nothing with -q.
+  void say(std::string_view line);
+  // An error, on standard error also with -q. Returns what the command ends with.
+  int fail(const Error& error);
+  int fail(int status, std::string_view text);
+
+  // Blocks: up to connect_timeout. Errors: not said yet; give them to fail.
+  Result<client::Client> connect(client::ConnectOptions options = {});
+  // A request and its document. Blocks: up to the deadline for requests [30 s].
+  Result<std::string> ask(const ipc::RequestMeta& request);
+
+ private:
+  Globals globals_;
+  int in_;
+  Output out_, err_;
+  bool bold_;
+};
+
+// For replies that come at once unless the daemon is stuck.
+client::Deadline reply_deadline();
+
+}  // namespace warmpool::cli

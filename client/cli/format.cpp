@@ -1,0 +1,281 @@
+// Everything here is a function of its arguments: no clock, no locale, no time zone. Times of day
+// are UTC, because a table that is read in a log says the same everywhere.
+#include "client/cli/format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+namespace warmpool::cli {
+
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::int64_t ns;
+};
+constexpr std::array<Unit, 7> kUnits{{{"d", 86'400'000'000'000},
+                                      {"h", 3'600'000'000'000},
+                                      {"m", 60'000'000'000},
+                                      {"s", 1'000'000'000},
+                                      {"ms", 1'000'000},
+                                      {"us", 1'000},
+                                      {"ns", 1}}};
+
+// "4.2s": three digits that count, at most one behind the point.
+std::string with_fraction(std::int64_t ns, const Unit& unit) {
+  const std::int64_t tenths = ns / (unit.ns / 10);
+  std::string text = std::to_string(tenths / 10);
+  if (tenths < 1'000 && tenths % 10 != 0) text += "." + std::to_string(tenths % 10);
+  return text + std::string(unit.name);
+}
+
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+bool is_numeric(std::string_view text) {
+  return !text.empty() && ((text[0] >= '0' && text[0] <= '9') || text == "-");
+}
+
+Error bad_wall(std::string_view text) {
+  return {0, "\"" + std::string(text) +
+                 "\" is no time; write it like 2026-11-23T07:00:00Z or "
+                 "2026-11-23T08:00:00+01:00"};
+}
+
+// Reads exactly `digits` digits and, unless it is 0, the character `after`.
+bool read_number(std::string_view& text, std::size_t digits, int& out) {
+  if (text.size() < digits) return false;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + digits, out);
+  if (failed != std::errc{} || end != text.data() + digits || text[0] == '-') return false;
+  text.remove_prefix(digits);
+  return true;
+}
+
+bool read_char(std::string_view& text, std::string_view allowed) {
+  if (text.empty() || allowed.find(text[0]) == allowed.npos) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// ".123456789" -> nanoseconds. True when there is none.
+bool read_fraction(std::string_view& text, std::int64_t& ns) {
+  if (!read_char(text, ".")) return true;
+  std::int64_t unit = 100'000'000;
+  std::size_t count = 0;
+  for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), ++count) {
+    ns += (text[0] - '0') * unit;
+    unit /= 10;
+  }
+  return count > 0;
+}
+
+// "Z" or "+01:00" -> seconds east of UTC.
+bool read_offset(std::string_view& text, int& seconds) {
+  if (read_char(text, "Zz")) return true;
+  const bool west = !text.empty() && text[0] == '-';
+  int hour = 0, minute = 0;
+  if (!read_char(text, "+-") || !read_number(text, 2, hour) || !read_char(text, ":") ||
+      !read_number(text, 2, minute) || hour > 23 || minute > 59) {
+    return false;
+  }
+  seconds = (west ? -1 : 1) * (hour * 3'600 + minute * 60);
+  return true;
+}
+
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) {
+    row[j] = j;
+  }
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string short_duration(Duration duration) {
+  if (duration.ns < 0) return "-" + short_duration({-duration.ns});
+  if (duration.ns == 0) return "0s";
+  for (std::size_t i = 0; i < kUnits.size(); ++i) {
+    const Unit& unit = kUnits[i];
+    if (duration.ns < unit.ns) continue;
+    if (unit.ns == 1) return std::to_string(duration.ns) + "ns";
+    if (unit.ns <= 1'000'000'000) return with_fraction(duration.ns, unit);
+    const std::int64_t rest = duration.ns % unit.ns / kUnits[i + 1].ns;
+    std::string text = std::to_string(duration.ns / unit.ns) + std::string(unit.name);
+    if (rest > 0) text += std::to_string(rest) + std::string(kUnits[i + 1].name);
+    return text;
+  }
+  return "0s";
+}
+
+std::string grouped(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, 1, ',');
+  }
+  return text;
+}
+
+std::string wall_text(WallTime time) {
+  namespace chrono = std::chrono;
+  const chrono::sys_time<chrono::nanoseconds> point{chrono::nanoseconds{time.ns}};
+  const auto day = chrono::floor<chrono::days>(point);
+  const chrono::year_month_day date{day};
+  const chrono::hh_mm_ss clock{chrono::floor<chrono::milliseconds>(point - day)};
+  char text[64];
+  std::snprintf(
+      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+Result<WallTime> parse_wall(std::string_view text) {
+  namespace chrono = std::chrono;
+  std::string_view rest = text;
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset = 0;
+  std::int64_t fraction = 0;
+  const bool read =
+      read_number(rest, 4, year) && read_char(rest, "-") && read_number(rest, 2, month) &&
+      read_char(rest, "-") && read_number(rest, 2, day) && read_char(rest, "Tt ") &&
+      read_number(rest, 2, hour) && read_char(rest, ":") && read_number(rest, 2, minute) &&
+      read_char(rest, ":") && read_number(rest, 2, second) && read_fraction(rest, fraction) &&
+      read_offset(rest, offset) && rest.empty();
+  const chrono::year_month_day date{chrono::year(year), chrono::month(static_cast<unsigned>(month)),
+                                    chrono::day(static_cast<unsigned>(day))};
+  // Nanoseconds in 64 bits end in 2262.
+  if (!read || !date.ok() || year < 1970 || year > 2261 || hour > 23 || minute > 59 ||
+      second > 60) {
+    return bad_wall(text);
+  }
+  const std::int64_t days = chrono::sys_days{date}.time_since_epoch().count();
+  const std::int64_t of_day = hour * 3'600 + minute * 60 + second - offset;
+  return WallTime{(days * 86'400 + of_day) * 1'000'000'000 + fraction};
+}
+
+Result<std::uint64_t> parse_priority(std::string_view text) {
+  if (text == "P0" || text == "p0") return 0;
+  if (text == "P1" || text == "p1") return 10;
+  if (text == "P2" || text == "p2") return 100;
+  std::uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size() || number > 100) {
+    return Error{0, "\"" + std::string(text) +
+                        "\" is no priority; it is a number from 0 (first) to 100 (last), "
+                        "P0 (0), P1 (10) or P2 (100)"};
+  }
+  return number;
+}
+
+Result<std::uint64_t> parse_id(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size() || number == 0) {
+    return Error{0, "\"" + std::string(text) +
+                        "\" is no task id; it is the number that submit prints, see: warmpool ls"};
+  }
+  return number;
+}
+
+std::string base64(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
+    unsigned group = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      text += i <= count ? kBase64[group >> (18 - 6 * i) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::string bytes;
+  for (std::size_t at = 0; at < text.size(); at += 4) {
+    unsigned group = 0;
+    std::size_t padding = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const char c = text[at + i];
+      const std::size_t digit = kBase64.find(c);
+      const bool may_pad = i >= 2 && at + 4 == text.size();
+      if (c == '=' && may_pad) {
+        ++padding;
+      } else if (digit == kBase64.npos || padding > 0) {
+        return std::nullopt;
+      }
+      group = group << 6 | (c == '=' ? 0U : static_cast<unsigned>(digit));
+    }
+    for (std::size_t i = 0; i + padding < 3; ++i) {
+      bytes += static_cast<char>(group >> (16 - 8 * i) & 255);
+    }
+  }
+  return bytes;
+}
+
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known) {
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  for (const auto candidate : known) {
+    const std::size_t apart = distance(word, candidate);
+    if (apart < best_distance) {
+      best = candidate;
+      best_distance = apart;
+    }
+  }
+  return best;
+}
+
+std::string Table::text(bool bold) const {
+  std::vector<std::size_t> widths(titles_.size());
+  std::vector<bool> shown(titles_.size()), numeric(titles_.size(), true);
+  for (std::size_t column = 0; column < titles_.size(); ++column) {
+    widths[column] = width(titles_[column]);
+    for (const auto& row : rows_) {
+      widths[column] = std::max(widths[column], width(row[column]));
+      shown[column] = shown[column] || row[column] != "-";
+      numeric[column] = numeric[column] && is_numeric(row[column]);
+    }
+  }
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t column = 0; column < cells.size(); ++column) {
+      if (!shown[column]) continue;
+      const std::string padding(widths[column] - width(cells[column]), ' ');
+      if (!text.empty()) text += "  ";
+      text += numeric[column] ? padding + cells[column] : cells[column] + padding;
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text;
+  };
+  std::string all = bold ? "\x1b[1m" + line(titles_) + "\x1b[0m\n" : line(titles_) + "\n";
+  for (const auto& row : rows_) {
+    all += line(row) + "\n";
+  }
+  return all;
+}
+
+}  // namespace warmpool::cli

@@ -1,0 +1,118 @@
+// Commands about the pool as it runs.
+#include <charconv>
+#include <memory>
+
+#include "client/cli/command.hpp"
+#include "client/cli/declare.hpp"
+#include "client/cli/format.hpp"
+#include "client/cli/json_text.hpp"
+#include "client/cli/requests.hpp"
+
+namespace warmpool::cli {
+
+namespace {
+
+constexpr std::string_view kWorkerColumns[] = {
+    "id",           "class",          "state",       "health",    "pid",      "tasks_executed",
+    "current_task", "uptime_seconds", "utilization", "rss_bytes", "last_exit"};
+constexpr std::string_view kTypeColumns[] = {"name", "classes", "paused", "waiting", "service_ms"};
+
+struct ScaleCommand {
+  std::string amount{}, worker_class{};
+  client::Client::Scale mode = client::Client::Scale::To;
+  std::uint64_t number = 0;
+
+  // Errors: not N, +N or -N.
+  bool read() {
+    std::string_view digits = amount;
+    if (digits.starts_with('+')) mode = client::Client::Scale::Up;
+    if (digits.starts_with('-')) mode = client::Client::Scale::Down;
+    if (mode != client::Client::Scale::To) digits.remove_prefix(1);
+    const auto [end, failed] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return !digits.empty() && failed == std::errc{} && end == digits.data() + digits.size();
+  }
+
+  int run(Context& context) {
+    read();
+    auto client = context.connect();
+    if (!client) return context.fail(client.error());
+    auto document = client->scale(worker_class, mode, number, reply_deadline());
+    if (!document) return context.fail(document.error());
+    return print_document(context, *document, {});
+  }
+};
+
+int ping(Context& context) {
+  auto client = context.connect();
+  if (!client) return context.fail(client.error());
+  const auto took = client->ping(reply_deadline());
+  if (!took) return context.fail(took.error());
+  const auto& server = client->daemon().server;
+  context.print(context.json() ? JsonObject()
+                                     .number("schema", kSchema)
+                                     .text("server", server)
+                                     .number("round_trip_ns", static_cast<std::uint64_t>(took->ns))
+                                     .str()
+                               : server + " answered in " + short_duration(*took));
+  return kOk;
+}
+
+Run declare_pausing(CLI::App& app, ipc::Verb verb) {
+  auto type = std::make_shared<std::string>();
+  add_argument(app, "type", *type, "the task type; none: all types");
+  return [type, verb](Context& context) {
+    ipc::RequestMeta meta{.verb = verb};
+    if (!type->empty()) meta.arguments[0] = std::string_view(*type);
+    return ask_and_print(context, meta, {});
+  };
+}
+
+}  // namespace
+
+Run declare_status(CLI::App&) {
+  return [](Context& context) { return ask_and_print(context, {.verb = ipc::Verb::Status}, {}); };
+}
+
+Run declare_workers(CLI::App&) {
+  return [](Context& context) {
+    return ask_and_print(context, {.verb = ipc::Verb::Workers},
+                         {"workers", kWorkerColumns, "no worker"});
+  };
+}
+
+Run declare_worker(CLI::App& app) {
+  auto slot = std::make_shared<std::string>();
+  add_argument(app, "slot", *slot, "its name, see: warmpool workers").required();
+  return [slot](Context& context) {
+    return ask_and_print(context,
+                         {.verb = ipc::Verb::Worker, .arguments = {std::string_view(*slot)}}, {});
+  };
+}
+
+Run declare_types(CLI::App&) {
+  return [](Context& context) {
+    return ask_and_print(
+        context, {.verb = ipc::Verb::Types},
+        {"types", kTypeColumns, "no type was seen yet; see: warmpool config show"});
+  };
+}
+
+Run declare_scale(CLI::App& app) {
+  auto command = std::make_shared<ScaleCommand>();
+  add_argument(app, "n", command->amount, "so many workers; +N or -N: more or fewer")
+      .required()
+      .checked([](const std::string& text) {
+        return ScaleCommand{.amount = text}.read() ? "" : "\"" + text + "\" is not N, +N or -N";
+      });
+  add_text(app, "--class", command->worker_class, "NAME", "the worker class; none: the only one");
+  return [command](Context& context) { return command->run(context); };
+}
+
+Run declare_pause(CLI::App& app) { return declare_pausing(app, ipc::Verb::Pause); }
+
+Run declare_resume(CLI::App& app) { return declare_pausing(app, ipc::Verb::Resume); }
+
+Run declare_ping(CLI::App&) { return ping; }
+
+}  // namespace warmpool::cli
