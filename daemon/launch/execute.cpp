@@ -66,7 +66,9 @@ Report search(const char* name, char** command) {
     if (join(rest, length, name, path)) {
       const Report report = try_path(path, command);
       if (!may_be_elsewhere(report)) return report;
-      const bool telling = report.error == EACCES || report.error == EISDIR;
+      // Not a directory that may not be entered: that says nothing about the program.
+      const bool telling =
+          report.error == EISDIR || (report.error == EACCES && access(path, F_OK) == 0);
       if (telling && first.error == ENOENT) first = report;
     }
     if (end == nullptr) return first;

@@ -24,7 +24,9 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::int32_t kStatusUnknown = 255;
-constexpr int kLastWaitMs = 5'000;  // for all workers that are left at the end
+// At the end, for all workers that are left, and for what may still be dying in their cgroups.
+constexpr int kLastWaitMs = 5'000;
+constexpr Duration kLastCgroupWait = seconds(1);
 
 Exit exit_of(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) return {ExitCause::Exited, info.si_status, false};
@@ -160,8 +162,8 @@ void LinuxProcesses::remove_leaves() {
 // True if it was adopted from a worker of this life that is buried, and was killed. One without a
 // mark may belong to a worker that lives, so it is left alone.
 bool LinuxProcesses::kill_stray(pid_t pid) {
-  const std::string text = mark_of(pid);
-  const auto mark = parse_mark(text);
+  const MarkSeen seen = look_at_mark(pid);
+  const auto mark = parse_mark(seen.mark);
   if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return false;
   if (workers_.contains(mark->worker)) return false;
   const ipc::UniqueFd pidfd = open_pidfd(pid);  // our child: the number is its own until we wait
@@ -194,7 +196,7 @@ LinuxProcesses::~LinuxProcesses() {
     reap(workers_.begin()->first);
   }
   reap_orphans();
-  if (cgroups_) cgroups_->remove();
+  if (cgroups_) end_cgroup(cgroups_->path(), kLastCgroupWait);
 }
 
 Error launcher_error(const std::string& path, int code) {

@@ -20,13 +20,22 @@ int send_signal(int pidfd, int number);
 // Dead, whether it was waited for or not.
 bool is_dead(int pidfd);
 
-// Of all threads of `pid`; of this process with getpid(). Cost: about 0.2 us a child.
+// Of all threads of `pid`; of this process with getpid(). Cost: about 1 us a child.
 std::vector<pid_t> children_of(pid_t pid);
 std::vector<pid_t> all_processes();
 
-// The mark in its environment; empty where there is none or it may not be read.
+// What a process's environment says of its mark.
+// None: it carries none, may not be looked into, or is gone. Unclear: it is in the middle of
+// execve, where the new program is there and its environment not yet; that may last, while the
+// program is read from a slow disk. Look again.
+struct MarkSeen {
+  enum class State : unsigned char { None, Unclear, Found } state = State::None;
+  std::string mark;
+};
 // Bounds: the first 8 MiB of the environment.
-std::string mark_of(pid_t pid);
+MarkSeen look_at_mark(pid_t pid);
+// Of the text of /proc/PID/stat, of a process whose environment was read as empty.
+bool is_unclear(std::string_view stat);
 
 struct Kinship {
   pid_t parent = 0, session = 0;
@@ -42,8 +51,9 @@ struct TreeRoot {
 // SIGKILL to all that descends from the worker, itself not included, and to what this process has
 // adopted of it: children outside `workers` that carry its mark or are of its session.
 // Order: SIGKILL to the worker first, or the worker is dead.
-// Bounds: kTreePasses walks; each finds the children that the one before had not seen yet.
-// A process with SIGKILL pending cannot fork any more, so no SIGSTOP comes first (Source: fork in
+// Bounds: kTreePasses walks; each finds the children that the one before had not seen yet. An
+// orphan between two programs cannot be told; ProcessPort::reap_orphans() meets it again. A process
+// with SIGKILL pending cannot fork any more, so no SIGSTOP comes first (Source: fork in
 // kernel/fork.c returns to a pending signal before the child is linked).
 TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
 

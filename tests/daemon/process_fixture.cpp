@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/process/process_sampler.hpp"
+#include "daemon/process/process_tree.hpp"
 
 namespace warmpool::daemon {
 
@@ -94,7 +96,14 @@ void ProcessTest::SetUp() {
   start_port(CgroupUse::Never);
 }
 
-void ProcessTest::TearDown() { port_.reset(); }
+void ProcessTest::TearDown() {
+  port_.reset();
+  // Adopted ones: of those that were killed a moment ago, and of tests that failed half way.
+  EXPECT_TRUE(eventually([] {
+    for (const pid_t pid : children_of(getpid())) kill(pid, SIGKILL);
+    return waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
+  }));
+}
 
 void ProcessTest::start_port(CgroupUse cgroups, const std::string& launch_path) {
   port_.reset();

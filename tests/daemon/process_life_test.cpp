@@ -90,6 +90,18 @@ TEST_F(Life, DescendantsOfAnEarlierLifeAreGoneAfterTheSweep) {
   EXPECT_FALSE(is_alive(descendant));
 }
 
+// It shows no environment most of the time.
+TEST_F(Life, ProcessThatExecutesItselfForEverIsFoundToo) {
+  const std::string script = directory_.file("again", "#!/bin/sh\nexec \"$0\"\n", 0755);
+  EarlierDaemon daemon(directory_.path(),
+                       "setsid sh -c 'echo $$; exec " + script + "' & exec sleep 1000");
+  const pid_t descendant = daemon.read_pid();
+  daemon.die();
+  const auto swept = sweep_earlier_lives(next_life(), seconds(20));
+  ASSERT_TRUE(swept) << swept.error().text;
+  EXPECT_FALSE(is_alive(descendant));
+}
+
 TEST_F(Life, SweepFindsNothingWhereNothingIs) {
   const auto swept = sweep_earlier_lives(next_life(), seconds(20));
   ASSERT_TRUE(swept) << swept.error().text;
@@ -119,6 +131,27 @@ TEST_F(Life, SweepIsBoundedAndNamesWhatRemains) {
   EXPECT_EQ(swept.error().code, ETIMEDOUT);
   EXPECT_THAT(swept.error().text, HasSubstr(std::to_string(descendant)));
   EXPECT_TRUE(eventually([&] { return !is_alive(descendant); }));
+}
+
+// /proc/PID/stat with the given state, flags, env_start and env_end.
+std::string stat_text(char state, const std::string& flags, const std::string& environment) {
+  std::string text = std::string("42 (a b) c) ") + state + " 1 42 42 0 -1 " + flags;
+  for (int field = 10; field < 50; ++field) text += " 7";
+  return text + " " + environment + " 0\n";
+}
+
+TEST(EmptyEnvironment, SaysNothingInTheMiddleOfExecve) {
+  EXPECT_TRUE(is_unclear(stat_text('R', "4194304", "0 0")));
+  EXPECT_TRUE(is_unclear(stat_text('D', "4194304", "140001 0")));
+  EXPECT_TRUE(is_unclear(stat_text('R', "4194304", "140001 140099")));  // set since it was read
+}
+
+TEST(EmptyEnvironment, IsTrueOfProcessesThatHaveNone) {
+  EXPECT_FALSE(is_unclear(stat_text('S', "4194304", "140001 140001")));  // env -i
+  EXPECT_FALSE(is_unclear(stat_text('I', "69238880", "0 0")));           // a kernel thread
+  EXPECT_FALSE(is_unclear(stat_text('Z', "4194304", "0 0")));
+  EXPECT_FALSE(is_unclear(""));
+  EXPECT_FALSE(is_unclear("42 (cut) R 1 2"));
 }
 
 TEST(LifeMark, PlaceStaysAndLifeChanges) {

@@ -37,8 +37,21 @@ TEST_F(Spawn, NameIsLookedForInThePathOfItsOwnEnvironment) {
   SpawnSpec what = spec({"own-worker"});
   what.environment = {"PATH=/nowhere:" + directory_.path()};
   EXPECT_EQ(output_of(what), "found\n");
-  what = spec({"own-worker"});
+  what.worker = WorkerId{++last_worker_ << 16};
+  what.environment = {"PATH=/nowhere:/nowhere/else"};
   EXPECT_THAT(failure_of(what).error.text, HasSubstr("own-worker: No such file or directory"));
+}
+
+TEST_F(Spawn, FileWithoutPermissionInThePathIsToldUnlessAnotherIsFound) {
+  const std::string plain = directory_.file("own-worker", "#!/bin/sh\n", 0644);
+  SpawnSpec what = spec({"own-worker"});
+  what.environment = {"PATH=" + directory_.path() + ":/nowhere"};
+  EXPECT_THAT(failure_of(what).error.text, HasSubstr(plain + ": Permission denied"));
+  std::filesystem::create_directory(directory_.path() + "/bin");
+  directory_.file("bin/own-worker", "#!/bin/sh\necho found\n", 0755);
+  what.worker = WorkerId{++last_worker_ << 16};
+  what.environment = {"PATH=" + directory_.path() + ":" + directory_.path() + "/bin"};
+  EXPECT_EQ(output_of(what), "found\n");
 }
 
 TEST_F(Spawn, FileWithoutExecutePermissionIsTold) {

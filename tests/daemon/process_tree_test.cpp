@@ -7,7 +7,6 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -176,8 +175,6 @@ TEST_P(Tree, EndOfThePortEndsEverything) {
   port_.reset();
   EXPECT_FALSE(is_alive(child.pid));
   EXPECT_TRUE(eventually([&] { return !is_alive(grandchild); }));
-  while (waitpid(-1, nullptr, 0) > 0) {
-  }
 }
 
 class Cgroups : public ProcessTest {
@@ -217,11 +214,11 @@ TEST_F(Cgroups, OrphanWithoutMarkAndSessionDiesToo) {
   ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
   wait_burial(child);
   EXPECT_TRUE(eventually([&] { return !is_alive(wiped); }));
-  port_->reap_orphans();
 }
 
 TEST_F(Cgroups, LeafOfAnEarlierLifeIsEndedAndRemoved) {
   const Child child = spawn(spec({"/bin/sleep", "1000"}));
+  ASSERT_EQ(outcome(child).state, LaunchState::Running);  // it is in its leaf
   auto next = make_life_mark(directory_.path());
   ASSERT_TRUE(next);
   const auto swept = sweep_earlier_lives(*next, seconds(20));
