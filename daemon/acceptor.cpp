@@ -68,12 +68,14 @@ void Acceptor::refuse_one() {
   if (!exhausted_) log_.error("descriptors are out; new clients are refused until some are free");
   exhausted_ = true;
   reserve_.reset();
-  const ipc::UniqueFd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (fd) {
-    send_refusal(fd.get());
-  } else if (watch_) {
-    watch_->stop_reading();  // check() starts it again
+  {
+    const ipc::UniqueFd fd(
+        ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) send_refusal(fd.get());
   }
+  reserve_ = open_reserve();
+  // Somebody else was faster: check() starts it again, and until then nothing spins.
+  if (!reserve_ && watch_) watch_->stop_reading();
 }
 
 bool Acceptor::check() {

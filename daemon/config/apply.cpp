@@ -21,8 +21,7 @@ std::span<const OptionRow<ClassOptions>> rows_of() {
 template <class Owner>
 std::vector<std::string> names_of() {
   std::vector<std::string> names;
-  for (const auto& row : rows_of<Owner>())
-    names.emplace_back(row.name);
+  for (const auto& row : rows_of<Owner>()) names.emplace_back(row.name);
   return names;
 }
 
@@ -88,21 +87,15 @@ void apply(Sourced<Owner>& sourced, const Setting& setting, std::string_view kin
 
 void apply_settings(Sourced<Options>& pool, const std::vector<Setting>& settings,
                     Problems& problems) {
-  for (const auto& setting : settings)
-    apply(pool, setting, "pool", problems);
+  for (const auto& setting : settings) apply(pool, setting, "pool", problems);
 }
 
 void apply_settings(Sourced<ClassOptions>& worker_class, const std::vector<Setting>& settings,
                     Problems& problems) {
-  for (const auto& setting : settings)
-    apply(worker_class, setting, "class", problems);
+  for (const auto& setting : settings) apply(worker_class, setting, "class", problems);
 }
 
-std::vector<std::string> pool_option_names() {
-  return names_of<Options>();
-}
-std::vector<std::string> class_option_names() {
-  return names_of<ClassOptions>();
-}
+std::vector<std::string> pool_option_names() { return names_of<Options>(); }
+std::vector<std::string> class_option_names() { return names_of<ClassOptions>(); }
 
 }  // namespace warmpool::daemon

@@ -37,10 +37,8 @@ bool takes_value(std::string_view name) {
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
-  for (const auto& row : kRows)
-    names.emplace_back(row.name);
-  for (const auto& name : pool_option_names())
-    names.push_back(with(name, '_', '-'));
+  for (const auto& row : kRows) names.emplace_back(row.name);
+  for (const auto& name : pool_option_names()) names.push_back(with(name, '_', '-'));
   return names;
 }
 
@@ -93,9 +91,7 @@ Result<void> take(std::span<const std::string> words, std::size_t& at, Arguments
 
 }  // namespace
 
-std::span<const ArgumentRow> argument_rows() {
-  return kRows;
-}
+std::span<const ArgumentRow> argument_rows() { return kRows; }
 
 Result<Arguments> parse_arguments(std::span<const std::string> words) {
   Arguments arguments;

@@ -62,8 +62,7 @@ class Loader {
         sources_.config_file ? sources_.config_file : default_config_file(sources_.environment);
     if (!file) return;
     load_file(*file);
-    for (const auto& path : drop_ins(*file))
-      load_file(path);
+    for (const auto& path : drop_ins(*file)) load_file(path);
   }
 
   void load_file(const std::string& path) {
@@ -77,8 +76,7 @@ class Loader {
     const auto settings = read_toml(text, path, sources_.environment, problems_);
     apply_settings(built_.pool, settings.pool, problems_);
     std::vector<std::string> named;
-    for (const auto& table : settings.classes)
-      load_class(table, named);
+    for (const auto& table : settings.classes) load_class(table, named);
   }
 
   void load_class(const SettingTable& table, std::vector<std::string>& named) {
@@ -139,8 +137,7 @@ class Loader {
   }
 
   void settle() {
-    for (auto& worker_class : built_.classes)
-      fit_sizes(worker_class, built_.notes);
+    for (auto& worker_class : built_.classes) fit_sizes(worker_class, built_.notes);
     check_classes(built_, problems_);
     check_pool(built_, problems_);
   }

@@ -43,8 +43,7 @@ class Reader {
     }
     for (const auto& element : *tables) {
       SettingTable table{origin(element.source()), {}};
-      for (const auto& [key, value] : *element.as_table())
-        read_setting(key, value, table.settings);
+      for (const auto& [key, value] : *element.as_table()) read_setting(key, value, table.settings);
       settings.classes.push_back(std::move(table));
     }
   }

@@ -1,0 +1,53 @@
+// For people who edit a file and for programs that watch over one.
+#include "daemon/config/check_config.hpp"
+
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+namespace warmpool::daemon {
+
+std::vector<std::string> config_warnings(const Configuration& configuration) {
+  std::vector<std::string> warnings;
+  std::uint64_t workers = 0;
+  for (const auto& worker_class : configuration.classes) workers += worker_class.values.size;
+  const auto cores = std::thread::hardware_concurrency();
+  if (cores != 0 && workers > cores) {
+    warnings.push_back(std::to_string(workers) + " workers share " + std::to_string(cores) +
+                       " cores: good for tasks that wait, too many for tasks that compute");
+  }
+  return warnings;
+}
+
+std::string check_text(const Configuration& configuration, const Problems& problems) {
+  std::string text;
+  for (const auto& problem : problems) text += problem_text(problem) + "\n";
+  if (!problems.empty()) return text;
+  for (const auto& note : configuration.notes) text += "note: " + note + "\n";
+  for (const auto& warning : config_warnings(configuration)) text += "note: " + warning + "\n";
+  return text + "ok\n";
+}
+
+std::string check_json(const Configuration& configuration, const Problems& problems) {
+  using Json = nlohmann::ordered_json;
+  Json list = Json::array();
+  for (const auto& problem : problems) {
+    Json json{{"origin", origin_text(problem.origin)}, {"text", problem.text}};
+    if (problem.origin.line != 0) {
+      json["file"] = problem.origin.where;
+      json["line"] = problem.origin.line;
+      json["column"] = problem.origin.column;
+    }
+    list.push_back(std::move(json));
+  }
+  auto notes = configuration.notes;
+  for (auto& warning : config_warnings(configuration)) notes.push_back(std::move(warning));
+  const Json document{{"schema", 1},
+                      {"ok", problems.empty()},
+                      {"problems", std::move(list)},
+                      {"files", configuration.files},
+                      {"notes", std::move(notes)}};
+  return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace warmpool::daemon

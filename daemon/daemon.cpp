@@ -1,0 +1,176 @@
+// Construction in the order of dependence, and what comes up by the clock. Nothing here decides:
+// the core does, and the parts carry it out.
+#include "daemon/daemon.hpp"
+
+#include <algorithm>
+#include <unistd.h>
+
+#include "daemon/config/reload.hpp"
+#include "daemon/random.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+std::vector<ClassOptions> classes_of(const Configuration& configuration) {
+  std::vector<ClassOptions> classes;
+  for (const auto& worker_class : configuration.classes) classes.push_back(worker_class.values);
+  return classes;
+}
+
+Genesis genesis_of(const DaemonSetup& setup, Clock& clock) {
+  Genesis genesis;
+  genesis.life = setup.life;
+  genesis.secret = {random_u64(), random_u64()};
+  genesis.jitter_seed = random_u64();
+  genesis.now = clock.now();
+  genesis.wall = clock.wall();
+  genesis.options = setup.configuration.pool.values;
+  return genesis;
+}
+
+}  // namespace
+
+// A volatile store begins with each life; 1 ns, because an Instant of 0 stands for none.
+Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
+    : configuration_(setup.configuration),
+      log_(ports.log),
+      notifier_(ports.notifier),
+      clock_(ports.time, Instant{1}),
+      engine_(genesis_of(setup, clock_), clock_),
+      types_(classes_of(configuration_)),
+      services_{configuration_, log_,     reactor_, engine_,  ports.store,
+                types_,         tenants_, waiters_, settling_},
+      roles_(::geteuid(), setup.socket_group),
+      workers_(services_, ports.processes, std::move(setup.identities)),
+      clients_(services_, roles_),
+      documents_(services_, clients_, workers_, figures_, setup.socket_path),
+      requests_(services_, clients_, documents_),
+      archive_(setup.archive_path, log_),
+      keeper_(services_, archive_),
+      notices_(services_, workers_) {
+  clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
+    requests_.run(session, number, meta);
+  });
+  clients_.on_completion([this](const OpenRequest& open, const command::Completed* completed) {
+    return requests_.completed(open, completed);
+  });
+  workers_.on_progress([this](const AttemptKey& key, const ipc::ProgressMeta& meta) {
+    clients_.progressed(key, meta);
+  });
+  notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
+  archive_.describe_by([this](TaskId task) { return documents_.show(task); });
+  declare();
+  add_chores();
+}
+
+Daemon::~Daemon() = default;
+
+void Daemon::declare() {
+  engine_.step(event::WallStepped{clock_.wall()});
+  for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
+    engine_.step(event::ClassDeclared{ClassId{static_cast<std::uint16_t>(i)},
+                                      configuration_.classes[i].values});
+  }
+  for (std::uint32_t i = 0; i < types_.size(); ++i) {
+    engine_.step(types_.declared(TypeId{i}));
+  }
+  again_ = true;  // the first workers are asked for
+}
+
+void Daemon::add_chores() {
+  const auto now = engine_.now();
+  const auto each_second = [] { return seconds(1); };
+  // A begun frame may be late by a quarter of its time.
+  const auto sweep_interval = [this] {
+    const auto quarter = services_.options().frame_timeout / 4;
+    return std::clamp(quarter, milliseconds(10), seconds(1));
+  };
+  chores_.add(
+      "sweep", sweep_interval, [this] { clients_.sweep(), workers_.sweep(); }, now);
+  chores_.add(
+      "sample", [this] { return services_.options().sample_interval; },
+      [this] { workers_.sample(); }, now);
+  chores_.add(
+      "orphans", each_second, [this] { workers_.reap_orphans(); }, now);
+  chores_.add(
+      "log", each_second, [this] { log_.flush(); }, now);
+  chores_.add(
+      "wall", each_second, [this] { watch_wall(); }, now);
+  chores_.add(
+      "results", [] { return seconds(10); }, [this] { services_.store.trim(engine_.now()); }, now);
+  chores_.add(
+      "socket", [] { return seconds(10); },
+      [this] {
+        if (acceptor_) documents_.set_socket_lost(!acceptor_->check());
+      },
+      now);
+  if (const auto interval = notifier_.watchdog_interval()) {
+    chores_.add(
+        "watchdog", [interval] { return *interval; }, [this] { notifier_.watchdog(); }, now);
+  }
+  chores_.add(
+      "status", [] { return seconds(5); }, [this] { tell_status(); }, now);
+}
+
+void Daemon::serve(std::unique_ptr<Acceptor> acceptor) { acceptor_ = std::move(acceptor); }
+
+void Daemon::on_notice(const Notification& notification) {
+  if (notification.notice != Notice::PoolInitialized) return;
+  documents_.set_initialized(true);
+  notifier_.ready("the minimum of workers is ready");
+}
+
+void Daemon::tell_status() {
+  const auto counters = engine_.pool().counters();
+  const auto queue = engine_.pool().queue();
+  notifier_.status(std::to_string(queue.waiting()) + " waiting, " + std::to_string(queue.running) +
+                   " running, " + std::to_string(counters.settled[0]) + " done, " +
+                   std::to_string(queue.dead_letters) + " dead letters");
+}
+
+void Daemon::watch_wall() {
+  constexpr Duration tolerance = milliseconds(100);
+  const auto wall = clock_.wall_step(tolerance);
+  if (!wall) return;
+  log_.warn("the wall clock was set; it is " + rfc3339(*wall));
+  engine_.step(event::WallStepped{*wall});
+}
+
+void Daemon::stop(bool now) {
+  const bool at_once = now || stopping_;
+  if (!stopping_) notifier_.stopping();
+  stopping_ = true;
+  log_.info(at_once ? "stopping at once"
+                    : "stopping; running tasks have " +
+                          duration_text(services_.options().drain_timeout) + " (drain_timeout)");
+  engine_.step(event::Stop{ClientId{}, RequestId{}, at_once});
+  again_ = true;
+}
+
+void Daemon::reload(const Configuration& fresh) {
+  const auto reload = reload_configuration(configuration_, fresh);
+  for (const auto& line : reload.changed) log_.info("changed " + line);
+  for (const auto& line : reload.needs_restart) log_.warn("needs a restart: " + line);
+  if (reload.changed.empty() && reload.needs_restart.empty()) log_.info("nothing has changed");
+  if (reload.pool_changed) {
+    engine_.step(event::OptionsChanged{configuration_.pool.values});
+    services_.store.set_bounds(configuration_.pool.values);
+    log_.set_level(configuration_.pool.values.log_level);
+  }
+  for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
+    const auto& options = configuration_.classes[i].values;
+    if (std::ranges::find(reload.classes_changed, options.name) == reload.classes_changed.end()) {
+      continue;
+    }
+    const ClassId id{static_cast<std::uint16_t>(i)};
+    types_.set_types_later(id, options.types_later);
+    engine_.step(event::ClassDeclared{id, options});
+  }
+  again_ = true;
+}
+
+void Daemon::reopen_log() {
+  if (auto reopened = log_.reopen(); !reopened) log_.error(reopened.error().text);
+}
+
+}  // namespace warmpool::daemon

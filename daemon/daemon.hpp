@@ -1,0 +1,105 @@
+// The daemon put together: everything but the place where it is found, so that tests can run one in
+// their own process, with processes, time and store of their own.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "daemon/acceptor.hpp"
+#include "daemon/chores.hpp"
+#include "daemon/keeper.hpp"
+#include "daemon/notices.hpp"
+#include "daemon/requests.hpp"
+#include "daemon/service_notifier.hpp"
+
+namespace warmpool::daemon {
+
+// What it stands on. Owns: nothing; all of it outlives the daemon.
+struct DaemonPorts {
+  Log& log;
+  TimeSource& time;
+  ProcessPort& processes;
+  Store& store;
+  ServiceNotifier& notifier;
+};
+
+struct DaemonSetup {
+  Configuration configuration;
+  std::vector<std::optional<Identity>> identities;  // by class
+  std::uint64_t life = 1;                           // task ids of this life start with it
+  std::optional<gid_t> socket_group;
+  std::string socket_path, archive_path;  // empty: none
+};
+
+// Threads: one, and the one that made it: a worker's life is tied to the thread that spawned it.
+class Daemon {
+ public:
+  Daemon(DaemonSetup setup, const DaemonPorts& ports);
+  ~Daemon();
+
+  // From here on clients are taken from it. Its socket is looked after.
+  void serve(std::unique_ptr<Acceptor> acceptor);
+  Reactor& reactor() { return reactor_; }
+  // A connected socket becomes a client.
+  void adopt(ipc::UniqueFd client) { clients_.adopt(std::move(client)); }
+
+  // One turn: waits for something, at most `wait`; handles it; carries out what follows.
+  // Returns false when the daemon has finished. Blocks: at most `wait`, or until a deadline.
+  bool turn(Duration wait);
+  // Turns until it has finished.
+  void run();
+
+  // As by a signal: what runs may end within drain_timeout; a second time, or `now`: at once.
+  void stop(bool now);
+  bool stopping() const { return stopping_; }
+  // Takes over what may change; says in the log what was and what needs a restart.
+  void reload(const Configuration& fresh);
+  void reopen_log();
+
+  const Pool& pool() const { return engine_.pool(); }
+  const LoopFigures& loop() const { return figures_; }
+  const Documents& documents() const { return documents_; }
+
+ private:
+  // loop.cpp
+  Instant next_deadline() const;
+  void settle();
+  void carry(Command& command);
+  void on_finished(const command::Finished& finished);
+  void linger();
+  // daemon.cpp
+  void declare();
+  void add_chores();
+  void on_notice(const Notification& notification);
+  void watch_wall();
+  void tell_status();
+
+  Configuration configuration_;
+  Log& log_;
+  ServiceNotifier& notifier_;
+  Clock clock_;
+  Reactor reactor_;
+  Engine engine_;
+  TypeTable types_;
+  TenantTable tenants_;
+  Waiters waiters_;
+  Settling settling_;
+  Services services_;
+  ipc::RoleTable roles_;
+  LoopFigures figures_;
+  Workers workers_;
+  Clients clients_;
+  Documents documents_;
+  Requests requests_;
+  Archive archive_;
+  Keeper keeper_;
+  Notices notices_;
+  Chores chores_;
+  std::unique_ptr<Acceptor> acceptor_;
+
+  Commands commands_;   // kept for its memory
+  bool again_ = false;  // the last turn left something that must not wait
+  bool stopping_ = false, finished_ = false;
+};
+
+}  // namespace warmpool::daemon

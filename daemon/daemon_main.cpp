@@ -1,0 +1,128 @@
+// warmpoold: reads its arguments and its configuration, takes its place, and runs until it is told
+// to stop. Every way not to start has its exit status: exit_status.hpp.
+#include <cstdio>
+#include <cstring>
+#include <signal.h>
+#include <string>
+#include <vector>
+
+#include "daemon/config/arguments.hpp"
+#include "daemon/config/check_config.hpp"
+#include "daemon/config/environment.hpp"
+#include "daemon/daemon.hpp"
+#include "daemon/process/linux_processes.hpp"
+#include "daemon/startup.hpp"
+#include "daemon/store/volatile_store.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "warmpoold: %s\n", error.text.c_str());
+  return error.code;
+}
+
+int check(const Sources& sources, bool json) {
+  Problems problems;
+  const auto configuration = load_configuration(sources, problems);
+  const auto text =
+      json ? check_json(configuration, problems) : check_text(configuration, problems);
+  std::fputs(text.c_str(), json || problems.empty() ? stdout : stderr);
+  return static_cast<int>(problems.empty() ? ExitStatus::Ok : ExitStatus::Configuration);
+}
+
+void reload(Daemon& daemon, Log& log, const Sources& sources) {
+  daemon.reopen_log();
+  log.info("reading the configuration again");
+  Problems problems;
+  const auto fresh = load_configuration(sources, problems);
+  if (problems.empty()) return daemon.reload(fresh);
+  for (const auto& problem : problems) log.error(problem_text(problem));
+  log.error("the configuration is wrong; the one before stays");
+}
+
+void watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
+  const auto handle = [&daemon, &log, &sources](int number) {
+    log.info("got SIG" + std::string(::sigabbrev_np(number)));
+    if (number == SIGTERM || number == SIGINT) daemon.stop(false);
+    if (number == SIGQUIT) daemon.stop(true);
+    if (number == SIGHUP && !daemon.stopping()) reload(daemon, log, sources);
+    if (number == SIGUSR1) daemon.reopen_log();
+  };
+  daemon.reactor().on_signals({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1}, handle);
+}
+
+void say_beginning(Log& log, const Configuration& configuration, const std::string& swept) {
+  log.info(std::string(kServerName) + " begins");
+  for (const auto& file : configuration.files) log.info("read " + file);
+  for (const auto& note : configuration.notes) log.info(note);
+  for (const auto& warning : config_warnings(configuration)) log.info(warning);
+  if (!swept.empty()) log.warn(swept);
+}
+
+Result<void> serve(const Sources& sources, Configuration configuration) {
+  if (auto fitted = fit_descriptors(configuration); !fitted) return fitted;
+  const auto& options = configuration.pool.values;
+  auto log = open_log(options.log_file, options.log_level);
+  if (!log) return exit_error(ExitStatus::CannotCreate, log.error().text);
+  auto identities = find_identities(configuration);
+  if (!identities) return identities.error();
+  auto place = take_place(options);
+  if (!place) return place.error();
+  SystemTime time;
+  const auto life = next_life(place->directory, time.wall());
+  if (!life) return life.error();
+  std::string swept;
+  const auto runtime_dir = place->directory.path();
+  auto processes = start_processes(configuration, runtime_dir, sources.program_directory, swept);
+  if (!processes) return processes.error();
+  auto listener = ipc::Listener::open(place->directory, place->lock);
+  if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);
+
+  say_beginning(**log, configuration, swept);
+  VolatileStore store(options);
+  ServiceNotifier notifier(sources.environment);
+  const auto socket_path = listener->path();
+  Daemon daemon({std::move(configuration), std::move(*identities), *life, place->group, socket_path,
+                 runtime_dir + "/dead-letters.jsonl"},
+                {**log, time, **processes, store, notifier});
+  auto acceptor = std::make_unique<Acceptor>(
+      daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),
+      std::move(*listener), [&daemon](ipc::UniqueFd fd) { daemon.adopt(std::move(fd)); });
+  watch_signals(daemon, **log, sources);
+  daemon.serve(std::move(acceptor));
+  (*log)->info("listening on " + socket_path);
+  (*log)->flush();
+  daemon.run();
+  (*log)->flush();
+  return {};
+}
+
+int run(std::span<const std::string> words) {
+  if (auto prepared = prepare_process(); !prepared) return fail(prepared.error());
+  auto arguments = parse_arguments(words);
+  if (!arguments) {
+    return fail(exit_error(ExitStatus::Usage, arguments.error().text));
+  }
+  if (arguments->help) return std::fputs(help_text().c_str(), stdout), 0;
+  if (arguments->version) return std::printf("%s\n", kServerName), 0;
+  const Sources sources{program_directory(), arguments->config_file, arguments->settings,
+                        environment_of_process()};
+  if (arguments->check_config) return check(sources, arguments->json);
+  Problems problems;
+  auto configuration = load_configuration(sources, problems);
+  for (const auto& problem : problems) {
+    std::fprintf(stderr, "warmpoold: %s\n", problem_text(problem).c_str());
+  }
+  if (!problems.empty()) return static_cast<int>(ExitStatus::Configuration);
+  if (auto served = serve(sources, std::move(configuration)); !served) return fail(served.error());
+  return static_cast<int>(ExitStatus::Ok);
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  return warmpool::daemon::run(words);
+}

@@ -1,0 +1,24 @@
+// All that one turn asks to keep goes in one batch: that is the group commit.
+#include "daemon/keeper.hpp"
+
+namespace warmpool::daemon {
+
+void Keeper::carry(command::Persist& command) {
+  if (const auto* settled = std::get_if<record::Settled>(&command.record)) {
+    services_.settling.begin(settled->task);
+  } else if (const auto* removed = std::get_if<record::Removed>(&command.record)) {
+    if (removed->archived) archive_.add(removed->task);
+  }
+  auto attachment = services_.engine.detach(command.number);
+  batch_.push_back({command.number, command.record, std::move(attachment)});
+}
+
+bool Keeper::commit() {
+  services_.store.apply(batch_);
+  const auto answers = services_.store.take_answers();
+  if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
+  if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
+  return answers.accepting.has_value() || answers.persisted.has_value();
+}
+
+}  // namespace warmpool::daemon

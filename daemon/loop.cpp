@@ -1,0 +1,130 @@
+// A turn. Handlers first, at most 256, so that no client keeps another one waiting; then one Tick,
+// which judges deadlines and assigns; then the commands; then what the store answers, which may
+// start it all again: a volatile store answers at once, and a task that was submitted is with its
+// worker in the turn in which it came. Last, one gathered write for each peer.
+#include <algorithm>
+
+#include "daemon/daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::size_t kHandlersMax = 256;
+// Of dead letters that are retried or removed together.
+constexpr std::size_t kBulkMax = 256;
+// Of Tick, commands, answers. What is left then waits for the next turn.
+constexpr int kRoundsMax = 16;
+// How long replies may take to leave when the daemon ends.
+constexpr Duration kLingerMax = milliseconds(500);
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+}  // namespace
+
+Instant Daemon::next_deadline() const {
+  if (again_) return engine_.now();
+  return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due()});
+}
+
+bool Daemon::turn(Duration wait) {
+  if (finished_) return false;
+  const auto begun = clock_.now();
+  const auto deadline = std::min(next_deadline(), begun + wait);
+  const auto handled = reactor_.run(clock_.steady_of(deadline), kHandlersMax);
+  engine_.refresh();
+  const auto woken = engine_.now();
+  if (woken > deadline && deadline >= begun) {
+    figures_.late_max = std::max(figures_.late_max, woken - deadline);
+  }
+  again_ = requests_.run_bulk(kBulkMax);
+  if (workers_.due() <= woken) workers_.sweep();
+  chores_.run(woken);
+  settle();
+  workers_.flush();
+  clients_.flush();
+  workers_.bury();
+  clients_.bury();
+  const auto took = clock_.now() - woken;
+  ++figures_.turns;
+  figures_.handlers += handled;
+  figures_.busy_time = figures_.busy_time + took;
+  figures_.turn_last = took;
+  figures_.turn_max = std::max(figures_.turn_max, took);
+  return !finished_;
+}
+
+void Daemon::settle() {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    engine_.step(event::Tick{});
+    engine_.take(commands_);
+    for (auto& command : commands_) carry(command);
+    const bool answered = keeper_.commit();
+    if (!answered && !engine_.has_commands()) return;
+  }
+  again_ = true;
+}
+
+void Daemon::carry(Command& command) {
+  std::visit(Overloaded{
+                 [&](const command::Accepted& c) { clients_.carry(c); },
+                 [&](const command::Refused& c) { clients_.carry(c); },
+                 [&](const command::Cancelled& c) { clients_.carry(c); },
+                 [&](const command::Completed& c) { clients_.carry(c); },
+                 [&](const command::Spawn& c) { workers_.carry(c); },
+                 [&](const command::Assign& c) { workers_.carry(c); },
+                 [&](const command::CancelAttempt& c) { workers_.carry(c); },
+                 [&](const command::Recall& c) { workers_.carry(c); },
+                 [&](const command::Retire& c) { workers_.carry(c); },
+                 [&](const command::EndWorker& c) { workers_.carry(c); },
+                 [&](command::Persist& c) { keeper_.carry(c); },
+                 [&](const command::Announce& c) { clients_.carry(c); },
+                 [&](const command::Notify& c) { notices_.carry(c); },
+                 [&](const command::Finished& c) { on_finished(c); },
+             },
+             command);
+}
+
+void Daemon::on_finished(const command::Finished& finished) {
+  finished_ = true;
+  if (finished.lost == 0) {
+    log_.info("stopped; nothing was left");
+    return;
+  }
+  constexpr std::uint32_t named_max = 20;
+  std::string names;
+  for (const auto& task : engine_.pool().list({.after = {}, .limit = named_max})) {
+    if (task.state >= TaskState::Done) continue;
+    names += " " + std::to_string(task.task.value);
+  }
+  log_.warn("stopped; " + std::to_string(finished.lost) +
+            " accepted tasks are lost with the volatile store:" + names +
+            (finished.lost > named_max ? " ..." : ""));
+}
+
+void Daemon::run() {
+  // Deadlines bound the wait; the core, the chores and the workers name theirs.
+  while (turn(hours(1))) {
+  }
+  if (acceptor_) acceptor_->close();
+  linger();
+}
+
+// The last replies leave, as far as their clients read.
+void Daemon::linger() {
+  clients_.say_goodbye();
+  const auto end = clock_.now() + kLingerMax;
+  clients_.flush();
+  clients_.bury();
+  while (clients_.figures().connected != 0 && clock_.now() < end) {
+    reactor_.run(clock_.steady_of(end), kHandlersMax);
+    clients_.flush();
+    clients_.bury();
+  }
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,188 @@
+// Each step can fail in its own way and says so with a status of its own, so that scripts and
+// service managers can tell "another one runs" from "the configuration is wrong".
+#include "daemon/startup.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/process/linux_processes.hpp"
+#include "ipc/client_address.hpp"
+#include "ipc/peer.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// Of one worker: exit notice, launch status, channel, output, errors, and two to sample it.
+constexpr std::uint64_t kFdsOfWorker = 7;
+// Log, store, epoll, signals, listener, lock and the like.
+constexpr std::uint64_t kFdsOfDaemon = 64;
+constexpr std::uint64_t kConnectionsMin = 8;
+
+ExitStatus status_of(int fault) {
+  return static_cast<ipc::EndpointFault>(fault) == ipc::EndpointFault::LockTaken
+             ? ExitStatus::AlreadyRunning
+             : ExitStatus::CannotCreate;
+}
+
+std::uint64_t parse_life(const ipc::UniqueFd& file) {
+  std::array<char, 32> text{};
+  const auto got = ::pread(file.get(), text.data(), text.size() - 1, 0);
+  std::uint64_t life = 0;
+  if (got > 0) std::from_chars(text.data(), text.data() + got, life);
+  return life;
+}
+
+}  // namespace
+
+Error exit_error(ExitStatus status, std::string text) {
+  return {static_cast<int>(status), std::move(text)};
+}
+
+Result<void> prepare_process() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0) return exit_error(ExitStatus::System, "cannot open /dev/null; mount /dev");
+  } while (fd <= 2);
+  ::close(fd);
+  ::umask(077);
+  ::signal(SIGPIPE, SIG_IGN);
+  return {};
+}
+
+std::string program_directory() {
+  std::array<char, 4096> path{};
+  const auto length = ::readlink("/proc/self/exe", path.data(), path.size());
+  if (length <= 0) return ".";
+  const std::string_view text(path.data(), static_cast<std::size_t>(length));
+  return std::string(text.substr(0, text.rfind('/')));
+}
+
+Result<void> fit_descriptors(Configuration& configuration) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return exit_error(ExitStatus::System, "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  std::uint64_t workers = 0;
+  for (const auto& worker_class : configuration.classes) workers += worker_class.values.size_max;
+  const auto fixed = kFdsOfDaemon + kFdsOfWorker * workers;
+  auto& pool = configuration.pool;
+  const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
+  if (fixed + pool.values.connections_max <= most) return {};
+  const bool given = pool.origins.contains("connections_max");
+  if (given || most < fixed + kConnectionsMin) {
+    return exit_error(
+        ExitStatus::System,
+        "the limit of open files is " + std::to_string(most) + ", and connections_max (" +
+            std::to_string(pool.values.connections_max) + ") with " + std::to_string(workers) +
+            " workers need " + std::to_string(fixed + pool.values.connections_max) +
+            "; raise it (ulimit -Hn, LimitNOFILE=), or lower connections_max or size_max");
+  }
+  pool.values.connections_max = most - fixed;
+  pool.origins["connections_max"] = {Layer::Adjusted, "to the limit of open files"};
+  configuration.notes.push_back("connections_max is lowered to " + std::to_string(most - fixed) +
+                                ": the limit of open files is " + std::to_string(most));
+  return {};
+}
+
+Result<Place> take_place(const Options& options) {
+  std::optional<gid_t> group;
+  if (!options.socket_group.empty()) {
+    const auto found = ipc::find_group(options.socket_group);
+    if (!found) return exit_error(ExitStatus::Configuration, "socket_group: " + found.error().text);
+    group = *found;
+  }
+  const auto path = options.runtime_dir.empty()
+                        ? ipc::default_runtime_directory(ipc::Surroundings::of_process())
+                        : options.runtime_dir;
+  auto directory = ipc::RuntimeDirectory::open(path, group);
+  if (!directory) return exit_error(status_of(directory.error().code), directory.error().text);
+  auto lock = ipc::RuntimeLock::take(*directory);
+  if (!lock) return exit_error(status_of(lock.error().code), lock.error().text);
+  return Place{std::move(*directory), std::move(*lock), group};
+}
+
+Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now) {
+  constexpr std::uint64_t life_max = (1U << 24) - 1;
+  constexpr std::int64_t year_2026_s = 1'767'225'600;
+  const ipc::UniqueFd file(
+      ::openat(directory.fd(), "warmpool.life", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const auto fault = [&](std::string what) {
+    return exit_error(ExitStatus::CannotCreate, directory.path() + "/warmpool.life: " + what);
+  };
+  if (!file) return fault(std::string(std::strerror(errno)) + "; remove it");
+  const auto last = parse_life(file);
+  const auto minutes = std::max<std::int64_t>(1, (now.ns / 1'000'000'000 - year_2026_s) / 60);
+  const auto life = last != 0 ? last + 1 : static_cast<std::uint64_t>(minutes);
+  if (life > life_max) return fault("its number is too large; remove it");
+  const auto text = std::to_string(life) + "\n";
+  const bool written =
+      ::pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
+      ::ftruncate(file.get(), static_cast<off_t>(text.size())) == 0;
+  if (!written) return fault(std::string("cannot be written: ") + std::strerror(errno));
+  return life;
+}
+
+Result<std::vector<std::optional<Identity>>> find_identities(const Configuration& configuration) {
+  std::vector<std::optional<Identity>> identities;
+  for (const auto& worker_class : configuration.classes) {
+    auto& identity = identities.emplace_back();
+    const auto& options = worker_class.values;
+    if (options.user.empty()) continue;
+    auto found = find_identity(options.user);
+    if (!found) {
+      auto status = ExitStatus::System;
+      if (found.error().code == ENOENT) status = ExitStatus::Configuration;
+      if (found.error().code == EPERM) status = ExitStatus::NotPermitted;
+      return exit_error(status, "class '" + options.name + "': " + found.error().text);
+    }
+    identity = std::move(*found);
+  }
+  return identities;
+}
+
+Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
+                                                     const std::string& runtime_dir,
+                                                     const std::string& program_dir,
+                                                     std::string& swept) {
+  ProcessOptions options;
+  options.launch_path = configuration.pool.values.launch_path;
+  if (options.launch_path.empty()) options.launch_path = program_dir + "/warmpool-launch";
+  if (::access(options.launch_path.c_str(), X_OK) != 0) {
+    return exit_error(ExitStatus::Unavailable, "warmpool-launch is not at " + options.launch_path +
+                                                   " (" + std::strerror(errno) +
+                                                   "); install it there, or give --launch-path");
+  }
+  const auto stock = program_dir + "/warmpool-worker";
+  for (const auto& worker_class : configuration.classes) {
+    const auto& command = worker_class.values.command;
+    if (command.front() != stock || ::access(stock.c_str(), X_OK) == 0) continue;
+    return exit_error(ExitStatus::Unavailable,
+                      "the stock worker is not at " + stock + " (" + std::strerror(errno) +
+                          "); install it there, or configure a [[class]] with its own command");
+  }
+  auto mark = make_life_mark(runtime_dir);
+  if (!mark) return exit_error(ExitStatus::System, mark.error().text);
+  options.mark = std::move(*mark);
+  if (auto done = become_subreaper(); !done) {
+    return exit_error(ExitStatus::System, done.error().text);
+  }
+  const auto sweep = sweep_earlier_lives(options.mark, seconds(10));
+  if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
+  if (sweep->killed != 0) {
+    swept = "ended " + std::to_string(sweep->killed) + " processes of an earlier life";
+  }
+  auto processes = make_linux_processes(options);
+  if (!processes) return exit_error(ExitStatus::Unavailable, processes.error().text);
+  return std::move(*processes);
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,51 @@
+// The steps from a started process to a daemon that can serve. Errors: everywhere, Error::code is
+// the ExitStatus and the text says what to do.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/config/configuration.hpp"
+#include "daemon/exit_status.hpp"
+#include "daemon/process/identity.hpp"
+#include "daemon/process/process_port.hpp"
+#include "ipc/endpoint.hpp"
+
+namespace warmpool::daemon {
+
+Error exit_error(ExitStatus status, std::string text);
+
+// Descriptors 0 to 2 are open (onto /dev/null), files are made for this user alone, and writing to
+// a closed pipe is an error and not an end.
+Result<void> prepare_process();
+// Where this program lies, without a slash at the end; "." where the kernel does not tell.
+std::string program_directory();
+
+// Raises the limit of open files to the hard one. A connections_max that nobody gave is lowered to
+// what fits, with a note; sizes that somebody gave and that do not fit are refused.
+Result<void> fit_descriptors(Configuration& configuration);
+
+struct Place {
+  ipc::RuntimeDirectory directory;
+  ipc::RuntimeLock lock;
+  std::optional<gid_t> group;
+};
+// The runtime directory, made or verified, and locked.
+Result<Place> take_place(const Options& options);
+
+// The number of this life: one more than the last one's, which a file in the directory remembers.
+// Where it is lost: the minutes since 2026, so that ids are not used again all the same.
+Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now);
+
+// Whom the workers of each class run as.
+Result<std::vector<std::optional<Identity>>> find_identities(const Configuration& configuration);
+
+// Ends what an earlier life left, and opens the port. Blocks: until all of it is gone, seconds.
+Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
+                                                     const std::string& runtime_dir,
+                                                     const std::string& program_dir,
+                                                     std::string& swept);
+
+}  // namespace warmpool::daemon
