@@ -25,7 +25,7 @@ struct HelloMeta {
   std::uint64_t version_min = kVersion, version_max = kVersion;
   std::uint64_t features = 0;
   std::string_view name{};  // of the program, for people
-  std::uint32_t pid = 0;  // for people; the daemon asks the kernel
+  std::uint32_t pid = 0;    // for people; the daemon asks the kernel
 };
 
 // Order: what it says holds for every later frame of both sides.

@@ -43,6 +43,16 @@ Result<bool> make_if_missing(const std::string& path) {
                       failed);
 }
 
+// A strict umask may have taken our own rights from what we made, so that it cannot even be opened.
+// The descriptor that chmod goes through cannot be exchanged for another directory.
+void give_ourselves_rights(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found {};
+  if (!fd || ::fstat(fd.get(), &found) != 0 || found.st_uid != ::geteuid()) return;
+  // If it fails, opening it says so.
+  (void)!::chmod(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), 0700);
+}
+
 Result<UniqueFd> open_directory(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd) return fd;
@@ -101,6 +111,7 @@ Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<
   if (!clean) return clean.error();
   auto made = make_if_missing(*clean);
   if (!made) return made.error();
+  if (*made) give_ourselves_rights(*clean);
   auto fd = open_directory(*clean);
   if (!fd) return fd.error();
   struct stat found {};
@@ -108,11 +119,6 @@ Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<
     return system_error(EndpointFault::System, "cannot look at " + *clean, errno);
   }
   if (auto good = verify(found, *clean); !good) return good.error();
-  // A strict umask may have taken our own rights from what we made.
-  if (*made && ::fchmod(fd->get(), 0700) != 0) {
-    return system_error(EndpointFault::System, "cannot set the mode of " + *clean, errno);
-  }
-  if (*made) found.st_mode = S_IFDIR | 0700;
   if (group) {
     if (auto good = open_to_group(fd->get(), *clean, found, *group); !good) return good.error();
   }
