@@ -71,6 +71,17 @@ TEST_P(Tree, KillEndsTheWholeTreeOfALivingWorker) {
   EXPECT_TRUE(gone(second));
 }
 
+// Not only when orphans are looked for. The shell stays what it is, so that its mark can be read.
+TEST_P(Tree, BurialItselfKillsWhatIsLeft) {
+  const Child child =
+      spawn(shell("setsid sh -c 'echo $$; while :; do sleep 1000; done' & read x <&3"));
+  const pid_t grandchild = number_of(read_line(child.output.get()));
+  ASSERT_GT(grandchild, 0);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(eventually([&] { return !is_alive(grandchild); }, 5'000));
+}
+
 TEST_P(Tree, StoppedWorkerIsKilled) {
   const Child child = spawn(shell("echo up; kill -STOP $$"));
   EXPECT_EQ(read_line(child.output.get()), "up");
