@@ -98,6 +98,7 @@ struct SeenClass {
 struct SeenType {
   std::vector<ClassId> classes{};
   bool paused = false;
+  Instant changed_at{};  // paused, resumed or served by others
   bool reopened = false;  // was ever paused: its lanes may enter with a capped age
   std::uint64_t answers = 0;
   Duration service_least = kDurationMax;

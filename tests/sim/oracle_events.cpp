@@ -16,6 +16,7 @@ struct EventWatch {
   }
   void operator()(const event::TypeDeclared& e) const {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
+    oracle.types_[e.type.value].changed_at = oracle.now_;
   }
   void operator()(const event::OptionsChanged& e) const {
     oracle.options_ = e.options;

@@ -319,6 +319,7 @@ void Oracle::note(const record::Removed& record) {
 void Oracle::note(const record::TypePaused& record) {
   SeenType& type = types_[record.type.value];
   type.paused = record.paused;
+  type.changed_at = now_;
   type.reopened = true;
 }
 

@@ -83,7 +83,7 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const auto rule = [&](bool holds, std::string_view name) {
     require_rule(holds, name, [&] { return worker_name(worker.id) + " is not ended"; });
   };
-  rule(!worker.broken || !calm() || now_ <= worker.broken_at + kLastWords + kSlack, "broken-ends");
+  rule(!worker.broken || worker.term_ordered || !calm() || now_ <= worker.broken_at + kLastWords + kSlack, "broken-ends");
   if (!calm() || worker.broken || worker.retired || worker.term_ordered) return;
   rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");

@@ -155,7 +155,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   judge_prefetch(worker, assign);
   judge_order(worker, task, index);
   if (worker.idle_at_last_tick && worker.hand.empty() && task.waiting_since <= previous_tick_ &&
-      task.gate <= kept_at_tick_) {
+      task.gate <= kept_at_tick_ && types_[task.spec.type.value].changed_at <= previous_tick_) {
     judge_due(task.eligible_at, "a delayed task");
   }
   ++task.starts;
@@ -309,7 +309,7 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
     case ExitCause::Shutdown:
       return stopping_ && (stop_now_ || worker.retired || worker.term_ordered || !worker.ready ||
                            now_ >= stop_at_ + options_.drain_timeout);
-    case ExitCause::Requested: return worker.retired || !worker.ready;
+    case ExitCause::Requested: return worker.retired || !worker.ready || worker.unwanted();
     default: return false;
   }
 }
@@ -322,8 +322,9 @@ void Oracle::judge_end(const command::EndWorker& end) {
   });
   require_rule(!worker.kill_ordered && !(worker.term_ordered && end.force == command::Force::Term),
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
-  const bool stalled = now_ < grace_until_ && end.cause != ExitCause::Protocol &&
-                       end.cause != ExitCause::Shutdown && end.cause != ExitCause::ChannelClosed;
+  const bool judged = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped ||
+                      end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
+  const bool stalled = now_ < grace_until_ && judged;
   require_rule(!stalled, "stall-kills-none",
                [&] { return worker_name(worker.id) + " is killed right after a stall"; });
   worker.end_cause = end.cause;

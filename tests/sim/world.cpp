@@ -56,13 +56,15 @@ void World::note_new(std::size_t from) {
 }
 
 bool World::turn() {
-  const Instant next = std::min(agenda_.next(), deadline_);
+  const Instant deadline = wake_ ? now_ : deadline_;
+  wake_ = false;
+  const Instant next = std::min(agenda_.next(), deadline);
   if (next == kNever) return false;
   Instant at = std::max(now_, next);
   if (stalled_until_ > at) {
     at = stalled_until_;
   } else {
-    at = std::min(at + scenario_.turn_window, std::max(at, deadline_));
+    at = std::min(at + scenario_.turn_window, std::max(at, deadline));
   }
   oracle_.begin_turn(at, deadline_);
   now_ = at;
@@ -163,8 +165,9 @@ void World::run_until_finished(Instant end) {
 
 void World::stop(bool now) {
   calm_ = true;
+  stalled_until_ = now_;
   take(clients_.stop(now));
-  deadline_ = now_;
+  wake_ = true;
 }
 
 void World::calm_down() {
@@ -181,7 +184,7 @@ void World::calm_down() {
   }
   for (const Event& event : undo) take(event);
   release_held();
-  deadline_ = now_;  // a Tick comes next
+  wake_ = true;
 }
 
 void World::add_hits() {

@@ -72,7 +72,7 @@ class World {
   Instant now_, deadline_, stalled_until_;
   Duration wall_offset_{};
   std::uint64_t life_ = 0, steps_ = 0, turns_ = 0;
-  bool crashes_ = false, calm_ = false;
+  bool crashes_ = false, calm_ = false, wake_ = false;  // wake_: a Tick comes next
   std::vector<bool> served_;  // by type: declared with its classes
   RowHits hits_;
 };

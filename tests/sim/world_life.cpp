@@ -4,6 +4,20 @@
 #include "tests/sim/world.hpp"
 
 namespace warmpool::sim {
+namespace {
+
+std::string times_text(const Options& options) {
+  const auto ms = [](const char* name, Duration time) {
+    return std::string(" ") + name + " " + std::to_string(time.ns / 1'000'000) + "ms";
+  };
+  return ms("heartbeat", options.heartbeat_interval) + ms("step", options.priority_step) +
+         ms("prefetch", options.prefetch_budget) + ms("recall", options.recall_after) +
+         ms("cancel-grace", options.cancel_grace) + ms("term-grace", options.term_grace) +
+         ms("start", options.start_timeout) + ms("drain", options.drain_timeout) +
+         ms("backoff", options.backoff_first) + ms("restart", options.restart_cooldown);
+}
+
+}  // namespace
 
 void World::plan_faults() {
   if (scenario_.has(Fault::WallJump)) agenda_.plan(now_ + milliseconds(300), What::WallJumps);
@@ -41,7 +55,7 @@ void World::new_life() {
                   .wall = wall(),
                   .options = scenario_.options};
   pool_.emplace(genesis);
-  if (trace_ != nullptr) say("== life " + std::to_string(life_));
+  if (trace_ != nullptr) say("== life " + std::to_string(life_) + times_text(scenario_.options));
   declare();
   for (const Record& record : disk_.kept()) {
     pool_->replay(record);
@@ -52,7 +66,8 @@ void World::new_life() {
   pool_->finish_replay(now_, commands_);
   note_new(from);
   oracle_.after_replay(*pool_);
-  deadline_ = now_;  // the first turn comes at once
+  deadline_ = kNever;
+  wake_ = true;  // the first turn comes at once
 }
 
 void World::crash() {

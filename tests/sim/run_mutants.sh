@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Shows that the oracle sees: each patch in mutants/ breaks one promise of the core, and the
+# simulator must find it within a bounded number of steps.
+#
+#   tests/sim/run_mutants.sh [NAME...]      all mutants, or those named
+#
+# Environment: CXX [g++], JOBS [2], STEPS [3000000] a mutant.
+# Ends with 0 if every patch applies, compiles and is found; prints a table. Leaves nothing behind.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+jobs=${JOBS:-2}
+steps=${STEPS:-3000000}
+compiler=(${CXX:-g++})
+if command -v ccache >/dev/null; then compiler=(ccache "${compiler[@]}"); fi
+flags=(-std=c++20 -O1 -w)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/base/objects" "$work/rows"
+cp -r "$root/pool" "$work/base/pool"
+mkdir "$work/base/tests"
+cp -r "$root/tests/sim" "$work/base/tests/sim"
+
+compile() { # compile TREE SOURCE OBJECT: paths below TREE, so that ccache knows them again
+  (cd "$1" && "${compiler[@]}" "${flags[@]}" -I. -c "$2" -o "$3")
+}
+
+object_of() { local name=${1%.cpp}; echo "${name//\//_}.o"; }
+
+build_base() {
+  local sources source
+  sources=$(cd "$work/base" && find pool tests/sim -name '*.cpp' ! -name '*_test.cpp' | sort)
+  for source in $sources; do
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    compile "$work/base" "$source" "$work/base/objects/$(object_of "$source")" &
+  done
+  while [ -n "$(jobs -rp)" ]; do wait -n; done
+}
+
+row() { printf '%-22s %-22s %10s %10s %7s\n' "$@"; }
+
+# Writes one line to rows/NAME; the first word of rows/NAME.state is found, survived or broken.
+try_mutant() {
+  local name=$1 tree=$work/$1 begun=$SECONDS output rule seeds count
+  mkdir -p "$tree/tests"
+  cp -r "$root/pool" "$tree/pool"
+  if ! (cd "$tree" && git apply --unsafe-paths "$root/tests/sim/mutants/$name.patch") 2>"$tree/why"; then
+    row "$name" "DOES NOT APPLY" - - - >"$work/rows/$name"
+    echo broken >"$work/rows/$name.state"
+    return
+  fi
+  cp -r "$work/base/objects" "$tree/objects"
+  local source
+  for source in $(sed -n 's/^+++ b\///p' "$root/tests/sim/mutants/$name.patch"); do
+    if ! compile "$tree" "$source" "$tree/objects/$(object_of "$source")" 2>"$tree/why"; then
+      row "$name" "DOES NOT COMPILE" - - - >"$work/rows/$name"
+      echo broken >"$work/rows/$name.state"
+      return
+    fi
+  done
+  "${compiler[@]: -1}" "$tree"/objects/*.o -o "$tree/sim"
+  output=$(timeout 120 "$tree/sim" --steps "$steps" 2>/dev/null || true)
+  rule=$(sed -n 's/^VIOLATION rule=\([^ ]*\).*/\1/p' <<<"$output" | tail -1)
+  seeds=$(sed -n 's/^VIOLATION .*seed=\([0-9]*\).*/\1/p' <<<"$output" | tail -1)
+  count=$(sed -n 's/^found after .*, \([0-9]*\) steps/\1/p' <<<"$output" | tail -1)
+  if [ -n "$rule" ]; then
+    row "$name" "$rule" "$seeds" "${count:--}" "$((SECONDS - begun))" >"$work/rows/$name"
+    echo found >"$work/rows/$name.state"
+  else
+    row "$name" "SURVIVED" - "$steps" "$((SECONDS - begun))" >"$work/rows/$name"
+    echo survived >"$work/rows/$name.state"
+  fi
+  rm -rf "$tree"
+}
+
+begun=$SECONDS
+build_base
+"${compiler[@]: -1}" "$work"/base/objects/*.o -o "$work/base/sim"
+if ! "$work/base/sim" --steps 300000 >"$work/base/output" 2>&1; then
+  tail -5 "$work/base/output"
+  echo "the core itself breaks a rule: repair that first, a mutant cannot be told from it" >&2
+  exit 1
+fi
+
+if [ $# -gt 0 ]; then names=("$@"); else
+  names=(); for patch in "$root"/tests/sim/mutants/*.patch; do names+=("$(basename "$patch" .patch)"); done
+fi
+for name in "${names[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+  try_mutant "$name" &
+done
+while [ -n "$(jobs -rp)" ]; do wait -n || true; done
+
+row mutant "found by rule" seeds steps seconds
+for name in "${names[@]}"; do cat "$work/rows/$name"; done
+found=$(cat "$work"/rows/*.state | grep -c '^found' || true)
+echo "$found of ${#names[@]} mutants found in $((SECONDS - begun)) s"
+[ "$found" -eq "${#names[@]}" ]
