@@ -82,6 +82,7 @@ class Core {
   void start_worker(Slot& slot);
   void drain(Slot& slot);
   void retire(Slot& slot);
+  void end_starting(Slot& slot);
   void end_by_force(Slot& slot, ExitCause cause, command::Force force);
   Slot* least_useful(WorkerClass& worker_class);
   void after_exit(Slot& slot, bool wanted);

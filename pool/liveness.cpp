@@ -71,8 +71,9 @@ void Core::judge_silence(Slot& slot) {
 void Core::judge_forced(Slot& slot) {
   if (slot.force_at > now) return;
   const bool asked = slot.state == SlotState::Completing;
+  const bool termed = slot.order != ExitCause::Exited;
   end_by_force(slot, asked ? ExitCause::Requested : slot.order_later,
-               asked ? command::Force::Term : command::Force::Kill);
+               asked && !termed ? command::Force::Term : command::Force::Kill);
 }
 
 Instant Core::due_of(const Slot& slot) const {

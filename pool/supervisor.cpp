@@ -209,6 +209,8 @@ void Core::drain(Slot& slot) {
   slot.removing = true;
   switch (slot.state) {
     case SlotState::Starting:
+      end_starting(slot);
+      break;
     case SlotState::Ready:
       slots.fire(slot, SlotTrigger::Drain, now);
       retire(slot);
@@ -229,6 +231,15 @@ void Core::drain(Slot& slot) {
 
 void Core::retire(Slot& slot) {
   emit(command::Retire{slot.worker});
+  slot.force_at = now + options.term_grace;
+  slots.look_at(slot, slot.force_at);
+}
+
+// It has not said hello, so it would not read what it is asked.
+void Core::end_starting(Slot& slot) {
+  slots.fire(slot, SlotTrigger::Drain, now);
+  slot.order = ExitCause::Requested;
+  emit(command::EndWorker{slot.worker, command::Force::Term, slot.order});
   slot.force_at = now + options.term_grace;
   slots.look_at(slot, slot.force_at);
 }

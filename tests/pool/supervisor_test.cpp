@@ -158,6 +158,19 @@ TEST(Supervisor, ScaleDownTakesTheIdleAndDrainsTheBusy) {
   EXPECT_EQ(driver.pool().counters().unproductive_deaths, 0U);
 }
 
+TEST(Supervisor, AWorkerThatIsNotUpIsEndedBySignalWhenItIsWantedNoMore) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  const WorkerId worker = driver.worker(0);
+  driver.turn(event::Scale{ClientId{1}, RequestId{60}, ClassId{0}, event::ScaleMode::To, 0});
+  ASSERT_EQ(driver.all<command::EndWorker>().size(), 1U);
+  EXPECT_EQ(driver.last<command::EndWorker>()->force, command::Force::Term);
+  driver.pass(seconds(4));
+  EXPECT_EQ(driver.last<command::EndWorker>()->force, command::Force::Kill);
+  driver.kill_worker(worker);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Gone);
+}
+
 TEST(Supervisor, ScaleOutsideTheLimitsIsRefused) {
   PoolDriver driver;
   driver.ready_pool(1);
