@@ -4,7 +4,6 @@
 
 #include <deque>
 #include <map>
-#include <vector>
 
 #include "pool/core_parts.hpp"
 #include "pool/jitter.hpp"
@@ -156,6 +155,7 @@ class Core {
   void on(const event::Tick& event);
   void fire_timer(const TaskTimers::Fired& fired);
   void stop_by_force();
+  Instant next_archive() const;
   Instant give_up_at() const;
   void finish_when_empty();
   // replay.cpp

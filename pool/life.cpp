@@ -15,16 +15,24 @@ void Core::on(const event::Tick&) {
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   dispatch();
   finish_when_empty();
-  promised_ = next_deadline();
+  promised_ = std::max(next_deadline(), now);
 }
 
 Instant Core::next_deadline() const {
   Instant next = std::min(timers.next(), slots.next_due());
   next = std::min(next, keys.next_expiry(options.keys_age_max));
-  if (!dead_.empty()) next = std::min(next, dead_.front().at + options.dead_age_max);
+  next = std::min(next, next_archive());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_ && slots.processes() == 0) next = std::min(next, give_up_at());
   return next;
+}
+
+// A dead letter can be archived once its record is kept; that brings a Tick of its own.
+Instant Core::next_archive() const {
+  if (dead_.empty()) return kNever;
+  const auto index = tasks.find(dead_.front().task);
+  if (index && !is_kept(tasks[*index].record)) return kNever;
+  return dead_.front().at + options.dead_age_max;
 }
 
 void Core::fire_timer(const TaskTimers::Fired& fired) {

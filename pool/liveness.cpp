@@ -121,7 +121,7 @@ void Core::forgive_stall() {
   grace_until_ = now + options.heartbeat_interval;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
-    slot.last_heard = now;
+    heard(slot);
     slot.stopped_at = now;
     if (slot.state == SlotState::Starting) slot.spawned_at = now;
   }

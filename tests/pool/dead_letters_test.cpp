@@ -77,6 +77,22 @@ TEST(DeadLetters, AreBoundedByBytesAndAge) {
   EXPECT_EQ(driver.pool().queue().dead_letters, 0U);
 }
 
+TEST(DeadLetters, OverTheirAgeWaitForTheirRecordWithoutSpinning) {
+  Options options = default_options();
+  options.dead_age_max = seconds(1);
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  driver.submit();
+  driver.tick();
+  driver.auto_keep = false;
+  driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+  driver.pass(seconds(2));
+  EXPECT_GT(driver.pool().next_deadline(), driver.now);
+  driver.keep_all();
+  driver.tick();
+  EXPECT_EQ(driver.pool().queue().dead_letters, 0U);
+}
+
 TEST(DeadLetters, ARevivedOneDoesNotCountAsTheOldDeath) {
   Options options = default_options();
   options.dead_max = 1;

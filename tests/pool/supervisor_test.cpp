@@ -120,6 +120,18 @@ TEST(Supervisor, NobodyIsJudgedForAStallOfTheLoop) {
   EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U) << "the grace ends";
 }
 
+TEST(Supervisor, AStallClearsTheSuspicionOfSilence) {
+  PoolDriver driver;
+  driver.beating = false;
+  driver.ready_pool(1);
+  driver.pass(seconds(16));
+  EXPECT_TRUE(driver.pool().slot(SlotId{0})->unresponsive);
+  driver.now = driver.now + seconds(60);
+  const TaskId task = driver.submit();
+  driver.tick();
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+}
+
 TEST(Supervisor, AWorkerThatEndsByItselfKeepsItsOwnCause) {
   PoolDriver driver;
   driver.ready_pool(1);
