@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -80,6 +81,18 @@ TEST_P(Tree, BurialItselfKillsWhatIsLeft) {
   ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
   wait_burial(child);
   EXPECT_TRUE(eventually([&] { return !is_alive(grandchild); }, 5'000));
+}
+
+// One that was between two programs at the burial shows its mark afterwards.
+TEST_P(Tree, StragglerOfABuriedWorkerIsKilledWithTheOrphans) {
+  std::string mark = std::string(kMarkVariable) + "=" + mark_.of(WorkerId{1});
+  std::string name = "sleep", seconds_long = "1000";
+  char* environment[] = {mark.data(), nullptr};
+  char* command[] = {name.data(), seconds_long.data(), nullptr};
+  pid_t pid = 0;
+  ASSERT_EQ(posix_spawn(&pid, "/bin/sleep", nullptr, nullptr, command, environment), 0);
+  EXPECT_TRUE(eventually([&] { return port_->reap_orphans().killed == 1; }));
+  EXPECT_TRUE(gone(pid));
 }
 
 TEST_P(Tree, StoppedWorkerIsKilled) {
