@@ -1,7 +1,7 @@
 // What becomes of attempts: outcomes, budgets, blame, recall, cancel, timeouts, fencing.
 #include <gtest/gtest.h>
 
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {

@@ -1,7 +1,7 @@
 // Dead letters: retried, removed, bounded.
 #include <gtest/gtest.h>
 
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {

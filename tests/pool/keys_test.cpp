@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "pool/key_table.hpp"
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {

@@ -1,7 +1,7 @@
 // Who runs next: order, ageing, delay, expiry, pause.
 #include <gtest/gtest.h>
 
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {

@@ -1,7 +1,7 @@
 // A new life begins where the records of the old one end.
 #include <gtest/gtest.h>
 
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {

@@ -1,7 +1,7 @@
 // Slots and workers: replacement, backoff, silence, scale, stop.
 #include <gtest/gtest.h>
 
-#include "pool_driver.hpp"
+#include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
 namespace {
