@@ -49,6 +49,9 @@ TaskSpec FakeClients::draw_spec(WallTime wall) {
   spec.payload_bytes = works_.add(draw_work());
   spec.timeout = random_.chance(800) ? random_.between(milliseconds(100), seconds(2))
                                      : random_.between(milliseconds(10), milliseconds(60));
+  if (scenario_.has(Fault::Hang) && random_.chance(100)) {
+    spec.timeout = random_.between(seconds(3), seconds(8));
+  }
   if (random_.chance(80)) spec.deadline = random_.between(milliseconds(5), seconds(3));
   if (random_.chance(80)) spec.expiry = random_.between(milliseconds(5), seconds(2));
   if (random_.chance(80)) {
@@ -119,6 +122,8 @@ std::optional<Event> FakeClients::act(Instant now, std::uint32_t index, WallTime
   const bool burst = scenario_.has(Fault::Overload) && random_.chance(700);
   Duration pause = burst ? microseconds(5) : random_.between(Duration{}, scenario_.submit_every * 2);
   if (luck_.calm() && client.here && !client.resubmits) return std::nullopt;
+  // Who has nothing left to submit asks now and then; else a run would be mostly refusals.
+  if (submitted_ >= scenario_.submissions) pause = pause + milliseconds(20);
   if (!client.here) {
     client.here = client.resubmits = true;
     client.id = ClientId{++client_ids_};

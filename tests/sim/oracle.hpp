@@ -119,6 +119,7 @@ class Oracle {
   void judge_silence(const SeenWorker& worker) const;
   void judge_waiting(std::uint64_t idle_classes);
   void judge_places() const;
+  void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
   bool calm() const;  // no stall lately, so that all deadlines were met on time
 

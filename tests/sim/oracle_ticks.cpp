@@ -125,6 +125,16 @@ void Oracle::judge_places() const {
   }
 }
 
+// Workers without work are asked to end at once; at the end of the drain nobody is spared.
+void Oracle::judge_stopping(const SeenWorker& worker) const {
+  if (worker.kill_ordered || worker.term_ordered) return;
+  const bool asked = worker.retired || worker.broken || !worker.ready || !worker.hand.empty();
+  const bool spared = now_ > stop_at_ + (stop_now_ ? Duration{} : options_.drain_timeout);
+  require_rule(asked && !spared, "stop-ends-all", [&] {
+    return worker_name(worker.id) + (spared ? " outlives the drain" : " is idle and not retired");
+  });
+}
+
 void Oracle::after_tick(Instant promised) {
   std::uint64_t idle_classes = 0;
   for (SeenSlot& slot : slots_) {
@@ -134,6 +144,7 @@ void Oracle::after_tick(Instant promised) {
       if (!worker.hand.empty()) judge_hand(worker);
       judge_silence(worker);
     }
+    if (stopping_) judge_stopping(worker);
     worker.idle_at_last_tick = judge_idle(worker);
     if (worker.idle_at_last_tick) idle_classes |= 1ULL << worker.worker_class.value;
   }
