@@ -21,6 +21,11 @@ Declared add(CLI::App& app, const std::string& name, std::optional<Value>& value
   return Declared(app.add_option_function<std::string>(name, set, help)->type_name(kind));
 }
 
+// Without its description, which help would show beside the kind.
+void check(CLI::Option* option, CLI::Validator validator) {
+  option->check(validator.description(""));
+}
+
 }  // namespace
 
 Declared Declared::required() const {
@@ -34,12 +39,12 @@ Declared Declared::excludes(Declared other) const {
 }
 
 Declared Declared::one_of(std::vector<std::string> words) const {
-  option_->check(CLI::IsMember(std::move(words)), "");
+  check(option_, CLI::IsMember(std::move(words)));
   return *this;
 }
 
 Declared Declared::within(std::uint64_t minimum, std::uint64_t maximum) const {
-  option_->check(CLI::Range(minimum, maximum), "");
+  check(option_, CLI::Range(minimum, maximum));
   return *this;
 }
 
@@ -64,7 +69,11 @@ Declared add_text(CLI::App& app, const std::string& name, std::string& value,
 
 Declared add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                    const std::string& kind, const std::string& help) {
-  return Declared(app.add_option(name, values, help)->type_name(kind)->expected(1)->take_all());
+  return Declared(app.add_option(name, values, help)
+                      ->type_name(kind)
+                      ->expected(1)
+                      ->allow_extra_args(false)
+                      ->take_all());
 }
 
 Declared add_number(CLI::App& app, const std::string& name, std::uint64_t& value,

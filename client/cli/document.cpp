@@ -94,7 +94,7 @@ std::string indented(const std::string& text) {
 std::string scalars_text(const ordered_json& object) {
   std::size_t width = 0;
   for (const auto& [name, value] : object.items()) {
-    if (!is_nested(value)) width = std::max(width, name.size());
+    if (!is_nested(value) && name != "schema") width = std::max(width, name.size());
   }
   std::string text;
   for (const auto& [name, value] : object.items()) {

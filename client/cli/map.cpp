@@ -85,7 +85,7 @@ bool Map::has_room() const {
          window_.held() < options_.in_flight * kHeldLinesFactor;
 }
 
-bool Map::wants_input() const { return !at_end_ && !stopping_ && has_room(); }
+bool Map::wants_input() const { return !at_end_ && !stopping_ && lines_dry_ && has_room(); }
 
 bool Map::finished() const {
   const bool all_read = stopping_ || (at_end_ && lines_.done());
@@ -101,19 +101,25 @@ void Map::read_input() {
   }
   char buffer[kReadBytes];
   const ssize_t got = ::read(input_, buffer, sizeof buffer);
-  if (got > 0) return lines_.feed({buffer, static_cast<std::size_t>(got)});
+  if (got > 0) {
+    lines_.feed({buffer, static_cast<std::size_t>(got)});
+    lines_dry_ = false;
+    return;
+  }
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (got < 0) {
     give_up(kFailed, "cannot read the input: " + std::string(std::strerror(errno)));
     return;
   }
   at_end_ = true;
+  lines_dry_ = false;
   lines_.finish();
 }
 
 void Map::submit_lines() {
   while (!stopping_ && has_room()) {
     auto line = lines_.next();
+    lines_dry_ = !line;
     if (!line) return;
     submit({places_++, std::move(*line), {}});
   }
@@ -159,7 +165,8 @@ bool Map::take_events(client::Deadline deadline) {
 
 // Until the daemon says something, input comes, output can go, a retry is due or Ctrl-C is pressed.
 void Map::wait() {
-  if (wants_input() && input_ready_ && !lines_.done()) return;
+  const bool lines_wait = !stopping_ && !lines_dry_ && has_room();
+  if (lines_wait || (wants_input() && input_ready_)) return;
   pollfd also[3] = {{interrupts_.fd(), POLLIN, 0},
                     {wants_input() ? input_ : -1, POLLIN, 0},
                     {context_.out().pending() > 0 ? context_.out().fd() : -1, POLLOUT, 0}};

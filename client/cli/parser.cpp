@@ -39,8 +39,10 @@ Parser::Parser() : root_(std::make_unique<CLI::App>("", "warmpool")) {
   root_
       ->add_option("--color", globals_.color, "bold titles: auto, always or never; NO_COLOR counts")
       ->type_name("WHEN")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+      ->check(CLI::Validator(CLI::IsMember({"auto", "always", "never"})).description(""));
   root_->add_flag("-q,--quiet", globals_.quiet, "no talk on standard error, but errors");
+  // With one command chosen, a later word that is called like another is an argument.
+  root_->require_subcommand(0, 1);
   for (const auto& row : command_rows()) {
     const auto [first, second] = split(row.name);
     CLI::App* app = (second.empty() ? root_.get() : group(first))
@@ -59,6 +61,7 @@ CLI::App* Parser::group(const std::string& name) {
   auto& known = groups_[name];
   if (known != nullptr) return known;
   CLI::App* made = root_->add_subcommand(name);
+  made->require_subcommand(0, 1);
   made->set_help_flag();
   made->fallthrough();
   known = made;

@@ -13,9 +13,9 @@ namespace warmpool::cli {
 
 namespace {
 
-constexpr std::string_view kTaskColumns[] = {"id",      "type",     "state",   "priority", "round",
-                                             "attempt", "failures", "crashes", "holds",    "age_ms",
-                                             "age_s",   "age_ns",   "worker"};
+constexpr std::string_view kTaskColumns[] = {"id",    "type",    "state",    "priority",
+                                             "round", "attempt", "failures", "crashes",
+                                             "holds", "age_ms",  "worker"};
 constexpr std::uint64_t kLsLimit = 100;
 
 struct WaitCommand {

@@ -1,0 +1,271 @@
+// Arguments, help and what each command ends with.
+#include "client/cli/command_line.hpp"
+
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "client/cli/command.hpp"
+#include "tests/client/cli_runner.hpp"
+#include "tests/client/fake_daemon.hpp"
+
+namespace warmpool::cli {
+namespace {
+
+using fake::Daemon;
+using fake::Peer;
+using fake::run_cli;
+using ipc::Kind;
+using nlohmann::json;
+
+// Answers each request with `document`.
+Daemon::Script replying(const std::string& document) {
+  return [document](Peer& peer) {
+    peer.welcome();
+    while (const auto got = peer.next()) {
+      if (got->kind() == Kind::Request) peer.reply(*got, document);
+    }
+  };
+}
+
+TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
+  const std::vector<std::vector<std::string>> all = {
+      {},
+      {"sttaus"},
+      {"dlq", "lss"},
+      {"dlq"},
+      {"submit"},
+      {"submit", "echo", "--priority", "P9"},
+      {"submit", "echo", "--timeout", "5"},
+      {"submit", "echo", "x", "--payload-file", "y"},
+      {"submit", "echo", "--run-at", "soon"},
+      {"submit", "echo", "--delay", "1s", "--run-at", "2026-11-23T07:00:00Z"},
+      {"submit", "echo", "--no-such-option"},
+      {"map", "echo", "--in-flight", "0"},
+      {"map", "echo", "--progress", "maybe"},
+      {"run"},
+      {"wait"},
+      {"wait", "seven"},
+      {"result", "1", "2"},
+      {"ls", "--state", "asleep"},
+      {"dlq", "retry"},
+      {"scale", "many"},
+      {"status", "--color", "pink"},
+      {"help", "sttaus"},
+  };
+  for (const auto& arguments : all) {
+    const auto ended = run_cli(arguments);
+    EXPECT_EQ(ended.status, kUsage) << testing::PrintToString(arguments);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_NE(ended.err, "");
+  }
+}
+
+TEST(CommandLine, SuggestsTheNearest) {
+  EXPECT_NE(run_cli({"sttaus"}).err.find("did you mean \"status\"?"), std::string::npos);
+  EXPECT_NE(run_cli({"dlq", "lss"}).err.find("did you mean \"dlq ls\"?"), std::string::npos);
+  EXPECT_NE(run_cli({"--json", "dql"}).err.find("did you mean \"dlq\"?"), std::string::npos);
+  EXPECT_EQ(run_cli({"xyzzy"}).err.find("did you mean"), std::string::npos);
+}
+
+TEST(CommandLine, EveryCommandHasHelp) {
+  for (const auto& row : command_rows()) {
+    std::vector<std::string> arguments;
+    std::istringstream words{std::string(row.name)};
+    for (std::string word; words >> word;) {
+      arguments.push_back(word);
+    }
+    arguments.emplace_back("--help");
+    const auto ended = run_cli(arguments);
+    EXPECT_EQ(ended.status, kOk) << row.name;
+    EXPECT_TRUE(ended.out.starts_with("warmpool " + std::string(row.name))) << ended.out;
+    EXPECT_NE(ended.out.find(row.summary), std::string::npos);
+    arguments.pop_back();
+    arguments.insert(arguments.begin(), "help");
+    EXPECT_EQ(run_cli(arguments).out, ended.out);
+  }
+}
+
+TEST(CommandLine, TheManualIsThePageInDocs) {
+  const std::string path = std::string(WARMPOOL_SOURCE_DIR) + "/docs/cli.md";
+  if (std::getenv("WARMPOOL_ACCEPT") != nullptr) {
+    std::ofstream(path) << manual_page();
+    GTEST_SKIP() << "accepted " << path;
+  }
+  std::ifstream file(path);
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(page.str(), manual_page()) << "accept with: WARMPOOL_ACCEPT=1";
+}
+
+TEST(CommandLine, TellsItsVersion) {
+  EXPECT_TRUE(run_cli({"--version"}).out.starts_with("warmpool "));
+  EXPECT_EQ(json::parse(run_cli({"version", "--json"}).out)["schema"], 1);
+}
+
+TEST(CommandLine, EndsWith69WithoutADaemonAndSaysHowToStartOne) {
+  const auto ended = run_cli({"--socket", "/nonexistent/warmpool.sock", "status"});
+  EXPECT_EQ(ended.status, kUnreachable);
+  EXPECT_NE(ended.err.find("warmpoold"), std::string::npos);
+}
+
+TEST(CommandLine, GlobalOptionsMayComeAfterTheCommand) {
+  Daemon daemon(replying("{\"a\":1}"));
+  const auto ended = run_cli({"status", "--json", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kOk) << ended.err;
+  EXPECT_EQ(ended.out, "{\"schema\":1,\"a\":1}\n");
+}
+
+TEST(CommandLine, ADaemonThatAnswersNoJsonIsSaid) {
+  Daemon daemon(replying("{oops"));
+  EXPECT_EQ(run_cli({"status", "--socket", daemon.socket()}).status, kUnreachable);
+}
+
+TEST(CommandLine, RefusalsHaveTheirStatus) {
+  struct Case {
+    Refusal code;
+    int status;
+  };
+  for (const auto& [code, status] : {Case{Refusal::QueueFull, kTryAgain},
+                                     {Refusal::Draining, kTryAgain},
+                                     {Refusal::UnknownType, kFailed},
+                                     {Refusal::NotAllowed, kFailed}}) {
+    Daemon daemon([&](Peer& peer) {
+      peer.welcome();
+      peer.refuse(peer.next(Kind::Submit, 1).at(0), code, "because");
+      peer.next();
+    });
+    const auto ended = run_cli({"submit", "echo", "x", "--socket", daemon.socket()});
+    EXPECT_EQ(ended.status, status);
+    EXPECT_EQ(ended.err, "warmpool: because\n");
+  }
+}
+
+TEST(CommandLine, SubmitPrintsWhatWasAskedFor) {
+  Daemon daemon(fake::echoing());
+  const auto submit = [&](std::vector<std::string> more, const std::string& input = "") {
+    more.insert(more.begin(), {"submit", "echo", "--socket", daemon.socket()});
+    const auto ended = run_cli(more, input);
+    EXPECT_EQ(ended.status, kOk) << ended.err;
+    return ended.out;
+  };
+  EXPECT_EQ(submit({"hello"}), "accepted 101\n");
+  EXPECT_EQ(submit({"hello", "--print-id"}), "101\n");
+  EXPECT_EQ(submit({"hello", "--json"}), "{\"schema\":1,\"id\":101,\"duplicate\":false}\n");
+  EXPECT_EQ(submit({"hello", "--wait"}), "hello");
+  EXPECT_EQ(submit({"-", "--wait"}, "from stdin"), "from stdin");
+  EXPECT_EQ(submit({"{\"a\":1}", "--content", "json", "--wait", "--json"}),
+            "{\"schema\":1,\"id\":101,\"verdict\":\"done\",\"result\":{\"a\":1}}\n");
+  // Words that are commands too are arguments here.
+  EXPECT_EQ(submit({"status", "--wait"}), "status");
+}
+
+TEST(CommandLine, SubmitWaitFailsWithItsTask) {
+  Daemon daemon([](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Submit, 1).at(0);
+    peer.accept(got, 7);
+    peer.settle(got, 7, "no such file", {Verdict::Dead, EndCause::Failed, 4, 0});
+    peer.next();
+  });
+  const auto ended = run_cli({"submit", "x", "--wait", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kFailed);
+  EXPECT_EQ(ended.err, "warmpool: task 7 is dead (failed, failures: 4): no such file\n");
+}
+
+TEST(CommandLine, WaitTellsEachTaskAndTimesOut) {
+  Daemon daemon([](Peer& peer) {
+    peer.welcome();
+    while (const auto got = peer.next()) {
+      if (got->kind() != Kind::Await) continue;
+      if (got->header.id == 1) peer.settle(*got, 1, "");
+      if (got->header.id == 2) peer.settle(*got, 2, "", {Verdict::Cancelled, EndCause::Cancelled});
+      if (got->header.id == 3) peer.refuse(*got, Refusal::NoSuchTask, "no task has this id");
+    }
+  });
+  const auto wait = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"wait", "--socket", daemon.socket()});
+    return run_cli(more);
+  };
+  EXPECT_EQ(wait({"1"}).status, kOk);
+  EXPECT_EQ(wait({"1", "2"}).status, kFailed);
+  EXPECT_EQ(wait({"3"}).status, kFailed);
+  EXPECT_EQ(wait({"1", "4", "--timeout", "20ms"}).status, kTimedOut);
+  const auto document = json::parse(wait({"1", "2", "--json"}).out);
+  EXPECT_EQ(document["schema"], 1);
+  EXPECT_EQ(document["tasks"].size(), 2U);
+}
+
+TEST(CommandLine, ResultIsTheBytes) {
+  const std::string bytes("\x00\xff\n", 3);
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    while (const auto got = peer.next()) {
+      EXPECT_EQ(got->header.flags, ipc::flag::kNow);
+      if (got->header.id == 1) peer.settle(*got, 1, bytes, {}, Content::Bytes);
+      if (got->header.id == 2) peer.refuse(*got, Refusal::NoResult, "not yet");
+    }
+  });
+  EXPECT_EQ(run_cli({"result", "1", "--socket", daemon.socket()}).out, bytes);
+  EXPECT_EQ(run_cli({"result", "2", "--socket", daemon.socket()}).status, kFailed);
+  const std::string path = daemon.directory() + "/out";
+  EXPECT_EQ(run_cli({"result", "1", "-o", path, "--socket", daemon.socket()}).status, kOk);
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream saved;
+  saved << file.rdbuf();
+  EXPECT_EQ(saved.str(), bytes);
+  std::remove(path.c_str());
+  EXPECT_EQ(json::parse(run_cli({"result", "1", "--json", "--socket", daemon.socket()}).out)
+                .at("result")
+                .at("base64"),
+            "AP8K");
+}
+
+TEST(CommandLine, DrainWaitsUntilNothingIsLeft) {
+  int asked = 0;
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    while (const auto got = peer.next()) {
+      peer.reply(*got, "{\"left\":" + std::to_string(2 - std::min(asked++, 2)) + "}");
+    }
+  });
+  EXPECT_EQ(run_cli({"drain", "--socket", daemon.socket()}).status, kOk);
+  EXPECT_EQ(asked, 3);
+  asked = -1'000'000;
+  EXPECT_EQ(run_cli({"drain", "--timeout", "1ms", "--socket", daemon.socket()}).status, kTimedOut);
+}
+
+TEST(CommandLine, StopWaitsUntilTheSocketIsGone) {
+  std::string socket;
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    peer.reply(peer.next(Kind::Request, 1).at(0), "{\"left\":1}");
+    peer.flush();
+    ::unlink(socket.c_str());
+  });
+  socket = daemon.socket();
+  const auto ended = run_cli({"stop", "--json", "--socket", socket});
+  EXPECT_EQ(ended.status, kOk) << ended.err;
+  EXPECT_EQ(ended.out, "{\"schema\":1,\"left\":1}\n");
+}
+
+TEST(CommandLine, PingTellsTheServer) {
+  Daemon daemon(fake::echoing());
+  EXPECT_TRUE(run_cli({"ping", "--socket", daemon.socket()}).out.starts_with("fake 1 answered in"));
+}
+
+TEST(CommandLine, BenchTellsPercentiles) {
+  Daemon daemon(fake::echoing());
+  const auto ended = run_cli({"bench", "throughput", "--tasks", "100", "--in-flight", "8", "--json",
+                              "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kOk) << ended.err;
+  const auto document = json::parse(ended.out);
+  EXPECT_EQ(document["tasks"], 100);
+  EXPECT_GT(document["tasks_per_second"], 0);
+  EXPECT_LE(document["p50_ns"], document["p99_ns"]);
+}
+
+}  // namespace
+}  // namespace warmpool::cli
