@@ -109,6 +109,8 @@ void Clients::break_off(Session& session, int code, std::string_view text) {
       if (static_cast<std::uint16_t>(row.value) == number) text = row.meaning;
     }
   }
+  services_.log.info("client " + std::to_string(session.id.value) + " (pid " +
+                     std::to_string(session.peer.pid) + ") is sent away: " + std::string(text));
   meta_.clear();
   ipc::encode(ipc::ErrorMeta{number, ipc::cut_text(text, 1024)}, meta_);
   session.stream.out().append({.kind = ipc::Kind::Error}, ipc::bytes_of(meta_), ipc::Bytes{});
@@ -150,6 +152,7 @@ void Clients::write(Session& session) {
 void Clients::resume(Session& session) {
   if (!session.paused || session.stream.out().bytes() > kPauseBytes / 2) return;
   session.paused = false;
+  if (session.frame_since) session.frame_since = services_.engine.now();
   session.watch->start_reading();
 }
 
@@ -195,7 +198,7 @@ void Clients::sweep() {
     if (session->state == Session::State::Hello && age > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), "no hello came in time");
     } else if (session->state == Session::State::Open && session->frame_since &&
-               now - *session->frame_since > timeout) {
+               !session->paused && now - *session->frame_since > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), {});
     } else if (session->state == Session::State::Ending && age > kEndingMax) {
       drop(*session);

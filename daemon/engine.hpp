@@ -25,6 +25,7 @@ class Engine {
   // All commands since the last call, in order.
   void take(Commands& out);
   bool has_commands() const { return !commands_.empty(); }
+  std::size_t command_count() const { return commands_.size(); }
 
   // What belongs to a record that one of the last step's commands asks to keep.
   void attach(RecordNumber number, Attachment attachment);

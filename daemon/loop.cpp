@@ -10,6 +10,9 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::size_t kHandlersMax = 256;
+// Commands that wait: one client that sends without end would otherwise fill a turn by itself, with
+// 16 MiB of frames and half a second before anybody gets an answer.
+constexpr std::size_t kCommandsMax = 2'048;
 // Of dead letters that are retried or removed together.
 constexpr std::size_t kBulkMax = 256;
 // Of Tick, commands, answers. What is left then waits for the next turn.
@@ -35,7 +38,8 @@ bool Daemon::turn(Duration wait) {
   if (finished_) return false;
   const auto begun = clock_.now();
   const auto deadline = std::min(next_deadline(), begun + wait);
-  const auto handled = reactor_.run(clock_.steady_of(deadline), kHandlersMax);
+  const auto handled = reactor_.run(clock_.steady_of(deadline), kHandlersMax,
+                                    [this] { return engine_.command_count() >= kCommandsMax; });
   engine_.refresh();
   const auto woken = engine_.now();
   if (woken > deadline && deadline >= begun) {
@@ -121,7 +125,7 @@ void Daemon::linger() {
   clients_.flush();
   clients_.bury();
   while (clients_.figures().connected != 0 && clock_.now() < end) {
-    reactor_.run(clock_.steady_of(end), kHandlersMax);
+    reactor_.run(clock_.steady_of(end), kHandlersMax, [] { return false; });
     clients_.flush();
     clients_.bury();
   }

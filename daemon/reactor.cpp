@@ -97,12 +97,13 @@ void Reactor::on_signals(const std::vector<int>& numbers, std::function<void(int
   state_->wait_for_signal();
 }
 
-std::size_t Reactor::run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max) {
+std::size_t Reactor::run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
+                         const std::function<bool()>& enough) {
   // run_one_until looks at nothing when its time has passed.
   std::size_t ran = state_->context.poll_one();
   if (ran == 0 && handlers_max != 0) ran = state_->context.run_one_until(deadline);
   if (ran == 0) return 0;
-  while (ran < handlers_max && state_->context.poll_one() != 0) ++ran;
+  while (ran < handlers_max && !enough() && state_->context.poll_one() != 0) ++ran;
   return ran;
 }
 

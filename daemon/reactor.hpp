@@ -38,9 +38,10 @@ class Reactor {
   void on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
 
   // Waits until something is ready or `deadline`, then runs at most `handlers_max` handlers that
-  // are ready. Returns how many ran.
+  // are ready, and no more once `enough` says so. Returns how many ran.
   // Blocks: until `deadline`.
-  std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max);
+  std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
+                  const std::function<bool()>& enough);
 
  private:
   struct State;
