@@ -1,0 +1,274 @@
+// The whole, as its users run it: real binaries, real files, real kills.
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <signal.h>
+#include <sstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/real_daemon.hpp"
+
+namespace warmpool::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+const char* const kFourWorkers = R"(
+[[class]]
+name = "worker"
+command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+types = ["echo", "sleep", "fail", "crash", "file.digest", "exec"]
+size = 4
+size_min = 1
+)";
+
+json status_of(const RealDaemon& daemon) {
+  return json::parse(daemon.call("status --json").output);
+}
+
+void expect_adds_up(const json& status) {
+  const auto& tasks = status.at("tasks");
+  const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };
+  EXPECT_EQ(at("accepted"), at("done") + at("dead") + at("cancelled") + at("expired") +
+                                at("skipped") + at("waiting") + at("running"))
+      << tasks;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// `files` real files, each named as often as needed to make `tasks` lines.
+std::string write_list(const RealDaemon& daemon, std::size_t tasks) {
+  const auto files = lines_of(run_shell("find /usr/share /usr/lib -type f -size -64k -readable "
+                                        "2>/dev/null | head -n 2000")
+                                  .output);
+  const std::string list = daemon.directory() + "/list";
+  std::ofstream out(list);
+  for (std::size_t i = 0; i < tasks; ++i) out << files.at(i % files.size()) << '\n';
+  return list;
+}
+
+TEST(EndToEnd, DigestsEqualThoseOfTheTools) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  const std::string list = write_list(daemon, 300);
+  const auto mapped = daemon.call("map file.digest --keep-order --input " + list);
+  ASSERT_EQ(mapped.status, 0) << mapped.output;
+  const auto sums = lines_of(run_shell("xargs -d '\\n' sha256sum < " + list).output);
+  const auto counts = lines_of(run_shell("xargs -d '\\n' -n1 wc -lwc < " + list).output);
+  const auto results = lines_of(mapped.output);
+  ASSERT_EQ(results.size(), 300U);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const json result = json::parse(results[i]).at("result");
+    EXPECT_EQ(result.at("sha256").get<std::string>(), sums.at(i).substr(0, 64)) << sums[i];
+    std::istringstream count(counts.at(i));
+    std::uint64_t newlines = 0, words = 0, bytes = 0;
+    count >> newlines >> words >> bytes;
+    EXPECT_EQ(result.at("lines"), newlines) << sums[i];
+    EXPECT_EQ(result.at("bytes"), bytes) << sums[i];
+  }
+}
+
+TEST(EndToEnd, NothingIsLostWhileWorkersAreKilledSlow) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {"--log-level warn"}, .prefix = {}});
+  constexpr std::size_t tasks = 10'000;
+  const std::string list = write_list(daemon, tasks);
+  Ran mapped;
+  std::atomic<bool> over = false;
+  std::jthread client([&] {
+    mapped = daemon.call("map file.digest --in-flight 10000 --input " + list);
+    over = true;
+  });
+  int kills = 0;
+  while (!over) {
+    std::this_thread::sleep_for(50ms);
+    const auto workers = daemon.workers();
+    if (over || workers.empty()) continue;
+    ::kill(workers[static_cast<std::size_t>(kills) % workers.size()], SIGKILL);
+    ++kills;
+  }
+  client.join();
+  EXPECT_EQ(mapped.status, 0);
+  std::map<int, int> settled;
+  for (const auto& line : lines_of(mapped.output)) {
+    const json result = json::parse(line);
+    EXPECT_EQ(result.at("verdict"), "done") << line;
+    ++settled[result.at("line").get<int>()];
+  }
+  EXPECT_EQ(settled.size(), tasks);
+  for (const auto& [line, times] : settled) EXPECT_EQ(times, 1) << line;
+  const json status = status_of(daemon);
+  expect_adds_up(status);
+  EXPECT_EQ(status.at("tasks").at("done"), tasks);
+  EXPECT_EQ(status.at("tasks").at("dead"), 0);
+  EXPECT_GT(kills, 5);
+  RecordProperty("kills", kills);
+}
+
+TEST(EndToEnd, ABusySilentWorkerLivesAndAStoppedIdleOneIsReplacedSlow) {
+  RealDaemon daemon({.config = "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\n"
+                               "dead_after = \"1200ms\"\n" +
+                               std::string(kFourWorkers),
+                     .arguments = {},
+                     .prefix = {}});
+  std::jthread busy([&] { EXPECT_EQ(daemon.call("submit sleep 6000 --wait").status, 0); });
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  pid_t stopped = 0;
+  const json workers_now = json::parse(daemon.call("workers --json").output);
+  for (const auto& worker : workers_now.at("workers")) {
+    if (worker.at("state") == "ready") stopped = worker.at("pid");
+  }
+  ASSERT_NE(stopped, 0) << workers_now << daemon.log();
+  ::kill(stopped, SIGSTOP);
+  EXPECT_TRUE(eventually([&] {
+    const auto workers = daemon.workers();
+    return workers.size() == 4 && std::ranges::find(workers, stopped) == workers.end();
+  }));
+  busy.join();
+  const json status = status_of(daemon);
+  EXPECT_EQ(status.at("performance").at("workers_spawned"), 5) << "the busy one was left alone";
+  expect_adds_up(status);
+}
+
+TEST(EndToEnd, APoisonTaskBecomesADeadLetterWithItsHistory) {
+  RealDaemon daemon({.config = "restart_cooldown = \"10ms\"\nbackoff_first = \"10ms\"\n" +
+                               std::string(kFourWorkers),
+                     .arguments = {},
+                     .prefix = {}});
+  const auto submitted = daemon.call("submit crash SEGV --wait --json");
+  EXPECT_EQ(submitted.status, 1);
+  const json letters = json::parse(daemon.call("dlq ls --json").output);
+  ASSERT_EQ(letters.at("tasks").size(), 1U) << letters;
+  const auto& id = letters.at("tasks")[0].at("id");
+  const std::string name =
+      id.is_string() ? id.get<std::string>() : std::to_string(id.get<std::uint64_t>());
+  const json letter = json::parse(daemon.call("dlq show " + name + " --json").output);
+  EXPECT_EQ(letter.at("attempts").size(), 3U) << letter;
+  EXPECT_EQ(daemon.call("submit echo still-fine --wait").output, "still-fine");
+  EXPECT_EQ(daemon.call("dlq rm " + name).status, 0);
+  EXPECT_TRUE(json::parse(daemon.call("dlq ls --json").output).at("tasks").empty());
+}
+
+TEST(EndToEnd, TermDrainsWhatRunsAndLeavesNothing) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  std::jthread running([&] { EXPECT_EQ(daemon.call("submit sleep 1500 --wait").status, 0); });
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
+  running.join();
+  EXPECT_NE(run_shell("test -e " + daemon.directory() + "/warmpool.sock").status, 0);
+}
+
+TEST(EndToEnd, ASecondTermEndsAtOnce) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  daemon.call("submit sleep 60000");
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  const auto begun = std::chrono::steady_clock::now();
+  daemon.signal(SIGTERM);
+  std::this_thread::sleep_for(100ms);
+  daemon.signal(SIGTERM);
+  EXPECT_GE(daemon.wait(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s) << "and not the 30 s of a drain";
+  EXPECT_NE(daemon.log().find("lost"), std::string::npos) << daemon.log();
+}
+
+TEST(EndToEnd, WorkersDieWithAKilledDaemonAndTheNextOneStarts) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  daemon.call("submit sleep 60000");
+  ASSERT_TRUE(eventually([&] { return daemon.workers().size() == 4; }));
+  const auto workers = daemon.workers();
+  daemon.signal(SIGKILL);
+  daemon.wait();
+  EXPECT_TRUE(eventually([&] {
+    return std::ranges::none_of(workers, [](pid_t pid) { return ::kill(pid, 0) == 0; });
+  }));
+  EXPECT_TRUE(daemon.start()) << "stale socket and lock are no obstacle: " << daemon.log();
+  EXPECT_EQ(daemon.call("submit echo again --wait").output, "again");
+}
+
+TEST(EndToEnd, ASecondDaemonInOneDirectoryIsRefused) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  const auto second = run_shell(WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " +
+                                daemon.directory() + " 2>&1");
+  EXPECT_EQ(second.status, 75) << second.output;
+  EXPECT_NE(second.output.find(daemon.directory()), std::string::npos) << second.output;
+  EXPECT_EQ(daemon.call("ping").status, 0);
+}
+
+TEST(EndToEnd, ALongRuntimeDirectoryWorks) {
+  const std::string deep(120, 'd');
+  char base[] = "/tmp/warmpool-deep.XXXXXX";
+  ASSERT_NE(::mkdtemp(base), nullptr);
+  const std::string directory = std::string(base) + "/" + deep;
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  const auto ran = run_shell(
+      "mkdir -m 700 " + directory +
+      "; " WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --workers 1 --runtime-dir " + directory +
+      " >/dev/null 2>&1 & for i in $(seq 100); do " WARMPOOL_BIN_DIR "/warmpool --socket " +
+      directory +
+      "/warmpool.sock submit echo deep --wait 2>/dev/null && break; sleep 0.1; "
+      "done; " WARMPOOL_BIN_DIR "/warmpool --socket " +
+      directory + "/warmpool.sock stop >/dev/null 2>&1; wait; rm -rf " + base);
+  EXPECT_EQ(ran.output, "deep");
+}
+
+TEST(EndToEnd, UnknownTypesAreRefusedNamingTheKnown) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  const auto refused = run_shell(daemon.command("submit nosuch x 2>&1"));
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.output.find("file.digest"), std::string::npos) << refused.output;
+}
+
+TEST(EndToEnd, SizesThatDoNotFitTheDescriptorsAreRefused) {
+  const auto refused = run_shell("ulimit -n 128; " WARMPOOL_BIN_DIR
+                                 "/warmpoold --config /dev/null --runtime-dir /nonexistent 2>&1");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.output.find("ulimit"), std::string::npos) << refused.output;
+}
+
+TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
+  RealDaemon daemon({.config = std::string(kFourWorkers) + "size_max = 4\n",
+                     .arguments = {"--connections-max 100"},
+                     .prefix = "ulimit -n 180;"});
+  ASSERT_TRUE(daemon.running()) << daemon.log();
+  run_shell("for i in $(seq 160); do " +
+            daemon.command("submit sleep 300 --wait >/dev/null 2>&1 &") + " done; wait");
+  EXPECT_EQ(daemon.call("submit echo served --wait").output, "served");
+  EXPECT_TRUE(daemon.running());
+  expect_adds_up(status_of(daemon));
+}
+
+TEST(EndToEnd, ScalingDrainsTheBusy) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  std::jthread running([&] { EXPECT_EQ(daemon.call("submit sleep 1000 --wait").status, 0); });
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  EXPECT_EQ(daemon.call("scale 1").status, 0);
+  running.join();
+  EXPECT_TRUE(eventually([&] { return daemon.workers().size() == 1; }));
+  EXPECT_EQ(daemon.call("scale +2").status, 0);
+  EXPECT_TRUE(eventually([&] { return daemon.workers().size() == 3; }));
+  EXPECT_EQ(daemon.call("scale 0").status, 1) << "below size_min";
+}
+
+TEST(EndToEnd, CancelOfARunningTaskHitsItAlone) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  std::string id = daemon.call("submit sleep 60000 --print-id").output;
+  id.erase(id.find_last_not_of("\n") + 1);
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  EXPECT_EQ(daemon.call("cancel " + id).status, 0);
+  const json status = status_of(daemon);
+  EXPECT_EQ(status.at("tasks").at("cancelled"), 1);
+  EXPECT_EQ(status.at("performance").at("workers_spawned"), 4)
+      << "a handler that heeds keeps its worker";
+}
+
+}  // namespace
+}  // namespace warmpool::test

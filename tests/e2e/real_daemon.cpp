@@ -1,0 +1,133 @@
+// Children are found through the process table and not through the daemon, so that a test sees what
+// is there and not what the daemon believes.
+#include "tests/e2e/real_daemon.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <signal.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace warmpool::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int plain_status(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+Ran run_shell(const std::string& command) {
+  Ran ran;
+  std::FILE* pipe = ::popen(command.c_str(), "re");
+  if (pipe == nullptr) return {-1, {}};
+  char buffer[65536];
+  for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+    ran.output.append(buffer, got);
+  }
+  ran.status = plain_status(::pclose(pipe));
+  return ran;
+}
+
+bool eventually(const std::function<bool()>& predicate, std::chrono::milliseconds deadline) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (!predicate()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
+}
+
+RealDaemon::RealDaemon(Setup setup) : setup_(std::move(setup)) {
+  char name[] = "/tmp/warmpool-test.XXXXXX";
+  if (::mkdtemp(name) != nullptr) directory_ = name;
+  if (!setup_.config.empty()) std::ofstream(directory_ + "/warmpool.toml") << setup_.config;
+  start();
+}
+
+RealDaemon::~RealDaemon() {
+  if (running()) {
+    signal(SIGQUIT);
+    if (wait() < 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+  }
+  std::filesystem::remove_all(directory_);
+}
+
+bool RealDaemon::start() {
+  std::string line =
+      setup_.prefix + " exec " WARMPOOL_BIN_DIR "/warmpoold --runtime-dir " + directory_;
+  line +=
+      setup_.config.empty() ? " --config /dev/null" : " --config " + directory_ + "/warmpool.toml";
+  for (const auto& argument : setup_.arguments) line += " " + argument;
+  line += " >>" + directory_ + "/log 2>&1 </dev/null";
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+    ::_exit(127);
+  }
+  return eventually([this] { return !running() || call("ping").status == 0; }) && running();
+}
+
+std::string RealDaemon::command(const std::string& arguments) const {
+  return WARMPOOL_BIN_DIR "/warmpool --socket " + directory_ + "/warmpool.sock " + arguments;
+}
+
+Ran RealDaemon::call(const std::string& arguments) const {
+  return run_shell(command(arguments) + " 2>>" + directory_ + "/talk");
+}
+
+void RealDaemon::signal(int number) const { ::kill(pid_, number); }
+
+bool RealDaemon::running() const {
+  siginfo_t info{};
+  if (pid_ <= 0) return false;
+  const int looked = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  return looked == 0 && info.si_pid == 0;
+}
+
+int RealDaemon::wait() {
+  if (!eventually([this] { return !running(); }, 60s)) return -1;
+  int status = 0;
+  if (::waitpid(pid_, &status, 0) != pid_) return -1;
+  pid_ = -1;
+  return plain_status(status);
+}
+
+std::vector<pid_t> RealDaemon::workers() const {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string stat = read_file("/proc/" + name + "/stat");
+    const auto end = stat.rfind(')');
+    if (end == std::string::npos) continue;
+    std::istringstream fields(stat.substr(end + 1));
+    char state = 0;
+    pid_t parent = 0;
+    fields >> state >> parent;
+    const bool is_worker = stat.find("(warmpool-worker)") != std::string::npos;
+    if (parent == pid_ && state != 'Z' && is_worker) found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+std::string RealDaemon::log() const { return read_file(directory_ + "/log"); }
+
+}  // namespace warmpool::test

@@ -1,0 +1,58 @@
+// A real warmpoold with its workers in a directory of its own, for end-to-end tests. Whatever the
+// test does, nothing is left behind: the destructor ends the daemon, and the workers die with it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace warmpool::test {
+
+struct Ran {
+  int status = 0;  // exit status; 128 + signal
+  std::string output;
+};
+
+// Runs a shell command; its standard output is returned.
+Ran run_shell(const std::string& command);
+
+// Polls until the predicate holds. Blocks: at most until the deadline.
+bool eventually(const std::function<bool()>& predicate,
+                std::chrono::milliseconds deadline = std::chrono::seconds(20));
+
+class RealDaemon {
+ public:
+  struct Setup {
+    std::string config;                  // TOML; empty: the built-in class
+    std::vector<std::string> arguments;  // besides --runtime-dir
+    std::string prefix;                  // before the command, such as "ulimit -n 64;"
+  };
+
+  explicit RealDaemon(Setup setup);
+  RealDaemon() : RealDaemon(Setup{}) {}
+  ~RealDaemon();
+  RealDaemon(const RealDaemon&) = delete;
+  RealDaemon& operator=(const RealDaemon&) = delete;
+
+  // `warmpool --socket ... ARGUMENTS`, arguments as a shell reads them.
+  Ran call(const std::string& arguments) const;
+  std::string command(const std::string& arguments) const;
+
+  bool start();  // again, in the same directory
+  void signal(int number) const;
+  int wait();  // for its end; exit status, 128 + signal, -1 when it does not end
+  bool running() const;
+  std::vector<pid_t> workers() const;  // of those that live
+  std::string log() const;
+  const std::string& directory() const { return directory_; }
+  pid_t pid() const { return pid_; }
+
+ private:
+  Setup setup_;
+  std::string directory_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace warmpool::test
