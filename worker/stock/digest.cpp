@@ -1,5 +1,6 @@
-// One pass in pieces that fit the second cache: SHA-256 by libcrypto (2 GB/s with the processor's
-// instructions) and a table for lines and words (1 GB/s).
+// One pass in pieces that fit the second cache: SHA-256 by libcrypto (1.5 GB/s with the processor's
+// instructions), then lines and words by a table, without a branch (0.6 GB/s; with branches 0.2 on
+// bytes that look random).
 //
 // Lines, words and bytes are those of `LC_ALL=C wc` (coreutils 9.1): a word is a run without white
 // space that has at least one printable ASCII character in it.
@@ -22,29 +23,37 @@ namespace {
 
 constexpr std::size_t kPieceBytes = 256 * 1024;
 
-enum : std::uint8_t { kOther = 0, kPrintable = 1, kSpace = 2 };
+// What a byte does to a word: begins one, or at least lets it go on.
+constexpr unsigned kBegins = 1, kGoesOn = 2;
 
-constexpr auto kClasses = [] {
-  std::array<std::uint8_t, 256> classes{};
-  for (std::size_t byte = 0x21; byte < 0x7f; ++byte) classes[byte] = kPrintable;
+constexpr auto kEffects = [] {
+  std::array<std::uint8_t, 256> effects{};
+  effects.fill(kGoesOn);
+  for (std::size_t byte = 0x21; byte < 0x7f; ++byte) effects[byte] = kBegins | kGoesOn;
   for (const char space : {' ', '\t', '\n', '\v', '\f', '\r'}) {
-    classes[static_cast<unsigned char>(space)] = kSpace;
+    effects[static_cast<unsigned char>(space)] = 0;
   }
-  return classes;
+  return effects;
 }();
 
 struct Counts {
   std::uint64_t bytes = 0, lines = 0, words = 0;
-  bool in_word = false;
+  unsigned in_word = 0;
 
   void add(const unsigned char* data, std::size_t size) {
-    bytes += size;
+    std::uint64_t new_lines = 0, new_words = 0;
+    unsigned in = in_word;
     for (const unsigned char* end = data + size; data != end; ++data) {
-      const std::uint8_t kind = kClasses[*data];
-      lines += *data == '\n';
-      words += kind == kPrintable && !in_word;
-      in_word = kind == kPrintable || (in_word && kind != kSpace);
+      const unsigned effect = kEffects[*data];
+      const unsigned begins = effect & kBegins;
+      new_lines += *data == '\n';
+      new_words += begins & (in ^ 1U);
+      in = begins | (in & (effect / kGoesOn));
     }
+    bytes += size;
+    lines += new_lines;
+    words += new_words;
+    in_word = in;
   }
 };
 
