@@ -4,6 +4,11 @@
 namespace warmpool::daemon {
 namespace {
 
+// In the order of NoticeField. A slot's name is what people call a worker.
+constexpr std::array<std::string_view, 17> kFieldNames{
+    "task", "round", "attempt", "type",  "worker_id", "worker",  "class", "ms", "cause",
+    "exit", "code",  "verdict", "count", "size",      "retried", "from",  "to"};
+
 LogLevel level_of(Notice notice) {
   switch (notice) {
     case Notice::WorkerError:
@@ -48,65 +53,52 @@ void Notices::carry(const command::Notify& command) {
   if (handler_) handler_(notification);
 }
 
-std::string Notices::line(const NoticeRow& row, const Notification& n) const {
+std::string Notices::value(NoticeField field, const Notification& n) const {
+  switch (field) {
+    case NoticeField::Task:
+      return std::to_string(n.task.value);
+    case NoticeField::Round:
+      return std::to_string(n.round);
+    case NoticeField::Attempt:
+      return std::to_string(n.attempt);
+    case NoticeField::Type:
+      return services_.types.at(n.type).name;
+    case NoticeField::Worker:
+      return std::to_string(n.worker.value);
+    case NoticeField::Slot:
+      return workers_.slot_name(n.slot);
+    case NoticeField::Class:
+      return services_.options_of(n.worker_class).name;
+    case NoticeField::Duration:
+      return std::to_string(n.duration_ns / 1'000'000);
+    case NoticeField::EndCause:
+      return std::string(name_of(n.end_cause));
+    case NoticeField::ExitCause:
+      return std::string(name_of(n.exit_cause));
+    case NoticeField::Code:
+      return std::to_string(n.code);
+    case NoticeField::Verdict:
+      return std::string(name_of(n.verdict));
+    case NoticeField::Count:
+      return std::to_string(n.count);
+    case NoticeField::Size:
+      return std::to_string(n.size);
+    case NoticeField::Retried:
+      return n.retried ? "yes" : "no";
+    case NoticeField::From:
+      return std::to_string(n.from);
+    case NoticeField::To:
+      return std::to_string(n.to);
+  }
+  return {};
+}
+
+std::string Notices::line(const NoticeRow& row, const Notification& notification) const {
   std::string text(row.name);
-  const auto add = [&](std::string_view name, std::string value) {
-    text.append(" ").append(name).append("=").append(value);
-  };
   for (std::uint8_t i = 0; i < row.field_count; ++i) {
-    switch (row.fields[i]) {
-      case NoticeField::Task:
-        add("task", std::to_string(n.task.value));
-        break;
-      case NoticeField::Round:
-        add("round", std::to_string(n.round));
-        break;
-      case NoticeField::Attempt:
-        add("attempt", std::to_string(n.attempt));
-        break;
-      case NoticeField::Type:
-        add("type", services_.types.at(n.type).name);
-        break;
-      case NoticeField::Worker:
-        add("worker_id", std::to_string(n.worker.value));
-        break;
-      case NoticeField::Slot:
-        add("worker", workers_.slot_name(n.slot));
-        break;
-      case NoticeField::Class:
-        add("class", services_.options_of(n.worker_class).name);
-        break;
-      case NoticeField::Duration:
-        add("ms", std::to_string(n.duration_ns / 1'000'000));
-        break;
-      case NoticeField::EndCause:
-        add("cause", std::string(name_of(n.end_cause)));
-        break;
-      case NoticeField::ExitCause:
-        add("exit", std::string(name_of(n.exit_cause)));
-        break;
-      case NoticeField::Code:
-        add("code", std::to_string(n.code));
-        break;
-      case NoticeField::Verdict:
-        add("verdict", std::string(name_of(n.verdict)));
-        break;
-      case NoticeField::Count:
-        add("count", std::to_string(n.count));
-        break;
-      case NoticeField::Size:
-        add("size", std::to_string(n.size));
-        break;
-      case NoticeField::Retried:
-        add("retried", n.retried ? "yes" : "no");
-        break;
-      case NoticeField::From:
-        add("from", std::to_string(n.from));
-        break;
-      case NoticeField::To:
-        add("to", std::to_string(n.to));
-        break;
-    }
+    const auto field = row.fields[i];
+    text.append(" ").append(kFieldNames[static_cast<std::size_t>(field)]).append("=");
+    text += value(field, notification);
   }
   return text;
 }

@@ -22,6 +22,7 @@ class Notices {
   std::uint64_t count(Notice notice) const { return counts_[static_cast<std::size_t>(notice)]; }
 
  private:
+  std::string value(NoticeField field, const Notification& notification) const;
   std::string line(const NoticeRow& row, const Notification& notification) const;
 
   Services& services_;

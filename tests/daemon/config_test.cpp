@@ -1,0 +1,281 @@
+// Layers of the configuration, and every way in which one can be wrong.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "daemon/config/arguments.hpp"
+#include "daemon/config/check_config.hpp"
+#include "daemon/config/configuration.hpp"
+#include "daemon/config/reload.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Config : public testing::Test {
+ protected:
+  Config() {
+    directory_ = fs::path(testing::TempDir()) /
+                 ("config-" + std::to_string(::getpid()) + "-" +
+                  testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(directory_ / "conf.d");
+    sources_.program_directory = "/opt/bin";
+    sources_.config_file = (directory_ / "warmpool.toml").string();
+    write("warmpool.toml", "");
+  }
+  ~Config() override { fs::remove_all(directory_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(directory_ / name) << text;
+  }
+  Configuration load() {
+    problems_.clear();
+    return load_configuration(sources_, problems_);
+  }
+  // Of the only problem: its text, with its place as "line:column: ".
+  std::string fault_of(const std::string& toml) {
+    write("warmpool.toml", toml);
+    load();
+    if (problems_.size() != 1) return std::to_string(problems_.size()) + " problems";
+    const auto& origin = problems_.front().origin;
+    return std::to_string(origin.line) + ":" + std::to_string(origin.column) + ": " +
+           problems_.front().text;
+  }
+  void argue(std::vector<std::string> words) {
+    auto arguments = parse_arguments(words);
+    ASSERT_TRUE(static_cast<bool>(arguments));
+    sources_.arguments = arguments->settings;
+  }
+
+  fs::path directory_;
+  Sources sources_;
+  Problems problems_;
+};
+
+TEST_F(Config, HasOneStockClassWithoutAnyFile) {
+  sources_.config_file.reset();
+  sources_.environment["XDG_CONFIG_HOME"] = directory_.string();
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problem_text(problems_.front());
+  ASSERT_EQ(built.classes.size(), 1U);
+  EXPECT_EQ(built.classes[0].values.name, "worker");
+  EXPECT_EQ(built.classes[0].values.command, std::vector<std::string>{"/opt/bin/warmpool-worker"});
+  EXPECT_EQ(built.classes[0].values.size, 20U);
+}
+
+TEST_F(Config, LetsALaterLayerWinAndRemembersItsOrigin) {
+  write("warmpool.toml", "retries = 1\ntimeout = \"1s\"\npriority = 1\ntasks_max = 5\n");
+  write("conf.d/b.toml", "priority = 3\n");
+  write("conf.d/a.toml", "priority = 2\ntimeout = \"2s\"\n");
+  sources_.environment["MAX_RETRIES"] = "7";
+  sources_.environment["WARMPOOL_TASKS_MAX"] = "6";
+  argue({"--tasks-max", "8"});
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problem_text(problems_.front());
+  EXPECT_EQ(built.pool.values.priority, 3U);
+  EXPECT_EQ(built.pool.values.timeout, seconds(2));
+  EXPECT_EQ(built.pool.values.retries, 7U);
+  EXPECT_EQ(built.pool.values.tasks_max, 8U);
+  EXPECT_EQ(origin_text(built.pool.origins.at("priority")),
+            (directory_ / "conf.d/b.toml").string() + ":1:1");
+  EXPECT_EQ(origin_text(built.pool.origins.at("retries")), "environment MAX_RETRIES");
+  EXPECT_EQ(origin_text(built.pool.origins.at("tasks_max")), "argument --tasks-max");
+  EXPECT_FALSE(built.pool.origins.contains("dead_max"));
+}
+
+TEST_F(Config, TakesThePlainVariablesWithSecondsAsTheirUnit) {
+  sources_.environment = {{"POOL_SIZE", "3"},           {"FIFO_DIR", "/run/f"},
+                          {"HEARTBEAT_INTERVAL", "2"},  {"DEAD_WORKER_THRESHOLD", "60"},
+                          {"SLOW_TASK_THRESHOLD", "9"}, {"MAX_RESTART_ATTEMPTS", "4"}};
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problem_text(problems_.front());
+  EXPECT_EQ(built.classes[0].values.size, 3U);
+  EXPECT_EQ(built.classes[0].values.size_min, 3U);
+  EXPECT_EQ(built.pool.values.fifo_dir, "/run/f");
+  EXPECT_EQ(built.pool.values.heartbeat_interval, seconds(2));
+  EXPECT_EQ(built.pool.values.dead_after, seconds(60));
+  EXPECT_EQ(built.pool.values.restarts_max, 4U);
+}
+
+TEST_F(Config, MovesMinimumAndMaximumWithASizeAndSaysSo) {
+  argue({"--workers=60"});
+  const auto built = load();
+  EXPECT_EQ(built.classes[0].values.size_max, 60U);
+  ASSERT_EQ(built.notes.size(), 1U);
+  EXPECT_EQ(built.notes[0], "class 'worker': size_max moved from 50 to 60 to fit size");
+}
+
+TEST_F(Config, SubstitutesVariablesInsideTexts) {
+  sources_.environment["PLACE"] = "/somewhere";
+  write("warmpool.toml", "log_file = \"${PLACE}/log\"\nfifo_dir = \"$${PLACE}\"\n");
+  const auto built = load();
+  EXPECT_EQ(built.pool.values.log_file, "/somewhere/log");
+  EXPECT_EQ(built.pool.values.fifo_dir, "${PLACE}");
+}
+
+TEST_F(Config, JoinsAClassThatTwoFilesName) {
+  write("warmpool.toml", "[[class]]\nname = \"a\"\ncommand = [\"/bin/x\"]\ntypes = [\"t.*\"]\n");
+  write("conf.d/local.toml", "[[class]]\nname = \"a\"\nsize = 2\n");
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problem_text(problems_.front());
+  ASSERT_EQ(built.classes.size(), 1U);
+  EXPECT_EQ(built.classes[0].values.size, 2U);
+  EXPECT_EQ(built.classes[0].values.types, std::vector<std::string>{"t.*"});
+}
+
+TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
+  EXPECT_EQ(fault_of("\n  timeot = \"5s\"\n"),
+            "2:3: there is no pool option 'timeot'; did you mean 'timeout'?");
+  EXPECT_EQ(fault_of("timeout = 5\n"),
+            "1:1: timeout = '5': give a time with unit, such as 500ms, 5s, 1h30m (ns us ms s m h "
+            "d)");
+  EXPECT_EQ(fault_of("retries = -1\n"), "1:1: retries = '-1': give a whole number");
+  EXPECT_EQ(fault_of("priority = 101\n"),
+            "1:1: priority = '101': give a whole number from 0 to 100");
+  EXPECT_EQ(fault_of("payload_bytes_max = \"5 apples\"\n"),
+            "1:1: payload_bytes_max = '5 apples': give a size, such as 512MiB (B KiB MiB GiB kB "
+            "MB GB)");
+  EXPECT_EQ(fault_of("store = \"tape\"\n"), "1:1: store = 'tape': give one of volatile");
+  EXPECT_EQ(fault_of("log_file = 5\n"), "1:1: 'log_file' is a text: put it in quotes");
+  EXPECT_EQ(fault_of("retries = [1]\n"),
+            "1:12: 'retries' is a list of texts: put each element in quotes");
+  EXPECT_EQ(fault_of("retries = [\"1\"]\n"),
+            "1:1: 'retries' is one value, not a list: leave out the brackets");
+  EXPECT_EQ(fault_of("retries = 1.5\n"),
+            "1:11: 'retries' has a value of a kind that no option takes; give a whole number, a "
+            "text in quotes, true or false");
+  EXPECT_EQ(fault_of("[pool]\nretries = 1\n"),
+            "1:2: 'pool' is a table, and the only tables are [[class]]");
+  EXPECT_EQ(fault_of("class = 1\n"),
+            "1:9: 'class' is a list of tables: begin each class with "
+            "[[class]]");
+  EXPECT_EQ(fault_of("log_file = \"${NOPE_NOT_SET}\"\n"),
+            "1:12: 'log_file': environment variable NOPE_NOT_SET is not set; set it, or write $${ "
+            "for a plain ${");
+  EXPECT_EQ(fault_of("log_file = \"${NOPE\"\n"),
+            "1:12: 'log_file': ${ needs a name and }, as in ${HOME}; write $${ for a plain ${");
+  EXPECT_EQ(fault_of("retries = \n").find("not valid TOML") == std::string::npos, false);
+}
+
+TEST_F(Config, TellsWhatIsWrongWithAClass) {
+  const std::string good = "command = [\"/bin/x\"]\ntypes = [\"t\"]\n";
+  EXPECT_EQ(fault_of("[[class]]\n" + good),
+            "1:1: this [[class]] needs a name, as in name = \"images\"");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a b\"\n" + good),
+            "2:1: a class name is 1 to 64 of a-z A-Z 0-9 _ - and .");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\ntypes = [\"t\"]\n"),
+            "2:1: worker class 'a' needs a command");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\ncommand = [\"/bin/x\"]\n"),
+            "2:1: class 'a' serves no types: say which, as in types = [\"image.*\"]");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\ntypes = [\"t\"]\ncommand = \"/bin/x -v\"\n"),
+            "2 problems");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "size = 2\nsize_min = 3\n"),
+            "2:1: worker class 'a': size (2) must be within size_min (3) and size_max (50)");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "sice = 2\n"),
+            "5:1: there is no class option 'sice'; did you mean 'size'?");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "[[class]]\nname = \"a\"\n" + good),
+            "5:1: class 'a' stands twice in this file; join them");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "environment = [\"X\"]\n"),
+            "2:1: class 'a': environment is a list of texts NAME=VALUE, and one of them has no "
+            "name or no =");
+}
+
+TEST_F(Config, NamesTheOriginsOfOptionsThatDoNotGoTogether) {
+  write("warmpool.toml", "dead_after = \"10s\"\n");
+  load();
+  ASSERT_EQ(problems_.size(), 1U);
+  EXPECT_EQ(problem_text(problems_.front()),
+            (directory_ / "warmpool.toml").string() +
+                ":1:1: dead_after (10s) must be more than unresponsive_after (15s)");
+}
+
+TEST_F(Config, RefusesAFileThatIsNamedAndNotThere) {
+  sources_.config_file = (directory_ / "nowhere.toml").string();
+  load();
+  ASSERT_EQ(problems_.size(), 1U);
+  EXPECT_EQ(problems_.front().text, "cannot be read; check that it exists and its mode");
+}
+
+TEST_F(Config, RefusesANumberOfWorkersForSeveralClasses) {
+  const std::string rest = "command = [\"/bin/x\"]\ntypes = [\"t\"]\n";
+  write("warmpool.toml", "[[class]]\nname = \"a\"\n" + rest + "[[class]]\nname = \"b\"\n" + rest);
+  argue({"--workers", "3"});
+  load();
+  ASSERT_EQ(problems_.size(), 1U);
+  EXPECT_EQ(problem_text(problems_.front()),
+            "argument --workers: there are 2 worker classes; give each its own size");
+}
+
+TEST_F(Config, HintsAtVariablesThatLookMistyped) {
+  sources_.environment["WARMPOOL_TIMEOTU"] = "5s";
+  const auto built = load();
+  ASSERT_EQ(built.notes.size(), 1U);
+  EXPECT_EQ(built.notes[0],
+            "environment variable WARMPOOL_TIMEOTU sets no option; did you mean 'timeout'?");
+}
+
+TEST_F(Config, TakesOverOnReloadWhatMayChange) {
+  auto running = load();
+  write("warmpool.toml",
+        "retries = 9\nstore = \"volatile\"\nruntime_dir = \"/elsewhere\"\n"
+        "[[class]]\nname = \"new\"\ncommand = [\"x\"]\ntypes = [\"t\"]\n");
+  const auto fresh = load();
+  const auto reload = reload_configuration(running, fresh);
+  EXPECT_EQ(reload.changed, std::vector<std::string>{"retries: '3' -> '9'"});
+  EXPECT_EQ(reload.needs_restart,
+            (std::vector<std::string>{"runtime_dir: '' -> '/elsewhere'", "class 'worker' is gone",
+                                      "class 'new' is new"}));
+  EXPECT_EQ(running.pool.values.retries, 9U);
+  EXPECT_EQ(running.pool.values.runtime_dir, "");
+}
+
+TEST_F(Config, CheckSaysOkOrWhatIsWrongInBothForms) {
+  const auto good = load();
+  EXPECT_NE(check_text(good, problems_).find("ok\n"), std::string::npos);
+  EXPECT_NE(check_json(good, problems_).find("\"ok\":true"), std::string::npos);
+  fault_of("retries = -1\n");
+  EXPECT_NE(check_text({}, problems_).find(":1:1: retries = '-1'"), std::string::npos);
+  EXPECT_NE(check_json({}, problems_).find("\"line\":1"), std::string::npos);
+}
+
+std::string argument_fault(std::vector<std::string> words) {
+  auto parsed = parse_arguments(words);
+  return parsed ? "none" : parsed.error().text;
+}
+
+TEST(Arguments, AreRefusedWithWhatToDo) {
+  EXPECT_EQ(argument_fault({"--retires", "3"}),
+            "there is no option --retires; did you mean 'retries'?; see: warmpoold --help");
+  EXPECT_EQ(argument_fault({"--retries"}), "--retries needs a value after it");
+  EXPECT_EQ(argument_fault({"--version=3"}), "--version takes no value");
+  EXPECT_EQ(argument_fault({"start"}), "'start' is no option; see: warmpoold --help");
+  EXPECT_EQ(argument_fault({"--json"}),
+            "--json goes with --check-config; for a running daemon use: warmpool status --json");
+  EXPECT_EQ(argument_fault({"--dead_after", "3s", "--config=x", "-h"}), "none");
+}
+
+TEST(Help, NamesEveryOptionAndEveryExitStatus) {
+  const auto text = help_text();
+  for (const auto& row : pool_option_rows()) {
+    std::string name(row.name);
+    std::ranges::replace(name, '_', '-');
+    EXPECT_NE(text.find("--" + name + " "), std::string::npos) << name;
+  }
+  for (const auto& row : class_option_rows()) {
+    EXPECT_NE(text.find("  " + std::string(row.name) + " "), std::string::npos) << row.name;
+  }
+}
+
+TEST(Help, IsWhatThePageSays) {
+  std::ifstream file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/daemon.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_NE(page.find(options_markdown()), std::string::npos)
+      << "replace the tables of docs/daemon.md by:\n"
+      << options_markdown();
+}
+
+}  // namespace
+}  // namespace warmpool::daemon

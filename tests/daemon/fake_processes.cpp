@@ -1,0 +1,134 @@
+// Everything happens when the test says work(), in the test's own thread: nothing races.
+#include "tests/daemon/fake_processes.hpp"
+
+#include <array>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "ipc/codec.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+std::array<ipc::UniqueFd, 2> make_pipe() {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  return {ipc::UniqueFd(ends[0]), ipc::UniqueFd(ends[1])};
+}
+
+}  // namespace
+
+Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
+  if (spawn_error != 0) return Error{spawn_error, "the test lets no process start"};
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+  auto& worker = workers[spec.worker.value];
+  worker.spec = spec;
+  worker.channel = std::make_unique<ipc::Channel>(
+      ipc::UniqueFd(ends[1]), ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker));
+  worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  Child child;
+  child.worker = spec.worker;
+  child.pid = 1;
+  child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
+  child.channel.reset(ends[0]);
+  child.launch_status = std::move(make_pipe()[0]);  // its end: the program runs
+  auto output = make_pipe();
+  auto errors = make_pipe();
+  child.output = std::move(output[0]);
+  child.errors = std::move(errors[0]);
+  worker.output = std::move(output[1]);
+  worker.errors = std::move(errors[1]);
+  return child;
+}
+
+Result<void> FakeProcesses::signal(WorkerId worker, int number) {
+  workers.at(worker.value).signals.push_back(number);
+  return {};
+}
+
+TreeEnd FakeProcesses::kill_tree(WorkerId worker) {
+  auto& it = workers.at(worker.value);
+  if (!it.exit) die(it, {ExitCause::Signalled, -SIGKILL, false});
+  return {};
+}
+
+void FakeProcesses::die(FakeWorker& worker, Exit exit) {
+  worker.exit = exit;
+  worker.channel.reset();
+  worker.output.reset();
+  worker.errors.reset();
+  ::eventfd_write(worker.exit_event.get(), 1);
+}
+
+std::optional<Exit> FakeProcesses::inspect(WorkerId worker) {
+  return workers.at(worker.value).exit;
+}
+
+void FakeProcesses::reap(WorkerId worker) { workers.at(worker.value).reaped = true; }
+
+FakeWorker* FakeProcesses::alive() {
+  for (auto& [id, worker] : workers) {
+    if (!worker.exit && worker.said_hello) return &worker;
+  }
+  return nullptr;
+}
+
+std::size_t FakeProcesses::alive_count() const {
+  std::size_t count = 0;
+  for (const auto& [id, worker] : workers) count += worker.exit ? 0U : 1U;
+  return count;
+}
+
+void FakeProcesses::work() {
+  for (auto& [id, worker] : workers) {
+    if (worker.exit || !worker.channel) continue;
+    if (!worker.said_hello && answers_hello) say_hello(worker);
+    worker.channel->pump();
+    ipc::Frame frame;
+    while (worker.channel && worker.channel->take(frame) == ipc::Channel::State::Frame) {
+      take(worker, frame);
+    }
+    if (worker.channel) worker.channel->pump();
+  }
+}
+
+void FakeProcesses::say_hello(FakeWorker& worker) {
+  worker.said_hello = true;
+  ipc::HelloMeta meta;
+  meta.role = ipc::Role::Worker;
+  meta.features = ipc::feature::kAll;
+  std::string bytes;
+  ipc::encode(meta, bytes);
+  worker.channel->send({.kind = ipc::Kind::Hello,
+                        .id = worker.spec.worker.value,
+                        .token = worker.spec.token + token_offset,
+                        .credits = 1},
+                       ipc::bytes_of(bytes));
+}
+
+void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
+  const auto& header = frame.header;
+  if (header.kind == ipc::Kind::Welcome) {
+    const auto welcome = ipc::decode<ipc::WelcomeMeta>(frame.meta);
+    worker.channel->set_rules(
+        ipc::after_hello(worker.channel->rules(), welcome->frame_bytes_max, welcome->features));
+  } else if (header.kind == ipc::Kind::TypeName) {
+    const auto meta = ipc::decode<ipc::TypeNameMeta>(frame.meta);
+    if (worker.types.size() <= header.type) worker.types.resize(header.type + 1U);
+    worker.types[header.type] = std::string(meta->name);
+  } else if (header.kind == ipc::Kind::Retire) {
+    die(worker, {ExitCause::Exited, 0, false});
+  } else if (header.kind == ipc::Kind::Assign && worker.types.at(header.type) != "hang") {
+    const bool fails = worker.types.at(header.type) == "fail";
+    auto answer = ipc::run_header(fails ? ipc::Kind::Failed : ipc::Kind::Done, ipc::key_of(header));
+    answer.flags = header.flags & ipc::flag::kContentMask;
+    const std::string payload =
+        fails ? "the handler said no" : std::string(ipc::text_of(frame.payload));
+    worker.channel->send(answer, {}, ipc::bytes_of(payload));
+  }
+}
+
+}  // namespace warmpool::daemon

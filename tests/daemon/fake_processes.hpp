@@ -1,0 +1,52 @@
+// Worker processes that are objects of the test: they speak real frames over real sockets.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "daemon/process/process_port.hpp"
+#include "ipc/channel.hpp"
+
+namespace warmpool::daemon {
+
+// The test's end of one worker.
+struct FakeWorker {
+  SpawnSpec spec;
+  std::unique_ptr<ipc::Channel> channel;
+  ipc::UniqueFd exit_event, output, errors;
+  std::optional<Exit> exit;
+  bool said_hello = false, reaped = false;
+  std::vector<std::string> types;  // by number
+  std::vector<int> signals;
+};
+
+class FakeProcesses : public ProcessPort {
+ public:
+  // How workers answer: "echo" with the payload, "fail" with a failure, "hang" never.
+  // Does what is there for all of them to do.
+  void work();
+
+  void die(FakeWorker& worker, Exit exit);
+  FakeWorker* alive();  // any one; null if none
+  std::size_t alive_count() const;
+
+  bool answers_hello = true;
+  std::uint64_t token_offset = 0;               // added to the token in hello: not 0 is wrong
+  int spawn_error = 0;                          // errno of the next spawns
+  std::map<std::uint64_t, FakeWorker> workers;  // by id
+
+  Result<Child> spawn(const SpawnSpec& spec) override;
+  Result<void> signal(WorkerId worker, int number) override;
+  TreeEnd kill_tree(WorkerId worker) override;
+  std::optional<Exit> inspect(WorkerId worker) override;
+  Orphans reap_orphans() override { return {}; }
+
+ protected:
+  void reap(WorkerId worker) override;
+
+ private:
+  void say_hello(FakeWorker& worker);
+  void take(FakeWorker& worker, const ipc::Frame& frame);
+};
+
+}  // namespace warmpool::daemon

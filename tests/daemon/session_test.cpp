@@ -1,0 +1,297 @@
+// Clients as the daemon meets them: good ones, broken ones, and ones that vanish.
+#include <nlohmann/json.hpp>
+
+#include "tests/daemon/test_daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using ipc::Kind;
+
+std::uint16_t number(Refusal code) { return static_cast<std::uint16_t>(code); }
+
+TEST(Session, RunsATaskAndSendsItsResult) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("hello", 7);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 7) != nullptr; }));
+  EXPECT_NE(client.find(Kind::Accepted, 7), nullptr);
+  EXPECT_EQ(client.find(Kind::Settled, 7)->payload, "hello");
+  EXPECT_EQ(client.find(Kind::Settled, 7)->header.id, client.find(Kind::Accepted, 7)->header.id);
+}
+
+TEST(Session, SendsTheLastErrorOfADeadTask) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("fail");
+  ipc::SubmitMeta meta;
+  meta.retries = 1;
+  client.submit("x", 7, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 7) != nullptr; }));
+  const auto* settled = client.find(Kind::Settled, 7);
+  EXPECT_EQ(settled->payload, "the handler said no");
+  const auto decoded = ipc::decode<ipc::SettledMeta>(ipc::bytes_of(settled->meta));
+  EXPECT_EQ(decoded->verdict, Verdict::Dead);
+  EXPECT_EQ(decoded->charged_failures, 2);
+}
+
+TEST(Session, AnswersNothingBeforeItsRecordIsKept) {
+  TestDaemon test;
+  test.store.holds_answers = true;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("x", 1);
+  for (int i = 0; i < 20; ++i) test.daemon.turn(milliseconds(1));
+  client.receive();
+  EXPECT_EQ(client.find(Kind::Accepted, 1), nullptr);
+  test.store.holds_answers = false;
+  EXPECT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+}
+
+TEST(Session, RefusesAnUnknownTypeAndNamesTheKnownOnes) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("ecko");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Refused, 1) != nullptr; }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 1)), number(Refusal::UnknownType));
+  EXPECT_NE(RawClient::text_of(*client.find(Kind::Refused, 1)).find("echo, fail, hang"),
+            std::string::npos);
+}
+
+TEST(Session, TakesAnUnknownTypeWhereAClassAllowsThat) {
+  auto configuration = small_configuration();
+  configuration.classes.front().values.types_later = true;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("ecko");
+  client.submit("x", 1);
+  EXPECT_TRUE(test.until(client, [&] { return client.find(Kind::Accepted, 1) != nullptr; }));
+}
+
+TEST(Session, TakesPayloadsUpToTheMaximumAndNotOneByteMore) {
+  auto configuration = small_configuration();
+  configuration.pool.values.payload_bytes_max = 100'000;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("", 1);
+  client.submit(std::string(100'000, 'm'), 2);
+  client.submit(std::string(100'001, 'm'), 3);
+  ASSERT_TRUE(test.until(client, [&] {
+    return client.find(Kind::Settled, 1) != nullptr && client.find(Kind::Settled, 2) != nullptr &&
+           client.find(Kind::Refused, 3) != nullptr;
+  }));
+  EXPECT_EQ(client.find(Kind::Settled, 1)->payload, "");
+  EXPECT_EQ(client.find(Kind::Settled, 2)->payload, std::string(100'000, 'm'));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::PayloadTooLarge));
+}
+
+TEST(Session, TakesTheSameKeyOnceAndRefusesItWithAnotherPayload) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  ipc::SubmitMeta meta;
+  meta.key = "order-1";
+  client.submit("a", 1, 0, meta);
+  client.submit("a", 2, 0, meta);
+  client.submit("b", 3, 0, meta);
+  ASSERT_TRUE(test.until(client, [&] {
+    return client.find(Kind::Accepted, 2) != nullptr && client.find(Kind::Refused, 3) != nullptr;
+  }));
+  EXPECT_EQ(client.find(Kind::Accepted, 1)->header.id, client.find(Kind::Accepted, 2)->header.id);
+  EXPECT_EQ(client.find(Kind::Accepted, 2)->header.flags, ipc::flag::kDuplicate);
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::KeyConflict));
+}
+
+TEST(Session, RefusesBadPrioritiesTimesAndKeys) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  ipc::SubmitMeta priority, zero, enormous, key;
+  priority.priority = 101;
+  zero.timeout = Duration{0};
+  enormous.timeout = kDurationMax + nanoseconds(1);
+  key.key = std::string_view("");
+  client.submit("x", 1, 0, priority);
+  client.submit("x", 2, 0, zero);
+  client.submit("x", 3, 0, enormous);
+  client.submit("x", 4, 0, key);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Refused) == 4; }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 1)), number(Refusal::BadPriority));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 2)), number(Refusal::BadTime));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::BadTime));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 4)), number(Refusal::BadKey));
+}
+
+TEST(Session, BoundsTheOpenRequestsOfOneConnection) {
+  auto configuration = small_configuration();
+  configuration.pool.values.in_flight_max = 3;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("hang");
+  for (std::uint64_t token = 1; token <= 4; ++token) client.submit("x", token);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Refused, 4) != nullptr; }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 4)), number(Refusal::InFlightFull));
+  EXPECT_TRUE(test.until(client, [&] { return client.count(Kind::Accepted) == 3; }));
+}
+
+TEST(Session, AnswersAnAwaitOfASettledTaskFromTheStore) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("kept", 1, ipc::flag::kWait | ipc::flag::kKeepResult);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  const auto task = client.find(Kind::Settled, 1)->header.id;
+  auto other = test.connect();
+  other.send({.kind = Kind::Await, .flags = ipc::flag::kNow, .id = task, .token = 5});
+  ASSERT_TRUE(test.until(other, [&] { return other.find(Kind::Settled, 5) != nullptr; }));
+  EXPECT_EQ(other.find(Kind::Settled, 5)->payload, "kept");
+}
+
+TEST(Session, DropsAResultThatItsClientHasReceived) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  const auto task = client.find(Kind::Settled, 1)->header.id;
+  std::string payload;
+  ipc::encode_received(std::span(&task, 1), payload);
+  client.send({.kind = Kind::Received}, {}, payload);
+  EXPECT_TRUE(test.until(client, [&] { return test.store.figures().finished == 0; }));
+}
+
+TEST(Session, CancelsWaitingAndRunningTasks) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  ipc::SubmitMeta later;
+  later.delay = hours(1);
+  client.submit("x", 1, ipc::flag::kWait, later);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Accepted, 1) != nullptr; }));
+  const auto task = client.find(Kind::Accepted, 1)->header.id;
+  client.send({.kind = Kind::Cancel, .id = task, .token = 2});
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Cancelled, 2) != nullptr; }));
+  EXPECT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  client.send({.kind = Kind::Cancel, .id = task, .token = 3});
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Refused, 3) != nullptr; }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::AlreadySettled));
+}
+
+struct BadBeginning {
+  const char* name;
+  std::string bytes;
+  Refusal code;
+};
+
+class SessionBeginning : public testing::TestWithParam<BadBeginning> {};
+
+TEST_P(SessionBeginning, IsAnsweredByATypedErrorAndTheEnd) {
+  TestDaemon test;
+  auto client = test.connect_silent();
+  client.send_bytes(GetParam().bytes);
+  ASSERT_TRUE(test.until(client, [&] { return client.closed(); }));
+  ASSERT_NE(client.find(Kind::Error), nullptr);
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Error)), number(GetParam().code));
+}
+
+std::string hello_bytes(std::uint64_t version) {
+  ipc::HelloMeta meta;
+  meta.version_min = meta.version_max = version;
+  std::string encoded;
+  ipc::encode(meta, encoded);
+  ipc::Header header{.body_bytes = static_cast<std::uint32_t>(encoded.size()),
+                     .meta_bytes = static_cast<std::uint16_t>(encoded.size()),
+                     .kind = Kind::Hello};
+  std::array<std::byte, ipc::kHeaderBytes> bytes;
+  ipc::encode_header(header, bytes);
+  return std::string(ipc::text_of(bytes)) + encoded;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SessionBeginning,
+    testing::Values(BadBeginning{"http", "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n",
+                                 Refusal::HelloExpected},
+                    BadBeginning{"zeros", std::string(64, '\0'), Refusal::HelloExpected},
+                    BadBeginning{"version", hello_bytes(99), Refusal::BadVersion}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(Session, ClosesAConnectionThatStopsInTheMiddleOfAFrame) {
+  auto configuration = small_configuration();
+  configuration.pool.values.frame_timeout = milliseconds(50);
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.send_bytes(std::string(10, '\x10'));
+  ASSERT_TRUE(test.until(client, [&] { return client.closed(); }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Error)), number(Refusal::TooSlow));
+}
+
+TEST(Session, ClosesAConnectionThatNeverSaysHello) {
+  auto configuration = small_configuration();
+  configuration.pool.values.frame_timeout = milliseconds(50);
+  TestDaemon test(configuration);
+  auto client = test.connect_silent();
+  ASSERT_TRUE(test.until(client, [&] { return client.closed(); }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Error)), number(Refusal::TooSlow));
+}
+
+TEST(Session, TakesFramesOneByteAtATime) {
+  TestDaemon test;
+  auto client = test.connect_silent();
+  for (const char byte : hello_bytes(1)) {
+    client.send_bytes({&byte, 1});
+    test.daemon.turn(Duration{});
+  }
+  EXPECT_TRUE(test.until(client, [&] { return client.find(Kind::Welcome) != nullptr; }));
+}
+
+TEST(Session, CutsAClientThatNeverReads) {
+  auto configuration = small_configuration();
+  configuration.pool.values.output_bytes_max = 1U << 20;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("echo");
+  for (std::uint64_t token = 1; token <= 40; ++token) {
+    client.submit(std::string(100'000, 'x'), token);
+  }
+  EXPECT_TRUE(test.until([&] {
+    client.send_bytes({});
+    return test.log.has("reads no replies");
+  }));
+}
+
+TEST(Session, RefusesConnectionsBeyondTheMaximum) {
+  auto configuration = small_configuration();
+  configuration.pool.values.connections_max = 1;
+  TestDaemon test(configuration);
+  auto first = test.connect();
+  auto second = test.connect_silent();
+  ASSERT_TRUE(test.until(second, [&] { return second.closed(); }));
+  EXPECT_EQ(RawClient::code_of(*second.find(Kind::Error)), number(Refusal::ConnectionsFull));
+}
+
+TEST(Session, SurvivesClientsThatVanishAtEveryPoint) {
+  TestDaemon test;
+  for (std::size_t length = 0; length < hello_bytes(1).size(); ++length) {
+    auto client = test.connect_silent();
+    client.send_bytes(hello_bytes(1).substr(0, length));
+    client.vanish();
+  }
+  for (int turns = 0; turns < 5; ++turns) {
+    auto client = test.connect();
+    client.name_type(turns % 2 == 0 ? "echo" : "hang");
+    client.submit("x", 1, ipc::flag::kWait | ipc::flag::kCancelOnDisconnect);
+    for (int i = 0; i < turns; ++i) test.daemon.turn(Duration{}), test.processes.work();
+    client.vanish();
+  }
+  auto client = test.connect();
+  EXPECT_TRUE(test.until(client, [&] {
+    const auto document = nlohmann::json::parse(test.ask(client, ipc::Verb::Status));
+    return document["clients"]["connected"] == 1 && document["clients"]["waiting"] == 0;
+  }));
+}
+
+}  // namespace
+}  // namespace warmpool::daemon

@@ -1,0 +1,187 @@
+// What every store keeps to, and the bounds of the volatile one.
+#include <gtest/gtest.h>
+
+#include "tests/daemon/fake_store.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+Options small_options() {
+  auto options = default_options();
+  options.results_max = 3;
+  options.results_bytes_max = 100;
+  options.results_age_max = seconds(10);
+  return options;
+}
+
+template <class Kind>
+std::unique_ptr<Store> make() {
+  return std::make_unique<Kind>(small_options());
+}
+
+class StoreContract : public testing::TestWithParam<std::unique_ptr<Store> (*)()> {
+ protected:
+  void keep(Record record, std::string_view body = {}, std::vector<std::string> output = {}) {
+    StoreEntry entry{RecordNumber{++last_}, std::move(record), {}};
+    entry.attachment.body = Blob(ipc::bytes_of(body));
+    entry.attachment.content = Content::Utf8;
+    entry.attachment.uid = 7;
+    if (!output.empty()) {
+      entry.attachment.texts = std::make_unique<TaskTexts>();
+      entry.attachment.texts->output = std::move(output);
+    }
+    std::vector<StoreEntry> batch;
+    batch.push_back(std::move(entry));
+    store_->apply(batch);
+    EXPECT_TRUE(batch.empty());
+  }
+  void accept(std::uint64_t task, std::string_view payload) {
+    TaskSpec spec;
+    spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
+    keep(record::Accepted{TaskId{task}, spec, Instant{1}, Instant{1}}, payload);
+  }
+  void start(std::uint64_t task, std::uint16_t attempt) {
+    keep(record::Started{TaskId{task}, 1, attempt, WorkerId{5}, SlotId{2}, Instant{2}});
+  }
+  void end(std::uint64_t task, std::uint16_t attempt, std::string_view error,
+           std::vector<std::string> output = {}) {
+    keep(record::Ended{TaskId{task},
+                       1,
+                       attempt,
+                       WorkerId{5},
+                       EndCause::Failed,
+                       Charge::Failure,
+                       0,
+                       {attempt, 0, 0},
+                       Instant{3},
+                       Instant{4},
+                       false,
+                       false},
+         error, std::move(output));
+  }
+  void settle(std::uint64_t task, Verdict verdict, std::string_view body, std::int64_t at = 5) {
+    const auto cause = verdict == Verdict::Done ? EndCause::Done : EndCause::Failed;
+    keep(
+        record::Settled{
+            TaskId{task}, 1, 1, WorkerId{5}, verdict, cause, Charge::Nothing, 0, {}, Instant{at}},
+        body);
+  }
+  static std::string text(const StoredTask& task) {
+    return std::string(ipc::text_of(task.body->bytes()));
+  }
+
+  std::unique_ptr<Store> store_ = GetParam()();
+  std::uint64_t last_ = 0;
+};
+
+TEST_P(StoreContract, AnswersLateAndCumulatively) {
+  EXPECT_FALSE(store_->take_answers().persisted);
+  accept(1, "a");
+  accept(2, "b");
+  EXPECT_EQ(store_->take_answers().persisted, RecordNumber{2});
+  EXPECT_FALSE(store_->take_answers().persisted);
+}
+
+TEST_P(StoreContract, KeepsThePayloadUntilTheTaskHasSettledAndThenItsResult) {
+  accept(1, "payload");
+  EXPECT_EQ(text(*store_->find(TaskId{1})), "payload");
+  EXPECT_EQ(store_->find(TaskId{1})->uid, 7U);
+  start(1, 1);
+  EXPECT_FALSE(store_->find(TaskId{1})->verdict);
+  settle(1, Verdict::Done, "result");
+  EXPECT_EQ(store_->find(TaskId{1})->verdict, Verdict::Done);
+  EXPECT_EQ(text(*store_->find(TaskId{1})), "result");
+  EXPECT_EQ(store_->find(TaskId{1})->attempts, nullptr);
+  EXPECT_EQ(store_->figures().payload_bytes, 0U);
+  EXPECT_EQ(store_->figures().result_bytes, 6U);
+}
+
+TEST_P(StoreContract, KeepsThePayloadOfADeadLetterForItsNextRound) {
+  accept(1, "payload");
+  start(1, 1);
+  settle(1, Verdict::Dead, "an error");
+  EXPECT_EQ(text(*store_->find(TaskId{1})), "payload");
+  EXPECT_EQ(*store_->find(TaskId{1})->error, "an error");
+  keep(record::Revived{TaskId{1}, 2, Instant{6}, Instant{6}});
+  EXPECT_FALSE(store_->find(TaskId{1})->verdict);
+  settle(1, Verdict::Dead, "again");
+  keep(record::Removed{TaskId{1}, false, Instant{7}});
+  EXPECT_FALSE(store_->find(TaskId{1}));
+}
+
+TEST_P(StoreContract, ChangesNothingWhenARecordComesTwice) {
+  accept(1, "payload");
+  accept(1, "payload");
+  settle(1, Verdict::Done, "result");
+  settle(1, Verdict::Done, "other");
+  EXPECT_EQ(text(*store_->find(TaskId{1})), "result");
+  EXPECT_EQ(store_->figures().finished, 1U);
+  keep(record::Removed{TaskId{9}, false, Instant{7}});
+  start(9, 1);
+}
+
+TEST_P(StoreContract, KeepsTheFirstAndTheLastAttempts) {
+  accept(1, "payload");
+  for (std::uint16_t attempt = 1; attempt <= 100; ++attempt) {
+    end(1, attempt, "error " + std::to_string(attempt), {"line " + std::to_string(attempt)});
+  }
+  const auto task = *store_->find(TaskId{1});
+  ASSERT_EQ(task.attempts->size(), kFirstAttemptsKept + kLastAttemptsKept);
+  EXPECT_EQ(task.attempts->at(7).attempt, 8);
+  EXPECT_EQ(task.attempts->at(8).attempt, 45);
+  EXPECT_EQ(task.attempts->back().attempt, 100);
+  EXPECT_EQ(task.attempts_dropped, 36U);
+  EXPECT_EQ(*task.error, "error 100");
+  EXPECT_EQ(task.attempts->back().output, std::vector<std::string>{"line 100"});
+  EXPECT_TRUE(task.attempts->front().output.empty());
+}
+
+TEST_P(StoreContract, CutsErrorsAndOutput) {
+  accept(1, "payload");
+  end(1, 1, std::string(100'000, 'e'), {std::string(100'000, 'o'), std::string(2000, 'p')});
+  const auto task = *store_->find(TaskId{1});
+  EXPECT_EQ(task.error->size(), kLastErrorKeptMax);
+  EXPECT_EQ(task.attempts->front().error.size(), kErrorKeptMax);
+  EXPECT_EQ(task.attempts->front().output, std::vector<std::string>{std::string(2000, 'p')});
+}
+
+TEST_P(StoreContract, DropsTheOldestResultsBeyondItsBounds) {
+  for (std::uint64_t task = 1; task <= 5; ++task) {
+    accept(task, "p");
+    settle(task, Verdict::Done, "r");
+  }
+  EXPECT_FALSE(store_->find(TaskId{2}));
+  EXPECT_TRUE(store_->find(TaskId{3}));
+  accept(6, "p");
+  settle(6, Verdict::Done, std::string(99, 'r'));
+  EXPECT_TRUE(store_->find(TaskId{6}));
+  EXPECT_FALSE(store_->find(TaskId{4}));
+  EXPECT_EQ(store_->figures().results_dropped, 4U);
+  store_->trim(Instant{seconds(11).ns});
+  EXPECT_EQ(store_->figures().finished, 0U);
+}
+
+TEST_P(StoreContract, ListsFinishedTasksInOrderOfTheirIds) {
+  for (const std::uint64_t task : {3U, 1U, 2U}) {
+    accept(task, "p");
+    settle(task, task == 2 ? Verdict::Cancelled : Verdict::Done, "r");
+  }
+  EXPECT_EQ(store_->finished({}, 2, {}, {}), (std::vector<TaskId>{{1}, {2}}));
+  EXPECT_EQ(store_->finished(TaskId{1}, 9, Verdict::Done, {}), (std::vector<TaskId>{{3}}));
+  EXPECT_TRUE(store_->finished({}, 9, {}, TypeId{4}).empty());
+}
+
+TEST_P(StoreContract, SharesLargeBodiesAndCopiesSmallOnes) {
+  accept(1, std::string(Blob::kSharedBytesMin, 'x'));
+  accept(2, std::string(Blob::kSharedBytesMin - 1, 'x'));
+  EXPECT_NE(store_->find(TaskId{1})->body->shared(), nullptr);
+  EXPECT_EQ(store_->find(TaskId{2})->body->shared(), nullptr);
+  EXPECT_EQ(store_->find(TaskId{1})->body->size(), Blob::kSharedBytesMin);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StoreContract,
+                         testing::Values(&make<VolatileStore>, &make<FakeStore>),
+                         [](const auto& one) { return one.index == 0 ? "Volatile" : "Fake"; });
+
+}  // namespace
+}  // namespace warmpool::daemon

@@ -1,0 +1,100 @@
+// A daemon in the test's own process and thread, with clients that speak raw frames.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "daemon/daemon.hpp"
+#include "ipc/codec.hpp"
+#include "tests/daemon/fake_processes.hpp"
+#include "tests/daemon/fake_store.hpp"
+
+namespace warmpool::daemon {
+
+class RecordingLog : public Log {
+ public:
+  void write(LogLevel level, std::string_view line) override {
+    if (level >= LogLevel::Info) lines.emplace_back(line);
+  }
+  bool enabled(LogLevel) const override { return true; }
+  void set_level(std::string_view) override {}
+  void flush() override {}
+  Result<void> reopen() override { return {}; }
+  bool has(std::string_view part) const;
+  std::vector<std::string> lines;
+};
+
+// One class "worker" of two workers for echo, fail and hang.
+Configuration small_configuration();
+
+// One end of a connection, blocking never: bytes go in and out when the daemon turns.
+class RawClient {
+ public:
+  explicit RawClient(ipc::UniqueFd fd);
+
+  void send_bytes(std::string_view bytes);
+  void send(const ipc::Header& header, ipc::Bytes meta = {}, std::string_view payload = {});
+  template <class Meta>
+  void send_meta(const ipc::Header& header, const Meta& meta, std::string_view payload = {}) {
+    std::string bytes;
+    ipc::encode(meta, bytes);
+    send(header, ipc::bytes_of(bytes), payload);
+  }
+  void hello();
+  // Names type 0 on this connection.
+  void name_type(std::string_view name, std::uint16_t number = 0);
+  void submit(std::string_view payload, std::uint64_t token, std::uint8_t flags = ipc::flag::kWait,
+              const ipc::SubmitMeta& meta = {}, std::uint16_t type = 0);
+  void ask(ipc::Verb verb, std::vector<ipc::Argument> arguments, std::uint64_t token);
+
+  struct Received {
+    ipc::Header header;
+    std::string meta, payload;
+  };
+  // What has come so far.
+  void receive();
+  const Received* find(ipc::Kind kind, std::uint64_t token) const;
+  const Received* find(ipc::Kind kind) const;
+  std::size_t count(ipc::Kind kind) const;
+  bool closed() const { return closed_; }
+  // Of an error or refused frame.
+  static std::uint16_t code_of(const Received& received);
+  static std::string text_of(const Received& received);
+  void vanish() { fd_.reset(); }
+
+  std::vector<Received> frames;
+
+ private:
+  ipc::UniqueFd fd_;
+  ipc::FrameReader reader_;
+  std::string unsent_;
+  bool closed_ = false;
+};
+
+class TestDaemon {
+ public:
+  explicit TestDaemon(Configuration configuration = small_configuration());
+
+  RawClient connect();  // says hello and is welcomed
+  RawClient connect_silent();
+  // Turns until it holds. False: it did not within 10 s.
+  bool until(const std::function<bool()>& holds);
+  bool until(RawClient& client, const std::function<bool()>& holds);
+  // The document that a verb is answered with.
+  std::string ask(RawClient& client, ipc::Verb verb, std::vector<ipc::Argument> arguments = {});
+
+  RecordingLog log;
+  SystemTime time;
+  FakeProcesses processes;
+  FakeStore store;
+  ServiceNotifier notifier{Environment{}};
+  Daemon daemon;
+
+ private:
+  std::uint64_t last_token_ = 1'000'000;
+};
+
+}  // namespace warmpool::daemon
