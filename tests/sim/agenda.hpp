@@ -11,9 +11,23 @@
 namespace warmpool::sim {
 
 enum class What : std::uint8_t {
-  WorkerStarts, WorkerHears, WorkerSpeaks, WorkerBeats, HandlerEnds, WorkerDies, WorkerGone,
-  WorkerMishap, WorkerGoesOn, ClientActs, OperatorActs, DiskSyncs, DiskMoodSwings, WallJumps,
-  LoopStalls, DaemonCrashes, TypeServed
+  WorkerStarts,
+  WorkerHears,
+  WorkerSpeaks,
+  WorkerBeats,
+  HandlerEnds,
+  WorkerDies,
+  WorkerGone,
+  WorkerMishap,
+  WorkerGoesOn,
+  ClientActs,
+  OperatorActs,
+  DiskSyncs,
+  DiskMoodSwings,
+  WallJumps,
+  LoopStalls,
+  DaemonCrashes,
+  TypeServed
 };
 
 struct Happening {

@@ -81,7 +81,9 @@ struct EventText {
     return "ready " + worker_name(e.worker) + " credits " + text(e.credits) +
            (e.recall ? " recall" : "");
   }
-  std::string operator()(const event::WorkerBeat& e) const { return "beat " + worker_name(e.worker); }
+  std::string operator()(const event::WorkerBeat& e) const {
+    return "beat " + worker_name(e.worker);
+  }
   std::string operator()(const event::WorkerStopped& e) const {
     return (e.stopped ? "stopped " : "goes-on ") + worker_name(e.worker);
   }
@@ -133,7 +135,9 @@ struct RecordText {
   std::string operator()(const record::Revived& r) const {
     return "revived " + task_name(r.task) + " r" + text(r.round);
   }
-  std::string operator()(const record::Released& r) const { return "released " + task_name(r.task); }
+  std::string operator()(const record::Released& r) const {
+    return "released " + task_name(r.task);
+  }
   std::string operator()(const record::Removed& r) const {
     return (r.archived ? "archived " : "removed ") + task_name(r.task);
   }
@@ -176,7 +180,9 @@ struct CommandText {
   std::string operator()(const command::Recall& c) const {
     return "recall " + worker_name(c.worker) + " " + key_text(c.key);
   }
-  std::string operator()(const command::Retire& c) const { return "retire " + worker_name(c.worker); }
+  std::string operator()(const command::Retire& c) const {
+    return "retire " + worker_name(c.worker);
+  }
   std::string operator()(const command::EndWorker& c) const {
     return std::string(c.force == command::Force::Kill ? "kill " : "term ") +
            worker_name(c.worker) + " " + word(c.cause);
@@ -191,7 +197,9 @@ struct CommandText {
     return "notify " + std::string(notice_name(c.notification.notice)) + " " +
            task_name(c.notification.task) + " " + worker_name(c.notification.worker);
   }
-  std::string operator()(const command::Finished& c) const { return "finished, lost " + text(c.lost); }
+  std::string operator()(const command::Finished& c) const {
+    return "finished, lost " + text(c.lost);
+  }
 };
 
 }  // namespace
@@ -202,8 +210,8 @@ std::string describe(const Command& command) { return std::visit(CommandText{}, 
 
 std::string describe(Instant now) {
   std::array<char, 40> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%" PRId64 ".%06" PRId64, now.ns / 1'000'000'000,
-                now.ns / 1000 % 1'000'000);
+  std::snprintf(buffer.data(), buffer.size(), "%" PRId64 ".%09" PRId64, now.ns / 1'000'000'000,
+                now.ns % 1'000'000'000);
   return buffer.data();
 }
 

@@ -10,6 +10,6 @@ namespace warmpool::sim {
 
 std::string describe(const Event& event);
 std::string describe(const Command& command);
-std::string describe(Instant now);  // seconds with microseconds
+std::string describe(Instant now);  // seconds with nanoseconds
 
 }  // namespace warmpool::sim

@@ -7,8 +7,14 @@ namespace warmpool::sim {
 
 FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agenda, Luck& luck,
                          Works& works)
-    : scenario_(scenario), random_(random), agenda_(agenda), luck_(luck), works_(works),
-      clients_(scenario.clients), paused_(scenario.types.size()), options_(scenario.options) {
+    : scenario_(scenario),
+      random_(random),
+      agenda_(agenda),
+      luck_(luck),
+      works_(works),
+      clients_(scenario.clients),
+      paused_(scenario.types.size()),
+      options_(scenario.options) {
   for (Client& client : clients_) client.id = ClientId{++client_ids_};
   admin_ = ClientId{++client_ids_};
 }
@@ -96,8 +102,9 @@ Event FakeClients::leave(Client& client) {
 
 TaskId FakeClients::any_task() {
   if (known_.empty() || random_.chance(50)) return TaskId{1ULL << 40 | random_.between(1, 500)};
-  return random_.chance(600) ? known_[known_.size() - 1 - random_.below(std::min<std::size_t>(known_.size(), 10))]
-                             : random_.pick(known_);
+  return random_.chance(600)
+             ? known_[known_.size() - 1 - random_.below(std::min<std::size_t>(known_.size(), 10))]
+             : random_.pick(known_);
 }
 
 std::optional<Event> FakeClients::meddle(Client& client) {
@@ -120,7 +127,8 @@ std::optional<Event> FakeClients::meddle(Client& client) {
 std::optional<Event> FakeClients::act(Instant now, std::uint32_t index, WallTime wall) {
   Client& client = clients_[index];
   const bool burst = scenario_.has(Fault::Overload) && random_.chance(700);
-  Duration pause = burst ? microseconds(5) : random_.between(Duration{}, scenario_.submit_every * 2);
+  Duration pause =
+      burst ? microseconds(5) : random_.between(Duration{}, scenario_.submit_every * 2);
   if (luck_.calm() && client.here && !client.resubmits) return std::nullopt;
   // Who has nothing left to submit asks now and then; else a run would be mostly refusals.
   if (submitted_ >= scenario_.submissions) pause = pause + milliseconds(20);

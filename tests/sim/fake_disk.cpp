@@ -82,9 +82,8 @@ void FakeDisk::crash() {
       volatile_tasks.insert(accepted->task.value);
     }
   }
-  std::erase_if(kept_, [&](const Record& record) {
-    return volatile_tasks.contains(task_of(record).value);
-  });
+  std::erase_if(
+      kept_, [&](const Record& record) { return volatile_tasks.contains(task_of(record).value); });
 }
 
 }  // namespace warmpool::sim

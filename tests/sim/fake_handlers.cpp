@@ -48,17 +48,25 @@ void FakeWorkers::begin(Instant now, Worker& worker, Run& run) {
 
 void FakeWorkers::behave(Instant now, Worker& worker, Run& run, Work& work) {
   switch (work.nature) {
-    case Nature::Normal: break;
-    case Nature::Fails: run.outcome = Outcome::Failed; break;
-    case Nature::FailsForGood: run.outcome = Outcome::FailedForGood; break;
+    case Nature::Normal:
+      break;
+    case Nature::Fails:
+      run.outcome = Outcome::Failed;
+      break;
+    case Nature::FailsForGood:
+      run.outcome = Outcome::FailedForGood;
+      break;
     case Nature::AsksLater:
       run.outcome = Outcome::RetryAfter;
       run.retry_after = random_.between(Duration{}, milliseconds(200));
       break;
-    case Nature::Holds: run.outcome = Outcome::Held; break;
+    case Nature::Holds:
+      run.outcome = Outcome::Held;
+      break;
     case Nature::Poison:
       return plan_death(now + run.service, worker, ExitCause::Signalled, -11);
-    case Nature::Hangs: return;
+    case Nature::Hangs:
+      return;
     case Nature::HangsAndReturns:
       run.service = run.timeout + random_.between(Duration{}, scenario_.options.cancel_grace +
                                                                   scenario_.options.term_grace);
@@ -93,10 +101,18 @@ void FakeWorkers::say_wrong(Instant now, Worker& worker, const Run& run) {
   Run wrong = run;
   wrong.outcome = Outcome::Done;
   switch (random_.below(4)) {
-    case 0: wrong.key.token ^= 1ULL << random_.below(64); break;
-    case 1: ++wrong.key.attempt; break;
-    case 2: ++wrong.key.round; break;
-    default: wrong.key.task.value += random_.between(1, 3); break;
+    case 0:
+      wrong.key.token ^= 1ULL << random_.below(64);
+      break;
+    case 1:
+      ++wrong.key.attempt;
+      break;
+    case 2:
+      ++wrong.key.round;
+      break;
+    default:
+      wrong.key.task.value += random_.between(1, 3);
+      break;
   }
   say_result(now, worker, wrong);
 }

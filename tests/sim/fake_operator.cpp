@@ -38,9 +38,12 @@ std::optional<Event> FakeClients::operate(Instant now) {
     case 3:
       drained_ = !drained_ && random_.chance(300);
       return event::Drain{admin(), next_request(), drained_};
-    case 4: return reload();
-    case 5: return event::Listen{random_.chance(500)};
-    default: return scale();
+    case 4:
+      return reload();
+    case 5:
+      return event::Listen{random_.chance(500)};
+    default:
+      return scale();
   }
 }
 

@@ -109,9 +109,13 @@ void FakeWorkers::hear(Instant now, Worker& worker) {
     case Hears::Assign:
       worker.hand.push_back({.key = heard.key, .type = heard.type, .timeout = heard.timeout});
       return begin_next(now, worker);
-    case Hears::Cancel: return hear_cancel(now, worker, heard);
-    case Hears::Recall: return hear_recall(now, worker, heard);
-    case Hears::Retire: worker.retiring = !worker.ignores_retire; return leave_if_done(now, worker);
+    case Hears::Cancel:
+      return hear_cancel(now, worker, heard);
+    case Hears::Recall:
+      return hear_recall(now, worker, heard);
+    case Hears::Retire:
+      worker.retiring = !worker.ignores_retire;
+      return leave_if_done(now, worker);
   }
 }
 
@@ -135,7 +139,8 @@ void FakeWorkers::hear_recall(Instant now, Worker& worker, const Heard& heard) {
 
 void FakeWorkers::leave_if_done(Instant now, Worker& worker) {
   if (!worker.retiring || !worker.hand.empty() || worker.exiting || worker.life != Life::Up) return;
-  plan_death(now + random_.between(microseconds(20), milliseconds(2)), worker, ExitCause::Exited, 0);
+  plan_death(now + random_.between(microseconds(20), milliseconds(2)), worker, ExitCause::Exited,
+             0);
 }
 
 void FakeWorkers::plan_death(Instant at, Worker& worker, ExitCause cause, std::int32_t code) {
@@ -168,8 +173,7 @@ std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
     worker.broken = true;
     worker.outbox.clear();
     const bool closed = random_.chance(500);
-    return event::WorkerBroken{worker.id,
-                               closed ? ExitCause::ChannelClosed : ExitCause::Protocol};
+    return event::WorkerBroken{worker.id, closed ? ExitCause::ChannelClosed : ExitCause::Protocol};
   }
   if (luck_.strikes(Fault::DieIdle, 50)) plan_death(now, worker, ExitCause::Signalled, -11);
   return std::nullopt;
@@ -199,11 +203,21 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
   }
   if (worker.life == Life::Dead && freezes) return std::nullopt;
   switch (happening.what) {
-    case What::WorkerStarts: hello(now, worker); break;
-    case What::WorkerHears: hear(now, worker); break;
-    case What::WorkerBeats: beat(now, worker); break;
-    case What::HandlerEnds: end_run(now, worker, happening.number); break;
-    case What::WorkerDies: die(now, worker); break;
+    case What::WorkerStarts:
+      hello(now, worker);
+      break;
+    case What::WorkerHears:
+      hear(now, worker);
+      break;
+    case What::WorkerBeats:
+      beat(now, worker);
+      break;
+    case What::HandlerEnds:
+      end_run(now, worker, happening.number);
+      break;
+    case What::WorkerDies:
+      die(now, worker);
+      break;
     case What::WorkerGoesOn:
       if (worker.stopped && worker.life == Life::Up) return go_on(now, worker);
       break;
@@ -216,7 +230,8 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
       worker.outbox.pop_front();
       return said;
     }
-    default: break;
+    default:
+      break;
   }
   return std::nullopt;
 }

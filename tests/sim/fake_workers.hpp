@@ -29,7 +29,7 @@ class FakeWorkers {
   // What the daemon notices of it, if anything.
   std::optional<Event> happen(Instant now, const Happening& happening);
 
-  void all_end();                // the daemon died, and they with it
+  void all_end();               // the daemon died, and they with it
   void calm_down(Instant now);  // who is silent speaks, who ignored an order heeds it
   std::size_t size() const { return workers_.size(); }
 

@@ -21,14 +21,14 @@ struct SeenTask {
   std::uint16_t round = 1, attempt = 0;
   record::Used used{};
   Instant accepted_at{}, round_at{}, eligible_at{}, waiting_since{};
-  RecordNumber gate{};          // may not run before this record is kept; 0: none
+  RecordNumber gate{};           // may not run before this record is kept; 0: none
   RecordNumber settle_record{};  // of the last verdict
   record::Settled verdict{};
   bool accept_kept = false, promised = false;  // promised: a client was told that it is accepted
   bool suspect = false, revived = false, announced = false, returned = false, started_kept = false;
-  bool cancel_asked = false;   // by a request, in this round
-  bool dropped = false;        // its owner left and wanted that to cancel it
-  bool vanished = false;       // lost with the daemon, rightly: not durable
+  bool cancel_asked = false;  // by a request, in this round
+  bool dropped = false;       // its owner left and wanted that to cancel it
+  bool vanished = false;      // lost with the daemon, rightly: not durable
   ClientId owner{}, submitter{};
   std::uint32_t starts = 0, free_ends = 0, life_ends = 0;  // of the round
   Instant settled_at{};
@@ -57,7 +57,8 @@ struct SeenWorker {
   std::uint8_t credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
-  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, term_at{}, empty_since{};
+  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{}, term_at{},
+      empty_since{};
   std::vector<HeldAttempt> hand{};
 
   // Ended by force because its place is not wanted any more.
@@ -78,15 +79,23 @@ struct SeenSlot {
 };
 
 enum class Asked : std::uint8_t {
-  Submit, Cancel, RetryDead, RemoveDead, Release, Scale, Pause, Drain, Stop
+  Submit,
+  Cancel,
+  RetryDead,
+  RemoveDead,
+  Release,
+  Scale,
+  Pause,
+  Drain,
+  Stop
 };
 
 struct SeenRequest {
   ClientId client{};
   RequestId request{};
   Asked asked{};
-  TaskSpec spec{};     // of a submit
-  TaskId task{};       // of the others
+  TaskSpec spec{};  // of a submit
+  TaskId task{};    // of the others
   bool answered = false;
 };
 
@@ -98,7 +107,7 @@ struct SeenClass {
 struct SeenType {
   std::vector<ClassId> classes{};
   bool paused = false;
-  Instant changed_at{};  // paused, resumed or served by others
+  Instant changed_at{};   // paused, resumed or served by others
   bool reopened = false;  // was ever paused: its lanes may enter with a capped age
   std::uint64_t answers = 0;
   Duration service_least = kDurationMax;

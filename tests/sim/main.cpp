@@ -1,14 +1,13 @@
-// warmpool-sim: runs seeds until enough steps were taken; a broken rule is printed with its seed and
-// the last lines of its trace. A broken contract inside the core (REQUIRE) ends the process: the
-// handler of SIGABRT names the seed, so that it can be replayed.
-#include <unistd.h>
-
+// warmpool-sim: runs seeds until enough steps were taken; a broken rule is printed with its seed
+// and the last lines of its trace. A broken contract inside the core (REQUIRE) ends the process:
+// the handler of SIGABRT names the seed, so that it can be replayed.
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <unistd.h>
 
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
@@ -43,10 +42,12 @@ std::uint64_t g_seed = 0;  // for the handler of SIGABRT only
 extern "C" void on_abort(int signal_number) {
   std::array<char, 128> text{};
   const int length = std::snprintf(
-      text.data(), text.size(), "VIOLATION rule=%s seed=%llu; replay: warmpool-sim --seed %llu --trace\n",
+      text.data(), text.size(),
+      "VIOLATION rule=%s seed=%llu; replay: warmpool-sim --seed %llu --trace\n",
       signal_number == SIGABRT ? "core-contract" : "core-fault",
       static_cast<unsigned long long>(g_seed), static_cast<unsigned long long>(g_seed));
-  if (length > 0 && write(STDOUT_FILENO, text.data(), static_cast<std::size_t>(length)) < 0) _exit(3);
+  if (length > 0 && write(STDOUT_FILENO, text.data(), static_cast<std::size_t>(length)) < 0)
+    _exit(3);
   _exit(1);
 }
 
@@ -60,7 +61,7 @@ bool number(const char* text, std::uint64_t& value) {
 // Errors: false, after the reason was printed.
 bool read_option(Arguments& arguments, std::string_view name, const char* value) {
   const bool is_seed = name == "--seed";
-  std::uint64_t* target = is_seed               ? &arguments.seed
+  std::uint64_t* target = is_seed             ? &arguments.seed
                           : name == "--seeds" ? &arguments.seeds
                           : name == "--steps" ? &arguments.steps
                           : name == "--jobs"  ? &arguments.jobs
@@ -137,20 +138,20 @@ int print_missing(const Rows& rows, const std::vector<std::uint64_t>& hits, cons
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (hits[i] > 0) continue;
     ++missing;
-    std::printf("never taken: %s: %s --%s--> %s\n", table, std::string(name_of(rows[i].from)).c_str(),
+    std::printf("never taken: %s: %s --%s--> %s\n", table,
+                std::string(name_of(rows[i].from)).c_str(),
                 std::string(name_of(rows[i].on)).c_str(), std::string(name_of(rows[i].to)).c_str());
   }
   return missing;
 }
 
 void print_figures(const Figures& total, std::uint64_t seeds, double elapsed) {
-  std::printf("%llu seeds (%.0f/s), %llu steps (%.0f/s), %llu turns, %llu lives, %.1f virtual hours\n",
-              static_cast<unsigned long long>(seeds), static_cast<double>(seeds) / elapsed,
-              static_cast<unsigned long long>(total.steps),
-              static_cast<double>(total.steps) / elapsed,
-              static_cast<unsigned long long>(total.turns),
-              static_cast<unsigned long long>(total.lives),
-              static_cast<double>(total.virtual_time.ns) / 3.6e12);
+  std::printf(
+      "%llu seeds (%.0f/s), %llu steps (%.0f/s), %llu turns, %llu lives, %.1f virtual hours\n",
+      static_cast<unsigned long long>(seeds), static_cast<double>(seeds) / elapsed,
+      static_cast<unsigned long long>(total.steps), static_cast<double>(total.steps) / elapsed,
+      static_cast<unsigned long long>(total.turns), static_cast<unsigned long long>(total.lives),
+      static_cast<double>(total.virtual_time.ns) / 3.6e12);
   std::printf("faults:");
   for (std::size_t i = 0; i < kFaults; ++i) {
     std::printf(" %s %llu", std::string(kFaultRows[i].name).c_str(),
@@ -170,7 +171,8 @@ int run(const Arguments& arguments) {
     const std::uint64_t seed = arguments.seed + seeds;
     g_seed = seed;
     Trace trace(true);
-    const auto result = run_scenario(scenario_of(arguments, seed), arguments.trace ? &trace : nullptr);
+    const auto result =
+        run_scenario(scenario_of(arguments, seed), arguments.trace ? &trace : nullptr);
     ++seeds;
     add(total, result.figures);
     if (!result.violation) continue;

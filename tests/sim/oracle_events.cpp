@@ -27,7 +27,8 @@ struct EventWatch {
     const auto known = e.spec.key ? oracle.keys_.find(e.spec.key->high) : oracle.keys_.end();
     if (known == oracle.keys_.end()) return;
     SeenTask& task = oracle.tasks_[known->second];
-    if (task.phase >= Phase::Settled || task.spec.key != e.spec.key) return;
+    const bool dead = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead;
+    if ((task.phase >= Phase::Settled && !dead) || task.spec.key != e.spec.key) return;
     task.owner = e.client;
     task.spec.cancel_on_disconnect = e.spec.cancel_on_disconnect;
   }
@@ -93,9 +94,9 @@ struct EventWatch {
   }
   void operator()(const event::AttemptProgressed& e) const {
     SeenWorker* worker = oracle.find_worker(e.worker);
-    const bool in_hand = worker != nullptr && std::ranges::find(worker->hand, e.key,
-                                                                &HeldAttempt::key) !=
-                                                  worker->hand.end();
+    const bool in_hand =
+        worker != nullptr &&
+        std::ranges::find(worker->hand, e.key, &HeldAttempt::key) != worker->hand.end();
     if (in_hand) oracle.heard(e.worker);
     oracle.seen_.refused_results += !in_hand;
   }

@@ -1,4 +1,5 @@
-// The oracle's books: tasks by id, the daemon's lives, and the sums that must agree with the core's.
+// The oracle's books: tasks by id, the daemon's lives, and the sums that must agree with the
+// core's.
 #include <algorithm>
 #include <numeric>
 
@@ -21,7 +22,7 @@ void agree(std::string_view what, std::uint64_t core, std::uint64_t seen) {
 
 }  // namespace
 
-Oracle::Oracle(const Scenario& scenario) : scenario_(scenario), options_(scenario.options) {
+Oracle::Oracle(const Scenario& scenario) : Books(scenario) {
   for (const auto& declared : scenario.classes) {
     classes_.push_back({declared.options, declared.options.size});
   }
@@ -93,8 +94,7 @@ void Oracle::judge_counters(const Pool& pool) const {
 void Oracle::judge_balance(const Pool& pool) const {
   const Counters core = pool.counters();
   const QueueView queue = pool.queue();
-  const auto settled =
-      std::accumulate(core.settled.begin(), core.settled.end(), std::uint64_t{0});
+  const auto settled = std::accumulate(core.settled.begin(), core.settled.end(), std::uint64_t{0});
   require_rule(core.accepted == settled + queue.waiting() + queue.running, "balance", [&] {
     return both("accepted", core.accepted, settled + queue.waiting() + queue.running) +
            " as settled + waiting + running";
@@ -124,8 +124,8 @@ void Oracle::begin_turn(Instant now, Instant promised) {
 
 void Oracle::after(const Pool& pool) {
   for (const HeldAttempt& attempt : dying_) {
-    violate("exit-ends-all", "attempt of " + task_name(attempt.key.task) +
-                                 " outlives its worker " + worker_name(dead_.id));
+    violate("exit-ends-all", "attempt of " + task_name(attempt.key.task) + " outlives its worker " +
+                                 worker_name(dead_.id));
   }
   if (returned_) {
     violate("recall-returns", task_name(returned_->task) + " was given back and is still in hand");
@@ -140,8 +140,8 @@ void Oracle::after(const Pool& pool) {
       ++seen_.refused_results;
     }
     if (fresh_answer_) {
-      violate("answer-counts", "the answer of " + task_name(answered_->key.task) +
-                                   " was current and ended nothing");
+      violate("answer-counts",
+              "the answer of " + task_name(answered_->key.task) + " was current and ended nothing");
     }
     answered_ = nullptr;
   }
@@ -163,6 +163,7 @@ void Oracle::daemon_died(Instant now) {
   seen_ = fresh;
   dead_letters_ = 0;
   stall_at_ = now;
+  life_at_ = now;
   grace_until_ = Instant{};
   options_ = scenario_.options;
   last_record_ = kept_record_ = RecordNumber{};
@@ -192,8 +193,8 @@ std::string Oracle::why_unsettled() const {
     text += " " + task_name(task.id) + "(type " + std::to_string(task.spec.type.value) +
             ", phase " + std::to_string(static_cast<int>(task.phase)) + ")";
   }
-  return text + "; " + std::to_string(open_requests_) + " requests open, " + std::to_string(unannounced_) +
-         " verdicts not announced";
+  return text + "; " + std::to_string(open_requests_) + " requests open, " +
+         std::to_string(unannounced_) + " verdicts not announced";
 }
 
 void Oracle::check_settled(const Pool& pool) const {
@@ -235,8 +236,8 @@ bool Oracle::slots_are_back() const {
 }
 
 void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const {
-  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) +
-                         options_.cancel_grace + options_.term_grace + milliseconds(1500);
+  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) + options_.cancel_grace +
+                         options_.term_grace + milliseconds(1500);
   require_rule(now - asked <= bound, "stop-in-time", [&] {
     return "took " + std::to_string((now - asked).ns / 1'000'000) + " ms, bound is " +
            std::to_string(bound.ns / 1'000'000) + " ms";
@@ -245,9 +246,8 @@ void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const
     require_rule(!slot.worker.live, "stop-leaves-none",
                  [&] { return worker_name(slot.worker.id) + " still lives at Finished"; });
   }
-  require_rule(lost == unsettled_.size(), "stop-counts", [&] {
-    return both("lost", lost, unsettled_.size());
-  });
+  require_rule(lost == unsettled_.size(), "stop-counts",
+               [&] { return both("lost", lost, unsettled_.size()); });
 }
 
 }  // namespace warmpool::sim

@@ -113,16 +113,15 @@ void Oracle::note(const record::Accepted& record) {
 
 void Oracle::note(const record::Started& record) {
   const SeenTask& task = task_of(record.task);
-  require_rule(task.phase == Phase::Running && task.round == record.round &&
-                   task.attempt == record.attempt,
-               "record-matches", [&] { return "no such start: " + task_name(record.task); });
+  require_rule(
+      task.phase == Phase::Running && task.round == record.round && task.attempt == record.attempt,
+      "record-matches", [&] { return "no such start: " + task_name(record.task); });
 }
 
 void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause cause, Charge charge,
                           const record::Used& used) {
-  require_rule(used == charged(task.used, charge), "used-adds", [&] {
-    return budget_text(task, used) + ", which is not one more than before";
-  });
+  require_rule(used == charged(task.used, charge), "used-adds",
+               [&] { return budget_text(task, used) + ", which is not one more than before"; });
   const bool dying = event_ != nullptr && std::holds_alternative<event::WorkerExited>(*event_);
   const bool timed_out =
       attempt != nullptr && (attempt->cancel_ordered ||
@@ -176,9 +175,9 @@ void Oracle::judge_backoff(const SeenTask& task, const record::Ended& record) co
 
 void Oracle::note(const record::Ended& record) {
   SeenTask& task = task_of(record.task);
-  require_rule(task.phase == Phase::Running && task.round == record.round &&
-                   task.attempt == record.attempt,
-               "record-matches", [&] { return "no such run: " + task_name(record.task); });
+  require_rule(
+      task.phase == Phase::Running && task.round == record.round && task.attempt == record.attempt,
+      "record-matches", [&] { return "no such run: " + task_name(record.task); });
   const auto attempt = take_attempt(task, record.attempt, record.worker);
   require_rule(attempt.has_value() || replaying_, "record-matches",
                [&] { return task_name(task.id) + " ended on a worker that does not have it"; });
@@ -198,7 +197,7 @@ void Oracle::note(const record::Ended& record) {
     task.returned = true;
     if (!replaying_) {
       const bool dated = task.spec.run_at.ns != 0;
-    require_rule(dated || record.eligible_at == task.eligible_at, "old-key",
+      require_rule(dated || record.eligible_at == task.eligible_at, "old-key",
                    [&] { return task_name(task.id) + " came back with another key"; });
     }
   }
@@ -216,20 +215,22 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
   bool earned = false;
   const bool answers = answered_ != nullptr && attempt != nullptr && answered_->key == attempt->key;
   switch (record.verdict) {
-    case Verdict::Done: earned = answers && answered_->outcome == Outcome::Done; break;
+    case Verdict::Done:
+      earned = answers && answered_->outcome == Outcome::Done;
+      break;
     case Verdict::Dead:
       earned = over_budget(task, record.used, options_) ||
                (answers && answered_->outcome == Outcome::FailedForGood);
       break;
     case Verdict::Cancelled:
-      earned = task.cancel_asked || task.dropped ||
-               (task.spec.cancel_on_disconnect && !task.owner);
+      earned = task.cancel_asked || task.dropped || (task.spec.cancel_on_disconnect && !task.owner);
       break;
     case Verdict::Expired:
       earned = (task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline) ||
                (task.spec.expiry.ns > 0 && now_ >= task.round_at + task.spec.expiry);
       break;
-    case Verdict::Skipped: break;
+    case Verdict::Skipped:
+      break;
   }
   require_rule(earned, "verdict-earned", [&] {
     return task_name(task.id) + " settled as " + std::string(name_of(record.verdict)) + " (" +
@@ -254,7 +255,8 @@ void Oracle::note(const record::Settled& record) {
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
-  const bool late = record.verdict == Verdict::Expired && record.cause == EndCause::Deadline && !run;
+  const bool late =
+      record.verdict == Verdict::Expired && record.cause == EndCause::Deadline && !run;
   if (late) judge_due(task.round_at + task.spec.deadline, "deadline of a waiting task");
   task.phase = Phase::Settled;
   task.verdict = record;

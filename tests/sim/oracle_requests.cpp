@@ -19,9 +19,8 @@ SeenRequest& Oracle::answer(ClientId client, RequestId request) {
   require_rule(!gone_.contains(client.value), "no-reply-to-gone",
                [&] { return request_name(request) + " of a client that has left"; });
   const auto found = open_.find(request.value);
-  require_rule(found != open_.end(), "one-answer", [&] {
-    return request_name(request) + " was answered twice, or never asked";
-  });
+  require_rule(found != open_.end(), "one-answer",
+               [&] { return request_name(request) + " was answered twice, or never asked"; });
   SeenRequest& asked = requests_[found->second];
   require_rule(asked.client == client, "one-answer",
                [&] { return request_name(request) + " was answered to another client"; });
@@ -50,9 +49,8 @@ void Oracle::judge_accepted(const command::Accepted& accepted) {
   require_rule(asked.asked == Asked::Submit, "one-answer",
                [&] { return request_name(asked.request) + " was no submit"; });
   SeenTask& task = task_of(accepted.task);
-  require_rule(task.accept_kept, "gate-accept", [&] {
-    return task_name(task.id) + " was acknowledged before its record was kept";
-  });
+  require_rule(task.accept_kept, "gate-accept",
+               [&] { return task_name(task.id) + " was acknowledged before its record was kept"; });
   task.promised = true;
   if (accepted.duplicate) {
     require_rule(task.spec.key && asked.spec.key == task.spec.key, "keys", [&] {
@@ -70,33 +68,42 @@ void Oracle::judge_accepted(const command::Accepted& accepted) {
 void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& request) {
   const auto fair = [&](bool holds) {
     require_rule(holds, "refusal", [&] {
-      return request_name(request.request) + " was refused without reason: " +
-             std::string(name_of(refused.code));
+      return request_name(request.request) +
+             " was refused without reason: " + std::string(name_of(refused.code));
     });
   };
   const SeenTask* task = find_task(request.task);
   switch (refused.code) {
-    case Refusal::QueueFull: return fair(unsettled_.size() >= options_.tasks_max);
-    case Refusal::BytesFull: return fair(scenario_.has(Fault::Overload));
-    case Refusal::Draining: return fair(draining_);
-    case Refusal::Stopping: return fair(stopping_);
-    case Refusal::StoreUnavailable: return fair(!accepting_);
+    case Refusal::QueueFull:
+      return fair(unsettled_.size() >= options_.tasks_max);
+    case Refusal::BytesFull:
+      return fair(scenario_.has(Fault::Overload));
+    case Refusal::Draining:
+      return fair(draining_);
+    case Refusal::Stopping:
+      return fair(stopping_);
+    case Refusal::StoreUnavailable:
+      return fair(!accepting_);
     case Refusal::KeyConflict: {
+      if (previous_tick_ < life_at_) return;  // see judge_duplicate
       const auto known = request.spec.key ? keys_.find(request.spec.key->high) : keys_.end();
       return fair(known != keys_.end() &&
                   tasks_[known->second].spec.key->digest != request.spec.key->digest);
     }
     case Refusal::NoSuchTask:
-      return fair(task == nullptr || task->phase == Phase::Settled || task->phase == Phase::Removed);
+      return fair(task == nullptr || task->phase == Phase::Settled ||
+                  task->phase == Phase::Removed);
     case Refusal::NotDead:
       return fair(task == nullptr || task->phase != Phase::Settled ||
-                  task->settle_record > kept_record_ ||
-                  task->verdict.verdict != Verdict::Dead);
-    case Refusal::AlreadySettled: return fair(task != nullptr && task->phase >= Phase::Settled);
-    case Refusal::NotHeld: return fair(task == nullptr || task->phase != Phase::Held ||
-                                       task->gate > kept_record_);
-    case Refusal::SizeOutOfRange: return fair(request.asked == Asked::Scale);
-    default: return fair(false);
+                  task->settle_record > kept_record_ || task->verdict.verdict != Verdict::Dead);
+    case Refusal::AlreadySettled:
+      return fair(task != nullptr && task->phase >= Phase::Settled);
+    case Refusal::NotHeld:
+      return fair(task == nullptr || task->phase != Phase::Held || task->gate > kept_record_);
+    case Refusal::SizeOutOfRange:
+      return fair(request.asked == Asked::Scale);
+    default:
+      return fair(false);
   }
 }
 
@@ -104,6 +111,7 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
 void Oracle::judge_duplicate(const event::Submit& submit) {
   if (submit_answered_) return;
   ++seen_.duplicates;
+  if (previous_tick_ < life_at_) return;  // keys expire on the Tick, and this life had none yet
   const auto known = submit.spec.key ? keys_.find(submit.spec.key->high) : keys_.end();
   require_rule(known != keys_.end() && tasks_[known->second].spec.key == submit.spec.key, "keys",
                [&] { return std::string("a submit with a new key was taken for an old task"); });
@@ -134,8 +142,7 @@ void Oracle::judge_completed(const command::Completed& completed) {
                    completed.after <= scaled.options.size_max,
                "scale", [&] {
                  return "class " + std::to_string(asked.task.value) + " from " +
-                        std::to_string(completed.before) + " to " +
-                        std::to_string(completed.after);
+                        std::to_string(completed.before) + " to " + std::to_string(completed.after);
                });
   scaled.target = completed.after;
 }

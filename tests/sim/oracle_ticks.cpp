@@ -43,25 +43,25 @@ Instant Oracle::key_of(const SeenTask& task) const {
 
 bool Oracle::judge_idle(SeenWorker& worker) const {
   const bool silent = !worker.beatless && now_ - worker.heard_at >= options_.unresponsive_after;
-  return worker.assignable() && worker.hand.empty() && !silent && !worker.stopped &&
-         !worker.broken;
+  return worker.assignable() && worker.hand.empty() && !silent && !worker.stopped && !worker.broken;
 }
 
 void Oracle::judge_hand(const SeenWorker& worker) const {
   const auto missed = [&](bool holds, std::string_view rule, const HeldAttempt& held) {
     require_rule(holds, rule, [&] {
-      return task_name(held.key.task) + " in the hand of " + worker_name(worker.id) +
-             " since " + std::to_string((now_ - held.assigned_at).ns / 1000) + " us";
+      return task_name(held.key.task) + " in the hand of " + worker_name(worker.id) + " since " +
+             std::to_string((now_ - held.assigned_at).ns / 1000) + " us";
     });
   };
   if (worker.broken || now_ <= grace_until_ + kSlack) return;
   const HeldAttempt& head = worker.hand.front();
-  const bool long_head = head.started_at > options_at_ &&
-                         now_ >= head.started_at + options_.recall_after + kSlack;
+  const bool long_head =
+      head.started_at > options_at_ && now_ >= head.started_at + options_.recall_after + kSlack;
   for (const HeldAttempt& held : worker.hand) {
     const SeenTask& task = tasks_[held.task];
     const bool over = held.started && now_ >= held.started_at + held.timeout + kSlack;
-    const bool late = task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline + kSlack;
+    const bool late =
+        task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline + kSlack;
     if (held.started && !worker.term_ordered) {
       missed(held.cancel_ordered || !(over || late), "timeout-acts", held);
     }
@@ -83,7 +83,11 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const auto rule = [&](bool holds, std::string_view name) {
     require_rule(holds, name, [&] { return worker_name(worker.id) + " is not ended"; });
   };
-  rule(!worker.broken || worker.term_ordered || !calm() || now_ <= worker.broken_at + kLastWords + kSlack, "broken-ends");
+  rule(!worker.broken || worker.term_ordered || worker.retired || !calm() ||
+           now_ <= worker.broken_at + kLastWords + kSlack,
+       "broken-ends");
+  const bool asked = worker.retired && !worker.term_ordered && calm();
+  rule(!asked || now_ <= worker.retired_at + options_.term_grace + kSlack, "retire-ends");
   if (!calm() || worker.broken || worker.retired || worker.term_ordered) return;
   rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
@@ -114,7 +118,8 @@ void Oracle::judge_places() const {
       if (!slot.used || slot.worker_class.value != c) continue;
       const SeenWorker& worker = slot.worker;
       filled += worker.live && !worker.retired && !worker.unwanted();
-      waiting += !worker.live && slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
+      waiting += !worker.live &&
+                 slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
                  now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack;
     }
     const std::uint64_t target = classes_[c].target;

@@ -142,9 +142,9 @@ void Oracle::judge_assign(const command::Assign& assign) {
        "assign-budget", "it is told wrong budgets");
   rule(assign.type == task.spec.type && assign.timeout == task.spec.timeout, "assign-spec",
        "it is told a wrong type or timeout");
-  const Duration left =
-      task.spec.deadline.ns > 0 ? std::max(task.round_at + task.spec.deadline - now_, nanoseconds(1))
-                                : Duration{};
+  const Duration left = task.spec.deadline.ns > 0
+                            ? std::max(task.round_at + task.spec.deadline - now_, nanoseconds(1))
+                            : Duration{};
   rule(assign.deadline_left == left, "assign-spec", "it is told a wrong deadline");
   rule(worker.hand.size() < worker.credits, "credits", "it has no credit left");
   const bool alone = std::ranges::none_of(worker.hand, &HeldAttempt::alone);
@@ -155,7 +155,8 @@ void Oracle::judge_assign(const command::Assign& assign) {
   judge_prefetch(worker, assign);
   judge_order(worker, task, index);
   if (worker.idle_at_last_tick && worker.hand.empty() && task.waiting_since <= previous_tick_ &&
-      task.gate <= kept_at_tick_ && types_[task.spec.type.value].changed_at <= previous_tick_) {
+      task.spec.run_at.ns == 0 && task.gate <= kept_at_tick_ &&
+      types_[task.spec.type.value].changed_at <= previous_tick_) {
     judge_due(task.eligible_at, "a delayed task");
   }
   ++task.starts;
@@ -165,8 +166,11 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(task.starts <= most, "starts", "it was started too often");
   task.phase = Phase::Running;
   task.attempt = assign.key.attempt;
-  worker.hand.push_back(HeldAttempt{.task = index, .key = assign.key, .type = assign.type,
-                                    .timeout = assign.timeout, .assigned_at = now_,
+  worker.hand.push_back(HeldAttempt{.task = index,
+                                    .key = assign.key,
+                                    .type = assign.type,
+                                    .timeout = assign.timeout,
+                                    .assigned_at = now_,
                                     .alone = task.suspect});
   mark_started(worker);
   ++seen_.attempts;
@@ -243,11 +247,16 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
       break;
     case EndCause::Deadline:
       due = task.spec.deadline.ns > 0 && now_ >= deadline;
-      if (due) judge_due(deadline, "a deadline");
+      if (due) judge_due(std::max(deadline, found->started_at), "a deadline");
       break;
-    case EndCause::Cancelled: due = task.cancel_asked; break;
-    case EndCause::Dropped: due = task.dropped; break;
-    default: break;
+    case EndCause::Cancelled:
+      due = task.cancel_asked;
+      break;
+    case EndCause::Dropped:
+      due = task.dropped;
+      break;
+    default:
+      break;
   }
   require_rule(due, "cancel-due", [&] {
     return task_name(task.id) + " is ended for " + std::string(name_of(cancel.cause)) +
@@ -261,12 +270,12 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
 void Oracle::judge_recall(const command::Recall& recall) {
   SeenWorker& worker = worker_of(recall.worker, "recall-unstarted");
   const auto found = std::ranges::find(worker.hand, recall.key, &HeldAttempt::key);
-  require_rule(worker.recall && found != worker.hand.end() && !found->recall_ordered &&
-                   !found->started,
-               "recall-unstarted", [&] {
-                 return task_name(recall.key.task) + " at " + worker_name(worker.id) +
-                        " is not recallable, not in hand, started or recalled already";
-               });
+  require_rule(
+      worker.recall && found != worker.hand.end() && !found->recall_ordered && !found->started,
+      "recall-unstarted", [&] {
+        return task_name(recall.key.task) + " at " + worker_name(worker.id) +
+               " is not recallable, not in hand, started or recalled already";
+      });
   found->recall_ordered = true;
 }
 
@@ -275,6 +284,7 @@ void Oracle::judge_retire(const command::Retire& retire) {
   require_rule(!worker.retired, "retire-once",
                [&] { return worker_name(worker.id) + " was asked to end twice"; });
   worker.retired = true;
+  worker.retired_at = now_;
 }
 
 bool Oracle::ladder_is_due(const SeenWorker& worker, command::Force force) const {
@@ -294,6 +304,8 @@ bool Oracle::ladder_is_due(const SeenWorker& worker, command::Force force) const
 }
 
 bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end) const {
+  const bool drained = stopping_ && (stop_now_ || now_ >= stop_at_ + options_.drain_timeout);
+  if (drained && end.force == command::Force::Kill) return true;  // the cause is the first order's
   switch (end.cause) {
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
@@ -303,14 +315,17 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
     case ExitCause::Stopped:
       return worker.stopped && now_ >= worker.stopped_at + options_.dead_after;
     case ExitCause::Timeout:
-    case ExitCause::Cancel: return ladder_is_due(worker, end.force);
+    case ExitCause::Cancel:
+      return ladder_is_due(worker, end.force);
     case ExitCause::ChannelClosed:
-    case ExitCause::Protocol: return worker.broken;
+    case ExitCause::Protocol:
+      return worker.broken;
     case ExitCause::Shutdown:
-      return stopping_ && (stop_now_ || worker.retired || worker.term_ordered || !worker.ready ||
-                           now_ >= stop_at_ + options_.drain_timeout);
-    case ExitCause::Requested: return worker.retired || !worker.ready || worker.unwanted();
-    default: return false;
+      return stopping_ && (drained || worker.retired || worker.term_ordered || !worker.ready);
+    case ExitCause::Requested:
+      return worker.retired || !worker.ready || worker.unwanted();
+    default:
+      return false;
   }
 }
 

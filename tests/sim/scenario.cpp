@@ -117,13 +117,13 @@ void draw_load(Scenario& scenario, Random& random) {
   scenario.mishaps_per_mille = static_cast<std::uint32_t>(random.between(5, 150));
   scenario.recall_per_mille = random.chance(800) ? 1000 : 500;
   scenario.prompt_per_mille = random.chance(500) ? 950 : 600;
-  scenario.submit_every = random.chance(500)
-                              ? random.between(microseconds(20), microseconds(2000))
-                              : random.between(milliseconds(1), milliseconds(30));
+  scenario.submit_every = random.chance(500) ? random.between(microseconds(20), microseconds(2000))
+                                             : random.between(milliseconds(1), milliseconds(30));
   scenario.wire_max = random.between(microseconds(0), microseconds(300));
   scenario.disk_min = random.between(microseconds(0), microseconds(100));
   scenario.disk_max = scenario.disk_min + random.between(microseconds(0), milliseconds(3));
-  scenario.turn_window = random.chance(300) ? Duration{} : random.between(Duration{}, microseconds(200));
+  scenario.turn_window =
+      random.chance(300) ? Duration{} : random.between(Duration{}, microseconds(200));
   scenario.safety = random.between(seconds(2), seconds(12));
   scenario.stop_early = random.chance(250);
   if (scenario.has(Fault::Overload)) {
@@ -175,7 +175,8 @@ bool force_word(Forced& forced, std::string_view word) {
     std::uint64_t value = 0;
     const auto digits = word.substr(equals + 1);
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return parsed.ec == std::errc{} && value > 0 && force_figure(forced, word.substr(0, equals), value);
+    return parsed.ec == std::errc{} && value > 0 &&
+           force_figure(forced, word.substr(0, equals), value);
   }
   forced.any_fault = true;
   if (word == "calm") return true;
@@ -188,7 +189,8 @@ bool force_word(Forced& forced, std::string_view word) {
 }
 
 Error unknown_word(std::string_view word) {
-  std::string text = "--config: '" + std::string(word) + "' is unknown; give words joined by ',': calm";
+  std::string text =
+      "--config: '" + std::string(word) + "' is unknown; give words joined by ',': calm";
   for (const FaultRow& row : kFaultRows) text += ", " + std::string(row.name);
   return {0, text + ", slots=N, credits=N, concurrency=N, submissions=N"};
 }

@@ -17,10 +17,38 @@
 namespace warmpool::sim {
 
 enum class Fault : std::uint8_t {
-  DieIdle, DieStarting, DieInTask, DieWhileKilled, OutOfMemory, Hang, HangAndReturn, IgnoreTerm,
-  IgnoreCancel, IgnoreRetire, FailTask, FailForGood, RetryAfter, HoldTask, Poison, SpawnFails,
-  NeverHello, SlowDisk, StoreRefuses, DaemonCrash, WallJump, LoopStall, Overload, StopWorker,
-  SilentIdle, WrongResult, DuplicateResult, BrokenChannel, ClientDrops, SlowTask, Operator, Cancels
+  DieIdle,
+  DieStarting,
+  DieInTask,
+  DieWhileKilled,
+  OutOfMemory,
+  Hang,
+  HangAndReturn,
+  IgnoreTerm,
+  IgnoreCancel,
+  IgnoreRetire,
+  FailTask,
+  FailForGood,
+  RetryAfter,
+  HoldTask,
+  Poison,
+  SpawnFails,
+  NeverHello,
+  SlowDisk,
+  StoreRefuses,
+  DaemonCrash,
+  WallJump,
+  LoopStall,
+  Overload,
+  StopWorker,
+  SilentIdle,
+  WrongResult,
+  DuplicateResult,
+  BrokenChannel,
+  ClientDrops,
+  SlowTask,
+  Operator,
+  Cancels
 };
 inline constexpr std::size_t kFaults = 32;
 using Faults = std::bitset<kFaults>;
@@ -55,7 +83,8 @@ struct Scenario {
 Scenario draw_scenario(std::uint64_t seed);
 
 // Forces parts of each scenario: "poison,slots=2,credits=16". Faults named are on and all others
-// off; "calm" turns all off; "slots", "credits", "concurrency", "classes", "submissions" set figures.
+// off; "calm" turns all off; "slots", "credits", "concurrency", "classes", "submissions" set
+// figures.
 struct Forced {
   bool any_fault = false;
   Faults faults;

@@ -30,10 +30,9 @@ TEST(Simulator, RunsTheSameWithAndWithoutATrace) {
 TEST(Simulator, FindsNoBrokenRuleInASampleOfSeeds) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const RunResult result = run_seed(seed, nullptr);
-    ASSERT_FALSE(result.violation) << "rule " << result.violation->rule << ", seed " << seed
-                                   << " at " << describe(result.at) << ": "
-                                   << result.violation->text << "\nreplay: warmpool-sim --seed "
-                                   << seed << " --trace";
+    ASSERT_FALSE(result.violation)
+        << "rule " << result.violation->rule << ", seed " << seed << " at " << describe(result.at)
+        << ": " << result.violation->text << "\nreplay: warmpool-sim --seed " << seed << " --trace";
   }
 }
 

@@ -28,8 +28,7 @@ void require_rule(bool holds, std::string_view rule, Text&& text) {
 
 // The life and the counter of a task, as people read it in a trace: 2.17.
 inline std::string task_name(TaskId task) {
-  return std::to_string(task.value >> 40) + "." +
-         std::to_string(task.value & ((1ULL << 40) - 1));
+  return std::to_string(task.value >> 40) + "." + std::to_string(task.value & ((1ULL << 40) - 1));
 }
 
 // The slot and the counter of a worker: 3#12.

@@ -11,7 +11,14 @@
 namespace warmpool::sim {
 
 enum class Nature : std::uint8_t {
-  Normal, Fails, FailsForGood, AsksLater, Holds, Poison, Hangs, HangsAndReturns
+  Normal,
+  Fails,
+  FailsForGood,
+  AsksLater,
+  Holds,
+  Poison,
+  Hangs,
+  HangsAndReturns
 };
 
 struct Work {

@@ -16,13 +16,19 @@ constexpr Duration kWallAtStart = seconds(1'700'000'000);
 }  // namespace
 
 World::World(const Scenario& scenario, Trace* trace)
-    : scenario_(scenario), trace_(trace), random_(scenario.seed ^ 0xabcdef), luck_(scenario, random_),
+    : scenario_(scenario),
+      trace_(trace),
+      random_(scenario.seed ^ 0xabcdef),
+      luck_(scenario, random_),
       workers_(scenario, random_, agenda_, luck_, works_),
       clients_(scenario, random_, agenda_, luck_, works_),
-      disk_(scenario, random_, agenda_, luck_), oracle_(scenario), wall_offset_(kWallAtStart),
+      disk_(scenario, random_, agenda_, luck_),
+      oracle_(scenario),
+      wall_offset_(kWallAtStart),
       served_(scenario.types.size()) {
   for (std::size_t i = 0; i < served_.size(); ++i) served_[i] = !scenario.types[i].later;
-  hits_ = {std::vector<std::uint64_t>(kSlotRows.size()), std::vector<std::uint64_t>(kTaskRows.size())};
+  hits_ = {std::vector<std::uint64_t>(kSlotRows.size()),
+           std::vector<std::uint64_t>(kTaskRows.size())};
 }
 
 void World::say(const std::string& text) { trace_->line(describe(now_) + " " + text); }
@@ -83,24 +89,39 @@ bool World::turn() {
 void World::happen(const Happening& happening) {
   std::optional<Event> event;
   switch (happening.what) {
-    case What::ClientActs: event = clients_.act(now_, happening.index, wall()); break;
-    case What::OperatorActs: event = clients_.operate(now_); break;
-    case What::DiskSyncs: event = disk_.synced(now_, happening.number); break;
-    case What::DiskMoodSwings: event = disk_.swing_mood(now_); break;
-    case What::WallJumps: return jump_wall();
+    case What::ClientActs:
+      event = clients_.act(now_, happening.index, wall());
+      break;
+    case What::OperatorActs:
+      event = clients_.operate(now_);
+      break;
+    case What::DiskSyncs:
+      event = disk_.synced(now_, happening.number);
+      break;
+    case What::DiskMoodSwings:
+      event = disk_.swing_mood(now_);
+      break;
+    case What::WallJumps:
+      return jump_wall();
     case What::LoopStalls:
       if (!calm_) {
         luck_.count(Fault::LoopStall);
         stalled_until_ = now_ + random_.between(milliseconds(1), scenario_.options.dead_after * 2);
       }
       return;
-    case What::DaemonCrashes: crashes_ = !calm_; return;
-    case What::WorkerMishap: mishap(); break;
+    case What::DaemonCrashes:
+      crashes_ = !calm_;
+      return;
+    case What::WorkerMishap:
+      mishap();
+      break;
     case What::TypeServed:
       served_[happening.index] = true;
       event = scenario_.types[happening.index].declared;
       break;
-    default: event = workers_.happen(now_, happening); break;
+    default:
+      event = workers_.happen(now_, happening);
+      break;
   }
   if (event) take(*event);
 }

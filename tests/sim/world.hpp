@@ -4,11 +4,11 @@
 
 #include <optional>
 
+#include "pool/slot_machine.hpp"
+#include "pool/task_machine.hpp"
 #include "tests/sim/fake_clients.hpp"
 #include "tests/sim/fake_disk.hpp"
 #include "tests/sim/fake_workers.hpp"
-#include "pool/slot_machine.hpp"
-#include "pool/task_machine.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/trace.hpp"
 
@@ -73,7 +73,7 @@ class World {
   Duration wall_offset_{};
   std::uint64_t life_ = 0, steps_ = 0, turns_ = 0;
   bool crashes_ = false, calm_ = false, wake_ = false;  // wake_: a Tick comes next
-  std::vector<bool> served_;  // by type: declared with its classes
+  std::vector<bool> served_;                            // by type: declared with its classes
   RowHits hits_;
 };
 

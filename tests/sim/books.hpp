@@ -1,0 +1,57 @@
+// What the oracle has written down so far: all tasks, requests, slots and types that it saw, and
+// what the step in progress is about.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "pool/view.hpp"
+#include "tests/sim/ledger.hpp"
+#include "tests/sim/scenario.hpp"
+
+namespace warmpool::sim {
+
+class Books {
+ protected:
+  explicit Books(const Scenario& scenario) : scenario_(scenario), options_(scenario.options) {}
+
+  const Scenario& scenario_;
+  Options options_;
+  Instant now_, previous_tick_, stall_at_{-1}, life_at_{-1}, grace_until_, options_at_{-1};
+  bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
+  bool finished_ = false, accepting_ = true, replaying_ = false;
+  Instant stop_at_;
+  std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;
+  std::uint64_t commands_of_turn_ = 0;
+  RecordNumber last_record_, kept_record_, kept_at_tick_;
+
+  std::vector<SeenTask> tasks_;
+  std::vector<std::vector<std::uint32_t>> by_life_;  // life, counter -> index + 1
+  std::vector<std::uint32_t> unsettled_, place_;     // place_: where a task stands in unsettled_
+  std::unordered_map<std::uint64_t, std::uint32_t> keys_;  // high word of a key -> task index
+  std::unordered_set<std::uint64_t> tokens_;
+  std::vector<SeenRequest> requests_;
+  std::unordered_map<std::uint64_t, std::uint32_t> open_;  // request number -> index
+  std::unordered_set<std::uint64_t> gone_;
+  std::size_t open_requests_ = 0, unannounced_ = 0;
+  std::vector<SeenSlot> slots_;
+  std::vector<SeenClass> classes_;
+  std::vector<SeenType> types_;
+  std::vector<std::pair<RecordNumber, std::uint32_t>> accept_gates_;  // accepted, not yet kept
+  std::size_t first_gate_ = 0;
+
+  // What the step in progress is about.
+  const Event* event_ = nullptr;
+  const event::AttemptAnswered* answered_ = nullptr;
+  std::vector<HeldAttempt> dying_;  // what the worker that just exited had in hand, not yet ended
+  std::size_t dying_count_ = 0;
+  SeenWorker dead_;
+  bool submit_answered_ = false;        // by a refusal or a new task; else it is a duplicate
+  std::optional<AttemptKey> returned_;  // by a recall, not yet ended
+  bool fresh_answer_ = false, stale_answer_ = false, doubtful_answer_ = false;
+
+  Counters seen_;
+  std::uint64_t dead_letters_ = 0;
+};
+
+}  // namespace warmpool::sim
