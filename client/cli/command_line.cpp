@@ -1,5 +1,7 @@
 #include "client/cli/command_line.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "client/cli/declare.hpp"
@@ -19,7 +21,10 @@ int run(std::span<const std::string> arguments, Descriptors descriptors) {
   }
   const int status = parser.run_of(*parsed.row)(context);
   context.out().flush();
-  return context.out().broken() ? kBrokenPipe : status;
+  if (!context.out().broken()) return status;
+  if (context.out().error() == EPIPE) return kBrokenPipe;
+  return context.fail(
+      kFailed, std::string("cannot write the output: ") + std::strerror(context.out().error()));
 }
 
 Run declare_help(CLI::App& app) {

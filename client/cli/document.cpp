@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "client/cli/format.hpp"
-#include "pool/options.hpp"
 
 namespace warmpool::cli {
 
@@ -45,7 +44,7 @@ std::string number_text(std::string_view name, const ordered_json& value) {
     if (std::abs(ns) < 9e18) return short_duration({static_cast<std::int64_t>(ns)});
   }
   if (name.ends_with("bytes") && value.is_number_unsigned()) {
-    return bytes_text(value.get<std::uint64_t>());
+    return short_bytes(value.get<std::uint64_t>());
   }
   const double real = value.get<double>();
   if (is_share(name) && real >= 0 && real <= 1) {
@@ -63,15 +62,24 @@ bool is_rows(const ordered_json& value) {
 
 bool is_nested(const ordered_json& value) { return is_rows(value) || value.is_object(); }
 
+// The value carries its unit, so its name need not: "uptime_seconds" is "uptime".
+std::string_view without_unit(std::string_view name) {
+  for (const std::string_view unit : {"_ns", "_us", "_ms", "_seconds", "_s", "_bytes"}) {
+    if (name.ends_with(unit)) return name.substr(0, name.size() - unit.size());
+  }
+  return name;
+}
+
 std::string title_of(std::string_view name) {
-  std::string title(name);
+  std::string title(without_unit(name));
   for (char& c : title) {
     c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
   return title;
 }
 
-std::string plain(std::string name) {
+std::string plain(std::string_view full) {
+  std::string name(without_unit(full));
   std::replace(name.begin(), name.end(), '_', ' ');
   return name;
 }
@@ -94,13 +102,13 @@ std::string indented(const std::string& text) {
 std::string scalars_text(const ordered_json& object) {
   std::size_t width = 0;
   for (const auto& [name, value] : object.items()) {
-    if (!is_nested(value) && name != "schema") width = std::max(width, name.size());
+    if (!is_nested(value) && name != "schema") width = std::max(width, plain(name).size());
   }
   std::string text;
   for (const auto& [name, value] : object.items()) {
     if (is_nested(value) || name == "schema") continue;
-    text +=
-        plain(name) + std::string(width - name.size() + 2, ' ') + value_text(name, value) + "\n";
+    const std::string shown = plain(name);
+    text += shown + std::string(width - shown.size() + 2, ' ') + value_text(name, value) + "\n";
   }
   return text;
 }
@@ -146,7 +154,7 @@ std::string rows_text(const ordered_json& rows, std::span<const std::string_view
     std::vector<std::string> cells;
     for (const auto column : columns) {
       const auto found = row.find(std::string(column));
-      cells.push_back(found == row.end() ? "-" : value_text(column, *found));
+      cells.push_back(found == row.end() ? "-" : first_line(value_text(column, *found)));
     }
     table.add(std::move(cells));
   }

@@ -127,6 +127,23 @@ std::string short_duration(Duration duration) {
   return "0s";
 }
 
+std::string short_bytes(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 6> names{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1'024 && unit + 1 < names.size(); ++unit) {
+    value /= 1'024;
+  }
+  char text[32];
+  const bool whole = unit == 0 || value >= 100;
+  std::snprintf(text, sizeof text, whole ? "%.0f%s" : "%.1f%s", value, names[unit].data());
+  return text;
+}
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
 std::string grouped(std::uint64_t number) {
   std::string text = std::to_string(number);
   for (std::size_t at = text.size(); at > 3;) {

@@ -14,6 +14,10 @@ namespace warmpool::cli {
 
 // Two units at most: "850us", "12.3ms", "4.2s", "3m12s", "2h5m", "6d3h".
 std::string short_duration(Duration duration);
+// "512B", "5.1MiB".
+std::string short_bytes(std::uint64_t bytes);
+// Up to the first line feed.
+std::string first_line(std::string_view text);
 // "1,234,567".
 std::string grouped(std::uint64_t number);
 // RFC 3339 with milliseconds, in UTC.

@@ -121,6 +121,7 @@ void Map::submit_lines() {
     auto line = lines_.next();
     lines_dry_ = !line;
     if (!line) return;
+    line_last_ = line->number;
     submit({places_++, std::move(*line), {}});
   }
 }
@@ -294,8 +295,7 @@ int Map::conclude() {
                        std::to_string(failed_ - cancelled_) + " failed, " +
                        std::to_string(cancelled_) + " cancelled";
     if (!at_end_ || !lines_.done()) {
-      text += "; lines after number " + std::to_string(places_) +
-              " (empty ones not counted) were not submitted";
+      text += "; nothing after line " + std::to_string(line_last_) + " was submitted";
     }
     context_.say("warmpool: " + text);
   }

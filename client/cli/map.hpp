@@ -73,7 +73,7 @@ class Map {
 
   std::unordered_map<std::uint64_t, Entry> open_;  // by ticket
   std::multimap<client::Deadline, Entry> later_;   // refused for now
-  std::uint64_t places_ = 0, done_ = 0, failed_ = 0, cancelled_ = 0;
+  std::uint64_t places_ = 0, line_last_ = 0, done_ = 0, failed_ = 0, cancelled_ = 0;
   bool lines_dry_ = true;  // of what was read no whole line is left
   bool at_end_ = false, stopping_ = false, dead_ = false, input_ready_ = true;
   int status_ = kOk;  // other than kOk: nothing new is read

@@ -30,7 +30,7 @@ void Output::write(std::string_view text) {
 }
 
 void Output::flush() {
-  while (pending() > 0 && !broken_) {
+  while (pending() > 0 && error_ == 0) {
     if (write_once(pending())) continue;
     pollfd polled{fd_, POLLOUT, 0};
     ::poll(&polled, 1, -1);
@@ -44,10 +44,10 @@ void Output::write_some() {
 // False: it would block.
 bool Output::write_once(std::size_t bytes_max) {
   const ssize_t written =
-      broken_ ? static_cast<ssize_t>(pending())
-              : ::write(fd_, pending_.data() + begin_, std::min(bytes_max, pending()));
+      error_ != 0 ? static_cast<ssize_t>(pending())
+                  : ::write(fd_, pending_.data() + begin_, std::min(bytes_max, pending()));
   if (written < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
-  if (written < 0) broken_ = true;
+  if (written < 0) error_ = errno;
   begin_ = written < 0 ? pending_.size() : begin_ + static_cast<std::size_t>(written);
   if (begin_ == pending_.size()) {
     pending_.clear();

@@ -27,14 +27,16 @@ class Output {
 
   int fd() const { return fd_; }
   bool is_terminal() const { return is_terminal_; }
-  bool broken() const { return broken_; }
+  bool broken() const { return error_ != 0; }
+  int error() const { return error_; }  // errno of the write that failed
   std::size_t pending() const { return pending_.size() - begin_; }
 
  private:
   bool write_once(std::size_t bytes_max);
 
   int fd_;
-  bool is_terminal_, may_block_, broken_ = false;
+  bool is_terminal_, may_block_;
+  int error_ = 0;
   std::string pending_;
   std::size_t begin_ = 0;
 };

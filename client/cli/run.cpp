@@ -137,9 +137,7 @@ struct RunCommand {
   // The status says enough of a command that ended by itself.
   static void report(Context& context, const client::Settled& settled) {
     if (settled.verdict == Verdict::Done) return;
-    client::Settled brief = settled;
-    brief.result.resize(std::min(brief.result.find('\n'), brief.result.size()));
-    context.fail(kFailed, settled_line(brief));
+    context.fail(kFailed, settled_line(settled));
   }
 
   static std::string stream_of(const json& ending, const char* name) {

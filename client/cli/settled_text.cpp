@@ -1,5 +1,7 @@
 #include "client/cli/settled_text.hpp"
 
+#include "client/cli/format.hpp"
+
 namespace warmpool::cli {
 
 void add_settled(JsonObject& object, const client::Settled& settled) {
@@ -24,7 +26,7 @@ std::string settled_line(const client::Settled& settled) {
   if (settled.failures > 0) line += ", failures: " + std::to_string(settled.failures);
   if (settled.crashes > 0) line += ", crashes: " + std::to_string(settled.crashes);
   line += ")";
-  return settled.result.empty() ? line : line + ": " + settled.result;
+  return settled.result.empty() ? line : line + ": " + first_line(settled.result);
 }
 
 int exit_status_of(const client::Settled& settled) {

@@ -41,7 +41,7 @@ struct WaitCommand {
       if (!*event) {
         if (std::chrono::steady_clock::now() < deadline) continue;
         status = context.fail(
-            kTimedOut, std::to_string(client->open()) + " of the tasks have not settled in time");
+            kTimedOut, "tasks that have not settled in time: " + std::to_string(client->open()));
         break;
       }
       status = std::max(status, take(context, **event, documents));

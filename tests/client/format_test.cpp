@@ -22,6 +22,12 @@ TEST(Format, ShortDurationsKeepTwoUnitsAtMost) {
   EXPECT_EQ(short_duration(seconds(-60)), "-1m");
 }
 
+TEST(Format, BytesHaveOneDigitBehindThePoint) {
+  EXPECT_EQ(short_bytes(512), "512B");
+  EXPECT_EQ(short_bytes(5'374'000), "5.1MiB");
+  EXPECT_EQ(short_bytes(200U << 10), "200KiB");
+}
+
 TEST(Format, GroupsDigits) {
   EXPECT_EQ(grouped(0), "0");
   EXPECT_EQ(grouped(999), "999");
@@ -114,13 +120,13 @@ TEST(Document, IsLaidOutByShape) {
             "\n"
             "pool\n"
             "  size               2\n"
-            "  uptime seconds     1m30s\n"
+            "  uptime             1m30s\n"
             "  worker reuse rate  99.50 %\n"
             "\n"
             "rows\n"
-            "  ID  RSS BYTES\n"
-            "  a        2KiB\n"
-            "  b           -\n");
+            "  ID     RSS\n"
+            "  a   2.0KiB\n"
+            "  b        -\n");
 }
 
 TEST(Progress, TellsWhatIsKnown) {
