@@ -197,8 +197,8 @@ void Clients::sweep() {
     const auto age = now - session->since;
     if (session->state == Session::State::Hello && age > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), "no hello came in time");
-    } else if (session->state == Session::State::Open && session->frame_since &&
-               !session->paused && now - *session->frame_since > timeout) {
+    } else if (session->state == Session::State::Open && session->frame_since && !session->paused &&
+               now - *session->frame_since > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), {});
     } else if (session->state == Session::State::Ending && age > kEndingMax) {
       drop(*session);
