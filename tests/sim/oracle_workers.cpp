@@ -339,7 +339,7 @@ void Oracle::judge_end(const command::EndWorker& end) {
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
   const bool judged = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped ||
                       end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
-  const bool stalled = now_ < grace_until_ && judged;
+  const bool stalled = now_ < grace_until_ && judged && !stopping_;
   require_rule(!stalled, "stall-kills-none",
                [&] { return worker_name(worker.id) + " is killed right after a stall"; });
   worker.end_cause = end.cause;

@@ -45,14 +45,15 @@ try_mutant() {
   local name=$1 tree=$work/$1 begun=$SECONDS output rule seeds count
   mkdir -p "$tree/tests"
   cp -r "$root/pool" "$tree/pool"
-  if ! (cd "$tree" && git apply --unsafe-paths "$root/tests/sim/mutants/$name.patch") 2>"$tree/why"; then
+  local patch=$root/tests/sim/mutants/$name.patch
+  if ! (cd "$tree" && git apply --unsafe-paths "$patch") 2>"$tree/why"; then
     row "$name" "DOES NOT APPLY" - - - >"$work/rows/$name"
     echo broken >"$work/rows/$name.state"
     return
   fi
   cp -r "$work/base/objects" "$tree/objects"
   local source
-  for source in $(sed -n 's/^+++ b\///p' "$root/tests/sim/mutants/$name.patch"); do
+  for source in $(sed -n 's/^+++ b\///p' "$patch"); do
     if ! compile "$tree" "$source" "$tree/objects/$(object_of "$source")" 2>"$tree/why"; then
       row "$name" "DOES NOT COMPILE" - - - >"$work/rows/$name"
       echo broken >"$work/rows/$name.state"
@@ -84,7 +85,8 @@ if ! "$work/base/sim" --steps 300000 >"$work/base/output" 2>&1; then
 fi
 
 if [ $# -gt 0 ]; then names=("$@"); else
-  names=(); for patch in "$root"/tests/sim/mutants/*.patch; do names+=("$(basename "$patch" .patch)"); done
+  names=()
+  for patch in "$root"/tests/sim/mutants/*.patch; do names+=("$(basename "$patch" .patch)"); done
 fi
 for name in "${names[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
