@@ -8,7 +8,7 @@ else done); without it only warmpool is measured. Prints medians over the rounds
 Cases: 2 workers, 64 bytes: 64 outstanding with one task in flight per worker (K = 1) and with sixteen (K = 16); one outstanding,
 everything pinned to one core; memory of a waiting task.
 """
-import argparse, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, re, shutil, signal, socket, statistics, struct, subprocess, sys, tempfile, time
 
 CONFIG = """
 [[class]]
@@ -68,6 +68,31 @@ def broker(directory, seconds, *options, cpu=None):
     return float(found[1]), float(found[2])
 
 
+HEADER = struct.Struct("<IHBBQQHHHBB")  # docs/protocol.md, section 2
+
+
+def submit_only(path, tasks):
+    """Submits `tasks` tasks of 64 bytes, pipelined, and waits until each is accepted."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.connect(path)
+    hello = bytes([0x96, 0, 1, 1, 0, 0xA1]) + b"b" + bytes([0])  # role, versions, features, name, pid
+    name = b"\x91\xa4echo"
+    link.sendall(HEADER.pack(len(hello), len(hello), 1, 0, 0, 0, 0, 0, 0, 0, 0) + hello)
+    link.sendall(HEADER.pack(len(name), len(name), 6, 0, 0, 0, 0, 0, 0, 0, 0) + name)
+    accepted = 0
+    for first in range(0, tasks, 20_000):
+        count = min(20_000, tasks - first)
+        link.sendall(b"".join(HEADER.pack(64, 0, 16, 0, 0, first + i, 0, 0, 0, 0, 0) + b"x" * 64 for i in range(count)))
+        while accepted < first + count:
+            header = link.recv(32, socket.MSG_WAITALL)
+            body, _, kind = HEADER.unpack(header)[:3]
+            if body:
+                link.recv(body, socket.MSG_WAITALL)
+            if kind in (3, 33):
+                sys.exit(f"submit was answered by kind {kind}")
+            accepted += kind == 32
+
+
 def median(values):
     return statistics.median(values) if values else float("nan")
 
@@ -94,7 +119,7 @@ def main():
             if args.brokers:
                 rates["epoll_p16"].append(broker(args.brokers, args.seconds, "name=p16", "prefetch=16", "window=64")[0])
                 latency["epoll_p1"].append(broker(args.brokers, args.seconds, "name=p1", "window=1", cpu=0)[1])
-            latency["warmpool"].append(pinned.json("bench", "latency", "--tasks", "5000")["latency_us"]["p50"])
+            latency["warmpool"].append(pinned.json("bench", "latency", "--tasks", "5000")["p50_ns"] / 1000)
         base = median(rates["epoll_p1"])
         print(f"2 workers, 64 bytes, 64 outstanding, medians of {args.rounds} interleaved rounds")
         for name, values in rates.items():
@@ -109,7 +134,7 @@ def main():
                 print(f"  {name:14s} {min(values):9.1f} / {median(values):9.1f} / {max(values):9.1f} us{ratio}")
         one.call("pause", "echo")
         before, tasks = one.rss(), 1_000_000
-        one.call("bench", "submit", "--tasks", str(tasks), "--payload-bytes", "64")
+        submit_only(f"{one.dir}/warmpool.sock", tasks)
         waiting = one.json("status")["queue"]["depth"]
         print(f"{waiting} waiting tasks of 64 bytes: {(one.rss() - before) / waiting - 64:.0f} bytes each beyond the payload (resident)")
     finally:

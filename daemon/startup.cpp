@@ -120,8 +120,8 @@ Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime
   };
   if (!file) return fault(std::string(std::strerror(errno)) + "; remove it");
   const auto last = parse_life(file);
-  const auto minutes = std::max<std::int64_t>(1, (now.ns / 1'000'000'000 - year_2026_s) / 60);
-  const auto life = last != 0 ? last + 1 : static_cast<std::uint64_t>(minutes);
+  const auto days = std::max<std::int64_t>(1, (now.ns / 1'000'000'000 - year_2026_s) / 86'400);
+  const auto life = std::max(last + 1, static_cast<std::uint64_t>(days));
   if (life > life_max) return fault("its number is too large; remove it");
   const auto text = std::to_string(life) + "\n";
   const bool written =

@@ -35,8 +35,10 @@ struct Place {
 // The runtime directory, made or verified, and locked.
 Result<Place> take_place(const Options& options);
 
-// The number of this life: one more than the last one's, which a file in the directory remembers.
-// Where it is lost: the minutes since 2026, so that ids are not used again all the same.
+// The number of this life: one more than the last one's, which a file in the directory remembers,
+// and at least the days since 2026, so that ids are not used again where that file is lost with a
+// reboot. Bounds: up to life 8,191 a task's id is below 2^53, which JSON readers in JavaScript and
+// jq hold exactly.
 Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now);
 
 // Whom the workers of each class run as.

@@ -94,6 +94,7 @@ void Core::finish_replay(Instant at, Commands& commands) {
     if (tasks[index].state == TaskState::Recording) resume_replayed(index);
   });
   open_attempts_.clear();
+  keys.expire(now, options.keys_age_max);
   out_ = nullptr;
 }
 
