@@ -50,6 +50,7 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   doubtful_answer_ = in_hand && worker->kill_ordered;
   fresh_answer_ = in_hand && !worker->kill_ordered;
   stale_answer_ = !in_hand;
+  if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
   if (!fresh_answer_) return;
   worker->productive = true;
   SeenSlot& slot = slot_of(answered.worker);
