@@ -17,7 +17,7 @@ class Books {
 
   const Scenario& scenario_;
   Options options_;
-  Instant now_, previous_tick_, stall_at_{-1}, life_at_{-1}, grace_until_, options_at_{-1};
+  Instant now_, previous_tick_, stall_at_{-1}, grace_until_, options_at_{-1};
   bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
   bool finished_ = false, accepting_ = true, replaying_ = false;
   Instant stop_at_;

@@ -163,7 +163,6 @@ void Oracle::daemon_died(Instant now) {
   seen_ = fresh;
   dead_letters_ = 0;
   stall_at_ = now;
-  life_at_ = now;
   grace_until_ = Instant{};
   options_ = scenario_.options;
   last_record_ = kept_record_ = RecordNumber{};

@@ -85,7 +85,6 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
     case Refusal::StoreUnavailable:
       return fair(!accepting_);
     case Refusal::KeyConflict: {
-      if (previous_tick_ < life_at_) return;  // see judge_duplicate
       const auto known = request.spec.key ? keys_.find(request.spec.key->high) : keys_.end();
       return fair(known != keys_.end() &&
                   tasks_[known->second].spec.key->digest != request.spec.key->digest);
@@ -111,7 +110,6 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
 void Oracle::judge_duplicate(const event::Submit& submit) {
   if (submit_answered_) return;
   ++seen_.duplicates;
-  if (previous_tick_ < life_at_) return;  // keys expire on the Tick, and this life had none yet
   const auto known = submit.spec.key ? keys_.find(submit.spec.key->high) : keys_.end();
   require_rule(known != keys_.end() && tasks_[known->second].spec.key == submit.spec.key, "keys",
                [&] { return std::string("a submit with a new key was taken for an old task"); });
