@@ -1,6 +1,7 @@
 // Arguments, help and what each command ends with.
 #include "client/cli/command_line.hpp"
 
+#include <atomic>
 #include <fstream>
 #include <sstream>
 
@@ -224,7 +225,7 @@ TEST(CommandLine, ResultIsTheBytes) {
 }
 
 TEST(CommandLine, DrainWaitsUntilNothingIsLeft) {
-  int asked = 0;
+  std::atomic<int> asked = 0;
   Daemon daemon([&](Peer& peer) {
     peer.welcome();
     while (const auto got = peer.next()) {
@@ -238,15 +239,13 @@ TEST(CommandLine, DrainWaitsUntilNothingIsLeft) {
 }
 
 TEST(CommandLine, StopWaitsUntilTheSocketIsGone) {
-  std::string socket;
-  Daemon daemon([&](Peer& peer) {
+  Daemon daemon([](Peer& peer) {
     peer.welcome();
     peer.reply(peer.next(Kind::Request, 1).at(0), "{\"left\":1}");
     peer.flush();
-    ::unlink(socket.c_str());
+    peer.unlink_socket();
   });
-  socket = daemon.socket();
-  const auto ended = run_cli({"stop", "--json", "--socket", socket});
+  const auto ended = run_cli({"stop", "--json", "--socket", daemon.socket()});
   EXPECT_EQ(ended.status, kOk) << ended.err;
   EXPECT_EQ(ended.out, "{\"schema\":1,\"left\":1}\n");
 }

@@ -134,6 +134,13 @@ void Peer::raw(const std::string& bytes) {
             static_cast<ssize_t>(bytes.size()));
 }
 
+void Peer::unlink_socket() const {
+  sockaddr_un address{};
+  socklen_t bytes = sizeof address;
+  EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &bytes), 0);
+  EXPECT_EQ(::unlink(address.sun_path), 0);
+}
+
 Daemon::Daemon(std::vector<Script> scripts) : scripts_(std::move(scripts)) {
   std::string path = "/tmp/warmpool-fake.XXXXXX";
   EXPECT_NE(::mkdtemp(path.data()), nullptr);

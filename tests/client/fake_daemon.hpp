@@ -54,6 +54,8 @@ class Peer {
   // Writes all that is queued, or gives up with the test.
   void flush();
   void raw(const std::string& bytes);
+  // Nobody finds the daemon from here on.
+  void unlink_socket() const;
 
   static std::chrono::steady_clock::time_point patience();
 

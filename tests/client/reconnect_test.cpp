@@ -166,15 +166,13 @@ TEST(Reconnect, AsksAgainOnlyForWhatReads) {
 }
 
 TEST(Reconnect, GivesUpWithEveryTicketEnded) {
-  std::string socket;
-  Daemon daemon([&](Peer& peer) {
+  Daemon daemon([](Peer& peer) {
     peer.welcome();
     peer.next(Kind::Submit, 2);
-    ::unlink(socket.c_str());
+    peer.unlink_socket();
   });
-  socket = daemon.socket();
   ConnectOptions options;
-  options.socket = socket;
+  options.socket = daemon.socket();
   options.reconnect = {.delay_first = 1ms, .delay_max = 5ms, .give_up_after = 50ms};
   auto client = Client::connect(options);
   ASSERT_TRUE(client);
