@@ -36,7 +36,7 @@ std::optional<Verdict> verdict_of(TaskState state) {
 Json holds_json(std::uint8_t holds) {
   Json names = Json::array();
   for (const auto& row : Words<Hold>::rows) {
-    if ((holds >> static_cast<unsigned>(row.value) & 1U) != 0) names.push_back(row.name);
+    if ((unsigned{holds} >> static_cast<unsigned>(row.value) & 1U) != 0) names.push_back(row.name);
   }
   return names;
 }

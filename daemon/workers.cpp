@@ -116,7 +116,13 @@ void Workers::on_exit(WorkerProcess& worker) {
     drain(worker);
     tell_exit(worker, exit);
   });
-  if (worker.buried) buried_.push_back(worker.id);
+  if (worker.buried) {
+    buried_.push_back(worker.id);
+    return;
+  }
+  // A debugger holds it: its notice would stay readable, so it is looked at now and then.
+  worker.exit_watch.reset();
+  due_ = std::min(due_, services_.engine.now() + kBuryAgain);
 }
 
 // Takes at most what is there: a stranger who holds the other end must not hold us.

@@ -58,6 +58,8 @@ class Workers {
   static const FrameRow kFrames[];
   // A channel ends a moment before its process's exit is told; so long its end is no fault.
   static constexpr Duration kExitGrace = milliseconds(100);
+  // How often a dead worker that a debugger holds is looked at.
+  static constexpr Duration kBuryAgain = seconds(1);
   struct Place {
     std::string name;
     ClassId worker_class;

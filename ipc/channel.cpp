@@ -88,6 +88,7 @@ bool Channel::read_some() {
   const ssize_t bytes = ::read(read_.get(), room.data(), room.size());
   if (bytes > 0) {
     reader_.commit(static_cast<std::size_t>(bytes));
+    drained_ = static_cast<std::size_t>(bytes) < room.size();
     return true;
   }
   reader_.commit(0);
@@ -187,8 +188,10 @@ Channel::State Channel::receive(Frame& frame, Deadline deadline) {
 
 Channel::State Channel::pump() {
   write_some();
-  // Bounded, so that a peer that never pauses does not hold the caller here.
-  for (int reads = 0; reads < kReadsPerPump && read_some(); ++reads) {
+  // Bounded, so that a peer that never pauses does not hold the caller here. A read that left room
+  // took all there was: another one would only be told so, at the price of a system call a task.
+  for (int reads = 0; reads < kReadsPerPump; ++reads) {
+    if (!read_some() || drained_) break;
   }
   if (broken_) return State::Broken;
   return end_ || unwritable_ ? State::Closed : State::Idle;

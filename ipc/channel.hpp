@@ -75,6 +75,7 @@ class Channel {
   bool is_socket_ = true;
   FrameReader reader_;
   OutBuffer out_;
+  bool drained_ = false;     // the last read took all there was
   bool end_ = false;         // the peer will send no more
   bool unwritable_ = false;  // the peer will read no more
   bool broken_ = false;
