@@ -45,7 +45,7 @@ class Reactor {
 
  private:
   struct State;
-  class AsioWatch;
+  class EpollWatch;
   std::unique_ptr<State> state_;
 };
 
