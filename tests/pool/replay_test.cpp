@@ -141,6 +141,27 @@ TEST(Replay, NewTasksOfANewLifeHaveNewIds) {
   }
 }
 
+TEST(Replay, KeysPastTheirMemoryAreFreeFromTheFirstTurn) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskSpec spec{.key = IdempotencyKey{5, 6, 7}};
+  const TaskId first = driver.submit(spec);
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>());
+  driver.now = driver.now + hours(25);
+  NextLife next(driver);
+  next.log.clear();
+  next.pool().step(driver.now, event::Submit{ClientId{1}, RequestId{1}, spec}, next.log);
+  next.keep();
+  std::optional<command::Accepted> accepted;
+  for (const auto& command : next.log) {
+    if (const auto* each = std::get_if<command::Accepted>(&command)) accepted = *each;
+  }
+  ASSERT_TRUE(accepted);
+  EXPECT_FALSE(accepted->duplicate);
+  EXPECT_NE(accepted->task, first);
+}
+
 TEST(Replay, PausesComeBack) {
   PoolDriver driver;
   driver.ready_pool(1);
