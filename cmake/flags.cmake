@@ -19,10 +19,21 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
+# The sloppiness is what ccache asks for before it keeps objects that were made with a precompiled header.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
+
+# Reading the standard library's headers is more than half of a unit's cost. Nothing may rely on what is precompiled:
+# the fuzz preset builds without, so a missing include is found there.
+option(WARMPOOL_PRECOMPILE "Precompile the headers of libraries" ON)
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(WARMPOOL_PRECOMPILE OFF)
+endif()
+set(warmpool_precompiled_std <algorithm> <array> <charconv> <chrono> <cstdint> <cstring> <deque> <functional> <map>
+  <memory> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>)
 
 set(WARMPOOL_SANITIZE "" CACHE STRING "empty, address (with undefined), thread or fuzz")
 set_property(CACHE WARMPOOL_SANITIZE PROPERTY STRINGS "" address thread fuzz)

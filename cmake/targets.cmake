@@ -46,6 +46,13 @@ function(warmpool_without_asio out)
   set(${out} ${kept} PARENT_SCOPE)
 endfunction()
 
+# warmpool_precompile(<target> [<header>...]): the standard headers that everything includes, and these.
+function(warmpool_precompile target)
+  if(WARMPOOL_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${warmpool_precompiled_std} ${ARGN})
+  endif()
+endfunction()
+
 # warmpool_library(<name> SOURCES <file>... LINKS <library>...): static, or INTERFACE while it has no sources.
 function(warmpool_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
