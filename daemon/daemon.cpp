@@ -48,6 +48,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       archive_(setup.archive_path, log_),
       keeper_(services_, archive_),
       notices_(services_, workers_) {
+  reactor_.on_wake([this] { engine_.refresh(); });
   clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
     requests_.run(session, number, meta);
   });

@@ -12,7 +12,9 @@
 
 namespace warmpool::daemon {
 
-// Order: refresh() when a turn begins; all events of a handler carry that time.
+// Order: refresh() when a wait has ended, before the first handler: what came after an hour of
+// quiet
+//   happened now and not an hour ago. And again before the Tick.
 class Engine {
  public:
   Engine(const Genesis& genesis, Clock& clock);

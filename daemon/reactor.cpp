@@ -41,6 +41,7 @@ struct Reactor::State {
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
   std::unique_ptr<asio::signal_set> signals;
   std::function<void(int)> on_signal;
+  Handler on_wake = [] {};
   asio::posix::stream_descriptor set{context, ::epoll_create1(EPOLL_CLOEXEC)};
   bool armed = false;
   unsigned turns = 0;
@@ -49,6 +50,7 @@ struct Reactor::State {
   void wait_for_signal() {
     signals->async_wait([this](const ipc::error_code& error, int number) {
       if (error) return;
+      on_wake();
       on_signal(number);
       wait_for_signal();
     });
@@ -83,6 +85,7 @@ struct Reactor::State {
     const auto room = static_cast<int>(std::min(handlers_max, events.size()));
     const int count = room == 0 ? 0 : ::epoll_wait(set.native_handle(), events.data(), room, 0);
     std::size_t ran = 0;
+    if (count > 0) on_wake();
     for (int at = 0; at < count && !(ran > 0 && enough()); ++at) {
       auto& watched = *static_cast<Watched*>(events[static_cast<std::size_t>(at)].data.ptr);
       ran += handle(watched, events[static_cast<std::size_t>(at)].events);
@@ -150,6 +153,8 @@ void Reactor::on_signals(const std::vector<int>& numbers, std::function<void(int
   for (const int number : numbers) state_->signals->add(number);
   state_->wait_for_signal();
 }
+
+void Reactor::on_wake(Handler handler) { state_->on_wake = std::move(handler); }
 
 std::size_t Reactor::run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
                          const std::function<bool()>& enough) {

@@ -37,6 +37,9 @@ class Reactor {
   // The handler is called in the loop, never in the signal's context.
   void on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
 
+  // Called when a wait has ended and something is ready, before the first handler of it runs.
+  void on_wake(Handler handler);
+
   // Waits until something is ready or `deadline`, then runs at most `handlers_max` handlers that
   // are ready, and no more once `enough` says so. Returns how many ran.
   // Blocks: until `deadline`.

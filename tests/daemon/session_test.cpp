@@ -21,6 +21,20 @@ TEST(Session, RunsATaskAndSendsItsResult) {
   EXPECT_EQ(client.find(Kind::Settled, 7)->header.id, client.find(Kind::Accepted, 7)->header.id);
 }
 
+TEST(Session, ChargesNoQuietHourToWhatComesAfterIt) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("first", 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  test.time.pass(hours(1));
+  ipc::SubmitMeta meta;
+  meta.deadline = seconds(20);
+  client.submit("second", 2, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 2) != nullptr; }));
+  EXPECT_EQ(client.find(Kind::Settled, 2)->payload, "second");
+}
+
 TEST(Session, SendsTheLastErrorOfADeadTask) {
   TestDaemon test;
   auto client = test.connect();

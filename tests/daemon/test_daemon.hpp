@@ -27,6 +27,17 @@ class RecordingLog : public Log {
   std::vector<std::string> lines;
 };
 
+// The kernel's clocks, and what a test lets pass at once.
+class PassingTime : public SystemTime {
+ public:
+  std::int64_t steady_ns() override { return SystemTime::steady_ns() + passed_.ns; }
+  WallTime wall() override { return {SystemTime::wall().ns + passed_.ns}; }
+  void pass(Duration duration) { passed_ = passed_ + duration; }
+
+ private:
+  Duration passed_;
+};
+
 // One class "worker" of two workers for echo, fail and hang.
 Configuration small_configuration();
 
@@ -87,7 +98,7 @@ class TestDaemon {
   std::string ask(RawClient& client, ipc::Verb verb, std::vector<ipc::Argument> arguments = {});
 
   RecordingLog log;
-  SystemTime time;
+  PassingTime time;
   FakeProcesses processes;
   FakeStore store;
   ServiceNotifier notifier{Environment{}};
