@@ -166,9 +166,9 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
   if (!hello) return break_off(worker, hello.error().code, hello.error().text);
   const auto& header = frame.header;
   if (worker.ready || hello->role != ipc::Role::Worker || header.id != worker.id.value ||
-      header.token != worker.token || header.credits == 0) {
+      header.token != worker.token) {
     return break_off(worker, static_cast<int>(Refusal::HelloExpected),
-                     "its hello does not carry the id, token and credits of a new worker");
+                     "its hello does not carry the id and token of a new worker");
   }
   if (hello->version_min > ipc::kVersion || hello->version_max < ipc::kVersion) {
     return break_off(worker, static_cast<int>(Refusal::BadVersion),
@@ -189,7 +189,8 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
   send(worker, {.kind = ipc::Kind::Welcome}, encoded(welcome));
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
   const auto allowed = services_.options_of(worker.worker_class).credits;
-  const auto credits = many ? std::min<std::uint64_t>(header.credits, allowed) : 1;
+  const auto said = std::max<std::uint64_t>(header.credits, 1);
+  const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
                                            (worker.features & ipc::feature::kRecall) != 0});
 }
@@ -226,11 +227,12 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
                      event::AttemptAnswered answered, std::string_view error) {
   answered.service = microseconds(frame.header.type);
   auto since = services_.engine.now();
-  std::erase_if(worker.in_hand, [&](const InHand& held) {
-    if (held.key != answered.key) return false;
-    since = held.assigned_at;
-    return true;
-  });
+  const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
+  if (held != worker.in_hand.end()) {
+    since = held->assigned_at;
+    tell_progress(*held);
+    worker.in_hand.erase(held);
+  }
   const auto commands = services_.engine.step(answered);
   for (const auto& command : commands) {
     RecordNumber number;
@@ -254,12 +256,27 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
 void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
   if (!meta) return break_off(worker, meta.error().code, meta.error().text);
-  const auto key = ipc::key_of(frame.header);
-  const bool its_own =
-      std::ranges::any_of(worker.in_hand, [&](const InHand& held) { return held.key == key; });
-  if (!its_own) return;
-  services_.engine.step(event::AttemptProgressed{worker.id, key});
-  on_progress_(key, *meta);
+  const auto held = std::ranges::find(worker.in_hand, ipc::key_of(frame.header), &InHand::key);
+  if (held == worker.in_hand.end()) return;
+  services_.engine.step(event::AttemptProgressed{worker.id, held->key});
+  held->untold = Progress{meta->permille, std::string(meta->text)};
+  tell_due_progress(*held, services_.engine.now());
+}
+
+void Workers::tell_due_progress(InHand& held, Instant now) {
+  if (!held.untold) return;
+  if (now < held.progress_due) {
+    due_ = std::min(due_, held.progress_due);
+    return;
+  }
+  held.progress_due = now + kProgressInterval;
+  tell_progress(held);
+}
+
+void Workers::tell_progress(InHand& held) {
+  if (!held.untold) return;
+  on_progress_(held.key, {.permille = held.untold->permille, .text = held.untold->text});
+  held.untold.reset();
 }
 
 void Workers::on_beat(WorkerProcess& worker, const ipc::Frame&) {

@@ -15,10 +15,17 @@
 
 namespace warmpool::daemon {
 
+struct Progress {
+  std::uint16_t permille = 0;
+  std::string text;
+};
+
 struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
+  Instant progress_due = {};            // before it none is told to clients
+  std::optional<Progress> untold = {};  // the last that came, unless it was told
 };
 
 // Order: watches end before the descriptors that they watch.

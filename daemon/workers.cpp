@@ -148,6 +148,7 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   const auto cause = launched ? exit.cause : ExitCause::SpawnFailed;
   const auto text = launched ? end_text(slot_name(worker.slot), exit) : worker.launch_error;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
+  for (auto& held : worker.in_hand) tell_progress(held);
   const auto commands = services_.engine.step(event::WorkerExited{worker.id, cause, exit.code});
   auto since = services_.engine.now();
   for (const auto& held : worker.in_hand) since = std::min(since, held.assigned_at);
@@ -224,6 +225,7 @@ void Workers::sweep() {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);
     if (worker->buried || worker->broken) continue;
+    for (auto& held : worker->in_hand) tell_due_progress(held, now);
     if (worker->closed_at && now - *worker->closed_at >= kExitGrace) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});

@@ -35,7 +35,7 @@ class Workers {
 
   void flush();
   void bury();
-  // Deadlines of begun frames; channels that ended while the process lives.
+  // Deadlines of begun frames; channels that ended while the process lives; progress held back.
   void sweep();
   // When sweep() has something to do that cannot wait for its turn; kNever if none.
   Instant due() const { return due_; }
@@ -58,6 +58,8 @@ class Workers {
   static const FrameRow kFrames[];
   // A channel ends a moment before its process's exit is told; so long its end is no fault.
   static constexpr Duration kExitGrace = milliseconds(100);
+  // At most so often clients are told of one attempt's progress; the last of it is never left out.
+  static constexpr Duration kProgressInterval = milliseconds(100);
   // How often a dead worker that a debugger holds is looked at.
   static constexpr Duration kBuryAgain = seconds(1);
   struct Place {
@@ -89,6 +91,8 @@ class Workers {
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
   void on_failed(WorkerProcess& worker, const ipc::Frame& frame);
   void on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame);
+  void tell_progress(InHand& held);
+  void tell_due_progress(InHand& held, Instant now);
   void on_beat(WorkerProcess& worker, const ipc::Frame& frame);
   void on_recalled(WorkerProcess& worker, const ipc::Frame& frame);
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
