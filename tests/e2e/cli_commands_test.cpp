@@ -162,21 +162,5 @@ TEST(Commands, AReaderThatGoesAwayEndsMap) {
   EXPECT_EQ(run_shell(daemon.command("status >/dev/full 2>/dev/null")).status, 1);
 }
 
-TEST(Commands, TheExamplesRun) {
-  const RealDaemon daemon(two_workers());
-  const std::string environment = "WARMPOOL_SOCKET=" + daemon.directory() + "/warmpool.sock ";
-  const std::string directory = WARMPOOL_BIN_DIR;
-  if (::access((directory + "/example-parallel").c_str(), X_OK) != 0) {
-    GTEST_SKIP() << "build the targets example-basic and example-parallel first";
-  }
-  const auto basic = run_shell(environment + directory + "/example-basic echo hello");
-  EXPECT_EQ(basic.status, 0);
-  EXPECT_NE(basic.output.find("is done: hello"), std::string::npos) << basic.output;
-  const auto parallel =
-      run_shell(environment + directory + "/example-parallel /etc/passwd /etc/group");
-  EXPECT_EQ(parallel.status, 0);
-  EXPECT_NE(parallel.output.find("sha256"), std::string::npos) << parallel.output;
-}
-
 }  // namespace
 }  // namespace warmpool::test

@@ -1,0 +1,111 @@
+// The examples of docs/client.md and docs/worker.md: each is run, and says what its page promises.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/real_daemon.hpp"
+
+namespace warmpool::test {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+RealDaemon::Setup stock_workers(int size) {
+  const std::string config =
+      "backoff_first = \"1ms\"\n[[class]]\nname = \"worker\"\nsize = " + std::to_string(size) +
+      "\nsize_min = 1\nsize_max = 4\ncommand = [\"" +
+      WARMPOOL_BIN_DIR "/warmpool-worker\"]\ntypes = [\"*\"]\n";
+  return {.config = config, .arguments = {}, .prefix = ""};
+}
+
+RealDaemon::Setup words_workers() {
+  return {.config =
+              "[[class]]\nname = \"words\"\nsize = 1\nsize_min = 1\ncommand = "
+              "[\"" WARMPOOL_BIN_DIR
+              "/example-worker\", \"the\"]\n"
+              "types = [\"words.*\"]\n",
+          .arguments = {},
+          .prefix = ""};
+}
+
+Ran run_example(const RealDaemon& daemon, const std::string& line) {
+  return run_shell("WARMPOOL_SOCKET=" + daemon.directory() +
+                   "/warmpool.sock " WARMPOOL_BIN_DIR "/" + line + " 2>&1");
+}
+
+bool all_ready(const RealDaemon& daemon, std::size_t size) {
+  return eventually([&] {
+    const auto status = nlohmann::json::parse(daemon.call("status --json").output);
+    return status.at("workers").at("ready") == size;
+  });
+}
+
+TEST(Examples, BasicPrintsAResult) {
+  const RealDaemon daemon(stock_workers(1));
+  const auto ran = run_example(daemon, "example-basic echo hello");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.output, HasSubstr("is done: hello\n"));
+  EXPECT_EQ(run_example(daemon, "example-basic fail nonsense").status, 1);
+}
+
+TEST(Examples, ParallelDigestsFiles) {
+  const RealDaemon daemon(stock_workers(2));
+  const auto ran = run_example(daemon, "example-parallel /etc/passwd /etc/group");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.output,
+              AllOf(ContainsRegex("/etc/passwd: .*sha256"), ContainsRegex("/etc/group: .*sha256")));
+  const auto missing = run_example(daemon, "example-parallel /no/such/file");
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_THAT(missing.output, HasSubstr("1 files were not digested"));
+}
+
+TEST(Examples, ScalingGrowsWithTheQueueAndShrinksAfterIt) {
+  const RealDaemon daemon(stock_workers(1));
+  const auto ran = run_example(daemon, "example-scaling 60 4");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.output, "1 -> 4 workers\n60 tasks done\n4 -> 1 workers\n");
+  const auto beyond = run_example(daemon, "example-scaling 60 5");
+  EXPECT_EQ(beyond.status, 1);
+  EXPECT_THAT(beyond.output, HasSubstr("outside"));
+}
+
+TEST(Examples, HealthTellsAWellPoolFromASickOne) {
+  const RealDaemon well(stock_workers(2));
+  ASSERT_TRUE(all_ready(well, 2));
+  const auto ran = run_example(well, "example-health");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.output, AllOf(StartsWith("healthy: 2 of 2 workers can work\n"),
+                                ContainsRegex("worker-1: ready, healthy, pid [0-9]+, 0 tasks")));
+  EXPECT_EQ(run_shell("WARMPOOL_SOCKET=/nowhere " WARMPOOL_BIN_DIR "/example-health 2>&1").status,
+            2);
+}
+
+TEST(Examples, ErrorsNamesEachWayToFail) {
+  const RealDaemon daemon(stock_workers(2));
+  const auto ran = run_example(daemon, "example-errors");
+  EXPECT_EQ(ran.status, 0) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("no such type: refused (201): "));
+  EXPECT_THAT(ran.output, HasSubstr("a bad wish: refused (202): "));
+  EXPECT_THAT(ran.output, HasSubstr("fails once, is tried again: done (done, attempt 2): "));
+  EXPECT_THAT(ran.output, HasSubstr("fails too often: dead (failed, attempt 1): "));
+  EXPECT_THAT(ran.output, HasSubstr("kills its worker: dead (crashed, attempt 1): "));
+  EXPECT_THAT(ran.output, HasSubstr("runs too long: dead (timeout, attempt 1): "));
+  EXPECT_THAT(ran.output, HasSubstr("waits too long: expired (expired, attempt 0): "));
+  EXPECT_THAT(ran.output, HasSubstr("is cancelled: cancelled (cancelled, attempt "));
+}
+
+TEST(Examples, AWorkerOfOnesOwnServesItsTypes) {
+  const RealDaemon daemon(words_workers());
+  const auto counted = daemon.call("submit words.count 'the end of the end' --wait");
+  EXPECT_EQ(counted.status, 0);
+  EXPECT_EQ(counted.output, "{\"end\":2,\"of\":1}\n");
+  EXPECT_EQ(daemon.call("submit words.count 'the' --wait").status, 1);
+  EXPECT_EQ(daemon.call("submit words.slowly 'one two three' --wait").output, "3\n");
+  EXPECT_EQ(daemon.call("submit elsewhere x --wait").status, 1);
+}
+
+}  // namespace
+}  // namespace warmpool::test
