@@ -105,6 +105,14 @@ Ticket Client::cancel_later(TaskId task) {
   return session_->open(task_request(OpenRequest::Kind::Cancel, task));
 }
 
+Ticket Client::events(EventsOptions options) {
+  OpenRequest request;
+  request.kind = OpenRequest::Kind::Events;
+  request.repeatable = true;
+  request.events = std::make_unique<EventsOptions>(std::move(options));
+  return session_->open(std::move(request));
+}
+
 Result<std::optional<Event>> Client::wait_any(Deadline deadline, std::span<pollfd> also) {
   auto& events = session_->events();
   bool last_look = false;

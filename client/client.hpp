@@ -34,7 +34,7 @@ Deadline in(std::chrono::nanoseconds duration);
 // Reconnects by itself (ConnectOptions::reconnect). What then happens to what is open:
 //   submit with a key      is sent again; the key makes it the same task
 //   submit without a key   Unknown, unless it was never sent or is accepted (then it is awaited)
-//   await, cancel          are sent again
+//   await, cancel, events  are sent again
 //   request                is sent again if it only reads, else it fails with Fault::Lost
 class Client {
  public:
@@ -55,6 +55,10 @@ class Client {
   Ticket await(TaskId task, bool now = false, bool progress = false);
   // Cancelled will come when it has taken effect, or Refused.
   Ticket cancel_later(TaskId task);
+
+  // Happened come, then HappenedAll unless `follow`; Refused for a name that no event has. After a
+  // reconnect it goes on where it was; what is lost meanwhile comes as a gap.
+  Ticket events(EventsOptions options);
 
   // The next event. Nothing: the deadline passed, a signal came, or one of `also` is ready (its
   // revents say which; they are looked at only when no event is there).

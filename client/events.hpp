@@ -67,7 +67,22 @@ struct Unknown {
   std::string text{};
 };
 
-using Event = std::variant<Accepted, Refused, Settled, Progressed, Cancelled, Unknown>;
+// Of the ticket of events(): something that happened in the pool, as a JSON document. `gap`: what
+// is missing before the next one, because this client read too slowly or began too late.
+struct Happened {
+  Ticket ticket{};
+  std::uint64_t number = 0;  // rises, also over restarts of the daemon
+  bool gap = false;
+  std::string document{};
+};
+
+// The last event of the ticket of events() without `follow`.
+struct HappenedAll {
+  Ticket ticket{};
+};
+
+using Event =
+    std::variant<Accepted, Refused, Settled, Progressed, Cancelled, Unknown, Happened, HappenedAll>;
 
 inline Ticket ticket_of(const Event& event) {
   return std::visit([](const auto& one) { return one.ticket; }, event);

@@ -102,7 +102,7 @@ Result<Link> Link::open(const ipc::SocketAddress& address, std::string_view name
 
 void Link::hello(std::string_view name) {
   ipc::HelloMeta hello;
-  hello.features = ipc::feature::kProgress & channel_.features();
+  hello.features = ipc::feature::kOfClient & channel_.features();
   hello.name = ipc::cut_text(name, kNameBytesMax);
   hello.pid = static_cast<std::uint32_t>(::getpid());
   meta_.clear();
@@ -165,6 +165,15 @@ void Link::cancel(Ticket ticket, TaskId task) {
 
 void Link::request(Ticket ticket, std::string_view meta) {
   channel_.send(header_of(ipc::Kind::Request, ticket), ipc::bytes_of(meta));
+}
+
+void Link::events(Ticket ticket, const EventsOptions& options) {
+  ipc::RequestMeta request{.verb = ipc::Verb::Events, .arguments = {options.follow}};
+  if (options.after) request.arguments[1] = *options.after;
+  if (!options.types.empty()) request.arguments[2] = std::string_view(options.types);
+  meta_.clear();
+  ipc::encode(request, meta_);
+  channel_.send(header_of(ipc::Kind::Request, ticket), ipc::bytes_of(meta_));
 }
 
 void Link::ping(Ticket ticket) { channel_.send(header_of(ipc::Kind::Ping, ticket)); }

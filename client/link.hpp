@@ -37,6 +37,7 @@ class Link {
   void await(Ticket ticket, TaskId task, std::uint8_t flags);
   void cancel(Ticket ticket, TaskId task);
   void request(Ticket ticket, std::string_view meta);
+  void events(Ticket ticket, const EventsOptions& options);
   void ping(Ticket ticket);
   void pong(std::uint64_t token);
   void received(std::span<const std::uint64_t> tasks);

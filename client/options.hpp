@@ -54,4 +54,11 @@ struct SubmitOptions {
   bool cancel_on_disconnect = false;  // cancelled when this client goes away
 };
 
+// Which events of the pool. Names and fields: docs/protocol.md, section 11.
+struct EventsOptions {
+  bool follow = false;                   // also those that come, without end
+  std::optional<std::uint64_t> after{};  // only numbers above; else with follow only new ones
+  std::string types{};                   // "task-*,worker-exited"; empty: all
+};
+
 }  // namespace warmpool::client

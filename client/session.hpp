@@ -17,7 +17,7 @@ namespace warmpool::client {
 
 // A ticket without its last event.
 struct OpenRequest {
-  enum class Kind : std::uint8_t { Submit, Await, Cancel, Request, Ping };
+  enum class Kind : std::uint8_t { Submit, Await, Cancel, Request, Ping, Events };
   Kind kind{};
   bool sent = false;                       // queued on the present connection
   bool repeatable = false;                 // may be sent again on the next one
@@ -27,6 +27,7 @@ struct OpenRequest {
   TaskId task;                             // of a submit: 0 until it is accepted
   std::unique_ptr<SubmitOptions> options;  // of a submit that may have to be sent (again)
   std::string meta;                        // of a request
+  std::unique_ptr<EventsOptions> events;   // `after` moves on with what came
 };
 
 // Threads: one at a time.
@@ -95,6 +96,7 @@ class Session {
   bool on_settled(const ipc::Frame& frame);
   bool on_progressed(const ipc::Frame& frame);
   bool on_cancelled(const ipc::Frame& frame);
+  bool on_event(const ipc::Frame& frame);
   void on_answer(const ipc::Frame& frame, std::string text);
   bool broken(const Error& error);
   Open::iterator find(const ipc::Frame& frame);

@@ -42,6 +42,8 @@ bool Session::on_frame(const Frame& frame) {
       return on_progressed(frame);
     case Kind::Cancelled:
       return on_cancelled(frame);
+    case Kind::Event:
+      return on_event(frame);
     case Kind::Reply:
       on_answer(frame, std::string(ipc::text_of(frame.payload)));
       return true;
@@ -164,10 +166,26 @@ bool Session::on_cancelled(const Frame& frame) {
   return true;
 }
 
+bool Session::on_event(const Frame& frame) {
+  const auto found = find(frame);
+  if (found == open_.end() || found->second.kind != OpenRequest::Kind::Events) return true;
+  found->second.events->after = frame.header.id;
+  events_.push_back(Happened{.ticket = Ticket{found->first},
+                             .number = frame.header.id,
+                             .gap = (frame.header.flags & ipc::flag::kGap) != 0,
+                             .document = std::string(ipc::text_of(frame.payload))});
+  return true;
+}
+
 void Session::on_answer(const Frame& frame, std::string text) {
   const auto found = find(frame);
   if (found == open_.end()) return;
   const auto kind = found->second.kind;
+  if (kind == OpenRequest::Kind::Events) {
+    events_.push_back(HappenedAll{Ticket{found->first}});
+    open_.erase(found);
+    return;
+  }
   if (kind != OpenRequest::Kind::Request && kind != OpenRequest::Kind::Ping) return;
   answers_.emplace(found->first, std::move(text));
   open_.erase(found);

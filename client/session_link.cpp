@@ -186,6 +186,9 @@ void Session::send(std::uint64_t ticket, OpenRequest& request) {
     case OpenRequest::Kind::Ping:
       link_->ping(Ticket{ticket});
       break;
+    case OpenRequest::Kind::Events:
+      link_->events(Ticket{ticket}, *request.events);
+      break;
   }
   request.sent = true;
 }

@@ -6,6 +6,24 @@ foreach(program IN ITEMS warmpoold warmpool warmpool-worker warmpool-launch)
   endif()
 endforeach()
 
+# Manual pages and completions come from the programs' own tables, so they are asked when that is installed.
+install(CODE "
+  set(from \"${CMAKE_RUNTIME_OUTPUT_DIRECTORY}\")
+  set(to \"${CMAKE_BINARY_DIR}/generated\")
+  file(MAKE_DIRECTORY \"\${to}\")
+  foreach(shell IN ITEMS bash zsh fish)
+    execute_process(COMMAND \"\${from}/warmpool\" completions \${shell} OUTPUT_FILE \"\${to}/warmpool.\${shell}\"
+      COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+  execute_process(COMMAND \"\${from}/warmpool\" help --man OUTPUT_FILE \"\${to}/warmpool.1\" COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND \"\${from}/warmpoold\" --man OUTPUT_FILE \"\${to}/warmpoold.8\" COMMAND_ERROR_IS_FATAL ANY)")
+set(generated ${CMAKE_BINARY_DIR}/generated)
+install(FILES ${generated}/warmpool.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME warmpool)
+install(FILES ${generated}/warmpool.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _warmpool)
+install(FILES ${generated}/warmpool.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(FILES ${generated}/warmpool.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${generated}/warmpoold.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+
 # A program compiles with -I<prefix>/include/warmpool and writes #include "worker/..." as we do;
 # pkg-config knows the flags.
 foreach(library IN ITEMS warmpool_pool warmpool_ipc warmpool_worker warmpool_client)

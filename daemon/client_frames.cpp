@@ -44,7 +44,7 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
     return break_off(session, static_cast<int>(Refusal::NotAllowed), {});
   }
   const auto& options = services_.options();
-  session.features = hello->features & ipc::feature::kAll;
+  session.features = hello->features & ipc::feature::kOfClient;
   session.state = Session::State::Open;
   auto& reader = session.stream.reader();
   reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), session.features));

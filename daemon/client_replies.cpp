@@ -150,6 +150,17 @@ void Clients::progressed(const AttemptKey& key, const ipc::ProgressMeta& meta) {
   }
 }
 
+void Clients::event(Session& session, std::uint32_t number, std::uint64_t id, std::uint8_t flags,
+                    std::string_view document) {
+  const ipc::Header header{
+      .kind = ipc::Kind::Event,
+      .flags = static_cast<std::uint8_t>(flags | ipc::content_flags(Content::Json)),
+      .id = id,
+      .token = session.open.at(number).token};
+  session.stream.out().append(header, {}, ipc::bytes_of(document));
+  mark(session);
+}
+
 void Clients::reply(Session& session, std::uint32_t number, std::string document) {
   if (document.size() > kDocumentBytesMax) {
     return refuse(session, number, {}, Refusal::BadArgument,

@@ -48,6 +48,10 @@ class Clients {
   void refuse(Session& session, std::uint32_t number, TaskId task, Refusal code,
               std::string_view detail = {}, Duration retry_after = {});
 
+  // A frame of an open request that goes on. `flags` besides the content.
+  void event(Session& session, std::uint32_t number, std::uint64_t id, std::uint8_t flags,
+             std::string_view document);
+
   Session* find(ClientId client);
   // Writes to all that have something to be written; cuts those that do not read.
   void flush();

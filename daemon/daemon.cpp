@@ -43,11 +43,12 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       roles_(::geteuid(), setup.socket_group),
       workers_(services_, ports.processes, std::move(setup.identities)),
       clients_(services_, roles_),
-      documents_(services_, clients_, workers_, figures_, setup.socket_path),
-      requests_(services_, clients_, documents_),
+      notices_(services_, workers_),
+      events_(services_, clients_, notices_, setup.life),
+      documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
+      requests_(services_, clients_, workers_, documents_, events_),
       archive_(setup.archive_path, log_),
-      keeper_(services_, archive_),
-      notices_(services_, workers_) {
+      keeper_(services_, archive_) {
   reactor_.on_wake([this] { engine_.refresh(); });
   clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
     requests_.run(session, number, meta);
@@ -116,6 +117,7 @@ void Daemon::add_chores() {
 void Daemon::serve(std::unique_ptr<Acceptor> acceptor) { acceptor_ = std::move(acceptor); }
 
 void Daemon::on_notice(const Notification& notification) {
+  events_.add(notification);
   if (notification.notice != Notice::PoolInitialized) return;
   documents_.set_initialized(true);
   notifier_.ready("the minimum of workers is ready");

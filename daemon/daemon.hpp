@@ -7,6 +7,7 @@
 
 #include "daemon/acceptor.hpp"
 #include "daemon/chores.hpp"
+#include "daemon/events.hpp"
 #include "daemon/keeper.hpp"
 #include "daemon/notices.hpp"
 #include "daemon/requests.hpp"
@@ -89,11 +90,12 @@ class Daemon {
   LoopFigures figures_;
   Workers workers_;
   Clients clients_;
+  Notices notices_;
+  Events events_;
   Documents documents_;
   Requests requests_;
   Archive archive_;
   Keeper keeper_;
-  Notices notices_;
   Chores chores_;
   std::unique_ptr<Acceptor> acceptor_;
 

@@ -105,6 +105,7 @@ int run(std::span<const std::string> words) {
     return fail(exit_error(ExitStatus::Usage, arguments.error().text));
   }
   if (arguments->help) return std::fputs(help_text().c_str(), stdout), 0;
+  if (arguments->man) return std::fputs(manual_roff().c_str(), stdout), 0;
   if (arguments->version) return std::printf("%s\n", kServerName), 0;
   const Sources sources{program_directory(), arguments->config_file, arguments->settings,
                         environment_of_process()};

@@ -8,11 +8,10 @@
 #include <string_view>
 
 #include "daemon/clients.hpp"
+#include "daemon/events.hpp"
 #include "daemon/workers.hpp"
 
 namespace warmpool::daemon {
-
-inline constexpr int kDocumentSchema = 1;
 
 // How the loop fares.
 struct LoopFigures {
@@ -34,7 +33,7 @@ class Documents {
  public:
   // `started`: when this life began. `place`: the socket, for people.
   Documents(Services& services, const Clients& clients, const Workers& workers,
-            const LoopFigures& loop, std::string socket_path);
+            const Events& events, const LoopFigures& loop, std::string socket_path);
 
   // documents_status.cpp
   std::string status() const;
@@ -45,6 +44,9 @@ class Documents {
   // documents_workers.cpp
   std::string workers() const;
   std::optional<std::string> worker(std::string_view slot_name) const;  // none: no such slot
+  // Its last output, oldest first. None: no such slot.
+  std::optional<std::string> worker_log(std::string_view slot_name, std::size_t lines) const;
+  std::optional<std::string> task_log(TaskId task, std::size_t lines) const;  // none: no such task
   std::string types() const;
 
   // documents_tasks.cpp
@@ -58,14 +60,11 @@ class Documents {
   Services& services_;
   const Clients& clients_;
   const Workers& workers_;
+  const Events& events_;
   const LoopFigures& loop_;
   std::string socket_path_;
   Instant started_;
   bool socket_lost_ = false, initialized_ = false;
 };
-
-// {"schema":1, "name":number ...}: what small answers look like.
-std::string small_document(
-    std::initializer_list<std::pair<std::string_view, std::uint64_t>> members);
 
 }  // namespace warmpool::daemon

@@ -1,5 +1,6 @@
 // Every option with its origin. The environment of workers may hold secrets: names only.
 #include "daemon/config/configuration.hpp"
+#include "daemon/documents.hpp"
 #include "daemon/json.hpp"
 
 namespace warmpool::daemon {

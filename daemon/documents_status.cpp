@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "daemon/documents.hpp"
 #include "daemon/json.hpp"
 
 namespace warmpool::daemon {
@@ -33,6 +34,7 @@ Capacity capacity_of(const Snapshot& snapshot) {
     sum.taken += worker_class.in_flight;
   }
   for (const auto& slot : snapshot.slots) {
+    if (slot.state == SlotState::Gone) continue;
     ++sum.slots;
     sum.ready += is_ready(slot);
     sum.busy += is_at_work(slot);
@@ -88,6 +90,7 @@ Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Durati
   return {{"worker_reuse_rate", rate_of(reused, attempts)},
           {"workers_spawned", counters.spawns},
           {"workers_exited", counters.exits},
+          {"workers_recycled", counters.recycles},
           {"attempts", counters.attempts},
           {"failures", counters.failures},
           {"crashes", counters.crashes},
@@ -212,10 +215,11 @@ Json loop_json(const LoopFigures& loop) {
 }  // namespace
 
 Documents::Documents(Services& services, const Clients& clients, const Workers& workers,
-                     const LoopFigures& loop, std::string socket_path)
+                     const Events& events, const LoopFigures& loop, std::string socket_path)
     : services_(services),
       clients_(clients),
       workers_(workers),
+      events_(events),
       loop_(loop),
       socket_path_(std::move(socket_path)),
       started_(services.engine.now()) {}
@@ -242,6 +246,9 @@ std::string Documents::status() const {
   document["classes"] = classes_json(services_, snapshot);
   document["store"] = store_json(services_.store, snapshot.store_accepting);
   document["clients"] = clients_json(clients_.figures());
+  document["events"] = {{"last", events_.last_number()},
+                        {"followers", events_.followers()},
+                        {"waiting", events_.waiting()}};
   document["loop"] = loop_json(loop_);
   return text_of(document);
 }

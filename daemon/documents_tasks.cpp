@@ -2,6 +2,7 @@
 // tasks and dead letters, the store all that are kept.
 #include <algorithm>
 
+#include "daemon/documents.hpp"
 #include "daemon/json.hpp"
 
 namespace warmpool::daemon {

@@ -1,6 +1,7 @@
 // Slots as people see them: the place and the process in it.
 #include <algorithm>
 
+#include "daemon/documents.hpp"
 #include "daemon/json.hpp"
 
 namespace warmpool::daemon {
@@ -53,10 +54,16 @@ void add_process(const WorkerProcess& process, Json& row) {
   row["kernel_state"] = std::string(1, process.sample->state);
 }
 
+// A worker that is being replaced and its successor share a place until the one has gone.
+std::string name_of_slot(const Workers& workers, const SlotView& slot) {
+  const char* which = slot.successor ? ".new" : slot.leaving ? ".old" : "";
+  return workers.slot_name(slot.home) + which;
+}
+
 Json slot_json(const Services& services, const Workers& workers, const SlotView& slot,
                Duration uptime) {
   const auto now = services.engine.now();
-  Json row{{"id", workers.slot_name(slot.slot)},
+  Json row{{"id", name_of_slot(workers, slot)},
            {"pid", nullptr},
            {"class", services.options_of(slot.worker_class).name},
            {"state", name_of(slot.state)},
@@ -75,18 +82,31 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   row["tasks_of_process"] = slot.attempts_of_worker;
   row["processes_spawned"] = slot.spawns;
   row["unproductive_deaths"] = slot.unproductive_deaths;
+  row["due"] = slot.due == DueReason::None ? Json() : Json(name_of(slot.due));
   row["last_exit"] = slot.spawns > (alive ? 1U : 0U) ? Json(name_of(slot.last_cause)) : Json();
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
     row["next_start_seconds"] = std::max(0.0, seconds_of(slot.retry_at - now));
+  }
+  if (const auto* reported = workers.reported_of(slot.home); reported != nullptr && alive) {
+    row["reported"] = {{"at", time_of(services.engine.clock(), reported->at)},
+                       {"status", reported->status},
+                       {"task", reported->task ? Json(reported->task.value) : Json()}};
   }
   if (const auto* process = workers.find(slot.worker)) add_process(*process, row);
   return row;
 }
 
-Json output_json(const Services& services, const OutputRing& ring) {
+// The last `count` of those that were written in this time.
+Json output_json(const Services& services, const OutputRing& ring, std::size_t count,
+                 Instant from = {}, Instant to = kNever) {
   constexpr std::size_t lines_max = 64;
+  auto kept = ring.lines(lines_max);
+  std::erase_if(kept, [&](const OutputLine& line) { return line.at < from || line.at > to; });
+  if (kept.size() > count) {
+    kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(count));
+  }
   Json lines = Json::array();
-  for (const auto& line : ring.lines(lines_max)) {
+  for (const auto& line : kept) {
     lines.push_back({{"at", time_of(services.engine.clock(), line.at)},
                      {"stream", line.stream == OutputStream::Out ? "stdout" : "stderr"},
                      {"text", line.text}});
@@ -101,6 +121,7 @@ std::string Documents::workers() const {
   const auto snapshot = services_.engine.pool().snapshot();
   Json rows = Json::array();
   for (const auto& slot : snapshot.slots) {
+    if (slot.state == SlotState::Gone) continue;
     rows.push_back(slot_json(services_, workers_, slot, services_.engine.now() - started_));
   }
   return text_of({{"schema", kDocumentSchema},
@@ -111,7 +132,7 @@ std::string Documents::workers() const {
 std::optional<std::string> Documents::worker(std::string_view slot_name) const {
   const auto snapshot = services_.engine.pool().snapshot();
   const auto slot = std::ranges::find_if(snapshot.slots, [&](const SlotView& view) {
-    return workers_.slot_name(view.slot) == slot_name;
+    return view.state != SlotState::Gone && name_of_slot(workers_, view) == slot_name;
   });
   if (slot == snapshot.slots.end()) return std::nullopt;
   Json document{{"schema", kDocumentSchema}};
@@ -121,12 +142,48 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
     document["attempts"].push_back(held_json(services_, held, services_.engine.now()));
   }
   document["command"] = services_.options_of(slot->worker_class).command;
-  const auto* ring = workers_.output_of(slot->slot);
+  const auto* ring = workers_.output_of(slot->home);
   if (ring == nullptr) return text_of(document);
   const auto& counters = ring->counters();
   document["output_total_bytes"] = counters.bytes;
   document["output_dropped_bytes"] = counters.bytes_dropped;
-  document["output"] = output_json(services_, *ring);
+  document["output"] = output_json(services_, *ring, 64);
+  return text_of(document);
+}
+
+std::optional<std::string> Documents::worker_log(std::string_view slot_name,
+                                                 std::size_t lines) const {
+  const auto home = workers_.find_home(slot_name);
+  const auto* ring = home ? workers_.output_of(*home) : nullptr;
+  if (ring == nullptr) return std::nullopt;
+  return text_of({{"schema", kDocumentSchema},
+                  {"worker", slot_name},
+                  {"lines", output_json(services_, *ring, lines)}});
+}
+
+// What the last attempt wrote, as far as its worker's last lines still hold it; of one that failed
+// its last lines are kept with the task.
+std::optional<std::string> Documents::task_log(TaskId task, std::size_t lines) const {
+  const auto stored = services_.store.find(task);
+  if (!stored) return std::nullopt;
+  Json document{{"schema", kDocumentSchema},  {"id", task.value},  {"round", stored->round},
+                {"attempt", stored->attempt}, {"worker", nullptr}, {"lines", Json::array()}};
+  if (stored->started_at.ns == 0) return text_of(document);
+  document["worker"] = workers_.slot_name(stored->slot);
+  const auto end = stored->verdict ? stored->settled_at : kNever;
+  const auto* ring = workers_.output_of(stored->slot);
+  if (ring != nullptr) {
+    document["lines"] = output_json(services_, *ring, lines, stored->started_at, end);
+  }
+  if (!document["lines"].empty() || stored->attempts == nullptr || stored->attempts->empty()) {
+    return text_of(document);
+  }
+  const auto& last = stored->attempts->back();
+  for (const auto& line : last.output) {
+    document["lines"].push_back({{"at", time_of(services_.engine.clock(), last.ended_at)},
+                                 {"stream", nullptr},
+                                 {"text", line}});
+  }
   return text_of(document);
 }
 

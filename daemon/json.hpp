@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/clock.hpp"
-#include "daemon/documents.hpp"
+#include "daemon/small_document.hpp"
 
 namespace warmpool::daemon {
 

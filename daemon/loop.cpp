@@ -49,6 +49,7 @@ bool Daemon::turn(Duration wait) {
   if (workers_.due() <= woken) workers_.sweep();
   chores_.run(woken);
   settle();
+  again_ = events_.pump() || again_;
   workers_.flush();
   clients_.flush();
   workers_.bury();

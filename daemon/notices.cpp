@@ -1,13 +1,13 @@
 // A line per task is written at debug only: at 100,000 tasks a second the log would be the load.
 #include "daemon/notices.hpp"
 
+#include <algorithm>
+#include <cstdio>
+
+#include "daemon/json.hpp"
+
 namespace warmpool::daemon {
 namespace {
-
-// In the order of NoticeField. A slot's name is what people call a worker.
-constexpr std::array<std::string_view, 17> kFieldNames{
-    "task", "round", "attempt", "type",  "worker_id", "worker",  "class", "ms", "cause",
-    "exit", "code",  "verdict", "count", "size",      "retried", "from",  "to"};
 
 LogLevel level_of(Notice notice) {
   switch (notice) {
@@ -23,6 +23,7 @@ LogLevel level_of(Notice notice) {
     case Notice::PoolScaledUp:
     case Notice::PoolScaledDown:
     case Notice::WorkerExited:
+    case Notice::WorkerRecycled:
     case Notice::RecoveryAttempted:
     case Notice::RecoverySucceeded:
     case Notice::TypePaused:
@@ -33,11 +34,25 @@ LogLevel level_of(Notice notice) {
   }
 }
 
-const NoticeRow* row_of(Notice notice) {
-  for (const auto& row : kNoticeRows) {
-    if (row.notice == notice) return &row;
+const NoticeRow& row_of(Notice notice) { return kNoticeRows[static_cast<std::size_t>(notice)]; }
+
+std::string milliseconds_text(std::int64_t ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(ns) / 1e6);
+  return text;
+}
+
+std::string health_text(std::uint8_t health) { return health == 0 ? "healthy" : "unresponsive"; }
+
+// Types are the only texts that others choose; most need no escape.
+void append_quoted(std::string_view text, std::string& out) {
+  const bool plain = std::ranges::all_of(
+      text, [](unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (plain) {
+    out.append(1, '"').append(text).append(1, '"');
+  } else {
+    out += text_of(Json(text));
   }
-  return nullptr;
 }
 
 }  // namespace
@@ -46,13 +61,13 @@ void Notices::carry(const command::Notify& command) {
   const auto& notification = command.notification;
   ++counts_[static_cast<std::size_t>(notification.notice)];
   const auto level = level_of(notification.notice);
-  const auto* row = row_of(notification.notice);
-  if (row != nullptr && services_.log.enabled(level)) {
-    services_.log.write(level, line(*row, notification));
+  if (services_.log.enabled(level)) {
+    services_.log.write(level, line(row_of(notification.notice), notification));
   }
   if (handler_) handler_(notification);
 }
 
+// Empty: it has none, which is null in JSON.
 std::string Notices::value(NoticeField field, const Notification& n) const {
   switch (field) {
     case NoticeField::Task:
@@ -70,25 +85,36 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Class:
       return services_.options_of(n.worker_class).name;
     case NoticeField::Duration:
-      return std::to_string(n.duration_ns / 1'000'000);
+    case NoticeField::Silence:
+      return milliseconds_text(n.duration_ns);
     case NoticeField::EndCause:
+    case NoticeField::EndError:
       return std::string(name_of(n.end_cause));
     case NoticeField::ExitCause:
+    case NoticeField::ExitError:
       return std::string(name_of(n.exit_cause));
+    case NoticeField::DueReason:
+      return std::string(name_of(n.due));
     case NoticeField::Code:
-      return std::to_string(n.code);
-    case NoticeField::Verdict:
-      return std::string(name_of(n.verdict));
+      return n.code < 0 ? "" : std::to_string(n.code);
+    case NoticeField::Signal:
+      return n.code < 0 ? std::to_string(-n.code) : "";
     case NoticeField::Count:
+    case NoticeField::Tries:
       return std::to_string(n.count);
     case NoticeField::Size:
+    case NoticeField::PoolSize:
       return std::to_string(n.size);
+    case NoticeField::Strategy:
+      return "restart";
     case NoticeField::Retried:
-      return n.retried ? "yes" : "no";
+      return n.retried ? "true" : "false";
     case NoticeField::From:
-      return std::to_string(n.from);
+      return health_text(n.from);
     case NoticeField::To:
-      return std::to_string(n.to);
+      return health_text(n.to);
+    case NoticeField::Why:
+      return n.to == 0 ? "it was heard again" : "idle and silent";
   }
   return {};
 }
@@ -96,11 +122,30 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
 std::string Notices::line(const NoticeRow& row, const Notification& notification) const {
   std::string text(row.name);
   for (std::uint8_t i = 0; i < row.field_count; ++i) {
-    const auto field = row.fields[i];
-    text.append(" ").append(kFieldNames[static_cast<std::size_t>(field)]).append("=");
-    text += value(field, notification);
+    const auto& field = warmpool::row_of(row.fields[i]);
+    const auto shown = value(field.field, notification);
+    if (shown.empty()) continue;
+    const bool quoted = shown.find(' ') != std::string::npos;
+    text.append(" ").append(field.name).append(quoted ? "=\"" : "=").append(shown);
+    if (quoted) text += '"';
   }
   return text;
+}
+
+void Notices::append_members(const Notification& notification, std::string& out) const {
+  const auto& row = row_of(notification.notice);
+  for (std::uint8_t i = 0; i < row.field_count; ++i) {
+    const auto& field = warmpool::row_of(row.fields[i]);
+    const auto shown = value(field.field, notification);
+    out.append(",\"").append(field.name).append("\":");
+    if (shown.empty()) {
+      out += "null";
+    } else if (field.value == NoticeValue::Text) {
+      append_quoted(shown, out);
+    } else {
+      out += shown;
+    }
+  }
 }
 
 }  // namespace warmpool::daemon

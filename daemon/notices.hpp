@@ -1,4 +1,5 @@
-// What the core tells to whoever listens: counted, and written to the log by its importance.
+// What the core tells to whoever listens: counted, written to the log by its importance, and put
+// into words by the rows of the table.
 #pragma once
 
 #include <array>
@@ -20,6 +21,9 @@ class Notices {
     handler_ = std::move(handler);
   }
   std::uint64_t count(Notice notice) const { return counts_[static_cast<std::size_t>(notice)]; }
+
+  // Its fields as members of a JSON object, each with a ',' before it.
+  void append_members(const Notification& notification, std::string& out) const;
 
  private:
   std::string value(NoticeField field, const Notification& notification) const;

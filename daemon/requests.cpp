@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "daemon/small_document.hpp"
+#include "pool/notice_set.hpp"
+
 namespace warmpool::daemon {
 namespace {
 
@@ -53,6 +56,10 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::Config, &Requests::config},
     {Verb::Types, &Requests::types},
     {Verb::Release, &Requests::release},
+    {Verb::Events, &Requests::events},
+    {Verb::Restart, &Requests::restart},
+    {Verb::Heartbeat, &Requests::heartbeat},
+    {Verb::Log, &Requests::log},
 };
 
 void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
@@ -165,18 +172,26 @@ void Requests::change_dead(Session& session, const Bulk& bulk, TaskId task) {
   }
 }
 
+bool Requests::class_argument(Session& session, std::uint32_t number, std::string_view name,
+                              ClassId& found) {
+  const auto& classes = services_.configuration.classes;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    found = ClassId{static_cast<std::uint16_t>(i)};
+    if (classes[i].values.name == name) return true;
+  }
+  std::string known;
+  for (const auto& one : classes) known += " " + one.values.name;
+  clients_.refuse(session, number, {}, Refusal::NoSuchClass,
+                  "name the worker class, one of:" + known);
+  return false;
+}
+
 void Requests::scale(Session& session, std::uint32_t number, const Arguments& arguments) {
   const auto& classes = services_.configuration.classes;
   const auto name = is_nil(arguments[0]) && classes.size() == 1 ? classes.front().values.name
                                                                 : std::string(text(arguments[0]));
-  const auto found =
-      std::ranges::find_if(classes, [&](const auto& known) { return known.values.name == name; });
-  if (found == classes.end()) {
-    std::string known;
-    for (const auto& one : classes) known += " " + one.values.name;
-    return clients_.refuse(session, number, {}, Refusal::NoSuchClass,
-                           "name the worker class, one of:" + known);
-  }
+  ClassId worker_class;
+  if (!class_argument(session, number, name, worker_class)) return;
   const auto mode = number_or(arguments[1], 0);
   const auto count = number_or(arguments[2], 0);
   if (mode > 2) {
@@ -184,10 +199,50 @@ void Requests::scale(Session& session, std::uint32_t number, const Arguments& ar
                            "mode is 0 (to), 1 (up by) or 2 (down by)");
   }
   if (count > 0xffff) return clients_.refuse(session, number, {}, Refusal::SizeOutOfRange);
-  const auto worker_class = static_cast<std::uint16_t>(found - classes.begin());
-  services_.engine.step(event::Scale{session.id, id_of(number), ClassId{worker_class},
+  services_.engine.step(event::Scale{session.id, id_of(number), worker_class,
                                      static_cast<event::ScaleMode>(mode),
                                      static_cast<std::uint16_t>(count)});
+}
+
+void Requests::restart(Session& session, std::uint32_t number, const Arguments& arguments) {
+  event::Restart restart{session.id, id_of(number)};
+  if (!is_nil(arguments[1])) {
+    ClassId worker_class;
+    if (!class_argument(session, number, text(arguments[1]), worker_class)) return;
+    restart.worker_class = worker_class;
+  }
+  if (!is_nil(arguments[0])) {
+    restart.home = workers_.find_home(text(arguments[0]));
+    if (!restart.home) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+  }
+  services_.engine.step(restart);
+}
+
+void Requests::heartbeat(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const auto home = workers_.find_home(text(arguments[0]));
+  const auto status = is_nil(arguments[1]) ? std::string_view() : text(arguments[1]);
+  if (!home) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+  if (!workers_.report(*home, session.peer.uid, status, TaskId{number_or(arguments[2], 0)})) {
+    return clients_.refuse(session, number, {}, Refusal::NotYours,
+                           "no process is in this slot, or it runs as another user");
+  }
+  clients_.reply(session, number, small_document({}));
+}
+
+void Requests::log(Session& session, std::uint32_t number, const Arguments& arguments) {
+  constexpr std::uint64_t lines_default = 20;
+  const auto lines = static_cast<std::size_t>(number_or(arguments[2], lines_default));
+  if (is_nil(arguments[0]) == is_nil(arguments[1])) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument, "name a task or a slot");
+  }
+  const TaskId task{number_or(arguments[0], 0)};
+  auto document = is_nil(arguments[0]) ? documents_.worker_log(text(arguments[1]), lines)
+                                       : documents_.task_log(task, lines);
+  if (!document) {
+    return clients_.refuse(session, number, task,
+                           task ? Refusal::NoSuchTask : Refusal::NoSuchWorker);
+  }
+  clients_.reply(session, number, std::move(*document));
 }
 
 void Requests::drain(Session& session, std::uint32_t number, const Arguments& arguments) {
@@ -233,12 +288,30 @@ void Requests::release(Session& session, std::uint32_t number, const Arguments& 
   services_.engine.step(event::Release{session.id, id_of(number), task});
 }
 
+void Requests::events(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const auto types = parse_notices(is_nil(arguments[2]) ? std::string_view() : text(arguments[2]));
+  if (!types) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                           "there is no such event; the names are in docs/protocol.md, section 11, "
+                           "and 'task-*' stands for all that begin so");
+  }
+  if ((session.features & ipc::feature::kEvents) == 0) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                           "say the feature events (32) in hello first");
+  }
+  std::optional<std::uint64_t> after;
+  if (!is_nil(arguments[1])) after = number_or(arguments[1], 0);
+  events_.subscribe(session, number, flag(arguments[0]), after, *types);
+}
+
 std::string Requests::completed(const OpenRequest& open, const command::Completed* done) const {
   const std::uint64_t before = done == nullptr ? 0 : done->before;
   const std::uint64_t after = done == nullptr ? 0 : done->after;
   switch (static_cast<Verb>(open.verb)) {
     case Verb::Scale:
       return small_document({{"before", before}, {"after", after}});
+    case Verb::Restart:
+      return small_document({{"restarting", after}});
     case Verb::Drain:
     case Verb::Stop:
       return small_document({{"left", after}});

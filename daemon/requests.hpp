@@ -5,6 +5,7 @@
 
 #include "daemon/clients.hpp"
 #include "daemon/documents.hpp"
+#include "daemon/events.hpp"
 
 namespace warmpool::daemon {
 
@@ -12,8 +13,13 @@ namespace warmpool::daemon {
 // checked before. What concerns single tasks is checked here against who submitted them.
 class Requests {
  public:
-  Requests(Services& services, Clients& clients, const Documents& documents)
-      : services_(services), clients_(clients), documents_(documents) {}
+  Requests(Services& services, Clients& clients, Workers& workers, const Documents& documents,
+           Events& events)
+      : services_(services),
+        clients_(clients),
+        workers_(workers),
+        documents_(documents),
+        events_(events) {}
 
   void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta);
   // The document that ends a verb, when the core has answered all its parts.
@@ -46,6 +52,10 @@ class Requests {
   void config(Session& session, std::uint32_t number, const Arguments& arguments);
   void types(Session& session, std::uint32_t number, const Arguments& arguments);
   void release(Session& session, std::uint32_t number, const Arguments& arguments);
+  void restart(Session& session, std::uint32_t number, const Arguments& arguments);
+  void heartbeat(Session& session, std::uint32_t number, const Arguments& arguments);
+  void log(Session& session, std::uint32_t number, const Arguments& arguments);
+  void events(Session& session, std::uint32_t number, const Arguments& arguments);
 
   struct Bulk {
     ClientId client;
@@ -55,13 +65,18 @@ class Requests {
     std::size_t next = 0;
   };
   void change_dead(Session& session, const Bulk& bulk, TaskId task);
+  // False after a refusal: there is no such class.
+  bool class_argument(Session& session, std::uint32_t number, std::string_view name,
+                      ClassId& found);
   // False after a refusal: there is no such type.
   bool type_argument(Session& session, std::uint32_t number, const ipc::Argument& argument,
                      std::optional<TypeId>& type);
 
   Services& services_;
   Clients& clients_;
+  Workers& workers_;
   const Documents& documents_;
+  Events& events_;
   std::deque<Bulk> bulk_;
 };
 

@@ -72,7 +72,11 @@ Result<void> fit_descriptors(Configuration& configuration) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   std::uint64_t workers = 0;
-  for (const auto& worker_class : configuration.classes) workers += worker_class.values.size_max;
+  for (const auto& worker_class : configuration.classes) {
+    const auto& options = worker_class.values;
+    workers += options.size_max +
+               std::max<std::uint64_t>(1, options.size_max * options.recycle_share / 100);
+  }
   const auto fixed = kFdsOfDaemon + kFdsOfWorker * workers;
   auto& pool = configuration.pool;
   const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;

@@ -176,7 +176,7 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
   }
   const auto& options = services_.options();
   worker.ready = true;
-  worker.features = hello->features & ipc::feature::kAll;
+  worker.features = hello->features & ipc::feature::kOfWorker;
   auto& reader = worker.channel.reader();
   reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), worker.features));
   ipc::WelcomeMeta welcome;

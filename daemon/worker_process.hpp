@@ -43,7 +43,7 @@ struct WorkerProcess {
         last_heard(now) {}
 
   WorkerId id;
-  SlotId slot;
+  SlotId slot;  // the home: where people look for it
   ClassId worker_class;
   std::uint64_t token;  // what its hello must carry
   Child child;

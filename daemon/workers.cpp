@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <signal.h>
+#include <unistd.h>
 
 #include "daemon/process/launch_outcome.hpp"
 #include "daemon/random.hpp"
@@ -30,11 +31,11 @@ Workers::Workers(Services& services, ProcessPort& processes,
     : services_(services), processes_(processes), identities_(std::move(identities)) {}
 Workers::~Workers() = default;
 
-Workers::Place& Workers::place_of(SlotId slot, ClassId worker_class) {
-  const auto view = services_.engine.pool().slot(slot);
-  const auto index = view ? view->index : slot.value;
+Workers::Place& Workers::place_of(SlotId home, ClassId worker_class) {
+  const auto view = services_.engine.pool().slot(home);
+  const auto index = view ? view->index : home.value;
   auto name = services_.options_of(worker_class).name + "-" + std::to_string(index);
-  auto& place = places_[slot.value];
+  auto& place = places_[home.value];
   if (place.name != name) {
     OutputBounds bounds;
     bounds.bytes_max = services_.options().worker_output_bytes_max;
@@ -48,7 +49,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
   SpawnSpec spec;
   spec.worker = command.worker;
   spec.token = token;
-  spec.slot = place_of(command.slot, command.worker_class).name;
+  spec.slot = place_of(command.home, command.worker_class).name;
   spec.command = options.command;
   spec.environment = options.environment;
   spec.types = options.types;
@@ -69,7 +70,7 @@ void Workers::carry(const command::Spawn& command) {
     return;
   }
   auto worker = std::make_unique<WorkerProcess>(
-      std::move(*started), command.slot, command.worker_class, token, services_.engine.now());
+      std::move(*started), command.home, command.worker_class, token, services_.engine.now());
   watch(*worker);
   workers_.emplace(command.worker.value, std::move(worker));
 }
@@ -271,14 +272,45 @@ void Workers::reap_orphans() {
                      " processes that workers had left behind");
 }
 
-std::string Workers::slot_name(SlotId slot) const {
-  const auto found = places_.find(slot.value);
-  return found == places_.end() ? "slot-" + std::to_string(slot.value) : found->second.name;
+std::string Workers::slot_name(SlotId home) const {
+  const auto found = places_.find(home.value);
+  return found == places_.end() ? "slot-" + std::to_string(home.value) : found->second.name;
 }
 
-const OutputRing* Workers::output_of(SlotId slot) const {
-  const auto found = places_.find(slot.value);
+std::optional<SlotId> Workers::find_home(std::string_view name) const {
+  for (const auto& [number, place] : places_) {
+    if (place.name == name) return SlotId{number};
+  }
+  return std::nullopt;
+}
+
+const OutputRing* Workers::output_of(SlotId home) const {
+  const auto found = places_.find(home.value);
   return found == places_.end() ? nullptr : &found->second.ring;
+}
+
+const Workers::Reported* Workers::reported_of(SlotId home) const {
+  const auto found = places_.find(home.value);
+  if (found == places_.end() || found->second.reported.at.ns == 0) return nullptr;
+  return &found->second.reported;
+}
+
+bool Workers::report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task) {
+  WorkerProcess* present = nullptr;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->slot != home || worker->buried) continue;
+    const auto later = [](const WorkerProcess& a, const WorkerProcess& b) {
+      return std::pair(a.ready, a.id) < std::pair(b.ready, b.id);
+    };
+    if (present == nullptr || later(*present, *worker)) present = worker.get();
+  }
+  if (present == nullptr) return false;
+  const auto& identity = identities_[present->worker_class.value];
+  if (uid != 0 && uid != ::geteuid() && !(identity && identity->uid == uid)) return false;
+  places_.at(home.value).reported = {services_.engine.now(), std::string(status), task};
+  present->last_heard = services_.engine.now();
+  services_.engine.step(event::WorkerBeat{present->id});
+  return true;
 }
 
 const WorkerProcess* Workers::find(WorkerId worker) const {

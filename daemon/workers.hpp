@@ -44,8 +44,19 @@ class Workers {
   void reap_orphans();
 
   // "worker-0"; "slot-N" for one that never had a worker.
-  std::string slot_name(SlotId slot) const;
-  const OutputRing* output_of(SlotId slot) const;
+  std::string slot_name(SlotId home) const;
+  std::optional<SlotId> find_home(std::string_view name) const;
+  const OutputRing* output_of(SlotId home) const;
+
+  // What a program without the protocol says of itself.
+  struct Reported {
+    Instant at;  // 0: nothing
+    std::string status;
+    TaskId task;  // 0: none
+  };
+  // False: nobody is there, or the peer is neither of its user nor of the daemon's.
+  bool report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task);
+  const Reported* reported_of(SlotId home) const;
   const WorkerProcess* find(WorkerId worker) const;
   WorkerFigures figures() const;
 
@@ -66,6 +77,7 @@ class Workers {
     std::string name;
     ClassId worker_class;
     OutputRing ring;
+    Reported reported{};
   };
 
   // workers.cpp: processes
@@ -77,7 +89,7 @@ class Workers {
   void pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
             std::unique_ptr<Watch>& watch);
   void pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd);
-  Place& place_of(SlotId slot, ClassId worker_class);
+  Place& place_of(SlotId home, ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command, std::uint64_t token);
   void set_stopped(WorkerProcess& worker, bool stopped);
 
@@ -111,7 +123,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
-  std::map<std::uint16_t, Place> places_;  // by slot
+  std::map<std::uint16_t, Place> places_;  // by home: two processes may share one for a while
   std::vector<WorkerId> dirty_, buried_;
   std::string meta_;  // kept for its memory
   Instant due_ = kNever;

@@ -34,6 +34,7 @@ enum class Kind : std::uint8_t {
   Reply = 35,
   Progressed = 36,
   Cancelled = 37,
+  Event = 38,
   // Daemon to worker.
   Assign = 48,
   CancelAttempt = 49,
@@ -65,7 +66,11 @@ inline constexpr std::uint64_t kRecall = 2;       // answers recall, also while 
 inline constexpr std::uint64_t kCancel = 4;       // tells a running handler of cancel-attempt
 inline constexpr std::uint64_t kDescriptors = 8;  // not used in version 1: the field must be 0
 inline constexpr std::uint64_t kProgress = 16;    // progress is sent and forwarded
-inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress;
+inline constexpr std::uint64_t kEvents = 32;      // event frames are sent to clients
+inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress | kEvents;
+// Those that mean something on a worker's connection, and on a client's.
+inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kProgress;
+inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
 }  // namespace feature
 
 struct FeatureRow {
@@ -76,7 +81,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kRecall, "recall"},
                                               {feature::kCancel, "cancel"},
                                               {feature::kDescriptors, "descriptors"},
-                                              {feature::kProgress, "progress"}};
+                                              {feature::kProgress, "progress"},
+                                              {feature::kEvents, "events"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
@@ -88,6 +94,7 @@ inline constexpr std::uint8_t kProgress = 128;           // submit, await
 inline constexpr std::uint8_t kNow = 16;                 // await
 inline constexpr std::uint8_t kDuplicate = 16;           // accepted
 inline constexpr std::uint8_t kReturned = 16;            // recalled
+inline constexpr std::uint8_t kGap = 16;                 // event
 }  // namespace flag
 
 struct FlagRow {

@@ -68,6 +68,7 @@ inline constexpr FlagRow kSubmitFlags[] = {{flag::kWait, "wait"},
 inline constexpr FlagRow kAwaitFlags[] = {{flag::kNow, "now"}, {flag::kProgress, "progress"}};
 inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
+inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
 
 inline constexpr std::uint8_t kC = 1, kW = 2, kD = 4;  // client, worker, daemon
 inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
@@ -91,6 +92,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Reply, "reply", kD, kC, 0, use::kToken, {}, {}, true},
     {Kind::Progressed, "progressed", kD, kC, feature::kProgress, use::kRun, {}, kProgress, false},
     {Kind::Cancelled, "cancelled", kD, kC, 0, kIdToken, {}, kCancelled, false},
+    {Kind::Event, "event", kD, kC, feature::kEvents, kIdToken, kEventFlags, {}, true},
     {Kind::Assign, "assign", kD, kW, 0, use::kRun | use::kType, {}, kAssign, true},
     {Kind::CancelAttempt,
      "cancel-attempt",

@@ -30,6 +30,17 @@ constexpr ArgumentRow kScaleArguments[] = {{"class", ArgumentKind::Text, true, k
 constexpr ArgumentRow kDrainArguments[] = {{"on", ArgumentKind::Flag, false, 0}};
 constexpr ArgumentRow kStopArguments[] = {{"now", ArgumentKind::Flag, false, 0}};
 constexpr ArgumentRow kTypeArguments[] = {kType};
+constexpr ArgumentRow kRestartArguments[] = {{"slot", ArgumentKind::Text, true, kNameBytesMax},
+                                             {"class", ArgumentKind::Text, true, kNameBytesMax}};
+constexpr ArgumentRow kHeartbeatArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax},
+                                               {"status", ArgumentKind::Text, true, kNameBytesMax},
+                                               {"task", ArgumentKind::Number, true, kAnyNumber}};
+constexpr ArgumentRow kLogArguments[] = {{"task", ArgumentKind::Number, true, kAnyNumber},
+                                         {"slot", ArgumentKind::Text, true, kNameBytesMax},
+                                         kLimit};
+constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false, 0},
+                                            kAfter,
+                                            {"types", ArgumentKind::Text, true, kNameBytesMax}};
 
 constexpr VerbRow kVerbs[] = {
     {Verb::Status, "status", {}, Right::Read},
@@ -48,6 +59,10 @@ constexpr VerbRow kVerbs[] = {
     {Verb::Config, "config", {}, Right::Read},
     {Verb::Types, "types", {}, Right::Read},
     {Verb::Release, "release", kTaskArguments, Right::Cancel},
+    {Verb::Events, "events", kEventsArguments, Right::Read},
+    {Verb::Restart, "restart", kRestartArguments, Right::Control},
+    {Verb::Heartbeat, "heartbeat", kHeartbeatArguments, Right::Read},
+    {Verb::Log, "log", kLogArguments, Right::Read},
 };
 
 // So that find_verb needs no search.

@@ -28,7 +28,11 @@ enum class Verb : std::uint8_t {
   Resume = 13,
   Config = 14,
   Types = 15,
-  Release = 16
+  Release = 16,
+  Events = 17,
+  Restart = 18,
+  Heartbeat = 19,
+  Log = 20
 };
 
 // Units: none; Ids is an array of u64.
@@ -62,7 +66,7 @@ struct warmpool::Words<warmpool::ipc::Right> {
       {ipc::Right::Submit, "submit", "submit tasks and wait for one's own"},
       {ipc::Right::Read, "read", "see tasks, results, workers, figures and configuration"},
       {ipc::Right::Cancel, "cancel", "cancel, retry, remove and release tasks"},
-      {ipc::Right::Control, "control", "scale, drain, pause and resume"},
+      {ipc::Right::Control, "control", "scale, restart workers, drain, pause and resume"},
       {ipc::Right::Shutdown, "shutdown", "stop the daemon"},
   }};
 };

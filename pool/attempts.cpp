@@ -74,7 +74,7 @@ void Core::assign(Slot& slot, TaskIndex index) {
   emit(command::Assign{slot.worker, key, task.type, task.timeout,
                        deadline == kNever ? Duration{} : std::max(deadline - now, nanoseconds(1)),
                        task.used.failures, task.used.crashes});
-  recorder.persist(record::Started{task.id, task.round, task.attempt, slot.worker, slot.id, now},
+  recorder.persist(record::Started{task.id, task.round, task.attempt, slot.worker, slot.home, now},
                    *out_);
   if (task_notices_) notify(about(index, Notice::TaskStarted));
   start_next(slot);
@@ -136,6 +136,8 @@ void Core::on(const event::AttemptAnswered& event) {
   learn(held, event.service);
   answered_task(held, event);
   take_from_hand(*slot, at);
+  const std::uint64_t most = class_of(*slot).options.max_tasks;
+  if (most != 0 && slot->answers_of_worker >= most) become_due(*slot, DueReason::Tasks);
 }
 
 void Core::on(const event::AttemptProgressed& event) {

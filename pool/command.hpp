@@ -40,7 +40,8 @@ struct Cancelled {
   Rung rung;
 };
 
-// To everything else. For Scale: sizes before and after; for Drain and Stop: what is left.
+// To everything else. For Scale: sizes before and after; for Drain and Stop: what is left; for
+// Restart: how many workers are to be replaced.
 struct Completed {
   ClientId client;
   RequestId request;
@@ -49,10 +50,12 @@ struct Completed {
 
 // --- workers -------------------------------------------------------------------------------------
 
+// `home`: the place that it will serve in; of a successor that of the worker it replaces.
 struct Spawn {
   WorkerId worker;
   SlotId slot;
   ClassId worker_class;
+  SlotId home;
 };
 
 struct Assign {

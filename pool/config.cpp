@@ -13,6 +13,7 @@ void Core::on(const event::ClassDeclared& event) {
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
   worker_class.declared = true;
+  for (SlotId id : worker_class.members) slots.look_at(slots[id], due_of(slots[id]));
   if (resized && !stopping_) resize(worker_class, static_cast<std::uint16_t>(event.options.size));
 }
 

@@ -2,23 +2,12 @@
 // stand in the file of the part that owns them; none changes a state but through the tables.
 #pragma once
 
-#include <deque>
-#include <map>
-
-#include "pool/core_parts.hpp"
-#include "pool/jitter.hpp"
-#include "pool/key_table.hpp"
-#include "pool/lane_table.hpp"
-#include "pool/pool.hpp"
-#include "pool/recorder.hpp"
-#include "pool/slot_table.hpp"
+#include "pool/core_state.hpp"
 #include "pool/strategy.hpp"
-#include "pool/task_table.hpp"
-#include "pool/task_timers.hpp"
 
 namespace warmpool {
 
-class Core {
+class Core : public CoreState {
  public:
   explicit Core(const Genesis& genesis);
 
@@ -31,19 +20,6 @@ class Core {
   QueueView queue() const;
   SlotView view(const Slot& slot) const;
   TaskView view(TaskIndex index) const;
-
-  const Genesis genesis;
-  Options options;
-  TaskTable tasks;
-  LaneTable lanes;
-  TaskTimers timers;
-  SlotTable slots;
-  KeyTable keys;
-  Recorder recorder;
-  Counters counters;
-  std::vector<WorkerClass> classes;
-  std::vector<TypeState> types;
-  Instant now;
 
  private:
   // clients.cpp
@@ -84,11 +60,22 @@ class Core {
   void end_starting(Slot& slot);
   void end_by_force(Slot& slot, ExitCause cause, command::Force force);
   Slot* least_useful(WorkerClass& worker_class);
-  void after_exit(Slot& slot, bool wanted);
+  void after_exit(Slot& slot);
   void back_off(Slot& slot);
   void heard(Slot& slot);
   void emptied(Slot& slot);
   void pool_may_be_initialized();
+  // recycling.cpp
+  void on(const event::Restart& event);
+  bool restart(Slot& slot);
+  void become_due(Slot& slot, DueReason reason);
+  void recycle(WorkerClass& worker_class);
+  void start_successor(WorkerClass& worker_class, Slot& slot);
+  void hand_over(Slot& predecessor, Slot& successor);
+  void succeed_the_dead(Slot& predecessor);
+  void left(Slot& slot);
+  void part(Slot& slot);
+  Instant old_at(const Slot& slot) const;
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
@@ -179,21 +166,6 @@ class Core {
   void emit(Emitted&& emitted) {
     out_->emplace_back(std::forward<Emitted>(emitted));
   }
-
-  Commands* out_ = nullptr;
-  Jitter jitter_;
-  std::uint64_t tasks_made_ = 0;
-  std::int64_t wall_offset_ = 0;  // wall = now + offset
-  Instant promised_ = kNever;     // the deadline told after the last Tick
-  Instant grace_until_{};         // after a stall nobody is judged before
-  bool initialized_ = false, draining_ = false, stopping_ = false, finished_ = false;
-  bool forced_ = false, store_accepting_ = true, task_notices_ = true;
-  Instant stop_at_ = kNever;
-  std::multimap<TaskId, CancelRequest> cancels_;
-  std::map<ClientId, Owned> owned_;
-  std::deque<DeadLetter> dead_;
-  std::uint64_t dead_bytes_ = 0;
-  std::map<TaskId, record::Started> open_attempts_;  // during a replay
 };
 
 }  // namespace warmpool

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <variant>
 
 #include "pool/ids.hpp"
@@ -10,6 +11,7 @@
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
+#include "pool/worker_event.hpp"
 
 namespace warmpool::event {
 
@@ -81,6 +83,16 @@ struct Scale {
   std::uint16_t number;
 };
 
+// Replaces workers while they work: each successor is ready before its predecessor is asked to end,
+// and at most recycle_share of a class are replaced at once. What waits for its next start is
+// started now.
+struct Restart {
+  ClientId client;
+  RequestId request;
+  std::optional<ClassId> worker_class{};  // all of this class; neither: all
+  std::optional<SlotId> home{};           // this one
+};
+
 struct PauseType {
   ClientId client;
   RequestId request;
@@ -100,61 +112,6 @@ struct Stop {
   ClientId client;  // 0 when a signal asked
   RequestId request;
   bool now;
-};
-
-// --- workers -------------------------------------------------------------------------------------
-
-// The worker said hello. `credits` is what it may hold at once, at least 1.
-struct WorkerReady {
-  WorkerId worker;
-  std::uint8_t credits;
-  bool recall;  // has the feature
-};
-
-struct WorkerBeat {
-  WorkerId worker;
-};
-
-// The kernel says that its process is stopped (state T), or goes on.
-struct WorkerStopped {
-  WorkerId worker;
-  bool stopped;
-};
-
-// Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
-struct WorkerBroken {
-  WorkerId worker;
-  ExitCause cause;  // ChannelClosed or Protocol
-};
-
-// Order: the last event of its worker. Also the end of a spawn that failed.
-// `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
-// SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
-struct WorkerExited {
-  WorkerId worker;
-  ExitCause cause;
-  std::int32_t code;
-};
-
-struct AttemptAnswered {
-  WorkerId worker;
-  AttemptKey key;
-  Outcome outcome;
-  Duration retry_after{};  // of Outcome::RetryAfter
-  Duration service{};      // what the worker measured; bounded by 65,535 us
-  std::uint32_t result_bytes = 0;
-};
-
-struct AttemptProgressed {
-  WorkerId worker;
-  AttemptKey key;
-};
-
-// `returned`: the worker had not started it and has forgotten it. Else it runs.
-struct RecallAnswered {
-  WorkerId worker;
-  AttemptKey key;
-  bool returned;
 };
 
 // --- store and time ------------------------------------------------------------------------------
@@ -190,10 +147,10 @@ namespace warmpool {
 using Event =
     std::variant<event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit,
                  event::Cancel, event::ClientGone, event::RetryDead, event::RemoveDead,
-                 event::Release, event::Scale, event::PauseType, event::Drain, event::Stop,
-                 event::WorkerReady, event::WorkerBeat, event::WorkerStopped, event::WorkerBroken,
-                 event::WorkerExited, event::AttemptAnswered, event::AttemptProgressed,
-                 event::RecallAnswered, event::Persisted, event::StoreState, event::WallStepped,
-                 event::Listen, event::Tick>;
+                 event::Release, event::Scale, event::Restart, event::PauseType, event::Drain,
+                 event::Stop, event::WorkerReady, event::WorkerBeat, event::WorkerStopped,
+                 event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
+                 event::AttemptProgressed, event::RecallAnswered, event::Persisted,
+                 event::StoreState, event::WallStepped, event::Listen, event::Tick>;
 
 }  // namespace warmpool

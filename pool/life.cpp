@@ -13,6 +13,9 @@ void Core::on(const event::Tick&) {
   keys.expire(now, options.keys_age_max);
   bound_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
+  for (auto& worker_class : classes) {
+    if (!worker_class.due.empty()) recycle(worker_class);
+  }
   dispatch();
   finish_when_empty();
   promised_ = std::max(next_deadline(), now);

@@ -10,6 +10,7 @@ namespace warmpool {
 void Core::judge_slot(Slot& slot) {
   const bool waits = slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
   if (now < grace_until_ && !waits) return slots.look_at(slot, grace_until_);
+  if (old_at(slot) <= now) become_due(slot, DueReason::Age);
   switch (slot.state) {
     case SlotState::Starting:
       if (slot.spawned_at + options.start_timeout <= now) {
@@ -63,6 +64,7 @@ void Core::judge_silence(Slot& slot) {
     slot.unresponsive = true;
     auto told = about(slot, Notice::WorkerHealthChanged);
     told.to = 1;
+    told.duration_ns = silent.ns;
     notify(told);
     refresh(slot);
   }
@@ -81,8 +83,9 @@ Instant Core::due_of(const Slot& slot) const {
     case SlotState::Starting:
       return slot.spawned_at + options.start_timeout;
     case SlotState::Ready:
-      return due_of_idle(slot);
+      return std::min(old_at(slot), due_of_idle(slot));
     case SlotState::Running:
+      return std::min(old_at(slot), due_of_busy(slot));
     case SlotState::Draining:
       return due_of_busy(slot);
     case SlotState::Completing:

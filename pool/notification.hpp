@@ -1,5 +1,6 @@
-// What subscribers are told (requirements R10): one table of events with their fields. The core
-// fills a Notification; the daemon numbers it, stamps it and turns it into JSON by the rows.
+// What subscribers are told: one table of events with their fields. The core fills a Notification;
+// the daemon numbers it, stamps it and turns it into JSON by the rows. Section 11 of
+// docs/protocol.md is made of both tables, and a test compares them.
 #pragma once
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "pool/ids.hpp"
+#include "pool/notice_field.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool {
@@ -29,6 +31,7 @@ enum class Notice : std::uint8_t {
   TaskRevived,
   WorkerStarted,
   WorkerReady,
+  WorkerRecycled,
   WorkerExited,
   WorkerError,
   WorkerHealthChanged,
@@ -42,26 +45,6 @@ enum class Notice : std::uint8_t {
   DeadArchived
 };
 
-enum class NoticeField : std::uint8_t {
-  Task,
-  Round,
-  Attempt,
-  Type,
-  Worker,
-  Slot,
-  Class,
-  Duration,
-  EndCause,
-  ExitCause,
-  Code,
-  Verdict,
-  Count,
-  Size,
-  Retried,
-  From,
-  To
-};
-
 struct NoticeRow {
   Notice notice;
   std::string_view name;
@@ -70,7 +53,7 @@ struct NoticeRow {
   std::string_view meaning;
 };
 
-// Every field is present; a row says which ones mean something.
+// Every member is present; a row says which ones mean something.
 struct Notification {
   Notice notice{};
   TaskId task{};
@@ -82,11 +65,11 @@ struct Notification {
   std::int64_t duration_ns = 0;
   EndCause end_cause{};
   ExitCause exit_cause{};
+  DueReason due{};
   std::int32_t code = 0;  // exit status, or minus the signal
-  Verdict verdict{};
   std::uint32_t count = 0, size = 0;
   bool retried = false;
-  std::uint8_t from = 0, to = 0;  // health, see health.hpp
+  std::uint8_t from = 0, to = 0;  // health: 0 healthy, 1 unresponsive
 };
 
 template <class... Fields>
@@ -95,11 +78,11 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 29> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 28>{{
+  return std::array<NoticeRow, 29>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
-                 F::Size),
+                 F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
       notice_row(Notice::PoolShutdown, "pool-shutdown", "the pool has stopped", F::Count),
       notice_row(Notice::PoolScaledUp, "pool-scaled-up", "slots were added", F::Class, F::Count,
@@ -115,7 +98,7 @@ inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
       notice_row(Notice::TaskCompleted, "task-completed", "a handler finished a task", F::Task,
                  F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
       notice_row(Notice::TaskFailed, "task-failed", "an attempt ended without success", F::Task,
-                 F::Round, F::Attempt, F::Type, F::Slot, F::EndCause, F::Retried),
+                 F::Round, F::Attempt, F::Type, F::Slot, F::EndError, F::Retried),
       notice_row(Notice::TaskDead, "task-dead", "a task became a dead letter", F::Task, F::Round,
                  F::Attempt, F::Type, F::EndCause),
       notice_row(Notice::TaskCancelled, "task-cancelled", "a task was cancelled", F::Task, F::Round,
@@ -130,20 +113,23 @@ inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
                  F::Worker, F::Slot, F::Class),
       notice_row(Notice::WorkerReady, "worker-ready", "a worker said hello", F::Worker, F::Slot,
                  F::Class, F::Duration),
+      notice_row(Notice::WorkerRecycled, "worker-recycled",
+                 "a successor is ready, so this worker finishes and ends", F::Worker, F::Slot,
+                 F::Class, F::DueReason),
       notice_row(Notice::WorkerExited, "worker-exited", "a worker process is gone", F::Worker,
-                 F::Slot, F::Class, F::ExitCause, F::Code),
+                 F::Slot, F::Class, F::ExitCause, F::Code, F::Signal),
       notice_row(Notice::WorkerError, "worker-error", "a worker is being killed, or died unasked",
-                 F::Worker, F::Slot, F::Class, F::ExitCause, F::Code),
+                 F::Worker, F::Slot, F::Class, F::ExitError, F::Code, F::Signal),
       notice_row(Notice::WorkerHealthChanged, "worker-health-changed", "a worker's health changed",
-                 F::Worker, F::Slot, F::Class, F::From, F::To),
+                 F::Worker, F::Slot, F::Class, F::From, F::To, F::Why),
       notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after",
-                 F::Worker, F::Slot, F::Class, F::Duration),
+                 F::Worker, F::Slot, F::Class, F::Silence),
       notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced",
-                 F::Slot, F::Class, F::Count),
+                 F::Slot, F::Class, F::Strategy, F::Tries),
       notice_row(Notice::RecoverySucceeded, "recovery-succeeded", "a replacement is ready", F::Slot,
-                 F::Class, F::Duration),
+                 F::Class, F::Strategy, F::Duration),
       notice_row(Notice::RecoveryGivenUp, "recovery-given-up", "a slot failed and waits longer",
-                 F::Slot, F::Class, F::Count, F::Duration),
+                 F::Slot, F::Class, F::Strategy, F::Tries, F::Duration),
       notice_row(Notice::TypePaused, "type-paused", "a type was paused", F::Type),
       notice_row(Notice::TypeResumed, "type-resumed", "a type was resumed", F::Type),
       notice_row(Notice::ResultRefused, "result-refused",

@@ -32,6 +32,7 @@ struct Options {
   // The daemon.
   std::string runtime_dir, fifo_dir, store, log_level, log_file, launch_path, socket_group;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
+  std::uint64_t events_max{};
   Duration frame_timeout{}, sample_interval{};
 };
 
@@ -40,6 +41,8 @@ struct ClassOptions {
   std::string name, working_directory, user, strategy;
   std::vector<std::string> command, environment, types;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
+  std::uint64_t max_tasks{}, recycle_share{};
+  Duration max_age{};
   bool types_later{}, critical{}, beatless{};
 };
 

@@ -8,14 +8,7 @@
 
 namespace warmpool {
 
-Core::Core(const Genesis& made)
-    : genesis(made),
-      options(made.options),
-      lanes(tasks, made.options.priority_step),
-      timers(tasks),
-      now(made.now),
-      jitter_(made.jitter_seed),
-      wall_offset_(made.wall.ns - made.now.ns) {
+Core::Core(const Genesis& made) : CoreState(made) {
   REQUIRE(made.life > 0 && made.life < (std::uint64_t{1} << 24));
 }
 

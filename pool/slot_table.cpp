@@ -2,6 +2,8 @@
 // is one load, and a worker of the past is told by the number in the high bits.
 #include "pool/slot_table.hpp"
 
+#include <algorithm>
+
 #include "pool/heap.hpp"
 
 namespace warmpool {
@@ -11,16 +13,31 @@ bool SlotTable::Before::operator()(SlotId a, SlotId b) const {
   return x.due != y.due ? x.due < y.due : a < b;
 }
 
-Slot& SlotTable::add(WorkerClass& worker_class, Instant now) {
+// A place whose worker was replaced lives in another slot by now, so the lowest number that is free
+// need not be that of a slot that is free.
+SlotId SlotTable::free_home(const WorkerClass& worker_class) const {
+  std::vector<bool> taken(worker_class.members.size());
+  for (SlotId id : worker_class.members) {
+    const Slot& slot = (*this)[id];
+    if (slot.state != SlotState::Gone) taken[(*this)[slot.home].index] = true;
+  }
+  const auto free = std::ranges::find(taken, false);
+  return free == taken.end() ? kNoSlot
+                             : worker_class.members[static_cast<std::size_t>(free - taken.begin())];
+}
+
+Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
+  if (home == kNoSlot) home = free_home(worker_class);
   for (SlotId id : worker_class.members) {
     Slot& old = *slots_[id.value];
     if (old.state == SlotState::Gone) {
       const auto index = old.index;
-      const auto spawns = old.spawns;
+      const auto spawns = old.home == home ? old.spawns : 0;
       const auto place = old.due_place;
       const auto due = old.due;
       old = Slot{};
       old.id = id;
+      old.home = home;
       old.worker_class = worker_class.id;
       old.index = index;
       old.spawns = spawns;
@@ -30,9 +47,10 @@ Slot& SlotTable::add(WorkerClass& worker_class, Instant now) {
       return old;
     }
   }
-  REQUIRE(slots_.size() < 0xffff);
+  REQUIRE(slots_.size() < kNoSlot.value);
   auto slot = std::make_unique<Slot>();
   slot->id = SlotId{static_cast<std::uint16_t>(slots_.size())};
+  slot->home = home == kNoSlot ? slot->id : home;
   slot->worker_class = worker_class.id;
   slot->index = static_cast<std::uint16_t>(worker_class.members.size());
   slot->state_since = now;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "pool/time.hpp"
 
 namespace warmpool {
+
+inline constexpr SlotId kNoSlot{0xffff};
 
 // An attempt in the hand of a worker, in the order given to it.
 struct Held {
@@ -32,6 +35,10 @@ struct Held {
 
 struct Slot {
   SlotId id;
+  SlotId home;               // the place that people name: a successor has that of its predecessor
+  SlotId partner = kNoSlot;  // of a pending successor its predecessor, and the other way round
+  SlotId heir = kNoSlot;     // of one that leaves: who has its place
+  SlotId leaver = kNoSlot;   // of the heir, while the other has not gone
   ClassId worker_class;
   std::uint16_t index = 0;  // in its class
   SlotState state = SlotState::Gone;
@@ -41,6 +48,10 @@ struct Slot {
   ExitCause order = ExitCause::Exited;        // why we end it; Exited: we do not
   ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
   bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
+  bool successor = false;  // pending: starts beside its predecessor and counts for nothing yet
+  bool replaced = false;   // while it lives there is one worker more than wanted
+  bool leaving = false;    // that one is ready, and has its place
+  DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
   std::uint8_t credits = 1;      // may hold
   std::uint8_t concurrency = 1;  // may start at once
@@ -63,12 +74,15 @@ struct WorkerClass {
   SlotSet credit;               // busy, but may be given more of short types
   std::uint16_t cursor = 0;     // of round-robin
   SlotId reserved{};            // kept empty for a suspect
+  std::deque<SlotId> due;       // to be replaced, in the order they came; those not ready are stale
+  std::uint16_t replacing = 0;  // pairs of successor and predecessor
   bool has_reserved = false;
 };
 
 class SlotTable {
  public:
-  Slot& add(WorkerClass& worker_class, Instant now);
+  // `home`: of its predecessor; else the first of its class that nobody has.
+  Slot& add(WorkerClass& worker_class, Instant now, SlotId home = kNoSlot);
   Slot& operator[](SlotId id) { return *slots_[id.value]; }
   const Slot& operator[](SlotId id) const { return *slots_[id.value]; }
   std::size_t size() const { return slots_.size(); }
@@ -92,6 +106,8 @@ class SlotTable {
     const SlotTable* table;
     bool operator()(SlotId a, SlotId b) const;
   };
+
+  SlotId free_home(const WorkerClass& worker_class) const;
 
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<SlotId> due_;

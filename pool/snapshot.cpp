@@ -27,6 +27,10 @@ SlotView Core::view(const Slot& slot) const {
   SlotView view;
   view.slot = slot.id;
   view.index = slot.index;
+  view.home = slot.home;
+  view.successor = slot.successor;
+  view.leaving = slot.leaving;
+  view.due = slot.due_for;
   view.worker_class = slot.worker_class;
   view.worker = slot.worker;
   view.state = slot.state;
@@ -128,9 +132,9 @@ Notification Core::about(TaskIndex index, Notice notice) const {
   told.attempt = task.attempt;
   told.type = task.type;
   told.end_cause = task.last_cause;
-  told.slot = task.slot;
   if (task.attempt != 0 && task.slot.value < slots.size()) {
     const Slot& slot = slots[task.slot];
+    told.slot = slot.home;
     told.worker = slot.worker;
     told.worker_class = slot.worker_class;
     for (const auto& held : slot.held) {
@@ -142,7 +146,7 @@ Notification Core::about(TaskIndex index, Notice notice) const {
 
 Notification Core::about(const Slot& slot, Notice notice) const {
   Notification told{.notice = notice};
-  told.slot = slot.id;
+  told.slot = slot.home;
   told.worker = slot.worker;
   told.worker_class = slot.worker_class;
   return told;

@@ -36,7 +36,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   worker_class.target = target;
   std::size_t active =
       static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
-        return slots[id].state != SlotState::Gone && !slots[id].removing;
+        return slots[id].state != SlotState::Gone && !slots[id].removing && !slots[id].successor;
       }));
   for (; active < target; ++active) {
     Slot& slot = slots.add(worker_class, now);
@@ -82,7 +82,7 @@ Slot* Core::least_useful(WorkerClass& worker_class) {
   Slot* least = nullptr;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
-    if (slot.state == SlotState::Gone || slot.removing) continue;
+    if (slot.state == SlotState::Gone || slot.removing || slot.successor) continue;
     if (least == nullptr || less_useful(slot, *least)) least = &slot;
   }
   REQUIRE(least != nullptr);
@@ -96,9 +96,10 @@ void Core::start_worker(Slot& slot) {
   slot.unresponsive = slot.stopped = slot.alone = slot.recall = false;
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
+  slot.due_for = DueReason::None;
   ++slot.spawns;
   ++counters.spawns;
-  emit(command::Spawn{slot.worker, slot.id, slot.worker_class});
+  emit(command::Spawn{slot.worker, slot.id, slot.worker_class, slot.home});
   notify(about(slot, Notice::WorkerStarted));
   slots.look_at(slot, due_of(slot));
 }
@@ -123,6 +124,8 @@ void Core::on(const event::WorkerReady& event) {
     notify(recovered);
     slot->recovering = false;
   }
+  if (slot->successor) hand_over(slots[slot->partner], *slot);
+  if (slot->due_for != DueReason::None) class_of(*slot).due.push_back(slot->id);
   slots.look_at(*slot, due_of(*slot));
   refresh(*slot);
   pool_may_be_initialized();
@@ -207,6 +210,7 @@ void Core::end_by_force(Slot& slot, ExitCause cause, command::Force force) {
 
 void Core::drain(Slot& slot) {
   slot.removing = true;
+  if (slot.partner != kNoSlot) part(slot);
   switch (slot.state) {
     case SlotState::Starting:
       end_starting(slot);
@@ -222,6 +226,7 @@ void Core::drain(Slot& slot) {
     case SlotState::Backoff:
     case SlotState::Failed:
       slots.fire(slot, SlotTrigger::Remove, now);
+      if (slot.replaced) left(slot);
       break;
     default:
       break;
@@ -274,18 +279,22 @@ void Core::on(const event::WorkerExited& event) {
     notify(told);
   }
   if (!slot->held.empty()) slot->busy = slot->busy + (now - slot->busy_since);
-  const bool wanted = slot->removing;
   slot->worker = WorkerId{};
   slot->alone = slot->stopped = slot->unresponsive = false;
   slot->order = ExitCause::Exited;
   bury_hand(*slot, event.worker, cause, event.code);
-  after_exit(*slot, wanted);
+  if (slot->partner != kNoSlot && !slot->successor) succeed_the_dead(*slot);
+  after_exit(*slot);
   refresh(*slot);
 }
 
-void Core::after_exit(Slot& slot, bool wanted) {
+void Core::after_exit(Slot& slot) {
   slot.force_at = kNever;
-  if (wanted) return slots.fire(slot, SlotTrigger::ExitedGone, now);
+  if (slot.removing) {
+    slots.fire(slot, SlotTrigger::ExitedGone, now);
+    if (slot.replaced) left(slot);
+    return;
+  }
   if (!slot.recovering) slot.died_at = now;
   slot.recovering = true;
   if (slot.answers_of_worker == 0) {

@@ -23,6 +23,7 @@ struct Counters {
   std::uint64_t suspects = 0, recalls = 0, free_ends = 0;      // not charged
   std::uint64_t refused_submits = 0, refused_results = 0, duplicates = 0;
   std::uint64_t unproductive_deaths = 0, zombies = 0;
+  std::uint64_t recycles = 0;  // workers that were replaced while they worked
 };
 
 struct QueueView {
@@ -42,11 +43,14 @@ struct AttemptView {
 struct SlotView {
   SlotId slot;
   std::uint16_t index = 0;  // in its class: the n of "worker-n"
+  SlotId home;              // the slot whose number people know it by
   ClassId worker_class;
   WorkerId worker;  // 0 while there is none
   SlotState state{};
   ExitCause last_cause{};
   bool unresponsive = false, stopped = false, reserved = false;
+  bool successor = false, leaving = false;  // beside the worker of the same home
+  DueReason due{};                          // to be replaced, and why
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;

@@ -49,6 +49,9 @@ fi
 for script in "${shells[@]}"; do
   bash -n "$script" || failed+=("syntax of $script")
 done
+if command -v shellcheck >/dev/null; then
+  shellcheck -x "${shells[@]}" || failed+=("shellcheck")
+fi
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'gate: failed: %s\n' "${failed[@]}" >&2

@@ -8,6 +8,8 @@ packages=(
   g++ cmake ninja-build ccache git
   # Second compiler and its runtime (libFuzzer) for the fuzzers, and the formatter that the gate runs.
   clang libclang-rt-dev clang-format
+  # Looks at the scripts, also in the gate.
+  shellcheck
   # Libraries: see the table in docs/architecture.md, section 5.
   libboost-dev libmsgpack-cxx-dev libspdlog-dev libcli11-dev libtomlplusplus-dev
   nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev

@@ -44,7 +44,7 @@ Session::Session(const Settings& settings, const Handlers& handlers, Channel cha
       credits_(settings.credits) {}
 
 bool Session::greet(const Settings& settings) {
-  const std::uint64_t wanted = channel_.features() & ipc::feature::kAll;
+  const std::uint64_t wanted = channel_.features() & ipc::feature::kOfWorker;
   const ipc::HelloMeta hello{.role = ipc::Role::Worker,
                              .features = wanted,
                              .name = ipc::cut_text(settings.name, 255),

@@ -57,11 +57,42 @@ constexpr CommandRow kRows[] = {
     {"workers", kPool, "one line for each worker slot", "", declare_workers},
     {"worker", kPool, "one slot with its last output", "  warmpool worker worker-0",
      declare_worker},
+    {"check", kPool, "end by the health of one slot",
+     "Status 0 if it is healthy, 1 if it is not or there is no such slot, 69 without a daemon.\n"
+     "  warmpool check worker-0 || warmpool restart worker-0",
+     declare_check},
+    {"log", kPool, "the last output of a task or of a worker",
+     "The last 64 lines of each worker are kept; of a task that failed its own last lines too.\n"
+     "  warmpool log 4711 -n 5\n  warmpool log --slot worker-0",
+     declare_log},
+    {"heartbeat", kPool, "speak for a worker whose program has no protocol",
+     "Counts as a sign of life, and warmpool worker shows what it says. Only the daemon's user, "
+     "root\n"
+     "and the user of the worker may. A process that warmpool started has WORKER_ID.\n"
+     "  warmpool heartbeat \"$WORKER_ID\" compressing",
+     declare_heartbeat},
     {"types", kPool, "known task types and the classes that serve them", "", declare_types},
+    {"events", kPool, "what happened and happens in the pool, as JSON lines",
+     "Without -f those that the daemon remembers (events_max). Each line has a number that rises, "
+     "also\n"
+     "over restarts, a time and the event's name; the names and their fields are in "
+     "docs/protocol.md,\n"
+     "section 11. An event \"gap\" tells how many are missing. task-submitted, -started, -progress "
+     "and\n"
+     "-completed are made only while somebody follows them.\n"
+     "  warmpool events -f --type worker-*,zombie-detected",
+     declare_events},
     {"scale", kPool, "change the number of workers of a class",
      "N sets it, +N adds, -N removes. Busy workers finish first.\n"
      "  warmpool scale 8\n  warmpool scale -2 --class default",
      declare_scale},
+    {"restart", kPool, "replace workers while they work, successors first",
+     "Each successor is ready before its predecessor is asked to end, which finishes what it has; "
+     "at\n"
+     "most recycle_share of a class are replaced at once. A slot that waits for its next start is\n"
+     "started now. Returns when all are replaced and gone, with 124 if the time ran out first.\n"
+     "  warmpool restart worker-3\n  warmpool restart --all --timeout 10m",
+     declare_restart},
     {"pause", kPool, "start no more tasks of a type, or of any", "", declare_pause},
     {"resume", kPool, "undo pause", "", declare_resume},
     {"ping", kPool, "one round trip to the daemon", "", declare_ping},
@@ -79,6 +110,23 @@ constexpr CommandRow kRows[] = {
      "  warmpool bench throughput --tasks 100000 --in-flight 64", declare_bench_throughput},
     {"bench latency", kOther, "how long one task takes from submit to result", "",
      declare_bench_latency},
+    {"bench reuse", kOther, "what warm workers are worth beside a process for each task",
+     "Starts a daemon of its own whose workers may hold 16 short tasks (K = 16), and measures 64 "
+     "tasks\n"
+     "outstanding against the same work with as many processes at once as there are workers: a "
+     "native\n"
+     "handler (echo beside /bin/echo), and a handler in Python beside a python3 for each task. "
+     "With\n"
+     "--socket only the native one, on that daemon. Memory is the peak of daemon and workers "
+     "beside that\n"
+     "of a process for each outstanding task. Status 1 if a task failed or a zombie was left.\n"
+     "  warmpool bench reuse --tasks 20000 --json",
+     declare_bench_reuse},
+    {"completions", kOther, "what makes a shell complete commands and options",
+     "  warmpool completions bash > ~/.local/share/bash-completion/completions/warmpool\n"
+     "  warmpool completions zsh > \"${fpath[1]}/_warmpool\"\n"
+     "  warmpool completions fish > ~/.config/fish/completions/warmpool.fish",
+     declare_completions},
     {"help", kOther, "help for a command", "", declare_help},
     {"version", kOther, "the version of this program", "", declare_version},
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "client/cli/completion.hpp"
 #include "client/cli/declare.hpp"
 #include "client/cli/json_text.hpp"
 #include "client/cli/parser.hpp"
@@ -29,8 +30,14 @@ int run(std::span<const std::string> arguments, Descriptors descriptors) {
 
 Run declare_help(CLI::App& app) {
   auto words = std::make_shared<std::vector<std::string>>();
+  auto man = std::make_shared<bool>(false);
   add_arguments(app, "command", *words, "the command; none: an overview").at_most(2);
-  return [words](Context& context) {
+  add_flag(app, "--man", *man, "all of it as a manual page (roff)");
+  return [words, man](Context& context) {
+    if (*man) {
+      context.out().write(manual_roff());
+      return static_cast<int>(kOk);
+    }
     std::string name;
     for (const auto& word : *words) {
       name += (name.empty() ? "" : " ") + word;

@@ -1,12 +1,12 @@
 // config show asks the daemon; config check runs warmpoold, because only it reads TOML.
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <memory>
 #include <unistd.h>
 
 #include "client/cli/command.hpp"
 #include "client/cli/declare.hpp"
+#include "client/cli/private_daemon.hpp"
 #include "client/cli/requests.hpp"
 
 namespace warmpool::cli {
@@ -15,15 +15,6 @@ namespace {
 
 constexpr std::string_view kPlain[] = {"name", "value"};
 constexpr std::string_view kWithOrigin[] = {"name", "value", "origin"};
-
-// Empty when it cannot be told.
-std::string directory_of_this_program() {
-  char path[PATH_MAX];
-  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-  if (length <= 0) return "";
-  const std::string_view text(path, static_cast<std::size_t>(length));
-  return std::string(text.substr(0, text.rfind('/')));
-}
 
 // The one built with us before one that happens to be in PATH. Returns only if it cannot be run.
 int exec_check(Context& context, const std::string& file) {

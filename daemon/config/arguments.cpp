@@ -10,13 +10,14 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<ArgumentRow, 6> kRows{{
+constexpr std::array<ArgumentRow, 7> kRows{{
     {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
     {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
     {"check-config", "", "say what is wrong with the configuration, or ok, and end"},
     {"json", "", "with --check-config: as a JSON document"},
     {"version", "", "print the version and end"},
     {"help", "", "print this and end"},
+    {"man", "", "print this as a manual page (roff) and end"},
 }};
 
 std::string with(std::string_view text, char from, char to) {
@@ -47,6 +48,7 @@ void take_flag(std::string_view name, Arguments& arguments) {
   arguments.json |= name == "json";
   arguments.version |= name == "version";
   arguments.help |= name == "help";
+  arguments.man |= name == "man";
 }
 
 void take_value(const std::string& name, std::string value, Arguments& arguments) {

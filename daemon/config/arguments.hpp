@@ -14,7 +14,7 @@ namespace warmpool::daemon {
 
 struct Arguments {
   std::optional<std::string> config_file;
-  bool check_config = false, json = false, version = false, help = false;
+  bool check_config = false, json = false, version = false, help = false, man = false;
   std::vector<Setting> settings;  // --name VALUE of the pool's options, and --workers
 };
 
@@ -34,6 +34,8 @@ std::span<const ArgumentRow> argument_rows();
 
 // Text of --help: usage, arguments, the rows of both tables of options, environment, exit statuses.
 std::string help_text();
+// The same as roff: warmpoold(8).
+std::string manual_roff();
 // The table of options in docs/daemon.md; a test compares them.
 std::string options_markdown();
 

@@ -48,10 +48,10 @@ class Loader {
     load_files();
     auto settings = environment_settings(sources_.environment, built_.notes, problems_);
     settings.insert(settings.end(), sources_.arguments.begin(), sources_.arguments.end());
-    const auto workers = take_workers(settings);
+    const auto of_class = take_class_settings(settings);
     apply_settings(built_.pool, settings, problems_);
     if (built_.classes.empty() && problems_.empty()) add_stock_class();
-    if (workers) set_workers(*workers);
+    for (const auto& setting : of_class) set_only_class(setting);
     settle();
     return std::move(built_);
   }
@@ -115,24 +115,42 @@ class Loader {
     stock.types = {"echo", "sleep", "fail", "crash", "file.digest", "exec"};
   }
 
-  // The last of all settings named "workers"; they are of a class, not of the pool.
-  static std::optional<Setting> take_workers(std::vector<Setting>& settings) {
-    std::optional<Setting> last;
+  // Settings outside of files that are of a class and not of the pool, in order.
+  static std::vector<Setting> take_class_settings(std::vector<Setting>& settings) {
+    constexpr std::string_view prefix = "worker.";
+    std::vector<Setting> taken;
     for (const auto& setting : settings) {
-      if (setting.name == "workers") last = setting;
+      if (setting.name == "workers" || setting.name.starts_with(prefix)) taken.push_back(setting);
     }
-    std::erase_if(settings, [](const Setting& setting) { return setting.name == "workers"; });
-    return last;
+    std::erase_if(settings, [&](const Setting& setting) {
+      return setting.name == "workers" || setting.name.starts_with(prefix);
+    });
+    for (auto& setting : taken) {
+      setting.name = setting.name == "workers" ? "size" : setting.name.substr(prefix.size());
+      if (setting.name == "types") split(setting);
+    }
+    return taken;
   }
 
-  void set_workers(Setting setting) {
+  // "image.*, echo" is a list.
+  static void split(Setting& setting) {
+    std::istringstream words(setting.values.front());
+    setting.form = SettingForm::List;
+    setting.values.clear();
+    for (std::string part; std::getline(words, part, ',');) {
+      std::istringstream trimmed(part);
+      for (std::string word; trimmed >> word;) setting.values.push_back(word);
+    }
+  }
+
+  void set_only_class(const Setting& setting) {
     if (built_.classes.size() != 1) {
       if (!problems_.empty()) return;  // of the classes themselves
       problems_.push_back({setting.origin, "there are " + std::to_string(built_.classes.size()) +
-                                               " worker classes; give each its own size"});
+                                               " worker classes; give each its own " +
+                                               setting.name});
       return;
     }
-    setting.name = "size";
     apply_settings(built_.classes.front(), {setting}, problems_);
   }
 

@@ -15,11 +15,11 @@ namespace {
 
 struct PlainRow {
   std::string_view variable;
-  std::string_view option;  // empty: taken and checked, of no effect in this version
+  std::string_view option;  // "worker.": of the only class; empty: checked, of no effect so far
   bool is_time;
 };
 
-constexpr std::array<PlainRow, 7> kPlainRows{{
+constexpr std::array<PlainRow, 9> kPlainRows{{
     {"POOL_SIZE", "workers", false},
     {"FIFO_DIR", "fifo_dir", false},
     {"HEARTBEAT_INTERVAL", "heartbeat_interval", true},
@@ -27,6 +27,8 @@ constexpr std::array<PlainRow, 7> kPlainRows{{
     {"SLOW_TASK_THRESHOLD", "", true},
     {"MAX_RETRIES", "retries", false},
     {"MAX_RESTART_ATTEMPTS", "restarts_max", false},
+    {"WORKER_MAX_TASKS", "worker.max_tasks", false},
+    {"SUPPORTED_TASK_TYPES", "worker.types", false},
 }};
 
 constexpr std::string_view kPrefix = "WARMPOOL_";

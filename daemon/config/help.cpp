@@ -108,13 +108,27 @@ std::string help_text() {
       "/etc/warmpool/warmpool.toml. ${NAME} inside a text is replaced from the environment.\n"
       "Environment: WARMPOOL_<OPTION>; also POOL_SIZE, FIFO_DIR, HEARTBEAT_INTERVAL,\n"
       "DEAD_WORKER_THRESHOLD, SLOW_TASK_THRESHOLD, MAX_RETRIES, MAX_RESTART_ATTEMPTS (times there\n"
-      "are seconds).\n"
+      "are seconds); of the only class WORKER_MAX_TASKS and SUPPORTED_TASK_TYPES.\n"
       "Signals: TERM and INT stop after running tasks, a second one at once; QUIT at once; HUP\n"
       "reads the configuration again; USR1 opens the log file again.\n\nExit status:\n";
   for (const auto& row : kExitRows) {
     text += entry(std::to_string(static_cast<int>(row.status)), row.meaning, "");
   }
   return text;
+}
+
+std::string manual_roff() {
+  std::string page =
+      ".TH WARMPOOLD 8\n.SH NAME\nwarmpoold \\- keeps worker processes warm and runs tasks on "
+      "them\n"
+      ".SH DESCRIPTION\n.nf\n";
+  bool begins = true;
+  for (const char c : help_text()) {
+    if (begins && (c == '.' || c == '\'')) page += "\\&";
+    page += c == '\\' ? std::string("\\e") : c == '-' ? std::string("\\-") : std::string(1, c);
+    begins = c == '\n';
+  }
+  return page + ".fi\n.SH SEE ALSO\n.BR warmpool (1)\n";
 }
 
 std::string options_markdown() {

@@ -9,8 +9,9 @@
 namespace warmpool::daemon {
 namespace {
 
-// Workers of all classes together; the core's table of slots has 65,535 places.
-constexpr std::uint64_t kSizeTotalMax = 65'000;
+// Workers of all classes together; the core's table of slots has 65,535 places, and each of them
+// may have a successor beside it.
+constexpr std::uint64_t kSizeTotalMax = 32'000;
 // Of one class; a type has at most 8 classes to choose from.
 constexpr std::size_t kClassesMax = 256;
 

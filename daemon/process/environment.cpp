@@ -12,8 +12,8 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<std::string_view, 8> kInherited{"PATH",   "HOME", "LANG",    "TZ",
-                                                     "TMPDIR", "USER", "LOGNAME", "SHELL"};
+constexpr std::array<std::string_view, 9> kInherited{
+    "PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL", "WORKER_REGION"};
 
 std::string_view name_of_entry(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 

@@ -53,6 +53,8 @@ TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
       {"ls", "--state", "asleep"},
       {"dlq", "retry"},
       {"scale", "many"},
+      {"events", "--type", "task-done"},
+      {"events", "--since", "yesterday"},
       {"status", "--color", "pink"},
       {"help", "sttaus"},
   };
@@ -250,6 +252,24 @@ TEST(CommandLine, StopWaitsUntilTheSocketIsGone) {
   EXPECT_EQ(ended.out, "{\"schema\":1,\"left\":1}\n");
 }
 
+TEST(CommandLine, EventsAreLines) {
+  std::vector<std::string> types;
+  const Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Request, 1);
+    const auto meta = ipc::decode<ipc::RequestMeta>(ipc::bytes_of(got[0].meta));
+    types.emplace_back(std::get<std::string_view>(meta->arguments[2]));
+    peer.event(got[0], 7, R"({"number":7})");
+    peer.event(got[0], 8, R"({"number":8,"event":"gap"})", true);
+    peer.reply(got[0], R"({"last":8})");
+  });
+  const auto ended = run_cli({"events", "--type", "task-*", "--type", "worker-exited,pool-shutdown",
+                              "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kOk) << ended.err;
+  EXPECT_EQ(ended.out, "{\"number\":7}\n{\"number\":8,\"event\":\"gap\"}\n");
+  EXPECT_EQ(types, std::vector<std::string>{"task-*,worker-exited,pool-shutdown"});
+}
+
 TEST(CommandLine, PingTellsTheServer) {
   Daemon daemon(fake::echoing());
   EXPECT_TRUE(run_cli({"ping", "--socket", daemon.socket()}).out.starts_with("fake 1 answered in"));
@@ -264,6 +284,72 @@ TEST(CommandLine, BenchTellsPercentiles) {
   EXPECT_EQ(document["tasks"], 100);
   EXPECT_GT(document["tasks_per_second"], 0);
   EXPECT_LE(document["p50_ns"], document["p99_ns"]);
+}
+
+TEST(CommandLine, RestartWaitsUntilAllAreReplaced) {
+  const std::vector<std::string> looks{
+      R"({"workers":[{"id":"worker-1","class":"worker","due":"restart"},{"id":"worker-1.new","due":null}]})",
+      R"({"workers":[{"id":"worker-1","class":"worker","due":null},{"id":"worker-1.old","due":"restart"}]})",
+      R"({"workers":[{"id":"worker-1","class":"worker","due":null},{"id":"worker-10","due":"restart"}]})"};
+  std::size_t looked = 0;
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    while (const auto got = peer.next()) {
+      const auto meta = ipc::decode<ipc::RequestMeta>(ipc::bytes_of(got->meta));
+      const bool restart = meta->verb == ipc::Verb::Restart;
+      peer.reply(*got, restart ? R"({"restarting":1})" : looks.at(looked++));
+    }
+  });
+  const auto ended = run_cli({"restart", "worker-1", "--socket", daemon.socket()});
+  daemon.join();
+  EXPECT_EQ(ended.status, kOk) << ended.err;
+  EXPECT_EQ(looked, 3U);
+  EXPECT_NE(ended.err.find("1 to be replaced"), std::string::npos) << ended.err;
+}
+
+TEST(CommandLine, RestartEndsWhenItsTimeIsOver) {
+  const Daemon daemon(replying(R"({"workers":[{"id":"worker-1","due":"restart"}]})"));
+  const auto ended =
+      run_cli({"restart", "--all", "--timeout", "50ms", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kTimedOut);
+  EXPECT_NE(ended.err.find("warmpool workers"), std::string::npos) << ended.err;
+  EXPECT_EQ(run_cli({"restart", "--socket", daemon.socket()}).status, kUsage);
+}
+
+TEST(CommandLine, CheckEndsByTheHealth) {
+  const Daemon good(replying(R"({"healthy":true,"health":"working","state":"running"})"));
+  EXPECT_EQ(run_cli({"check", "worker-0", "--socket", good.socket()}).status, kOk);
+  const Daemon bad(replying(R"({"healthy":false,"health":"unresponsive","state":"ready"})"));
+  const auto ended = run_cli({"check", "worker-0", "--socket", bad.socket()});
+  EXPECT_EQ(ended.status, kFailed);
+  EXPECT_EQ(ended.out, "worker-0 is unresponsive (ready)\n");
+}
+
+TEST(CommandLine, LogPrintsTheLines) {
+  const Daemon daemon(replying(R"({"lines":[{"text":"one"},{"text":"two"}]})"));
+  EXPECT_EQ(run_cli({"log", "7", "--socket", daemon.socket()}).out, "one\ntwo\n");
+  EXPECT_EQ(run_cli({"log", "--socket", daemon.socket()}).status, kUsage);
+  EXPECT_EQ(run_cli({"log", "7", "--slot", "worker-0", "--socket", daemon.socket()}).status,
+            kUsage);
+  EXPECT_EQ(run_cli({"log", "seven", "--socket", daemon.socket()}).status, kUsage);
+}
+
+TEST(CommandLine, HeartbeatSendsWhatItIsGiven) {
+  ipc::RequestMeta asked;
+  std::string status;
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Request, 1);
+    asked = *ipc::decode<ipc::RequestMeta>(ipc::bytes_of(got[0].meta));
+    status = std::get<std::string_view>(asked.arguments[1]);
+    peer.reply(got[0], "{}");
+  });
+  EXPECT_EQ(run_cli({"heartbeat", "worker-0", "busy", "12", "--socket", daemon.socket()}).status,
+            kOk);
+  daemon.join();
+  EXPECT_EQ(asked.verb, ipc::Verb::Heartbeat);
+  EXPECT_EQ(status, "busy");
+  EXPECT_EQ(asked.arguments[2], ipc::Argument(std::uint64_t{12}));
 }
 
 }  // namespace

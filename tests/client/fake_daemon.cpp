@@ -28,7 +28,7 @@ bool Peer::welcome(const Limits& limits) {
   const auto hello = next();
   if (!hello || hello->kind() != Kind::Hello) return false;
   ipc::WelcomeMeta meta;
-  meta.features = ipc::feature::kProgress;
+  meta.features = ipc::feature::kOfClient;
   meta.frame_bytes_max = limits.frame_bytes_max;
   meta.payload_bytes_max = limits.payload_bytes_max;
   meta.result_bytes_max = limits.payload_bytes_max;
@@ -38,7 +38,7 @@ bool Peer::welcome(const Limits& limits) {
   ipc::encode(meta, bytes);
   channel_.send({.kind = Kind::Welcome}, ipc::bytes_of(bytes));
   channel_.set_rules(
-      ipc::after_hello(channel_.rules(), limits.frame_bytes_max, ipc::feature::kProgress));
+      ipc::after_hello(channel_.rules(), limits.frame_bytes_max, ipc::feature::kOfClient));
   flush();
   return true;
 }
@@ -124,6 +124,13 @@ void Peer::cancelled(const Got& cancel, std::uint64_t task) {
 
 void Peer::reply(const Got& request, const std::string& document) {
   channel_.send({.kind = Kind::Reply, .token = request.token()}, {}, ipc::bytes_of(document));
+}
+
+void Peer::event(const Got& request, std::uint64_t number, const std::string& document, bool gap) {
+  const auto flags = static_cast<std::uint8_t>(ipc::content_flags(Content::Json) |
+                                               (gap ? ipc::flag::kGap : std::uint8_t{0}));
+  channel_.send({.kind = Kind::Event, .flags = flags, .id = number, .token = request.token()}, {},
+                ipc::bytes_of(document));
 }
 
 void Peer::flush() { channel_.flush(patience()); }

@@ -51,6 +51,8 @@ class Peer {
   void progress(const Got& frame, std::uint64_t task, std::uint16_t permille);
   void cancelled(const Got& cancel, std::uint64_t task);
   void reply(const Got& request, const std::string& document);
+  void event(const Got& request, std::uint64_t number, const std::string& document,
+             bool gap = false);
   // Writes all that is queued, or gives up with the test.
   void flush();
   void raw(const std::string& bytes);

@@ -165,6 +165,41 @@ TEST(Reconnect, AsksAgainOnlyForWhatReads) {
   EXPECT_EQ(stop.error().code, static_cast<int>(Fault::Lost));
 }
 
+TEST(Reconnect, EventsGoOnWhereTheyWere) {
+  std::vector<ipc::RequestMeta> asked;
+  const auto ask = [&](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Request, 1);
+    asked.push_back(*ipc::decode<ipc::RequestMeta>(ipc::bytes_of(got[0].meta)));
+    return got[0];
+  };
+  Daemon daemon({[&](Peer& peer) {
+                   const auto request = ask(peer);
+                   peer.event(request, 5, "first");
+                 },
+                 [&](Peer& peer) {
+                   const auto request = ask(peer);
+                   peer.event(request, 8, "lost", true);
+                   peer.event(request, 9, "second");
+                   peer.next();
+                 }});
+  auto client = dial(daemon);
+  ASSERT_TRUE(client);
+  client->events({.follow = true, .after = {}, .types = "task-*"});
+  EXPECT_EQ(next<Happened>(*client).document, "first");
+  const auto gap = next<Happened>(*client);
+  EXPECT_TRUE(gap.gap);
+  const auto second = next<Happened>(*client);
+  EXPECT_EQ(second.document, "second");
+  EXPECT_EQ(second.number, 9U);
+  EXPECT_FALSE(second.gap);
+  client = Error{0, "closed"};
+  daemon.join();
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_EQ(asked[0].arguments[1], ipc::Argument());
+  EXPECT_EQ(asked[1].arguments[1], ipc::Argument(std::uint64_t{5}));
+}
+
 TEST(Reconnect, GivesUpWithEveryTicketEnded) {
   Daemon daemon([](Peer& peer) {
     peer.welcome();

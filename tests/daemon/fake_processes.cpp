@@ -99,7 +99,7 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
   worker.said_hello = true;
   ipc::HelloMeta meta;
   meta.role = ipc::Role::Worker;
-  meta.features = ipc::feature::kAll;
+  meta.features = ipc::feature::kOfWorker;
   std::string bytes;
   ipc::encode(meta, bytes);
   worker.channel->send({.kind = ipc::Kind::Hello,

@@ -1,4 +1,6 @@
 // Clients as the daemon meets them: good ones, broken ones, and ones that vanish.
+#include <map>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/daemon/test_daemon.hpp"
@@ -249,6 +251,72 @@ TEST(Session, ClosesAConnectionThatNeverSaysHello) {
   auto client = test.connect_silent();
   ASSERT_TRUE(test.until(client, [&] { return client.closed(); }));
   EXPECT_EQ(RawClient::code_of(*client.find(Kind::Error)), number(Refusal::TooSlow));
+}
+
+// Rows of the verb workers, by name.
+std::map<std::string, nlohmann::json> workers_of(TestDaemon& test, RawClient& client) {
+  std::map<std::string, nlohmann::json> rows;
+  for (auto& row : nlohmann::json::parse(test.ask(client, ipc::Verb::Workers)).at("workers")) {
+    rows.emplace(row.at("id"), row);
+  }
+  return rows;
+}
+
+TEST(Session, RestartReplacesAWorkerInItsPlace) {
+  TestDaemon test;
+  auto client = test.connect();
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  const auto before = workers_of(test, client);
+  const auto answer =
+      nlohmann::json::parse(test.ask(client, ipc::Verb::Restart, {std::string_view("worker-1")}));
+  EXPECT_EQ(answer.at("restarting"), 1);
+  ASSERT_TRUE(test.until([&] {
+    const auto rows = workers_of(test, client);
+    return rows.size() == 2 && rows.at("worker-1").at("pid") != before.at("worker-1").at("pid");
+  }));
+  const auto after = workers_of(test, client);
+  EXPECT_EQ(after.at("worker-0").at("pid"), before.at("worker-0").at("pid"));
+  EXPECT_TRUE(after.at("worker-1").at("due").is_null());
+  EXPECT_EQ(after.at("worker-1").at("processes_spawned"), 2);
+  const auto status = nlohmann::json::parse(test.ask(client, ipc::Verb::Status));
+  EXPECT_EQ(status.at("performance").at("workers_recycled"), 1);
+}
+
+TEST(Session, RestartRefusesWhatIsNotThere) {
+  TestDaemon test;
+  auto client = test.connect();
+  const auto slot = test.ask(client, ipc::Verb::Restart, {std::string_view("worker-9")});
+  EXPECT_NE(slot.find("no slot has this name"), std::string::npos) << slot;
+  const auto worker_class =
+      test.ask(client, ipc::Verb::Restart, {ipc::Argument(), std::string_view("images")});
+  EXPECT_NE(worker_class.find("one of: worker"), std::string::npos) << worker_class;
+}
+
+TEST(Session, AHeartbeatIsShownWithItsStatus) {
+  TestDaemon test;
+  auto client = test.connect();
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  const auto answer =
+      test.ask(client, ipc::Verb::Heartbeat,
+               {std::string_view("worker-0"), std::string_view("compressing"), std::uint64_t{77}});
+  EXPECT_EQ(answer.find("refused"), std::string::npos) << answer;
+  const auto reported = workers_of(test, client).at("worker-0").at("reported");
+  EXPECT_EQ(reported.at("status"), "compressing");
+  EXPECT_EQ(reported.at("task"), 77);
+  EXPECT_NE(test.ask(client, ipc::Verb::Heartbeat, {std::string_view("worker-7")}).find("refused"),
+            std::string::npos);
+}
+
+TEST(Session, LogIsOfATaskOrOfASlot) {
+  TestDaemon test;
+  auto client = test.connect();
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  const auto lines = nlohmann::json::parse(
+      test.ask(client, ipc::Verb::Log, {ipc::Argument(), std::string_view("worker-0")}));
+  EXPECT_TRUE(lines.at("lines").is_array());
+  EXPECT_NE(test.ask(client, ipc::Verb::Log).find("name a task or a slot"), std::string::npos);
+  EXPECT_NE(test.ask(client, ipc::Verb::Log, {std::uint64_t{12}}).find("no task"),
+            std::string::npos);
 }
 
 TEST(Session, TakesFramesOneByteAtATime) {

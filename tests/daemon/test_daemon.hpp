@@ -19,11 +19,12 @@ class RecordingLog : public Log {
   void write(LogLevel level, std::string_view line) override {
     if (level >= LogLevel::Info) lines.emplace_back(line);
   }
-  bool enabled(LogLevel) const override { return true; }
+  bool enabled(LogLevel level) const override { return level >= least; }
   void set_level(std::string_view) override {}
   void flush() override {}
   Result<void> reopen() override { return {}; }
   bool has(std::string_view part) const;
+  LogLevel least = LogLevel::Trace;
   std::vector<std::string> lines;
 };
 

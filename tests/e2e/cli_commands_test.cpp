@@ -37,10 +37,29 @@ TEST(Commands, GiveOneDocumentEach) {
   const RealDaemon daemon(two_workers());
   const std::string id = first_word(daemon.call("submit echo hello --print-id").output);
   ASSERT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 0);
-  for (const std::string command :
-       {"status", "workers", "worker worker-0", "types", "ls", "ls --state done", "dlq ls", "ping",
-        "config show --origin", "pause echo", "resume", "scale +1", "scale -1", "dlq retry --all",
-        "dlq rm --all", "drain", "drain --undo", "version"}) {
+  for (const std::string command : {"status",
+                                    "workers",
+                                    "worker worker-0",
+                                    "types",
+                                    "ls",
+                                    "ls --state done",
+                                    "dlq ls",
+                                    "ping",
+                                    "config show --origin",
+                                    "pause echo",
+                                    "resume",
+                                    "scale +1",
+                                    "scale -1",
+                                    "dlq retry --all",
+                                    "dlq rm --all",
+                                    "drain",
+                                    "drain --undo",
+                                    "version",
+                                    "restart worker-1",
+                                    "restart --all",
+                                    "check worker-0",
+                                    "log --slot worker-0",
+                                    "heartbeat worker-0 idle"}) {
     const auto ran = daemon.call(command + " --json");
     EXPECT_EQ(ran.status, 0) << command;
     const auto lines = json_lines(ran.output);
@@ -48,7 +67,7 @@ TEST(Commands, GiveOneDocumentEach) {
     EXPECT_EQ(lines.front().at("schema"), 1) << command;
     EXPECT_NE(daemon.call(command).output, ran.output) << command;
   }
-  for (const std::string command : {"show ", "result ", "wait "}) {
+  for (const std::string command : {"show ", "result ", "wait ", "log "}) {
     const auto ran = daemon.call(command + id + " --json");
     EXPECT_EQ(ran.status, 0) << command;
     EXPECT_EQ(json::parse(ran.output).at("schema"), 1) << command;
@@ -67,6 +86,56 @@ TEST(Commands, RunIsTheCommand) {
   EXPECT_EQ(daemon.call("run -n -- sh -c 'kill -9 $$'").status, 137);
   EXPECT_EQ(daemon.call("run -n --timeout 200ms -- sleep 30").status, 124);
   EXPECT_EQ(daemon.call("run -n -- /no/such/program").status, 1);
+}
+
+TEST(Commands, RestartKeepsTheCapacityAndTheNames) {
+  const RealDaemon daemon(two_workers());
+  const std::string id = first_word(daemon.call("submit sleep 3000 --print-id").output);
+  EXPECT_TRUE(eventually([&] {
+    return json::parse(daemon.call("status --json").output).at("tasks").at("running") == 1;
+  }));
+  const auto before = daemon.workers();
+  const auto restarted = daemon.call("restart --all --timeout 30s --json");
+  EXPECT_EQ(restarted.status, 0);
+  EXPECT_EQ(json::parse(restarted.output).at("restarting"), 2);
+  for (const pid_t pid : daemon.workers()) {
+    EXPECT_EQ(std::count(before.begin(), before.end(), pid), 0) << pid;
+  }
+  const auto done = json::parse(daemon.call("wait " + id + " --json").output).at("tasks")[0];
+  EXPECT_EQ(done.at("verdict"), "done") << "a running task is not cut short";
+  std::set<std::string> names;
+  for (const auto& row : json::parse(daemon.call("workers --json").output).at("workers")) {
+    names.insert(row.at("id"));
+    EXPECT_EQ(row.at("processes_spawned"), 2) << row;
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"worker-0", "worker-1"}));
+  EXPECT_EQ(daemon.call("restart worker-7").status, 1);
+  EXPECT_EQ(daemon.call("restart").status, 2);
+}
+
+TEST(Commands, CheckEndsByTheHealthOfASlot) {
+  const RealDaemon daemon(two_workers());
+  EXPECT_EQ(daemon.call("check worker-0").status, 0);
+  EXPECT_EQ(daemon.call("check worker-0").output, "worker-0 is healthy (ready)\n");
+  EXPECT_EQ(daemon.call("check worker-9").status, 1);
+}
+
+TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {
+  const RealDaemon daemon(
+      {.config = "[[class]]\nname = \"worker\"\nsize = 1\ntypes = [\"sleep\"]\ncommand = [\"sh\", "
+                 "\"-c\", \"echo begins >&2; while sleep 0.05; do echo tick; done & "
+                 "exec " WARMPOOL_BIN_DIR "/warmpool-worker\"]\n",
+       .arguments = {},
+       .prefix = ""});
+  EXPECT_TRUE(eventually(
+      [&] { return daemon.call("log --slot worker-0 -n 64").output.starts_with("begins\n"); }));
+  const std::string id = first_word(daemon.call("submit sleep 300 --print-id").output);
+  EXPECT_EQ(daemon.call("wait " + id).status, 0);
+  const auto log = daemon.call("log " + id + " -n 2");
+  EXPECT_EQ(log.status, 0);
+  EXPECT_EQ(log.output, "tick\ntick\n");
+  EXPECT_EQ(daemon.call("log").status, 2);
+  EXPECT_EQ(daemon.call("log 12345").status, 1);
 }
 
 TEST(Commands, DeadLettersGetAnotherRound) {
@@ -154,12 +223,66 @@ TEST(Commands, AnInterruptedMapLeavesNothingRunning) {
   EXPECT_EQ(tasks.at("waiting"), 0);
 }
 
+TEST(Commands, EventsTellWhatHappensAndWhatHappened) {
+  const RealDaemon daemon(two_workers());
+  const std::string file = daemon.directory() + "/events";
+  std::thread following([&] {
+    run_shell("echo $$ > " + file + ".pid; exec " + daemon.command("events -f") + " > " + file);
+  });
+  EXPECT_TRUE(eventually([&] {
+    return json::parse(daemon.call("status --json").output).at("events").at("followers") == 1;
+  }));
+  EXPECT_EQ(daemon.call("submit echo x --wait").status, 0);
+  ::kill(daemon.workers().front(), SIGKILL);
+  const auto text = [&] {
+    std::ifstream lines(file);
+    std::stringstream all;
+    all << lines.rdbuf();
+    return all.str();
+  };
+  for (const std::string name : {"task-submitted", "task-started", "task-completed",
+                                 "worker-exited", "worker-started", "worker-ready"}) {
+    EXPECT_TRUE(eventually([&] { return text().find(name) != std::string::npos; })) << name;
+  }
+  EXPECT_EQ(daemon.call("stop").status, 0);
+  EXPECT_TRUE(eventually([&] { return text().find("pool-shutdown") != std::string::npos; }));
+  pid_t follower = 0;
+  std::ifstream(file + ".pid") >> follower;
+  ASSERT_GT(follower, 0);
+  ::kill(follower, SIGINT);
+  following.join();
+  std::uint64_t last = 0;
+  for (const auto& line : json_lines(text())) {
+    EXPECT_GT(line.at("number").get<std::uint64_t>(), last);
+    last = line.at("number").get<std::uint64_t>();
+    if (line.at("event") != "worker-exited" || line.at("signal") != SIGKILL) continue;
+    EXPECT_TRUE(line.at("code").is_null()) << line;
+  }
+}
+
 TEST(Commands, AReaderThatGoesAwayEndsMap) {
   const RealDaemon daemon(two_workers());
   const auto ran = run_shell("bash -c 'seq 100000 | " + daemon.command("map echo") +
                              " | head -n 1 >/dev/null; echo ${PIPESTATUS[1]}'");
   EXPECT_EQ(ran.output, "141\n");
   EXPECT_EQ(run_shell(daemon.command("status >/dev/full 2>/dev/null")).status, 1);
+}
+
+TEST(Commands, BenchReuseTellsWhatReuseIsWorthSlow) {
+  const auto ran =
+      run_shell(WARMPOOL_BIN_DIR "/warmpool bench reuse --tasks 2000 --workers 2 --json");
+  ASSERT_EQ(ran.status, 0) << ran.output;
+  const auto document = json::parse(ran.output);
+  EXPECT_GE(document.at("reuse_rate"), 0.99);
+  EXPECT_GT(document.at("overhead_gain"), 1)
+      << "machines of tests are busy: the bench itself says more";
+  EXPECT_EQ(document.at("zombies"), 0);
+  EXPECT_EQ(document.at("processes_before"), document.at("processes_after"));
+  EXPECT_EQ(document.at("spawns"), document.at("processes_after"));
+  if (!document.at("interpreted").is_null()) {
+    EXPECT_GT(document.at("interpreted").at("gain"), 1);
+    EXPECT_GT(document.at("interpreted").at("memory_gain"), 1);
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "ipc/meta_binding.hpp"
 #include "ipc/peer.hpp"
 #include "ipc/verb.hpp"
+#include "pool/notification.hpp"
 #include "tests/ipc/hex.hpp"
 #include "tests/ipc/page.hpp"
 #include "tests/ipc/samples.hpp"
@@ -217,6 +218,31 @@ TEST(ProtocolPage, HasTheWords) {
   expect_words<TaskState>("### Task state");
   expect_words<Rung>("### Rung");
   expect_words<Durability>("### Durability");
+}
+
+TEST(ProtocolPage, HasTheEvents) {
+  const auto page = table_after(protocol_page(), "## 11. Events");
+  ASSERT_EQ(page.size(), kNoticeRows.size());
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    const NoticeRow& row = kNoticeRows[i];
+    std::string fields;
+    for (std::uint8_t f = 0; f < row.field_count; ++f) {
+      append(fields, std::string(row_of(row.fields[f]).name));
+    }
+    EXPECT_EQ(page[i], (Cells{std::string(row.name), fields, std::string(row.meaning)}));
+  }
+}
+
+TEST(ProtocolPage, HasTheFieldsOfEvents) {
+  constexpr std::array kTypes{"number", "number of ms", "text", "flag"};
+  const auto page = table_after(protocol_page(), "### Fields of events");
+  ASSERT_EQ(page.size(), kNoticeFieldRows.size());
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    const NoticeFieldRow& row = kNoticeFieldRows[i];
+    EXPECT_EQ(static_cast<std::size_t>(row.field), i) << row.name;
+    EXPECT_EQ(page[i], (Cells{std::string(row.name), kTypes[static_cast<std::size_t>(row.value)],
+                              std::string(row.meaning)}));
+  }
 }
 
 TEST(ProtocolPage, ItsExamplesAreTheGoldenBytes) {

@@ -53,13 +53,13 @@ void add_greetings(List& list) {
   to_daemon(list, Party::Worker, "hello-worker",
             {.kind = Kind::Hello, .id = kWorker, .token = kToken, .credits = 4},
             encoded(HelloMeta{.role = Role::Worker,
-                              .features = feature::kAll,
+                              .features = feature::kOfWorker,
                               .name = "warmpool-worker",
                               .pid = 4712}));
   from_daemon(list, Party::Client, "welcome", {.kind = Kind::Welcome},
               encoded(welcome(feature::kProgress)));
   from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome},
-              encoded(welcome(feature::kAll)));
+              encoded(welcome(feature::kOfWorker)));
   from_daemon(list, Party::Client, "error", {.kind = Kind::Error},
               encoded(ErrorMeta{501, "frame beat: it has no payload"}));
   to_daemon(list, Party::Client, "ping", {.kind = Kind::Ping, .token = 99});
@@ -123,6 +123,10 @@ void add_requests(List& list) {
   add_request(list, Verb::Pause, {string_view("file.digest")});
   add_request(list, Verb::Resume);
   add_request(list, Verb::Release, {kTask});
+  add_request(list, Verb::Restart, {string_view("worker-0")});
+  add_request(list, Verb::Heartbeat, {string_view("worker-0"), string_view("busy"), kTask});
+  add_request(list, Verb::Log, {Argument(), string_view("worker-0"), number});
+  add_request(list, Verb::Events, {true, kTask, string_view("task-*,worker-exited")});
 }
 
 void add_answers(List& list) {
@@ -145,6 +149,13 @@ void add_answers(List& list) {
   from_daemon(list, client, "progressed", settled, encoded(ProgressMeta{250, "a quarter"}));
   from_daemon(list, client, "cancelled", numbered(Kind::Cancelled, 0, kTask),
               encoded(CancelledMeta{Rung::Term, TaskState::Cancelled}));
+  from_daemon(
+      list, client, "event", numbered(Kind::Event, content_flags(Content::Json), kTask), {},
+      R"({"number":3298534883345,"time":"2026-11-23T07:00:00.000Z","event":"pool-shutdown","count":0})");
+  from_daemon(
+      list, client, "event-gap",
+      numbered(Kind::Event, flag::kGap | content_flags(Content::Json), kTask), {},
+      R"({"number":3298534883345,"time":"2026-11-23T07:00:00.000Z","event":"gap","missed":12})");
 }
 
 void add_work(List& list) {

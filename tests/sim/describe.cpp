@@ -72,6 +72,11 @@ struct EventText {
     return "scale " + asked(e.client, e.request) + " class " + text(e.worker_class.value) +
            " mode " + text(static_cast<std::uint64_t>(e.mode)) + " " + text(e.number);
   }
+  std::string operator()(const event::Restart& e) const {
+    return "restart " + asked(e.client, e.request) +
+           (e.worker_class ? " class " + text(e.worker_class->value) : "") +
+           (e.home ? " home " + text(e.home->value) : "");
+  }
   std::string operator()(const event::PauseType& e) const {
     return std::string(e.paused ? "pause" : "resume") + " type " + text(e.type.value);
   }
@@ -168,7 +173,8 @@ struct CommandText {
     return "completed " + asked(c.client, c.request) + " " + text(c.before) + " " + text(c.after);
   }
   std::string operator()(const command::Spawn& c) const {
-    return "spawn " + worker_name(c.worker) + " class " + text(c.worker_class.value);
+    return "spawn " + worker_name(c.worker) + " class " + text(c.worker_class.value) + " home " +
+           text(c.home.value);
   }
   std::string operator()(const command::Assign& c) const {
     return "assign " + worker_name(c.worker) + " " + key_text(c.key) + " type " +

@@ -55,6 +55,7 @@ class FakeClients {
   Work draw_work();
   TaskId any_task();
   Event scale();
+  Event restart();
   Event reload();
   void note_verdict(const command::Announce& announce);
 

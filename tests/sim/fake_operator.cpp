@@ -16,6 +16,17 @@ Event FakeClients::scale() {
                       static_cast<std::uint16_t>(target)};
 }
 
+Event FakeClients::restart() {
+  event::Restart restart{admin(), next_request()};
+  if (random_.chance(500)) {
+    restart.home = SlotId{static_cast<std::uint16_t>(random_.below(6))};
+  } else if (random_.chance(700)) {
+    restart.worker_class =
+        ClassId{static_cast<std::uint16_t>(random_.below(scenario_.classes.size()))};
+  }
+  return restart;
+}
+
 Event FakeClients::reload() {
   options_.recall_after = random_.between(milliseconds(1), milliseconds(20));
   options_.prefetch_budget = random_.between(milliseconds(1), milliseconds(20));
@@ -28,7 +39,7 @@ std::optional<Event> FakeClients::operate(Instant now) {
   agenda_.plan(now + random_.between(milliseconds(5), milliseconds(600)), What::OperatorActs);
   luck_.count(Fault::Operator);
   const auto type = static_cast<std::size_t>(random_.below(paused_.size()));
-  switch (random_.below(10)) {
+  switch (random_.below(12)) {
     case 0:
     case 1:
     case 2:
@@ -42,6 +53,9 @@ std::optional<Event> FakeClients::operate(Instant now) {
       return reload();
     case 5:
       return event::Listen{random_.chance(500)};
+    case 6:
+    case 7:
+      return restart();
     default:
       return scale();
   }

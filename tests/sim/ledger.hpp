@@ -48,12 +48,15 @@ struct HeldAttempt {
 
 struct SeenWorker {
   WorkerId id{};
-  SlotId slot{};
+  SlotId slot{}, home{};
   ClassId worker_class{};
   bool live = false, ready = false, recall = false, beatless = false;
   bool retired = false, term_ordered = false, kill_ordered = false;
   bool stopped = false, broken = false, productive = false;
   bool idle_at_last_tick = false;
+  bool restart_asked = false;  // by the operator, of this process
+  bool replaced = false;       // its successor is ready
+  std::uint64_t answers = 0;
   std::uint8_t credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
@@ -71,6 +74,7 @@ struct SeenWorker {
 struct SeenSlot {
   SeenWorker worker{};
   bool used = false;
+  bool pending = false;  // of its home another worker serves, until this one is ready
   ClassId worker_class{};
   // Unproductive deaths in a row: surely at least and perhaps at most so many, since a life that
   // ended by our own hand is a matter of words.
@@ -85,6 +89,7 @@ enum class Asked : std::uint8_t {
   RemoveDead,
   Release,
   Scale,
+  Restart,
   Pause,
   Drain,
   Stop

@@ -96,6 +96,18 @@ class Oracle : protected Books {
   void exit_comes(const event::WorkerExited& exited);
   void judge_spawn(const command::Spawn& spawn);
   Duration restart_wait(std::uint32_t deaths) const;
+  // oracle_recycling.cpp
+  void restart_comes(const event::Restart& restart);
+  void successor_spawns(SeenSlot& slot, const command::Spawn& spawn);
+  void successor_ready(SeenSlot& slot);
+  bool succeeded(const SeenWorker& dead);
+  void judge_capacity(const SeenWorker& worker);
+  void judge_due_workers() const;
+  SeenWorker* beside(const SeenWorker& worker);
+  bool is_pair(const SeenWorker& worker) const;
+  std::uint64_t recycle_max(ClassId worker_class) const;
+  std::uint64_t homes(ClassId worker_class) const;
+  std::uint64_t waiting_places(ClassId worker_class) const;
   void judge_assign(const command::Assign& assign);
   void judge_order(const SeenWorker& worker, const SeenTask& task, std::uint32_t index) const;
   void judge_prefetch(const SeenWorker& worker, const command::Assign& assign) const;

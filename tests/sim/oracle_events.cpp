@@ -53,6 +53,10 @@ struct EventWatch {
       if (slot.worker_class == e.worker_class && !slot.worker.live) slot.deaths_least = 0;
     }
   }
+  void operator()(const event::Restart& e) const {
+    ask(e.client, e.request, {}, Asked::Restart);
+    oracle.restart_comes(e);
+  }
   void operator()(const event::PauseType& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
     oracle.types_[e.type.value].reopened = true;
@@ -75,6 +79,7 @@ struct EventWatch {
     worker.credits = static_cast<std::uint8_t>(
         std::min<std::uint64_t>(e.credits, std::max(options.credits, options.concurrency)));
     worker.ready_at = worker.heard_at = worker.empty_since = oracle.now_;
+    oracle.successor_ready(oracle.slot_of(e.worker));
   }
   void operator()(const event::WorkerBeat& e) const { oracle.heard(e.worker); }
   void operator()(const event::WorkerStopped& e) const {

@@ -228,6 +228,7 @@ bool Oracle::slots_are_back() const {
     std::uint64_t ready = 0;
     for (const SeenSlot& slot : slots_) {
       ready += slot.worker.live && slot.worker.worker_class.value == c && slot.worker.assignable();
+      if (slot.worker.live && slot.worker.restart_asked) return false;
     }
     if (ready != classes_[c].target) return false;
   }

@@ -113,15 +113,8 @@ void Oracle::judge_waiting(std::uint64_t idle_classes) {
 void Oracle::judge_places() const {
   if (stopping_) return;
   for (std::size_t c = 0; c < classes_.size(); ++c) {
-    std::uint64_t filled = 0, waiting = 0;
-    for (const SeenSlot& slot : slots_) {
-      if (!slot.used || slot.worker_class.value != c) continue;
-      const SeenWorker& worker = slot.worker;
-      filled += worker.live && !worker.retired && !worker.unwanted();
-      waiting += !worker.live &&
-                 slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
-                 now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack;
-    }
+    const ClassId worker_class{static_cast<std::uint16_t>(c)};
+    const std::uint64_t filled = homes(worker_class), waiting = waiting_places(worker_class);
     const std::uint64_t target = classes_[c].target;
     require_rule(filled + waiting >= target, "places", [&] {
       return "class " + std::to_string(c) + " has " + std::to_string(filled) + " workers and " +
@@ -155,6 +148,7 @@ void Oracle::after_tick(Instant promised) {
   }
   if (idle_classes != 0 && !stopping_) judge_waiting(idle_classes);
   judge_places();
+  judge_due_workers();
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");

@@ -53,6 +53,7 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
   if (!fresh_answer_) return;
   worker->productive = true;
+  ++worker->answers;
   SeenSlot& slot = slot_of(answered.worker);
   slot.deaths_least = slot.deaths_most = 0;
   const SeenTask& task = task_of(answered.key.task);
@@ -74,7 +75,8 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   const bool asked = dead_.retired || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
-  if (asked || stopping_) {
+  if (dead_.unwanted()) slot.pending = false;
+  if (succeeded(dead_) || asked || stopping_) {
     slot.deaths_least = slot.deaths_most = 0;
   } else if (!dead_.productive) {
     ++slot.deaths_most;
@@ -90,6 +92,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
                [&] { return worker_name(spawn.worker) + " beside a living one"; });
   require_rule(!stopping_, "stop-starts-nothing",
                [&] { return worker_name(spawn.worker) + " was started by a stopping pool"; });
+  successor_spawns(slot, spawn);
   if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class) {
     const Duration wait = restart_wait(slot.deaths_least);
     require_rule(now_ >= slot.died_at + wait / 4 * 3, "restart-backoff", [&] {
@@ -100,6 +103,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   }
   SeenWorker worker{.id = spawn.worker, .slot = spawn.slot, .worker_class = spawn.worker_class};
   const ClassOptions& options = classes_[spawn.worker_class.value].options;
+  worker.home = spawn.home;
   worker.live = true;
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
@@ -284,6 +288,7 @@ void Oracle::judge_retire(const command::Retire& retire) {
   SeenWorker& worker = worker_of(retire.worker, "retire-once");
   require_rule(!worker.retired, "retire-once",
                [&] { return worker_name(worker.id) + " was asked to end twice"; });
+  judge_capacity(worker);
   worker.retired = true;
   worker.retired_at = now_;
 }

@@ -11,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 jobs=${JOBS:-2}
 steps=${STEPS:-3000000}
-compiler=(${CXX:-g++})
+read -ra compiler <<<"${CXX:-g++}"
 if command -v ccache >/dev/null; then compiler=(ccache "${compiler[@]}"); fi
 flags=(-std=c++20 -O1 -w)
 
@@ -53,13 +53,13 @@ try_mutant() {
   fi
   cp -r "$work/base/objects" "$tree/objects"
   local source
-  for source in $(sed -n 's/^+++ b\///p' "$patch"); do
+  while read -r source; do
     if ! compile "$tree" "$source" "$tree/objects/$(object_of "$source")" 2>"$tree/why"; then
       row "$name" "DOES NOT COMPILE" - - - >"$work/rows/$name"
       echo broken >"$work/rows/$name.state"
       return
     fi
-  done
+  done < <(sed -n 's/^+++ b\///p' "$patch")
   "${compiler[@]: -1}" "$tree"/objects/*.o -o "$tree/sim"
   output=$(timeout 120 "$tree/sim" --steps "$steps" 2>/dev/null || true)
   rule=$(sed -n 's/^VIOLATION rule=\([^ ]*\).*/\1/p' <<<"$output" | tail -1)

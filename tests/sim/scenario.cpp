@@ -90,6 +90,9 @@ event::ClassDeclared draw_class(Random& random, std::uint16_t number) {
   options.beatless = random.chance(100);
   options.types_later = true;
   options.critical = random.chance(200);
+  if (random.chance(250)) options.max_tasks = random.between(1, 30);
+  if (random.chance(150)) options.max_age = random.between(milliseconds(200), seconds(4));
+  options.recycle_share = random.chance(500) ? 10 : random.between(1, 100);
   return declared;
 }
 

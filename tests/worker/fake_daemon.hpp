@@ -32,7 +32,7 @@ struct Received {
 struct Scene {
   unsigned credits = 16;
   std::chrono::nanoseconds heartbeat = std::chrono::hours(1);
-  std::uint64_t features = ipc::feature::kAll;
+  std::uint64_t features = ipc::feature::kOfWorker;
   std::uint32_t frame_bytes_max = 2U << 20;
   std::uint64_t result_bytes_max = 1U << 20;
   // SOCK_SEQPACKET keeps the writes of the worker apart, so that they can be counted.

@@ -1,0 +1,27 @@
+// Many equal tasks through one client, and how long each took.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "client/client.hpp"
+
+namespace warmpool::cli {
+
+struct Load {
+  std::string type = "echo";
+  std::uint64_t tasks = 10'000, in_flight = 64, payload_bytes = 64;
+};
+
+struct Measured {
+  std::vector<std::int64_t> took_ns;  // from submit to result, shortest first
+  std::chrono::nanoseconds elapsed{};
+  std::uint64_t failed = 0;
+};
+
+// Blocks: until all have settled. Errors: the first refusal, or the connection for good.
+Result<Measured> run_load(client::Client& client, const Load& load);
+
+}  // namespace warmpool::cli

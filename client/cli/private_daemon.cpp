@@ -1,0 +1,144 @@
+#include "client/cli/private_daemon.hpp"
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <spawn.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace warmpool::cli {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kReadyMax{60}, kEndMax{20};
+constexpr int kLookMs = 20;
+
+Error failed(const std::string& what) { return {0, what + ": " + std::strerror(errno)}; }
+
+void replace_all(std::string& text, std::string_view from, const std::string& to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+void pause_for_a_moment() { ::poll(nullptr, 0, kLookMs); }
+
+}  // namespace
+
+std::string directory_of_this_program() {
+  char path[PATH_MAX];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0) return "";
+  const std::string_view text(path, static_cast<std::size_t>(length));
+  return std::string(text.substr(0, text.rfind('/')));
+}
+
+Result<void> PrivateDaemon::make_directory() {
+  if (!directory_.empty()) return {};
+  const char* base = std::getenv("TMPDIR");
+  std::string name = std::string(base == nullptr || *base == '\0' ? "/tmp" : base);
+  name += "/warmpool-private.XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) return failed("cannot make " + name);
+  directory_ = name;
+  return {};
+}
+
+Result<void> PrivateDaemon::add_file(const std::string& name, const std::string& text) {
+  if (auto made = make_directory(); !made) return made;
+  std::ofstream file(directory_ + "/" + name);
+  file << text;
+  if (!file.flush()) return failed("cannot write " + directory_ + "/" + name);
+  return {};
+}
+
+Result<void> PrivateDaemon::start(std::string toml) {
+  if (auto made = make_directory(); !made) return made;
+  replace_all(toml, "@DIR@", directory_);
+  replace_all(toml, "@BIN@", directory_of_this_program());
+  if (auto written = add_file("warmpool.toml", toml); !written) return written;
+  if (auto spawned = spawn(); !spawned) return spawned;
+  return await_ready();
+}
+
+Result<void> PrivateDaemon::spawn() {
+  std::string program = directory_of_this_program() + "/warmpoold";
+  if (::access(program.c_str(), X_OK) != 0) program = "warmpoold";
+  std::vector<std::string> words{program, "--config", directory_ + "/warmpool.toml",
+                                 "--runtime-dir", directory_};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&actions, 1, (directory_ + "/log").c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  // Ctrl-C is for the command, which ends its daemon itself.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  errno = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, argv.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (errno == 0) return {};
+  pid_ = -1;
+  return failed("cannot run warmpoold; install it beside warmpool, or put it into PATH");
+}
+
+bool PrivateDaemon::ended() {
+  if (pid_ <= 0) return true;
+  if (::waitpid(pid_, nullptr, WNOHANG) == 0) return false;
+  pid_ = -1;
+  return true;
+}
+
+std::string PrivateDaemon::last_words() const {
+  std::ifstream file(directory_ + "/log");
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string all = text.str();
+  return all.size() > 1'000 ? all.substr(all.size() - 1'000) : all;
+}
+
+Result<void> PrivateDaemon::await_ready() {
+  const auto deadline = steady_clock::now() + kReadyMax;
+  client::ConnectOptions options;
+  options.socket = socket();
+  options.reconnect.enabled = false;
+  while (!ended()) {
+    auto client = client::Client::connect(options);
+    const auto status = client ? client->status(client::in(std::chrono::seconds(5)))
+                               : Result<std::string>(client.error());
+    if (status && status->find("\"initialized\":true") != std::string::npos) return {};
+    if (steady_clock::now() > deadline) {
+      return Error{
+          0, "the workers of the private daemon were not ready within 60 s:\n" + last_words()};
+    }
+    pause_for_a_moment();
+  }
+  return Error{0, "the private daemon ended at its start:\n" + last_words()};
+}
+
+PrivateDaemon::~PrivateDaemon() {
+  const auto deadline = steady_clock::now() + kEndMax;
+  if (pid_ > 0) ::kill(pid_, SIGQUIT);
+  while (!ended()) {
+    if (steady_clock::now() > deadline) ::kill(pid_, SIGKILL);
+    pause_for_a_moment();
+  }
+  std::error_code ignored;
+  if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+}
+
+}  // namespace warmpool::cli

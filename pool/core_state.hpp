@@ -1,0 +1,59 @@
+// What the core holds: its parts and its own state. What it does is in core.hpp.
+#pragma once
+
+#include <deque>
+#include <map>
+
+#include "pool/core_parts.hpp"
+#include "pool/jitter.hpp"
+#include "pool/key_table.hpp"
+#include "pool/lane_table.hpp"
+#include "pool/pool.hpp"
+#include "pool/recorder.hpp"
+#include "pool/slot_table.hpp"
+#include "pool/task_table.hpp"
+#include "pool/task_timers.hpp"
+
+namespace warmpool {
+
+struct CoreState {
+  explicit CoreState(const Genesis& made)
+      : genesis(made),
+        options(made.options),
+        lanes(tasks, made.options.priority_step),
+        timers(tasks),
+        now(made.now),
+        jitter_(made.jitter_seed),
+        wall_offset_(made.wall.ns - made.now.ns) {}
+
+  const Genesis genesis;
+  Options options;
+  TaskTable tasks;
+  LaneTable lanes;
+  TaskTimers timers;
+  SlotTable slots;
+  KeyTable keys;
+  Recorder recorder;
+  Counters counters;
+  std::vector<WorkerClass> classes;
+  std::vector<TypeState> types;
+  Instant now;
+
+ protected:
+  Commands* out_ = nullptr;
+  Jitter jitter_;
+  std::uint64_t tasks_made_ = 0;
+  std::int64_t wall_offset_ = 0;  // wall = now + offset
+  Instant promised_ = kNever;     // the deadline told after the last Tick
+  Instant grace_until_{};         // after a stall nobody is judged before
+  bool initialized_ = false, draining_ = false, stopping_ = false, finished_ = false;
+  bool forced_ = false, store_accepting_ = true, task_notices_ = true;
+  Instant stop_at_ = kNever;
+  std::multimap<TaskId, CancelRequest> cancels_;
+  std::map<ClientId, Owned> owned_;
+  std::deque<DeadLetter> dead_;
+  std::uint64_t dead_bytes_ = 0;
+  std::map<TaskId, record::Started> open_attempts_;  // during a replay
+};
+
+}  // namespace warmpool

@@ -1,0 +1,84 @@
+// The fields that events have: their names in JSON and in the log, and what they are.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace warmpool {
+
+// What a notification may tell. Several may read the same member of it under another name.
+enum class NoticeField : std::uint8_t {
+  Task,
+  Round,
+  Attempt,
+  Type,
+  Worker,
+  Slot,
+  Class,
+  Duration,
+  Silence,
+  EndCause,
+  EndError,
+  ExitCause,
+  ExitError,
+  DueReason,
+  Code,
+  Signal,
+  Count,
+  Size,
+  PoolSize,
+  Tries,
+  Strategy,
+  Retried,
+  From,
+  To,
+  Why
+};
+
+enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
+
+struct NoticeFieldRow {
+  NoticeField field;
+  std::string_view name;  // in JSON and in the log
+  NoticeValue value;
+  std::string_view meaning;
+};
+
+inline constexpr std::array<NoticeFieldRow, 25> kNoticeFieldRows{{
+    {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
+    {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
+    {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
+    {NoticeField::Type, "type", NoticeValue::Text, "of the task"},
+    {NoticeField::Worker, "worker_id", NoticeValue::Number, "one process life in a slot"},
+    {NoticeField::Slot, "worker", NoticeValue::Text, "name of the slot, as in warmpool workers"},
+    {NoticeField::Class, "class", NoticeValue::Text, "worker class"},
+    {NoticeField::Duration, "duration_ms", NoticeValue::Milliseconds, "how long it took"},
+    {NoticeField::Silence, "time_since_heartbeat_ms", NoticeValue::Milliseconds,
+     "since the worker was last heard"},
+    {NoticeField::EndCause, "cause", NoticeValue::Text, "end cause of the last attempt"},
+    {NoticeField::EndError, "error", NoticeValue::Text,
+     "end cause of the attempt; its text is in warmpool show"},
+    {NoticeField::ExitCause, "cause", NoticeValue::Text, "why the worker ended"},
+    {NoticeField::ExitError, "error", NoticeValue::Text, "why the worker is being ended, or ended"},
+    {NoticeField::DueReason, "reason", NoticeValue::Text,
+     "restart, tasks (max_tasks) or age (max_age)"},
+    {NoticeField::Code, "code", NoticeValue::Number, "exit status; null after a signal"},
+    {NoticeField::Signal, "signal", NoticeValue::Number, "that ended it; null after an exit"},
+    {NoticeField::Count, "count", NoticeValue::Number, "how many"},
+    {NoticeField::Size, "new_size", NoticeValue::Number, "workers that the class shall have"},
+    {NoticeField::PoolSize, "pool_size", NoticeValue::Number,
+     "workers that all classes shall have"},
+    {NoticeField::Tries, "attempt", NoticeValue::Number, "deaths in a row before being of use"},
+    {NoticeField::Strategy, "strategy", NoticeValue::Text, "how the worker is replaced"},
+    {NoticeField::Retried, "retried", NoticeValue::Flag, "it will be tried again"},
+    {NoticeField::From, "from", NoticeValue::Text, "health before"},
+    {NoticeField::To, "to", NoticeValue::Text, "health now"},
+    {NoticeField::Why, "why", NoticeValue::Text, "of the change"},
+}};
+
+constexpr const NoticeFieldRow& row_of(NoticeField field) {
+  return kNoticeFieldRows[static_cast<std::size_t>(field)];
+}
+
+}  // namespace warmpool

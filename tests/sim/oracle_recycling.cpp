@@ -1,0 +1,153 @@
+// Workers that are replaced while they work: capacity stays, the budget holds, and nobody who is
+// due is forgotten.
+#include <algorithm>
+#include <set>
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+namespace {
+
+constexpr Duration kSlack = microseconds(100);
+
+}  // namespace
+
+void Oracle::restart_comes(const event::Restart& restart) {
+  for (SeenSlot& slot : slots_) {
+    if (restart.worker_class && slot.worker_class != *restart.worker_class) continue;
+    if (restart.home && slot.worker.home != *restart.home) continue;
+    if (!slot.worker.live) slot.deaths_least = 0;  // it may be started now
+    slot.worker.restart_asked =
+        slot.worker.live && (slot.worker.assignable() || !slot.worker.ready);
+  }
+}
+
+// Another living worker of the same place.
+SeenWorker* Oracle::beside(const SeenWorker& worker) {
+  for (SeenSlot& slot : slots_) {
+    SeenWorker& other = slot.worker;
+    const bool same = other.live && other.id != worker.id &&
+                      other.worker_class == worker.worker_class && other.home == worker.home;
+    if (same) return &other;
+  }
+  return nullptr;
+}
+
+bool Oracle::is_pair(const SeenWorker& worker) const {
+  return std::ranges::any_of(slots_, [&](const SeenSlot& slot) {
+    const SeenWorker& other = slot.worker;
+    return slot.used && (other.live || slot.pending) && other.id != worker.id &&
+           other.worker_class == worker.worker_class && other.home == worker.home;
+  });
+}
+
+std::uint64_t Oracle::recycle_max(ClassId worker_class) const {
+  const SeenClass& seen = classes_[worker_class.value];
+  return std::max<std::uint64_t>(seen.target * seen.options.recycle_share / 100, 1);
+}
+
+std::uint64_t Oracle::homes(ClassId worker_class) const {
+  std::set<SlotId> homes;
+  for (const SeenSlot& slot : slots_) {
+    const SeenWorker& worker = slot.worker;
+    if (!slot.used || slot.worker_class != worker_class) continue;
+    if (worker.live && !worker.retired && !worker.replaced && !worker.unwanted()) {
+      homes.insert(worker.home);
+    }
+  }
+  return homes.size();
+}
+
+std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(slots_, [&](const SeenSlot& slot) {
+    return slot.used && slot.worker_class == worker_class && !slot.worker.live && !slot.pending &&
+           slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
+           now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack;
+  }));
+}
+
+void Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
+  SeenWorker* at_home = nullptr;
+  std::set<SlotId> pairs{spawn.home};
+  for (SeenSlot& one : slots_) {
+    SeenWorker& other = one.worker;
+    if (!other.live || other.worker_class != spawn.worker_class) continue;
+    if (beside(other) != nullptr) pairs.insert(other.home);
+    if (other.home != spawn.home) continue;
+    require_rule(at_home == nullptr, "two-at-home",
+                 [&] { return worker_name(spawn.worker) + " is the third in its place"; });
+    at_home = &other;
+  }
+  if (at_home == nullptr || at_home->replaced || slot.pending) return;
+  slot.pending = true;
+  slot.deaths_least = slot.deaths_most = 0;  // what died in this slot before was of another place
+  require_rule(pairs.size() <= recycle_max(spawn.worker_class), "recycle-share", [&] {
+    return std::to_string(pairs.size()) + " are replaced at once, allowed are " +
+           std::to_string(recycle_max(spawn.worker_class));
+  });
+}
+
+void Oracle::successor_ready(SeenSlot& slot) {
+  if (!slot.pending) return;
+  slot.pending = false;
+  if (SeenWorker* predecessor = beside(slot.worker)) predecessor->replaced = true;
+}
+
+// A place whose worker dies is its successor's, which may be started at once. False: it has none.
+bool Oracle::succeeded(const SeenWorker& dead) {
+  const auto heir = std::ranges::find_if(slots_, [&](const SeenSlot& slot) {
+    return slot.pending && slot.worker.home == dead.home &&
+           slot.worker_class == dead.worker_class && slot.worker.id != dead.id;
+  });
+  if (heir == slots_.end()) return false;
+  heir->pending = false;
+  heir->deaths_least = 0;
+  return true;
+}
+
+// Who works is asked to end only for a smaller class, or when its successor is ready.
+void Oracle::judge_capacity(const SeenWorker& worker) {
+  const bool smaller = std::holds_alternative<event::Scale>(*event_) ||
+                       std::holds_alternative<event::ClassDeclared>(*event_);
+  if (smaller || stopping_ || worker.replaced) return;
+  const SeenWorker* other = beside(worker);
+  const bool alone = other == nullptr || other->replaced || other->retired || other->unwanted();
+  require_rule(alone, "capacity", [&] {
+    return worker_name(worker.id) + " is asked to end, and its successor is not ready";
+  });
+  // The worker itself is counted as asked already.
+  const std::uint64_t left = homes(worker.worker_class) + waiting_places(worker.worker_class);
+  const std::uint64_t target = classes_[worker.worker_class.value].target;
+  require_rule(left >= target, "capacity", [&] {
+    return worker_name(worker.id) + " is asked to end and leaves " + std::to_string(left) + " of " +
+           std::to_string(target);
+  });
+}
+
+// An idle one tells: one with work may be on its way out for a smaller class, which nobody sees.
+void Oracle::judge_due_workers() const {
+  if (stopping_) return;
+  for (const SeenSlot& slot : slots_) {
+    const SeenWorker& worker = slot.worker;
+    if (!worker.assignable() || worker.broken || !worker.hand.empty() || is_pair(worker)) continue;
+    const ClassOptions& options = classes_[worker.worker_class.value].options;
+    const bool tasks = options.max_tasks != 0 && worker.answers >= options.max_tasks;
+    const bool aged =
+        options.max_age.ns != 0 && calm() && now_ > worker.spawned_at + options.max_age + kSlack;
+    if (!worker.restart_asked && !tasks && !aged) continue;
+    std::set<SlotId> pairs;
+    for (const SeenSlot& other : slots_) {
+      if (!other.used || other.worker_class != worker.worker_class) continue;
+      const bool leaves = other.worker.live && (other.worker.replaced || other.worker.unwanted());
+      if (other.pending || leaves || (other.worker.live && is_pair(other.worker))) {
+        pairs.insert(other.worker.home);
+      }
+    }
+    require_rule(pairs.size() >= recycle_max(worker.worker_class), "due-is-replaced", [&] {
+      return worker_name(worker.id) + " is due and idle, only " + std::to_string(pairs.size()) +
+             " are being replaced, and it has no successor";
+    });
+  }
+}
+
+}  // namespace warmpool::sim
