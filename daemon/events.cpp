@@ -12,7 +12,7 @@ namespace warmpool::daemon {
 namespace {
 
 // Of one subscriber in one turn, so that no turn is long.
-constexpr int kEventsOfTurnMax = 512;
+constexpr int kEventsOfTurnMax = 4'096;
 
 const NoticeSet& flow_set() {
   static const NoticeSet set = [] {
