@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "client/cli/command_line.hpp"
 #include "client/cli/declare.hpp"
 #include "client/cli/manual.hpp"
 #include "client/cli/parser.hpp"
@@ -68,7 +69,7 @@ std::vector<std::string> groups() {
 }
 
 // For a text between single quotes.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -116,15 +117,14 @@ _warmpool() {
   local words=''
   case $command in
 )";
-  text +=
-      "    '') words=" + quoted(joined_words("") + " " + joined_names(options_of(parser.app()))) +
-      " ;;\n";
+  text += "    '') words=" +
+          shell_quoted(joined_words("") + " " + joined_names(options_of(parser.app()))) + " ;;\n";
   for (const auto& group : groups()) {
-    text += "    " + quoted(group) + ") words=" + quoted(joined_words(group)) + " ;;\n";
+    text += "    " + shell_quoted(group) + ") words=" + shell_quoted(joined_words(group)) + " ;;\n";
   }
   for (const auto& row : command_rows()) {
-    text += "    " + quoted(row.name) +
-            ") words=" + quoted(joined_names(all_options(parser, row))) + " ;;\n";
+    text += "    " + shell_quoted(row.name) +
+            ") words=" + shell_quoted(joined_names(all_options(parser, row))) + " ;;\n";
   }
   return text + R"(  esac
   COMPREPLY=()
@@ -143,7 +143,7 @@ complete -o filenames -F _warmpool warmpool
 std::string described(std::string_view name, std::string_view help) {
   std::string text;
   for (const char c : name) text += c == ':' ? std::string("\\:") : std::string(1, c);
-  return quoted(text + ":" + std::string(help));
+  return shell_quoted(text + ":" + std::string(help));
 }
 
 std::string zsh_script() {
@@ -170,14 +170,14 @@ _warmpool() {
   case $command in
 )";
   const auto words_entry = [&](const std::string& group) {
-    text += "    " + quoted(group) + ") entries=(";
+    text += "    " + shell_quoted(group) + ") entries=(";
     for (const auto& [word, help] : words_after(group)) text += "\n      " + described(word, help);
     text += "\n    ) ;;\n";
   };
   words_entry("");
   for (const auto& group : groups()) words_entry(group);
   for (const auto& row : command_rows()) {
-    text += "    " + quoted(row.name) + ") entries=(";
+    text += "    " + shell_quoted(row.name) + ") entries=(";
     for (const auto& option : all_options(parser, row)) {
       for (const auto& name : option.names) text += "\n      " + described(name, option.help);
     }
@@ -228,7 +228,7 @@ end
   };
   const auto words_lines = [&](const std::string& group) {
     for (const auto& [word, help] : words_after(group)) {
-      text += when(group) + "-f -a " + quoted(word) + " -d " + quoted(help) + "\n";
+      text += when(group) + "-f -a " + shell_quoted(word) + " -d " + shell_quoted(help) + "\n";
     }
   };
   const auto option_lines = [&](const std::string& condition, const std::vector<OptionWords>& all) {
@@ -238,7 +238,8 @@ end
         const bool is_long = name.starts_with("--");
         text += (is_long ? "-l " : "-s ") + name.substr(is_long ? 2 : 1) + " ";
       }
-      text += (option.takes_value ? "-r " : "") + std::string("-d ") + quoted(option.help) + "\n";
+      text +=
+          (option.takes_value ? "-r " : "") + std::string("-d ") + shell_quoted(option.help) + "\n";
     }
   };
   option_lines("complete -c warmpool ", options_of(parser.app()));
