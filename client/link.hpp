@@ -39,7 +39,7 @@ class Link {
   void request(Ticket ticket, std::string_view meta);
   void ping(Ticket ticket);
   void pong(std::uint64_t token);
-  void received(std::span<const std::uint64_t> tasks);
+  void received(std::span<const std::uint64_t> tasks, std::uint8_t flags);
 
   ipc::Channel& channel() { return channel_; }
 

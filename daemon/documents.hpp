@@ -46,6 +46,7 @@ class Documents {
   std::string workers() const;
   std::optional<std::string> worker(std::string_view slot_name) const;  // none: no such slot
   std::string types() const;
+  std::string pauses() const;  // what is paused now
 
   // documents_tasks.cpp
   std::optional<std::string> show(TaskId task) const;  // none: no such task

@@ -14,6 +14,7 @@ LogLevel level_of(Notice notice) {
     case Notice::WorkerError:
     case Notice::ZombieDetected:
     case Notice::ResultRefused:
+    case Notice::TaskSlow:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
@@ -25,8 +26,13 @@ LogLevel level_of(Notice notice) {
     case Notice::WorkerExited:
     case Notice::RecoveryAttempted:
     case Notice::RecoverySucceeded:
+    case Notice::WorkerHealthChanged:
     case Notice::TypePaused:
     case Notice::TypeResumed:
+    case Notice::ClassPaused:
+    case Notice::ClassResumed:
+    case Notice::PoolPaused:
+    case Notice::PoolResumed:
       return LogLevel::Info;
     default:
       return LogLevel::Debug;
@@ -86,9 +92,9 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Retried:
       return n.retried ? "yes" : "no";
     case NoticeField::From:
-      return std::to_string(n.from);
+      return std::string(name_of(n.from));
     case NoticeField::To:
-      return std::to_string(n.to);
+      return std::string(name_of(n.to));
   }
   return {};
 }

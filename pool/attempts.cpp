@@ -106,6 +106,7 @@ void Core::start(Slot& slot, Held& held) {
 Held Core::take_from_hand(Slot& slot, std::size_t at) {
   const Held held = slot.held[at];
   slot.held.erase(slot.held.begin() + static_cast<std::ptrdiff_t>(at));
+  if (held.slow) judge_slow(slot);
   if (slot.held.empty()) {
     emptied(slot);
   } else {

@@ -7,9 +7,11 @@
 
 #include "pool/ids.hpp"
 #include "pool/options.hpp"
+#include "pool/pause.hpp"
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
+#include "pool/worker_event.hpp"
 
 namespace warmpool::event {
 
@@ -47,6 +49,12 @@ struct Cancel {
   TaskId task;
 };
 
+// Its submitter has what it waited for (the acceptance, or the verdict): a key of use Reconnect is
+// of no use any more.
+struct Received {
+  TaskId task;
+};
+
 // All that this client asked to be cancelled on disconnect is; no more replies go to it.
 struct ClientGone {
   ClientId client;
@@ -81,10 +89,12 @@ struct Scale {
   std::uint16_t number;
 };
 
-struct PauseType {
+// What runs goes on. A type that is resumed enters with its age capped (reopen_age_max); a class or
+// the pool keeps its order, since all that waited for it waited alike.
+struct Pause {
   ClientId client;
   RequestId request;
-  TypeId type;
+  PauseTarget target;
   bool paused;
 };
 
@@ -100,61 +110,6 @@ struct Stop {
   ClientId client;  // 0 when a signal asked
   RequestId request;
   bool now;
-};
-
-// --- workers -------------------------------------------------------------------------------------
-
-// The worker said hello. `credits` is what it may hold at once, at least 1.
-struct WorkerReady {
-  WorkerId worker;
-  std::uint8_t credits;
-  bool recall;  // has the feature
-};
-
-struct WorkerBeat {
-  WorkerId worker;
-};
-
-// The kernel says that its process is stopped (state T), or goes on.
-struct WorkerStopped {
-  WorkerId worker;
-  bool stopped;
-};
-
-// Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
-struct WorkerBroken {
-  WorkerId worker;
-  ExitCause cause;  // ChannelClosed or Protocol
-};
-
-// Order: the last event of its worker. Also the end of a spawn that failed.
-// `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
-// SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
-struct WorkerExited {
-  WorkerId worker;
-  ExitCause cause;
-  std::int32_t code;
-};
-
-struct AttemptAnswered {
-  WorkerId worker;
-  AttemptKey key;
-  Outcome outcome;
-  Duration retry_after{};  // of Outcome::RetryAfter
-  Duration service{};      // what the worker measured; bounded by 65,535 us
-  std::uint32_t result_bytes = 0;
-};
-
-struct AttemptProgressed {
-  WorkerId worker;
-  AttemptKey key;
-};
-
-// `returned`: the worker had not started it and has forgotten it. Else it runs.
-struct RecallAnswered {
-  WorkerId worker;
-  AttemptKey key;
-  bool returned;
 };
 
 // --- store and time ------------------------------------------------------------------------------
@@ -189,11 +144,11 @@ namespace warmpool {
 
 using Event =
     std::variant<event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit,
-                 event::Cancel, event::ClientGone, event::RetryDead, event::RemoveDead,
-                 event::Release, event::Scale, event::PauseType, event::Drain, event::Stop,
-                 event::WorkerReady, event::WorkerBeat, event::WorkerStopped, event::WorkerBroken,
-                 event::WorkerExited, event::AttemptAnswered, event::AttemptProgressed,
-                 event::RecallAnswered, event::Persisted, event::StoreState, event::WallStepped,
-                 event::Listen, event::Tick>;
+                 event::Cancel, event::Received, event::ClientGone, event::RetryDead,
+                 event::RemoveDead, event::Release, event::Scale, event::Pause, event::Drain,
+                 event::Stop, event::WorkerReady, event::WorkerBeat, event::WorkerStopped,
+                 event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
+                 event::AttemptProgressed, event::RecallAnswered, event::Persisted,
+                 event::StoreState, event::WallStepped, event::Listen, event::Tick>;
 
 }  // namespace warmpool

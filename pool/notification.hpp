@@ -20,6 +20,7 @@ enum class Notice : std::uint8_t {
   TaskSubmitted,
   TaskStarted,
   TaskProgress,
+  TaskSlow,
   TaskCompleted,
   TaskFailed,
   TaskDead,
@@ -38,6 +39,10 @@ enum class Notice : std::uint8_t {
   RecoveryGivenUp,
   TypePaused,
   TypeResumed,
+  ClassPaused,
+  ClassResumed,
+  PoolPaused,
+  PoolResumed,
   ResultRefused,
   DeadArchived
 };
@@ -86,7 +91,7 @@ struct Notification {
   Verdict verdict{};
   std::uint32_t count = 0, size = 0;
   bool retried = false;
-  std::uint8_t from = 0, to = 0;  // health, see health.hpp
+  WorkerHealth from{}, to{};
 };
 
 template <class... Fields>
@@ -95,9 +100,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 33> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 28>{{
+  return std::array<NoticeRow, 33>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::Size),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -112,6 +117,8 @@ inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
                  F::Round, F::Attempt, F::Type, F::Slot, F::Worker),
       notice_row(Notice::TaskProgress, "task-progress", "a handler reported progress", F::Task,
                  F::Round, F::Attempt, F::Slot),
+      notice_row(Notice::TaskSlow, "task-slow", "an attempt runs for longer than slow_after",
+                 F::Task, F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
       notice_row(Notice::TaskCompleted, "task-completed", "a handler finished a task", F::Task,
                  F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
       notice_row(Notice::TaskFailed, "task-failed", "an attempt ended without success", F::Task,
@@ -146,6 +153,12 @@ inline constexpr std::array<NoticeRow, 28> kNoticeRows = [] {
                  F::Slot, F::Class, F::Count, F::Duration),
       notice_row(Notice::TypePaused, "type-paused", "a type was paused", F::Type),
       notice_row(Notice::TypeResumed, "type-resumed", "a type was resumed", F::Type),
+      notice_row(Notice::ClassPaused, "class-paused", "the workers of a class are given nothing",
+                 F::Class),
+      notice_row(Notice::ClassResumed, "class-resumed", "the workers of a class are given tasks",
+                 F::Class),
+      notice_row(Notice::PoolPaused, "pool-paused", "nothing is started any more"),
+      notice_row(Notice::PoolResumed, "pool-resumed", "tasks are started again"),
       notice_row(Notice::ResultRefused, "result-refused",
                  "a result that is not current was refused", F::Task, F::Round, F::Attempt,
                  F::Worker),

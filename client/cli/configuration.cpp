@@ -29,6 +29,7 @@ std::string directory_of_this_program() {
 int exec_check(Context& context, const std::string& file) {
   std::vector<std::string> words{"warmpoold", "--check-config"};
   if (!file.empty()) words.insert(words.end(), {"--config", file});
+  if (context.json()) words.emplace_back("--json");
   std::vector<char*> argv;
   for (auto& word : words) {
     argv.push_back(word.data());

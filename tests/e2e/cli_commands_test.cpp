@@ -37,10 +37,29 @@ TEST(Commands, GiveOneDocumentEach) {
   const RealDaemon daemon(two_workers());
   const std::string id = first_word(daemon.call("submit echo hello --print-id").output);
   ASSERT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 0);
-  for (const std::string command :
-       {"status", "workers", "worker worker-0", "types", "ls", "ls --state done", "dlq ls", "ping",
-        "config show --origin", "pause echo", "resume", "scale +1", "scale -1", "dlq retry --all",
-        "dlq rm --all", "drain", "drain --undo", "version"}) {
+  for (const std::string command : {"status",
+                                    "workers",
+                                    "worker worker-0",
+                                    "types",
+                                    "ls",
+                                    "ls --state done",
+                                    "dlq ls",
+                                    "ping",
+                                    "config show --origin",
+                                    "pause echo",
+                                    "resume echo",
+                                    "pause",
+                                    "resume",
+                                    "pause --class worker",
+                                    "resume --all",
+                                    "scale +1",
+                                    "scale -1",
+                                    "dlq retry --all",
+                                    "dlq rm --all",
+                                    "drain",
+                                    "drain --undo",
+                                    "config check /dev/null",
+                                    "version"}) {
     const auto ran = daemon.call(command + " --json");
     EXPECT_EQ(ran.status, 0) << command;
     const auto lines = json_lines(ran.output);
@@ -141,6 +160,25 @@ TEST(Commands, MapLivesThroughTheEndOfItsDaemon) {
   }
   EXPECT_EQ(numbers.size(), 300U);
   EXPECT_EQ(std::set<int>(numbers.begin(), numbers.end()).size(), 300U);
+}
+
+TEST(Commands, AutomaticKeysLeaveNoTrace) {
+  const RealDaemon daemon(two_workers());
+  const auto figure = [&](const char* group, const char* name) {
+    return json::parse(daemon.call("status --json").output).at(group).at(name);
+  };
+  const auto keys = [&](int wanted) {
+    return eventually([&] { return figure("queue", "keys") == wanted; });
+  };
+  EXPECT_EQ(run_shell("seq 2000 | " + daemon.command("map echo >/dev/null")).status, 0);
+  EXPECT_TRUE(keys(0));
+  EXPECT_EQ(daemon.call("submit echo x").status, 0);
+  EXPECT_EQ(daemon.call("run -n -- true").status, 0);
+  EXPECT_TRUE(keys(0));
+  EXPECT_EQ(daemon.call("submit echo x --key mine").status, 0);
+  EXPECT_TRUE(keys(1));
+  EXPECT_TRUE(eventually([&] { return figure("store", "finished") == 2; }))
+      << "results that were printed are gone, those to be fetched are there";
 }
 
 TEST(Commands, AnInterruptedMapLeavesNothingRunning) {

@@ -53,9 +53,13 @@ struct EventWatch {
       if (slot.worker_class == e.worker_class && !slot.worker.live) slot.deaths_least = 0;
     }
   }
-  void operator()(const event::PauseType& e) const {
+  void operator()(const event::Received& e) const {
+    SeenTask* task = oracle.find_task(e.task);
+    if (task != nullptr) task->received = true;
+  }
+  void operator()(const event::Pause& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
-    oracle.types_[e.type.value].reopened = true;
+    if (e.target.scope == PauseScope::Type) oracle.types_[e.target.type.value].reopened = true;
   }
   void operator()(const event::Drain& e) const {
     ask(e.client, e.request, {}, Asked::Drain);
@@ -257,7 +261,7 @@ struct RecordWatch {
     oracle.settle_forget_key(task);
     --oracle.dead_letters_;
   }
-  void operator()(const record::TypePaused& r) const { oracle.note(r); }
+  void operator()(const record::Paused& r) const { oracle.note(r); }
 
   void renew(SeenTask& task, Instant eligible_at) const {
     task.phase = Phase::Waiting;

@@ -1,0 +1,63 @@
+// What workers say and what is seen of them: the part of the events that comes from below.
+#pragma once
+
+#include "pool/ids.hpp"
+#include "pool/time.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::event {
+
+// The worker said hello. `credits` is what it may hold at once, at least 1.
+struct WorkerReady {
+  WorkerId worker;
+  std::uint8_t credits;
+  bool recall;  // has the feature
+};
+
+struct WorkerBeat {
+  WorkerId worker;
+};
+
+// The kernel says that its process is stopped (state T), or goes on.
+struct WorkerStopped {
+  WorkerId worker;
+  bool stopped;
+};
+
+// Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
+struct WorkerBroken {
+  WorkerId worker;
+  ExitCause cause;  // ChannelClosed or Protocol
+};
+
+// Order: the last event of its worker. Also the end of a spawn that failed.
+// `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
+// SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
+struct WorkerExited {
+  WorkerId worker;
+  ExitCause cause;
+  std::int32_t code;
+};
+
+struct AttemptAnswered {
+  WorkerId worker;
+  AttemptKey key;
+  Outcome outcome;
+  Duration retry_after{};  // of Outcome::RetryAfter
+  Duration service{};      // what the worker measured; bounded by 65,535 us
+  std::uint32_t result_bytes = 0;
+};
+
+struct AttemptProgressed {
+  WorkerId worker;
+  AttemptKey key;
+};
+
+// `returned`: the worker had not started it and has forgotten it. Else it runs.
+struct RecallAnswered {
+  WorkerId worker;
+  AttemptKey key;
+  bool returned;
+};
+
+}  // namespace warmpool::event
