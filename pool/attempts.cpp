@@ -222,6 +222,7 @@ void Core::climb(Slot& slot, Held& held) {
 }
 
 void Core::judge_held(Slot& slot) {
+  judge_slow(slot);
   for (auto& held : slot.held) {
     if (!held.started()) continue;
     if (!held.is_ending() && held.end_at <= now) {

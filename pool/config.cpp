@@ -97,7 +97,7 @@ std::optional<PauseScope> Core::paused_by(TypeId type) const {
   if ((lanes.holds(type) & hold_bit(Hold::Paused)) != 0) return PauseScope::Type;
   const auto serving = lanes.classes(type);
   const bool all = !serving.empty() && std::ranges::all_of(serving, [this](ClassId id) {
-    return classes[id.value].paused;
+    return id.value < classes.size() && classes[id.value].paused;
   });
   if (all) return PauseScope::Class;
   return std::nullopt;

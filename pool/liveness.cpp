@@ -29,7 +29,6 @@ void Core::judge_slot(Slot& slot) {
       break;
     case SlotState::Running:
     case SlotState::Draining:
-      judge_slow(slot);
       judge_held(slot);
       break;
     case SlotState::Completing:
