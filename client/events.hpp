@@ -15,7 +15,7 @@ namespace warmpool::client {
 using Ticket = Id<struct TicketTag, std::uint64_t>;
 
 // Order: before anything else about the ticket. It comes again, with another id, when the daemon
-// lost the task with its memory and took it anew by its key.
+// lost the task with its memory, or cancelled it as we seemed to be gone, and took it anew.
 struct Accepted {
   Ticket ticket{};
   TaskId task{};

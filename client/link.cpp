@@ -23,6 +23,7 @@ ipc::SubmitMeta meta_of(const SubmitOptions& options) {
   meta.delay = options.delay;
   meta.run_at = options.run_at;
   if (options.key) meta.key = *options.key;
+  if (options.key) meta.key_use = options.key_use;
   meta.tenant = options.tenant;
   meta.labels.assign(options.labels.begin(), options.labels.end());
   meta.durability = options.durability;
@@ -180,10 +181,12 @@ void Link::ping(Ticket ticket) { channel_.send(header_of(ipc::Kind::Ping, ticket
 
 void Link::pong(std::uint64_t token) { channel_.send(header_of(ipc::Kind::Pong, Ticket{token})); }
 
-void Link::received(std::span<const std::uint64_t> tasks) {
+void Link::received(std::span<const std::uint64_t> tasks, std::uint8_t flags) {
   std::string payload;
   ipc::encode_received(tasks, payload);
-  channel_.send(header_of(ipc::Kind::Received, {}), {}, std::move(payload));
+  ipc::Header header = header_of(ipc::Kind::Received, {});
+  header.flags = flags;
+  channel_.send(header, {}, std::move(payload));
 }
 
 }  // namespace warmpool::client

@@ -40,7 +40,7 @@ class Link {
   void events(Ticket ticket, const EventsOptions& options);
   void ping(Ticket ticket);
   void pong(std::uint64_t token);
-  void received(std::span<const std::uint64_t> tasks);
+  void received(std::span<const std::uint64_t> tasks, std::uint8_t flags);
 
   ipc::Channel& channel() { return channel_; }
 

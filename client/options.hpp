@@ -43,7 +43,8 @@ struct SubmitOptions {
   std::optional<Duration> delay{};          // before the first run
   std::optional<WallTime> run_at{};         // instead of delay
   std::optional<std::string> key{};         // the same key is the same task
-  bool auto_key = false;                    // a random key of 128 bits, unless key is set
+  KeyUse key_use = KeyUse::Lasting;         // Reconnect: remembered just long enough for that
+  bool auto_key = false;                    // unless key is set: a random one, of use Reconnect
   std::string tenant{};
   std::vector<std::string> labels{};  // Bounds: 32
   Durability durability = Durability::Full;

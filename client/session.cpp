@@ -34,7 +34,10 @@ Session::Session(ConnectOptions options)
       address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {}
 
 Ticket Session::submit(SubmitOptions options) {
-  if (options.auto_key && !options.key) options.key = random_key();
+  if (options.auto_key && !options.key) {
+    options.key = random_key();
+    options.key_use = KeyUse::Reconnect;
+  }
   const auto checked = check_task(options, daemon_.payload_bytes_max);
   if (!checked) {
     const Ticket ticket{++ticket_last_};
@@ -49,6 +52,7 @@ Ticket Session::submit(SubmitOptions options) {
   request.repeatable = options.key.has_value();
   request.wait = options.wait;
   request.drop_result = options.wait && !options.keep_result;
+  request.drop_key = options.key && options.key_use == KeyUse::Reconnect;
   request.options = std::make_unique<SubmitOptions>(std::move(options));
   const Ticket ticket = open(std::move(request));
   if (link_ && link_->channel().out_bytes() > kQueuedBytesMax) {
@@ -142,9 +146,13 @@ void Session::close(Deadline deadline) {
 
 void Session::taken(const Event& event) {
   const auto* settled = std::get_if<Settled>(&event);
-  if (settled && drops_.erase(settled->ticket.value) > 0) {
-    received_.push_back(settled->task.value);
-  }
+  const auto* accepted = std::get_if<Accepted>(&event);
+  if (settled == nullptr && accepted == nullptr) return;
+  const auto found = drops_.find(ticket_of(event).value);
+  if (found == drops_.end()) return;
+  const auto task = settled != nullptr ? settled->task : accepted->task;
+  (found->second == Drop::Result ? received_ : keys_received_).push_back(task.value);
+  drops_.erase(found);
 }
 
 std::optional<Result<std::string>> Session::answer(Ticket ticket) {

@@ -23,6 +23,7 @@ struct OpenRequest {
   bool repeatable = false;                 // may be sent again on the next one
   bool wait = false;                       // of a submit: Settled is awaited
   bool drop_result = false;                // of a submit: tell the daemon when its result is here
+  bool drop_key = false;                   // of a submit: likewise when all of it is here
   std::uint8_t flags = 0;                  // of an await
   TaskId task;                             // of a submit: 0 until it is accepted
   std::unique_ptr<SubmitOptions> options;  // of a submit that may have to be sent (again)
@@ -84,6 +85,7 @@ class Session {
   void send(std::uint64_t ticket, OpenRequest& request);
   void send_submit(std::uint64_t ticket, OpenRequest& request);
   void acknowledge();
+  void acknowledge(std::vector<std::uint64_t>& tasks, std::uint8_t flags);
   bool was_useful() const;
 
   // session_frames.cpp: what the daemon says. False: the connection is lost.
@@ -94,6 +96,7 @@ class Session {
   bool on_accepted(const ipc::Frame& frame);
   bool on_refused(const ipc::Frame& frame);
   bool on_settled(const ipc::Frame& frame);
+  bool resubmit_dropped(std::uint64_t ticket, OpenRequest& request, const ipc::SettledMeta& meta);
   bool on_progressed(const ipc::Frame& frame);
   bool on_cancelled(const ipc::Frame& frame);
   bool on_event(const ipc::Frame& frame);
@@ -118,8 +121,10 @@ class Session {
   std::uint64_t ticket_last_ = 0;
   std::deque<Event> events_;
   std::unordered_map<std::uint64_t, Result<std::string>> answers_;
-  std::unordered_map<std::uint64_t, bool> drops_;  // settled tickets whose result may be dropped
-  std::vector<std::uint64_t> received_;            // tasks to be acknowledged
+  // Tickets to be acknowledged when their last event is taken: with their result, or the key alone.
+  enum class Drop : std::uint8_t { Result, Key };
+  std::unordered_map<std::uint64_t, Drop> drops_;
+  std::vector<std::uint64_t> received_, keys_received_;  // tasks
 };
 
 }  // namespace warmpool::client

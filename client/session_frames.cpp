@@ -102,7 +102,9 @@ bool Session::on_accepted(const Frame& frame) {
   // After a reconnect the second acceptance of the same task is no news.
   if (request.task != task) events_.push_back(Accepted{Ticket{found->first}, task, duplicate});
   request.task = task;
-  if (!request.wait) open_.erase(found);
+  if (request.wait) return true;
+  if (request.drop_key) drops_.emplace(found->first, Drop::Key);
+  open_.erase(found);
   return true;
 }
 
@@ -122,6 +124,15 @@ bool Session::on_refused(const Frame& frame) {
   return true;
 }
 
+// The daemon cancelled it because a connection was lost; but here we are and want it done.
+bool Session::resubmit_dropped(std::uint64_t ticket, OpenRequest& request,
+                               const ipc::SettledMeta& meta) {
+  const bool dropped = meta.verdict == Verdict::Cancelled && meta.cause == EndCause::Dropped;
+  if (!dropped || request.kind != OpenRequest::Kind::Submit || !request.repeatable) return false;
+  send(ticket, request);
+  return true;
+}
+
 bool Session::on_settled(const Frame& frame) {
   const auto found = find(frame);
   if (found == open_.end()) return true;
@@ -129,8 +140,13 @@ bool Session::on_settled(const Frame& frame) {
   if (kind != OpenRequest::Kind::Submit && kind != OpenRequest::Kind::Await) return true;
   const auto meta = ipc::decode<ipc::SettledMeta>(frame.meta);
   if (!meta) return broken(meta.error());
+  if (resubmit_dropped(found->first, found->second, *meta)) return true;
   const auto& header = frame.header;
-  if (found->second.drop_result) drops_.emplace(found->first, true);
+  if (found->second.drop_result) {
+    drops_.emplace(found->first, Drop::Result);
+  } else if (found->second.drop_key) {
+    drops_.emplace(found->first, Drop::Key);
+  }
   events_.push_back(Settled{.ticket = Ticket{found->first},
                             .task = TaskId{header.id},
                             .round = header.round,

@@ -206,12 +206,17 @@ void Session::send_submit(std::uint64_t ticket, OpenRequest& request) {
 }
 
 void Session::acknowledge() {
-  if (received_.empty() || !connected()) return;
-  const std::span<const std::uint64_t> all(received_);
+  if (!connected()) return;
+  acknowledge(received_, 0);
+  acknowledge(keys_received_, ipc::flag::kKeysOnly);
+}
+
+void Session::acknowledge(std::vector<std::uint64_t>& tasks, std::uint8_t flags) {
+  const std::span<const std::uint64_t> all(tasks);
   for (std::size_t at = 0; at < all.size(); at += kReceivedBatch) {
-    link_->received(all.subspan(at, std::min(kReceivedBatch, all.size() - at)));
+    link_->received(all.subspan(at, std::min(kReceivedBatch, all.size() - at)), flags);
   }
-  received_.clear();
+  tasks.clear();
 }
 
 }  // namespace warmpool::client

@@ -36,15 +36,14 @@ foreach(library IN ITEMS warmpool_pool warmpool_ipc warmpool_worker warmpool_cli
 endforeach()
 install(DIRECTORY pool ipc worker client DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/warmpool
   FILES_MATCHING PATTERN "*.hpp" PATTERN "stock" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "examples" EXCLUDE)
-configure_file(packaging/warmpool.pc.in ${CMAKE_BINARY_DIR}/warmpool.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/warmpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/install_prefix.cmake.in ${CMAKE_BINARY_DIR}/install_prefix.cmake @ONLY)
+install(SCRIPT ${CMAKE_BINARY_DIR}/install_prefix.cmake)
+install(FILES ${CMAKE_BINARY_DIR}/install/warmpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # Not the distribution's lib/systemd below CMAKE_INSTALL_LIBDIR: systemd reads <prefix>/lib on every machine.
-set(WARMPOOL_BINDIR ${CMAKE_INSTALL_FULL_BINDIR})
-configure_file(packaging/warmpool.service.in ${CMAKE_BINARY_DIR}/warmpool.service @ONLY)
-configure_file(packaging/warmpool-user.service.in ${CMAKE_BINARY_DIR}/warmpool-user.service @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/warmpool.service DESTINATION lib/systemd/system)
-install(FILES ${CMAKE_BINARY_DIR}/warmpool-user.service DESTINATION lib/systemd/user RENAME warmpool.service)
+install(FILES ${CMAKE_BINARY_DIR}/install/warmpool.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_BINARY_DIR}/install/warmpool-user.service DESTINATION lib/systemd/user
+  RENAME warmpool.service)
 install(FILES packaging/warmpool.sysusers DESTINATION lib/sysusers.d RENAME warmpool.conf)
 install(FILES packaging/warmpool.tmpfiles DESTINATION lib/tmpfiles.d RENAME warmpool.conf)
 

@@ -162,10 +162,13 @@ void Clients::on_request_frame(Session& session, const ipc::Frame& frame) {
 void Clients::on_received(Session& session, const ipc::Frame& frame) {
   const auto tasks = ipc::decode_received(frame.payload);
   if (!tasks) return break_off(session, tasks.error().code, tasks.error().text);
+  const bool keys_only = (frame.header.flags & ipc::flag::kKeysOnly) != 0;
   for (const auto id : *tasks) {
     const auto stored = services_.store.find(TaskId{id});
     if (!stored || stored->uid != session.peer.uid) continue;
-    if (!services_.settling.contains(TaskId{id})) services_.store.received(TaskId{id});
+    services_.engine.step(event::Received{TaskId{id}});
+    if (keys_only || services_.settling.contains(TaskId{id})) continue;
+    services_.store.received(TaskId{id});
   }
 }
 

@@ -8,14 +8,15 @@
 namespace warmpool::daemon {
 namespace {
 
-IdempotencyKey key_of_submit(std::string_view tenant, std::string_view key, std::string_view type,
+IdempotencyKey key_of_submit(const ipc::SubmitMeta& meta, std::string_view type,
                              ipc::Bytes payload) {
   std::string text;
-  text.reserve(tenant.size() + key.size() + 1);
-  text.append(tenant).append(1, '\0').append(key);
+  text.reserve(meta.tenant.size() + meta.key->size() + 1);
+  text.append(meta.tenant).append(1, '\0').append(*meta.key);
   const auto hash = XXH3_128bits(text.data(), text.size());
   const auto seed = XXH3_64bits(type.data(), type.size());
-  return {hash.high64, hash.low64, XXH3_64bits_withSeed(payload.data(), payload.size(), seed)};
+  return {hash.high64, hash.low64, XXH3_64bits_withSeed(payload.data(), payload.size(), seed),
+          meta.key_use};
 }
 
 std::uint16_t bounded(std::uint64_t number) {
@@ -34,10 +35,12 @@ void fill_spec(const ipc::SubmitMeta& meta, const Options& options, TaskSpec& sp
   spec.run_at = meta.run_at.value_or(WallTime{});
 }
 
+// A key that only serves to reconnect says nothing to people.
 std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
-  if (!meta.key && meta.labels.empty()) return nullptr;
+  const bool named = meta.key && meta.key_use == KeyUse::Lasting;
+  if (!named && meta.labels.empty()) return nullptr;
   auto texts = std::make_unique<TaskTexts>();
-  texts->key = meta.key.value_or("");
+  if (named) texts->key = *meta.key;
   texts->labels.assign(meta.labels.begin(), meta.labels.end());
   return texts;
 }
@@ -77,7 +80,7 @@ Refusal Clients::check_submit(Session& session, const ipc::Frame& frame,
   spec.cancel_on_disconnect = (frame.header.flags & ipc::flag::kCancelOnDisconnect) != 0;
   spec.payload_bytes = static_cast<std::uint32_t>(frame.payload.size());
   if (meta.key) {
-    spec.key = key_of_submit(meta.tenant, *meta.key, services_.types.at(*type).name, frame.payload);
+    spec.key = key_of_submit(meta, services_.types.at(*type).name, frame.payload);
   }
   return Refusal{};
 }

@@ -46,7 +46,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       notices_(services_, workers_),
       events_(services_, clients_, notices_, setup.life),
       documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
-      requests_(services_, clients_, workers_, documents_, events_),
+      requests_(services_, clients_, workers_, documents_, events_, [this] { begin_stopping(); }),
       archive_(setup.archive_path, log_),
       keeper_(services_, archive_) {
   reactor_.on_wake([this] { engine_.refresh(); });
@@ -76,6 +76,7 @@ void Daemon::declare() {
   for (std::uint32_t i = 0; i < types_.size(); ++i) {
     engine_.step(types_.declared(TypeId{i}));
   }
+  ready_at_latest_ = engine_.now() + services_.options().start_timeout;
   again_ = true;  // the first workers are asked for
 }
 
@@ -101,7 +102,7 @@ void Daemon::add_chores() {
   chores_.add(
       "results", [] { return seconds(10); }, [this] { services_.store.trim(engine_.now()); }, now);
   chores_.add(
-      "socket", [] { return seconds(10); },
+      "socket", [] { return seconds(2); },
       [this] {
         if (acceptor_) documents_.set_socket_lost(!acceptor_->check());
       },
@@ -120,10 +121,18 @@ void Daemon::on_notice(const Notification& notification) {
   events_.add(notification);
   if (notification.notice != Notice::PoolInitialized) return;
   documents_.set_initialized(true);
-  notifier_.ready("the minimum of workers is ready");
+  tell_ready("the minimum of workers is ready");
+}
+
+void Daemon::tell_ready(std::string_view status) {
+  if (!told_ready_ && !stopping_) notifier_.ready(status);
+  told_ready_ = true;
 }
 
 void Daemon::tell_status() {
+  // One class whose workers do not come up is no reason to keep the others from their users.
+  if (engine_.now() >= ready_at_latest_)
+    tell_ready("not all classes have their minimum of workers");
   const auto counters = engine_.pool().counters();
   const auto queue = engine_.pool().queue();
   notifier_.status(std::to_string(queue.waiting()) + " waiting, " + std::to_string(queue.running) +
@@ -141,13 +150,25 @@ void Daemon::watch_wall() {
 
 void Daemon::stop(bool now) {
   const bool at_once = now || stopping_;
-  if (!stopping_) notifier_.stopping();
-  stopping_ = true;
+  begin_stopping();
   log_.info(at_once ? "stopping at once"
                     : "stopping; running tasks have " +
                           duration_text(services_.options().drain_timeout) + " (drain_timeout)");
   engine_.step(event::Stop{ClientId{}, RequestId{}, at_once});
   again_ = true;
+}
+
+void Daemon::begin_stopping() {
+  if (!stopping_) notifier_.stopping();
+  stopping_ = true;
+}
+
+void Daemon::begin_reload() {
+  if (told_ready_) notifier_.reloading(clock_.steady_of(engine_.now()));
+}
+
+void Daemon::end_reload(std::string_view status) {
+  if (told_ready_) notifier_.ready(status);
 }
 
 void Daemon::reload(const Configuration& fresh) {

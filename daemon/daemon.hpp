@@ -53,6 +53,9 @@ class Daemon {
   // As by a signal: what runs may end within drain_timeout; a second time, or `now`: at once.
   void stop(bool now);
   bool stopping() const { return stopping_; }
+  // Tells the service manager, which waits for the end of it.
+  void begin_reload();
+  void end_reload(std::string_view status);
   // Takes over what may change; says in the log what was and what needs a restart.
   void reload(const Configuration& fresh);
   void reopen_log();
@@ -74,6 +77,8 @@ class Daemon {
   void on_notice(const Notification& notification);
   void watch_wall();
   void tell_status();
+  void tell_ready(std::string_view status);
+  void begin_stopping();
 
   Configuration configuration_;
   Log& log_;
@@ -101,7 +106,8 @@ class Daemon {
 
   Commands commands_;   // kept for its memory
   bool again_ = false;  // the last turn left something that must not wait
-  bool stopping_ = false, finished_ = false;
+  bool stopping_ = false, finished_ = false, told_ready_ = false;
+  Instant ready_at_latest_;  // to the service manager
 };
 
 }  // namespace warmpool::daemon

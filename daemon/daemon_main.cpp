@@ -25,20 +25,30 @@ int fail(const Error& error) {
 int check(const Sources& sources, bool json) {
   Problems problems;
   const auto configuration = load_configuration(sources, problems);
+  std::vector<std::optional<Identity>> identities;
+  auto fault = problems.empty() ? find_identities(configuration, identities) : std::nullopt;
+  if (problems.empty() && !fault) fault = resource_fault(configuration);
+  if (fault) problems.push_back(fault->problem);
   const auto text =
       json ? check_json(configuration, problems) : check_text(configuration, problems);
   std::fputs(text.c_str(), json || problems.empty() ? stdout : stderr);
+  if (fault) return static_cast<int>(fault->status);
   return static_cast<int>(problems.empty() ? ExitStatus::Ok : ExitStatus::Configuration);
 }
 
 void reload(Daemon& daemon, Log& log, const Sources& sources) {
+  daemon.begin_reload();
   daemon.reopen_log();
   log.info("reading the configuration again");
   Problems problems;
   const auto fresh = load_configuration(sources, problems);
-  if (problems.empty()) return daemon.reload(fresh);
+  if (problems.empty()) {
+    daemon.reload(fresh);
+    return daemon.end_reload("the configuration was read again");
+  }
   for (const auto& problem : problems) log.error(problem_text(problem));
   log.error("the configuration is wrong; the one before stays");
+  daemon.end_reload("the configuration is wrong; the one before stays");
 }
 
 void watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
@@ -65,7 +75,7 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   const auto& options = configuration.pool.values;
   auto log = open_log(options.log_file, options.log_level);
   if (!log) return exit_error(ExitStatus::CannotCreate, log.error().text);
-  auto identities = find_identities(configuration);
+  auto identities = grant_classes(configuration);
   if (!identities) return identities.error();
   auto place = take_place(options);
   if (!place) return place.error();

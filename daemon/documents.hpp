@@ -48,6 +48,7 @@ class Documents {
   std::optional<std::string> worker_log(std::string_view slot_name, std::size_t lines) const;
   std::optional<std::string> task_log(TaskId task, std::size_t lines) const;  // none: no such task
   std::string types() const;
+  std::string pauses() const;  // what is paused now
 
   // documents_tasks.cpp
   std::optional<std::string> show(TaskId task) const;  // none: no such task

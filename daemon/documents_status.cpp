@@ -23,6 +23,7 @@ bool is_unhealthy(const SlotView& slot) {
 
 struct Capacity {
   std::uint64_t target = 0, slots = 0, ready = 0, busy = 0, unhealthy = 0, failed = 0, starting = 0;
+  std::uint64_t slow = 0;
   std::uint64_t places = 0, taken = 0;  // of tasks
 };
 
@@ -41,6 +42,7 @@ Capacity capacity_of(const Snapshot& snapshot) {
     sum.unhealthy += is_unhealthy(slot);
     sum.failed += slot.state == SlotState::Failed;
     sum.starting += slot.state == SlotState::Starting;
+    sum.slow += slot.slow;
   }
   return sum;
 }
@@ -49,6 +51,7 @@ Json pool_json(const Capacity& capacity, const Snapshot& snapshot, bool initiali
                Duration uptime) {
   return {{"size", capacity.target},
           {"initialized", initialized},
+          {"paused", snapshot.paused},
           {"draining", snapshot.draining},
           {"shutting_down", snapshot.stopping},
           {"uptime_seconds", seconds_of(uptime)}};
@@ -118,7 +121,8 @@ Json queue_json(const QueueView& queue) {
           {"blocked", queue.blocked},
           {"held", queue.held},
           {"oldest_wait_ms", milliseconds_of(queue.oldest_ready)},
-          {"payload_bytes", queue.payload_bytes}};
+          {"payload_bytes", queue.payload_bytes},
+          {"keys", queue.keys}};
 }
 
 void add_alert(Json& alerts, const char* name, const char* level, std::string text) {
@@ -142,6 +146,15 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, bool initia
     add_alert(alerts, "overload", "warning",
               std::to_string(snapshot.queue.waiting()) +
                   " tasks wait and nearly all workers are busy; add some: warmpool scale +N");
+  }
+  if (capacity.slow > 0) {
+    add_alert(alerts, "slow", "warning",
+              std::to_string(capacity.slow) +
+                  " workers run a task for long (slow_after, slow_percent); see: warmpool workers");
+  }
+  if (snapshot.paused && snapshot.queue.waiting() > 0) {
+    add_alert(alerts, "paused", "warning",
+              "the pool is paused and tasks wait; start them with: warmpool resume");
   }
   if (!snapshot.store_accepting) {
     add_alert(alerts, "store", "critical", "the store takes nothing new; see the daemon's log");
@@ -177,6 +190,7 @@ Json classes_json(const Services& services, const Snapshot& snapshot) {
                        {"ready", view.ready},
                        {"running", view.running},
                        {"failed", view.failed},
+                       {"paused", view.paused},
                        {"capacity", view.capacity},
                        {"in_flight", view.in_flight}});
   }
@@ -235,10 +249,15 @@ std::string Documents::status() const {
                 {"socket", socket_path_}};
   document["pool"] = pool_json(capacity, snapshot, initialized_, uptime);
   const auto figures = workers_.figures();
-  document["workers"] = {{"total", capacity.slots},       {"ready", capacity.ready},
-                         {"busy", capacity.busy},         {"unhealthy", capacity.unhealthy},
-                         {"starting", capacity.starting}, {"failed", capacity.failed},
-                         {"processes", figures.alive},    {"output_bytes", figures.output_bytes}};
+  document["workers"] = {{"total", capacity.slots},
+                         {"ready", capacity.ready},
+                         {"busy", capacity.busy},
+                         {"unhealthy", capacity.unhealthy},
+                         {"starting", capacity.starting},
+                         {"failed", capacity.failed},
+                         {"slow", capacity.slow},
+                         {"processes", figures.alive},
+                         {"output_bytes", figures.output_bytes}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["queue"] = queue_json(snapshot.queue);

@@ -7,25 +7,6 @@
 namespace warmpool::daemon {
 namespace {
 
-const char* health_of(const SlotView& slot) {
-  if (slot.stopped) return "stopped";
-  if (slot.unresponsive) return "unresponsive";
-  switch (slot.state) {
-    case SlotState::Ready:
-      return "healthy";
-    case SlotState::Running:
-    case SlotState::Draining:
-      return "working";
-    case SlotState::Recovery:
-    case SlotState::Backoff:
-      return "recovering";
-    case SlotState::Failed:
-      return "dead";
-    default:
-      return "unknown";
-  }
-}
-
 bool is_healthy(const SlotView& slot) {
   return !slot.stopped && !slot.unresponsive &&
          (slot.state == SlotState::Ready || slot.state == SlotState::Running ||
@@ -37,13 +18,10 @@ Json seconds_or_null(Instant since, Instant now) {
 }
 
 Json held_json(const Services& services, const AttemptView& held, Instant now) {
-  return {{"task", held.key.task.value},
-          {"type", services.types.at(held.type).name},
-          {"round", held.key.round},
-          {"attempt", held.key.attempt},
-          {"started", held.started},
-          {"cancelling", held.cancelling},
-          {"for_seconds", seconds_of(now - held.assigned_at)}};
+  return {{"task", held.key.task.value}, {"type", services.types.at(held.type).name},
+          {"round", held.key.round},     {"attempt", held.key.attempt},
+          {"started", held.started},     {"cancelling", held.cancelling},
+          {"slow", held.slow},           {"for_seconds", seconds_of(now - held.assigned_at)}};
 }
 
 void add_process(const WorkerProcess& process, Json& row) {
@@ -68,7 +46,7 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
            {"class", services.options_of(slot.worker_class).name},
            {"state", name_of(slot.state)},
            {"healthy", is_healthy(slot)},
-           {"health", health_of(slot)},
+           {"health", name_of(slot.health)},
            {"tasks_executed", slot.attempts},
            {"current_task", nullptr}};
   if (!slot.attempts_held.empty()) row["current_task"] = slot.attempts_held.front().key.task.value;
@@ -198,6 +176,7 @@ std::string Documents::types() const {
         {{"name", type.name},
          {"classes", std::move(classes)},
          {"paused", view.paused},
+         {"paused_by", view.paused ? Json(name_of(view.paused_by)) : Json()},
          {"waiting", view.waiting},
          {"service_ms", view.service_known ? Json(milliseconds_of(view.service)) : Json()}});
   }
@@ -209,6 +188,23 @@ std::string Documents::types() const {
   }
   return text_of(
       {{"schema", kDocumentSchema}, {"types", std::move(rows)}, {"classes", std::move(classes)}});
+}
+
+std::string Documents::pauses() const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  Json classes = Json::array();
+  Json types = Json::array();
+  for (const auto& view : snapshot.classes) {
+    if (view.paused) classes.push_back(services_.options_of(view.worker_class).name);
+  }
+  for (const auto& view : snapshot.types) {
+    if (view.paused_itself) types.push_back(services_.types.at(view.type).name);
+  }
+  return text_of({{"schema", kDocumentSchema},
+                  {"paused",
+                   {{"pool", snapshot.paused},
+                    {"classes", std::move(classes)},
+                    {"types", std::move(types)}}}});
 }
 
 }  // namespace warmpool::daemon

@@ -14,6 +14,7 @@ LogLevel level_of(Notice notice) {
     case Notice::WorkerError:
     case Notice::ZombieDetected:
     case Notice::ResultRefused:
+    case Notice::TaskSlow:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
@@ -26,8 +27,13 @@ LogLevel level_of(Notice notice) {
     case Notice::WorkerRecycled:
     case Notice::RecoveryAttempted:
     case Notice::RecoverySucceeded:
+    case Notice::WorkerHealthChanged:
     case Notice::TypePaused:
     case Notice::TypeResumed:
+    case Notice::ClassPaused:
+    case Notice::ClassResumed:
+    case Notice::PoolPaused:
+    case Notice::PoolResumed:
       return LogLevel::Info;
     default:
       return LogLevel::Debug;
@@ -42,7 +48,11 @@ std::string milliseconds_text(std::int64_t ns) {
   return text;
 }
 
-std::string health_text(std::uint8_t health) { return health == 0 ? "healthy" : "unresponsive"; }
+std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
+  if (to == WorkerHealth::Unresponsive) return "idle and silent";
+  if (to == WorkerHealth::Slow) return "its task runs for longer than slow_after";
+  return from == WorkerHealth::Slow ? "its slow task ended" : "it was heard again";
+}
 
 // Types are the only texts that others choose; most need no escape.
 void append_quoted(std::string_view text, std::string& out) {
@@ -110,11 +120,11 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
-      return health_text(n.from);
+      return std::string(name_of(n.from));
     case NoticeField::To:
-      return health_text(n.to);
+      return std::string(name_of(n.to));
     case NoticeField::Why:
-      return n.to == 0 ? "it was heard again" : "idle and silent";
+      return std::string(why_changed(n.from, n.to));
   }
   return {};
 }

@@ -96,10 +96,15 @@ bool Requests::type_argument(Session& session, std::uint32_t number, const Argum
   if (is_nil(argument)) return true;
   type = services_.types.find(text(argument));
   if (type) return true;
+  refuse_type(session, number, text(argument));
+  return false;
+}
+
+void Requests::refuse_type(Session& session, std::uint32_t number, std::string_view name) {
   clients_.refuse(
       session, number, {}, Refusal::UnknownType,
-      "no task of type '" + std::string(text(argument)) + "' was ever seen; see: warmpool types");
-  return false;
+      "no task of type '" + std::string(name) +
+          "' was seen, and no class serves it; served are: " + services_.types.known_text());
 }
 
 void Requests::ls(Session& session, std::uint32_t number, const Arguments& arguments) {
@@ -172,44 +177,57 @@ void Requests::change_dead(Session& session, const Bulk& bulk, TaskId task) {
   }
 }
 
-bool Requests::class_argument(Session& session, std::uint32_t number, std::string_view name,
-                              ClassId& found) {
+std::optional<ClassId> Requests::find_class(std::string_view name) const {
   const auto& classes = services_.configuration.classes;
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    found = ClassId{static_cast<std::uint16_t>(i)};
-    if (classes[i].values.name == name) return true;
+    if (classes[i].values.name == name) return ClassId{static_cast<std::uint16_t>(i)};
   }
+  return std::nullopt;
+}
+
+void Requests::refuse_class(Session& session, std::uint32_t number) {
   std::string known;
-  for (const auto& one : classes) known += " " + one.values.name;
+  for (const auto& one : services_.configuration.classes) known += " " + one.values.name;
   clients_.refuse(session, number, {}, Refusal::NoSuchClass,
                   "name the worker class, one of:" + known);
-  return false;
 }
+
+namespace {
+
+std::int64_t wanted_size(event::ScaleMode mode, std::int64_t before, std::int64_t number) {
+  if (mode == event::ScaleMode::Up) return before + number;
+  return mode == event::ScaleMode::Down ? before - number : number;
+}
+
+}  // namespace
 
 void Requests::scale(Session& session, std::uint32_t number, const Arguments& arguments) {
   const auto& classes = services_.configuration.classes;
-  const auto name = is_nil(arguments[0]) && classes.size() == 1 ? classes.front().values.name
-                                                                : std::string(text(arguments[0]));
-  ClassId worker_class;
-  if (!class_argument(session, number, name, worker_class)) return;
-  const auto mode = number_or(arguments[1], 0);
+  const bool only = is_nil(arguments[0]) && classes.size() == 1;
+  const auto worker_class = only ? std::optional(ClassId{0}) : find_class(text(arguments[0]));
+  if (!worker_class) return refuse_class(session, number);
+  const auto mode = static_cast<event::ScaleMode>(number_or(arguments[1], 0));
   const auto count = number_or(arguments[2], 0);
-  if (mode > 2) {
-    return clients_.refuse(session, number, {}, Refusal::BadArgument,
-                           "mode is 0 (to), 1 (up by) or 2 (down by)");
+  const auto& options = services_.options_of(*worker_class);
+  const auto target = services_.engine.pool().snapshot().classes[worker_class->value].target;
+  const auto wanted = wanted_size(mode, target, static_cast<std::int64_t>(count));
+  if (wanted < static_cast<std::int64_t>(options.size_min) ||
+      wanted > static_cast<std::int64_t>(options.size_max)) {
+    return clients_.refuse(
+        session, number, {}, Refusal::SizeOutOfRange,
+        "class '" + options.name + "' has " + std::to_string(target) + " workers and may have " +
+            std::to_string(options.size_min) + " to " + std::to_string(options.size_max) +
+            " (size_min, size_max); " + std::to_string(wanted) + " is outside of that");
   }
-  if (count > 0xffff) return clients_.refuse(session, number, {}, Refusal::SizeOutOfRange);
-  services_.engine.step(event::Scale{session.id, id_of(number), worker_class,
-                                     static_cast<event::ScaleMode>(mode),
+  services_.engine.step(event::Scale{session.id, id_of(number), *worker_class, mode,
                                      static_cast<std::uint16_t>(count)});
 }
 
 void Requests::restart(Session& session, std::uint32_t number, const Arguments& arguments) {
   event::Restart restart{session.id, id_of(number)};
   if (!is_nil(arguments[1])) {
-    ClassId worker_class;
-    if (!class_argument(session, number, text(arguments[1]), worker_class)) return;
-    restart.worker_class = worker_class;
+    restart.worker_class = find_class(text(arguments[1]));
+    if (!restart.worker_class) return refuse_class(session, number);
   }
   if (!is_nil(arguments[0])) {
     restart.home = workers_.find_home(text(arguments[0]));
@@ -253,20 +271,53 @@ void Requests::stop(Session& session, std::uint32_t number, const Arguments& arg
   services_.log.info("client " + std::to_string(session.id.value) + " (uid " +
                      std::to_string(session.peer.uid) + ") asks to stop" +
                      (flag(arguments[0]) ? " at once" : ""));
+  on_stop_();
   services_.engine.step(event::Stop{session.id, id_of(number), flag(arguments[0])});
 }
 
 void Requests::pause(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const bool paused = static_cast<Verb>(session.open.at(number).verb) == Verb::Pause;
+  if (!paused && flag(arguments[2])) return resume_all(session, number);
+  if (!is_nil(arguments[0]) && !is_nil(arguments[1])) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                           "name a type or a class, not both");
+  }
+  PauseTarget target = pause_of_pool();
+  if (!is_nil(arguments[0])) {
+    const auto type = seen_type(text(arguments[0]));
+    if (!type) return refuse_type(session, number, text(arguments[0]));
+    target = pause_of(*type);
+  } else if (!is_nil(arguments[1])) {
+    const auto worker_class = find_class(text(arguments[1]));
+    if (!worker_class) return refuse_class(session, number);
+    target = pause_of(*worker_class);
+  }
+  services_.engine.step(event::Pause{session.id, id_of(number), target, paused});
+}
+
+// A type may be paused before its first task comes.
+std::optional<TypeId> Requests::seen_type(std::string_view name) {
+  const auto interned = services_.types.intern(name);
+  if (!interned) return std::nullopt;
+  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
+  return interned->type;
+}
+
+void Requests::resume_all(Session& session, std::uint32_t number) {
+  const auto snapshot = services_.engine.pool().snapshot();
+  std::vector<PauseTarget> targets;
+  if (snapshot.paused) targets.push_back(pause_of_pool());
+  for (const auto& view : snapshot.classes) {
+    if (view.paused) targets.push_back(pause_of(view.worker_class));
+  }
+  for (const auto& view : snapshot.types) {
+    if (view.paused_itself) targets.push_back(pause_of(view.type));
+  }
   auto& open = session.open.at(number);
-  const bool paused = static_cast<Verb>(open.verb) == Verb::Pause;
-  std::optional<TypeId> only;
-  if (!type_argument(session, number, arguments[0], only)) return;
-  const auto first = only ? only->value : 0;
-  const auto end = only ? only->value + 1 : static_cast<std::uint32_t>(services_.types.size());
-  open.parts = end - first;
-  if (first == end) return clients_.reply(session, number, completed(open, nullptr));
-  for (auto type = first; type < end; ++type) {
-    services_.engine.step(event::PauseType{session.id, id_of(number), TypeId{type}, paused});
+  open.parts = static_cast<std::uint32_t>(targets.size());
+  if (targets.empty()) return clients_.reply(session, number, completed(open, nullptr));
+  for (const auto& target : targets) {
+    services_.engine.step(event::Pause{session.id, id_of(number), target, false});
   }
 }
 
@@ -320,9 +371,8 @@ std::string Requests::completed(const OpenRequest& open, const command::Complete
     case Verb::DeadRemove:
       return small_document({{"removed", open.succeeded}, {"refused", open.refused}});
     case Verb::Pause:
-      return small_document({{"paused", open.succeeded}});
     case Verb::Resume:
-      return small_document({{"resumed", open.succeeded}});
+      return documents_.pauses();
     default:
       return small_document({{"changed", open.succeeded}});
   }

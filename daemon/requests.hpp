@@ -13,13 +13,15 @@ namespace warmpool::daemon {
 // checked before. What concerns single tasks is checked here against who submitted them.
 class Requests {
  public:
+  // `on_stop`: told when a client asks to stop, before the core is.
   Requests(Services& services, Clients& clients, Workers& workers, const Documents& documents,
-           Events& events)
+           Events& events, std::function<void()> on_stop)
       : services_(services),
         clients_(clients),
         workers_(workers),
         documents_(documents),
-        events_(events) {}
+        events_(events),
+        on_stop_(std::move(on_stop)) {}
 
   void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta);
   // The document that ends a verb, when the core has answered all its parts.
@@ -65,9 +67,11 @@ class Requests {
     std::size_t next = 0;
   };
   void change_dead(Session& session, const Bulk& bulk, TaskId task);
-  // False after a refusal: there is no such class.
-  bool class_argument(Session& session, std::uint32_t number, std::string_view name,
-                      ClassId& found);
+  void resume_all(Session& session, std::uint32_t number);
+  std::optional<TypeId> seen_type(std::string_view name);
+  std::optional<ClassId> find_class(std::string_view name) const;
+  void refuse_type(Session& session, std::uint32_t number, std::string_view name);
+  void refuse_class(Session& session, std::uint32_t number);
   // False after a refusal: there is no such type.
   bool type_argument(Session& session, std::uint32_t number, const ipc::Argument& argument,
                      std::optional<TypeId>& type);
@@ -77,6 +81,7 @@ class Requests {
   Workers& workers_;
   const Documents& documents_;
   Events& events_;
+  std::function<void()> on_stop_;
   std::deque<Bulk> bulk_;
 };
 

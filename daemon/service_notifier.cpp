@@ -50,8 +50,9 @@ void ServiceNotifier::send(const std::string& message) {
 
 void ServiceNotifier::ready(std::string_view text) { send("READY=1\nSTATUS=" + std::string(text)); }
 void ServiceNotifier::stopping() { send("STOPPING=1\nSTATUS=stopping"); }
-void ServiceNotifier::reloading(Instant monotonic) {
-  send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic.ns / 1000));
+void ServiceNotifier::reloading(std::chrono::steady_clock::time_point now) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());
+  send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us.count()));
 }
 void ServiceNotifier::status(std::string_view text) { send("STATUS=" + std::string(text)); }
 void ServiceNotifier::watchdog() { send("WATCHDOG=1"); }

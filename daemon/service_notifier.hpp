@@ -1,6 +1,7 @@
 // Tells the service manager how the daemon fares: sd_notify(3) without its library.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ class ServiceNotifier {
 
   void ready(std::string_view status);
   void stopping();
-  void reloading(Instant monotonic);
+  void reloading(std::chrono::steady_clock::time_point now);
   void status(std::string_view text);
   void watchdog();
   // Half of what the manager asks for; none if it asks for nothing.

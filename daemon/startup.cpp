@@ -135,21 +135,11 @@ Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime
   return life;
 }
 
-Result<std::vector<std::optional<Identity>>> find_identities(const Configuration& configuration) {
+Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration) {
   std::vector<std::optional<Identity>> identities;
-  for (const auto& worker_class : configuration.classes) {
-    auto& identity = identities.emplace_back();
-    const auto& options = worker_class.values;
-    if (options.user.empty()) continue;
-    auto found = find_identity(options.user);
-    if (!found) {
-      auto status = ExitStatus::System;
-      if (found.error().code == ENOENT) status = ExitStatus::Configuration;
-      if (found.error().code == EPERM) status = ExitStatus::NotPermitted;
-      return exit_error(status, "class '" + options.name + "': " + found.error().text);
-    }
-    identity = std::move(*found);
-  }
+  auto fault = find_identities(configuration, identities);
+  if (!fault) fault = resource_fault(configuration);
+  if (fault) return exit_error(fault->status, problem_text(fault->problem));
   return identities;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/class_grants.hpp"
 #include "daemon/config/configuration.hpp"
 #include "daemon/exit_status.hpp"
 #include "daemon/process/identity.hpp"
@@ -41,8 +42,8 @@ Result<Place> take_place(const Options& options);
 // jq hold exactly.
 Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now);
 
-// Whom the workers of each class run as.
-Result<std::vector<std::optional<Identity>>> find_identities(const Configuration& configuration);
+// Whom the workers of each class run as; that they can be given what their class says.
+Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration);
 
 // Ends what an earlier life left, and opens the port. Blocks: until all of it is gone, seconds.
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,

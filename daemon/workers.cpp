@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "daemon/class_grants.hpp"
 #include "daemon/process/launch_outcome.hpp"
 #include "daemon/random.hpp"
 
@@ -55,6 +56,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
   spec.types = options.types;
   if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
   spec.identity = identities_[command.worker_class.value];
+  set_resources(options, spec);
   return spec;
 }
 

@@ -31,7 +31,12 @@ Error unreachable(const std::string& path, int failed) {
     return endpoint_error(EndpointFault::Unreachable,
                           "the daemon at " + path + " takes no connection; try again");
   }
-  return system_error(EndpointFault::Unreachable, "cannot connect to " + path, failed);
+  auto error = system_error(EndpointFault::Unreachable, "cannot connect to " + path, failed);
+  if (failed == EACCES) {
+    error.text +=
+        "; who runs the daemon lets others in by the option socket_group, and only its members";
+  }
+  return error;
 }
 
 // SO_SNDTIMEO bounds connect() on a Unix socket whose backlog is full (Source: socket(7)).

@@ -92,6 +92,7 @@ inline constexpr std::uint8_t kCancelOnDisconnect = 32;  // submit
 inline constexpr std::uint8_t kKeepResult = 64;          // submit
 inline constexpr std::uint8_t kProgress = 128;           // submit, await
 inline constexpr std::uint8_t kNow = 16;                 // await
+inline constexpr std::uint8_t kKeysOnly = 16;            // received
 inline constexpr std::uint8_t kDuplicate = 16;           // accepted
 inline constexpr std::uint8_t kReturned = 16;            // recalled
 inline constexpr std::uint8_t kGap = 16;                 // event

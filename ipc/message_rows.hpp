@@ -39,7 +39,8 @@ inline constexpr Field kSubmit[] = {{"priority"},
                                     {"tenant", FieldKind::Text, kNameBytesMax},
                                     {"labels", FieldKind::Texts, 32},
                                     {"durability", FieldKind::Number, 2},
-                                    {"crashes_max"}};
+                                    {"crashes_max"},
+                                    {"key_use", FieldKind::Number, 1}};
 inline constexpr Field kRequest[] = {{"verb", FieldKind::Number, kU8},
                                      {"arguments", FieldKind::Arguments, 8}};
 inline constexpr Field kRefused[] = {{"code", FieldKind::Number, kU16},
@@ -66,6 +67,7 @@ inline constexpr FlagRow kSubmitFlags[] = {{flag::kWait, "wait"},
                                            {flag::kKeepResult, "keep-result"},
                                            {flag::kProgress, "progress"}};
 inline constexpr FlagRow kAwaitFlags[] = {{flag::kNow, "now"}, {flag::kProgress, "progress"}};
+inline constexpr FlagRow kReceivedFlags[] = {{flag::kKeysOnly, "keys-only"}};
 inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
@@ -85,7 +87,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Await, "await", kC, kD, 0, kIdToken, kAwaitFlags, {}, false},
     {Kind::Cancel, "cancel", kC, kD, 0, kIdToken, {}, {}, false},
     {Kind::Request, "request", kC, kD, 0, use::kToken, {}, kRequest, false},
-    {Kind::Received, "received", kC, kD, 0, 0, {}, {}, true},
+    {Kind::Received, "received", kC, kD, 0, 0, kReceivedFlags, {}, true},
     {Kind::Accepted, "accepted", kD, kC, 0, kIdToken, kAcceptedFlags, {}, false},
     {Kind::Refused, "refused", kD, kC, 0, kIdToken, {}, kRefused, false},
     {Kind::Settled, "settled", kD, kC, 0, use::kRun, {}, kSettled, true},

@@ -48,7 +48,7 @@ WARMPOOL_BIND(ErrorMeta, "error", &M::code, &M::text);
 WARMPOOL_BIND(TypeNameMeta, "type-name", &M::name);
 WARMPOOL_BIND(SubmitMeta, "submit", &M::priority, &M::timeout, &M::deadline, &M::expiry,
               &M::retries, &M::delay, &M::run_at, &M::key, &M::tenant, &M::labels, &M::durability,
-              &M::crashes_max);
+              &M::crashes_max, &M::key_use);
 WARMPOOL_BIND(RefusedMeta, "refused", &M::code, &M::text, &M::retry_after);
 WARMPOOL_BIND(SettledMeta, "settled", &M::verdict, &M::cause, &M::charged_failures,
               &M::charged_crashes);

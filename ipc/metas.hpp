@@ -63,6 +63,7 @@ struct SubmitMeta {
   std::vector<std::string_view> labels{};
   Durability durability = Durability::Full;
   std::optional<std::uint64_t> crashes_max{};
+  KeyUse key_use = KeyUse::Lasting;
 };
 
 using Argument =

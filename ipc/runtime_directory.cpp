@@ -84,9 +84,11 @@ Result<void> open_to_group(int fd, const std::string& path, const struct stat& f
   const mode_t mode = (found.st_mode & 07777) | kGroupMayEnter;
   const bool changed = found.st_gid == group || ::fchown(fd, static_cast<uid_t>(-1), group) == 0;
   if (changed && ::fchmod(fd, mode) == 0) return {};
-  return system_error(
-      EndpointFault::System,
-      "cannot give the runtime directory " + path + " to group " + std::to_string(group), errno);
+  return system_error(EndpointFault::System,
+                      "cannot give the runtime directory " + path + " to group " +
+                          std::to_string(group) +
+                          " (only a member of it may, or root; see socket_group)",
+                      errno);
 }
 
 // What the file tells, for people.

@@ -29,9 +29,11 @@ constexpr ArgumentRow kScaleArguments[] = {{"class", ArgumentKind::Text, true, k
                                            {"number", ArgumentKind::Number, false, 65'535}};
 constexpr ArgumentRow kDrainArguments[] = {{"on", ArgumentKind::Flag, false, 0}};
 constexpr ArgumentRow kStopArguments[] = {{"now", ArgumentKind::Flag, false, 0}};
-constexpr ArgumentRow kTypeArguments[] = {kType};
+constexpr ArgumentRow kClass = {"class", ArgumentKind::Text, true, kNameBytesMax};
+constexpr ArgumentRow kPauseArguments[] = {kType, kClass};
+constexpr ArgumentRow kResumeArguments[] = {kType, kClass, {"all", ArgumentKind::Flag, true, 0}};
 constexpr ArgumentRow kRestartArguments[] = {{"slot", ArgumentKind::Text, true, kNameBytesMax},
-                                             {"class", ArgumentKind::Text, true, kNameBytesMax}};
+                                             kClass};
 constexpr ArgumentRow kHeartbeatArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax},
                                                {"status", ArgumentKind::Text, true, kNameBytesMax},
                                                {"task", ArgumentKind::Number, true, kAnyNumber}};
@@ -54,8 +56,8 @@ constexpr VerbRow kVerbs[] = {
     {Verb::Scale, "scale", kScaleArguments, Right::Control},
     {Verb::Drain, "drain", kDrainArguments, Right::Control},
     {Verb::Stop, "stop", kStopArguments, Right::Shutdown},
-    {Verb::Pause, "pause", kTypeArguments, Right::Control},
-    {Verb::Resume, "resume", kTypeArguments, Right::Control},
+    {Verb::Pause, "pause", kPauseArguments, Right::Control},
+    {Verb::Resume, "resume", kResumeArguments, Right::Control},
     {Verb::Config, "config", {}, Right::Read},
     {Verb::Types, "types", {}, Right::Read},
     {Verb::Release, "release", kTaskArguments, Right::Cancel},

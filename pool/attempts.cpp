@@ -106,6 +106,7 @@ void Core::start(Slot& slot, Held& held) {
 Held Core::take_from_hand(Slot& slot, std::size_t at) {
   const Held held = slot.held[at];
   slot.held.erase(slot.held.begin() + static_cast<std::ptrdiff_t>(at));
+  if (held.slow) judge_slow(slot);
   if (slot.held.empty()) {
     emptied(slot);
   } else {
@@ -223,6 +224,7 @@ void Core::climb(Slot& slot, Held& held) {
 }
 
 void Core::judge_held(Slot& slot) {
+  judge_slow(slot);
   for (auto& held : slot.held) {
     if (!held.started()) continue;
     if (!held.is_ending() && held.end_at <= now) {

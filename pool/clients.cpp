@@ -146,12 +146,8 @@ void Core::on(const event::Cancel& event) {
   if (task.state == TaskState::Running) {
     cancel_running(*index, EndCause::Cancelled);
   } else {
-    cancel_task(*index, EndCause::Cancelled);
+    settle(*index, Verdict::Cancelled, End{.cause = EndCause::Cancelled});
   }
-}
-
-void Core::cancel_task(TaskIndex index, EndCause cause) {
-  settle(index, Verdict::Cancelled, End{.cause = cause});
 }
 
 // Not started yet: it is taken back if that can be asked for, else it is ended once it starts, so
@@ -174,6 +170,15 @@ void Core::cancel_running(TaskIndex index, EndCause cause) {
   REQUIRE(false && "a running task is in the hand of its worker");
 }
 
+void Core::on(const event::Received& event) {
+  keys.received(event.task);
+  const auto index = tasks.find(event.task);
+  const TaskExtras* extras = index ? tasks.find_extras(*index) : nullptr;
+  if (extras == nullptr || !extras->key || extras->key->use != KeyUse::Reconnect) return;
+  keys.erase(*extras->key, event.task);
+  tasks.extras(*index).key.reset();
+}
+
 void Core::on(const event::ClientGone& event) {
   recorder.forget(event.client);
   for (auto& [task, request] : cancels_) {
@@ -192,7 +197,7 @@ void Core::on(const event::ClientGone& event) {
     if (task.state == TaskState::Running) {
       if (!task.cancelling) cancel_running(*index, EndCause::Dropped);
     } else {
-      cancel_task(*index, EndCause::Dropped);
+      settle(*index, Verdict::Cancelled, End{.cause = EndCause::Dropped});
     }
   }
 }

@@ -1,4 +1,6 @@
 // What is declared to the core: classes, types, options, pauses.
+#include <algorithm>
+
 #include "pool/core.hpp"
 
 namespace warmpool {
@@ -37,20 +39,69 @@ void Core::on(const event::OptionsChanged& event) {
   }
 }
 
-void Core::on(const event::PauseType& event) {
-  if (event.type.value >= types.size() || !types[event.type.value].declared) {
-    return refuse(event.client, event.request, {}, Refusal::UnknownType);
+// False: there is no such type or class. A class and the pool stop dispatching and move no lane:
+// the order of what waits stays as it is.
+bool Core::set_paused(const PauseTarget& target, bool paused) {
+  switch (target.scope) {
+    case PauseScope::Type:
+      if (target.type.value >= types.size()) return false;
+      if (paused) {
+        lanes.close(target.type, Hold::Paused);
+      } else {
+        lanes.open(target.type, Hold::Paused, now, options.reopen_age_max);
+      }
+      return true;
+    case PauseScope::Class:
+      if (target.worker_class.value >= classes.size()) return false;
+      classes[target.worker_class.value].paused = paused;
+      return true;
+    case PauseScope::Pool:
+      paused_ = paused;
+      break;
   }
-  if (event.paused) {
-    lanes.close(event.type, Hold::Paused);
-  } else {
-    lanes.open(event.type, Hold::Paused, now, options.reopen_age_max);
+  return true;
+}
+
+namespace {
+
+Notice notice_of(PauseScope scope, bool paused) {
+  switch (scope) {
+    case PauseScope::Type:
+      return paused ? Notice::TypePaused : Notice::TypeResumed;
+    case PauseScope::Class:
+      return paused ? Notice::ClassPaused : Notice::ClassResumed;
+    case PauseScope::Pool:
+      break;
   }
-  Notification told{.notice = event.paused ? Notice::TypePaused : Notice::TypeResumed};
-  told.type = event.type;
+  return paused ? Notice::PoolPaused : Notice::PoolResumed;
+}
+
+}  // namespace
+
+void Core::on(const event::Pause& event) {
+  if (!set_paused(event.target, event.paused)) {
+    const bool type = event.target.scope == PauseScope::Type;
+    const auto code = type ? Refusal::UnknownType : Refusal::NoSuchClass;
+    return refuse(event.client, event.request, {}, code);
+  }
+  Notification told{.notice = notice_of(event.target.scope, event.paused)};
+  told.type = event.target.type;
+  told.worker_class = event.target.worker_class;
   notify(told);
-  recorder.persist(record::TypePaused{event.type, event.paused}, *out_);
+  recorder.persist(record::Paused{event.target, event.paused}, *out_);
   recorder.then(Recorder::Then::Answer, kNone, {}, event.client, event.request);
+}
+
+// What keeps a type from being started by a pause; a class only if no other one serves it.
+std::optional<PauseScope> Core::paused_by(TypeId type) const {
+  if (paused_) return PauseScope::Pool;
+  if ((lanes.holds(type) & hold_bit(Hold::Paused)) != 0) return PauseScope::Type;
+  const auto serving = lanes.classes(type);
+  const bool all = !serving.empty() && std::ranges::all_of(serving, [this](ClassId id) {
+    return id.value < classes.size() && classes[id.value].paused;
+  });
+  if (all) return PauseScope::Class;
+  return std::nullopt;
 }
 
 }  // namespace warmpool

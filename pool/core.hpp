@@ -25,6 +25,7 @@ class Core : public CoreState {
   // clients.cpp
   void on(const event::Submit& event);
   void on(const event::Cancel& event);
+  void on(const event::Received& event);
   void on(const event::ClientGone& event);
   void on(const event::RetryDead& event);
   void on(const event::RemoveDead& event);
@@ -37,14 +38,15 @@ class Core : public CoreState {
   std::optional<Refusal> refusal_of_dead(std::optional<TaskIndex> index) const;
   void revive(TaskIndex index, Instant at);
   void own(TaskIndex index, ClientId client);
-  void cancel_task(TaskIndex index, EndCause cause);
   void cancel_running(TaskIndex index, EndCause cause);
   void refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after = {});
   // config.cpp
   void on(const event::ClassDeclared& event);
   void on(const event::TypeDeclared& event);
   void on(const event::OptionsChanged& event);
-  void on(const event::PauseType& event);
+  void on(const event::Pause& event);
+  bool set_paused(const PauseTarget& target, bool paused);
+  std::optional<PauseScope> paused_by(TypeId type) const;
   TypeState& type_state(TypeId type);
   // supervisor.cpp
   void on(const event::Scale& event);
@@ -79,6 +81,8 @@ class Core : public CoreState {
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
+  void judge_slow(Slot& slot);
+  void change_health(Slot& slot, WorkerHealth from, WorkerHealth to);
   void judge_forced(Slot& slot);
   void try_again(Slot& slot);
   Instant due_of(const Slot& slot) const;
@@ -110,7 +114,7 @@ class Core : public CoreState {
   Instant retry_at(const Task& task, const End& end);
   void go_on_later(TaskIndex index, const End& end, Instant eligible_at, bool held);
   void settle(TaskIndex index, Verdict verdict, const End& end);
-  void release_key(TaskIndex index, Verdict verdict, Instant at);
+  void release_key(TaskIndex index, Verdict verdict, EndCause cause, Instant at);
   void announce(TaskIndex index);
   void answer_cancels(TaskId id, Verdict verdict);
   void forget_task(TaskIndex index);
@@ -153,7 +157,7 @@ class Core : public CoreState {
   void apply(const record::Revived& record);
   void apply(const record::Released& record);
   void apply(const record::Removed& record);
-  void apply(const record::TypePaused& record);
+  void apply(const record::Paused& record);
   void resume_replayed(TaskIndex index);
 
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
@@ -162,10 +166,7 @@ class Core : public CoreState {
   Notification about(TaskIndex index, Notice notice) const;
   Notification about(const Slot& slot, Notice notice) const;
   WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
-  template <class Emitted>
-  void emit(Emitted&& emitted) {
-    out_->emplace_back(std::forward<Emitted>(emitted));
-  }
+  void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
 };
 
 }  // namespace warmpool

@@ -47,7 +47,7 @@ struct CoreState {
   Instant promised_ = kNever;     // the deadline told after the last Tick
   Instant grace_until_{};         // after a stall nobody is judged before
   bool initialized_ = false, draining_ = false, stopping_ = false, finished_ = false;
-  bool forced_ = false, store_accepting_ = true, task_notices_ = true;
+  bool forced_ = false, store_accepting_ = true, task_notices_ = true, paused_ = false;
   Instant stop_at_ = kNever;
   std::multimap<TaskId, CancelRequest> cancels_;
   std::map<ClientId, Owned> owned_;

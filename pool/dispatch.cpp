@@ -31,12 +31,12 @@ bool Core::may_prefetch(const Slot& slot) const {
 }
 
 void Core::dispatch() {
-  if (stopping_) return;
-  for (auto& worker_class : classes) {
-    if (worker_class.declared && worker_class.options.critical) dispatch_class(worker_class);
-  }
-  for (auto& worker_class : classes) {
-    if (worker_class.declared && !worker_class.options.critical) dispatch_class(worker_class);
+  if (stopping_ || paused_) return;
+  for (const bool critical : {true, false}) {
+    for (auto& worker_class : classes) {
+      const bool open = worker_class.declared && !worker_class.paused;
+      if (open && worker_class.options.critical == critical) dispatch_class(worker_class);
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "pool/ids.hpp"
 #include "pool/options.hpp"
+#include "pool/pause.hpp"
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -46,6 +47,12 @@ struct Submit {
 struct Cancel {
   ClientId client;
   RequestId request;
+  TaskId task;
+};
+
+// Its submitter has what it waited for (the acceptance, or the verdict): a key of use Reconnect is
+// of no use any more.
+struct Received {
   TaskId task;
 };
 
@@ -93,10 +100,12 @@ struct Restart {
   std::optional<SlotId> home{};           // this one
 };
 
-struct PauseType {
+// What runs goes on. A type that is resumed enters with its age capped (reopen_age_max); a class or
+// the pool keeps its order, since all that waited for it waited alike.
+struct Pause {
   ClientId client;
   RequestId request;
-  TypeId type;
+  PauseTarget target;
   bool paused;
 };
 
@@ -146,11 +155,12 @@ namespace warmpool {
 
 using Event =
     std::variant<event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit,
-                 event::Cancel, event::ClientGone, event::RetryDead, event::RemoveDead,
-                 event::Release, event::Scale, event::Restart, event::PauseType, event::Drain,
-                 event::Stop, event::WorkerReady, event::WorkerBeat, event::WorkerStopped,
-                 event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
-                 event::AttemptProgressed, event::RecallAnswered, event::Persisted,
-                 event::StoreState, event::WallStepped, event::Listen, event::Tick>;
+                 event::Cancel, event::Received, event::ClientGone, event::RetryDead,
+                 event::RemoveDead, event::Release, event::Scale, event::Restart, event::Pause,
+                 event::Drain, event::Stop, event::WorkerReady, event::WorkerBeat,
+                 event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
+                 event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered,
+                 event::Persisted, event::StoreState, event::WallStepped, event::Listen,
+                 event::Tick>;
 
 }  // namespace warmpool

@@ -28,6 +28,11 @@ bool LaneTable::is_served(TypeId type) const {
   return type.value < types_.size() && !types_[type.value].classes.empty();
 }
 
+std::span<const ClassId> LaneTable::classes(TypeId type) const {
+  if (type.value >= types_.size()) return {};
+  return types_[type.value].classes;
+}
+
 LaneIndex LaneTable::lane_of(const Task& task) {
   auto& type = type_lanes(task.type);
   const auto kind = task.suspect ? LaneKind::Suspect : LaneKind::Ordinary;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <vector>
 
 #include "pool/heap.hpp"
@@ -54,6 +55,7 @@ class LaneTable {
   void close(TypeId type, Hold hold);
   void open(TypeId type, Hold hold, Instant now, Duration age_max);
   HoldSet holds(TypeId type) const;
+  std::span<const ClassId> classes(TypeId type) const;
 
   std::uint64_t waiting(TypeId type) const;    // ready ones
   Instant oldest(ClassId worker_class) const;  // eligible_at of its first task; kNever if none

@@ -10,7 +10,7 @@ void Core::on(const event::Tick&) {
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
-  keys.expire(now, options.keys_age_max);
+  keys.expire(now, KeyAges(options));
   bound_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   for (auto& worker_class : classes) {
@@ -23,7 +23,7 @@ void Core::on(const event::Tick&) {
 
 Instant Core::next_deadline() const {
   Instant next = std::min(timers.next(), slots.next_due());
-  next = std::min(next, keys.next_expiry(options.keys_age_max));
+  next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_ && slots.processes() == 0) next = std::min(next, give_up_at());

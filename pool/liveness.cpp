@@ -5,6 +5,14 @@
 #include "pool/core.hpp"
 
 namespace warmpool {
+namespace {
+
+Instant slow_at(const Held& held, const Options& options) {
+  const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options.slow_percent);
+  return held.started_at + std::min(options.slow_after, share);
+}
+
+}  // namespace
 
 // Looks at a slot whose time has come.
 void Core::judge_slot(Slot& slot) {
@@ -62,12 +70,34 @@ void Core::judge_silence(Slot& slot) {
   }
   if (silent >= options.unresponsive_after && !slot.unresponsive) {
     slot.unresponsive = true;
-    auto told = about(slot, Notice::WorkerHealthChanged);
-    told.to = 1;
-    told.duration_ns = silent.ns;
-    notify(told);
+    change_health(slot, WorkerHealth::Healthy, WorkerHealth::Unresponsive);
     refresh(slot);
   }
+}
+
+void Core::change_health(Slot& slot, WorkerHealth from, WorkerHealth to) {
+  auto told = about(slot, Notice::WorkerHealthChanged);
+  told.from = from;
+  told.to = to;
+  notify(told);
+}
+
+// Slow is shown and told, and kills nobody: the timeout does. Order: also when one left its hand.
+void Core::judge_slow(Slot& slot) {
+  bool slow = false;
+  for (auto& held : slot.held) {
+    if (held.started() && !held.slow && slow_at(held, options) <= now) {
+      held.slow = true;
+      auto told = about(held.task, Notice::TaskSlow);
+      told.duration_ns = (now - held.started_at).ns;
+      notify(told);
+    }
+    slow = slow || held.slow;
+  }
+  if (slow == slot.slow) return;
+  slot.slow = slow;
+  const auto otherwise = slot.held.empty() ? WorkerHealth::Healthy : WorkerHealth::Working;
+  change_health(slot, slow ? otherwise : WorkerHealth::Slow, slow ? WorkerHealth::Slow : otherwise);
 }
 
 void Core::judge_forced(Slot& slot) {
@@ -112,6 +142,7 @@ Instant Core::due_of_busy(const Slot& slot) const {
   bool unstarted = false;
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
+    if (held.started() && !held.slow) due = std::min(due, slow_at(held, options));
     unstarted = unstarted || (!held.started() && !held.recalling);
   }
   if (unstarted && slot.recall)

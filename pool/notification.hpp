@@ -22,6 +22,7 @@ enum class Notice : std::uint8_t {
   TaskSubmitted,
   TaskStarted,
   TaskProgress,
+  TaskSlow,
   TaskCompleted,
   TaskFailed,
   TaskDead,
@@ -41,6 +42,10 @@ enum class Notice : std::uint8_t {
   RecoveryGivenUp,
   TypePaused,
   TypeResumed,
+  ClassPaused,
+  ClassResumed,
+  PoolPaused,
+  PoolResumed,
   ResultRefused,
   DeadArchived
 };
@@ -69,7 +74,7 @@ struct Notification {
   std::int32_t code = 0;  // exit status, or minus the signal
   std::uint32_t count = 0, size = 0;
   bool retried = false;
-  std::uint8_t from = 0, to = 0;  // health: 0 healthy, 1 unresponsive
+  WorkerHealth from{}, to{};
 };
 
 template <class... Fields>
@@ -78,9 +83,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 29> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 34> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 29>{{
+  return std::array<NoticeRow, 34>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -95,6 +100,8 @@ inline constexpr std::array<NoticeRow, 29> kNoticeRows = [] {
                  F::Round, F::Attempt, F::Type, F::Slot, F::Worker),
       notice_row(Notice::TaskProgress, "task-progress", "a handler reported progress", F::Task,
                  F::Round, F::Attempt, F::Slot),
+      notice_row(Notice::TaskSlow, "task-slow", "an attempt runs for longer than slow_after",
+                 F::Task, F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
       notice_row(Notice::TaskCompleted, "task-completed", "a handler finished a task", F::Task,
                  F::Round, F::Attempt, F::Type, F::Slot, F::Duration),
       notice_row(Notice::TaskFailed, "task-failed", "an attempt ended without success", F::Task,
@@ -132,6 +139,12 @@ inline constexpr std::array<NoticeRow, 29> kNoticeRows = [] {
                  F::Slot, F::Class, F::Strategy, F::Tries, F::Duration),
       notice_row(Notice::TypePaused, "type-paused", "a type was paused", F::Type),
       notice_row(Notice::TypeResumed, "type-resumed", "a type was resumed", F::Type),
+      notice_row(Notice::ClassPaused, "class-paused", "the workers of a class are given nothing",
+                 F::Class),
+      notice_row(Notice::ClassResumed, "class-resumed", "the workers of a class are given tasks",
+                 F::Class),
+      notice_row(Notice::PoolPaused, "pool-paused", "nothing is started any more"),
+      notice_row(Notice::PoolResumed, "pool-resumed", "tasks are started again"),
       notice_row(Notice::ResultRefused, "result-refused",
                  "a result that is not current was refused", F::Task, F::Round, F::Attempt,
                  F::Worker),

@@ -91,6 +91,46 @@ bool is_choice(std::string_view choices, std::string_view text) {
   return false;
 }
 
+constexpr std::string_view kUnlimitedWord = "unlimited";
+
+// What `parse` reads; where the row allows it, also "unlimited".
+template <class Value, class Parse>
+Result<Value> parse_or_unlimited(std::string_view text, std::string_view maximum, Value unlimited,
+                                 Parse parse) {
+  if (maximum == kUnlimitedWord && text == kUnlimitedWord) return unlimited;
+  return parse(text);
+}
+
+// Empty text unsets it.
+template <class Owner, class Value, class Parse>
+Result<void> set_optional(Owner& owner, std::optional<Value> Owner::*field,
+                          const OptionRow<Owner>& row, std::string_view text, Value unlimited,
+                          Parse parse, std::string_view what) {
+  if (text.empty()) {
+    (owner.*field).reset();
+    return {};
+  }
+  const auto read = [&](std::string_view one) {
+    return parse_or_unlimited<Value>(one, row.maximum, unlimited, parse);
+  };
+  const auto value = read(text);
+  if (!value) return bad(row.name, text, value.error().text);
+  if (*value < *read(row.minimum) || *value > *read(row.maximum)) {
+    return bad(row.name, text, range_text(row.minimum, row.maximum, what));
+  }
+  owner.*field = *value;
+  return {};
+}
+
+template <class Owner>
+Result<void> set_optional(Owner& owner, std::optional<std::uint64_t> Owner::*field,
+                          const OptionRow<Owner>& row, std::string_view text) {
+  if (row.kind == K::Bytes) {
+    return set_optional(owner, field, row, text, kUnlimited, parse_bytes, "a size with unit");
+  }
+  return set_optional(owner, field, row, text, kUnlimited, parse_count, "a whole number");
+}
+
 template <class Owner, class Value, class Parse>
 Result<void> set_number(Owner& owner, Value Owner::*field, const OptionRow<Owner>& row,
                         std::string_view text, Parse parse, std::string_view what) {
@@ -119,6 +159,12 @@ Result<void> set_text(Owner& owner, std::string Owner::*field, const OptionRow<O
     return bad(row.name, text, "give one of " + std::string(row.minimum));
   }
   if (text.find('\0') != std::string_view::npos) return bad(row.name, text, "holds a NUL byte");
+  if (row.kind == K::Mask) {
+    if (auto mask = parse_mask(text); !mask) return bad(row.name, text, mask.error().text);
+  }
+  if (row.kind == K::Cpus && !text.empty()) {
+    if (auto cpus = parse_cpus(text); !cpus) return bad(row.name, text, cpus.error().text);
+  }
   owner.*field = std::string(text);
   return {};
 }
@@ -139,6 +185,14 @@ Result<void> set_row(Owner& owner, const OptionRow<Owner>& row, std::string_view
           return {};
         } else if constexpr (std::is_same_v<Value, std::string>) {
           return set_text(owner, field, row, text);
+        } else if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) {
+          return set_optional(owner, field, row, text);
+        } else if constexpr (std::is_same_v<Value, std::optional<std::int64_t>>) {
+          return set_optional(owner, field, row, text, std::int64_t{0}, parse_signed,
+                              "a whole number");
+        } else if constexpr (std::is_same_v<Value, std::optional<Duration>>) {
+          return set_optional(owner, field, row, text, kDurationMax, parse_duration,
+                              "a time with unit");
         } else {
           (owner.*field).emplace_back(text);
           return {};
@@ -173,21 +227,27 @@ std::string join(const std::vector<std::string>& texts) {
   return all;
 }
 
+std::string value_text(Duration value, OptionKind) { return duration_text(value); }
+std::string value_text(bool value, OptionKind) { return value ? "true" : "false"; }
+std::string value_text(const std::string& value, OptionKind) { return value; }
+std::string value_text(const std::vector<std::string>& value, OptionKind) { return join(value); }
+std::string value_text(std::int64_t value, OptionKind) { return std::to_string(value); }
+std::string value_text(std::uint64_t value, OptionKind kind) {
+  return kind == K::Bytes ? bytes_text(value) : std::to_string(value);
+}
+
+template <class Value>
+std::string value_text(const std::optional<Value>& value, OptionKind kind) {
+  if (!value) return "";
+  bool unlimited = false;
+  if constexpr (std::is_same_v<Value, std::uint64_t>) unlimited = *value == kUnlimited;
+  if constexpr (std::is_same_v<Value, Duration>) unlimited = *value == kDurationMax;
+  return unlimited ? std::string(kUnlimitedWord) : value_text(*value, kind);
+}
+
 template <class Owner>
 std::string text_of(const Owner& owner, const OptionRow<Owner>& row) {
-  return std::visit(
-      [&](auto field) -> std::string {
-        const auto& value = owner.*field;
-        using Value = std::remove_cvref_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, Duration>) return duration_text(value);
-        if constexpr (std::is_same_v<Value, bool>) return value ? "true" : "false";
-        if constexpr (std::is_same_v<Value, std::string>) return value;
-        if constexpr (std::is_same_v<Value, std::vector<std::string>>) return join(value);
-        if constexpr (std::is_same_v<Value, std::uint64_t>) {
-          return row.kind == K::Bytes ? bytes_text(value) : std::to_string(value);
-        }
-      },
-      row.field);
+  return std::visit([&](auto field) { return value_text(owner.*field, row.kind); }, row.field);
 }
 
 }  // namespace
@@ -298,6 +358,49 @@ Result<std::uint64_t> parse_count(std::string_view text) {
     return Error{0, "give a whole number"};
   }
   return number;
+}
+
+Result<std::int64_t> parse_signed(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) {
+    return Error{0, "give a whole number"};
+  }
+  return number;
+}
+
+Result<unsigned> parse_mask(std::string_view text) {
+  unsigned mask = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 8);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || text.size() != 3) return Error{0, "give three octal digits, such as 077"};
+  return mask;
+}
+
+Result<std::vector<int>> parse_cpus(std::string_view text) {
+  constexpr int cpu_max = 1023;
+  const Error wrong{0, "give CPU numbers and ranges up to 1023, such as 0-3,8"};
+  std::vector<int> cpus;
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  const auto read = [&](int& number) {
+    const auto [after, error] = std::from_chars(at, end, number);
+    const bool good = error == std::errc{} && number >= 0 && number <= cpu_max && *at != '-';
+    at = after;
+    return good;
+  };
+  while (true) {
+    int first = 0;
+    if (at == end || !read(first)) return wrong;
+    int last = first;
+    if (at != end && *at == '-' && (++at == end || !read(last) || last < first)) return wrong;
+    for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+    if (at == end) break;
+    if (*at++ != ',') return wrong;
+  }
+  std::ranges::sort(cpus);
+  cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+  return cpus;
 }
 
 std::string duration_text(Duration duration) {

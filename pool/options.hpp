@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,11 +23,13 @@ struct Options {
   Duration timeout{}, backoff_first{}, backoff_max{};
   std::uint64_t tasks_max{}, payload_bytes_max{}, payload_bytes_total_max{}, result_bytes_max{};
   std::uint64_t dead_max{}, dead_bytes_max{}, results_max{}, results_bytes_max{}, keys_max{};
-  Duration dead_age_max{}, results_age_max{}, keys_age_max{};
+  Duration dead_age_max{}, results_age_max{}, keys_age_max{}, reconnect_age_max{};
   // Order and placement.
   Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, recall_after{};
   // Workers.
   Duration heartbeat_interval{}, unresponsive_after{}, dead_after{}, start_timeout{};
+  Duration slow_after{};
+  std::uint64_t slow_percent{};
   Duration cancel_grace{}, term_grace{}, drain_timeout{};
   std::uint64_t restarts_max{}, restart_multiplier{};
   Duration restart_cooldown{}, restart_backoff_max{};
@@ -39,6 +43,10 @@ struct Options {
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
 struct ClassOptions {
   std::string name, working_directory, user, strategy;
+  std::string umask, cpus;
+  std::optional<std::int64_t> nice{};
+  std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
+  std::optional<Duration> cpu_time{};
   std::vector<std::string> command, environment, types;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{};
@@ -46,18 +54,34 @@ struct ClassOptions {
   bool types_later{}, critical{}, beatless{};
 };
 
-enum class OptionKind : std::uint8_t { Time, Bytes, Count, Flag, Text, Choice, Texts };
+// Signed: a whole number that may be negative. Mask: three octal digits. Cpus: numbers and ranges.
+enum class OptionKind : std::uint8_t {
+  Time,
+  Bytes,
+  Count,
+  Flag,
+  Text,
+  Choice,
+  Texts,
+  Signed,
+  Mask,
+  Cpus
+};
 
+// An optional one need not be set: its default is empty, and empty text unsets it.
 template <class Owner>
-using OptionField = std::variant<Duration Owner::*, std::uint64_t Owner::*, bool Owner::*,
-                                 std::string Owner::*, std::vector<std::string> Owner::*>;
+using OptionField =
+    std::variant<Duration Owner::*, std::uint64_t Owner::*, bool Owner::*, std::string Owner::*,
+                 std::vector<std::string> Owner::*, std::optional<std::int64_t> Owner::*,
+                 std::optional<std::uint64_t> Owner::*, std::optional<Duration> Owner::*>;
 
 template <class Owner>
 struct OptionRow {
   std::string_view name;  // TOML key; on the command line --name with '-' for '_'
   OptionKind kind;
   std::string_view default_text;
-  std::string_view minimum, maximum;  // of times, bytes and counts; of a choice: "a|b|c" in minimum
+  std::string_view minimum, maximum;  // of numbers and times; of a choice: "a|b|c" in minimum.
+                                      // maximum "unlimited": so may be given
   bool reloadable;                    // takes effect on SIGHUP; else at the next start
   OptionField<Owner> field;
   std::string_view help;
@@ -89,6 +113,13 @@ Result<Duration> parse_duration(std::string_view text);
 // Units: B KiB MiB GiB (1024) and kB MB GB (1000); a bare number is bytes.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 Result<std::uint64_t> parse_count(std::string_view text);
+Result<std::int64_t> parse_signed(std::string_view text);
+// "077" as a number. Bounds: up to 777.
+Result<unsigned> parse_mask(std::string_view text);
+// "0-3,8": in order, each once. Bounds: numbers below 1024.
+Result<std::vector<int>> parse_cpus(std::string_view text);
+// What "unlimited" stands for, of sizes and counts; of times it is kDurationMax.
+inline constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 std::string duration_text(Duration duration);
 std::string bytes_text(std::uint64_t bytes);
 

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "pool/ids.hpp"
+#include "pool/pause.hpp"
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -78,8 +79,8 @@ struct Removed {
   Instant at;
 };
 
-struct TypePaused {
-  TypeId type;
+struct Paused {
+  PauseTarget target;
   bool paused;
 };
 
@@ -88,6 +89,6 @@ struct TypePaused {
 namespace warmpool {
 
 using Record = std::variant<record::Accepted, record::Started, record::Ended, record::Settled,
-                            record::Revived, record::Released, record::Removed, record::TypePaused>;
+                            record::Revived, record::Released, record::Removed, record::Paused>;
 
 }  // namespace warmpool

@@ -46,7 +46,7 @@ void Core::apply(const record::Settled& record) {
   task.last_cause = record.cause;
   open_attempts_.erase(record.task);
   ++counters.settled[static_cast<std::size_t>(record.verdict)];
-  release_key(*index, record.verdict, record.at);
+  release_key(*index, record.verdict, record.cause, record.at);
   if (record.verdict == Verdict::Dead) {
     tasks.fire(*index, TaskTrigger::Bury);
     dead_.push_back({task.id, task.round, record.at});
@@ -77,13 +77,9 @@ void Core::apply(const record::Removed& record) {
   if (index && tasks[*index].state == TaskState::Dead) remove_dead(*index);
 }
 
-void Core::apply(const record::TypePaused& record) {
-  type_state(record.type);
-  if (record.paused) {
-    lanes.close(record.type, Hold::Paused);
-  } else {
-    lanes.open(record.type, Hold::Paused, now, options.reopen_age_max);
-  }
+void Core::apply(const record::Paused& record) {
+  if (record.target.scope == PauseScope::Type) type_state(record.target.type);
+  set_paused(record.target, record.paused);
 }
 
 void Core::finish_replay(Instant at, Commands& commands) {
@@ -94,7 +90,8 @@ void Core::finish_replay(Instant at, Commands& commands) {
     if (tasks[index].state == TaskState::Recording) resume_replayed(index);
   });
   open_attempts_.clear();
-  keys.expire(now, options.keys_age_max);
+  keys.renew(now);
+  keys.expire(now, KeyAges(options));
   out_ = nullptr;
 }
 

@@ -120,16 +120,19 @@ void Core::settle(TaskIndex index, Verdict verdict, const End& end) {
                                        end.cause, end.charge, end.code, task.used, now},
                        *out_);
   recorder.then(Recorder::Then::Settle, index, task.id);
-  release_key(index, verdict, now);
+  release_key(index, verdict, end.cause, now);
   if (verdict == Verdict::Dead) keep_dead(index);
   if (verdict != Verdict::Done || task_notices_) notify(about(index, notice_of(verdict)));
 }
 
-// A key stands for a live task, a dead letter, and for a while for one that is done.
-void Core::release_key(TaskIndex index, Verdict verdict, Instant at) {
+// A key stands for a live task, a dead letter, and for a while for one that is done. One that
+// serves to reconnect does so for every verdict, or the client that lost its connection meanwhile
+// would begin anew; but not where its leaving was the reason.
+void Core::release_key(TaskIndex index, Verdict verdict, EndCause cause, Instant at) {
   const TaskExtras* extras = tasks.find_extras(index);
   if (extras == nullptr || !extras->key || verdict == Verdict::Dead) return;
-  if (verdict == Verdict::Done) {
+  const bool reconnects = extras->key->use == KeyUse::Reconnect && cause != EndCause::Dropped;
+  if (verdict == Verdict::Done || reconnects) {
     keys.remember(*extras->key, tasks[index].id, at, options.keys_max);
   } else {
     keys.erase(*extras->key, tasks[index].id);

@@ -28,7 +28,7 @@ struct Held {
   Instant rung_at = kNever;          // next step of ending it
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
-  bool recalling = false;
+  bool recalling = false, slow = false;
   bool started() const { return started_at != kNever; }
   bool is_ending() const { return ending != EndCause::Done; }
 };
@@ -52,6 +52,7 @@ struct Slot {
   bool replaced = false;   // while it lives there is one worker more than wanted
   bool leaving = false;    // that one is ready, and has its place
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
+  bool slow = false;             // what it runs is over slow_after
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
   std::uint8_t credits = 1;      // may hold
   std::uint8_t concurrency = 1;  // may start at once
@@ -68,7 +69,7 @@ struct WorkerClass {
   ClassId id;
   ClassOptions options;
   std::uint16_t target = 0;
-  bool declared = false;
+  bool declared = false, paused = false;
   std::vector<SlotId> members;  // by index in the class
   SlotSet free;                 // ready for one more to start at once
   SlotSet credit;               // busy, but may be given more of short types

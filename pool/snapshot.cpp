@@ -15,6 +15,7 @@ QueueView Core::queue() const {
   view.running = tasks.count(TaskState::Running);
   view.dead_letters = tasks.count(TaskState::Dead);
   view.payload_bytes = tasks.payload_bytes();
+  view.keys = keys.size();
   for (const auto& worker_class : classes) {
     const Instant oldest = lanes.oldest(worker_class.id);
     if (oldest != kNever && oldest < now)
@@ -22,6 +23,29 @@ QueueView Core::queue() const {
   }
   return view;
 }
+
+namespace {
+
+WorkerHealth health_of(const Slot& slot) {
+  if (slot.stopped) return WorkerHealth::Stopped;
+  if (slot.unresponsive) return WorkerHealth::Unresponsive;
+  switch (slot.state) {
+    case SlotState::Ready:
+      return WorkerHealth::Healthy;
+    case SlotState::Running:
+    case SlotState::Draining:
+      return slot.slow ? WorkerHealth::Slow : WorkerHealth::Working;
+    case SlotState::Recovery:
+    case SlotState::Backoff:
+      return WorkerHealth::Recovering;
+    case SlotState::Failed:
+      return WorkerHealth::Dead;
+    default:
+      return WorkerHealth::Unknown;
+  }
+}
+
+}  // namespace
 
 SlotView Core::view(const Slot& slot) const {
   SlotView view;
@@ -37,6 +61,8 @@ SlotView Core::view(const Slot& slot) const {
   view.last_cause = slot.last_cause;
   view.unresponsive = slot.unresponsive;
   view.stopped = slot.stopped;
+  view.slow = slot.slow;
+  view.health = health_of(slot);
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;
   view.attempts = slot.attempts;
@@ -52,7 +78,8 @@ SlotView Core::view(const Slot& slot) const {
   view.reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
   for (const auto& held : slot.held) {
     view.attempts_held.push_back({held.key, tasks[held.task].type, held.assigned_at,
-                                  held.started_at, held.end_at, held.started(), held.is_ending()});
+                                  held.started_at, held.end_at, held.started(), held.is_ending(),
+                                  held.slow});
   }
   return view;
 }
@@ -65,7 +92,11 @@ TaskView Core::view(TaskIndex index) const {
   view.tenant = task.tenant;
   view.state = task.state;
   view.priority = task.priority;
-  if (task.state == TaskState::Ready) view.holds = lanes.holds(task.type);
+  if (task.state == TaskState::Ready) {
+    view.holds = lanes.holds(task.type);
+    if (paused_by(task.type))
+      view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Paused));
+  }
   if (task.state == TaskState::Held) view.holds = hold_bit(Hold::Manual);
   if (task.suspect && is_waiting(task.state)) {
     view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Suspect));
@@ -107,6 +138,7 @@ Snapshot Core::snapshot() const {
   all.queue = queue();
   for (const auto& worker_class : classes) {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
+    view.paused = worker_class.paused;
     for (SlotId id : worker_class.members) count(view, slots[id], worker_class);
     all.classes.push_back(view);
   }
@@ -115,11 +147,14 @@ Snapshot Core::snapshot() const {
   }
   for (std::uint32_t at = 0; at < types.size(); ++at) {
     const TypeId type{at};
-    all.types.push_back({type, lanes.holds(type) != 0, lanes.waiting(type), types[at].service,
-                         expected(type).ns != 0});
+    const auto paused = paused_by(type);
+    const bool itself = (lanes.holds(type) & hold_bit(Hold::Paused)) != 0;
+    all.types.push_back({type, paused.has_value(), itself, paused.value_or(PauseScope::Type),
+                         lanes.waiting(type), types[at].service, expected(type).ns != 0});
   }
   all.draining = draining_;
   all.stopping = stopping_;
+  all.paused = paused_;
   all.store_accepting = store_accepting_;
   return all;
 }

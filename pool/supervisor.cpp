@@ -93,7 +93,7 @@ void Core::start_worker(Slot& slot) {
   slot.worker = slots.next_worker(slot.id);
   slot.attempts_of_worker = slot.answers_of_worker = 0;
   slot.spawned_at = slot.last_heard = now;
-  slot.unresponsive = slot.stopped = slot.alone = slot.recall = false;
+  slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
   slot.due_for = DueReason::None;
@@ -155,9 +155,7 @@ void Core::heard(Slot& slot) {
   slot.last_heard = now;
   if (!slot.unresponsive) return;
   slot.unresponsive = false;
-  auto told = about(slot, Notice::WorkerHealthChanged);
-  told.from = 1;
-  notify(told);
+  change_health(slot, WorkerHealth::Unresponsive, WorkerHealth::Healthy);
   refresh(slot);
 }
 
@@ -280,7 +278,7 @@ void Core::on(const event::WorkerExited& event) {
   }
   if (!slot->held.empty()) slot->busy = slot->busy + (now - slot->busy_since);
   slot->worker = WorkerId{};
-  slot->alone = slot->stopped = slot->unresponsive = false;
+  slot->alone = slot->stopped = slot->unresponsive = slot->slow = false;
   slot->order = ExitCause::Exited;
   bury_hand(*slot, event.worker, cause, event.code);
   if (slot->partner != kNoSlot && !slot->successor) succeed_the_dead(*slot);

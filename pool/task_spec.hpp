@@ -14,6 +14,7 @@ namespace warmpool {
 struct IdempotencyKey {
   std::uint64_t high = 0, low = 0;  // hash of tenant and key text, drawn by the daemon
   std::uint64_t digest = 0;         // hash of type and payload
+  KeyUse use = KeyUse::Lasting;
   friend constexpr auto operator<=>(const IdempotencyKey&, const IdempotencyKey&) = default;
 };
 

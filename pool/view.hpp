@@ -29,6 +29,7 @@ struct Counters {
 struct QueueView {
   std::uint64_t recording = 0, ready = 0, delayed = 0, blocked = 0, held = 0, running = 0;
   std::uint64_t dead_letters = 0, payload_bytes = 0;
+  std::uint64_t keys = 0;   // of live tasks and dead letters, and remembered ones
   Duration oldest_ready{};  // age of the first of the oldest lane
   std::uint64_t waiting() const { return recording + ready + delayed + blocked + held; }
 };
@@ -37,7 +38,7 @@ struct AttemptView {
   AttemptKey key;
   TypeId type;
   Instant assigned_at, started_at, deadline;
-  bool started = false, cancelling = false;
+  bool started = false, cancelling = false, slow = false;
 };
 
 struct SlotView {
@@ -48,9 +49,10 @@ struct SlotView {
   WorkerId worker;  // 0 while there is none
   SlotState state{};
   ExitCause last_cause{};
-  bool unresponsive = false, stopped = false, reserved = false;
+  bool unresponsive = false, stopped = false, slow = false, reserved = false;
   bool successor = false, leaving = false;  // beside the worker of the same home
   DueReason due{};                          // to be replaced, and why
+  WorkerHealth health{};
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
@@ -63,11 +65,14 @@ struct ClassView {
   ClassId worker_class;
   std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0;
   std::uint32_t capacity = 0, in_flight = 0;
+  bool paused = false;
 };
 
+// `paused`: none of it is started; by the pool's pause, its own, or that of all its classes.
 struct TypeView {
   TypeId type;
-  bool paused = false;
+  bool paused = false, paused_itself = false;
+  PauseScope paused_by{};
   std::uint64_t waiting = 0;
   Duration service{};  // smoothed
   bool service_known = false;
@@ -95,7 +100,7 @@ struct Snapshot {
   std::vector<ClassView> classes;
   std::vector<SlotView> slots;
   std::vector<TypeView> types;
-  bool draining = false, stopping = false, store_accepting = true;
+  bool draining = false, stopping = false, paused = false, store_accepting = true;
 };
 
 // How often each row of kSlotRows and kTaskRows was taken in this life.

@@ -130,7 +130,7 @@ enum class Hold : std::uint8_t { Paused, Breaker, Rate, Lock, Dependency, Memory
 template <>
 struct Words<Hold> {
   static constexpr std::array<Word<Hold>, 8> rows{{
-      {Hold::Paused, "paused", "its type is paused; resume it"},
+      {Hold::Paused, "paused", "its type, its class or the pool is paused; resume it"},
       {Hold::Breaker, "breaker", "its type fails too often; opens again by itself"},
       {Hold::Rate, "rate", "its rate limit is used up for now"},
       {Hold::Lock, "lock", "a lock it needs is taken"},
@@ -149,6 +149,18 @@ struct Words<Durability> {
       {Durability::Full, "full", "acknowledged after it is on disk"},
       {Durability::Relaxed, "relaxed", "acknowledged after it is written, before it is synced"},
       {Durability::None, "none", "kept in memory only"},
+  }};
+};
+
+// What a client gave an idempotency key for.
+enum class KeyUse : std::uint8_t { Lasting, Reconnect };
+template <>
+struct Words<KeyUse> {
+  static constexpr std::array<Word<KeyUse>, 2> rows{{
+      {KeyUse::Lasting, "lasting", "remembered for keys_age_max after its task was done"},
+      {KeyUse::Reconnect, "reconnect",
+       "to submit again after a lost connection: forgotten when it is received, or "
+       "reconnect_age_max after its task settled"},
   }};
 };
 

@@ -36,6 +36,31 @@ struct Words<SlotState> {
   }};
 };
 
+// How a slot and its worker fare, for people. Slow: what it runs is over slow_after.
+enum class WorkerHealth : std::uint8_t {
+  Unknown,
+  Healthy,
+  Working,
+  Slow,
+  Unresponsive,
+  Stopped,
+  Recovering,
+  Dead
+};
+template <>
+struct Words<WorkerHealth> {
+  static constexpr std::array<Word<WorkerHealth>, 8> rows{{
+      {WorkerHealth::Unknown, "unknown", "has not said hello, or is on its way out"},
+      {WorkerHealth::Healthy, "healthy", "idle and beating"},
+      {WorkerHealth::Working, "working", "runs a task"},
+      {WorkerHealth::Slow, "slow", "runs a task for longer than slow_after or slow_percent allow"},
+      {WorkerHealth::Unresponsive, "unresponsive", "idle and silent for unresponsive_after"},
+      {WorkerHealth::Stopped, "stopped", "its process is stopped by a signal"},
+      {WorkerHealth::Recovering, "recovering", "is being ended, or waits for its next start"},
+      {WorkerHealth::Dead, "dead", "died too often before being of use"},
+  }};
+};
+
 // Why a worker ended or is being ended. One list for the order and for the observation.
 enum class ExitCause : std::uint8_t {
   Requested,

@@ -93,8 +93,17 @@ constexpr CommandRow kRows[] = {
      "started now. Returns when all are replaced and gone, with 124 if the time ran out first.\n"
      "  warmpool restart worker-3\n  warmpool restart --all --timeout 10m",
      declare_restart},
-    {"pause", kPool, "start no more tasks of a type, or of any", "", declare_pause},
-    {"resume", kPool, "undo pause", "", declare_resume},
+    {"pause", kPool, "start no more tasks: of a type, on a class, or any",
+     "What runs goes on, and tasks are taken as ever; they wait. A paused pool starts nothing, "
+     "types\n"
+     "that are seen later included. Prints what is paused.\n"
+     "  warmpool pause file.digest\n  warmpool pause --class thumbs",
+     declare_pause},
+    {"resume", kPool, "undo pause",
+     "Lifts the one pause that is named; without any, that of the whole pool. Types and classes "
+     "that\n"
+     "were paused by name stay so until they are resumed by name, or with --all.",
+     declare_resume},
     {"ping", kPool, "one round trip to the daemon", "", declare_ping},
     {"drain", kPool, "take nothing new and wait until nothing is left",
      "The daemon goes on taking nothing until drain --undo, also when this command is interrupted.",

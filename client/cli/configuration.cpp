@@ -20,6 +20,7 @@ constexpr std::string_view kWithOrigin[] = {"name", "value", "origin"};
 int exec_check(Context& context, const std::string& file) {
   std::vector<std::string> words{"warmpoold", "--check-config"};
   if (!file.empty()) words.insert(words.end(), {"--config", file});
+  if (context.json()) words.emplace_back("--json");
   std::vector<char*> argv;
   for (auto& word : words) {
     argv.push_back(word.data());

@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view kWorkerColumns[] = {
     "id",           "class",          "state",       "health",    "pid",      "tasks_executed",
     "current_task", "uptime_seconds", "utilization", "rss_bytes", "last_exit"};
-constexpr std::string_view kTypeColumns[] = {"name", "classes", "paused", "waiting", "service_ms"};
+constexpr std::string_view kTypeColumns[] = {"name", "classes", "paused_by", "waiting",
+                                             "service_ms"};
 
 struct ScaleCommand {
   std::string amount{}, worker_class{};
@@ -58,14 +59,31 @@ int ping(Context& context) {
   return kOk;
 }
 
-Run declare_pausing(CLI::App& app, ipc::Verb verb) {
-  auto type = std::make_shared<std::string>();
-  add_argument(app, "type", *type, "the task type; none: all types");
-  return [type, verb](Context& context) {
+struct PauseCommand {
+  std::string type{}, worker_class{};
+  bool all = false;
+
+  int run(Context& context, ipc::Verb verb) const {
     ipc::RequestMeta meta{.verb = verb};
-    if (!type->empty()) meta.arguments[0] = std::string_view(*type);
+    if (!type.empty()) meta.arguments[0] = std::string_view(type);
+    if (!worker_class.empty()) meta.arguments[1] = std::string_view(worker_class);
+    if (all) meta.arguments[2] = true;
     return ask_and_print(context, meta, {});
-  };
+  }
+};
+
+Run declare_pausing(CLI::App& app, ipc::Verb verb) {
+  auto command = std::make_shared<PauseCommand>();
+  const auto type = add_argument(app, "type", command->type, "a task type; none: the whole pool");
+  const auto worker_class =
+      add_text(app, "--class", command->worker_class, "NAME", "the workers of this class")
+          .excludes(type);
+  if (verb == ipc::Verb::Resume) {
+    add_flag(app, "--all", command->all, "lift every pause, of types, classes and the pool")
+        .excludes(type)
+        .excludes(worker_class);
+  }
+  return [command, verb](Context& context) { return command->run(context, verb); };
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ std::string form_fault(OptionKind kind, const Setting& setting) {
     return is_list ? "" : name + " is a list: write it in brackets, as in [\"one\", \"two\"]";
   }
   if (is_list) return name + " is one value, not a list: leave out the brackets";
-  const bool is_text = kind == OptionKind::Text || kind == OptionKind::Choice;
+  const bool is_text = kind == OptionKind::Text || kind == OptionKind::Choice ||
+                       kind == OptionKind::Mask || kind == OptionKind::Cpus;
   if (is_text && setting.form != SettingForm::Text) return name + " is a text: put it in quotes";
   if (kind == OptionKind::Flag && setting.form == SettingForm::Number) {
     return name + " is true or false";

@@ -46,7 +46,7 @@ class Loader {
 
   Configuration load() {
     load_files();
-    auto settings = environment_settings(sources_.environment, built_.notes, problems_);
+    auto settings = environment_settings(sources_.environment, built_.notes);
     settings.insert(settings.end(), sources_.arguments.begin(), sources_.arguments.end());
     const auto of_class = take_class_settings(settings);
     apply_settings(built_.pool, settings, problems_);

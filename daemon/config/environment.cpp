@@ -15,7 +15,7 @@ namespace {
 
 struct PlainRow {
   std::string_view variable;
-  std::string_view option;  // "worker.": of the only class; empty: checked, of no effect so far
+  std::string_view option;  // "worker.": of the only class
   bool is_time;
 };
 
@@ -24,7 +24,7 @@ constexpr std::array<PlainRow, 9> kPlainRows{{
     {"FIFO_DIR", "fifo_dir", false},
     {"HEARTBEAT_INTERVAL", "heartbeat_interval", true},
     {"DEAD_WORKER_THRESHOLD", "dead_after", true},
-    {"SLOW_TASK_THRESHOLD", "", true},
+    {"SLOW_TASK_THRESHOLD", "slow_after", true},
     {"MAX_RETRIES", "retries", false},
     {"MAX_RESTART_ATTEMPTS", "restarts_max", false},
     {"WORKER_MAX_TASKS", "worker.max_tasks", false},
@@ -47,19 +47,9 @@ Setting setting_of(std::string_view variable, std::string_view option, std::stri
           {Layer::Environment, std::string(variable)}};
 }
 
-void take_plain(const PlainRow& row, std::string value, std::vector<Setting>& settings,
-                std::vector<std::string>& notes, Problems& problems) {
+Setting plain_setting(const PlainRow& row, std::string value) {
   if (row.is_time && is_number(value)) value += "s";
-  if (!row.option.empty()) {
-    settings.push_back(setting_of(row.variable, row.option, std::move(value)));
-    return;
-  }
-  const Origin origin{Layer::Environment, std::string(row.variable)};
-  if (auto parsed = parse_duration(value); !parsed) {
-    problems.push_back({origin, "'" + value + "': " + parsed.error().text});
-  } else {
-    notes.push_back(std::string(row.variable) + " is read and has no effect in this version");
-  }
+  return setting_of(row.variable, row.option, std::move(value));
 }
 
 std::string lower(std::string_view text) {
@@ -96,13 +86,12 @@ Environment environment_of_process() {
 }
 
 std::vector<Setting> environment_settings(const Environment& environment,
-                                          std::vector<std::string>& notes, Problems& problems) {
+                                          std::vector<std::string>& notes) {
   std::vector<Setting> settings;
   for (const auto& row : kPlainRows) {
     const auto found = environment.find(row.variable);
-    if (found != environment.end() && !found->second.empty()) {
-      take_plain(row, found->second, settings, notes, problems);
-    }
+    if (found == environment.end() || found->second.empty()) continue;
+    settings.push_back(plain_setting(row, found->second));
   }
   for (auto at = environment.lower_bound(kPrefix);
        at != environment.end() && at->first.starts_with(kPrefix); ++at) {

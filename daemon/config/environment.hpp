@@ -15,6 +15,6 @@ Environment environment_of_process();
 // WARMPOOL_<OPTION>. POOL_SIZE and WARMPOOL_WORKERS become the setting "workers".
 // `notes` says which variables were taken for nothing, or look like a mistyped one.
 std::vector<Setting> environment_settings(const Environment& environment,
-                                          std::vector<std::string>& notes, Problems& problems);
+                                          std::vector<std::string>& notes);
 
 }  // namespace warmpool::daemon

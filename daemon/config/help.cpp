@@ -32,6 +32,12 @@ std::string_view value_word(OptionKind kind) {
       return "WORD";
     case OptionKind::Texts:
       return "LIST";
+    case OptionKind::Signed:
+      return "N";
+    case OptionKind::Mask:
+      return "MASK";
+    case OptionKind::Cpus:
+      return "CPUS";
   }
   return "VALUE";
 }

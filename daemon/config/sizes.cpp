@@ -41,24 +41,36 @@ Origin origin_of_fault(const Sourced<Owner>& sourced, std::string& text) {
   return first;
 }
 
+Origin origin_of(const Sourced<ClassOptions>& worker_class, std::string_view option) {
+  auto at = worker_class.origins.find(option);
+  if (at == worker_class.origins.end()) at = worker_class.origins.find("name");
+  return at == worker_class.origins.end() ? Origin{} : at->second;
+}
+
 void check_class(const Sourced<ClassOptions>& worker_class, Problems& problems) {
   const auto& options = worker_class.values;
-  const auto at = worker_class.origins.find("name");
-  const Origin origin = at == worker_class.origins.end() ? Origin{} : at->second;
-  if (auto ok = check_options(options); !ok) problems.push_back({origin, ok.error().text});
+  if (auto ok = check_options(options); !ok) {
+    auto text = ok.error().text;
+    auto origin = origin_of_fault(worker_class, text);
+    if (origin.layer == Layer::BuiltIn) origin = origin_of(worker_class, "name");
+    problems.push_back({origin, std::move(text)});
+  }
+  const Origin origin = origin_of(worker_class, "name");
   if (options.types.empty()) {
     problems.push_back({origin, "class '" + options.name +
                                     "' serves no types: say which, as in types = [\"image.*\"]"});
   }
   for (const auto& type : options.types) {
     if (!type.empty() && type.size() <= 255) continue;
-    problems.push_back({origin, "class '" + options.name + "': a type has 1 to 255 bytes"});
+    problems.push_back({origin_of(worker_class, "types"),
+                        "class '" + options.name + "': a type has 1 to 255 bytes"});
   }
   for (const auto& pair : options.environment) {
     if (pair.find('=') != std::string::npos && pair.front() != '=') continue;
-    problems.push_back({origin, "class '" + options.name +
-                                    "': environment is a list of texts NAME=VALUE, and one of them "
-                                    "has no name or no ="});
+    problems.push_back({origin_of(worker_class, "environment"),
+                        "class '" + options.name +
+                            "': environment is a list of texts NAME=VALUE, and one of them has no "
+                            "name or no ="});
   }
 }
 

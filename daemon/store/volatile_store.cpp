@@ -129,7 +129,7 @@ void VolatileStore::apply_record(const record::Removed& record, Attachment&) {
   if (row != nullptr && row->state == State::Dead) drop(*row);
 }
 
-void VolatileStore::apply_record(const record::TypePaused&, Attachment&) {}
+void VolatileStore::apply_record(const record::Paused&, Attachment&) {}
 
 void VolatileStore::replace_body(TaskRow& row, Blob body) {
   auto& bytes = row.state == State::Finished ? figures_.result_bytes : figures_.payload_bytes;

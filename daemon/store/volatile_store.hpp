@@ -30,7 +30,7 @@ class VolatileStore : public Store {
   void apply_record(const record::Revived& record, Attachment& attachment);
   void apply_record(const record::Released& record, Attachment& attachment);
   void apply_record(const record::Removed& record, Attachment& attachment);
-  void apply_record(const record::TypePaused& record, Attachment& attachment);
+  void apply_record(const record::Paused& record, Attachment& attachment);
 
   void finish(TaskRow& row, Attachment& attachment);
   void replace_body(TaskRow& row, Blob body);

@@ -1,5 +1,7 @@
 #include "client/client.hpp"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "tests/client/fake_daemon.hpp"
@@ -83,6 +85,40 @@ TEST(Client, MatchesAnswersThatComeInAnotherOrder) {
   EXPECT_EQ((*settled)[1].result, "result of b");
   EXPECT_EQ((*settled)[2].result, "result of c");
   EXPECT_EQ((*settled)[2].ticket, tickets[2]);
+}
+
+TEST(Client, AnAutomaticKeyIsGivenUpAsSoonAsAllIsHere) {
+  std::vector<fake::Got> received;
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto submits = peer.next(Kind::Submit, 4);
+    for (const auto& submit : submits) {
+      const bool automatic = submit.payload != "own key";
+      EXPECT_EQ(peer.submit_meta(submit).key_use, automatic ? KeyUse::Reconnect : KeyUse::Lasting);
+    }
+    for (std::size_t i = 0; i < 4; ++i) peer.accept(submits[i], i + 1);
+    peer.settle(submits[1], 2, "b");
+    peer.settle(submits[2], 3, "c");
+    while (auto got = peer.next()) received.push_back(std::move(*got));
+  });
+  {
+    Client client = connected(daemon);
+    client.submit({.type = "t", .payload = "accepted", .auto_key = true});
+    client.submit({.type = "t", .payload = "waited for", .auto_key = true, .wait = true});
+    client.submit(
+        {.type = "t", .payload = "kept", .auto_key = true, .wait = true, .keep_result = true});
+    client.submit({.type = "t", .payload = "own key", .key = "k"});
+    for (int events = 0; events < 6; ++events) ASSERT_TRUE(*client.wait_any(in(10s)));
+  }
+  daemon.join();
+  std::multimap<int, std::uint64_t> told;
+  for (const auto& got : received) {
+    ASSERT_EQ(got.kind(), Kind::Received);
+    const auto tasks = ipc::decode_received(ipc::bytes_of(got.payload));
+    for (const auto task : *tasks) told.emplace(got.header.flags, task);
+  }
+  EXPECT_EQ(told, (std::multimap<int, std::uint64_t>{
+                      {0, 2}, {ipc::flag::kKeysOnly, 1}, {ipc::flag::kKeysOnly, 3}}));
 }
 
 TEST(Client, SendsWhatATaskAsksFor) {

@@ -100,6 +100,31 @@ TEST(Reconnect, ReportsSubmitsWithoutKeyAsUnknownAndNeverSendsThemAgain) {
   EXPECT_EQ(next<Accepted>(*client).ticket, keyed);
 }
 
+// The daemon missed us for a moment and cancelled what was to end with us.
+TEST(Reconnect, SubmitsAnewWhatWasDroppedAlthoughItIsHere) {
+  Daemon daemon({[](Peer& peer) {
+                   peer.welcome();
+                   peer.accept(peer.next(Kind::Submit, 1).at(0), 1);
+                 },
+                 [](Peer& peer) {
+                   peer.welcome();
+                   const auto again = peer.next(Kind::Submit, 1).at(0);
+                   peer.accept(again, 1, true);
+                   peer.settle(again, 1, "", {Verdict::Cancelled, EndCause::Dropped});
+                   const auto anew = peer.next(Kind::Submit, 1).at(0);
+                   EXPECT_EQ(anew.meta, again.meta);
+                   peer.accept(anew, 2);
+                   peer.settle(anew, 2, "done after all");
+                   peer.next();
+                 }});
+  auto client = dial(daemon);
+  ASSERT_TRUE(client);
+  client->submit({.type = "t", .auto_key = true, .wait = true, .cancel_on_disconnect = true});
+  EXPECT_EQ(next<Accepted>(*client).task, TaskId{1});
+  EXPECT_EQ(next<Accepted>(*client).task, TaskId{2});
+  EXPECT_EQ(next<Settled>(*client).result, "done after all");
+}
+
 TEST(Reconnect, AwaitsAcceptedTasksWithoutKeyById) {
   Daemon daemon({[](Peer& peer) {
                    peer.welcome();

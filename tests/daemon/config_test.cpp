@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/class_grants.hpp"
 #include "daemon/config/arguments.hpp"
 #include "daemon/config/check_config.hpp"
 #include "daemon/config/configuration.hpp"
@@ -98,6 +99,59 @@ TEST_F(Config, TakesThePlainVariablesWithSecondsAsTheirUnit) {
   EXPECT_EQ(built.pool.values.heartbeat_interval, seconds(2));
   EXPECT_EQ(built.pool.values.dead_after, seconds(60));
   EXPECT_EQ(built.pool.values.restarts_max, 4U);
+  EXPECT_EQ(built.pool.values.slow_after, seconds(9));
+}
+
+TEST_F(Config, ReadsEveryLimitOfAClass) {
+  write("warmpool.toml",
+        "[[class]]\nname = \"a\"\ncommand = [\"/bin/x\"]\ntypes = [\"t\"]\n"
+        "umask = \"027\"\nnice = -5\ncpus = \"0-1,3\"\nopen_files = 4096\nprocesses = 64\n"
+        "address_space = \"2GiB\"\ncore_size = \"unlimited\"\ncpu_time = \"1h\"\n");
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problem_text(problems_.front());
+  SpawnSpec spec;
+  set_resources(built.classes[0].values, spec);
+  EXPECT_EQ(spec.file_mask, mode_t{027});
+  EXPECT_EQ(spec.nice, -5);
+  EXPECT_EQ(spec.cpus, (std::vector{0, 1, 3}));
+  const auto limit = [&](int resource) {
+    const auto found = std::ranges::find(spec.limits, resource, &ResourceLimit::resource);
+    return found == spec.limits.end() ? ResourceLimit{} : *found;
+  };
+  EXPECT_EQ(limit(RLIMIT_NOFILE).hard, 4096U) << "and cannot be raised again";
+  EXPECT_EQ(limit(RLIMIT_NPROC).soft, 64U);
+  EXPECT_EQ(limit(RLIMIT_AS).soft, 2ULL << 30);
+  EXPECT_EQ(limit(RLIMIT_CORE).soft, RLIM_INFINITY);
+  EXPECT_EQ(limit(RLIMIT_CPU).soft, 3600U);
+  EXPECT_EQ(spec.limits.size(), 5U) << "each once";
+}
+
+TEST_F(Config, WithoutLimitsTheDefaultsHold) {
+  SpawnSpec spec;
+  set_resources(default_class_options(), spec);
+  EXPECT_EQ(spec.file_mask, mode_t{077});
+  EXPECT_FALSE(spec.nice);
+  EXPECT_TRUE(spec.cpus.empty());
+  EXPECT_EQ(spec.limits.size(), default_limits().size());
+}
+
+TEST_F(Config, WhatCannotBeGrantedIsToldWithItsPlace) {
+  const std::string rest = "[[class]]\nname = \"a\"\ncommand = [\"/bin/x\"]\ntypes = [\"t\"]\n";
+  std::vector<std::optional<Identity>> identities;
+  write("warmpool.toml", rest + "user = \"no-such-user-here\"\n");
+  auto fault = find_identities(load(), identities);
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->status, ExitStatus::Configuration);
+  EXPECT_EQ(fault->problem.origin.line, 5U);
+  EXPECT_NE(fault->problem.text.find("there is no such user"), std::string::npos);
+  write("warmpool.toml", rest + "cpus = \"0,1023\"\n");
+  fault = resource_fault(load());
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->status, ExitStatus::Configuration);
+  EXPECT_EQ(fault->problem.origin.line, 5U);
+  EXPECT_NE(fault->problem.text.find("this machine has the CPUs 0 to"), std::string::npos);
+  write("warmpool.toml", rest + "cpus = \"0\"\nnice = 19\ncore_size = 0\n");
+  EXPECT_FALSE(resource_fault(load()));
 }
 
 TEST_F(Config, MovesMinimumAndMaximumWithASizeAndSaysSo) {
@@ -172,15 +226,30 @@ TEST_F(Config, TellsWhatIsWrongWithAClass) {
             "2:1: class 'a' serves no types: say which, as in types = [\"image.*\"]");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\ntypes = [\"t\"]\ncommand = \"/bin/x -v\"\n"),
             "2 problems");
+  const auto file = (directory_ / "warmpool.toml").string();
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "size = 2\nsize_min = 3\n"),
-            "2:1: worker class 'a': size (2) must be within size_min (3) and size_max (50)");
+            "5:1: worker class 'a': size (2) must be within size_min (3) and size_max (50) "
+            "(size_min: " +
+                file + ":6:1)");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "sice = 2\n"),
             "5:1: there is no class option 'sice'; did you mean 'size'?");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "[[class]]\nname = \"a\"\n" + good),
             "5:1: class 'a' stands twice in this file; join them");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "environment = [\"X\"]\n"),
-            "2:1: class 'a': environment is a list of texts NAME=VALUE, and one of them has no "
+            "5:1: class 'a': environment is a list of texts NAME=VALUE, and one of them has no "
             "name or no =");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "umask = 0o77\n"),
+            "5:1: 'umask' is a text: put it in quotes");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "umask = \"99\"\n"),
+            "5:1: umask = '99': give three octal digits, such as 077");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "cpus = \"0-\"\n"),
+            "5:1: cpus = '0-': give CPU numbers and ranges up to 1023, such as 0-3,8");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "nice = 20\n"),
+            "5:1: nice = '20': give a whole number from -20 to 19");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "open_files = 3\n"),
+            "5:1: open_files = '3': give a whole number from 16 to unlimited");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "address_space = \"much\"\n"),
+            "5:1: address_space = 'much': give a size, such as 512MiB (B KiB MiB GiB kB MB GB)");
 }
 
 TEST_F(Config, NamesTheOriginsOfOptionsThatDoNotGoTogether) {

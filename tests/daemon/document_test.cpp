@@ -1,4 +1,6 @@
 // What the verbs answer: the figures add up, and every verb answers or refuses.
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/daemon/test_daemon.hpp"
@@ -119,8 +121,10 @@ TEST(Documents, AnswerEveryVerb) {
   EXPECT_EQ(ask(test, client, Verb::Workers)["workers"].size(), 2U);
   EXPECT_EQ(ask(test, client, Verb::Types)["types"].size(), 3U);
   EXPECT_EQ(ask(test, client, Verb::Scale, {{}, std::uint64_t{1}, std::uint64_t{2}})["after"], 4);
-  EXPECT_EQ(ask(test, client, Verb::Pause, {std::string_view("echo")})["paused"], 1);
-  EXPECT_EQ(ask(test, client, Verb::Resume, {{}})["resumed"], 3);
+  EXPECT_EQ(ask(test, client, Verb::Pause, {std::string_view("echo")})["paused"]["types"][0],
+            "echo");
+  EXPECT_EQ(ask(test, client, Verb::Resume, {std::string_view("echo")})["paused"]["types"].size(),
+            0U);
   EXPECT_EQ(ask(test, client, Verb::Drain, {true})["left"], 2);
   EXPECT_EQ(ask(test, client, Verb::Drain, {false})["left"], 2);
   EXPECT_NE(test.ask(client, Verb::Worker, {std::string_view("nobody")}).find("no slot"),
@@ -128,6 +132,92 @@ TEST(Documents, AnswerEveryVerb) {
   EXPECT_NE(test.ask(client, Verb::Show, {std::uint64_t{5}}).find("no task"), std::string::npos);
   EXPECT_NE(test.ask(client, Verb::Release, {std::uint64_t{5}}).find("no task"), std::string::npos);
   EXPECT_EQ(ask(test, client, Verb::Stop, {true})["left"], 2);
+}
+
+TEST(Pause, OfThePoolCoversTypesThatAreSeenLater) {
+  auto configuration = small_configuration();
+  configuration.classes.front().values.types.push_back("later.*");
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  EXPECT_EQ(ask(test, client, Verb::Pause)["paused"]["pool"], true);
+  client.name_type("later.now");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Accepted, 1) != nullptr; }));
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  EXPECT_EQ(test.daemon.pool().queue().ready, 1U);
+  const auto status = ask(test, client, Verb::Status);
+  EXPECT_EQ(status["pool"]["paused"], true);
+  EXPECT_EQ(status["health"]["alerts"][0]["name"], "paused");
+  const auto listed = ask(test, client, Verb::Ls)["tasks"][0];
+  EXPECT_EQ(listed["holds"][0], "paused");
+  EXPECT_EQ(ask(test, client, Verb::Resume)["paused"]["pool"], false);
+  EXPECT_TRUE(test.until([&] { return test.daemon.pool().queue().running == 1; }));
+}
+
+TEST(Pause, OfATypeMayComeBeforeItsFirstTask) {
+  auto configuration = small_configuration();
+  configuration.classes.front().values.types.push_back("later.*");
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  EXPECT_EQ(ask(test, client, Verb::Pause, {std::string_view("later.now")})["paused"]["types"][0],
+            "later.now");
+  EXPECT_NE(test.ask(client, Verb::Pause, {std::string_view("nobody's")}).find("no class serves"),
+            std::string::npos);
+}
+
+TEST(Pause, ResumeLiftsWhatItNamesAndAllWhenAsked) {
+  TestDaemon test;
+  auto client = test.connect();
+  ask(test, client, Verb::Pause, {std::string_view("echo")});
+  ask(test, client, Verb::Pause, {{}, std::string_view("worker")});
+  ask(test, client, Verb::Pause);
+  const auto left = ask(test, client, Verb::Resume)["paused"];
+  EXPECT_EQ(left["pool"], false);
+  EXPECT_EQ(left["classes"][0], "worker") << "by name it was paused";
+  EXPECT_EQ(left["types"][0], "echo");
+  const auto types = ask(test, client, Verb::Types)["types"];
+  EXPECT_EQ(types[0]["paused_by"], "type");
+  EXPECT_EQ(types[1]["paused_by"], "class");
+  const auto none = ask(test, client, Verb::Resume, {{}, {}, true})["paused"];
+  EXPECT_TRUE(none["classes"].empty() && none["types"].empty()) << none;
+  EXPECT_EQ(ask(test, client, Verb::Resume, {{}, {}, true})["paused"], none) << "nothing is left";
+}
+
+TEST(Pause, NamesWhatIsWrong) {
+  TestDaemon test;
+  auto client = test.connect();
+  EXPECT_NE(test.ask(client, Verb::Pause, {std::string_view("echo"), std::string_view("worker")})
+                .find("not both"),
+            std::string::npos);
+  EXPECT_NE(test.ask(client, Verb::Pause, {{}, std::string_view("nobody")}).find("one of: worker"),
+            std::string::npos);
+}
+
+TEST(Scale, NamesTheLimitsThatItWouldBreak) {
+  TestDaemon test;
+  auto client = test.connect();
+  EXPECT_EQ(test.ask(client, Verb::Scale, {{}, std::uint64_t{2}, std::uint64_t{2}}),
+            "refused: class 'worker' has 2 workers and may have 2 to 50 (size_min, size_max); 0 is "
+            "outside of that");
+}
+
+TEST(Slow, IsShownAndTold) {
+  auto configuration = small_configuration();
+  configuration.pool.values.slow_after = milliseconds(20);
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until([&] { return test.log.has("task-slow"); }));
+  EXPECT_TRUE(test.log.has("worker-health-changed"));
+  EXPECT_TRUE(test.log.has("from=working to=slow"));
+  const auto status = ask(test, client, Verb::Status);
+  EXPECT_EQ(status["workers"]["slow"], 1);
+  EXPECT_EQ(status["health"]["alerts"][0]["name"], "slow");
+  const auto workers = ask(test, client, Verb::Workers)["workers"];
+  const auto slow =
+      std::ranges::count_if(workers, [](const auto& worker) { return worker["health"] == "slow"; });
+  EXPECT_EQ(slow, 1);
 }
 
 }  // namespace

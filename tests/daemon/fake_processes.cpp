@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "ipc/codec.hpp"
+#include "ipc/out_buffer.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -19,6 +20,24 @@ std::array<ipc::UniqueFd, 2> make_pipe() {
 }
 
 }  // namespace
+
+void FakeWorker::send_bytes(std::string_view bytes) const {
+  REQUIRE(::send(channel->read_fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(bytes.size()));
+}
+
+std::string frame_bytes(const ipc::Header& header, std::string_view payload) {
+  ipc::OutBuffer out;
+  out.append(header, {}, ipc::bytes_of(payload));
+  std::string bytes;
+  while (!out.empty()) {
+    iovec piece{};
+    REQUIRE(out.gather({&piece, 1}) == 1);
+    bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    out.consume(piece.iov_len);
+  }
+  return bytes;
+}
 
 Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   if (spawn_error != 0) return Error{spawn_error, "the test lets no process start"};
@@ -111,6 +130,7 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
 
 void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
   const auto& header = frame.header;
+  if (header.kind == ipc::Kind::Assign) worker.assigned.push_back(header);
   if (header.kind == ipc::Kind::Welcome) {
     const auto welcome = ipc::decode<ipc::WelcomeMeta>(frame.meta);
     worker.channel->set_rules(

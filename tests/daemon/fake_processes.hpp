@@ -18,7 +18,14 @@ struct FakeWorker {
   bool said_hello = false, reaped = false;
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
+  std::vector<ipc::Header> assigned;  // all that it was given
+
+  // Bytes as they are, past the channel's own queue.
+  void send_bytes(std::string_view bytes) const;
 };
+
+// The bytes of a frame.
+std::string frame_bytes(const ipc::Header& header, std::string_view payload = {});
 
 class FakeProcesses : public ProcessPort {
  public:

@@ -9,6 +9,7 @@ namespace warmpool::daemon {
 namespace {
 
 using ipc::Kind;
+using namespace std::string_literals;
 
 std::uint16_t number(Refusal code) { return static_cast<std::uint16_t>(code); }
 
@@ -121,6 +122,64 @@ TEST(Session, TakesTheSameKeyOnceAndRefusesItWithAnotherPayload) {
   EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::KeyConflict));
 }
 
+ipc::SubmitMeta reconnecting(std::string_view key) {
+  ipc::SubmitMeta meta;
+  meta.key = key;
+  meta.key_use = KeyUse::Reconnect;
+  return meta;
+}
+
+TEST(Session, AResubmitAfterALostAcknowledgementIsTheSameTask) {
+  TestDaemon test;
+  auto lost = test.connect();
+  lost.name_type("echo");
+  lost.submit("x", 1, ipc::flag::kWait, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until([&] { return test.daemon.pool().counters().settled[0] == 1; }));
+  lost.vanish();
+  auto again = test.connect();
+  again.name_type("echo");
+  again.submit("x", 7, ipc::flag::kWait, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until(again, [&] { return again.find(Kind::Settled, 7) != nullptr; }));
+  EXPECT_EQ(again.find(Kind::Accepted, 7)->header.flags, ipc::flag::kDuplicate);
+  EXPECT_EQ(again.find(Kind::Settled, 7)->payload, "x");
+  EXPECT_EQ(test.daemon.pool().counters().accepted, 1U);
+  EXPECT_EQ(test.daemon.pool().counters().attempts, 1U);
+}
+
+TEST(Session, WhatAClientHasReceivedLeavesNothingBehind) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("x", 1, ipc::flag::kWait, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  const auto task = client.find(Kind::Settled, 1)->header.id;
+  std::string payload;
+  ipc::encode_received(std::span(&task, 1), payload);
+  client.send({.kind = Kind::Received}, {}, payload);
+  ASSERT_TRUE(test.until(client, [&] { return test.store.figures().finished == 0; }))
+      << "a key that nobody reads keeps no row";
+  client.submit("x", 2, ipc::flag::kWait, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 2) != nullptr; }));
+  EXPECT_NE(client.find(Kind::Settled, 2)->header.id, task) << "the key is free";
+}
+
+TEST(Session, KeysOnlyLeavesTheResult) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("x", 1, 0, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until(client, [&] { return test.store.figures().finished == 1; }));
+  const auto task = client.find(Kind::Accepted, 1)->header.id;
+  std::string payload;
+  ipc::encode_received(std::span(&task, 1), payload);
+  client.send({.kind = Kind::Received, .flags = ipc::flag::kKeysOnly}, {}, payload);
+  client.send({.kind = Kind::Await, .flags = ipc::flag::kNow, .id = task, .token = 2});
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 2) != nullptr; }));
+  client.submit("x", 3, 0, reconnecting("4b1d"));
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Accepted, 3) != nullptr; }));
+  EXPECT_NE(client.find(Kind::Accepted, 3)->header.id, task);
+}
+
 TEST(Session, RefusesBadPrioritiesTimesAndKeys) {
   TestDaemon test;
   auto client = test.connect();
@@ -231,7 +290,59 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(BadBeginning{"http", "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n",
                                  Refusal::HelloExpected},
                     BadBeginning{"zeros", std::string(64, '\0'), Refusal::HelloExpected},
+                    BadBeginning{"too_long", hello_bytes(1).replace(0, 4, "\x01\x10\0\0"s),
+                                 Refusal::FrameTooLarge},
+                    BadBeginning{"another_frame", frame_bytes({.kind = Kind::Ping, .token = 1}),
+                                 Refusal::HelloExpected},
                     BadBeginning{"version", hello_bytes(99), Refusal::BadVersion}),
+    [](const auto& one) { return one.param.name; });
+
+struct BadFrame {
+  const char* name;
+  std::string bytes;
+  Refusal code;
+};
+
+class SessionFrame : public testing::TestWithParam<BadFrame> {};
+
+TEST_P(SessionFrame, ThatIsWrongEndsItsConnectionAndNoOther) {
+  TestDaemon test;
+  auto bystander = test.connect();
+  auto client = test.connect();
+  client.name_type("echo");
+  client.send_bytes(GetParam().bytes);
+  ASSERT_TRUE(test.until(client, [&] { return client.closed(); }));
+  ASSERT_NE(client.find(Kind::Error), nullptr);
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Error)), number(GetParam().code));
+  bystander.name_type("echo");
+  bystander.submit("fine", 1);
+  EXPECT_TRUE(test.until(bystander, [&] { return bystander.find(Kind::Settled, 1) != nullptr; }));
+}
+
+// A submit with this meta.
+std::string submit_bytes(std::string_view meta) {
+  auto bytes = frame_bytes({.kind = Kind::Submit, .token = 1}, meta);
+  bytes[4] = static_cast<char>(meta.size());
+  bytes[5] = static_cast<char>(meta.size() >> 8);
+  return bytes;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SessionFrame,
+    testing::Values(
+        BadFrame{"garbage", std::string(64, '\xa5'), Refusal::UnknownKind},
+        BadFrame{"a_second_hello", hello_bytes(1), Refusal::HelloExpected},
+        BadFrame{"too_long",
+                 frame_bytes({.kind = Kind::Submit, .token = 1}).replace(0, 4, "\xff\xff\xff\x3f"),
+                 Refusal::FrameTooLarge},
+        BadFrame{"of_a_worker", frame_bytes({.kind = Kind::Beat}), Refusal::UnknownKind},
+        BadFrame{"deep", submit_bytes(std::string(60'000, '\x91')), Refusal::BadMeta},
+        BadFrame{"huge_count", submit_bytes("\xdd\xff\xff\xff\xff"), Refusal::BadMeta},
+        BadFrame{"huge_text", submit_bytes("\x91\xdb\xff\xff\xff\xff"), Refusal::BadMeta},
+        BadFrame{"too_many_fields", submit_bytes("\x9f" + std::string(15, '\xc0')),
+                 Refusal::BadMeta},
+        BadFrame{"no_utf8", submit_bytes("\x98\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xa2\xff\xfe"),
+                 Refusal::BadUtf8}),
     [](const auto& one) { return one.param.name; });
 
 TEST(Session, ClosesAConnectionThatStopsInTheMiddleOfAFrame) {

@@ -1,4 +1,5 @@
 // Workers as the daemon meets them: wrong tokens, deaths, closed channels, failed spawns.
+#include <algorithm>
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
@@ -91,6 +92,160 @@ TEST(Worker, IsRetiredWhenTheDaemonStops) {
   test.daemon.stop(false);
   EXPECT_TRUE(test.until([&] { return !test.daemon.turn(milliseconds(1)); }));
   EXPECT_EQ(test.processes.alive_count(), 0U);
+}
+
+// A pool in which deaths cost no waiting.
+Configuration patient_configuration() {
+  auto configuration = small_configuration();
+  configuration.pool.values.restart_cooldown = milliseconds(1);
+  configuration.pool.values.restart_backoff_max = milliseconds(1);
+  return configuration;
+}
+
+// The worker that has something in hand; null if none has.
+FakeWorker* busy(TestDaemon& test) {
+  for (auto& [id, worker] : test.processes.workers) {
+    if (!worker.exit && !worker.assigned.empty()) return &worker;
+  }
+  return nullptr;
+}
+
+std::string done_bytes(const ipc::Header& assigned, std::string_view result) {
+  return frame_bytes(ipc::run_header(Kind::Done, ipc::key_of(assigned)), result);
+}
+
+TEST(Worker, ThatDiesInsideItsResultHasNoneAtEveryOffset) {
+  TestDaemon test(patient_configuration());
+  auto client = test.connect();
+  client.name_type("hang");
+  ipc::SubmitMeta meta;
+  meta.crashes_max = 1000;
+  client.submit("x", 1, ipc::flag::kWait, meta);
+  const std::size_t length = ipc::kHeaderBytes + 6;
+  for (std::size_t offset = 0; offset < length; ++offset) {
+    FakeWorker* worker = nullptr;
+    ASSERT_TRUE(test.until([&] { return (worker = busy(test)) != nullptr; })) << offset;
+    const auto bytes = done_bytes(worker->assigned.back(), "result");
+    ASSERT_EQ(bytes.size(), length);
+    worker->send_bytes(std::string_view(bytes).substr(0, offset));
+    test.processes.die(*worker, {ExitCause::Signalled, -SIGKILL, false});
+    ASSERT_TRUE(test.until([&] { return worker->reaped; })) << offset;
+    ASSERT_EQ(test.daemon.pool().counters().settled[0], 0U) << offset;
+  }
+  FakeWorker* last = nullptr;
+  ASSERT_TRUE(test.until([&] { return (last = busy(test)) != nullptr; }));
+  last->send_bytes(done_bytes(last->assigned.back(), "result"));
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  EXPECT_EQ(client.find(Kind::Settled, 1)->payload, "result");
+  EXPECT_EQ(test.daemon.pool().counters().crashes, length) << "each death is charged once";
+}
+
+TEST(Worker, MayNotAnswerForAnotherNorTwice) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("a", 1);
+  client.submit("b", 2);
+  ASSERT_TRUE(test.until([&] { return test.daemon.pool().queue().running == 2; }));
+  std::vector<FakeWorker*> workers;
+  ASSERT_TRUE(test.until([&] {
+    workers.clear();
+    for (auto& [id, worker] : test.processes.workers) {
+      if (!worker.assigned.empty()) workers.push_back(&worker);
+    }
+    return workers.size() == 2;
+  }));
+  const auto own = workers[0]->assigned.back(), others = workers[1]->assigned.back();
+  auto forged = own;
+  forged.token ^= 1;
+  workers[0]->send_bytes(done_bytes(others, "not mine"));
+  workers[0]->send_bytes(done_bytes(forged, "a guess"));
+  ASSERT_TRUE(test.until([&] { return test.daemon.pool().counters().refused_results == 2; }));
+  EXPECT_EQ(test.daemon.pool().queue().running, 2U) << "neither is touched";
+  workers[0]->send_bytes(done_bytes(own, "mine"));
+  workers[0]->send_bytes(done_bytes(own, "mine again"));
+  ASSERT_TRUE(test.until([&] { return test.daemon.pool().counters().refused_results == 3; }));
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 1; }));
+  EXPECT_EQ(client.find(Kind::Settled)->payload, "mine");
+  EXPECT_EQ(test.daemon.pool().counters().exits, 0U) << "a late answer is no crime";
+  EXPECT_TRUE(test.log.has("result-refused"));
+}
+
+struct BadFrames {
+  const char* name;
+  std::string bytes;
+};
+
+class WorkerFrames : public testing::TestWithParam<BadFrames> {};
+
+TEST_P(WorkerFrames, ThatBreakTheProtocolEndIt) {
+  auto configuration = patient_configuration();
+  configuration.pool.values.frame_timeout = milliseconds(50);
+  TestDaemon test(configuration);
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  auto* worker = test.processes.alive();
+  worker->send_bytes(GetParam().bytes);
+  EXPECT_TRUE(test.until([&] { return worker->reaped; }));
+  EXPECT_TRUE(test.log.has("broke the protocol"));
+  EXPECT_TRUE(test.until([&] { return test.processes.alive_count() == 2; })) << "and is replaced";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, WorkerFrames,
+    testing::Values(BadFrames{"garbage", std::string(64, '\xa5')},
+                    BadFrames{"half_a_frame_then_silence", std::string(10, '\0')},
+                    BadFrames{"of_a_client", frame_bytes({.kind = Kind::Submit, .token = 1}, "x")},
+                    BadFrames{"too_long",
+                              frame_bytes({.kind = Kind::Beat}).replace(0, 4, "\xff\xff\xff\x3f")},
+                    BadFrames{"a_second_hello", frame_bytes({.kind = Kind::Hello, .credits = 1})}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(Worker, ThatNeverSaysHelloIsReplaced) {
+  auto configuration = patient_configuration();
+  configuration.pool.values.start_timeout = milliseconds(30);
+  TestDaemon test(configuration);
+  test.processes.answers_hello = false;
+  EXPECT_TRUE(test.until([&] { return test.daemon.pool().counters().exits >= 2; }));
+  EXPECT_TRUE(test.log.has("start-timeout"));
+  test.processes.answers_hello = true;
+  EXPECT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+}
+
+TEST(Worker, ThatEndsBeforeHelloMakesItsSlotFailedAndIsShown) {
+  auto configuration = small_configuration();
+  configuration.pool.values.restart_cooldown = milliseconds(1);
+  configuration.pool.values.restart_backoff_max = hours(1);
+  configuration.pool.values.restart_multiplier = 10;
+  TestDaemon test(configuration);
+  test.processes.answers_hello = false;
+  auto client = test.connect();
+  const auto failed = [&] {
+    for (auto& [id, worker] : test.processes.workers) {
+      if (!worker.exit) test.processes.die(worker, {ExitCause::Exited, 3, false});
+    }
+    const auto snapshot = test.daemon.pool().snapshot();
+    const auto tired = [](const SlotView& slot) { return slot.unproductive_deaths >= 6; };
+    return std::ranges::all_of(snapshot.slots, tired) && snapshot.classes[0].failed == 2;
+  };
+  ASSERT_TRUE(test.until(failed));
+  const auto worker =
+      nlohmann::json::parse(test.ask(client, ipc::Verb::Worker, {std::string_view("worker-0")}));
+  EXPECT_EQ(worker["health"], "dead");
+  EXPECT_EQ(worker["last_exit"], "exited");
+  const auto status = nlohmann::json::parse(test.ask(client, ipc::Verb::Status));
+  EXPECT_EQ(status["health"]["alerts"][0]["name"], "slot-failed");
+}
+
+TEST(Daemon, AStopThatAClientAskedForIsTheFirstOfTwo) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().running == 1; }));
+  EXPECT_NE(test.ask(client, ipc::Verb::Stop, {false}).find("\"left\":1"), std::string::npos);
+  EXPECT_TRUE(test.daemon.stopping());
+  test.daemon.stop(false);
+  EXPECT_TRUE(test.log.has("stopping at once"));
 }
 
 }  // namespace

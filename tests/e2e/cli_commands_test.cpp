@@ -47,13 +47,18 @@ TEST(Commands, GiveOneDocumentEach) {
                                     "ping",
                                     "config show --origin",
                                     "pause echo",
+                                    "resume echo",
+                                    "pause",
                                     "resume",
+                                    "pause --class worker",
+                                    "resume --all",
                                     "scale +1",
                                     "scale -1",
                                     "dlq retry --all",
                                     "dlq rm --all",
                                     "drain",
                                     "drain --undo",
+                                    "config check /dev/null",
                                     "version",
                                     "restart worker-1",
                                     "restart --all",
@@ -210,6 +215,25 @@ TEST(Commands, MapLivesThroughTheEndOfItsDaemon) {
   }
   EXPECT_EQ(numbers.size(), 300U);
   EXPECT_EQ(std::set<int>(numbers.begin(), numbers.end()).size(), 300U);
+}
+
+TEST(Commands, AutomaticKeysLeaveNoTrace) {
+  const RealDaemon daemon(two_workers());
+  const auto figure = [&](const char* group, const char* name) {
+    return json::parse(daemon.call("status --json").output).at(group).at(name);
+  };
+  const auto keys = [&](int wanted) {
+    return eventually([&] { return figure("queue", "keys") == wanted; });
+  };
+  EXPECT_EQ(run_shell("seq 2000 | " + daemon.command("map echo >/dev/null")).status, 0);
+  EXPECT_TRUE(keys(0));
+  EXPECT_EQ(daemon.call("submit echo x").status, 0);
+  EXPECT_EQ(daemon.call("run -n -- true").status, 0);
+  EXPECT_TRUE(keys(0));
+  EXPECT_EQ(daemon.call("submit echo x --key mine").status, 0);
+  EXPECT_TRUE(keys(1));
+  EXPECT_TRUE(eventually([&] { return figure("store", "finished") == 2; }))
+      << "results that were printed are gone, those to be fetched are there";
 }
 
 TEST(Commands, AnInterruptedMapLeavesNothingRunning) {

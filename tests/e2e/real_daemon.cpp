@@ -71,12 +71,13 @@ RealDaemon::~RealDaemon() {
 }
 
 bool RealDaemon::start() {
-  std::string line =
-      setup_.prefix + " exec " WARMPOOL_BIN_DIR "/warmpoold --runtime-dir " + directory_;
+  std::string line = setup_.prefix + " exec " + setup_.wrapper +
+                     " " WARMPOOL_BIN_DIR "/warmpoold --runtime-dir " + directory_;
   line +=
       setup_.config.empty() ? " --config /dev/null" : " --config " + directory_ + "/warmpool.toml";
   for (const auto& argument : setup_.arguments) line += " " + argument;
-  line += " >>" + directory_ + "/log 2>&1 </dev/null";
+  line += setup_.descriptors.empty() ? " >>" + directory_ + "/log 2>&1 </dev/null"
+                                     : " " + setup_.descriptors;
   pid_ = ::fork();
   if (pid_ == 0) {
     ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);

@@ -28,6 +28,8 @@ class RealDaemon {
     std::string config;                  // TOML; empty: the built-in class
     std::vector<std::string> arguments;  // besides --runtime-dir
     std::string prefix;                  // before the command, such as "ulimit -n 64;"
+    std::string wrapper{};               // a program that runs the command, such as "nice"
+    std::string descriptors{};           // for its 0, 1 and 2; empty: /dev/null and the log
   };
 
   explicit RealDaemon(Setup setup);

@@ -93,17 +93,22 @@ void add_tasks(List& list) {
                                            flag::kProgress | content_flags(Content::Json));
   full.type = 12;
   to_daemon(list, Party::Client, "submit-full", full, encoded(full_submit()), R"({"n":1})");
+  to_daemon(list, Party::Client, "submit-reconnect", numbered(Kind::Submit, flag::kWait),
+            encoded(SubmitMeta{.key = "4b1d", .key_use = KeyUse::Reconnect}), "x");
   to_daemon(list, Party::Client, "await", numbered(Kind::Await, flag::kProgress, kTask));
   to_daemon(list, Party::Client, "await-now", numbered(Kind::Await, flag::kNow, kTask));
   to_daemon(list, Party::Client, "cancel", numbered(Kind::Cancel, 0, kTask));
   std::string tasks;
   encode_received(std::vector<std::uint64_t>{kTask, kTask + 1}, tasks);
   to_daemon(list, Party::Client, "received", {.kind = Kind::Received}, {}, tasks);
+  to_daemon(list, Party::Client, "received-keys-only",
+            {.kind = Kind::Received, .flags = flag::kKeysOnly}, {}, tasks);
 }
 
-void add_request(List& list, Verb verb, std::array<Argument, kArgumentsMax> arguments = {}) {
-  to_daemon(list, Party::Client, "request-" + std::string(name_of(verb)), numbered(Kind::Request),
-            encoded(RequestMeta{verb, std::move(arguments)}));
+void add_request(List& list, Verb verb, std::array<Argument, kArgumentsMax> arguments = {},
+                 const std::string& suffix = {}) {
+  to_daemon(list, Party::Client, "request-" + std::string(name_of(verb)) + suffix,
+            numbered(Kind::Request), encoded(RequestMeta{verb, std::move(arguments)}));
 }
 
 void add_requests(List& list) {
@@ -121,7 +126,9 @@ void add_requests(List& list) {
   add_request(list, Verb::Drain, {true});
   add_request(list, Verb::Stop, {false});
   add_request(list, Verb::Pause, {string_view("file.digest")});
+  add_request(list, Verb::Pause, {Argument(), string_view("default")}, "-class");
   add_request(list, Verb::Resume);
+  add_request(list, Verb::Resume, {Argument(), Argument(), true}, "-all");
   add_request(list, Verb::Release, {kTask});
   add_request(list, Verb::Restart, {string_view("worker-0")});
   add_request(list, Verb::Heartbeat, {string_view("worker-0"), string_view("busy"), kTask});

@@ -1,6 +1,8 @@
 // Options: every row has a sound default, and nonsense is refused by name.
 #include "pool/options.hpp"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace warmpool::test {
@@ -69,6 +71,68 @@ TEST(Options, UnknownNamesAndChoicesAreRefused) {
   EXPECT_FALSE(set_option(of_class, "types_later", "maybe"));
   EXPECT_TRUE(set_option(of_class, "types_later", "on"));
   EXPECT_TRUE(of_class.types_later);
+}
+
+TEST(Options, LimitsNeedNotBeSetAndMayBeUnlimited) {
+  ClassOptions options = default_class_options();
+  EXPECT_FALSE(options.nice || options.open_files || options.address_space || options.cpu_time);
+  EXPECT_TRUE(set_option(options, "nice", "-5"));
+  EXPECT_TRUE(set_option(options, "open_files", "4096"));
+  EXPECT_TRUE(set_option(options, "address_space", "2GiB"));
+  EXPECT_TRUE(set_option(options, "core_size", "unlimited"));
+  EXPECT_TRUE(set_option(options, "cpu_time", "1h"));
+  EXPECT_EQ(options.nice, -5);
+  EXPECT_EQ(options.open_files, 4096U);
+  EXPECT_EQ(options.address_space, 2ULL << 30);
+  EXPECT_EQ(options.core_size, kUnlimited);
+  EXPECT_EQ(options.cpu_time, hours(1));
+  const auto text = [&](std::string_view name) {
+    const auto rows = class_option_rows();
+    return option_text(options, *std::ranges::find(rows, name, &OptionRow<ClassOptions>::name));
+  };
+  EXPECT_EQ(text("core_size"), "unlimited");
+  EXPECT_EQ(text("address_space"), "2GiB");
+  EXPECT_EQ(text("nice"), "-5");
+  EXPECT_EQ(text("processes"), "");
+  EXPECT_TRUE(set_option(options, "nice", ""));
+  EXPECT_FALSE(options.nice);
+  for (const auto& [name, wrong] : {std::pair{"nice", "20"},
+                                    {"nice", "-21"},
+                                    {"nice", "low"},
+                                    {"nice", "unlimited"},
+                                    {"open_files", "15"},
+                                    {"address_space", "1MiB"},
+                                    {"cpu_time", "5"},
+                                    {"processes", "0"},
+                                    {"core_size", "-1"}}) {
+    EXPECT_FALSE(set_option(options, name, wrong)) << name << " = " << wrong;
+  }
+}
+
+TEST(Options, MasksAreThreeOctalDigits) {
+  EXPECT_EQ(*parse_mask("077"), 077U);
+  EXPECT_EQ(*parse_mask("000"), 0U);
+  for (const char* wrong : {"", "77", "0077", "088", "-77", "07x", " 77"}) {
+    EXPECT_FALSE(parse_mask(wrong)) << wrong;
+  }
+  ClassOptions options = default_class_options();
+  EXPECT_EQ(options.umask, "077");
+  EXPECT_TRUE(set_option(options, "umask", "027"));
+  EXPECT_FALSE(set_option(options, "umask", "63"));
+  EXPECT_EQ(options.umask, "027");
+}
+
+TEST(Options, CpusAreNumbersAndRanges) {
+  EXPECT_EQ(*parse_cpus("0"), std::vector{0});
+  EXPECT_EQ(*parse_cpus("8,0-2,1"), (std::vector{0, 1, 2, 8}));
+  EXPECT_EQ(*parse_cpus("1023"), std::vector{1023});
+  for (const char* wrong : {"", ",", "0,", ",0", "3-1", "0-", "-1", "0--1", "1024", "0-2000", "a",
+                            "0 1", "0-1-2", "99999999999"}) {
+    EXPECT_FALSE(parse_cpus(wrong)) << wrong;
+  }
+  ClassOptions options = default_class_options();
+  EXPECT_TRUE(set_option(options, "cpus", ""));
+  EXPECT_FALSE(set_option(options, "cpus", "all"));
 }
 
 TEST(Options, DeadBeforeUnresponsiveIsRefused) {

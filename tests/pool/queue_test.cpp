@@ -1,6 +1,7 @@
 // Who runs next: order, ageing, delay, expiry, pause.
 #include <gtest/gtest.h>
 
+#include "pool/lane_table.hpp"
 #include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
@@ -90,15 +91,89 @@ TEST(Queue, PausedTypesWaitAndOthersRun) {
   PoolDriver driver;
   driver.ready_pool(1);
   driver.declare_type(1);
-  driver.turn(event::PauseType{ClientId{1}, RequestId{99}, TypeId{0}, true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of(TypeId{0}), true});
   const TaskId paused = driver.submit();
   const TaskId other = driver.submit({.type = TypeId{1}});
   driver.tick();
   EXPECT_EQ(driver.state(paused), TaskState::Ready);
   EXPECT_EQ(driver.state(other), TaskState::Running);
   driver.answer(*driver.last<command::Assign>());
-  driver.turn(event::PauseType{ClientId{1}, RequestId{100}, TypeId{0}, false});
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of(TypeId{0}), false});
   EXPECT_EQ(driver.state(paused), TaskState::Running);
+}
+
+TEST(Queue, APausedPoolStartsNothingAlsoOfTypesSeenLater) {
+  PoolDriver driver;
+  driver.ready_pool(2);
+  const TaskId before = driver.submit();
+  driver.tick();
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of_pool(), true});
+  driver.declare_type(1);
+  const TaskId waiting = driver.submit();
+  const TaskId later = driver.submit({.type = TypeId{1}});
+  driver.pass(seconds(10));
+  EXPECT_EQ(driver.state(before), TaskState::Running) << "what runs goes on";
+  EXPECT_EQ(driver.state(waiting), TaskState::Ready);
+  EXPECT_EQ(driver.state(later), TaskState::Ready);
+  EXPECT_EQ(driver.pool().task(later)->holds, hold_bit(Hold::Paused));
+  EXPECT_TRUE(driver.pool().snapshot().paused);
+  EXPECT_EQ(driver.pool().snapshot().types[1].paused_by, PauseScope::Pool);
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of_pool(), false});
+  EXPECT_EQ(driver.state(waiting), TaskState::Running);
+  driver.answer(*driver.last<command::Assign>());
+  driver.tick();
+  EXPECT_EQ(driver.state(later), TaskState::Running);
+}
+
+TEST(Queue, APausedClassLeavesItsTasksToOthers) {
+  PoolDriver driver;
+  driver.declare_class(1);
+  driver.declare_class(1, 1, 1, 1);
+  driver.declare_type(0, {0, 1});
+  driver.declare_type(1, {0});
+  driver.hello_all();
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of(ClassId{0}), true});
+  const TaskId shared = driver.submit();
+  const TaskId own = driver.submit({.type = TypeId{1}});
+  driver.tick();
+  EXPECT_EQ(driver.state(shared), TaskState::Running);
+  EXPECT_EQ(driver.last<command::Assign>()->worker, driver.worker(1));
+  EXPECT_EQ(driver.state(own), TaskState::Ready);
+  const Snapshot snapshot = driver.pool().snapshot();
+  EXPECT_FALSE(snapshot.types[0].paused);
+  EXPECT_TRUE(snapshot.types[1].paused);
+  EXPECT_EQ(snapshot.types[1].paused_by, PauseScope::Class);
+  EXPECT_TRUE(snapshot.classes[0].paused);
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of(ClassId{0}), false});
+  EXPECT_EQ(driver.state(own), TaskState::Running);
+}
+
+TEST(Queue, PausesOfWhatIsNotThereAreRefused) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.turn(event::Pause{ClientId{1}, RequestId{1}, pause_of(TypeId{7}), true});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::UnknownType);
+  driver.turn(event::Pause{ClientId{1}, RequestId{2}, pause_of(ClassId{7}), true});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::NoSuchClass);
+  EXPECT_TRUE(driver.records<record::Paused>().empty());
+}
+
+// All that waited for it waited alike, so nobody is set back as in a type that is resumed.
+TEST(Queue, APoolThatIsResumedKeepsItsOrder) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_type(0);
+  driver.declare_type(1);
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of_pool(), true});
+  const TaskId old = driver.submit();
+  driver.pass(seconds(100));
+  const TaskId young = driver.submit({.type = TypeId{1}});
+  driver.pass(seconds(15));
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of_pool(), false});
+  driver.turn(event::Scale{ClientId{1}, RequestId{101}, ClassId{0}, event::ScaleMode::To, 1});
+  driver.hello_all();
+  driver.tick();
+  EXPECT_EQ(run_order(driver, 2), (std::vector{old, young}));
 }
 
 TEST(Queue, ALaneThatOpensAgainClaimsNoMoreAgeThanAllowed) {
@@ -106,12 +181,12 @@ TEST(Queue, ALaneThatOpensAgainClaimsNoMoreAgeThanAllowed) {
   driver.declare_class(0);
   driver.declare_type(0);
   driver.declare_type(1);
-  driver.turn(event::PauseType{ClientId{1}, RequestId{99}, TypeId{0}, true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of(TypeId{0}), true});
   const TaskId old = driver.submit();
   driver.pass(seconds(100));
   const TaskId young = driver.submit({.type = TypeId{1}});
   driver.pass(seconds(15));
-  driver.turn(event::PauseType{ClientId{1}, RequestId{100}, TypeId{0}, false});
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of(TypeId{0}), false});
   driver.turn(event::Scale{ClientId{1}, RequestId{101}, ClassId{0}, event::ScaleMode::To, 1});
   driver.hello_all();
   driver.tick();

@@ -31,6 +31,17 @@ class NextLife {
     if (last) pool_.step(Instant{pool_.snapshot().now}, event::Persisted{*last}, log);
   }
 
+  // What it is told: a new task or an earlier one.
+  TaskId submit(const TaskSpec& spec, Instant now) {
+    log.clear();
+    pool_.step(now, event::Submit{ClientId{1}, RequestId{1}, spec}, log);
+    keep();
+    for (const auto& command : log) {
+      if (const auto* each = std::get_if<command::Accepted>(&command)) return each->task;
+    }
+    return {};
+  }
+
   Pool& pool() { return pool_; }
   Commands log;
 
@@ -150,24 +161,38 @@ TEST(Replay, KeysPastTheirMemoryAreFreeFromTheFirstTurn) {
   driver.answer(*driver.last<command::Assign>());
   driver.now = driver.now + hours(25);
   NextLife next(driver);
-  next.log.clear();
-  next.pool().step(driver.now, event::Submit{ClientId{1}, RequestId{1}, spec}, next.log);
-  next.keep();
-  std::optional<command::Accepted> accepted;
-  for (const auto& command : next.log) {
-    if (const auto* each = std::get_if<command::Accepted>(&command)) accepted = *each;
-  }
-  ASSERT_TRUE(accepted);
-  EXPECT_FALSE(accepted->duplicate);
-  EXPECT_NE(accepted->task, first);
+  const TaskId again = next.submit(spec, driver.now);
+  EXPECT_TRUE(again);
+  EXPECT_NE(again, first);
 }
 
 TEST(Replay, PausesComeBack) {
   PoolDriver driver;
   driver.ready_pool(1);
-  driver.turn(event::PauseType{ClientId{1}, RequestId{1}, TypeId{0}, true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{1}, pause_of(TypeId{0}), true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{2}, pause_of(ClassId{0}), true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{3}, pause_of_pool(), true});
+  driver.turn(event::Pause{ClientId{1}, RequestId{4}, pause_of_pool(), false});
   NextLife next(driver);
-  EXPECT_TRUE(next.pool().snapshot().types[0].paused);
+  const Snapshot snapshot = next.pool().snapshot();
+  EXPECT_TRUE(snapshot.types[0].paused);
+  EXPECT_TRUE(snapshot.classes[0].paused);
+  EXPECT_FALSE(snapshot.paused);
+}
+
+// Its client could not come back while no daemon was there, so the time begins with the new life.
+TEST(Replay, ReconnectKeysCountFromTheNewLife) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskSpec spec{.key = IdempotencyKey{5, 6, 7, KeyUse::Reconnect}};
+  const TaskId first = driver.submit(spec);
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>());
+  driver.now = driver.now + minutes(10);
+  NextLife next(driver);
+  EXPECT_EQ(next.submit(spec, driver.now + seconds(59)), first);
+  next.pool().step(driver.now + seconds(61), event::Tick{}, next.log);
+  EXPECT_NE(next.submit(spec, driver.now + seconds(61)), first);
 }
 
 }  // namespace

@@ -90,6 +90,45 @@ TEST(Supervisor, SilentBusyWorkersAreLeftAlone) {
   EXPECT_TRUE(driver.all<command::EndWorker>().empty());
 }
 
+// The smaller of slow_after [15 min] and slow_percent [80 %] of its timeout.
+TEST(Supervisor, AWorkerIsSlowWhileItsTaskRunsLong) {
+  PoolDriver driver;
+  driver.ready_pool(2);
+  driver.submit({.timeout = seconds(100)});
+  driver.submit({.timeout = hours(2)});
+  driver.tick();
+  driver.pass(seconds(79));
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->health, WorkerHealth::Working);
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->health, WorkerHealth::Slow);
+  EXPECT_TRUE(driver.hand(0).front().slow);
+  EXPECT_EQ(driver.notices(Notice::TaskSlow), 1U);
+  driver.answer(driver.all<command::Assign>().front());
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->health, WorkerHealth::Healthy);
+  EXPECT_EQ(driver.notices(Notice::WorkerHealthChanged), 2U) << "slow, and no more";
+  driver.pass(minutes(13));
+  EXPECT_EQ(driver.pool().slot(SlotId{1})->health, WorkerHealth::Working);
+  driver.pass(minutes(2));
+  EXPECT_EQ(driver.pool().slot(SlotId{1})->health, WorkerHealth::Slow);
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty()) << "slow kills nobody";
+  driver.kill_worker(driver.worker(1));
+  driver.hello_all();
+  EXPECT_FALSE(driver.pool().slot(SlotId{1})->slow) << "a new worker is not";
+}
+
+TEST(Supervisor, SlowFollowsChangedOptions) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.submit({.timeout = hours(2)});
+  driver.tick();
+  driver.pass(seconds(10));
+  Options options = default_options();
+  options.slow_after = seconds(5);
+  driver.step(event::OptionsChanged{options});
+  driver.pass(seconds(1));
+  EXPECT_TRUE(driver.pool().slot(SlotId{0})->slow);
+}
+
 TEST(Supervisor, StoppedBusyWorkersAreKilledAfterTheThreshold) {
   PoolDriver driver;
   driver.ready_pool(1);

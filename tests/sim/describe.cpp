@@ -31,6 +31,12 @@ std::string used_text(const record::Used& used) {
          text(used.interruptions);
 }
 
+std::string target_text(const PauseTarget& target) {
+  if (target.scope == PauseScope::Type) return "type " + text(target.type.value);
+  if (target.scope == PauseScope::Class) return "class " + text(target.worker_class.value);
+  return "the pool";
+}
+
 struct EventText {
   std::string operator()(const event::ClassDeclared& e) const {
     return "class " + text(e.worker_class.value) + " size " + text(e.options.size) + " credits " +
@@ -50,7 +56,7 @@ struct EventText {
            (spec.deadline.ns > 0 ? " deadline " + span(spec.deadline) : "") +
            (spec.expiry.ns > 0 ? " expiry " + span(spec.expiry) : "") +
            (spec.run_at.ns != 0 ? " run-at " + std::to_string(spec.run_at.ns) : "") +
-           (spec.key ? " key " + text(spec.key->high % 10000) : "") +
+           (spec.key ? " key " + word(spec.key->use) + " " + text(spec.key->high % 10000) : "") +
            (spec.cancel_on_disconnect ? " drops" : "");
   }
   std::string operator()(const event::Cancel& e) const {
@@ -77,8 +83,9 @@ struct EventText {
            (e.worker_class ? " class " + text(e.worker_class->value) : "") +
            (e.home ? " home " + text(e.home->value) : "");
   }
-  std::string operator()(const event::PauseType& e) const {
-    return std::string(e.paused ? "pause" : "resume") + " type " + text(e.type.value);
+  std::string operator()(const event::Received& e) const { return "received " + task_name(e.task); }
+  std::string operator()(const event::Pause& e) const {
+    return std::string(e.paused ? "pause " : "resume ") + target_text(e.target);
   }
   std::string operator()(const event::Drain& e) const { return e.on ? "drain on" : "drain off"; }
   std::string operator()(const event::Stop& e) const { return e.now ? "stop now" : "stop"; }
@@ -146,8 +153,8 @@ struct RecordText {
   std::string operator()(const record::Removed& r) const {
     return (r.archived ? "archived " : "removed ") + task_name(r.task);
   }
-  std::string operator()(const record::TypePaused& r) const {
-    return std::string(r.paused ? "paused" : "resumed") + " type " + text(r.type.value);
+  std::string operator()(const record::Paused& r) const {
+    return std::string(r.paused ? "paused " : "resumed ") + target_text(r.target);
   }
 };
 

@@ -13,7 +13,7 @@ FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agend
       luck_(luck),
       works_(works),
       clients_(scenario.clients),
-      paused_(scenario.types.size()),
+      paused_(scenario.types.size() + scenario.classes.size() + 1),
       options_(scenario.options) {
   for (Client& client : clients_) client.id = ClientId{++client_ids_};
   admin_ = ClientId{++client_ids_};
@@ -72,6 +72,7 @@ TaskSpec FakeClients::draw_spec(WallTime wall) {
     return spec;
   }
   spec.key = IdempotencyKey{random_.next(), random_.next(), random_.next()};
+  if (random_.chance(500)) spec.key->use = KeyUse::Reconnect;
   keys_.push_back(*spec.key);
   return spec;
 }
@@ -107,6 +108,15 @@ TaskId FakeClients::any_task() {
              : random_.pick(known_);
 }
 
+// One of its own tasks that has settled, and whose key it will not use again; none most of the
+// time.
+TaskId FakeClients::received(Client& client) {
+  if (client.submissions.empty() || !random_.chance(300)) return {};
+  Submission& made = client.submissions[random_.below(client.submissions.size())];
+  const bool reconnects = made.spec.key && made.spec.key->use == KeyUse::Reconnect;
+  return reconnects && made.stage == Stage::Settled ? made.task : TaskId{};
+}
+
 std::optional<Event> FakeClients::meddle(Client& client) {
   if (scenario_.has(Fault::Cancels) && random_.chance(300)) {
     luck_.count(Fault::Cancels);
@@ -118,6 +128,7 @@ std::optional<Event> FakeClients::meddle(Client& client) {
     return event::RetryDead{client.id, next_request(), task};
   }
   if (!held_.empty() && random_.chance(300)) return release(random_.pick(held_));
+  if (const TaskId got = received(client)) return event::Received{got};
   if (random_.chance(20)) return event::RetryDead{client.id, next_request(), any_task()};
   if (random_.chance(20)) return event::RemoveDead{client.id, next_request(), any_task()};
   if (random_.chance(20)) return event::Release{client.id, next_request(), any_task()};

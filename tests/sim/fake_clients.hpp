@@ -49,6 +49,7 @@ class FakeClients {
   ClientId admin() const { return admin_; }
   Event submit(Client& client, WallTime wall);
   std::optional<Event> resubmit(Client& client);
+  TaskId received(Client& client);
   std::optional<Event> meddle(Client& client);
   Event leave(Client& client);
   TaskSpec draw_spec(WallTime wall);
@@ -56,6 +57,7 @@ class FakeClients {
   TaskId any_task();
   Event scale();
   Event restart();
+  PauseTarget target(std::size_t number) const;
   Event reload();
   void note_verdict(const command::Announce& announce);
 
@@ -66,7 +68,7 @@ class FakeClients {
   Works& works_;
   std::vector<Client> clients_;
   std::vector<TaskId> dead_, held_, known_;
-  std::vector<bool> paused_;
+  std::vector<bool> paused_;  // of types, classes, the pool
   std::vector<IdempotencyKey> keys_;
   ClientId admin_;
   std::uint64_t client_ids_ = 0, requests_ = 0;

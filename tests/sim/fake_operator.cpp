@@ -34,18 +34,25 @@ Event FakeClients::reload() {
   return event::OptionsChanged{options_};
 }
 
+// Of types first, then classes, then the pool.
+PauseTarget FakeClients::target(std::size_t number) const {
+  const std::size_t types = scenario_.types.size();
+  if (number < types) return pause_of(TypeId{static_cast<std::uint32_t>(number)});
+  if (number == paused_.size() - 1) return pause_of_pool();
+  return pause_of(ClassId{static_cast<std::uint16_t>(number - types)});
+}
+
 std::optional<Event> FakeClients::operate(Instant now) {
   if (luck_.calm()) return std::nullopt;
   agenda_.plan(now + random_.between(milliseconds(5), milliseconds(600)), What::OperatorActs);
   luck_.count(Fault::Operator);
-  const auto type = static_cast<std::size_t>(random_.below(paused_.size()));
+  const auto target_number = static_cast<std::size_t>(random_.below(paused_.size()));
   switch (random_.below(12)) {
     case 0:
     case 1:
     case 2:
-      paused_[type] = !paused_[type];
-      return event::PauseType{admin(), next_request(), TypeId{static_cast<std::uint32_t>(type)},
-                              paused_[type]};
+      paused_[target_number] = !paused_[target_number];
+      return event::Pause{admin(), next_request(), target(target_number), paused_[target_number]};
     case 3:
       drained_ = !drained_ && random_.chance(300);
       return event::Drain{admin(), next_request(), drained_};
@@ -62,8 +69,8 @@ std::optional<Event> FakeClients::operate(Instant now) {
 }
 
 void FakeClients::undo_all(std::vector<Event>& out) {
-  for (std::uint32_t type = 0; type < paused_.size(); ++type) {
-    out.push_back(event::PauseType{admin(), next_request(), TypeId{type}, false});
+  for (std::size_t number = 0; number < paused_.size(); ++number) {
+    out.push_back(event::Pause{admin(), next_request(), target(number), false});
   }
   out.push_back(event::Drain{admin(), next_request(), false});
   for (const auto& declared : scenario_.classes) {

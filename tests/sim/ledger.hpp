@@ -28,6 +28,7 @@ struct SeenTask {
   bool suspect = false, revived = false, announced = false, returned = false, started_kept = false;
   bool cancel_asked = false;  // by a request, in this round
   bool dropped = false;       // its owner left and wanted that to cancel it
+  bool received = false;      // its client said that it has all it waited for
   bool vanished = false;      // lost with the daemon, rightly: not durable
   ClientId owner{}, submitter{};
   std::uint32_t starts = 0, free_ends = 0, life_ends = 0;  // of the round
@@ -107,6 +108,7 @@ struct SeenRequest {
 struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0;
+  bool paused = false;
 };
 
 struct SeenType {

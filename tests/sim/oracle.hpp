@@ -79,7 +79,7 @@ class Oracle : protected Books {
   void note(const record::Revived& record);
   void note(const record::Released& record);
   void note(const record::Removed& record);
-  void note(const record::TypePaused& record);
+  void note(const record::Paused& record);
   void judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause cause, Charge charge,
                     const record::Used& used);
   void judge_backoff(const SeenTask& task, const record::Ended& record) const;

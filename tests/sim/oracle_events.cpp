@@ -57,9 +57,13 @@ struct EventWatch {
     ask(e.client, e.request, {}, Asked::Restart);
     oracle.restart_comes(e);
   }
-  void operator()(const event::PauseType& e) const {
+  void operator()(const event::Received& e) const {
+    SeenTask* task = oracle.find_task(e.task);
+    if (task != nullptr) task->received = true;
+  }
+  void operator()(const event::Pause& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
-    oracle.types_[e.type.value].reopened = true;
+    if (e.target.scope == PauseScope::Type) oracle.types_[e.target.type.value].reopened = true;
   }
   void operator()(const event::Drain& e) const {
     ask(e.client, e.request, {}, Asked::Drain);
@@ -262,7 +266,7 @@ struct RecordWatch {
     oracle.settle_forget_key(task);
     --oracle.dead_letters_;
   }
-  void operator()(const record::TypePaused& r) const { oracle.note(r); }
+  void operator()(const record::Paused& r) const { oracle.note(r); }
 
   void renew(SeenTask& task, Instant eligible_at) const {
     task.phase = Phase::Waiting;

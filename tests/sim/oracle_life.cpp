@@ -166,13 +166,14 @@ void Oracle::daemon_died(Instant now) {
   grace_until_ = Instant{};
   options_ = scenario_.options;
   last_record_ = kept_record_ = RecordNumber{};
-  draining_ = stopping_ = false;
+  draining_ = stopping_ = paused_ = false;
   accepting_ = true;
   accept_gates_.clear();
   first_gate_ = 0;
   for (SeenType& type : types_) type = SeenType{.reopened = true};
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     classes_[i].target = scenario_.classes[i].options.size;
+    classes_[i].paused = false;
   }
   replaying_ = true;
   // Everything is rebuilt from what was kept; promises to clients stay.

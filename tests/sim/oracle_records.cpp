@@ -72,12 +72,17 @@ std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t at
 
 // The key of this task must still be known.
 bool Oracle::remembers(const SeenTask& task) const {
+  if (task.spec.key->use == KeyUse::Reconnect && task.received) return false;
   if (task.phase < Phase::Settled) return true;
   if (task.phase == Phase::Removed) return false;
   if (task.verdict.verdict == Verdict::Dead) return true;
   const bool roomy = options_.keys_max > 1000;
-  return task.verdict.verdict == Verdict::Done && roomy &&
-         now_ - task.settled_at < options_.keys_age_max;
+  const Duration age = now_ - task.settled_at;
+  if (task.spec.key->use == KeyUse::Reconnect) {
+    const bool dropped = task.verdict.cause == EndCause::Dropped;
+    return roomy && !dropped && age < options_.reconnect_age_max;
+  }
+  return task.verdict.verdict == Verdict::Done && roomy && age < options_.keys_age_max;
 }
 
 void Oracle::note(const record::Accepted& record) {
@@ -318,11 +323,22 @@ void Oracle::note(const record::Removed& record) {
   --dead_letters_;
 }
 
-void Oracle::note(const record::TypePaused& record) {
-  SeenType& type = types_[record.type.value];
-  type.paused = record.paused;
-  type.changed_at = now_;
-  type.reopened = true;
+void Oracle::note(const record::Paused& record) {
+  switch (record.target.scope) {
+    case PauseScope::Type: {
+      SeenType& type = types_[record.target.type.value];
+      type.paused = record.paused;
+      type.changed_at = now_;
+      type.reopened = true;
+      return;
+    }
+    case PauseScope::Class:
+      classes_[record.target.worker_class.value].paused = record.paused;
+      return;
+    case PauseScope::Pool:
+      paused_ = record.paused;
+      return;
+  }
 }
 
 }  // namespace warmpool::sim

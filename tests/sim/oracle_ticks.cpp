@@ -33,8 +33,8 @@ bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
 
 bool Oracle::ready_now(const SeenTask& task) const {
   return task.phase == Phase::Waiting && task.accept_kept && task.gate <= kept_record_ &&
-         task.eligible_at <= now_ && !types_[task.spec.type.value].paused && !task.cancel_asked &&
-         !task.dropped && task.spec.run_at.ns == 0;
+         task.eligible_at <= now_ && !paused_ && !types_[task.spec.type.value].paused &&
+         !task.cancel_asked && !task.dropped && task.spec.run_at.ns == 0;
 }
 
 Instant Oracle::key_of(const SeenTask& task) const {
@@ -143,7 +143,8 @@ void Oracle::after_tick(Instant promised) {
       judge_silence(worker);
     }
     if (stopping_) judge_stopping(worker);
-    worker.idle_at_last_tick = judge_idle(worker);
+    const bool paused = paused_ || classes_[worker.worker_class.value].paused;
+    worker.idle_at_last_tick = !paused && judge_idle(worker);
     if (worker.idle_at_last_tick) idle_classes |= 1ULL << worker.worker_class.value;
   }
   if (idle_classes != 0 && !stopping_) judge_waiting(idle_classes);

@@ -137,6 +137,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(task.accept_kept && task.gate <= kept_record_, "gate-assign", "its record is not kept");
   rule(task.eligible_at <= now_ || task.spec.run_at.ns != 0, "assign-early", "its time is later");
   rule(!types_[task.spec.type.value].paused, "pause", "its type is paused");
+  rule(!classes_[worker.worker_class.value].paused && !paused_, "pause", "its class is paused");
   rule(!stopping_, "stop-starts-nothing", "the pool stops");
   rule(!task.cancel_asked && !task.dropped, "cancel-holds", "it is cancelled");
   rule(served_by(task, worker.worker_class), "class-serves", "another class serves its type");
