@@ -66,6 +66,9 @@ inline constexpr std::uint64_t kCancel = 4;       // tells a running handler of 
 inline constexpr std::uint64_t kDescriptors = 8;  // not used in version 1: the field must be 0
 inline constexpr std::uint64_t kProgress = 16;    // progress is sent and forwarded
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress;
+// What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
+// goes through one.
+inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kDescriptors);
 }  // namespace feature
 
 struct FeatureRow {

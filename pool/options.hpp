@@ -33,11 +33,12 @@ struct Options {
   std::string runtime_dir, fifo_dir, store, log_level, log_file, launch_path, socket_group;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   Duration frame_timeout{}, sample_interval{};
+  bool submit_fifo{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
 struct ClassOptions {
-  std::string name, working_directory, user, strategy;
+  std::string name, working_directory, user, channel, strategy;
   std::vector<std::string> command, environment, types;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   bool types_later{}, critical{}, beatless{};
