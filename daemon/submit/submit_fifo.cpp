@@ -110,7 +110,7 @@ void SubmitFifo::read() {
   const auto got = ::read(fd_.get(), bytes.data(), bytes.size());
   if (got <= 0) return;
   buffer_.add({bytes.data(), static_cast<std::size_t>(got)});
-  heard_ = true;
+  heard_at_ = services_.engine.now();
   fit_watch();
 }
 
@@ -118,15 +118,13 @@ void SubmitFifo::read() {
 void SubmitFifo::drain() {
   std::string bytes(bytes_waiting(fd_.get()), '\0');
   const auto got = bytes.empty() ? 0 : ::read(fd_.get(), bytes.data(), bytes.size());
-  heard_ = true;
+  heard_at_ = services_.engine.now();
   if (got > 0) buffer_.add(std::string_view(bytes).substr(0, static_cast<std::size_t>(got)));
 }
 
 Instant SubmitFifo::due() const { return buffer_.has_rest() ? heard_at_ + kSilenceMax : kNever; }
 
 void SubmitFifo::take_lines() {
-  // Only now it is known when: the time of a turn is taken after its handlers.
-  if (std::exchange(heard_, false)) heard_at_ = services_.engine.now();
   for (std::size_t lines = 0; lines < kLinesMax && in_flight_.size() < kInFlightMax; ++lines) {
     const auto line = buffer_.take();
     if (!line) break;

@@ -78,7 +78,6 @@ class SubmitFifo {
   ipc::FileName name_;
   std::unique_ptr<Watch> watch_;  // Order: ends before what it watches is closed
   LineBuffer buffer_{kSubmitLineMax, kReadBytesMax};
-  bool heard_ = false;
   Instant heard_at_;
   std::unordered_map<std::uint64_t, std::string> in_flight_;  // lines by request
   std::uint64_t requests_ = 0;

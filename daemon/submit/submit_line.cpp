@@ -319,7 +319,7 @@ Result<SubmitLine> read_members(std::string_view text) {
 Error not_json(std::string_view text) {
   std::string why = "is not JSON";
   try {
-    (void)json::parse(text);
+    [[maybe_unused]] const auto nothing = json::parse(text);
   } catch (const json::exception& error) {
     const std::string_view said = error.what();
     const auto after = said.find("] ");
