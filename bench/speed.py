@@ -37,6 +37,7 @@ name = "worker"
 command = ["{bin}/warmpool-worker", "--credits", "{credits}"]
 environment = [{environment}]
 types = ["echo"]
+channel = "{channel}"
 size = {workers}
 size_min = 1
 size_max = 4
@@ -45,13 +46,14 @@ credits = {credits}
 
 
 class Daemon:
-    def __init__(self, bin_dir, credits, cpu=None, environment=None):
+    def __init__(self, bin_dir, credits, cpu=None, environment=None, channel="socket"):
         self.bin, self.dir = bin_dir, tempfile.mkdtemp(prefix="warmpool-speed.")
         self.environment = environment or {}
         config = os.path.join(self.dir, "warmpool.toml")
         with open(config, "w", encoding="utf-8") as file:
             pairs = ", ".join(f'"{name}={value}"' for name, value in self.environment.items())
-            file.write(CONFIG.format(bin=bin_dir, credits=credits, workers=WORKERS, environment=pairs))
+            file.write(CONFIG.format(bin=bin_dir, credits=credits, workers=WORKERS, environment=pairs,
+                                     channel=channel))
         self.prefix = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self.process = self.start(f"{bin_dir}/warmpoold", "--config", config, "--runtime-dir", self.dir,
                                   "--log-level", "warn")

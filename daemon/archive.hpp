@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "daemon/bounded_file.hpp"
 #include "daemon/log.hpp"
-#include "ipc/fd.hpp"
 #include "pool/ids.hpp"
 
 namespace warmpool::daemon {
@@ -18,7 +18,7 @@ class Archive {
   using Describe = std::function<std::optional<std::string>(TaskId)>;  // one line of JSON
 
   // `path` empty: they are counted and dropped, and the log says so.
-  Archive(std::string path, Log& log) : path_(std::move(path)), log_(log) {}
+  Archive(std::string path, Log& log) : file_(std::move(path), kBytesMax), log_(log) {}
   void describe_by(Describe describe) { describe_ = std::move(describe); }
 
   void add(TaskId task);
@@ -27,14 +27,12 @@ class Archive {
   static constexpr std::uint64_t kBytesMax = 64U << 20;
 
  private:
-  bool open();
   void tell(const std::string& fault);
 
-  std::string path_;
+  BoundedFile file_;
   Log& log_;
   Describe describe_;
-  ipc::UniqueFd file_;
-  std::uint64_t bytes_ = 0, count_ = 0;
+  std::uint64_t count_ = 0;
   bool told_ = false;
 };
 

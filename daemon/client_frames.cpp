@@ -94,11 +94,21 @@ std::optional<TypeId> Clients::type_of(Session& session, std::uint16_t number) {
   if (number >= session.types.size()) return std::nullopt;
   auto& known = session.types[number];
   if (known) return known;
-  const auto interned = services_.types.intern(session.names.name_of(number));
-  if (!interned) return std::nullopt;
-  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
-  known = interned->type;
+  known = intake_.find_type(session.names.name_of(number));
   return known;
+}
+
+Refusal Clients::check_submit(Session& session, std::uint16_t number, const Wish& wish,
+                              TaskSpec& spec, std::string& detail) {
+  if (!session.may(ipc::Right::Submit)) return Refusal::NotAllowed;
+  if (const auto fault = intake_.check(wish, detail); fault != Refusal{}) return fault;
+  const auto type = type_of(session, number);
+  if (!type) {
+    detail = wish.type.empty() ? "the type's number was never given a name (frame type-name)"
+                               : intake_.unknown_type(wish.type);
+    return Refusal::UnknownType;
+  }
+  return intake_.prepare(wish, *type, spec, detail);
 }
 
 void Clients::on_submit(Session& session, const ipc::Frame& frame) {
@@ -106,11 +116,19 @@ void Clients::on_submit(Session& session, const ipc::Frame& frame) {
   if (!meta) return break_off(session, meta.error().code, meta.error().text);
   std::uint32_t number = 0;
   if (!open_request(session, frame.header, 0, number)) return;
+  const auto& header = frame.header;
+  const Wish wish{.type = session.names.name_of(header.type),
+                  .meta = *meta,
+                  .payload = frame.payload,
+                  .content = ipc::content_of(header),
+                  .cancel_on_disconnect = (header.flags & ipc::flag::kCancelOnDisconnect) != 0,
+                  .keep_result = (header.flags & ipc::flag::kKeepResult) != 0,
+                  .uid = session.peer.uid};
   TaskSpec spec;
   std::string detail;
-  const auto fault = check_submit(session, frame, *meta, spec, detail);
+  const auto fault = check_submit(session, header.type, wish, spec, detail);
   if (fault != Refusal{}) return refuse(session, number, {}, fault, detail);
-  submit(session, number, frame, *meta, spec);
+  intake_.submit(session.id, RequestId{number + 1ULL}, wish, spec);
 }
 
 void Clients::on_await(Session& session, const ipc::Frame& frame) {

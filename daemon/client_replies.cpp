@@ -6,13 +6,6 @@
 namespace warmpool::daemon {
 namespace {
 
-std::string_view meaning_of(Refusal code) {
-  for (const auto& row : Words<Refusal>::rows) {
-    if (row.value == code) return row.meaning;
-  }
-  return "refused";
-}
-
 std::uint32_t number_of(RequestId request) { return static_cast<std::uint32_t>(request.value - 1); }
 
 bool has(std::uint8_t flags, std::uint8_t flag) { return (flags & flag) != 0; }

@@ -29,14 +29,14 @@ std::uint32_t announced_bytes_max(const Options& options) {
   return std::max(frame_bytes_max(options), kDocumentBytesMax);
 }
 
-Clients::Clients(Services& services, const ipc::RoleTable& roles)
-    : services_(services), roles_(roles) {}
+Clients::Clients(Services& services, Intake& intake, const ipc::RoleTable& roles)
+    : services_(services), intake_(intake), roles_(roles) {}
 Clients::~Clients() = default;
 
 void Clients::adopt(ipc::UniqueFd fd) {
   const auto peer = ipc::peer_of(fd.get());
   if (!peer) return;
-  const ClientId id{++last_id_};
+  const ClientId id = make_id();
   auto session = std::make_unique<Session>(id, std::move(fd), *peer, roles_.kind_of(*peer),
                                            services_.engine.now());
   auto& added = *session;

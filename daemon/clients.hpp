@@ -6,6 +6,7 @@
 
 #include "daemon/services.hpp"
 #include "daemon/session.hpp"
+#include "daemon/submit/intake.hpp"
 #include "ipc/metas.hpp"
 #include "pool/refusal.hpp"
 
@@ -19,9 +20,11 @@ struct ClientFigures {
 // Order: adopt() in any turn; flush() and bury() end each turn, sweep() comes now and then.
 class Clients {
  public:
-  Clients(Services& services, const ipc::RoleTable& roles);
+  Clients(Services& services, Intake& intake, const ipc::RoleTable& roles);
   ~Clients();
 
+  // For a client that is no connection: no other will have it.
+  ClientId make_id() { return ClientId{++last_id_}; }
   // A connection was accepted. Answers it with an error and closes it where there are too many.
   void adopt(ipc::UniqueFd fd);
 
@@ -95,10 +98,8 @@ class Clients {
   bool open_request(Session& session, const ipc::Header& header, std::uint8_t verb,
                     std::uint32_t& number);
   std::optional<TypeId> type_of(Session& session, std::uint16_t number);
-  Refusal check_submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
-                       TaskSpec& spec, std::string& detail);
-  void submit(Session& session, std::uint32_t number, const ipc::Frame& frame,
-              const ipc::SubmitMeta& meta, const TaskSpec& spec);
+  Refusal check_submit(Session& session, std::uint16_t type, const Wish& wish, TaskSpec& spec,
+                       std::string& detail);
 
   // client_replies.cpp
   void send_settled(Session& session, std::uint32_t number, const StoredTask& task);
@@ -108,6 +109,7 @@ class Clients {
   ipc::Bytes encoded(const Meta& meta);
 
   Services& services_;
+  Intake& intake_;
   const ipc::RoleTable& roles_;
   RequestHandler on_request_;
   CompletionHandler on_completion_;

@@ -40,9 +40,10 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       types_(classes_of(configuration_)),
       services_{configuration_, log_,     reactor_, engine_,  ports.store,
                 types_,         tenants_, waiters_, settling_},
+      intake_(services_),
       roles_(::geteuid(), setup.socket_group),
       workers_(services_, ports.processes, std::move(setup.identities)),
-      clients_(services_, roles_),
+      clients_(services_, intake_, roles_),
       notices_(services_, workers_),
       events_(services_, clients_, notices_, setup.life),
       documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
@@ -62,6 +63,12 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
   archive_.describe_by([this](TaskId task) { return documents_.show(task); });
   declare();
+  if (setup.fifos != nullptr && services_.options().submit_fifo) {
+    submit_fifo_ =
+        std::make_unique<SubmitFifo>(services_, intake_, *setup.fifos, clients_.make_id());
+    documents_.show_submit_fifo(submit_fifo_.get());
+    submit_fifo_->check();
+  }
   add_chores();
 }
 
@@ -105,6 +112,7 @@ void Daemon::add_chores() {
       "socket", [] { return seconds(2); },
       [this] {
         if (acceptor_) documents_.set_socket_lost(!acceptor_->check());
+        if (submit_fifo_) submit_fifo_->check();
       },
       now);
   if (const auto interval = notifier_.watchdog_interval()) {

@@ -12,6 +12,7 @@
 #include "daemon/notices.hpp"
 #include "daemon/requests.hpp"
 #include "daemon/service_notifier.hpp"
+#include "daemon/submit/submit_fifo.hpp"
 
 namespace warmpool::daemon {
 
@@ -30,6 +31,8 @@ struct DaemonSetup {
   std::uint64_t life = 1;                           // task ids of this life start with it
   std::optional<gid_t> socket_group;
   std::string socket_path, archive_path;  // empty: none
+  // Where submit.fifo is made, if the option says so; null: nowhere. Order: outlives the daemon.
+  const ipc::RuntimeDirectory* fifos = nullptr;
 };
 
 // Threads: one, and the one that made it: a worker's life is tied to the thread that spawned it.
@@ -63,12 +66,15 @@ class Daemon {
   const Pool& pool() const { return engine_.pool(); }
   const LoopFigures& loop() const { return figures_; }
   const Documents& documents() const { return documents_; }
+  SubmitFifo* submit_fifo() { return submit_fifo_.get(); }  // null: there is none
 
  private:
   // loop.cpp
   Instant next_deadline() const;
   void settle();
   void carry(Command& command);
+  template <class Answer>
+  void answer(const Answer& command);
   void on_finished(const command::Finished& finished);
   void linger();
   // daemon.cpp
@@ -91,6 +97,7 @@ class Daemon {
   Waiters waiters_;
   Settling settling_;
   Services services_;
+  Intake intake_;
   ipc::RoleTable roles_;
   LoopFigures figures_;
   Workers workers_;
@@ -101,6 +108,7 @@ class Daemon {
   Requests requests_;
   Archive archive_;
   Keeper keeper_;
+  std::unique_ptr<SubmitFifo> submit_fifo_;  // null: the option is off
   Chores chores_;
   std::unique_ptr<Acceptor> acceptor_;
 

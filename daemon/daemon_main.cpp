@@ -79,12 +79,20 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   if (!identities) return identities.error();
   auto place = take_place(options);
   if (!place) return place.error();
+  auto fifos = take_fifo_place(configuration, *place);
+  if (!fifos) return fifos.error();
+  if (*fifos) {
+    const auto& path = (*fifos)->directory.path();
+    if (auto good = check_fifo_users(configuration, *identities, path); !good) return good;
+  }
+  const auto* fifo_directory = *fifos ? &(*fifos)->directory : nullptr;
   SystemTime time;
   const auto life = next_life(place->directory, time.wall());
   if (!life) return life.error();
   std::string swept;
   const auto runtime_dir = place->directory.path();
-  auto processes = start_processes(configuration, runtime_dir, sources.program_directory, swept);
+  auto processes =
+      start_processes(configuration, runtime_dir, fifo_directory, sources.program_directory, swept);
   if (!processes) return processes.error();
   auto listener = ipc::Listener::open(place->directory, place->lock);
   if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);
@@ -94,7 +102,7 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
   Daemon daemon({std::move(configuration), std::move(*identities), *life, place->group, socket_path,
-                 runtime_dir + "/dead-letters.jsonl"},
+                 runtime_dir + "/dead-letters.jsonl", fifo_directory},
                 {**log, time, **processes, store, notifier});
   auto acceptor = std::make_unique<Acceptor>(
       daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),

@@ -9,6 +9,7 @@
 
 #include "daemon/clients.hpp"
 #include "daemon/events.hpp"
+#include "daemon/submit/submit_fifo.hpp"
 #include "daemon/workers.hpp"
 
 namespace warmpool::daemon {
@@ -38,6 +39,7 @@ class Documents {
   // documents_status.cpp
   std::string status() const;
   void set_socket_lost(bool lost) { socket_lost_ = lost; }
+  void show_submit_fifo(const SubmitFifo* fifo) { submit_fifo_ = fifo; }
   void set_initialized(bool initialized) { initialized_ = initialized; }
   bool initialized() const { return initialized_; }
 
@@ -63,6 +65,7 @@ class Documents {
   const Workers& workers_;
   const Events& events_;
   const LoopFigures& loop_;
+  const SubmitFifo* submit_fifo_ = nullptr;
   std::string socket_path_;
   Instant started_;
   bool socket_lost_ = false, initialized_ = false;

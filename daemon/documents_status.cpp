@@ -129,10 +129,15 @@ void add_alert(Json& alerts, const char* name, const char* level, std::string te
   alerts.push_back({{"name", name}, {"level", level}, {"text", std::move(text)}});
 }
 
-Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, bool initialized,
-                 bool socket_lost) {
+// What the parts around the core say of themselves.
+struct Places {
+  bool initialized = false, socket_lost = false;
+  std::optional<SubmitFifoFigures> submit_fifo{};
+};
+
+Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places) {
   Json alerts = Json::array();
-  if (initialized && capacity.ready * 4 < capacity.target * 3) {
+  if (places.initialized && capacity.ready * 4 < capacity.target * 3) {
     add_alert(alerts, "worker-capacity", "critical",
               std::to_string(capacity.ready) + " of " + std::to_string(capacity.target) +
                   " workers can work; see: warmpool workers");
@@ -159,19 +164,23 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, bool initia
   if (!snapshot.store_accepting) {
     add_alert(alerts, "store", "critical", "the store takes nothing new; see the daemon's log");
   }
-  if (socket_lost) {
+  if (places.socket_lost) {
     add_alert(alerts, "socket", "critical", "the socket file is gone and cannot be made again");
+  }
+  if (places.submit_fifo && !places.submit_fifo->open) {
+    add_alert(
+        alerts, "submit-fifo", "warning",
+        "something is in the place of " + places.submit_fifo->path + "; see the daemon's log");
   }
   return alerts;
 }
 
-Json health_json(const Snapshot& snapshot, const Capacity& capacity, bool initialized,
-                 bool socket_lost) {
-  auto alerts = alerts_json(snapshot, capacity, initialized, socket_lost);
-  const char* status = initialized ? "healthy" : "unknown";
+Json health_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places) {
+  auto alerts = alerts_json(snapshot, capacity, places);
+  const char* status = places.initialized ? "healthy" : "unknown";
   if (!alerts.empty()) status = "degraded";
-  const bool none = initialized && capacity.target > 0 && capacity.ready == 0;
-  if (none || !snapshot.store_accepting || socket_lost) status = "unhealthy";
+  const bool none = places.initialized && capacity.target > 0 && capacity.ready == 0;
+  if (none || !snapshot.store_accepting || places.socket_lost) status = "unhealthy";
   return {{"status", status},
           {"capacity",
            rate_of(static_cast<double>(capacity.ready), static_cast<double>(capacity.target))},
@@ -218,6 +227,13 @@ Json clients_json(const ClientFigures& figures) {
           {"unread_bytes", figures.unread_bytes}};
 }
 
+Json submit_fifo_json(const SubmitFifoFigures& figures) {
+  return {{"path", figures.path},          {"open", figures.open},
+          {"lines", figures.lines},        {"accepted", figures.accepted},
+          {"rejected", figures.rejected},  {"duplicates", figures.duplicates},
+          {"in_flight", figures.in_flight}};
+}
+
 Json loop_json(const LoopFigures& loop) {
   return {{"turns", loop.turns},
           {"handlers", loop.handlers},
@@ -261,13 +277,16 @@ std::string Documents::status() const {
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["queue"] = queue_json(snapshot.queue);
-  document["health"] = health_json(snapshot, capacity, initialized_, socket_lost_);
+  Places places{initialized_, socket_lost_};
+  if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
+  document["health"] = health_json(snapshot, capacity, places);
   document["classes"] = classes_json(services_, snapshot);
   document["store"] = store_json(services_.store, snapshot.store_accepting);
   document["clients"] = clients_json(clients_.figures());
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},
                         {"waiting", events_.waiting()}};
+  if (places.submit_fifo) document["submit_fifo"] = submit_fifo_json(*places.submit_fifo);
   document["loop"] = loop_json(loop_);
   return text_of(document);
 }

@@ -1,13 +1,40 @@
 // A quiet connection reads into 4 KiB, one that fills it into 64 KiB: ten thousand quiet ones then
 // cost 40 MiB and not 640.
+//
+// A read from a pipe says 0 both when its writers have gone and when none has come yet; poll()
+// tells the two apart (ipc/fifo.cpp).
 #include "daemon/frame_stream.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace warmpool::daemon {
+
+namespace {
+
+// Whether the writers of a pipe have been there and are gone.
+bool hung_up(int fd) {
+  pollfd looked{fd, POLLIN, 0};
+  return ::poll(&looked, 1, 0) == 1 && (looked.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace
+
+ssize_t FrameStream::read_some(std::byte* room, std::size_t size) {
+  return over_pipes() ? ::read(fd_.get(), room, size) : ::recv(fd_.get(), room, size, MSG_DONTWAIT);
+}
+
+ssize_t FrameStream::write_some(iovec* pieces, std::size_t count) {
+  if (over_pipes()) return ::writev(write_end_.get(), pieces, static_cast<int>(count));
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = count;
+  return ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 FrameStream::Read FrameStream::read(std::size_t limit) {
   const auto wanted = busy_ ? kReadBytesMax : reader_.bytes_wanted();
@@ -15,7 +42,7 @@ FrameStream::Read FrameStream::read(std::size_t limit) {
   const auto size = std::min({room.size(), kReadBytesMax, limit});
   ssize_t got = 0;
   do {
-    got = ::recv(fd_.get(), room.data(), size, MSG_DONTWAIT);
+    got = read_some(room.data(), size);
   } while (got < 0 && errno == EINTR);
   if (got > 0) {
     busy_ = static_cast<std::size_t>(got) == size;
@@ -23,16 +50,14 @@ FrameStream::Read FrameStream::read(std::size_t limit) {
     return Read::Some;
   }
   if (got < 0 && errno == EAGAIN) return Read::Nothing;
+  if (got == 0 && over_pipes() && !hung_up(fd_.get())) return Read::Nothing;
   return Read::Closed;
 }
 
 FrameStream::Written FrameStream::flush() {
   std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
   while (!out_.empty()) {
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = out_.gather(pieces);
-    const auto sent = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto sent = write_some(pieces.data(), out_.gather(pieces));
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return errno == EAGAIN ? Written::Blocked : Written::Closed;
     out_.consume(static_cast<std::size_t>(sent));

@@ -1,5 +1,5 @@
-// Frames over one non-blocking socket, for clients and workers alike: reads once a call, writes
-// what fits.
+// Frames over one non-blocking socket, or over two pipes, for clients and workers alike: reads once
+// a call, writes what fits.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,20 @@
 
 namespace warmpool::daemon {
 
-// Owns: the descriptor.
+// Owns: the descriptors. With pipes the process must ignore SIGPIPE; with a socket it need not.
 class FrameStream {
  public:
-  FrameStream(ipc::UniqueFd fd, ipc::FrameRules rules) : fd_(std::move(fd)), reader_(rules) {}
+  FrameStream(ipc::UniqueFd socket, ipc::FrameRules rules)
+      : fd_(std::move(socket)), reader_(rules) {}
+  // `write_end` none: `fd` is a socket, and not the end of a pipe.
+  FrameStream(ipc::UniqueFd fd, ipc::UniqueFd write_end, ipc::FrameRules rules)
+      : fd_(std::move(fd)), write_end_(std::move(write_end)), reader_(rules) {}
+
+  bool over_pipes() const { return static_cast<bool>(write_end_); }
+  // What this transport can carry.
+  std::uint64_t features() const {
+    return over_pipes() ? ipc::feature::kOverPipes : ipc::feature::kAll;
+  }
 
   enum class Read : std::uint8_t {
     Some,     // take frames with next()
@@ -26,18 +36,23 @@ class FrameStream {
   ipc::FrameReader::Next next(ipc::Frame& frame) { return reader_.next(frame); }
 
   enum class Written : std::uint8_t { All, Blocked, Closed };
-  // Writes as much as the socket takes. Blocks: never.
+  // Writes as much as the other end has room for. Blocks: never.
   Written flush();
 
   ipc::FrameReader& reader() { return reader_; }
   ipc::OutBuffer& out() { return out_; }
+  // For a watch. Both are the socket's, or one of each pipe.
   int fd() const { return fd_.get(); }
-  void close() { fd_.reset(); }
+  int write_fd() const { return over_pipes() ? write_end_.get() : fd_.get(); }
+  void close() { fd_.reset(), write_end_.reset(); }
 
   static constexpr std::size_t kReadBytesMax = 64 * 1024;
 
  private:
-  ipc::UniqueFd fd_;
+  ssize_t read_some(std::byte* room, std::size_t size);
+  ssize_t write_some(iovec* pieces, std::size_t count);
+
+  ipc::UniqueFd fd_, write_end_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
   bool busy_ = false;  // the last read filled its buffer: read more at once next time

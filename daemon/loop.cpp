@@ -31,7 +31,8 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
-  return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due()});
+  return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(),
+                   submit_fifo_ ? submit_fifo_->due() : kNever});
 }
 
 bool Daemon::turn(Duration wait) {
@@ -46,6 +47,7 @@ bool Daemon::turn(Duration wait) {
     figures_.late_max = std::max(figures_.late_max, woken - deadline);
   }
   again_ = requests_.run_bulk(kBulkMax);
+  if (submit_fifo_) submit_fifo_->take_lines();
   if (workers_.due() <= woken) workers_.sweep();
   chores_.run(woken);
   settle();
@@ -54,6 +56,7 @@ bool Daemon::turn(Duration wait) {
   clients_.flush();
   workers_.bury();
   clients_.bury();
+  if (submit_fifo_ && submit_fifo_->ready()) again_ = true;
   const auto took = clock_.now() - woken;
   ++figures_.turns;
   figures_.handlers += handled;
@@ -74,10 +77,20 @@ void Daemon::settle() {
   again_ = true;
 }
 
+// To whom it belongs: a connection, or submit.fifo.
+template <class Answer>
+void Daemon::answer(const Answer& command) {
+  if (submit_fifo_ && submit_fifo_->is(command.client)) {
+    submit_fifo_->carry(command);
+  } else {
+    clients_.carry(command);
+  }
+}
+
 void Daemon::carry(Command& command) {
   std::visit(Overloaded{
-                 [&](const command::Accepted& c) { clients_.carry(c); },
-                 [&](const command::Refused& c) { clients_.carry(c); },
+                 [&](const command::Accepted& c) { answer(c); },
+                 [&](const command::Refused& c) { answer(c); },
                  [&](const command::Cancelled& c) { clients_.carry(c); },
                  [&](const command::Completed& c) { clients_.carry(c); },
                  [&](const command::Spawn& c) { workers_.carry(c); },
@@ -116,6 +129,7 @@ void Daemon::run() {
   while (turn(hours(1))) {
   }
   if (acceptor_) acceptor_->close();
+  if (submit_fifo_) submit_fifo_->close();
   linger();
 }
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "daemon/process/linux_processes.hpp"
@@ -20,8 +21,10 @@
 namespace warmpool::daemon {
 namespace {
 
-// Of one worker: exit notice, launch status, channel, output, errors, and two to sample it.
+// Of one worker: exit notice, launch status, channel, output, errors, and two to sample it. Over
+// FIFOs: another end of its channel, and a spare one while it starts.
 constexpr std::uint64_t kFdsOfWorker = 7;
+constexpr std::uint64_t kFdsOfFifos = 2;
 // Log, store, epoll, signals, listener, lock and the like.
 constexpr std::uint64_t kFdsOfDaemon = 64;
 constexpr std::uint64_t kConnectionsMin = 8;
@@ -32,12 +35,42 @@ ExitStatus status_of(int fault) {
              : ExitStatus::CannotCreate;
 }
 
+bool is_over_fifos(const ClassOptions& options) { return options.channel == "fifo"; }
+
 std::uint64_t parse_life(const ipc::UniqueFd& file) {
   std::array<char, 32> text{};
   const auto got = ::pread(file.get(), text.data(), text.size() - 1, 0);
   std::uint64_t life = 0;
   if (got > 0) std::from_chars(text.data(), text.data() + got, life);
   return life;
+}
+
+bool same_directory(const ipc::RuntimeDirectory& a, const ipc::RuntimeDirectory& b) {
+  struct stat one {
+  }, other{};
+  return ::fstat(a.fd(), &one) == 0 && ::fstat(b.fd(), &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
+// By the mode, as the kernel would judge; a directory with an access list is not judged.
+bool may_enter(const Identity& identity, const std::string& directory) {
+  struct stat found {};
+  if (::stat(directory.c_str(), &found) != 0 || identity.uid == 0) return true;
+  if (::getxattr(directory.c_str(), "system.posix_acl_access", nullptr, 0) > 0) return true;
+  if (found.st_uid == identity.uid) return (found.st_mode & S_IXUSR) != 0;
+  const bool member =
+      found.st_gid == identity.gid || std::ranges::count(identity.groups, found.st_gid) > 0;
+  return (found.st_mode & (member ? S_IXGRP : S_IXOTH)) != 0;
+}
+
+// The first directory on the way that this user may not enter; empty if none.
+std::string closed_to(const Identity& identity, const std::string& directory) {
+  for (std::size_t end = 0; end != directory.npos;) {
+    end = directory.find('/', end + 1);
+    const auto part = directory.substr(0, end);
+    if (!may_enter(identity, part)) return part;
+  }
+  return {};
 }
 
 }  // namespace
@@ -71,13 +104,14 @@ Result<void> fit_descriptors(Configuration& configuration) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return exit_error(ExitStatus::System, "getrlimit");
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  std::uint64_t workers = 0;
+  std::uint64_t workers = 0, fixed = kFdsOfDaemon;
   for (const auto& worker_class : configuration.classes) {
-    const auto& options = worker_class.values;
-    workers += options.size_max +
-               std::max<std::uint64_t>(1, options.size_max * options.recycle_share / 100);
+    const auto& values = worker_class.values;
+    const auto most = values.size_max +
+                      std::max<std::uint64_t>(1, values.size_max * values.recycle_share / 100);
+    workers += most;
+    fixed += most * (kFdsOfWorker + (is_over_fifos(values) ? kFdsOfFifos : 0));
   }
-  const auto fixed = kFdsOfDaemon + kFdsOfWorker * workers;
   auto& pool = configuration.pool;
   const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
   if (fixed + pool.values.connections_max <= most) return {};
@@ -114,6 +148,44 @@ Result<Place> take_place(const Options& options) {
   return Place{std::move(*directory), std::move(*lock), group};
 }
 
+Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configuration,
+                                                 const Place& place) {
+  const auto& options = configuration.pool.values;
+  const bool wanted =
+      options.submit_fifo || std::ranges::any_of(configuration.classes, [](const auto& some) {
+        return is_over_fifos(some.values);
+      });
+  if (!wanted) return std::optional<FifoPlace>();
+  const auto path = options.fifo_dir.empty() ? place.directory.path() : options.fifo_dir;
+  auto directory = ipc::RuntimeDirectory::open(path, {}, ipc::kFifoUse);
+  if (!directory) return exit_error(status_of(directory.error().code), directory.error().text);
+  FifoPlace made{std::move(*directory), std::nullopt};
+  if (!same_directory(made.directory, place.directory)) {
+    auto lock = ipc::RuntimeLock::take(made.directory);
+    if (!lock) return exit_error(status_of(lock.error().code), lock.error().text);
+    made.lock = std::move(*lock);
+  }
+  ipc::sweep_fifos(made.directory);
+  return std::optional<FifoPlace>(std::move(made));
+}
+
+Result<void> check_fifo_users(const Configuration& configuration,
+                              const std::vector<std::optional<Identity>>& identities,
+                              const std::string& fifo_dir) {
+  for (std::size_t i = 0; i < identities.size(); ++i) {
+    const auto& options = configuration.classes[i].values;
+    if (!is_over_fifos(options) || !identities[i]) continue;
+    const auto closed = closed_to(*identities[i], fifo_dir);
+    if (closed.empty()) continue;
+    return exit_error(ExitStatus::Configuration,
+                      "class '" + options.name + "': its workers run as " + options.user +
+                          " and cannot reach their FIFOs in " + fifo_dir + ", because " + closed +
+                          " is closed to that user; give it mode 0711, or name another directory "
+                          "with --fifo-dir, or leave channel at socket");
+  }
+  return {};
+}
+
 Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now) {
   constexpr std::uint64_t life_max = (1U << 24) - 1;
   constexpr std::int64_t year_2026_s = 1'767'225'600;
@@ -145,9 +217,11 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
                                                      const std::string& runtime_dir,
+                                                     const ipc::RuntimeDirectory* fifos,
                                                      const std::string& program_dir,
                                                      std::string& swept) {
   ProcessOptions options;
+  options.fifos = fifos;
   options.launch_path = configuration.pool.values.launch_path;
   if (options.launch_path.empty()) options.launch_path = program_dir + "/warmpool-launch";
   if (::access(options.launch_path.c_str(), X_OK) != 0) {

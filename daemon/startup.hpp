@@ -36,6 +36,21 @@ struct Place {
 // The runtime directory, made or verified, and locked.
 Result<Place> take_place(const Options& options);
 
+// Where FIFOs are made: option fifo_dir, or the runtime directory. Owns: a lock of its own where it
+// is another directory, so that no two daemons sweep or name one another's files.
+struct FifoPlace {
+  ipc::RuntimeDirectory directory;
+  std::optional<ipc::RuntimeLock> lock;
+};
+// Verified as the runtime directory is, locked, and swept of what an earlier life left. None where
+// no option asks for FIFOs.
+Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configuration,
+                                                 const Place& place);
+// Whether the users that workers over FIFOs run as can reach that directory.
+Result<void> check_fifo_users(const Configuration& configuration,
+                              const std::vector<std::optional<Identity>>& identities,
+                              const std::string& fifo_dir);
+
 // The number of this life: one more than the last one's, which a file in the directory remembers,
 // and at least the days since 2026, so that ids are not used again where that file is lost with a
 // reboot. Bounds: up to life 8,191 a task's id is below 2^53, which JSON readers in JavaScript and
@@ -46,8 +61,10 @@ Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration);
 
 // Ends what an earlier life left, and opens the port. Blocks: until all of it is gone, seconds.
+// `fifos`: where those of workers are made; null: nowhere. Order: outlives the port.
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
                                                      const std::string& runtime_dir,
+                                                     const ipc::RuntimeDirectory* fifos,
                                                      const std::string& program_dir,
                                                      std::string& swept);
 

@@ -64,10 +64,20 @@ void Workers::take_frames(WorkerProcess& worker) {
   }
 }
 
-void Workers::channel_ended(WorkerProcess& worker) {
-  if (worker.channel_watch) worker.channel_watch->stop_reading();
+void Workers::note_end(WorkerProcess& worker) {
   if (!worker.closed_at) worker.closed_at = services_.engine.now();
   due_ = std::min(due_, *worker.closed_at + kExitGrace);
+}
+
+void Workers::channel_ended(WorkerProcess& worker) {
+  if (worker.channel_watch) worker.channel_watch->stop_reading();
+  note_end(worker);
+}
+
+// Of a pair of FIFOs: nothing reaches it any more. What it sent before is read on.
+void Workers::reader_gone(WorkerProcess& worker) {
+  if (worker.write_watch) worker.write_watch->stop_reading();
+  note_end(worker);
 }
 
 void Workers::break_off(WorkerProcess& worker, int code, std::string_view text) {
@@ -92,10 +102,13 @@ void Workers::write(WorkerProcess& worker) {
   if (worker.buried || worker.closed_at) return;
   const auto written = worker.channel.flush();
   worker.blocked = written == FrameStream::Written::Blocked;
-  if (worker.blocked && worker.channel_watch) worker.channel_watch->want_write();
+  const auto& watch = worker.write_watch ? worker.write_watch : worker.channel_watch;
+  if (worker.blocked && watch) watch->want_write();
   if (written != FrameStream::Written::Closed) return;
-  // What it sent before it closed is still to be read; the end of that says that it closed.
+  // What it sent before it closed is still to be read; the end of that says that it closed. Of two
+  // FIFOs one may be closed alone.
   worker.blocked = true;
+  if (worker.channel.over_pipes()) reader_gone(worker);
 }
 
 void Workers::flush() {
@@ -161,6 +174,13 @@ void Workers::carry(const command::Retire& command) {
   if (worker != nullptr && worker->ready) send(*worker, {.kind = ipc::Kind::Retire});
 }
 
+// Its hello came over the one, and by then it has opened the other. From here on it is noticed when
+// it closes either.
+void Workers::begin_over_fifos(WorkerProcess& worker) {
+  worker.child.fifos.reset();
+  if (worker.write_watch) worker.write_watch->start_reading();
+}
+
 void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto hello = ipc::decode<ipc::HelloMeta>(frame.meta);
   if (!hello) return break_off(worker, hello.error().code, hello.error().text);
@@ -176,7 +196,8 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
   }
   const auto& options = services_.options();
   worker.ready = true;
-  worker.features = hello->features & ipc::feature::kOfWorker;
+  worker.features = hello->features & worker.channel.features() & ipc::feature::kOfWorker;
+  if (worker.child.fifos) begin_over_fifos(worker);
   auto& reader = worker.channel.reader();
   reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), worker.features));
   ipc::WelcomeMeta welcome;

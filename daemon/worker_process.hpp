@@ -37,7 +37,7 @@ struct WorkerProcess {
         worker_class(its_class),
         token(secret),
         child(std::move(started)),
-        channel(std::move(child.channel),
+        channel(std::move(child.channel), std::move(child.channel_out),
                 ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)),
         spawned_at(now),
         last_heard(now) {}
@@ -50,6 +50,7 @@ struct WorkerProcess {
   FrameStream channel;
   OutputPump output{OutputStream::Out}, errors{OutputStream::Err};
   std::unique_ptr<Watch> exit_watch, launch_watch, channel_watch, output_watch, errors_watch;
+  std::unique_ptr<Watch> write_watch;  // of the end of a FIFO that is written; none with a socket
 
   ipc::TypeNumbers types;
   std::uint64_t features = 0;

@@ -51,6 +51,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
   spec.worker = command.worker;
   spec.token = token;
   spec.slot = place_of(command.home, command.worker_class).name;
+  if (options.channel == "fifo") spec.channel = ChannelKind::Fifos;
   spec.command = options.command;
   spec.environment = options.environment;
   spec.types = options.types;
@@ -86,8 +87,13 @@ void Workers::watch(WorkerProcess& worker) {
   };
   auto* it = &worker;
   worker.exit_watch = start(worker.child.exit_notice.get(), [this, it] { on_exit(*it); });
+  const bool pipes = worker.channel.over_pipes();
   worker.channel_watch = start(
       worker.channel.fd(), [this, it] { read(*it); }, [this, it] { write(*it); });
+  if (pipes) {
+    worker.write_watch = reactor.watch(
+        worker.channel.write_fd(), [this, it] { reader_gone(*it); }, [this, it] { write(*it); });
+  }
   worker.launch_watch = start(worker.child.launch_status.get(), [this, it] { read_launch(*it); });
   worker.output_watch = start(worker.child.output.get(), [this, it] {
     pump(*it, it->output, it->child.output, it->output_watch);
@@ -95,7 +101,7 @@ void Workers::watch(WorkerProcess& worker) {
   worker.errors_watch = start(worker.child.errors.get(), [this, it] {
     pump(*it, it->errors, it->child.errors, it->errors_watch);
   });
-  if (worker.exit_watch && worker.channel_watch) return;
+  if (worker.exit_watch && worker.channel_watch && (worker.write_watch || !pipes)) return;
   services_.log.error(slot_name(worker.slot) +
                       ": the kernel watches no more descriptors; raise fs.epoll.max_user_watches");
   processes_.kill_tree(worker.id);
@@ -141,6 +147,7 @@ void Workers::drain(WorkerProcess& worker) {
   pump_what_is_there(worker, worker.errors, worker.child.errors.get());
   worker.exit_watch.reset();
   worker.channel_watch.reset();
+  worker.write_watch.reset();
   worker.output_watch.reset();
   worker.errors_watch.reset();
   worker.channel.close();

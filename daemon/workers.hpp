@@ -98,7 +98,10 @@ class Workers {
   void take_frames(WorkerProcess& worker);
   void write(WorkerProcess& worker);
   void channel_ended(WorkerProcess& worker);
+  void reader_gone(WorkerProcess& worker);
+  void note_end(WorkerProcess& worker);
   void break_off(WorkerProcess& worker, int code, std::string_view text);
+  void begin_over_fifos(WorkerProcess& worker);
   void on_hello(WorkerProcess& worker, const ipc::Frame& frame);
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
   void on_failed(WorkerProcess& worker, const ipc::Frame& frame);

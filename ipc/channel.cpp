@@ -58,10 +58,7 @@ Channel::Channel(UniqueFd read_end, UniqueFd write_end, FrameRules rules)
   is_socket_ = is_socket(write_.get());
 }
 
-std::uint64_t Channel::features() const {
-  // A separate pair of pipes has no way to take back what is in it.
-  return write_ ? feature::kAll & ~feature::kRecall : feature::kAll;
-}
+std::uint64_t Channel::features() const { return write_ ? feature::kOverPipes : feature::kAll; }
 
 void Channel::send(const Header& header, Bytes meta, Bytes payload) {
   out_.append(header, meta, payload);

@@ -29,16 +29,26 @@ enum class EndpointFault : int {
   PathTooLong = 10,   // and /proc is not there to go around that
 };
 
+// What a directory is for, and the option that names another: for the texts of errors.
+struct DirectoryUse {
+  const char* noun;
+  const char* option;
+};
+inline constexpr DirectoryUse kRuntimeUse{"runtime directory", "--runtime-dir"};
+inline constexpr DirectoryUse kFifoUse{"directory of FIFOs", "--fifo-dir"};
+
 class RuntimeDirectory {
  public:
   // Made with mode 0700 if it is missing (not its parents), else verified through its descriptor:
   // a directory, no symlink, owned by the effective user, not writable by group or others.
   // `group`: it becomes 0710 and of that group, so that members can reach the socket.
-  static Result<RuntimeDirectory> open(std::string path, std::optional<gid_t> group = {});
+  static Result<RuntimeDirectory> open(std::string path, std::optional<gid_t> group = {},
+                                       const DirectoryUse& use = kRuntimeUse);
 
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }  // absolute, without a slash at the end
   std::optional<gid_t> group() const { return group_; }
+  const DirectoryUse& use() const { return use_; }
   // False when the path leads elsewhere by now.
   bool still_there() const;
 
@@ -46,6 +56,7 @@ class RuntimeDirectory {
   UniqueFd fd_;
   std::string path_;
   std::optional<gid_t> group_;
+  DirectoryUse use_ = kRuntimeUse;
 };
 
 // Owns: the right to be the daemon of a directory, until it is destroyed or the process ends. The

@@ -71,6 +71,9 @@ inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress |
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kProgress;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
+// What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
+// goes through one.
+inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kDescriptors);
 }  // namespace feature
 
 struct FeatureRow {

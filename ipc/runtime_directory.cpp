@@ -17,11 +17,20 @@ namespace {
 constexpr mode_t kOthersMayWrite = 0022;
 constexpr mode_t kGroupMayEnter = 0010;
 
+// "the runtime directory /run/x"
+std::string the(const DirectoryUse& use, const std::string& path) {
+  return std::string("the ") + use.noun + " " + path;
+}
+
+std::string choose_another(const DirectoryUse& use) {
+  return std::string("choose another with ") + use.option;
+}
+
 // Without slashes at the end: with one, O_NOFOLLOW would follow.
-Result<std::string> clean_path(const std::string& path) {
+Result<std::string> clean_path(const std::string& path, const DirectoryUse& use) {
   if (path.empty() || path.find('\0') != path.npos) {
     return endpoint_error(EndpointFault::NotADirectory,
-                          "the path of the runtime directory is empty");
+                          std::string("the path of the ") + use.noun + " is empty");
   }
   std::error_code failed;
   std::string absolute = std::filesystem::absolute(path, failed).string();
@@ -33,14 +42,14 @@ Result<std::string> clean_path(const std::string& path) {
   return absolute;
 }
 
-Result<bool> make_if_missing(const std::string& path) {
+Result<bool> make_if_missing(const std::string& path, const DirectoryUse& use) {
   if (::mkdir(path.c_str(), 0700) == 0) return true;
   const int failed = errno;
   if (failed == EEXIST) return false;
-  return system_error(EndpointFault::NoParent,
-                      "cannot make the runtime directory " + path +
-                          " (make its parent, or choose another with --runtime-dir)",
-                      failed);
+  return system_error(
+      EndpointFault::NoParent,
+      "cannot make " + the(use, path) + " (make its parent, or " + choose_another(use) + ")",
+      failed);
 }
 
 // A strict umask may have taken our own rights from what we made, so that it cannot even be opened.
@@ -53,29 +62,30 @@ void give_ourselves_rights(const std::string& path) {
   (void)!::chmod(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), 0700);
 }
 
-Result<UniqueFd> open_directory(const std::string& path) {
+Result<UniqueFd> open_directory(const std::string& path, const DirectoryUse& use) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd) return fd;
   const int failed = errno;
   if (failed == ENOTDIR || failed == ELOOP) {
-    return endpoint_error(EndpointFault::NotADirectory,
-                          "the runtime directory " + path +
-                              " is a symlink or no directory; remove it or choose another");
+    return endpoint_error(
+        EndpointFault::NotADirectory,
+        the(use, path) + " is a symlink or no directory; remove it or choose another");
   }
   const auto fault = failed == EACCES ? EndpointFault::NotOurs : EndpointFault::System;
-  return system_error(fault, "cannot open the runtime directory " + path, failed);
+  return system_error(fault, "cannot open " + the(use, path), failed);
 }
 
-Result<void> verify(const struct stat& found, const std::string& path) {
+Result<void> verify(const struct stat& found, const std::string& path, const DirectoryUse& use) {
   if (found.st_uid != ::geteuid()) {
     return endpoint_error(EndpointFault::NotOurs,
-                          "the runtime directory " + path + " belongs to user " +
-                              std::to_string(found.st_uid) + ", this is user " +
-                              std::to_string(::geteuid()) + "; choose another with --runtime-dir");
+                          the(use, path) + " belongs to user " + std::to_string(found.st_uid) +
+                              ", this is user " + std::to_string(::geteuid()) + "; " +
+                              choose_another(use));
   }
   if ((found.st_mode & kOthersMayWrite) != 0) {
-    return endpoint_error(EndpointFault::Unsafe, "others may write to the runtime directory " +
-                                                     path + "; mend it with: chmod go-w " + path);
+    return endpoint_error(EndpointFault::Unsafe,
+                          "others may write to " + the(use, path) + "; " + choose_another(use) +
+                              ", or, if nobody else needs it: chmod go-w " + path);
   }
   return {};
 }
@@ -108,19 +118,20 @@ void write_holder(int fd) {
 
 }  // namespace
 
-Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<gid_t> group) {
-  auto clean = clean_path(path);
+Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<gid_t> group,
+                                                const DirectoryUse& use) {
+  auto clean = clean_path(path, use);
   if (!clean) return clean.error();
-  auto made = make_if_missing(*clean);
+  auto made = make_if_missing(*clean, use);
   if (!made) return made.error();
   if (*made) give_ourselves_rights(*clean);
-  auto fd = open_directory(*clean);
+  auto fd = open_directory(*clean, use);
   if (!fd) return fd.error();
   struct stat found {};
   if (::fstat(fd->get(), &found) != 0) {
     return system_error(EndpointFault::System, "cannot look at " + *clean, errno);
   }
-  if (auto good = verify(found, *clean); !good) return good.error();
+  if (auto good = verify(found, *clean, use); !good) return good.error();
   if (group) {
     if (auto good = open_to_group(fd->get(), *clean, found, *group); !good) return good.error();
   }
@@ -128,6 +139,7 @@ Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<
   directory.fd_ = std::move(*fd);
   directory.path_ = std::move(*clean);
   directory.group_ = group;
+  directory.use_ = use;
   return directory;
 }
 
@@ -148,11 +160,10 @@ Result<RuntimeLock> RuntimeLock::take(const RuntimeDirectory& directory) {
     const int failed = errno;
     if (failed != EWOULDBLOCK)
       return system_error(EndpointFault::System, "cannot lock " + path, failed);
-    return endpoint_error(EndpointFault::LockTaken,
-                          "another warmpoold" + holder_of(lock.fd()) + " runs in " +
-                              directory.path() +
-                              "; stop it with: warmpool stop, or choose another "
-                              "directory with --runtime-dir");
+    return endpoint_error(EndpointFault::LockTaken, "another warmpoold" + holder_of(lock.fd()) +
+                                                        " runs in " + directory.path() +
+                                                        "; stop it with: warmpool stop, or " +
+                                                        choose_another(directory.use()));
   }
   struct stat held {
   }, found{};

@@ -38,11 +38,12 @@ struct Options {
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{};
   Duration frame_timeout{}, sample_interval{};
+  bool submit_fifo{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
 struct ClassOptions {
-  std::string name, working_directory, user, strategy;
+  std::string name, working_directory, user, channel, strategy;
   std::string umask, cpus;
   std::optional<std::int64_t> nice{};
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};

@@ -2,9 +2,11 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <optional>
 #include <sys/stat.h>
 
+#include "ipc/fifo.hpp"
 #include "worker/worker.hpp"
 
 namespace warmpool::worker {
@@ -30,10 +32,12 @@ Result<Number> number_from(const char* variable, Number minimum, Number maximum)
   return number;
 }
 
-Result<void> check_channel(int fd) {
+Result<int> inherited_channel() {
+  const auto fd = number_from<int>("WARMPOOL_CHANNEL", 0, 1 << 30);
+  if (!fd) return fd.error();
   struct stat found {};
-  const std::string name = "WARMPOOL_CHANNEL=" + std::to_string(fd);
-  if (::fstat(fd, &found) != 0) {
+  const std::string name = "WARMPOOL_CHANNEL=" + std::to_string(*fd);
+  if (::fstat(*fd, &found) != 0) {
     return Error{errno, name + " is no open descriptor (" + std::strerror(errno) +
                             "); a program between the daemon and this worker closed it: let it " +
                             "keep its descriptors, or name this worker in `command` itself"};
@@ -41,6 +45,37 @@ Result<void> check_channel(int fd) {
   if (!S_ISSOCK(found.st_mode)) {
     return Error{ENOTSOCK, name + " is no socket; it must be the channel that the daemon made"};
   }
+  return *fd;
+}
+
+Result<ipc::UniqueFd> fifo_from(const char* variable, int mode) {
+  const char* path = std::getenv(variable);
+  if (path == nullptr || *path == '\0') return Error{0, std::string(variable) + " " + kByHand};
+  auto fd = ipc::open_fifo(AT_FDCWD, path, mode, ::geteuid());
+  if (fd) return fd;
+  return Error{fd.error().code, std::string(variable) + "=" + fd.error().text +
+                                    "; it must be the FIFO that the daemon made for this worker, "
+                                    "and that daemon must be alive"};
+}
+
+bool is_over_fifos() {
+  return std::getenv("WARMPOOL_FIFO_IN") != nullptr || std::getenv("WARMPOOL_FIFO_OUT") != nullptr;
+}
+
+// Last of all: what was opened is given away.
+Result<void> open_channel(Settings& settings) {
+  if (!is_over_fifos()) {
+    const auto channel = inherited_channel();
+    if (!channel) return channel.error();
+    settings.channel = *channel;
+    return {};
+  }
+  auto in = fifo_from("WARMPOOL_FIFO_IN", O_RDONLY);
+  if (!in) return in.error();
+  auto out = fifo_from("WARMPOOL_FIFO_OUT", O_WRONLY);
+  if (!out) return out.error();
+  settings.channel = in->release();
+  settings.channel_out = out->release();
   return {};
 }
 
@@ -49,21 +84,18 @@ Result<void> check_channel(int fd) {
 Result<Settings> Settings::from_environment() {
   constexpr std::uint64_t kMax = ~std::uint64_t{0};
   Settings settings;
-  const auto channel = number_from<int>("WARMPOOL_CHANNEL", 0, 1 << 30);
-  if (!channel) return channel.error();
   const auto id = number_from<std::uint64_t>("WARMPOOL_WORKER", 0, kMax);
   if (!id) return id.error();
   const auto token = number_from<std::uint64_t>("WARMPOOL_TOKEN", 0, kMax);
   if (!token) return token.error();
-  if (const auto checked = check_channel(*channel); !checked) return checked.error();
   if (std::getenv("WARMPOOL_CREDITS") != nullptr) {
     const auto credits = number_from<unsigned>("WARMPOOL_CREDITS", 1, kCreditsMax);
     if (!credits) return credits.error();
     settings.credits = *credits;
   }
-  settings.channel = *channel;
   settings.worker = *id;
   settings.token = *token;
+  if (const auto opened = open_channel(settings); !opened) return opened.error();
   return settings;
 }
 

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <sys/timerfd.h>
 #include <system_error>
 
+#include "worker/broken_pipe.hpp"
 #include "worker/loop.hpp"
 #include "worker/watcher.hpp"
 
@@ -21,12 +23,16 @@ int end_with(RunStatus status, const std::string& why) {
 // Children shall neither find a channel that they do not have, nor the secret.
 void hide_channel() {
   ::unsetenv("WARMPOOL_CHANNEL");
+  ::unsetenv("WARMPOOL_FIFO_IN");
+  ::unsetenv("WARMPOOL_FIFO_OUT");
   ::unsetenv("WARMPOOL_TOKEN");
 }
 
 ipc::Channel channel_of(const Settings& settings) {
-  return {ipc::UniqueFd(settings.channel),
-          ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker)};
+  const auto rules = ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker);
+  ipc::UniqueFd channel(settings.channel);
+  if (settings.channel_out < 0) return {std::move(channel), rules};
+  return {std::move(channel), ipc::UniqueFd(settings.channel_out), rules};
 }
 
 int say_end(RunStatus status, const Session& session) {
@@ -41,6 +47,8 @@ int serve(const Settings& settings, const Handlers& handlers, EventFd wake, Even
           EventFd terminated, ipc::UniqueFd timer) {
   CancelSignal cancel(std::move(cancelled));
   const Termination termination(std::move(terminated));
+  std::optional<BrokenPipe> broken_pipe;
+  if (settings.channel_out >= 0) broken_pipe.emplace();
   Session session(settings, handlers, channel_of(settings), cancel);
   if (!session.greet(settings)) {
     return say_end(

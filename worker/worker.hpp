@@ -33,22 +33,25 @@ enum class RunStatus : int {
 inline constexpr unsigned kCreditsMax = 64;
 
 struct Settings {
-  int channel = -1;  // Owns: run() takes and closes it
+  int channel = -1;      // a socket, or the FIFO that is read. Owns: run() takes and closes it
+  int channel_out = -1;  // the FIFO that is written; -1 with a socket. Owns: likewise
   std::uint64_t worker = 0, token = 0;
   unsigned credits = kCreditsMax;  // short tasks it may hold; its class may allow fewer
   std::string name = "worker";     // for people
   // A handler that runs longer has its channel watched.
   std::chrono::nanoseconds watch_after = std::chrono::milliseconds(5);
 
-  // From WARMPOOL_CHANNEL, WARMPOOL_WORKER, WARMPOOL_TOKEN and WARMPOOL_CREDITS (may be missing).
-  // Errors: which one is missing or wrong, and what to do.
+  // From WARMPOOL_CHANNEL, or else WARMPOOL_FIFO_IN and WARMPOOL_FIFO_OUT, which it opens;
+  // WARMPOOL_WORKER, WARMPOOL_TOKEN and WARMPOOL_CREDITS (may be missing).
+  // Blocks: never. Errors: which one is missing or wrong, and what to do.
   static Result<Settings> from_environment();
 };
 
 // Concurrency is 1: handlers run one after the other; a class gets more by its size.
 //
 // A handler sees to it that what it starts does not outlive it. The channel is close-on-exec, its
-// number and the token are taken out of the environment; standard output and error are free to use.
+// number or names and the token are taken out of the environment; standard output and error are
+// free to use. Over FIFOs SIGPIPE does nothing while it runs, unless the program handles it.
 class Worker {
  public:
   explicit Worker(std::string name = "worker") : name_(std::move(name)) {}

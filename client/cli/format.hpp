@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/text_forms.hpp"
 #include "pool/result.hpp"
 #include "pool/time.hpp"
 
@@ -22,16 +23,13 @@ std::string first_line(std::string_view text);
 std::string grouped(std::uint64_t number);
 // RFC 3339 with milliseconds, in UTC.
 std::string wall_text(WallTime time);
-// RFC 3339 with any offset: "2026-11-23T07:00:00Z", "2026-11-23 07:00:00.5+01:00".
-// Errors: says what is expected.
-Result<WallTime> parse_wall(std::string_view text);
-// "P0" = 0, "P1" = 10, "P2" = 100, or a number of 0..100.
-Result<std::uint64_t> parse_priority(std::string_view text);
+using ipc::parse_priority;
+using ipc::parse_wall;
 // Decimal, not 0.
 Result<std::uint64_t> parse_id(std::string_view text);
 
-std::string base64(std::string_view bytes);
-std::optional<std::string> from_base64(std::string_view text);
+using ipc::base64;
+using ipc::from_base64;
 
 // The nearest of `known` within a third of the length, or empty.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known);

@@ -85,7 +85,9 @@ void become_user() {
 void set_input() {
   const int null = open("/dev/null", O_RDONLY);
   if (null < 0) fail(Step::Input, errno, "/dev/null");
-  if (null != 0 && dup2(null, 0) < 0) fail(Step::Input, errno, "/dev/null");
+  if (null == 0) return;
+  if (dup2(null, 0) < 0) fail(Step::Input, errno, "/dev/null");
+  close(null);  // a worker over FIFOs has no channel at 3, where this may have come to lie
 }
 
 void tie_to_parent() {

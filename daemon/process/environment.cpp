@@ -31,6 +31,10 @@ class Block {
   void set(std::string_view name, std::string_view value) {
     set(std::string(name) + "=" + std::string(value));
   }
+  void set_or_drop(std::string_view name, std::string_view value) {
+    std::erase_if(entries_, [&](const auto& entry) { return name_of_entry(entry) == name; });
+    if (!value.empty()) set(name, value);
+  }
   std::vector<std::string> take() { return std::move(entries_); }
 
  private:
@@ -65,7 +69,8 @@ bool is_inherited(std::string_view name) {
 }
 
 Result<std::vector<std::string>> build_environment(std::span<const std::string> of_daemon,
-                                                   const SpawnSpec& spec, int channel_number,
+                                                   const SpawnSpec& spec,
+                                                   const ChannelAddress& channel,
                                                    std::string_view mark,
                                                    std::string_view hostname) {
   Block block;
@@ -81,7 +86,9 @@ Result<std::vector<std::string>> build_environment(std::span<const std::string> 
     }
     block.set(entry);
   }
-  block.set("WARMPOOL_CHANNEL", std::to_string(channel_number));
+  block.set_or_drop("WARMPOOL_CHANNEL", channel.number);
+  block.set_or_drop("WARMPOOL_FIFO_IN", channel.fifo_in);
+  block.set_or_drop("WARMPOOL_FIFO_OUT", channel.fifo_out);
   block.set("WARMPOOL_WORKER", std::to_string(spec.worker.value));
   block.set("WARMPOOL_TOKEN", std::to_string(spec.token));
   block.set("WARMPOOL_SLOT", spec.slot);

@@ -15,13 +15,25 @@ namespace warmpool::daemon {
 // and SHELL; nothing else, so that no secret of the daemon leaks.
 bool is_inherited(std::string_view name);
 
+// Where a worker finds its channel, as variables of its environment. Each is set or taken away, so
+// that a class cannot make a worker look elsewhere.
+struct ChannelAddress {
+  std::string number;             // WARMPOOL_CHANNEL; empty: not set
+  std::string fifo_in, fifo_out;  // WARMPOOL_FIFO_IN and _OUT, paths; empty: not set
+  static ChannelAddress of(int number) { return {std::to_string(number), {}, {}}; }
+  static ChannelAddress of(const ipc::FifoPair& fifos) {
+    return {{}, fifos.in_path(), fifos.out_path()};
+  }
+};
+
 // Order: of two settings of one name the later wins: the daemon's allowed ones (PATH has a
 // default),
-//   the identity's HOME, USER, LOGNAME and SHELL, the class's, then WARMPOOL_CHANNEL, _WORKER,
+//   the identity's HOME, USER, LOGNAME and SHELL, the class's, then the channel's, WARMPOOL_WORKER,
 //   _TOKEN, _SLOT, _MARK, SUPPORTED_TASK_TYPES (joined with commas), WORKER_ID and WORKER_HOSTNAME.
 // Each name is there once. Errors: EINVAL for an entry of the class that is not NAME=VALUE.
 Result<std::vector<std::string>> build_environment(std::span<const std::string> of_daemon,
-                                                   const SpawnSpec& spec, int channel_number,
+                                                   const SpawnSpec& spec,
+                                                   const ChannelAddress& channel,
                                                    std::string_view mark,
                                                    std::string_view hostname);
 

@@ -84,8 +84,9 @@ Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
   Worker worker;
   worker.mark = options_.mark.of(spec.worker);
   if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
-  auto child = spawn_worker(spec, {options_.launch_path, worker.mark, hostname_,
-                                   worker.leaf ? worker.leaf->procs_path() : std::string()});
+  auto child =
+      spawn_worker(spec, {options_.launch_path, worker.mark, hostname_,
+                          worker.leaf ? worker.leaf->procs_path() : std::string(), options_.fifos});
   if (!child) {
     if (worker.leaf) left_over_.push_back(*worker.leaf);
     remove_leaves();

@@ -23,6 +23,9 @@ struct ProcessOptions {
   std::string launch_path;  // warmpool-launch
   LifeMark mark;
   CgroupUse cgroups = CgroupUse::IfPossible;
+  // Where FIFOs of workers are made; null: nowhere. Order: outlives the port and all that it
+  // started.
+  const ipc::RuntimeDirectory* fifos = nullptr;
 };
 
 // Order: after become_subreaper() and sweep_earlier_lives(). Its end kills and reaps what is left.

@@ -13,6 +13,7 @@
 
 #include "daemon/process/identity.hpp"
 #include "ipc/fd.hpp"
+#include "ipc/fifo.hpp"
 #include "pool/ids.hpp"
 #include "pool/result.hpp"
 #include "pool/words.hpp"
@@ -29,10 +30,14 @@ struct ResourceLimit {
 // close or select over all numbers would pay for that.
 std::vector<ResourceLimit> default_limits();
 
+// What a worker's channel is made of.
+enum class ChannelKind : std::uint8_t { Socket, Fifos };
+
 struct SpawnSpec {
   WorkerId worker;
-  std::uint64_t token = 0;               // what its hello must carry
-  std::string slot;                      // "worker-0"
+  std::uint64_t token = 0;  // what its hello must carry
+  std::string slot;         // "worker-0"
+  ChannelKind channel = ChannelKind::Socket;
   std::vector<std::string> command;      // found by PATH of its own environment; not empty
   std::vector<std::string> environment;  // of its class: NAME=VALUE
   std::vector<std::string> types;        // served by its class
@@ -50,8 +55,11 @@ struct Child {
   pid_t pid = 0;                 // for people and /proc; never to signal by
   ipc::UniqueFd exit_notice;     // readable once it is dead, and for ever after
   ipc::UniqueFd launch_status;   // readable when it runs its program or could not: launch_outcome()
-  ipc::UniqueFd channel;         // a stream socket
+  ipc::UniqueFd channel;         // a stream socket, or the end of a FIFO that is read
+  ipc::UniqueFd channel_out;     // the end of a FIFO that is written; none with a socket
   ipc::UniqueFd output, errors;  // read ends of its stdout and stderr
+  // Their names, until the worker has opened both; empty with a socket.
+  std::optional<ipc::FifoPair> fifos;
 };
 
 // What the kernel says of a death. `code`: exit status, or minus the signal.

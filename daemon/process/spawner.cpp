@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "daemon/launch/report.hpp"
 #include "daemon/process/environment.hpp"
 #include "daemon/process/process_tree.hpp"
+#include "daemon/random.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -63,11 +65,36 @@ bool make_socket(Pair& pair) {
 }
 
 struct Ends {
-  Pair output, errors, channel, status;
-  bool make() {
-    return make_pipe(output) && make_pipe(errors) && make_socket(channel) && make_pipe(status);
-  }
+  Pair output, errors, status;
+  Pair channel;                        // a socket; or ours alone, of
+  std::optional<ipc::FifoPair> fifos;  // which the worker opens its ends by name
+  ipc::UniqueFd channel_out;
 };
+
+// A name of its own for each life: no worker ever finds what was meant for another one.
+Result<void> make_fifos(const SpawnSpec& spec, const SpawnOrder& order, Ends& ends) {
+  REQUIRE(order.fifos != nullptr);
+  char drawn[32];
+  std::snprintf(drawn, sizeof drawn, ".%016llx", static_cast<unsigned long long>(random_u64()));
+  std::optional<uid_t> owner;
+  if (spec.identity && geteuid() == 0) owner = spec.identity->uid;
+  auto pair = ipc::FifoPair::make(*order.fifos, spec.slot + drawn, owner);
+  if (!pair)
+    return Error{pair.error().code, "cannot start " + spec.slot + ": " + pair.error().text};
+  ends.channel.ours = pair->take_read_end();
+  ends.channel_out = pair->take_write_end();
+  ends.fifos = std::move(*pair);
+  return {};
+}
+
+Result<void> make_all_ends(const SpawnSpec& spec, const SpawnOrder& order, Ends& ends) {
+  const bool by_name = spec.channel == ChannelKind::Fifos;
+  if (!make_pipe(ends.output) || !make_pipe(ends.errors) || !make_pipe(ends.status) ||
+      (!by_name && !make_socket(ends.channel))) {
+    return failed(spec, errno, "making its channel and pipes");
+  }
+  return by_name ? make_fifos(spec, order, ends) : Result<void>();
+}
 
 template <class Numbers>
 std::string joined(const Numbers& numbers) {
@@ -143,7 +170,9 @@ class SpawnSetup {
     if (error == 0) error = posix_spawnattr_setsigdefault(&attributes_, &all);
     if (error == 0) error = give(ends.output.theirs, STDOUT_FILENO);
     if (error == 0) error = give(ends.errors.theirs, STDERR_FILENO);
-    if (error == 0) error = give(ends.channel.theirs, launch::kChannelNumber);
+    if (error == 0 && ends.channel.theirs) {
+      error = give(ends.channel.theirs, launch::kChannelNumber);
+    }
     if (error == 0) error = give(ends.status.theirs, launch::kStatusNumber);
     return error;
   }
@@ -184,13 +213,15 @@ Error give_up(const SpawnSpec& spec, pid_t pid, int code) {
 
 Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order) {
   if (auto texts = check_texts(spec); !texts) return texts.error();
-  auto environment = build_environment(own_environment(), spec, launch::kChannelNumber, order.mark,
-                                       order.hostname);
+  Ends ends;
+  if (auto made = make_all_ends(spec, order, ends); !made) return made.error();
+  const auto address =
+      ends.fifos ? ChannelAddress::of(*ends.fifos) : ChannelAddress::of(launch::kChannelNumber);
+  auto environment =
+      build_environment(own_environment(), spec, address, order.mark, order.hostname);
   if (!environment) return environment.error();
   auto arguments = arguments_of(spec, order);
 
-  Ends ends;
-  if (!ends.make()) return failed(spec, errno, "making its channel and pipes");
   SpawnSetup setup;
   pid_t pid = 0;
   int error = setup.prepare(ends);
@@ -204,8 +235,10 @@ Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order) {
                std::move(pidfd),
                std::move(ends.status.ours),
                std::move(ends.channel.ours),
+               std::move(ends.channel_out),
                std::move(ends.output.ours),
-               std::move(ends.errors.ours)};
+               std::move(ends.errors.ours),
+               std::move(ends.fifos)};
 }
 
 }  // namespace warmpool::daemon

@@ -11,7 +11,8 @@ struct SpawnOrder {
   std::string launch_path;
   std::string mark;
   std::string hostname;
-  std::string cgroup_procs;  // empty: none
+  std::string cgroup_procs;                      // empty: none
+  const ipc::RuntimeDirectory* fifos = nullptr;  // where FIFOs are made; none: nowhere
 };
 
 // Child::exit_notice is the pidfd. Errors: errno and a text for people; nothing is left running or

@@ -19,6 +19,8 @@ std::array<ipc::UniqueFd, 2> make_pipe() {
   return {ipc::UniqueFd(ends[0]), ipc::UniqueFd(ends[1])};
 }
 
+const auto kBeforeHello = ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker);
+
 }  // namespace
 
 void FakeWorker::send_bytes(std::string_view bytes) const {
@@ -41,18 +43,14 @@ std::string frame_bytes(const ipc::Header& header, std::string_view payload) {
 
 Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   if (spawn_error != 0) return Error{spawn_error, "the test lets no process start"};
-  std::array<int, 2> ends{};
-  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
   auto& worker = workers[spec.worker.value];
   worker.spec = spec;
-  worker.channel = std::make_unique<ipc::Channel>(
-      ipc::UniqueFd(ends[1]), ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker));
   worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   Child child;
   child.worker = spec.worker;
   child.pid = 1;
   child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
-  child.channel.reset(ends[0]);
+  spec.channel == ChannelKind::Fifos ? connect_fifos(worker, child) : connect(worker, child);
   child.launch_status = std::move(make_pipe()[0]);  // its end: the program runs
   auto output = make_pipe();
   auto errors = make_pipe();
@@ -61,6 +59,34 @@ Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   worker.output = std::move(output[1]);
   worker.errors = std::move(errors[1]);
   return child;
+}
+
+void FakeProcesses::connect(FakeWorker& worker, Child& child) {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+  child.channel.reset(ends[0]);
+  worker.channel = std::make_unique<ipc::Channel>(ipc::UniqueFd(ends[1]), kBeforeHello);
+}
+
+void FakeProcesses::connect_fifos(FakeWorker& worker, Child& child) {
+  auto& fifos = child.fifos.emplace(std::move(
+      *ipc::FifoPair::make(place().directory, "fake." + std::to_string(worker.spec.worker.value))));
+  child.channel = fifos.take_read_end();
+  child.channel_out = fifos.take_write_end();
+  worker.fifo_in = fifos.in_path();
+  worker.fifo_out = fifos.out_path();
+  auto in = ipc::open_fifo(AT_FDCWD, worker.fifo_in, O_RDONLY, ::geteuid());
+  auto out = ipc::open_fifo(AT_FDCWD, worker.fifo_out, O_WRONLY, ::geteuid());
+  worker.channel = std::make_unique<ipc::Channel>(std::move(*in), std::move(*out), kBeforeHello);
+}
+
+FakeProcesses::Place& FakeProcesses::place() {
+  if (!place_) {
+    ::signal(SIGPIPE, SIG_IGN);  // as the daemon's main does
+    place_ = std::make_unique<Place>();
+    place_->directory = std::move(*ipc::RuntimeDirectory::open(place_->base / "fifos"));
+  }
+  return *place_;
 }
 
 Result<void> FakeProcesses::signal(WorkerId worker, int number) {
@@ -133,6 +159,7 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
   if (header.kind == ipc::Kind::Assign) worker.assigned.push_back(header);
   if (header.kind == ipc::Kind::Welcome) {
     const auto welcome = ipc::decode<ipc::WelcomeMeta>(frame.meta);
+    worker.features = welcome->features;
     worker.channel->set_rules(
         ipc::after_hello(worker.channel->rules(), welcome->frame_bytes_max, welcome->features));
   } else if (header.kind == ipc::Kind::TypeName) {

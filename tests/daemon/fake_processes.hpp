@@ -1,4 +1,4 @@
-// Worker processes that are objects of the test: they speak real frames over real sockets.
+// Worker processes that are objects of the test: they speak real frames over real sockets or FIFOs.
 #pragma once
 
 #include <map>
@@ -6,6 +6,7 @@
 
 #include "daemon/process/process_port.hpp"
 #include "ipc/channel.hpp"
+#include "tests/ipc/temporary_directory.hpp"
 
 namespace warmpool::daemon {
 
@@ -14,8 +15,10 @@ struct FakeWorker {
   SpawnSpec spec;
   std::unique_ptr<ipc::Channel> channel;
   ipc::UniqueFd exit_event, output, errors;
+  std::string fifo_in, fifo_out;  // their names, if its channel is made of FIFOs
   std::optional<Exit> exit;
   bool said_hello = false, reaped = false;
+  std::uint64_t features = 0;      // of welcome
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
   std::vector<ipc::Header> assigned;  // all that it was given
@@ -41,6 +44,8 @@ class FakeProcesses : public ProcessPort {
   std::uint64_t token_offset = 0;               // added to the token in hello: not 0 is wrong
   int spawn_error = 0;                          // errno of the next spawns
   std::map<std::uint64_t, FakeWorker> workers;  // by id
+  // Where FIFOs are made, with nothing else in it.
+  const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }
 
   Result<Child> spawn(const SpawnSpec& spec) override;
   Result<void> signal(WorkerId worker, int number) override;
@@ -52,8 +57,17 @@ class FakeProcesses : public ProcessPort {
   void reap(WorkerId worker) override;
 
  private:
+  void connect(FakeWorker& worker, Child& child);
+  void connect_fifos(FakeWorker& worker, Child& child);
   void say_hello(FakeWorker& worker);
   void take(FakeWorker& worker, const ipc::Frame& frame);
+
+  struct Place {
+    ipc::test::TemporaryDirectory base;
+    ipc::RuntimeDirectory directory;
+  };
+  Place& place();
+  std::unique_ptr<Place> place_;  // once it is needed
 };
 
 }  // namespace warmpool::daemon

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,65 @@ TEST_F(ChildTest, ChannelIsAStreamSocketBothWays) {
   ASSERT_EQ(write(child.channel.get(), "hello\n", 6), 6);
   EXPECT_EQ(read_line(child.channel.get()), "HELLO");
   EXPECT_EQ(wait_burial(child).code, 0);
+}
+
+// As a program does that knows nothing but its two paths, in either order.
+TEST_F(ChildTest, FifosAreOpenedByNameWithoutWaiting) {
+  for (const std::string open :
+       {"3<$WARMPOOL_FIFO_IN 4>$WARMPOOL_FIFO_OUT", "4>$WARMPOOL_FIFO_OUT 3<$WARMPOOL_FIFO_IN"}) {
+    SpawnSpec what = shell("exec " + open + "; echo opened >&4; tr a-z A-Z <&3 >&4");
+    what.channel = ChannelKind::Fifos;
+    Child child = spawn(what);
+    ASSERT_TRUE(child.fifos);
+    EXPECT_EQ(read_line(child.channel.get()), "opened");
+    const std::string in = child.fifos->in_path();
+    EXPECT_TRUE(std::filesystem::exists(in));
+    child.fifos.reset();
+    EXPECT_FALSE(std::filesystem::exists(in));
+    ASSERT_EQ(write(child.channel_out.get(), "hello\n", 6), 6);
+    child.channel_out.reset();  // the end of its input
+    EXPECT_EQ(read_line(child.channel.get()), "HELLO");
+    EXPECT_EQ(wait_burial(child).code, 0);
+  }
+}
+
+TEST_F(ChildTest, OverFifosHasItsThreeStreamsAndNothingElse) {
+  const ipc::UniqueFd leaky(open("/etc/passwd", O_RDONLY));
+  SpawnSpec what = python(kListDescriptors);
+  what.channel = ChannelKind::Fifos;
+  what.environment = {"WARMPOOL_CHANNEL=7"};
+  EXPECT_EQ(output_of(what), "[0, 1, 2]\n");
+  what = shell("echo ${WARMPOOL_CHANNEL-none}");
+  what.channel = ChannelKind::Fifos;
+  what.environment = {"WARMPOOL_CHANNEL=7"};
+  EXPECT_EQ(output_of(what), "none\n") << "a class cannot say where the channel is";
+  what = shell("echo ${WARMPOOL_FIFO_IN-none}");
+  what.environment = {"WARMPOOL_FIFO_IN=/dev/null"};
+  EXPECT_EQ(output_of(what), "none\n");
+}
+
+TEST_F(ChildTest, FifosBelongToTheUserThatItRunsAs) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root becomes another user";
+  auto nobody = find_identity("nobody");
+  ASSERT_TRUE(nobody) << nobody.error().text;
+  SpawnSpec what = shell(
+      "exec 3<$WARMPOOL_FIFO_IN 4>$WARMPOOL_FIFO_OUT; stat -c '%U %a' $WARMPOOL_FIFO_IN "
+      "$WARMPOOL_FIFO_OUT");
+  what.channel = ChannelKind::Fifos;
+  what.identity = *nobody;
+  EXPECT_EQ(output_of(what), "nobody 600\nnobody 600\n");
+}
+
+TEST_F(ChildTest, FifosGoWithALifeThatNeverOpenedThem) {
+  SpawnSpec what = shell("true");
+  what.channel = ChannelKind::Fifos;
+  {
+    const Child child = spawn(what);
+    wait_burial(child);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+    EXPECT_FALSE(entry.is_fifo()) << entry.path();
+  }
 }
 
 TEST_F(ChildTest, InputIsEmpty) {
@@ -187,7 +247,7 @@ TEST(Environment, LaterSettingWinsAndEachNameIsThereOnce) {
   spec.environment = {"PATH=/class", "A=1", "A=2"};
   spec.identity = Identity{"joe", "/home/joe", "/bin/sh", 7, 7, {7}};
   const std::vector<std::string> of_daemon{"PATH=/daemon", "HOME=/root", "SECRET=1", "broken"};
-  const auto built = build_environment(of_daemon, spec, 3, "mark", "host");
+  const auto built = build_environment(of_daemon, spec, ChannelAddress::of(3), "mark", "host");
   ASSERT_TRUE(built);
   EXPECT_THAT(*built, Contains("PATH=/class").Times(1));
   EXPECT_THAT(*built, Not(Contains("PATH=/daemon")));
@@ -199,7 +259,7 @@ TEST(Environment, LaterSettingWinsAndEachNameIsThereOnce) {
 }
 
 TEST(Environment, HasAPathThoughTheDaemonHasNone) {
-  const auto built = build_environment({}, SpawnSpec{}, 3, "mark", "host");
+  const auto built = build_environment({}, SpawnSpec{}, ChannelAddress::of(3), "mark", "host");
   ASSERT_TRUE(built);
   EXPECT_THAT(*built, Contains("PATH=/usr/local/bin:/usr/bin:/bin"));
 }

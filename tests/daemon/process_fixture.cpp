@@ -93,6 +93,9 @@ void ProcessTest::SetUp() {
   auto mark = make_life_mark(directory_.path());
   ASSERT_TRUE(mark) << mark.error().text;
   mark_ = *mark;
+  auto fifos = ipc::RuntimeDirectory::open(directory_.path());
+  ASSERT_TRUE(fifos) << fifos.error().text;
+  fifos_ = std::move(*fifos);
   start_port(CgroupUse::Never);
 }
 
@@ -107,7 +110,7 @@ void ProcessTest::TearDown() {
 
 void ProcessTest::start_port(CgroupUse cgroups, const std::string& launch_path) {
   port_.reset();
-  auto port = make_linux_processes({launch_path, mark_, cgroups});
+  auto port = make_linux_processes({launch_path, mark_, cgroups, &fifos_});
   ASSERT_TRUE(port) << port.error().text;
   port_ = std::move(*port);
 }

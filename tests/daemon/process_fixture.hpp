@@ -59,6 +59,7 @@ class ProcessTest : public ::testing::Test {
   LaunchOutcome failure_of(const SpawnSpec& what);
 
   TemporaryDirectory directory_;
+  ipc::RuntimeDirectory fifos_;  // the same
   LifeMark mark_;
   std::unique_ptr<ProcessPort> port_;
   std::uint64_t last_worker_ = 0;

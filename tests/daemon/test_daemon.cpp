@@ -5,6 +5,8 @@
 #include <array>
 #include <sys/socket.h>
 
+#include "tests/support/transport.hpp"
+
 namespace warmpool::daemon {
 
 bool RecordingLog::has(std::string_view part) const {
@@ -21,6 +23,7 @@ Configuration small_configuration() {
   worker_class = default_class_options();
   worker_class.name = "worker";
   worker_class.command = {"/bin/false"};
+  worker_class.channel = test::over_fifos() ? "fifo" : "socket";
   worker_class.types = {"echo", "fail", "hang"};
   worker_class.size = worker_class.size_min = 2;
   return configuration;
@@ -128,10 +131,11 @@ std::string RawClient::text_of(const Received& received) {
   return std::string(ipc::decode<ipc::RefusedMeta>(meta)->text);
 }
 
-TestDaemon::TestDaemon(Configuration configuration)
+TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo)
     : store(configuration.pool.values),
       daemon({configuration, std::vector<std::optional<Identity>>(configuration.classes.size()), 1,
-              std::nullopt, "", ""},
+              std::nullopt, "", "",
+              submit_fifo == UseSubmitFifo::Yes ? &processes.fifo_directory() : nullptr},
              {log, time, processes, store, notifier}) {}
 
 bool TestDaemon::until(const std::function<bool()>& holds) {

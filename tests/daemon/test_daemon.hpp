@@ -86,9 +86,12 @@ class RawClient {
   bool closed_ = false;
 };
 
+enum class UseSubmitFifo : bool { No, Yes };
+
 class TestDaemon {
  public:
-  explicit TestDaemon(Configuration configuration = small_configuration());
+  explicit TestDaemon(Configuration configuration = small_configuration(),
+                      UseSubmitFifo submit_fifo = UseSubmitFifo::No);
 
   RawClient connect();  // says hello and is welcomed
   RawClient connect_silent();

@@ -1,10 +1,13 @@
 // Workers as the daemon meets them: wrong tokens, deaths, closed channels, failed spawns.
 #include <algorithm>
+#include <fcntl.h>
+#include <filesystem>
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
 
 #include "tests/daemon/test_daemon.hpp"
+#include "tests/support/transport.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -84,6 +87,114 @@ TEST(Worker, ShowsItsOutputWithItsFailures) {
   const auto worker =
       nlohmann::json::parse(test.ask(client, ipc::Verb::Worker, {std::string_view("worker-0")}));
   EXPECT_EQ(worker["output"][0]["text"], "about to fail");
+}
+
+TEST(Worker, HoldsWhatItsTransportCarriesWhateverItClaims) {
+  TestDaemon test;
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  test.processes.work();
+  EXPECT_EQ(test.processes.alive()->features, test::carried_features());
+}
+
+TEST(Worker, IsNotBelievedWhenItDiedInTheMiddleOfItsAnswer) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  ipc::SubmitMeta meta;
+  meta.crashes_max = 1;
+  client.submit("x", 1, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().running == 1; }));
+  test.processes.work();
+  for (auto& [id, worker] : test.processes.workers) {
+    if (worker.exit) continue;
+    const std::string half(ipc::kHeaderBytes / 2, '\1');
+    ASSERT_EQ(::write(worker.channel->write_fd(), half.data(), half.size()), 16);
+    test.processes.die(worker, {ExitCause::Signalled, -SIGKILL, false});
+  }
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  EXPECT_NE(client.find(Kind::Settled, 1)->payload.find("SIGKILL"), std::string::npos);
+}
+
+class FifoWorker : public testing::Test {
+ protected:
+  static Configuration configuration() {
+    auto made = small_configuration();
+    made.classes.front().values.channel = "fifo";
+    return made;
+  }
+  std::size_t files() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry :
+         std::filesystem::directory_iterator(test_.processes.fifo_directory().path())) {
+      ++count;
+    }
+    return count;
+  }
+  FakeWorker* settled_worker() {
+    EXPECT_TRUE(test_.until([&] { return test_.daemon.documents().initialized(); }));
+    return test_.processes.alive();
+  }
+  // That end of its channel is closed, and the number leads to nothing.
+  void close_end(int fd) {
+    const ipc::UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::dup2(nothing.get(), fd), fd);
+  }
+  bool is_replaced(const FakeWorker& worker) {
+    return test_.until([&] { return test_.processes.workers.at(worker.spec.worker.value).reaped; });
+  }
+  TestDaemon test_{configuration()};
+};
+
+TEST_F(FifoWorker, HasNamesUntilItHasSaidHello) {
+  test_.processes.answers_hello = false;
+  ASSERT_TRUE(test_.until([&] { return test_.processes.workers.size() == 2; }));
+  EXPECT_EQ(files(), 4U);
+  test_.processes.answers_hello = true;
+  settled_worker();
+  EXPECT_EQ(files(), 0U);
+}
+
+TEST_F(FifoWorker, IsNotTakenForGoneBeforeItHasOpened) {
+  test_.processes.answers_hello = false;
+  ASSERT_TRUE(test_.until([&] { return test_.processes.workers.size() == 2; }));
+  for (int i = 0; i < 150; ++i) test_.daemon.turn(milliseconds(1));
+  EXPECT_EQ(test_.processes.alive_count(), 2U);
+  EXPECT_EQ(test_.daemon.pool().counters().exits, 0U);
+}
+
+TEST_F(FifoWorker, IsReplacedWhenItClosesTheEndThatItWrites) {
+  auto* worker = settled_worker();
+  close_end(worker->channel->write_fd());
+  EXPECT_TRUE(is_replaced(*worker));
+}
+
+TEST_F(FifoWorker, IsReplacedWhenItClosesTheEndThatItReads) {
+  auto* worker = settled_worker();
+  close_end(worker->channel->read_fd());
+  EXPECT_TRUE(is_replaced(*worker));
+}
+
+TEST_F(FifoWorker, HasItsAnswerCountedThoughItReadsNoMore) {
+  auto client = test_.connect();
+  client.name_type("echo");
+  settled_worker();
+  client.submit("x", 1);
+  while (test_.daemon.pool().queue().running == 0) test_.daemon.turn(milliseconds(1));
+  test_.processes.work();  // answers
+  for (auto& [id, worker] : test_.processes.workers) close_end(worker.channel->read_fd());
+  ASSERT_TRUE(test_.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  EXPECT_EQ(client.find(Kind::Settled, 1)->payload, "x");
+}
+
+TEST_F(FifoWorker, LeavesNoNameWhenItDiesBeforeItsHello) {
+  test_.processes.answers_hello = false;
+  ASSERT_TRUE(test_.until([&] { return test_.processes.workers.size() == 2; }));
+  test_.processes.spawn_error = EAGAIN;
+  for (auto& [id, worker] : test_.processes.workers) {
+    test_.processes.die(worker, {ExitCause::Exited, 1, false});
+  }
+  EXPECT_TRUE(test_.until([&] { return test_.daemon.pool().counters().exits >= 2; }));
+  EXPECT_EQ(files(), 0U);
 }
 
 TEST(Worker, IsRetiredWhenTheDaemonStops) {

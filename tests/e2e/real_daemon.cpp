@@ -13,6 +13,8 @@
 #include <thread>
 #include <unistd.h>
 
+#include "tests/support/transport.hpp"
+
 namespace warmpool::test {
 namespace {
 
@@ -27,6 +29,24 @@ std::string read_file(const std::string& path) {
 
 int plain_status(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// As the built-in one.
+const char* const kStockClass =
+    "[[class]]\nname = \"worker\"\ncommand = [\"" WARMPOOL_BIN_DIR
+    "/warmpool-worker\"]\ntypes = [\"echo\", \"sleep\", \"fail\", \"crash\", \"file.digest\", "
+    "\"exec\"]\n";
+
+// Every class over FIFOs, unless the test chooses by itself.
+std::string with_fifos(std::string config) {
+  if (config.find("channel = ") != config.npos) return config;
+  const std::string head = "[[class]]\n", option = "channel = \"fifo\"\n";
+  if (config.find(head) == config.npos) config += kStockClass;
+  for (std::size_t at = 0; (at = config.find(head, at)) != config.npos;) {
+    at += head.size();
+    config.insert(at, option);
+  }
+  return config;
 }
 
 }  // namespace
@@ -53,6 +73,7 @@ bool eventually(const std::function<bool()>& predicate, std::chrono::millisecond
 }
 
 RealDaemon::RealDaemon(Setup setup) : setup_(std::move(setup)) {
+  if (over_fifos()) setup_.config = with_fifos(std::move(setup_.config));
   char name[] = "/tmp/warmpool-test.XXXXXX";
   if (::mkdtemp(name) != nullptr) directory_ = name;
   if (!setup_.config.empty()) std::ofstream(directory_ + "/warmpool.toml") << setup_.config;

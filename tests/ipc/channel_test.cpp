@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "ipc/fault.hpp"
+#include "ipc/fifo.hpp"
+#include "tests/ipc/temporary_directory.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
@@ -38,12 +40,42 @@ Pair pipe_pair() {
           Channel(UniqueFd(down[0]), UniqueFd(up[1]), rules_of(Party::Daemon, Party::Worker))};
 }
 
+// As the daemon makes them and a worker opens them.
+Pair fifo_pair() {
+  const TemporaryDirectory base;
+  const auto directory = RuntimeDirectory::open(base / "run");
+  REQUIRE(directory);
+  auto fifos = FifoPair::make(*directory, "worker-0");
+  REQUIRE(fifos);
+  const auto open = [](const std::string& path, int mode) {
+    auto fd = open_fifo(AT_FDCWD, path, mode, ::geteuid());
+    REQUIRE(fd);
+    return std::move(*fd);
+  };
+  auto in = open(fifos->in_path(), O_RDONLY);
+  auto out = open(fifos->out_path(), O_WRONLY);
+  return {Channel(fifos->take_read_end(), fifos->take_write_end(),
+                  rules_of(Party::Worker, Party::Daemon)),
+          Channel(std::move(in), std::move(out), rules_of(Party::Daemon, Party::Worker))};
+}
+
+struct Transport {
+  const char* name;
+  Pair (*make)();
+  std::uint64_t features;
+};
+
 // The contract of a channel, whatever carries it.
-class ChannelContract : public testing::TestWithParam<Pair (*)()> {
+class ChannelContract : public testing::TestWithParam<Transport> {
  protected:
   void SetUp() override { ::signal(SIGPIPE, SIG_IGN); }
-  Pair pair_ = GetParam()();
+  Pair pair_ = GetParam().make();
 };
+
+TEST_P(ChannelContract, SaysWhatItCanCarry) {
+  EXPECT_EQ(pair_.worker.features(), GetParam().features);
+  EXPECT_EQ(pair_.daemon.features(), GetParam().features);
+}
 
 constexpr Header kAssign{.kind = Kind::Assign, .id = 5, .token = 6, .round = 1, .attempt = 1};
 constexpr Header kDone{.kind = Kind::Done, .id = 5, .token = 6, .round = 1, .attempt = 1};
@@ -142,15 +174,28 @@ TEST_P(ChannelContract, TakesAFrameThatComesByteByByte) {
   EXPECT_EQ(pair_.worker.receive(frame, kAtOnce), State::Frame);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, ChannelContract, testing::Values(&socket_pair, &pipe_pair),
-                         [](const auto& given) {
-                           return std::string(given.index == 0 ? "Socket" : "Pipes");
-                         });
-
-TEST(Channel, PipesCarryNoRecall) {
-  EXPECT_EQ(socket_pair().worker.features(), feature::kAll);
-  EXPECT_EQ(pipe_pair().worker.features() & feature::kRecall, 0U);
+TEST_P(ChannelContract, AFrameThatDeathCutShortIsNone) {
+  OutBuffer out;
+  out.append(kDone, {}, bytes_of("output"));
+  iovec piece{};
+  ASSERT_EQ(out.gather(std::span(&piece, 1)), 1U);
+  for (std::size_t bytes = 1; bytes < piece.iov_len; ++bytes) {
+    auto pair = GetParam().make();
+    ASSERT_EQ(::write(pair.worker.write_fd(), piece.iov_base, bytes), static_cast<ssize_t>(bytes));
+    { const Channel gone = std::move(pair.worker); }
+    Frame frame;
+    EXPECT_EQ(pair.daemon.receive(frame, soon()), State::Closed) << bytes;
+  }
 }
+
+constexpr Transport kTransports[] = {
+    {"Socket", &socket_pair, feature::kAll},
+    {"Pipes", &pipe_pair, feature::kCredits | feature::kCancel | feature::kProgress},
+    {"Fifos", &fifo_pair, feature::kCredits | feature::kCancel | feature::kProgress},
+};
+
+INSTANTIATE_TEST_SUITE_P(Transports, ChannelContract, testing::ValuesIn(kTransports),
+                         [](const auto& given) { return std::string(given.param.name); });
 
 TEST(Channel, ItsDescriptorsDoNotBlockAndDoNotLeak) {
   auto pair = socket_pair();

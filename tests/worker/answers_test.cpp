@@ -30,7 +30,7 @@ TEST(Hello, SaysWhoItIsAndWhatItCan) {
   EXPECT_EQ(ipc::Role::Worker, meta.role);
   EXPECT_EQ(ipc::kVersion, meta.version_min);
   EXPECT_EQ(ipc::kVersion, meta.version_max);
-  EXPECT_EQ(ipc::feature::kOfWorker, meta.features);
+  EXPECT_EQ(test::carried_features(), meta.features);
   EXPECT_EQ("test", meta.name);
   EXPECT_EQ(static_cast<std::uint32_t>(::getpid()), meta.pid);
 }

@@ -40,7 +40,10 @@ struct Hands {
   }
 };
 
+bool carries_recall() { return (test::carried_features() & ipc::feature::kRecall) != 0; }
+
 TEST(Recall, GivesBackWhatHasNotStartedWhileAHandlerRuns) {
+  if (!carries_recall()) GTEST_SKIP() << "this transport carries no recall";
   Hands hands;
   FakeDaemon daemon(hands.worker);
   const auto first = daemon.assign("long");
@@ -63,6 +66,7 @@ TEST(Recall, GivesBackWhatHasNotStartedWhileAHandlerRuns) {
 }
 
 TEST(Recall, OfAnAnsweredAttemptReturnsNothing) {
+  if (!carries_recall()) GTEST_SKIP() << "this transport carries no recall";
   Hands hands;
   FakeDaemon daemon(hands.worker);
   const auto key = daemon.assign("short");
@@ -254,6 +258,28 @@ TEST(Terminate, OfAnIdleWorkerEndsIt) {
   daemon.expect_quiet();
   ::kill(::getpid(), SIGTERM);
   EXPECT_EQ(0, daemon.status());
+}
+
+TEST(Recall, OverATransportThatCarriesNoneBreaksTheProtocol) {
+  if (carries_recall()) GTEST_SKIP() << "this transport carries recall";
+  Hands hands;
+  FakeDaemon daemon(hands.worker);
+  daemon.send_run(Kind::Recall, {TaskId{1}, 1, 1, 1});
+  EXPECT_EQ(static_cast<int>(RunStatus::Protocol), daemon.status());
+}
+
+TEST(HangUp, OfTheDaemonWhileAnAnswerIsOnItsWayEndsTheWorkerAndNotItsProcess) {
+  Gate gone;
+  Worker worker;
+  worker.handle("t", [&](Context&) {
+    gone.wait();
+    return done(std::string(1U << 20, 'x'));
+  });
+  FakeDaemon daemon(worker);
+  daemon.assign("t");
+  daemon.hang_up();
+  gone.open();
+  EXPECT_EQ(static_cast<int>(RunStatus::DaemonGone), daemon.status());
 }
 
 TEST(HangUp, OfTheDaemonEndsAnIdleWorker) {

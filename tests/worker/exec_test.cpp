@@ -261,17 +261,5 @@ TEST(Exec, RefusesBadRequestsByName) {
   }
 }
 
-TEST(Base64, IsItsOwnInverse) {
-  EXPECT_EQ("", stock::base64_of(""));
-  EXPECT_EQ("Zg==", stock::base64_of("f"));
-  EXPECT_EQ("Zm8=", stock::base64_of("fo"));
-  EXPECT_EQ("Zm9v", stock::base64_of("foo"));
-  std::string bytes;
-  for (int i = 0; i < 300; ++i) {
-    EXPECT_EQ(bytes, stock::base64_decoded(stock::base64_of(bytes)));
-    bytes += static_cast<char>(i * 7);
-  }
-}
-
 }  // namespace
 }  // namespace warmpool::worker::testing

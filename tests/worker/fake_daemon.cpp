@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/uio.h>
 
 #include <gtest/gtest.h>
 
@@ -11,24 +14,61 @@ namespace warmpool::worker::testing {
 using ipc::Kind;
 
 Ends Ends::make(int type) {
-  int fds[2];
-  EXPECT_EQ(0, ::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
-  return {ipc::UniqueFd(fds[0]), ipc::UniqueFd(fds[1])};
+  Ends ends;
+  if (!test::over_fifos()) {
+    int fds[2];
+    EXPECT_EQ(0, ::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
+    ends.ours.reset(fds[0]);
+    ends.theirs.reset(fds[1]);
+    return ends;
+  }
+  // A daemon ignores it too.
+  std::signal(SIGPIPE, SIG_IGN);
+  ends.names = std::make_unique<Names>();
+  ends.names->directory =
+      std::move(*ipc::RuntimeDirectory::open(ends.names->scratch.path("fifos")));
+  auto& fifos =
+      ends.names->fifos.emplace(std::move(*ipc::FifoPair::make(ends.names->directory, "worker-0")));
+  ends.ours = fifos.take_read_end();
+  ends.ours_out = fifos.take_write_end();
+  for (const int fd : {ends.ours.get(), ends.ours_out.get()}) {
+    EXPECT_EQ(0, ::fcntl(fd, F_SETFL, 0)) << "ours may wait";
+  }
+  return ends;
 }
 
-FakeDaemon::FakeDaemon(ipc::UniqueFd ours, Scene scene)
+std::vector<std::string> Ends::environment(int number) const {
+  if (!names) return {"WARMPOOL_CHANNEL=" + std::to_string(number)};
+  return {"WARMPOOL_FIFO_IN=" + names->fifos->in_path(),
+          "WARMPOOL_FIFO_OUT=" + names->fifos->out_path()};
+}
+
+void Ends::give_to(Settings& settings) {
+  if (!names) {
+    settings.channel = theirs.release();
+    return;
+  }
+  const auto open = [](const std::string& path, int mode) {
+    return ipc::open_fifo(AT_FDCWD, path, mode, ::geteuid())->release();
+  };
+  settings.channel = open(names->fifos->in_path(), O_RDONLY);
+  settings.channel_out = open(names->fifos->out_path(), O_WRONLY);
+}
+
+FakeDaemon::FakeDaemon(Ends ends, Scene scene)
     : scene_(scene),
-      socket_(std::move(ours)),
+      ends_(std::move(ends)),
       reader_(ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)) {
+  ends_.theirs.reset();
   if (scene_.welcome) greet();
 }
 
 FakeDaemon::FakeDaemon(Worker& worker, Scene scene)
-    : scene_(scene), reader_(ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)) {
-  Ends ends = Ends::make(scene.socket_type);
-  socket_ = std::move(ends.ours);
+    : scene_(scene),
+      ends_(Ends::make(scene.socket_type)),
+      reader_(ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)) {
   Settings settings;
-  settings.channel = ends.theirs.release();
+  ends_.give_to(settings);
   settings.worker = 0x50001;
   settings.token = 0xfeed'beef'0123'4567;
   settings.credits = scene.credits;
@@ -41,6 +81,7 @@ FakeDaemon::~FakeDaemon() { hang_up(); }
 
 void FakeDaemon::greet() {
   hello_ = next();
+  ends_.names.reset();  // it has opened both
   const ipc::WelcomeMeta meta{.features = scene_.features,
                               .frame_bytes_max = scene_.frame_bytes_max,
                               .payload_bytes_max = 1U << 20,
@@ -82,10 +123,8 @@ void FakeDaemon::add(const ipc::Header& header, std::string_view meta, std::stri
 void FakeDaemon::flush() {
   while (!out_.empty()) {
     std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
-    msghdr message{};
-    message.msg_iovlen = out_.gather(pieces);
-    message.msg_iov = pieces.data();
-    const ssize_t bytes = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    const std::size_t count = out_.gather(pieces);
+    const ssize_t bytes = write_some(pieces.data(), count);
     ASSERT_GT(bytes, 0);
     out_.consume(static_cast<std::size_t>(bytes));
   }
@@ -103,9 +142,23 @@ void FakeDaemon::send(const ipc::Header& header, std::string_view meta, std::str
   flush();
 }
 
+ssize_t FakeDaemon::write_some(iovec* pieces, std::size_t count) {
+  if (ends_.ours_out) return ::writev(ends_.ours_out.get(), pieces, static_cast<int>(count));
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = count;
+  return ::sendmsg(ends_.ours.get(), &message, MSG_NOSIGNAL);
+}
+
 void FakeDaemon::send_raw(std::string_view bytes) {
-  ASSERT_EQ(static_cast<ssize_t>(bytes.size()),
-            ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  ASSERT_EQ(static_cast<ssize_t>(bytes.size()), write_some(&piece, 1));
+}
+
+bool FakeDaemon::wait_readable() const {
+  pollfd fd{ends_.ours.get(), POLLIN, 0};
+  const auto patience = std::chrono::milliseconds(kPatience).count();
+  return ::poll(&fd, 1, static_cast<int>(patience)) > 0;
 }
 
 std::optional<Received> FakeDaemon::next_or_end() {
@@ -120,14 +173,12 @@ std::optional<Received> FakeDaemon::next_or_end() {
       ADD_FAILURE() << "the worker broke the protocol: " << reader_.error().text;
       return std::nullopt;
     }
-    pollfd fd{socket_.get(), POLLIN, 0};
-    const auto patience = std::chrono::milliseconds(kPatience).count();
-    if (::poll(&fd, 1, static_cast<int>(patience)) <= 0) {
+    if (!wait_readable()) {
       ADD_FAILURE() << "the worker sends nothing";
       return std::nullopt;
     }
     const auto room = reader_.prepare(256 * 1024);
-    const ssize_t bytes = ::recv(socket_.get(), room.data(), room.size(), 0);
+    const ssize_t bytes = ::read(ends_.ours.get(), room.data(), room.size());
     reader_.commit(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
     if (bytes <= 0) return std::nullopt;
     ++reads_;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,8 +12,11 @@
 
 #include "ipc/codec.hpp"
 #include "ipc/fd.hpp"
+#include "ipc/fifo.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "tests/support/transport.hpp"
+#include "tests/worker/call.hpp"
 #include "worker/worker.hpp"
 
 namespace warmpool::worker::testing {
@@ -32,7 +36,7 @@ struct Received {
 struct Scene {
   unsigned credits = 16;
   std::chrono::nanoseconds heartbeat = std::chrono::hours(1);
-  std::uint64_t features = ipc::feature::kOfWorker;
+  std::uint64_t features = test::carried_features();
   std::uint32_t frame_bytes_max = 2U << 20;
   std::uint64_t result_bytes_max = 1U << 20;
   // SOCK_SEQPACKET keeps the writes of the worker apart, so that they can be counted.
@@ -40,10 +44,23 @@ struct Scene {
   bool welcome = true;
 };
 
-// Both ends of a channel, and nothing at the other end yet.
+// Both ends of a channel, a socket or FIFOs as test::over_fifos() says, and nothing at the other
+// end yet.
 struct Ends {
-  ipc::UniqueFd ours, theirs;
+  ipc::UniqueFd ours, ours_out;
+  ipc::UniqueFd theirs;  // of FIFOs: none, they are opened by name
   static Ends make(int type);
+  // How a worker is told, where `number` is what `theirs` is in it.
+  std::vector<std::string> environment(int number) const;
+  // As a worker in this process gets it; `theirs` is given away.
+  void give_to(Settings& settings);
+
+  struct Names {
+    Scratch scratch;
+    ipc::RuntimeDirectory directory;
+    std::optional<ipc::FifoPair> fifos;
+  };
+  std::unique_ptr<Names> names;
 };
 
 // Owns: the channel and, with a Worker, the thread that runs it. Every wait fails the test after
@@ -54,7 +71,7 @@ class FakeDaemon {
 
   explicit FakeDaemon(Worker& worker, Scene scene = {});
   // Of a worker that somebody else runs at the other end.
-  FakeDaemon(ipc::UniqueFd ours, Scene scene = {});
+  FakeDaemon(Ends ends, Scene scene = {});
   ~FakeDaemon();
   FakeDaemon(const FakeDaemon&) = delete;
   FakeDaemon& operator=(const FakeDaemon&) = delete;
@@ -77,20 +94,23 @@ class FakeDaemon {
   Received next();
   // Nothing when the worker closed its end.
   std::optional<Received> next_or_end();
+  // Until something is there to be read, which stays there.
+  bool wait_readable() const;
   std::size_t reads() const { return reads_; }
   // Everything that the worker sent so far has been taken, and it is up to date with us.
   void expect_quiet();
 
-  void hang_up() { socket_.reset(); }
+  void hang_up() { ends_.ours.reset(), ends_.ours_out.reset(); }
   // What run() returned.
   int status();
   bool runs();
 
  private:
   void greet();
+  ssize_t write_some(iovec* pieces, std::size_t count);
 
   Scene scene_;
-  ipc::UniqueFd socket_;
+  Ends ends_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
   Received hello_;

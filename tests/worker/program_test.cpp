@@ -59,8 +59,10 @@ class Process {
   pid_t pid_ = 0;
 };
 
-std::vector<std::string> environment(const std::string& more = "WARMPOOL_NOTHING=") {
-  return {"WARMPOOL_CHANNEL=9", "WARMPOOL_WORKER=65537", "WARMPOOL_TOKEN=4711", more};
+std::vector<std::string> environment(const Ends& ends, const std::string& more) {
+  auto all = ends.environment(9);
+  all.insert(all.end(), {"WARMPOOL_WORKER=65537", "WARMPOOL_TOKEN=4711", more});
+  return all;
 }
 
 struct Started {
@@ -70,8 +72,8 @@ struct Started {
 
   explicit Started(std::vector<std::string> arguments = {},
                    const std::string& more = "WARMPOOL_NOTHING=")
-      : process(std::move(arguments), environment(more), ends.theirs.get()),
-        daemon((ends.theirs.reset(), std::move(ends.ours))) {}
+      : process(std::move(arguments), environment(ends, more), ends.theirs.get()),
+        daemon(std::move(ends)) {}
 };
 
 TEST(Program, ServesTheChannelOfItsEnvironmentUntilRetired) {
@@ -105,6 +107,7 @@ TEST(Program, HidesChannelAndTokenFromWhatItStarts) {
   const auto result = nlohmann::json::parse(started.daemon.next().payload);
   const std::string output = result["stdout"];
   EXPECT_EQ(std::string::npos, output.find("WARMPOOL_CHANNEL")) << output;
+  EXPECT_EQ(std::string::npos, output.find("WARMPOOL_FIFO")) << output;
   EXPECT_EQ(std::string::npos, output.find("4711")) << output;
   EXPECT_NE(std::string::npos, output.find("WARMPOOL_WORKER=65537")) << output;
   EXPECT_TRUE(output.ends_with("\n0\n1\n2\n3\n")) << output;
@@ -133,6 +136,21 @@ TEST(Program, EndsWhenTheDaemonIsGone) {
   started.daemon.assign("sleep", "1000000");
   started.daemon.hang_up();
   EXPECT_EQ(static_cast<int>(RunStatus::DaemonGone), started.process.wait());
+}
+
+TEST(Program, IsNotEndedByASignalWhenTheDaemonGoesInTheMiddleOfAnAnswer) {
+  Started started;
+  started.daemon.assign("echo", std::string(1U << 20, 'x'));
+  ASSERT_TRUE(started.daemon.wait_readable());
+  started.daemon.hang_up();
+  EXPECT_EQ(static_cast<int>(RunStatus::DaemonGone), started.process.wait());
+}
+
+// A program that it starts has the default again.
+TEST(Program, LetsSigpipeEndWhatItStarts) {
+  Started started;
+  started.daemon.assign("exec", R"({"argv":["sh","-c","kill -PIPE $$"]})");
+  EXPECT_NE(std::string::npos, started.daemon.next().payload.find("\"signal\":13"));
 }
 
 // What it says, and its status.
@@ -164,6 +182,16 @@ TEST(Program, RefusesAWrongEnvironmentByName) {
   expect({"WARMPOOL_CHANNEL=1", worker, token}, "no socket");
   expect({"WARMPOOL_CHANNEL=1", token}, "WARMPOOL_WORKER is not set");
   expect({"WARMPOOL_CHANNEL=1", worker}, "WARMPOOL_TOKEN is not set");
+  expect({"WARMPOOL_FIFO_IN=/dev/null", worker, token}, "/dev/null: is no FIFO");
+  expect({"WARMPOOL_FIFO_OUT=/nonexistent", worker, token}, "WARMPOOL_FIFO_IN is not set");
+  const Scratch scratch;
+  const std::string fifo = scratch.path("fifo"), in = "WARMPOOL_FIFO_IN=" + fifo;
+  ASSERT_EQ(0, ::mkfifo(fifo.c_str(), 0600));
+  expect({in, worker, token}, "WARMPOOL_FIFO_OUT is not set");
+  expect({in, "WARMPOOL_FIFO_OUT=" + scratch.write("file", ""), worker, token}, "is no FIFO");
+  const std::string lonely = scratch.path("lonely");
+  ASSERT_EQ(0, ::mkfifo(lonely.c_str(), 0600));
+  expect({in, "WARMPOOL_FIFO_OUT=" + lonely, worker, token}, "nobody has this FIFO open");
 }
 
 TEST(Program, ExplainsItselfAndRefusesUnknownArguments) {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ipc/text_forms.hpp"
 #include "worker/stock/child.hpp"
 #include "worker/stock/stock.hpp"
 
@@ -19,7 +20,7 @@ using nlohmann::ordered_json;
 
 ordered_json stream_json(const std::string& bytes) {
   if (ipc::is_utf8(bytes)) return bytes;
-  return ordered_json{{"base64", base64_of(bytes)}};
+  return ordered_json{{"base64", ipc::base64(bytes)}};
 }
 
 // A text that was cut within a character is still a text.

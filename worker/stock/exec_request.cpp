@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ipc/text_forms.hpp"
+
 namespace warmpool::worker::stock {
 namespace {
 
@@ -56,7 +58,7 @@ Result<void> set_stdin(ExecRequest& request, const json& value) {
   const Error error = wrong("stdin", "a text or {\"base64\": text}");
   if (!value.is_object() || value.size() != 1 || !value.contains("base64")) return error;
   if (!value["base64"].is_string()) return error;
-  request.standard_input = base64_decoded(value["base64"].get<std::string>());
+  request.standard_input = ipc::from_base64(value["base64"].get<std::string>());
   if (!request.standard_input) return error;
   return {};
 }
@@ -102,9 +104,6 @@ constexpr Member kMembers[] = {
     {"ok_status", set_ok_status},
 };
 
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 }  // namespace
 
 Result<ExecRequest> ExecRequest::from_json(std::string_view text) {
@@ -123,44 +122,6 @@ Result<ExecRequest> ExecRequest::from_json(std::string_view text) {
   }
   if (request.argv.empty()) return set_argv(request, json{}).error();
   return request;
-}
-
-std::string base64_of(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t three = 0;
-    const std::size_t left = std::min<std::size_t>(3, bytes.size() - at);
-    for (std::size_t i = 0; i < 3; ++i) {
-      three = three << 8U | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0U);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      text += i <= left ? kDigits[three >> (18U - 6U * i) & 63U] : '=';
-    }
-  }
-  return text;
-}
-
-std::optional<std::string> base64_decoded(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with('=')) {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  std::string bytes;
-  std::uint32_t bits = 0;
-  unsigned held = 0;
-  for (const char digit : text) {
-    const auto value = kDigits.find(digit);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6U | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    bytes += static_cast<char>(bits >> held & 255U);
-  }
-  return bytes;
 }
 
 }  // namespace warmpool::worker::stock

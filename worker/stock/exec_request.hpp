@@ -34,8 +34,4 @@ struct ExecRequest {
   static Result<ExecRequest> from_json(std::string_view text);
 };
 
-// A UTF-8 text as it is; other bytes as standard base64.
-std::string base64_of(std::string_view bytes);
-std::optional<std::string> base64_decoded(std::string_view text);
-
 }  // namespace warmpool::worker::stock

@@ -1,8 +1,8 @@
-// From a submit frame to the core's TaskSpec. Everything that the core REQUIREs is established
-// here; the payload is copied once, into the blob that the store will own.
+// The payload is copied once: here, out of the frame or the line, and never again.
+#include "daemon/submit/intake.hpp"
+
 #include <xxhash.h>
 
-#include "daemon/clients.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
@@ -47,56 +47,67 @@ std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
 
 }  // namespace
 
-Refusal Clients::check_submit(Session& session, const ipc::Frame& frame,
-                              const ipc::SubmitMeta& meta, TaskSpec& spec, std::string& detail) {
+std::string_view meaning_of(Refusal code) {
+  for (const auto& row : Words<Refusal>::rows) {
+    if (row.value == code) return row.meaning;
+  }
+  return "refused";
+}
+
+std::optional<TypeId> Intake::find_type(std::string_view name) {
+  const auto interned = services_.types.intern(name);
+  if (!interned) return std::nullopt;
+  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
+  return interned->type;
+}
+
+std::string Intake::unknown_type(std::string_view name) const {
+  return "no worker class serves '" + std::string(name) +
+         "'; served are: " + services_.types.known_text();
+}
+
+Refusal Intake::check(const Wish& wish, std::string& detail) const {
   const auto& options = services_.options();
-  if (!session.may(ipc::Right::Submit)) return Refusal::NotAllowed;
-  if (auto ok = ipc::check_submit(meta); !ok) {
+  if (auto ok = ipc::check_submit(wish.meta); !ok) {
     detail = ok.error().text;
     return static_cast<Refusal>(ok.error().code);
   }
-  if (frame.payload.size() > options.payload_bytes_max) {
-    detail = "the payload has " + std::to_string(frame.payload.size()) + " bytes, at most " +
+  if (wish.payload.size() > options.payload_bytes_max) {
+    detail = "the payload has " + std::to_string(wish.payload.size()) + " bytes, at most " +
              std::to_string(options.payload_bytes_max) +
              " are taken (payload_bytes_max); send a path instead, or raise it";
     return Refusal::PayloadTooLarge;
   }
-  const auto type = type_of(session, frame.header.type);
-  if (!type) {
-    const auto name = session.names.name_of(frame.header.type);
-    detail = name.empty() ? "the type's number was never given a name (frame type-name)"
-                          : "no worker class serves '" + std::string(name) +
-                                "'; served are: " + services_.types.known_text();
-    return Refusal::UnknownType;
-  }
-  const auto tenant = services_.tenants.intern(meta.tenant);
+  return Refusal{};
+}
+
+Refusal Intake::prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::string& detail) {
+  const auto tenant = services_.tenants.intern(wish.meta.tenant);
   if (!tenant) {
     detail = "there are too many tenants; use fewer names";
     return Refusal::BadArgument;
   }
-  fill_spec(meta, options, spec);
-  spec.type = *type;
+  fill_spec(wish.meta, services_.options(), spec);
+  spec.type = type;
   spec.tenant = *tenant;
-  spec.cancel_on_disconnect = (frame.header.flags & ipc::flag::kCancelOnDisconnect) != 0;
-  spec.payload_bytes = static_cast<std::uint32_t>(frame.payload.size());
-  if (meta.key) {
-    spec.key = key_of_submit(meta, services_.types.at(*type).name, frame.payload);
+  spec.cancel_on_disconnect = wish.cancel_on_disconnect;
+  spec.payload_bytes = static_cast<std::uint32_t>(wish.payload.size());
+  if (wish.meta.key) {
+    spec.key = key_of_submit(wish.meta, wish.type, wish.payload);
   }
   return Refusal{};
 }
 
-void Clients::submit(Session& session, std::uint32_t number, const ipc::Frame& frame,
-                     const ipc::SubmitMeta& meta, const TaskSpec& spec) {
-  const auto commands =
-      services_.engine.step(event::Submit{session.id, RequestId{number + 1ULL}, spec});
+void Intake::submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec) {
+  const auto commands = services_.engine.step(event::Submit{client, request, spec});
   const auto* persist = find_record<record::Accepted>(commands);
   if (persist == nullptr) return;  // refused, or a duplicate
   Attachment attachment;
-  attachment.body = Blob(frame.payload);
-  attachment.content = ipc::content_of(frame.header);
-  attachment.keep_result = (frame.header.flags & ipc::flag::kKeepResult) != 0;
-  attachment.uid = session.peer.uid;
-  attachment.texts = texts_of(meta);
+  attachment.body = Blob(wish.payload);
+  attachment.content = wish.content;
+  attachment.keep_result = wish.keep_result;
+  attachment.uid = wish.uid;
+  attachment.texts = texts_of(wish.meta);
   services_.engine.attach(persist->number, std::move(attachment));
 }
 

@@ -1,0 +1,48 @@
+// From a wish to a task: what a frame *submit* and a line of submit.fifo have in common. Everything
+// that the core REQUIREs of a TaskSpec is established here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/services.hpp"
+#include "ipc/metas.hpp"
+#include "pool/refusal.hpp"
+
+namespace warmpool::daemon {
+
+// Owns: nothing.
+struct Wish {
+  std::string_view type;
+  const ipc::SubmitMeta& meta;  // its lists and texts are within the bounds of the wire
+  ipc::Bytes payload;
+  Content content = Content::Bytes;
+  bool cancel_on_disconnect = false, keep_result = false;
+  std::uint32_t uid = 0;  // whose it is
+};
+
+class Intake {
+ public:
+  explicit Intake(Services& services) : services_(services) {}
+
+  // The number of a type that some class serves, declared to the core. None: none serves it.
+  std::optional<TypeId> find_type(std::string_view name);
+  // Why there is none, for people.
+  std::string unknown_type(std::string_view name) const;
+
+  // Refusal{}: all is well. Else `detail` says what is wrong with the values that matter.
+  // Order: check, find_type, prepare, submit, so that what is refused leaves no trace.
+  Refusal check(const Wish& wish, std::string& detail) const;
+  Refusal prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::string& detail);
+  // Asks the core; its answer is a command to `client`.
+  void submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec);
+
+ private:
+  Services& services_;
+};
+
+// The row of a refusal in the table: what it means and what to do.
+std::string_view meaning_of(Refusal code);
+
+}  // namespace warmpool::daemon
