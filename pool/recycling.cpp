@@ -111,6 +111,7 @@ void Core::left(Slot& slot) {
   WorkerClass& worker_class = class_of(slot);
   --worker_class.replacing;
   slot.replaced = slot.leaving = false;
+  slot.spawns = 0;
   if (slot.heir == kNoSlot) return;
   Slot& heir = slots[slot.heir];
   slot.heir = kNoSlot;

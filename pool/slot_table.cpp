@@ -27,12 +27,13 @@ SlotId SlotTable::free_home(const WorkerClass& worker_class) const {
 }
 
 Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
-  if (home == kNoSlot) home = free_home(worker_class);
+  const bool successor = home != kNoSlot;
+  if (!successor) home = free_home(worker_class);
   for (SlotId id : worker_class.members) {
     Slot& old = *slots_[id.value];
     if (old.state == SlotState::Gone) {
       const auto index = old.index;
-      const auto spawns = old.home == home ? old.spawns : 0;
+      const auto spawns = old.home == home && !successor ? old.spawns : 0;
       const auto place = old.due_place;
       const auto due = old.due;
       old = Slot{};

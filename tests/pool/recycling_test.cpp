@@ -225,7 +225,7 @@ TEST(Recycling, WhoIsTooOldIsReplaced) {
   ready_class(driver, 3, [](ClassOptions& options) { options.max_age = minutes(10); });
   driver.pass(minutes(9));
   EXPECT_EQ(driver.all<command::Spawn>().size(), 3U);
-  driver.pass(minutes(2));
+  driver.pass(minutes(1) + seconds(1));
   EXPECT_EQ(driver.all<command::Spawn>().size(), 4U) << "one at a time";
   for (int round = 0; round < 6; ++round) {
     driver.hello_all();
