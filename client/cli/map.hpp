@@ -51,6 +51,8 @@ class Map {
   void on(const client::Settled& event);
   void on(const client::Progressed&) {}
   void on(const client::Cancelled&) {}
+  void on(const client::Happened&) {}
+  void on(const client::HappenedAll&) {}
   void on(const client::Unknown& event);
 
   void finish(Entry entry, const std::string& members, bool ok);
