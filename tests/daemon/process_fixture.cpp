@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -39,15 +38,6 @@ std::string read_line(int fd, int timeout_ms) {
   char byte = 0;
   while (wait_readable(fd, timeout_ms) && read(fd, &byte, 1) == 1 && byte != '\n') line += byte;
   return line;
-}
-
-bool eventually(const std::function<bool()>& holds, int timeout_ms) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 2);
-  }
-  return true;
 }
 
 bool is_alive(pid_t pid) {

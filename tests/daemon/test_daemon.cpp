@@ -5,6 +5,8 @@
 #include <array>
 #include <sys/socket.h>
 
+#include "tests/support/patience.hpp"
+
 namespace warmpool::daemon {
 
 bool RecordingLog::has(std::string_view part) const {
@@ -135,7 +137,7 @@ TestDaemon::TestDaemon(Configuration configuration)
              {log, time, processes, store, notifier}) {}
 
 bool TestDaemon::until(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = test::patience_ends();
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
     daemon.turn(milliseconds(2));

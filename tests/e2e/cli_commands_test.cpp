@@ -36,7 +36,7 @@ std::string first_word(const std::string& text) {
 TEST(Commands, GiveOneDocumentEach) {
   const RealDaemon daemon(two_workers());
   const std::string id = first_word(daemon.call("submit echo hello --print-id").output);
-  ASSERT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 0);
+  ASSERT_EQ(daemon.call("wait " + id + " --timeout 2m").status, 0);
   for (const std::string command :
        {"status", "workers", "worker worker-0", "types", "ls", "ls --state done", "dlq ls", "ping",
         "config show --origin", "pause echo", "resume", "scale +1", "scale -1", "dlq retry --all",
@@ -77,7 +77,7 @@ TEST(Commands, DeadLettersGetAnotherRound) {
   ASSERT_EQ(dead.size(), 1U);
   const auto id = std::to_string(dead[0].at("id").get<std::uint64_t>());
   EXPECT_EQ(daemon.call("dlq retry " + id).status, 0);
-  EXPECT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 1);
+  EXPECT_EQ(daemon.call("wait " + id + " --timeout 2m").status, 1);
   EXPECT_EQ(json::parse(daemon.call("dlq show " + id + " --json").output).at("round"), 2);
   EXPECT_EQ(daemon.call("dlq retry 12345").status, 1);
 }

@@ -114,12 +114,14 @@ TEST(EndToEnd, NothingIsLostWhileWorkersAreKilledSlow) {
 }
 
 TEST(EndToEnd, ABusySilentWorkerLivesAndAStoppedIdleOneIsReplacedSlow) {
-  RealDaemon daemon({.config = "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\n"
-                               "dead_after = \"1200ms\"\n" +
-                               std::string(kFourWorkers),
+  const auto ms = [](int usual) { return std::to_string(usual * kSlowness); };
+  RealDaemon daemon({.config = "heartbeat_interval = \"" + ms(200) + "ms\"\n" +
+                               "unresponsive_after = \"" + ms(600) + "ms\"\n" + "dead_after = \"" +
+                               ms(1'200) + "ms\"\n" + kFourWorkers,
                      .arguments = {},
                      .prefix = {}});
-  std::jthread busy([&] { EXPECT_EQ(daemon.call("submit sleep 6000 --wait").status, 0); });
+  std::jthread busy(
+      [&] { EXPECT_EQ(daemon.call("submit sleep " + ms(6'000) + " --wait").status, 0); });
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
   pid_t stopped = 0;
   const json workers_now = json::parse(daemon.call("workers --json").output);
@@ -168,15 +170,15 @@ TEST(EndToEnd, TermDrainsWhatRunsAndLeavesNothing) {
 }
 
 TEST(EndToEnd, ASecondTermEndsAtOnce) {
-  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  daemon.call("submit sleep 60000");
+  RealDaemon daemon({.config = "drain_timeout = \"1h\"\n" + std::string(kFourWorkers),
+                     .arguments = {},
+                     .prefix = {}});
+  daemon.call("submit sleep 3600000");
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
-  const auto begun = std::chrono::steady_clock::now();
   daemon.signal(SIGTERM);
   std::this_thread::sleep_for(100ms);
   daemon.signal(SIGTERM);
   EXPECT_GE(daemon.wait(), 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s) << "and not the 30 s of a drain";
   EXPECT_NE(daemon.log().find("lost"), std::string::npos) << daemon.log();
 }
 

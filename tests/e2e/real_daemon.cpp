@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 namespace warmpool::test {
@@ -41,15 +40,6 @@ Ran run_shell(const std::string& command) {
   }
   ran.status = plain_status(::pclose(pipe));
   return ran;
-}
-
-bool eventually(const std::function<bool()>& predicate, std::chrono::milliseconds deadline) {
-  const auto end = std::chrono::steady_clock::now() + deadline;
-  while (!predicate()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
 }
 
 RealDaemon::RealDaemon(Setup setup) : setup_(std::move(setup)) {

@@ -121,8 +121,7 @@ std::optional<Received> FakeDaemon::next_or_end() {
       return std::nullopt;
     }
     pollfd fd{socket_.get(), POLLIN, 0};
-    const auto patience = std::chrono::milliseconds(kPatience).count();
-    if (::poll(&fd, 1, static_cast<int>(patience)) <= 0) {
+    if (::poll(&fd, 1, test::patience_ms()) <= 0) {
       ADD_FAILURE() << "the worker sends nothing";
       return std::nullopt;
     }

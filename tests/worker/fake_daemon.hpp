@@ -13,6 +13,7 @@
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "tests/support/patience.hpp"
 #include "worker/worker.hpp"
 
 namespace warmpool::worker::testing {
@@ -50,7 +51,7 @@ struct Ends {
 // kPatience.
 class FakeDaemon {
  public:
-  static constexpr std::chrono::seconds kPatience{20};
+  static constexpr auto kPatience = test::patience();
 
   explicit FakeDaemon(Worker& worker, Scene scene = {});
   // Of a worker that somebody else runs at the other end.
