@@ -14,6 +14,7 @@
 
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/process/process_tree.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 
@@ -55,7 +56,7 @@ std::size_t open_descriptors() {
   return count;
 }
 
-std::string launcher() { return WARMPOOL_BIN_DIR "/warmpool-launch"; }
+std::string launcher() { return test::program("warmpool-launch"); }
 
 TemporaryDirectory::TemporaryDirectory() {
   std::string name = (std::filesystem::temp_directory_path() / "warmpool-process-XXXXXX").string();

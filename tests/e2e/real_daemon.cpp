@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/places.hpp"
+
 namespace warmpool::test {
 namespace {
 
@@ -62,7 +64,7 @@ RealDaemon::~RealDaemon() {
 
 bool RealDaemon::start() {
   std::string line =
-      setup_.prefix + " exec " WARMPOOL_BIN_DIR "/warmpoold --runtime-dir " + directory_;
+      setup_.prefix + " exec " + program("warmpoold") + " --runtime-dir " + directory_;
   line +=
       setup_.config.empty() ? " --config /dev/null" : " --config " + directory_ + "/warmpool.toml";
   for (const auto& argument : setup_.arguments) line += " " + argument;
@@ -76,7 +78,7 @@ bool RealDaemon::start() {
 }
 
 std::string RealDaemon::command(const std::string& arguments) const {
-  return WARMPOOL_BIN_DIR "/warmpool --socket " + directory_ + "/warmpool.sock " + arguments;
+  return program("warmpool") + " --socket " + directory_ + "/warmpool.sock " + arguments;
 }
 
 Ran RealDaemon::call(const std::string& arguments) const {

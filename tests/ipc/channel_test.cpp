@@ -15,7 +15,7 @@ namespace {
 
 using State = Channel::State;
 
-Deadline soon() { return test::patience_ends(); }
+Deadline soon() { return warmpool::test::patience_ends(); }
 
 FrameRules rules_of(Party from, Party to) {
   return after_hello(before_hello(from, to), kFrameBytesMax, feature::kAll);

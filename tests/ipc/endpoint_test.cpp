@@ -38,7 +38,7 @@ class ScopedUmask {
 };
 
 Result<UniqueFd> connect(const std::string& path) {
-  return connect_to({path, false}, test::patience_ends());
+  return connect_to({path, false}, warmpool::test::patience_ends());
 }
 
 TEST(RuntimeDirectory, IsMadePrivateWhateverTheUmask) {

@@ -152,7 +152,7 @@ TEST(Connect, DoesNotTrustAStrangerAtADefaultAddress) {
   if (client == 0) {
     if (!become(12'346, 12'345)) ::_exit(1);
     const std::string socket = path + "/" + kSocketName;
-    const auto deadline = test::patience_ends();
+    const auto deadline = warmpool::test::patience_ends();
     auto by_default = connect_to({socket, true}, deadline);
     auto by_name = connect_to({socket, false}, deadline);
     const bool refused =
