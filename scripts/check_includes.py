@@ -69,6 +69,10 @@ SYSTEM_FOLDERS = ("sys/", "linux/", "netinet/", "net/", "arpa/", "bits/", "asm/"
 BANS = [
     (r"\b(sleep_for|sleep_until|usleep)\b", FOLDERS, ("tests/e2e",),
      "wait for the event itself, or use virtual time; only tests/e2e may sleep"),
+    (r"_clock::now\(\)\s*\+", ("tests",), ("tests/support",),
+     "wait until test::patience_ends(), which knows how slow sanitizers are (tests/support/patience.hpp)"),
+    (r"\bWARMPOOL_(BIN|SOURCE)_DIR\b", ("tests",), ("tests/support/places.cpp",),
+     "call program() or source_file() of tests/support/places.hpp"),
     (r"(?<!\w)system\s*\(", FOLDERS, (), "spawn with an argument vector, never through a shell"),
     (r"_clock\b", ("pool",), (), "time is an argument in the core"),
     (r"\b(float|double)\b", ("pool",), (), "decide in whole numbers, scores in 1/1000"),

@@ -46,6 +46,8 @@ VIOLATIONS = {
     "relative include": ("ipc/a.cpp", '#include "frame.hpp"\n', "from the root"),
     "sleep_for": ("tests/daemon/a.cpp", "void f() { std::this_thread::sleep_for(x); }\n", "sleep_for"),
     "usleep": ("worker/a.cpp", "void f() { usleep(1); }\n", "usleep"),
+    "impatient test": ("tests/ipc/a_test.cpp", "auto end = std::chrono::steady_clock::now() + 10s;\n", "patience_ends"),
+    "place in a macro": ("tests/e2e/a_test.cpp", 'auto path = WARMPOOL_BIN_DIR "/warmpoold";\n', "places.hpp"),
     "system": ("client/a.cpp", 'void f() { std::system("ls"); }\n', "system"),
     "mark in a comment": ("ipc/a.cpp", "// TO" "DO later\n", "open an issue"),
     "other marks": ("ipc/a.cpp", "// FIX" "ME\n", "open an issue"),
@@ -75,6 +77,7 @@ INNOCENT = {
     "worker/stock/digest.cpp": '#include <openssl/evp.h>\n#include "worker/handler.hpp"\n',
     "client/cli/main.cpp": '#include <CLI/CLI.hpp>\n#include "client/client.hpp"\n',
     "daemon/http/page.cpp": '#include <boost/beast/http.hpp>\n#include "daemon/loop.hpp"\n#include "pool/pool.hpp"\n',
+    "tests/support/patience.hpp": "auto end = std::chrono::steady_clock::now() + patience(usual);\n",
     "tests/e2e/kill_test.cpp": "void f() { std::this_thread::sleep_for(x); }\n",
     "tests/sim/world_test.cpp": '#include <gtest/gtest.h>\n#include "pool/pool.hpp"\n#include "tests/sim/world.hpp"\n',
     # Long, but no function: a table of rows, a class, a namespace, a macro.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/client/fake_daemon.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::client {
 namespace {
@@ -23,7 +24,7 @@ Client connected(const Daemon& daemon, ConnectOptions options = {}) {
 
 template <class Wanted>
 Wanted next(Client& client) {
-  auto event = client.wait_any(in(10s));
+  auto event = client.wait_any(test::patience_ends());
   EXPECT_TRUE(event) << event.error().text;
   if (!event || !*event || !std::holds_alternative<Wanted>(**event)) {
     ADD_FAILURE() << "another event, or none";
@@ -53,7 +54,7 @@ TEST(Client, SubmitsWithoutWaitingForAnswers) {
   const auto tickets = client.submit_many(many);
   ASSERT_EQ(tickets.size(), 500U);
   for (std::size_t i = 0; i < tickets.size(); ++i) {
-    const auto task = client.accepted(tickets[i], in(10s));
+    const auto task = client.accepted(tickets[i], test::patience_ends());
     ASSERT_TRUE(task) << task.error().text;
     EXPECT_EQ(task->value, i + 1);
   }
@@ -75,11 +76,11 @@ TEST(Client, MatchesAnswersThatComeInAnotherOrder) {
   for (const char* payload : {"a", "b", "c"}) {
     tickets.push_back(client.submit({.type = "t", .payload = payload, .wait = true}));
   }
-  const auto first = client.accepted(tickets[0], in(10s));
+  const auto first = client.accepted(tickets[0], test::patience_ends());
   ASSERT_TRUE(first);
   EXPECT_EQ(first->value, 1U);
   const TaskId all[] = {TaskId{1}, TaskId{2}, TaskId{3}};
-  const auto settled = client.await_all(all, in(10s));
+  const auto settled = client.await_all(all, test::patience_ends());
   ASSERT_TRUE(settled) << settled.error().text;
   EXPECT_EQ((*settled)[0].result, "result of a");
   EXPECT_EQ((*settled)[1].result, "result of b");
@@ -202,7 +203,7 @@ TEST(Client, RefusesHereWhatCannotBeSent) {
   });
   Client client = connected(daemon);
   const auto code_of = [&](SubmitOptions options) {
-    const auto task = client.accepted(client.submit(std::move(options)), in(10s));
+    const auto task = client.accepted(client.submit(std::move(options)), test::patience_ends());
     EXPECT_FALSE(task);
     return task ? 0 : task.error().code;
   };
@@ -248,14 +249,14 @@ TEST(Client, CancelsAndAsks) {
     }
   });
   Client client = connected(daemon);
-  EXPECT_TRUE(client.cancel(TaskId{5}, in(10s)));
-  const auto refused = client.cancel(TaskId{6}, in(10s));
+  EXPECT_TRUE(client.cancel(TaskId{5}, test::patience_ends()));
+  const auto refused = client.cancel(TaskId{6}, test::patience_ends());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, static_cast<int>(Refusal::AlreadySettled));
-  EXPECT_EQ(client.status(in(10s)).value(), "\"status\"");
-  EXPECT_EQ(client.scale("", Client::Scale::Up, 2, in(10s)).value(), "\"scale\"");
-  EXPECT_EQ(client.stop(true, in(10s)).value(), "\"stop\"");
-  EXPECT_TRUE(client.ping(in(10s)));
+  EXPECT_EQ(client.status(test::patience_ends()).value(), "\"status\"");
+  EXPECT_EQ(client.scale("", Client::Scale::Up, 2, test::patience_ends()).value(), "\"scale\"");
+  EXPECT_EQ(client.stop(true, test::patience_ends()).value(), "\"stop\"");
+  EXPECT_TRUE(client.ping(test::patience_ends()));
   EXPECT_EQ(client.open(), 0U);
 }
 
@@ -281,7 +282,8 @@ TEST(Client, EveryCallThatBlocksEndsAtItsDeadline) {
 TEST(Client, SaysWhenNothingCanCome) {
   Daemon daemon(fake::echoing());
   Client client = connected(daemon);
-  EXPECT_EQ(client.wait_any(in(10s)).error().code, static_cast<int>(Fault::NothingOpen));
+  EXPECT_EQ(client.wait_any(test::patience_ends()).error().code,
+            static_cast<int>(Fault::NothingOpen));
 }
 
 TEST(Client, WakesForDescriptorsOfTheCaller) {
@@ -292,7 +294,7 @@ TEST(Client, WakesForDescriptorsOfTheCaller) {
   ipc::UniqueFd read_end(ends[0]), write_end(ends[1]);
   ASSERT_EQ(::write(write_end.get(), "x", 1), 1);
   pollfd also[] = {{read_end.get(), POLLIN, 0}};
-  const auto woken = client.wait_any(in(10s), also);
+  const auto woken = client.wait_any(test::patience_ends(), also);
   ASSERT_TRUE(woken);
   EXPECT_FALSE(*woken);
   EXPECT_NE(also[0].revents & POLLIN, 0);
@@ -319,7 +321,7 @@ TEST(Client, BothSidesMayWriteTwentyMebibytesAtOnce) {
   }
   std::size_t bytes = 0, settled = 0;
   while (settled < kCount) {
-    const auto event = client.wait_any(in(20s));
+    const auto event = client.wait_any(test::patience_ends());
     ASSERT_TRUE(event && *event);
     if (const auto* one = std::get_if<Settled>(&**event)) {
       ++settled;

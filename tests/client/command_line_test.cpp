@@ -11,6 +11,7 @@
 #include "client/cli/command.hpp"
 #include "tests/client/cli_runner.hpp"
 #include "tests/client/fake_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::cli {
 namespace {
@@ -92,7 +93,7 @@ TEST(CommandLine, EveryCommandHasHelp) {
 }
 
 TEST(CommandLine, TheManualIsThePageInDocs) {
-  const std::string path = std::string(WARMPOOL_SOURCE_DIR) + "/docs/cli.md";
+  const std::string path = test::source_file("docs/cli.md");
   if (std::getenv("WARMPOOL_ACCEPT") != nullptr) {
     std::ofstream(path) << manual_page();
     GTEST_SKIP() << "accepted " << path;

@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/patience.hpp"
+
 namespace warmpool::fake {
 
 using ipc::Kind;
@@ -19,10 +21,6 @@ using ipc::Kind;
 Peer::Peer(int fd)
     : channel_(ipc::UniqueFd(fd), ipc::before_hello(ipc::Party::Client, ipc::Party::Daemon)),
       fd_(fd) {}
-
-std::chrono::steady_clock::time_point Peer::patience() {
-  return std::chrono::steady_clock::now() + std::chrono::seconds(20);
-}
 
 bool Peer::welcome(const Limits& limits) {
   const auto hello = next();
@@ -45,7 +43,7 @@ bool Peer::welcome(const Limits& limits) {
 
 std::optional<Got> Peer::next() {
   ipc::Frame frame;
-  while (channel_.receive(frame, patience()) == ipc::Channel::State::Frame) {
+  while (channel_.receive(frame, test::patience_ends()) == ipc::Channel::State::Frame) {
     Got got{frame.header, std::string(ipc::text_of(frame.meta)),
             std::string(ipc::text_of(frame.payload))};
     if (got.kind() == Kind::TypeName) {
@@ -133,7 +131,7 @@ void Peer::event(const Got& request, std::uint64_t number, const std::string& do
                 ipc::bytes_of(document));
 }
 
-void Peer::flush() { channel_.flush(patience()); }
+void Peer::flush() { channel_.flush(test::patience_ends()); }
 
 void Peer::raw(const std::string& bytes) {
   flush();

@@ -59,8 +59,6 @@ class Peer {
   // Nobody finds the daemon from here on.
   void unlink_socket() const;
 
-  static std::chrono::steady_clock::time_point patience();
-
  private:
   ipc::Channel channel_;
   int fd_;

@@ -5,6 +5,7 @@
 
 #include "client/client.hpp"
 #include "tests/client/fake_daemon.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::client {
 namespace {
@@ -24,7 +25,7 @@ Result<Client> dial(const Daemon& daemon) {
 
 template <class Wanted>
 Wanted next(Client& client) {
-  auto event = client.wait_any(in(10s));
+  auto event = client.wait_any(test::patience_ends());
   EXPECT_TRUE(event) << event.error().text;
   if (!event || !*event || !std::holds_alternative<Wanted>(**event)) {
     ADD_FAILURE() << "another event, or none";
@@ -63,7 +64,7 @@ TEST(Reconnect, SendsKeyedSubmitsAgainExactlyOnce) {
   }
   std::set<std::uint64_t> tasks;
   for (const Ticket ticket : tickets) {
-    const auto task = client->accepted(ticket, in(10s));
+    const auto task = client->accepted(ticket, test::patience_ends());
     ASSERT_TRUE(task) << task.error().text;
     tasks.insert(task->value);
   }
@@ -184,8 +185,8 @@ TEST(Reconnect, AsksAgainOnlyForWhatReads) {
                  }});
   auto client = dial(daemon);
   ASSERT_TRUE(client);
-  EXPECT_EQ(client->status(in(10s)).value(), "{}");
-  const auto stop = client->stop(false, in(10s));
+  EXPECT_EQ(client->status(test::patience_ends()).value(), "{}");
+  const auto stop = client->stop(false, test::patience_ends());
   ASSERT_FALSE(stop);
   EXPECT_EQ(stop.error().code, static_cast<int>(Fault::Lost));
 }
@@ -240,7 +241,7 @@ TEST(Reconnect, GivesUpWithEveryTicketEnded) {
   client->submit({.type = "t"});
   next<Unknown>(*client);
   next<Unknown>(*client);
-  const auto end = client->wait_any(in(10s));
+  const auto end = client->wait_any(test::patience_ends());
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, static_cast<int>(Fault::Unreachable));
 }
@@ -257,7 +258,7 @@ TEST(Reconnect, StopsWhenADaemonWelcomesAndEndsForEver) {
   ASSERT_TRUE(client);
   client->submit({.type = "poison", .key = "k"});
   next<Unknown>(*client);
-  EXPECT_FALSE(client->wait_any(in(10s)));
+  EXPECT_FALSE(client->wait_any(test::patience_ends()));
   EXPECT_GT(daemon.connections(), 1);
 }
 
@@ -273,7 +274,7 @@ TEST(Reconnect, GarbageEndsIt) {
   ASSERT_TRUE(client);
   client->submit({.type = "t", .key = "k"});
   next<Unknown>(*client);
-  const auto end = client->wait_any(in(10s));
+  const auto end = client->wait_any(test::patience_ends());
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, static_cast<int>(Fault::Protocol));
   EXPECT_EQ(daemon.connections(), 1);

@@ -10,6 +10,7 @@
 #include "daemon/config/check_config.hpp"
 #include "daemon/config/configuration.hpp"
 #include "daemon/config/reload.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -339,7 +340,7 @@ TEST(Help, NamesEveryOptionAndEveryExitStatus) {
 }
 
 TEST(Help, IsWhatThePageSays) {
-  std::ifstream file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/daemon.md");
+  std::ifstream file(test::source_file("docs/daemon.md"));
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   EXPECT_NE(page.find(options_markdown()), std::string::npos)
       << "replace the tables of docs/daemon.md by:\n"

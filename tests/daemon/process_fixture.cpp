@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +14,7 @@
 
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/process/process_tree.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 
@@ -41,15 +41,6 @@ std::string read_line(int fd, int timeout_ms) {
   return line;
 }
 
-bool eventually(const std::function<bool()>& holds, int timeout_ms) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 2);
-  }
-  return true;
-}
-
 bool is_alive(pid_t pid) {
   const auto sampler = ProcessSampler::open(pid);
   if (!sampler) return false;
@@ -65,7 +56,7 @@ std::size_t open_descriptors() {
   return count;
 }
 
-std::string launcher() { return WARMPOOL_BIN_DIR "/warmpool-launch"; }
+std::string launcher() { return test::program("warmpool-launch"); }
 
 TemporaryDirectory::TemporaryDirectory() {
   std::string name = (std::filesystem::temp_directory_path() / "warmpool-process-XXXXXX").string();

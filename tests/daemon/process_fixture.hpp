@@ -1,7 +1,6 @@
 // Real children behind a real port, in a runtime directory of their own; nothing is left behind.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,18 +10,17 @@
 
 #include "daemon/process/launch_outcome.hpp"
 #include "daemon/process/linux_processes.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::daemon {
 
-inline constexpr int kPatienceMs = 20'000;
+using test::eventually;
 
-bool wait_readable(int fd, int timeout_ms = kPatienceMs);
+bool wait_readable(int fd, int timeout_ms = test::patience_ms());
 // Until the end of the stream or `timeout_ms` of silence.
-std::string read_all(int fd, int timeout_ms = kPatienceMs);
+std::string read_all(int fd, int timeout_ms = test::patience_ms());
 // One line, without its newline.
-std::string read_line(int fd, int timeout_ms = kPatienceMs);
-// Judged again every 2 ms until it holds or patience ends.
-bool eventually(const std::function<bool()>& holds, int timeout_ms = kPatienceMs);
+std::string read_line(int fd, int timeout_ms = test::patience_ms());
 bool is_alive(pid_t pid);  // exists and is no zombie
 std::size_t open_descriptors();
 std::string launcher();

@@ -10,6 +10,7 @@
 
 #include "daemon/process/process_tree.hpp"
 #include "tests/daemon/process_fixture.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -20,7 +21,7 @@ using ::testing::HasSubstr;
 class EarlierDaemon {
  public:
   EarlierDaemon(const std::string& runtime_dir, const std::string& script) {
-    const std::string program = WARMPOOL_BIN_DIR "/test-process-parent";
+    const std::string program = test::program("test-process-parent");
     std::array<int, 2> ends{};
     EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
     output_.reset(ends[0]);

@@ -9,12 +9,13 @@
 
 #include "daemon/submit/line_buffer.hpp"
 #include "pool/refusal.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 std::string page(const std::string& name) {
-  std::ifstream file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/" + name);
+  std::ifstream file(test::source_file("docs/" + name));
   std::stringstream text;
   text << file.rdbuf();
   return text.str();

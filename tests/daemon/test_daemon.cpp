@@ -5,6 +5,7 @@
 #include <array>
 #include <sys/socket.h>
 
+#include "tests/support/patience.hpp"
 #include "tests/support/transport.hpp"
 
 namespace warmpool::daemon {
@@ -139,7 +140,7 @@ TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo)
              {log, time, processes, store, notifier}) {}
 
 bool TestDaemon::until(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = test::patience_ends();
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
     daemon.turn(milliseconds(2));

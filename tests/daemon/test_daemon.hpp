@@ -95,7 +95,7 @@ class TestDaemon {
 
   RawClient connect();  // says hello and is welcomed
   RawClient connect_silent();
-  // Turns until it holds. False: it did not within 10 s.
+  // Turns until it holds. False: it did not, for all our patience.
   bool until(const std::function<bool()>& holds);
   bool until(RawClient& client, const std::function<bool()>& holds);
   // The document that a verb is answered with.

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -36,7 +37,7 @@ std::string first_word(const std::string& text) {
 TEST(Commands, GiveOneDocumentEach) {
   const RealDaemon daemon(two_workers());
   const std::string id = first_word(daemon.call("submit echo hello --print-id").output);
-  ASSERT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 0);
+  ASSERT_EQ(daemon.call("wait " + id + " --timeout 2m").status, 0);
   for (const std::string command : {"status",
                                     "workers",
                                     "worker worker-0",
@@ -129,7 +130,8 @@ TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {
   const RealDaemon daemon(
       {.config = "[[class]]\nname = \"worker\"\nsize = 1\ntypes = [\"sleep\"]\ncommand = [\"sh\", "
                  "\"-c\", \"echo begins >&2; while sleep 0.05; do echo tick; done & "
-                 "exec " WARMPOOL_BIN_DIR "/warmpool-worker\"]\n",
+                 "exec " +
+                 program_directory() + "/warmpool-worker\"]\n",
        .arguments = {},
        .prefix = ""});
   EXPECT_TRUE(eventually(
@@ -151,7 +153,7 @@ TEST(Commands, DeadLettersGetAnotherRound) {
   ASSERT_EQ(dead.size(), 1U);
   const auto id = std::to_string(dead[0].at("id").get<std::uint64_t>());
   EXPECT_EQ(daemon.call("dlq retry " + id).status, 0);
-  EXPECT_EQ(daemon.call("wait " + id + " --timeout 10s").status, 1);
+  EXPECT_EQ(daemon.call("wait " + id + " --timeout 2m").status, 1);
   EXPECT_EQ(json::parse(daemon.call("dlq show " + id + " --json").output).at("round"), 2);
   EXPECT_EQ(daemon.call("dlq retry 12345").status, 1);
 }
@@ -294,7 +296,7 @@ TEST(Commands, AReaderThatGoesAwayEndsMap) {
 
 TEST(Commands, BenchReuseTellsWhatReuseIsWorthSlow) {
   const auto ran =
-      run_shell(WARMPOOL_BIN_DIR "/warmpool bench reuse --tasks 2000 --workers 2 --json");
+      run_shell(program_directory() + "/warmpool bench reuse --tasks 2000 --workers 2 --json");
   ASSERT_EQ(ran.status, 0) << ran.output;
   const auto document = json::parse(ran.output);
   EXPECT_GE(document.at("reuse_rate"), 0.99);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -26,14 +27,14 @@ class DaemonScript : public testing::Test {
 
   // What it said is in `output`, errors too.
   Ran call(const std::string& action, const std::string& environment = "") const {
-    return run_shell("WARMPOOL_BIN_DIR=" WARMPOOL_BIN_DIR " WARMPOOL_CONFIG=/dev/null " +
+    return run_shell("WARMPOOL_BIN_DIR=" + program_directory() + " WARMPOOL_CONFIG=/dev/null " +
                      environment + " WARMPOOL_RUNTIME_DIR=" + directory_ + "/run " +
-                     WARMPOOL_SOURCE_DIR "/scripts/worker-pool-daemon.sh " + action + " 2>&1");
+                     source_file("scripts/worker-pool-daemon.sh") + " " + action + " 2>&1");
   }
   int status() const { return call("status").status; }
   Ran ask(const std::string& arguments) const {
-    return run_shell(WARMPOOL_BIN_DIR "/warmpool --socket " + directory_ + "/run/warmpool.sock " +
-                     arguments + " 2>/dev/null");
+    return run_shell(program_directory() + "/warmpool --socket " + directory_ +
+                     "/run/warmpool.sock " + arguments + " 2>/dev/null");
   }
   pid_t pid() const {
     pid_t pid = 0;

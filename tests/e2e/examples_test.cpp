@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -16,24 +17,25 @@ using testing::StartsWith;
 RealDaemon::Setup stock_workers(int size) {
   const std::string config =
       "backoff_first = \"1ms\"\n[[class]]\nname = \"worker\"\nsize = " + std::to_string(size) +
-      "\nsize_min = 1\nsize_max = 4\ncommand = [\"" +
-      WARMPOOL_BIN_DIR "/warmpool-worker\"]\ntypes = [\"*\"]\n";
+      "\nsize_min = 1\nsize_max = 4\ncommand = [\"" + program("warmpool-worker") +
+      "\"]\ntypes = [\"*\"]\n";
   return {.config = config, .arguments = {}, .prefix = ""};
 }
 
 RealDaemon::Setup words_workers() {
   return {.config =
               "[[class]]\nname = \"words\"\nsize = 1\nsize_min = 1\ncommand = "
-              "[\"" WARMPOOL_BIN_DIR
-              "/example-worker\", \"the\"]\n"
+              "[\"" +
+              program("example-worker") +
+              "\", \"the\"]\n"
               "types = [\"words.*\"]\n",
           .arguments = {},
           .prefix = ""};
 }
 
 Ran run_example(const RealDaemon& daemon, const std::string& line) {
-  return run_shell("WARMPOOL_SOCKET=" + daemon.directory() +
-                   "/warmpool.sock " WARMPOOL_BIN_DIR "/" + line + " 2>&1");
+  return run_shell("WARMPOOL_SOCKET=" + daemon.directory() + "/warmpool.sock " + program(line) +
+                   " 2>&1");
 }
 
 bool all_ready(const RealDaemon& daemon, std::size_t size) {
@@ -79,8 +81,7 @@ TEST(Examples, HealthTellsAWellPoolFromASickOne) {
   EXPECT_EQ(ran.status, 0);
   EXPECT_THAT(ran.output, AllOf(StartsWith("healthy: 2 of 2 workers can work\n"),
                                 ContainsRegex("worker-1: ready, healthy, pid [0-9]+, 0 tasks")));
-  EXPECT_EQ(run_shell("WARMPOOL_SOCKET=/nowhere " WARMPOOL_BIN_DIR "/example-health 2>&1").status,
-            2);
+  EXPECT_EQ(run_shell("WARMPOOL_SOCKET=/nowhere " + program("example-health") + " 2>&1").status, 2);
 }
 
 TEST(Examples, ErrorsNamesEachWayToFail) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -114,17 +115,17 @@ TEST(SubmitFifo, LivesInTheDirectoryOfFifos) {
     EXPECT_EQ(found.st_mode & 07777, 0700U);
     run_shell("echo '{\"type\":\"echo\"}' > " + directory + "/submit.fifo");
     EXPECT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("done") == 1; }));
-    const auto second = run_shell(
-        "FIFO_DIR=" + directory +
-        " " WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " + base + "/other 2>&1");
+    const auto second =
+        run_shell("FIFO_DIR=" + directory + " " + program_directory() +
+                  "/warmpoold --config /dev/null --runtime-dir " + base + "/other 2>&1");
     EXPECT_EQ(second.status, 75) << second.output;
     EXPECT_NE(second.output.find("--fifo-dir"), std::string::npos) << second.output;
   }
   EXPECT_EQ(count_fifos(directory), 0U);
   fs::permissions(directory, fs::perms::all);
-  const auto open = run_shell("FIFO_DIR=" + directory +
-                              " " WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " +
-                              base + "/other 2>&1");
+  const auto open =
+      run_shell("FIFO_DIR=" + directory + " " + program_directory() +
+                "/warmpoold --config /dev/null --runtime-dir " + base + "/other 2>&1");
   EXPECT_EQ(open.status, 73) << open.output;
   fs::remove_all(base);
 }
@@ -132,7 +133,8 @@ TEST(SubmitFifo, LivesInTheDirectoryOfFifos) {
 const char* const kFifoClass = R"(
 [[class]]
 name = "worker"
-command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+command = [")" + program_directory() +
+                               R"(/warmpool-worker"]
 channel = "fifo"
 types = ["echo", "sleep", "exec"]
 size = 3
@@ -194,13 +196,13 @@ TEST(FifoWorkers, OfAnotherUserNeedADirectoryThatItMayEnter) {
   fs::permissions(base, fs::perms(0711));
   const std::string directory = std::string(base) + "/fifos";
   const std::string copy = std::string(base) + "/warmpool-worker";
-  fs::copy_file(WARMPOOL_BIN_DIR "/warmpool-worker", copy);
+  fs::copy_file(program_directory() + "/warmpool-worker", copy);
   const std::string config = "[[class]]\nname = \"worker\"\ncommand = [\"" + copy +
                              "\"]\nchannel = \"fifo\"\nuser = \"nobody\"\ntypes = [\"echo\"]\n"
                              "size = 1\n";
   std::ofstream(std::string(base) + "/closed.toml") << config;
   const auto closed =
-      run_shell(WARMPOOL_BIN_DIR "/warmpoold --config " + std::string(base) +
+      run_shell(program_directory() + "/warmpoold --config " + std::string(base) +
                 "/closed.toml --runtime-dir " + base + "/run --fifo-dir " + directory + " 2>&1");
   EXPECT_EQ(closed.status, 78) << closed.output;
   EXPECT_NE(closed.output.find("0711"), std::string::npos) << closed.output;

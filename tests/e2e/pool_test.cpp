@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -18,10 +19,11 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-const char* const kFourWorkers = R"(
+const std::string kFourWorkers = R"(
 [[class]]
 name = "worker"
-command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+command = [")" + program("warmpool-worker") +
+                                 R"("]
 types = ["echo", "sleep", "fail", "crash", "file.digest", "exec"]
 size = 4
 size_min = 1
@@ -114,12 +116,14 @@ TEST(EndToEnd, NothingIsLostWhileWorkersAreKilledSlow) {
 }
 
 TEST(EndToEnd, ABusySilentWorkerLivesAndAStoppedIdleOneIsReplacedSlow) {
-  RealDaemon daemon({.config = "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\n"
-                               "dead_after = \"1200ms\"\n" +
-                               std::string(kFourWorkers),
+  const auto ms = [](int usual) { return std::to_string(usual * kSlowness); };
+  RealDaemon daemon({.config = "heartbeat_interval = \"" + ms(200) + "ms\"\n" +
+                               "unresponsive_after = \"" + ms(600) + "ms\"\n" + "dead_after = \"" +
+                               ms(1'200) + "ms\"\n" + kFourWorkers,
                      .arguments = {},
                      .prefix = {}});
-  std::jthread busy([&] { EXPECT_EQ(daemon.call("submit sleep 6000 --wait").status, 0); });
+  std::jthread busy(
+      [&] { EXPECT_EQ(daemon.call("submit sleep " + ms(6'000) + " --wait").status, 0); });
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
   pid_t stopped = 0;
   const json workers_now = json::parse(daemon.call("workers --json").output);
@@ -139,10 +143,10 @@ TEST(EndToEnd, ABusySilentWorkerLivesAndAStoppedIdleOneIsReplacedSlow) {
 }
 
 TEST(EndToEnd, APoisonTaskBecomesADeadLetterWithItsHistory) {
-  RealDaemon daemon({.config = "restart_cooldown = \"10ms\"\nbackoff_first = \"10ms\"\n" +
-                               std::string(kFourWorkers),
-                     .arguments = {},
-                     .prefix = {}});
+  RealDaemon daemon(
+      {.config = "restart_cooldown = \"10ms\"\nbackoff_first = \"10ms\"\n" + kFourWorkers,
+       .arguments = {},
+       .prefix = {}});
   const auto submitted = daemon.call("submit crash SEGV --wait --json");
   EXPECT_EQ(submitted.status, 1);
   const json letters = json::parse(daemon.call("dlq ls --json").output);
@@ -168,15 +172,14 @@ TEST(EndToEnd, TermDrainsWhatRunsAndLeavesNothing) {
 }
 
 TEST(EndToEnd, ASecondTermEndsAtOnce) {
-  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  daemon.call("submit sleep 60000");
+  RealDaemon daemon(
+      {.config = "drain_timeout = \"1h\"\n" + kFourWorkers, .arguments = {}, .prefix = {}});
+  daemon.call("submit sleep 3600000");
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
-  const auto begun = std::chrono::steady_clock::now();
   daemon.signal(SIGTERM);
   std::this_thread::sleep_for(100ms);
   daemon.signal(SIGTERM);
   EXPECT_GE(daemon.wait(), 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s) << "and not the 30 s of a drain";
   EXPECT_NE(daemon.log().find("lost"), std::string::npos) << daemon.log();
 }
 
@@ -196,7 +199,7 @@ TEST(EndToEnd, WorkersDieWithAKilledDaemonAndTheNextOneStarts) {
 
 TEST(EndToEnd, ASecondDaemonInOneDirectoryIsRefused) {
   RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  const auto second = run_shell(WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " +
+  const auto second = run_shell(program("warmpoold") + " --config /dev/null --runtime-dir " +
                                 daemon.directory() + " 2>&1");
   EXPECT_EQ(second.status, 75) << second.output;
   EXPECT_NE(second.output.find(daemon.directory()), std::string::npos) << second.output;
@@ -209,14 +212,15 @@ TEST(EndToEnd, ALongRuntimeDirectoryWorks) {
   ASSERT_NE(::mkdtemp(base), nullptr);
   const std::string directory = std::string(base) + "/" + deep;
   RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  const auto ran = run_shell(
-      "mkdir -m 700 " + directory +
-      "; " WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --workers 1 --runtime-dir " + directory +
-      " >/dev/null 2>&1 & for i in $(seq 100); do " WARMPOOL_BIN_DIR "/warmpool --socket " +
-      directory +
-      "/warmpool.sock submit echo deep --wait 2>/dev/null && break; sleep 0.1; "
-      "done; " WARMPOOL_BIN_DIR "/warmpool --socket " +
-      directory + "/warmpool.sock stop >/dev/null 2>&1; wait; rm -rf " + base);
+  const auto ran =
+      run_shell("mkdir -m 700 " + directory + "; " + program("warmpoold") +
+                " --config /dev/null --workers 1 --runtime-dir " + directory +
+                " >/dev/null 2>&1 & for i in $(seq 100); do " + program("warmpool") + " --socket " +
+                directory +
+                "/warmpool.sock submit echo deep --wait 2>/dev/null && break; sleep 0.1; "
+                "done; " +
+                program("warmpool") + " --socket " + directory +
+                "/warmpool.sock stop >/dev/null 2>&1; wait; rm -rf " + base);
   EXPECT_EQ(ran.output, "deep");
 }
 
@@ -228,14 +232,14 @@ TEST(EndToEnd, UnknownTypesAreRefusedNamingTheKnown) {
 }
 
 TEST(EndToEnd, SizesThatDoNotFitTheDescriptorsAreRefused) {
-  const auto refused = run_shell("ulimit -n 128; " WARMPOOL_BIN_DIR
-                                 "/warmpoold --config /dev/null --runtime-dir /nonexistent 2>&1");
+  const auto refused = run_shell("ulimit -n 128; " + program("warmpoold") +
+                                 " --config /dev/null --runtime-dir /nonexistent 2>&1");
   EXPECT_NE(refused.status, 0);
   EXPECT_NE(refused.output.find("ulimit"), std::string::npos) << refused.output;
 }
 
 TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
-  RealDaemon daemon({.config = std::string(kFourWorkers) + "size_max = 4\n",
+  RealDaemon daemon({.config = kFourWorkers + "size_max = 4\n",
                      .arguments = {"--connections-max 100"},
                      .prefix = "ulimit -n 200;"});
   ASSERT_TRUE(daemon.running()) << daemon.log();

@@ -10,9 +10,9 @@
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
+#include "tests/support/places.hpp"
 #include "tests/support/transport.hpp"
 
 namespace warmpool::test {
@@ -32,16 +32,17 @@ int plain_status(int status) {
 }
 
 // As the built-in one.
-const char* const kStockClass =
-    "[[class]]\nname = \"worker\"\ncommand = [\"" WARMPOOL_BIN_DIR
-    "/warmpool-worker\"]\ntypes = [\"echo\", \"sleep\", \"fail\", \"crash\", \"file.digest\", "
-    "\"exec\"]\n";
+std::string stock_class() {
+  return "[[class]]\nname = \"worker\"\ncommand = [\"" + program_directory() +
+         "/warmpool-worker\"]\ntypes = [\"echo\", \"sleep\", \"fail\", \"crash\", \"file.digest\", "
+         "\"exec\"]\n";
+}
 
 // Every class over FIFOs, unless the test chooses by itself.
 std::string with_fifos(std::string config) {
   if (config.find("channel = ") != config.npos) return config;
   const std::string head = "[[class]]\n", option = "channel = \"fifo\"\n";
-  if (config.find(head) == config.npos) config += kStockClass;
+  if (config.find(head) == config.npos) config += stock_class();
   for (std::size_t at = 0; (at = config.find(head, at)) != config.npos;) {
     at += head.size();
     config.insert(at, option);
@@ -61,15 +62,6 @@ Ran run_shell(const std::string& command) {
   }
   ran.status = plain_status(::pclose(pipe));
   return ran;
-}
-
-bool eventually(const std::function<bool()>& predicate, std::chrono::milliseconds deadline) {
-  const auto end = std::chrono::steady_clock::now() + deadline;
-  while (!predicate()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
 }
 
 RealDaemon::RealDaemon(Setup setup) : setup_(std::move(setup)) {
@@ -92,8 +84,8 @@ RealDaemon::~RealDaemon() {
 }
 
 bool RealDaemon::start() {
-  std::string line = setup_.prefix + " exec " + setup_.wrapper +
-                     " " WARMPOOL_BIN_DIR "/warmpoold --runtime-dir " + directory_;
+  std::string line = setup_.prefix + " exec " + setup_.wrapper + " " + program("warmpoold") +
+                     " --runtime-dir " + directory_;
   line +=
       setup_.config.empty() ? " --config /dev/null" : " --config " + directory_ + "/warmpool.toml";
   for (const auto& argument : setup_.arguments) line += " " + argument;
@@ -108,7 +100,7 @@ bool RealDaemon::start() {
 }
 
 std::string RealDaemon::command(const std::string& arguments) const {
-  return WARMPOOL_BIN_DIR "/warmpool --socket " + directory_ + "/warmpool.sock " + arguments;
+  return program("warmpool") + " --socket " + directory_ + "/warmpool.sock " + arguments;
 }
 
 Ran RealDaemon::call(const std::string& arguments) const {

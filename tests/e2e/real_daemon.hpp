@@ -2,11 +2,11 @@
 // test does, nothing is left behind: the destructor ends the daemon, and the workers die with it.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
+
+#include "tests/support/patience.hpp"
 
 namespace warmpool::test {
 
@@ -17,10 +17,6 @@ struct Ran {
 
 // Runs a shell command; its standard output is returned.
 Ran run_shell(const std::string& command);
-
-// Polls until the predicate holds. Blocks: at most until the deadline.
-bool eventually(const std::function<bool()>& predicate,
-                std::chrono::milliseconds deadline = std::chrono::seconds(20));
 
 class RealDaemon {
  public:

@@ -13,6 +13,7 @@
 
 #include "client/client.hpp"
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -132,7 +133,9 @@ TEST(Notify, TellsOfAReloadWhenItBeginsAndEnds) {
 TEST(Notify, OneClassThatNeverComesUpDoesNotHoldUpTheRest) {
   Manager manager;
   RealDaemon daemon({.config = "start_timeout = \"200ms\"\n[[class]]\nname = \"good\"\n"
-                               "command = [\"" WARMPOOL_BIN_DIR "/warmpool-worker\"]\n"
+                               "command = [\"" +
+                               program_directory() +
+                               "/warmpool-worker\"]\n"
                                "types = [\"echo\"]\nsize = 1\n"
                                "[[class]]\nname = \"mute\"\ncommand = [\"/bin/sleep\", \"60\"]\n"
                                "types = [\"other\"]\nsize = 1\n",
@@ -148,7 +151,8 @@ TEST(Notify, OneClassThatNeverComesUpDoesNotHoldUpTheRest) {
 const char* const kOneWorker = R"(
 [[class]]
 name = "worker"
-command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+command = [")" + program_directory() +
+                               R"(/warmpool-worker"]
 types = ["echo", "sleep", "exec"]
 size_min = 1
 )";

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -32,7 +33,7 @@ TEST_P(Start, HasItsStatusAndSaysWhatToDo) {
   const auto& one = GetParam();
   char name[] = "/tmp/warmpool-start.XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
-  const std::string here = std::string("cd ") + name + " && B=" WARMPOOL_BIN_DIR "; ";
+  const std::string here = std::string("cd ") + name + " && B=" + program_directory() + "; ";
   ASSERT_EQ(run_shell(here + one.prepare).status, 0);
   const std::string program = *one.before != '\0' ? one.before : "$B/warmpoold";
   const std::string command = here + program + " --runtime-dir " + name + "/run " + one.arguments;
@@ -82,7 +83,7 @@ TEST(StartAsRoot, InADirectoryOfSomebodyElseIsRefused) {
   char name[] = "/tmp/warmpool-start.XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
   ASSERT_EQ(::chown(name, 65534, 65534), 0);
-  const auto ran = run_shell(std::string(WARMPOOL_BIN_DIR "/warmpoold --config /dev/null ") +
+  const auto ran = run_shell((program_directory() + "/warmpoold --config /dev/null ") +
                              "--runtime-dir " + name + " 2>&1");
   EXPECT_EQ(ran.status, 73) << ran.output;
   EXPECT_NE(ran.output.find(name), std::string::npos) << ran.output;
@@ -102,7 +103,9 @@ class Class : public testing::TestWithParam<BadClass> {};
 TEST_P(Class, ThatCannotWorkIsToldAndTheOtherOneServes) {
   const RealDaemon daemon(
       {.config = "start_timeout = \"500ms\"\nrestart_cooldown = \"50ms\"\n[[class]]\n"
-                 "name = \"good\"\ncommand = [\"" WARMPOOL_BIN_DIR "/warmpool-worker\"]\n"
+                 "name = \"good\"\ncommand = [\"" +
+                 program_directory() +
+                 "/warmpool-worker\"]\n"
                  "types = [\"echo\"]\nsize = 1\n[[class]]\nname = \"bad\"\ntypes = [\"t\"]\n"
                  "size = 1\ncommand = " +
                  std::string(GetParam().command),
@@ -173,7 +176,7 @@ TEST(ConfigCheck, EndsWith78AndSaysWhereInBothForms) {
   ASSERT_NE(::mkdtemp(name), nullptr);
   const std::string file = std::string(name) + "/x.toml";
   const auto check = [&](const std::string& more) {
-    return run_shell(WARMPOOL_BIN_DIR "/warmpool config check " + file + more);
+    return run_shell(program_directory() + "/warmpool config check " + file + more);
   };
   std::ofstream(file) << "retries = 1\ntimeout = 5\n";
   const auto wrong = check(" 2>&1");

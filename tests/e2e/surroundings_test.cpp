@@ -17,6 +17,7 @@
 #include "client/client.hpp"
 #include "ipc/codec.hpp"
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -198,10 +199,9 @@ class OpenPrograms {
     char name[] = "/tmp/warmpool-open.XXXXXX";
     EXPECT_NE(::mkdtemp(name), nullptr);
     path_ = name;
-    run_shell("chmod 755 " + path_ +
-              "; cp " WARMPOOL_BIN_DIR "/warmpoold " WARMPOOL_BIN_DIR
-              "/warmpool-worker " WARMPOOL_BIN_DIR "/warmpool-launch " +
-              path_);
+    run_shell("chmod 755 " + path_ + "; cp " + program_directory() + "/warmpoold " +
+              program_directory() + "/warmpool-worker " + program_directory() +
+              "/warmpool-launch " + path_);
   }
   ~OpenPrograms() { std::filesystem::remove_all(path_); }
   const std::string& path() const { return path_; }
@@ -276,7 +276,8 @@ TEST(Class, GivesItsWorkersMaskShareAndLimits) {
   const std::string options =
       "umask = \"027\"\nnice = 7\ncpus = \"0\"\nopen_files = 100\naddress_space = \"4GiB\"\n"
       "core_size = \"1MiB\"\ncpu_time = \"1h\"\nprocesses = 5000\n";
-  RealDaemon daemon({.config = class_of(WARMPOOL_BIN_DIR, options), .arguments = {}, .prefix = {}});
+  RealDaemon daemon(
+      {.config = class_of(program_directory(), options), .arguments = {}, .prefix = {}});
   ASSERT_TRUE(daemon.running()) << daemon.log();
   const auto ran = daemon.call(
       "run -n -- bash -c 'umask; nice; nproc; ulimit -n; ulimit -Hn; ulimit -v; ulimit -c; "

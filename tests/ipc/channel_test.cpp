@@ -10,13 +10,14 @@
 #include "ipc/fault.hpp"
 #include "ipc/fifo.hpp"
 #include "tests/ipc/temporary_directory.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
 
 using State = Channel::State;
 
-Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(60); }
+Deadline soon() { return warmpool::test::patience_ends(); }
 
 FrameRules rules_of(Party from, Party to) {
   return after_hello(before_hello(from, to), kFrameBytesMax, feature::kAll);
@@ -112,7 +113,8 @@ TEST_P(ChannelContract, BothEndsMayWriteTenMebibytesAtOnce) {
 TEST_P(ChannelContract, ADeadlineEndsAWait) {
   Frame frame;
   EXPECT_EQ(pair_.worker.receive(frame, kAtOnce), State::TimedOut);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  const Deadline begun = std::chrono::steady_clock::now();
+  const Deadline deadline = begun + std::chrono::milliseconds(20);
   EXPECT_EQ(pair_.worker.receive(frame, deadline), State::TimedOut);
   EXPECT_GE(std::chrono::steady_clock::now(), deadline);
   pair_.daemon.send(kAssign, {}, std::string(8U << 20, 'x'));

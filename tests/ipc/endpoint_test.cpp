@@ -10,6 +10,7 @@
 
 #include "ipc/client_address.hpp"
 #include "tests/ipc/temporary_directory.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
@@ -37,7 +38,7 @@ class ScopedUmask {
 };
 
 Result<UniqueFd> connect(const std::string& path) {
-  return connect_to({path, false}, std::chrono::steady_clock::now() + std::chrono::seconds(10));
+  return connect_to({path, false}, warmpool::test::patience_ends());
 }
 
 TEST(RuntimeDirectory, IsMadePrivateWhateverTheUmask) {

@@ -10,13 +10,14 @@
 #include "tests/ipc/hex.hpp"
 #include "tests/ipc/recode.hpp"
 #include "tests/ipc/samples.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kTests = std::string(WARMPOOL_SOURCE_DIR) + "/tests/";
+const std::string kTests = warmpool::test::source_file("tests/");
 
 std::string golden_text(const Sample& one) {
   const std::string bytes = bytes_of_sample(one);

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "tests/ipc/hex.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
@@ -24,9 +25,7 @@ Cells cells_of(std::string_view line) {
 
 }  // namespace
 
-std::string protocol_page() {
-  return read_file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/protocol.md");
-}
+std::string protocol_page() { return read_file(warmpool::test::source_file("docs/protocol.md")); }
 
 std::vector<Cells> table_after(const std::string& page, std::string_view heading) {
   std::vector<Cells> rows;

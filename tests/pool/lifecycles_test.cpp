@@ -9,11 +9,12 @@
 
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
 
-const std::string kPage = WARMPOOL_SOURCE_DIR "/docs/protocol.md";
+const std::string kPage = source_file("docs/protocol.md");
 
 template <class Rows>
 std::string picture(const Rows& rows, std::string_view start) {

@@ -15,6 +15,7 @@
 #include "ipc/fifo.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/transport.hpp"
 #include "tests/worker/call.hpp"
 #include "worker/worker.hpp"
@@ -67,7 +68,7 @@ struct Ends {
 // kPatience.
 class FakeDaemon {
  public:
-  static constexpr std::chrono::seconds kPatience{20};
+  static constexpr auto kPatience = test::patience();
 
   explicit FakeDaemon(Worker& worker, Scene scene = {});
   // Of a worker that somebody else runs at the other end.

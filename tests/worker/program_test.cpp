@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/places.hpp"
 #include "tests/worker/call.hpp"
 #include "tests/worker/fake_daemon.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 
 using ipc::Kind;
 
-const std::string kProgram = std::string(WARMPOOL_BIN_DIR) + "/warmpool-worker";
+const std::string kProgram = test::program("warmpool-worker");
 
 // Owns: the process.
 class Process {
