@@ -107,8 +107,8 @@ Result<void> fit_descriptors(Configuration& configuration) {
   std::uint64_t workers = 0, fixed = kFdsOfDaemon;
   for (const auto& worker_class : configuration.classes) {
     const auto& values = worker_class.values;
-    const auto most = values.size_max +
-                      std::max<std::uint64_t>(1, values.size_max * values.recycle_share / 100);
+    const auto most =
+        values.size_max + std::max<std::uint64_t>(1, values.size_max * values.recycle_share / 100);
     workers += most;
     fixed += most * (kFdsOfWorker + (is_over_fifos(values) ? kFdsOfFifos : 0));
   }

@@ -80,12 +80,10 @@ struct FeatureRow {
   std::uint64_t bit;
   std::string_view name;
 };
-inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
-                                              {feature::kRecall, "recall"},
-                                              {feature::kCancel, "cancel"},
-                                              {feature::kDescriptors, "descriptors"},
-                                              {feature::kProgress, "progress"},
-                                              {feature::kEvents, "events"}};
+inline constexpr FeatureRow kFeatureRows[] = {
+    {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
+    {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
+    {feature::kProgress, "progress"}, {feature::kEvents, "events"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

@@ -153,14 +153,12 @@ struct Tick {};
 
 namespace warmpool {
 
-using Event =
-    std::variant<event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit,
-                 event::Cancel, event::Received, event::ClientGone, event::RetryDead,
-                 event::RemoveDead, event::Release, event::Scale, event::Restart, event::Pause,
-                 event::Drain, event::Stop, event::WorkerReady, event::WorkerBeat,
-                 event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
-                 event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered,
-                 event::Persisted, event::StoreState, event::WallStepped, event::Listen,
-                 event::Tick>;
+using Event = std::variant<
+    event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit, event::Cancel,
+    event::Received, event::ClientGone, event::RetryDead, event::RemoveDead, event::Release,
+    event::Scale, event::Restart, event::Pause, event::Drain, event::Stop, event::WorkerReady,
+    event::WorkerBeat, event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
+    event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered, event::Persisted,
+    event::StoreState, event::WallStepped, event::Listen, event::Tick>;
 
 }  // namespace warmpool

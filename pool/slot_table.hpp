@@ -52,7 +52,7 @@ struct Slot {
   bool replaced = false;   // while it lives there is one worker more than wanted
   bool leaving = false;    // that one is ready, and has its place
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
-  bool slow = false;             // what it runs is over slow_after
+  bool slow = false;                    // what it runs is over slow_after
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
   std::uint8_t credits = 1;      // may hold
   std::uint8_t concurrency = 1;  // may start at once
