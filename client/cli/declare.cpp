@@ -1,5 +1,7 @@
 #include "client/cli/declare.hpp"
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "client/cli/format.hpp"
@@ -21,9 +23,17 @@ Declared add(CLI::App& app, const std::string& name, std::optional<Value>& value
   return Declared(app.add_option_function<std::string>(name, set, help)->type_name(kind));
 }
 
-// Without its description, which help would show beside the kind.
-void check(CLI::Option* option, CLI::Validator validator) {
-  option->check(validator.description(""));
+// A variable of a script that was never set must not mean "all", or "any".
+CLI::Option* not_empty(CLI::Option* option) {
+  return option->check([](const std::string& text) {
+    return text.empty() ? "it is empty; give a value, or leave it out" : "";
+  });
+}
+
+CLI::Option* whole_number(CLI::Option* option) {
+  return option->check([](const std::string& text) {
+    return parse_count(text) ? "" : "\"" + text + "\" is no whole number";
+  });
 }
 
 }  // namespace
@@ -39,12 +49,22 @@ Declared Declared::excludes(Declared other) const {
 }
 
 Declared Declared::one_of(std::vector<std::string> words) const {
-  check(option_, CLI::IsMember(std::move(words)));
+  option_->check([words = std::move(words)](const std::string& text) -> std::string {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+    std::string known;
+    for (const auto& word : words) known += (known.empty() ? "" : ", ") + word;
+    return "\"" + text + "\" is none of " + known;
+  });
   return *this;
 }
 
 Declared Declared::within(std::uint64_t minimum, std::uint64_t maximum) const {
-  check(option_, CLI::Range(minimum, maximum));
+  option_->check([minimum, maximum](const std::string& text) -> std::string {
+    const auto number = parse_count(text);
+    if (number && *number >= minimum && *number <= maximum) return "";
+    return "\"" + text + "\" is no whole number from " + std::to_string(minimum) + " to " +
+           std::to_string(maximum);
+  });
   return *this;
 }
 
@@ -64,7 +84,7 @@ Declared add_flag(CLI::App& app, const std::string& name, bool& value, const std
 
 Declared add_text(CLI::App& app, const std::string& name, std::string& value,
                   const std::string& kind, const std::string& help) {
-  return Declared(app.add_option(name, value, help)->type_name(kind));
+  return Declared(not_empty(app.add_option(name, value, help)->type_name(kind)));
 }
 
 Declared add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& values,
@@ -78,7 +98,7 @@ Declared add_texts(CLI::App& app, const std::string& name, std::vector<std::stri
 
 Declared add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
                     const std::string& kind, const std::string& help) {
-  return Declared(app.add_option(name, value, help)->type_name(kind));
+  return Declared(whole_number(app.add_option(name, value, help)->type_name(kind)));
 }
 
 Declared add_time(CLI::App& app, const std::string& name, std::optional<Duration>& value,
@@ -103,6 +123,11 @@ Declared add_priority(CLI::App& app, std::optional<std::uint64_t>& value) {
 
 Declared add_argument(CLI::App& app, const std::string& name, std::string& value,
                       const std::string& help) {
+  return Declared(not_empty(app.add_option(name, value, help)));
+}
+
+Declared add_payload(CLI::App& app, const std::string& name, std::string& value,
+                     const std::string& help) {
   return Declared(app.add_option(name, value, help));
 }
 

@@ -51,9 +51,12 @@ Declared add_wall(CLI::App& app, const std::string& name, std::optional<WallTime
                   const std::string& help);
 Declared add_priority(CLI::App& app, std::optional<std::uint64_t>& value);
 
-// By their place and not by a name. Not required unless said.
+// By their place and not by a name. Not required unless said. Of one text: not empty, but a
+// payload.
 Declared add_argument(CLI::App& app, const std::string& name, std::string& value,
                       const std::string& help);
+Declared add_payload(CLI::App& app, const std::string& name, std::string& value,
+                     const std::string& help);
 Declared add_arguments(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                        const std::string& help);
 Declared add_ids(CLI::App& app, std::vector<TaskId>& ids);

@@ -7,6 +7,8 @@
 #include <CLI/CLI.hpp>
 
 #include "client/cli/command_line.hpp"
+#include "client/cli/complaint.hpp"
+#include "client/cli/declare.hpp"
 #include "client/cli/format.hpp"
 
 namespace warmpool::cli {
@@ -34,12 +36,11 @@ bool takes_value(const std::string& option) { return option == "--socket" || opt
 Parser::Parser() : root_(std::make_unique<CLI::App>("", "warmpool")) {
   root_->set_help_flag("-h,--help", "help, also after a command");
   root_->add_flag("-V,--version", version_, "print the version");
-  root_->add_option("--socket", globals_.socket, "socket of the daemon")->type_name("PATH");
+  add_text(*root_, "--socket", globals_.socket, "PATH", "socket of the daemon");
   root_->add_flag("--json", globals_.json, "print one JSON document, with \"schema\":1");
-  root_
-      ->add_option("--color", globals_.color, "bold titles: auto, always or never; NO_COLOR counts")
-      ->type_name("WHEN")
-      ->check(CLI::Validator(CLI::IsMember({"auto", "always", "never"})).description(""));
+  add_text(*root_, "--color", globals_.color, "WHEN",
+           "bold titles: auto, always or never; NO_COLOR counts")
+      .one_of({"auto", "always", "never"});
   root_->add_flag("-q,--quiet", globals_.quiet, "no talk on standard error, but errors");
   // With one command chosen, a later word that is called like another is an argument.
   root_->require_subcommand(0, 1);
@@ -90,9 +91,12 @@ Parser::Parsed Parser::parse(std::span<const std::string> arguments) {
     // CLI11 takes them from the back.
     root_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
+    const auto found = apps_.find(words);
+    const std::string text =
+        complaint(error, *root_, found == apps_.end() ? nullptr : found->second);
     const std::string topic = words.empty() ? "help" : "help " + words;
-    return {nullptr, kUsage,
-            "warmpool: " + std::string(error.what()) + "; see: warmpool " + topic + "\n"};
+    const bool told = text.find("see: ") != text.npos;
+    return {nullptr, kUsage, "warmpool: " + text + (told ? "" : "; see: warmpool " + topic) + "\n"};
   }
   if (version_) {
     for (const auto& row : command_rows()) {
@@ -132,7 +136,12 @@ std::string unknown_command(const std::string& words) {
   if (second.empty()) known.insert(known.end(), {"dlq", "config", "bench"});
   std::string text = "warmpool: there is no command \"" + words + "\"";
   const auto near = nearest(words, known);
-  if (!near.empty()) text += "; did you mean \"" + std::string(near) + "\"?";
+  if (!near.empty()) {
+    text += "; did you mean \"" + std::string(near) + "\"?";
+  } else if (!second.empty() && is_group(first)) {
+    text += "; there are:";
+    for (const auto name : known) text += " \"" + std::string(name) + "\"";
+  }
   return text + "\nAll commands: warmpool help\n";
 }
 

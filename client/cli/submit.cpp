@@ -112,7 +112,7 @@ Run declare_submit(CLI::App& app) {
   auto command = std::make_shared<SubmitCommand>();
   add_argument(app, "type", command->type, "the task type, see: warmpool types").required();
   const auto payload =
-      add_argument(app, "payload", command->payload, "text, or '-': standard input");
+      add_payload(app, "payload", command->payload, "text, or '-': standard input");
   add_text(app, "--payload-file", command->file, "FILE", "the payload is what this file holds")
       .excludes(payload);
   command->task.declare(app);

@@ -58,6 +58,14 @@ TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
       {"events", "--since", "yesterday"},
       {"status", "--color", "pink"},
       {"help", "sttaus"},
+      {"submit", ""},
+      {"submit", "echo", "x", "--key", ""},
+      {"pause", ""},
+      {"pause", "echo", "--class", "worker"},
+      {"resume", "echo", "--all"},
+      {"dlq", "rm", "--all", "--type", ""},
+      {"status", "--socket", ""},
+      {"dlq", "ls", "--after", "x"},
   };
   for (const auto& arguments : all) {
     const auto ended = run_cli(arguments);
@@ -72,6 +80,54 @@ TEST(CommandLine, SuggestsTheNearest) {
   EXPECT_NE(run_cli({"dlq", "lss"}).err.find("did you mean \"dlq ls\"?"), std::string::npos);
   EXPECT_NE(run_cli({"--json", "dql"}).err.find("did you mean \"dlq\"?"), std::string::npos);
   EXPECT_EQ(run_cli({"xyzzy"}).err.find("did you mean"), std::string::npos);
+}
+
+TEST(CommandLine, SaysHowItIsRight) {
+  const auto said = [](const std::vector<std::string>& arguments) {
+    return run_cli(arguments).err;
+  };
+  EXPECT_EQ(said({"submit"}), "warmpool: TYPE is missing; see: warmpool help submit\n");
+  EXPECT_EQ(said({"submit", "echo", "--timout", "5s"}),
+            "warmpool: there is no option --timout; did you mean --timeout?; see: warmpool help "
+            "submit\n");
+  EXPECT_EQ(
+      said({"status", "--jsn"}),
+      "warmpool: there is no option --jsn; did you mean --json?; see: warmpool help status\n");
+  EXPECT_EQ(said({"status", "now"}),
+            "warmpool: \"now\" is one argument too many; see: warmpool help status\n");
+  EXPECT_EQ(said({"submit", "echo", "--priority"}),
+            "warmpool: --priority needs a value after it; see: warmpool help submit\n");
+  EXPECT_EQ(said({"submit", "echo", "--delay", "1s", "--run-at", "2026-11-23T07:00:00Z"}),
+            "warmpool: give --delay or --run-at, not both; see: warmpool help submit\n");
+  EXPECT_EQ(said({"result", "1", "2"}),
+            "warmpool: there is more than one ID; give one; see: warmpool help result\n");
+  EXPECT_EQ(said({"map", "echo", "--in-flight", "0"}),
+            "warmpool: --in-flight: \"0\" is no whole number from 1 to 1000000; see: warmpool help "
+            "map\n");
+  EXPECT_EQ(said({"map", "echo", "--progress", "maybe"}),
+            "warmpool: --progress: \"maybe\" is none of auto, always, never; see: warmpool help "
+            "map\n");
+  EXPECT_EQ(said({"dlq", "rm", "--all", "--type", ""}),
+            "warmpool: --type: it is empty; give a value, or leave it out; see: warmpool help dlq "
+            "rm\n");
+  EXPECT_EQ(said({"wait", "seven"}),
+            "warmpool: id: \"seven\" is no task id; it is the number that submit prints, see: "
+            "warmpool ls\n");
+  EXPECT_NE(said({"dlq", "xyzzy"}).find("; there are: \"dlq ls\" \"dlq show\""), std::string::npos);
+}
+
+TEST(CommandLine, AnEmptyPayloadIsAPayload) {
+  std::string payload = "never came";
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto submit = peer.next(Kind::Submit, 1).at(0);
+    payload = submit.payload;
+    peer.accept(submit, 5);
+    peer.next();
+  });
+  EXPECT_EQ(run_cli({"--socket", daemon.socket(), "submit", "echo", ""}).status, kOk);
+  daemon.join();
+  EXPECT_EQ(payload, "");
 }
 
 TEST(CommandLine, EveryCommandHasHelp) {
