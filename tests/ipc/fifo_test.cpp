@@ -75,7 +75,7 @@ TEST_F(Fifo, RefusesWhateverAPathWasReplacedBy) {
 }
 
 TEST_F(Fifo, PairIsForItsUserAloneWhateverTheUmask) {
-  for (const mode_t mask : {0, 077}) {
+  for (const mode_t mask : {0U, 077U}) {
     const mode_t before = ::umask(mask);
     const auto pair = FifoPair::make(directory_, "worker-0." + std::to_string(mask));
     ::umask(before);
