@@ -7,9 +7,11 @@
 One outstanding, everything pinned to one core: microseconds from submit to result. Prints least / median / most of the rounds, and the
 ratio of the medians.
 """
-import argparse, os
+import argparse
+import os
+from statistics import median
 
-from speed import Daemon, median
+from speed import Daemon
 
 CHANNELS = ("socket", "fifo")
 CASES = [("K=1  64 B", 1, 64, 1), ("K=16 64 B", 16, 64, 3), ("K=1  64 KiB", 1, 65_536, 0.2)]

@@ -1,4 +1,5 @@
 """Frames of docs/protocol.md: layout (section 2), kinds (section 4), and a channel that reads and writes them."""
+import os
 import queue
 import socket
 import struct
@@ -49,6 +50,31 @@ class Frame:
         """A frame about the same attempt."""
         same = replace(self, kind=kind, flags=0, type=0, credits=0, meta=[], payload=b"")
         return replace(same, **fields)
+
+
+class Fifos:
+    """Two FIFOs in the place of a socket. Python ignores SIGPIPE."""
+
+    def __init__(self, path_in, path_out):
+        self.ends = open(path_in, "rb", buffering=0), open(path_out, "wb", buffering=0)
+
+    def recv(self, count):
+        return self.ends[0].read(count)
+
+    def sendall(self, data):
+        while data:
+            data = data[self.ends[1].write(data):]
+
+    def close(self):
+        for end in self.ends:
+            end.close()
+
+
+def given_channel():
+    """The channel that the daemon gave to this worker (section 1)."""
+    if "WARMPOOL_FIFO_IN" in os.environ:
+        return Channel(Fifos(os.environ["WARMPOOL_FIFO_IN"], os.environ["WARMPOOL_FIFO_OUT"]))
+    return Channel(socket.socket(fileno=int(os.environ["WARMPOOL_CHANNEL"])))
 
 
 class Channel:

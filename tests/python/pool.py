@@ -13,6 +13,7 @@ import frame as wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BIN = os.environ.get("WARMPOOL_BIN_DIR", "")
+CHANNEL = os.environ.get("WARMPOOL_TEST_CHANNEL", "socket")  # or "fifo"
 DEADLINE = 60  # seconds; of anything that is waited for
 
 CLASS = """
@@ -21,6 +22,7 @@ CLASS = """
 [[class]]
 name = "py"
 command = ["{python}", "-B", "{here}/worker.py", {arguments}]
+channel = "{channel}"
 types = ["py.*"]
 size = {size}
 size_min = 0
@@ -47,6 +49,7 @@ class Pool:
         arguments = f'"{features}", "{credits if worker_credits is None else worker_credits}"'
         with open(config, "w", encoding="utf-8") as file:
             file.write(CLASS.format(python=sys.executable, here=HERE, size=size, credits=credits, arguments=arguments,
+                                    channel=CHANNEL,
                                     options="\n".join(f'{name} = "{value}"' for name, value in options.items())))
         self.log_path = os.path.join(self.directory, "log")
         with open(self.log_path, "wb") as log:

@@ -3,7 +3,6 @@
 import collections
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -63,7 +62,7 @@ HANDLERS = {"echo": lambda attempt: attempt.payload, "fail": fail, "fatal": fata
 
 class Worker:
     def __init__(self, features, credits):
-        self.channel = wire.Channel(socket.socket(fileno=int(os.environ["WARMPOOL_CHANNEL"])))
+        self.channel = wire.given_channel()
         self.changed = threading.Condition()
         self.waiting, self.running = collections.deque(), None  # attempts in hand
         self.retiring, self.types = False, {}
