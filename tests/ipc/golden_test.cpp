@@ -46,13 +46,32 @@ void write_seeds(const Sample& one) {
   if (one.header.kind == Kind::Request) write_file(corpus + "request/" + one.name, one.meta);
 }
 
+// A step of session_fuzz.cpp: who speaks (0 a client, 1 a worker), length, bytes.
+std::string step(char who, const std::string& bytes) {
+  return who + std::string{static_cast<char>(bytes.size()), static_cast<char>(bytes.size() >> 8U)} +
+         bytes;
+}
+
+// Every frame that the daemon hears, after a greeting and a submit of the same client.
+void write_session(const std::vector<Sample>& all, const Sample& one) {
+  if (one.to != Party::Daemon || rules_for(one).first) return;
+  std::string session;
+  for (const char* name : {"hello-client", "type-name", "submit-plain"}) {
+    session += step(0, bytes_of_sample(sample(all, name)));
+  }
+  session += step(one.from == Party::Worker ? 1 : 0, bytes_of_sample(one));
+  write_file(kTests + "fuzz/corpus/session/" + one.name, session);
+}
+
 TEST(Golden, BytesOfEveryMessageStayAsTheyAre) {
   const bool accept = std::getenv("WARMPOOL_ACCEPT") != nullptr;
-  for (const Sample& one : samples()) {
+  const auto all = samples();
+  for (const Sample& one : all) {
     const std::string path = kTests + "ipc/golden/" + one.name + ".hex";
     if (accept) {
       write_file(path, golden_text(one));
       write_seeds(one);
+      write_session(all, one);
     }
     EXPECT_EQ(read_file(path), golden_text(one)) << path;
   }

@@ -226,6 +226,16 @@ TEST(Exec, RefusesProgramsThatCannotRun) {
   expect_for_good(elsewhere, "Not a directory");
 }
 
+TEST(Exec, RefusesListsNestedDeeperThanItsStack) {
+  constexpr std::size_t depth = 500'000;
+  const std::string deep = std::string(depth, '[') + std::string(depth, ']');
+  for (const char* member : {"argv", "env", "stdin", "cwd", "output_bytes_max", "ok_status"}) {
+    const Answer answer = call(stock::exec, "{\"" + std::string(member) + "\":" + deep + "}");
+    EXPECT_EQ(Outcome::FailedForGood, answer.outcome) << member;
+    EXPECT_NE(std::string::npos, answer.body.find("\"" + std::string(member) + "\"")) << member;
+  }
+}
+
 TEST(Exec, RefusesBadRequestsByName) {
   const std::pair<const char*, const char*> bad[] = {
       {"", "JSON object"},

@@ -78,15 +78,21 @@ Result<void> set_output_bytes_max(ExecRequest& request, const json& value) {
   return {};
 }
 
+bool add_ok_status(ExecRequest& request, const json& value) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 255) return false;
+  request.ok_status.push_back(value.get<int>());
+  return true;
+}
+
+// Without a copy of `value`: the library copies by recursion, and a list may be nested so deep that
+// the stack ends first.
 Result<void> set_ok_status(ExecRequest& request, const json& value) {
-  const json list = value.is_array() ? value : json::array({value});
   request.ok_status.clear();
-  for (const json& one : list) {
-    if (!one.is_number_unsigned() || one.get<std::uint64_t>() > 255) {
-      return wrong("ok_status", "a whole number from 0 to 255, or a list of them");
-    }
-    request.ok_status.push_back(one.get<int>());
-  }
+  const bool good =
+      value.is_array()
+          ? std::ranges::all_of(value, [&](const json& one) { return add_ok_status(request, one); })
+          : add_ok_status(request, value);
+  if (!good) return wrong("ok_status", "a whole number from 0 to 255, or a list of them");
   return {};
 }
 
