@@ -1,6 +1,7 @@
 // Files of lines with a bound, and the two that the daemon writes.
 #include "daemon/bounded_file.hpp"
 
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
