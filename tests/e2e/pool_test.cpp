@@ -177,7 +177,18 @@ TEST(EndToEnd, ASecondTermEndsAtOnce) {
   daemon.signal(SIGTERM);
   EXPECT_GE(daemon.wait(), 0);
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s) << "and not the 30 s of a drain";
+  EXPECT_NE(daemon.log().find("1 tasks wait for the next start"), std::string::npos)
+      << daemon.log();
+}
+
+TEST(EndToEnd, TheVolatileStoreNamesWhatIsLost) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {"--store volatile"}, .prefix = {}});
+  daemon.call("submit sleep 60000");
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  daemon.signal(SIGQUIT);
+  EXPECT_GE(daemon.wait(), 0);
   EXPECT_NE(daemon.log().find("lost"), std::string::npos) << daemon.log();
+  EXPECT_NE(run_shell("test -e " + daemon.directory() + "/state").status, 0);
 }
 
 TEST(EndToEnd, WorkersDieWithAKilledDaemonAndTheNextOneStarts) {
