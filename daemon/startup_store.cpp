@@ -45,7 +45,11 @@ bool is_in_memory(int fd) {
   return found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC;
 }
 
-constexpr char kVolatileHint[] = "; or keep accepted tasks in memory alone with --store volatile";
+Error no_place(std::string_view text) {
+  std::string whole(text);
+  whole += "; or keep accepted tasks in memory alone with --store volatile";
+  return exit_error(ExitStatus::CannotCreate, std::move(whole));
+}
 
 // Where nobody named the directory, its parents are as little there as it is.
 Result<std::string> state_path(const Options& options, const Place& place,
@@ -53,17 +57,12 @@ Result<std::string> state_path(const Options& options, const Place& place,
   if (!options.state_dir.empty()) return options.state_dir;
   if (!options.runtime_dir.empty()) return place.directory.path() + "/state";
   auto path = ipc::default_state_directory(surroundings);
-  if (path.empty()) {
-    return exit_error(ExitStatus::CannotCreate,
-                      std::string("there is no HOME to keep accepted tasks in; give --state-dir") +
-                          kVolatileHint);
-  }
+  if (path.empty()) return no_place("there is no HOME to keep the store in; give --state-dir");
   std::error_code failed;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
   if (!failed) return path;
-  return exit_error(ExitStatus::CannotCreate, "cannot make the parents of " + path + ": " +
-                                                  failed.message() + "; give --state-dir" +
-                                                  kVolatileHint);
+  return no_place("cannot make the parents of " + path + ": " + failed.message() +
+                  "; give --state-dir");
 }
 
 }  // namespace
@@ -73,9 +72,7 @@ Result<StatePlace> take_state(const Options& options, const Place& place,
   const auto path = state_path(options, place, surroundings);
   if (!path) return path.error();
   auto directory = ipc::RuntimeDirectory::open(*path, {}, ipc::kStateUse);
-  if (!directory) {
-    return exit_error(ExitStatus::CannotCreate, directory.error().text + kVolatileHint);
-  }
+  if (!directory) return no_place(directory.error().text);
   auto lock = ipc::RuntimeLock::take(*directory);
   if (!lock) {
     const bool taken = lock.error().code == static_cast<int>(ipc::EndpointFault::LockTaken);

@@ -133,9 +133,10 @@ Result<void> check_whole(Database& database, const std::string& path) {
   return damaged(path + " is damaged: " + *said + kRestoreHint);
 }
 
-Result<void> set_up_connection(Database& database) {
+Result<void> set_up_connection(Database& database, std::uint32_t checkpoint_pages) {
+  const auto checkpoint = "PRAGMA wal_autocheckpoint = " + std::to_string(checkpoint_pages);
   for (const char* sql : {"PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
-                          "PRAGMA wal_autocheckpoint = 4096", "PRAGMA temp_store = MEMORY",
+                          checkpoint.c_str(), "PRAGMA temp_store = MEMORY",
                           "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"}) {
     if (auto ok = database.run(sql); !ok) return ok;
   }
@@ -197,7 +198,7 @@ Result<Database> open_store_database(const SchemaPlace& place) {
   if (done) done = check_whole(*database, place.path);
   if (!done) return done.error();
   done = migrate(*database, place.migrations);
-  if (done) done = set_up_connection(*database);
+  if (done) done = set_up_connection(*database, place.checkpoint_pages);
   if (done) done = write_all_words(*database);
   if (!done) return store_error(done.error());
   return std::move(*database);

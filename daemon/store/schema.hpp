@@ -21,6 +21,8 @@ struct SchemaPlace {
   std::string path;
   std::string vfs;  // empty: the system's
   std::span<const Migration> migrations = schema_migrations();
+  // The WAL is moved into the file when it has this many pages.
+  std::uint32_t checkpoint_pages = 4096;
 };
 
 // Opens the file for writing; makes it where it is missing, brings older ones up to date, and
