@@ -14,6 +14,9 @@ class RecordNames : public StoreNames {
   std::string name_of(TypeId type) const override { return services_.types.at(type).name; }
   std::string name_of(TenantId tenant) const override { return services_.tenants.at(tenant); }
   std::string name_of(SlotId slot) const override { return workers_.slot_name(slot); }
+  std::string name_of(ClassId worker_class) const override {
+    return services_.options_of(worker_class).name;
+  }
 
   TypeId type_of(std::string_view name) override {
     const auto known = services_.types.remember(name);
@@ -22,6 +25,13 @@ class RecordNames : public StoreNames {
   }
   TenantId tenant_of(std::string_view name) override { return services_.tenants.remember(name); }
   SlotId slot_of(std::string_view name) override { return workers_.earlier_slot(name); }
+  std::optional<ClassId> class_of(std::string_view name) const override {
+    const auto& classes = services_.configuration.classes;
+    for (std::size_t at = 0; at < classes.size(); ++at) {
+      if (classes[at].values.name == name) return ClassId{static_cast<std::uint16_t>(at)};
+    }
+    return std::nullopt;
+  }
 
  private:
   Services& services_;

@@ -67,15 +67,16 @@ struct Finished {
   record::Settled record;
   std::uint32_t slot;
   Instant started_at;
-  std::uint32_t attempts;  // rows of its history
-  Content content;         // of the result
-  bool has_key;
+  std::uint32_t attempts;               // rows of its history
+  Content content;                      // of the result
+  bool has_key;                         // one that lasts
   Blob body;                            // the result
   std::unique_ptr<AttemptRow> attempt;  // null: a plain end, which the result's row tells
 };
 
 struct Paused {
-  std::uint32_t type;
+  PauseScope scope;
+  std::string name;  // of the type or the class
   bool paused;
 };
 

@@ -168,10 +168,12 @@ void ChangeMaker::make(const record::Removed& record, ChangeBatch& batch) {
   batch.changes.emplace_back(record);
 }
 
-void ChangeMaker::make(const record::TypePaused& record, ChangeBatch& batch) {
-  const auto type = number_of(NameKind::Type, record.type, batch);
+void ChangeMaker::make(const record::Paused& record, ChangeBatch& batch) {
+  std::string name;
+  if (record.target.scope == PauseScope::Type) name = names_->name_of(record.target.type);
+  if (record.target.scope == PauseScope::Class) name = names_->name_of(record.target.worker_class);
   demand(Durability::Full, batch);
-  batch.changes.push_back(change::Paused{type, record.paused});
+  batch.changes.push_back(change::Paused{record.target.scope, std::move(name), record.paused});
 }
 
 }  // namespace warmpool::daemon

@@ -16,6 +16,13 @@ namespace {
 constexpr char kDamagedText[] =
     "its payload is damaged on the disk: the checksum differs; submit it again";
 
+// Of four columns: high, low, digest, use.
+std::optional<IdempotencyKey> key_at(const Statement& row, int column) {
+  if (row.is_null(column + 3)) return std::nullopt;
+  return IdempotencyKey{row.number<std::uint64_t>(column), row.number<std::uint64_t>(column + 1),
+                        row.number<std::uint64_t>(column + 2), row.number<KeyUse>(column + 3)};
+}
+
 std::vector<std::string> list_of(std::string_view json) {
   std::vector<std::string> texts;
   const auto list = nlohmann::json::parse(json, nullptr, false);
@@ -104,9 +111,9 @@ Result<void> Recovery::read_names() {
       "error, output FROM attempts WHERE task = ? ORDER BY position");
   if (!history) return store_error(history.error());
   history_ = std::move(*history);
-  auto done = read_names(NameKind::Type, "SELECT number, name, paused FROM types");
-  if (done) done = read_names(NameKind::Tenant, "SELECT number, name, 0 FROM tenants");
-  if (done) done = read_names(NameKind::Slot, "SELECT number, name, 0 FROM slots");
+  auto done = read_names(NameKind::Type, "SELECT number, name FROM types");
+  if (done) done = read_names(NameKind::Tenant, "SELECT number, name FROM tenants");
+  if (done) done = read_names(NameKind::Slot, "SELECT number, name FROM slots");
   return done;
 }
 
@@ -117,35 +124,53 @@ Result<void> Recovery::read_names(NameKind kind, std::string_view sql) {
   for (; step == Step::Row; step = query->step()) {
     const auto number = query->number<std::uint32_t>(0);
     maker_.numbers(kind).know(number, std::string(query->text(1)));
-    if (query->integer(2) != 0) paused_.push_back(number);
   }
   return end_of(*query, step);
 }
 
 Result<void> Recovery::read_pauses() {
-  for (const auto number : paused_) replay_(record::TypePaused{type_of(number), true});
-  return {};
+  auto query = database_.prepare("SELECT scope, name FROM pauses");
+  if (!query) return store_error(query.error());
+  auto step = query->step();
+  for (; step == Step::Row; step = query->step()) {
+    auto target = pause_of_pool();
+    target.scope = query->number<PauseScope>(0);
+    if (target.scope == PauseScope::Type) target.type = names_.type_of(query->text(1));
+    if (target.scope == PauseScope::Class) {
+      const auto known = names_.class_of(query->text(1));
+      if (!known) continue;  // it may come back with its class
+      target.worker_class = *known;
+    }
+    replay_(record::Paused{target, true});
+  }
+  return end_of(*query, step);
 }
 
-// Of tasks that are done: the core learns of them as if they had lived again.
+// The core learns of keys as if their tasks had lived again.
+void Recovery::remember_key(TaskId task, const IdempotencyKey& key, Verdict verdict, Instant at) {
+  TaskSpec spec;
+  spec.key = key;
+  replay_(record::Accepted{task, spec, at, at});
+  record::Settled settled{};
+  settled.task = task;
+  settled.round = 1;
+  settled.verdict = verdict;
+  settled.at = at;
+  replay_(settled);
+  ++figures_.keys;
+}
+
+// Those that last, of tasks that are done.
 Result<void> Recovery::read_keys() {
   auto query = database_.prepare(
       "SELECT task, key_high, key_low, key_digest, settled_at FROM keys ORDER BY sequence");
   if (!query) return store_error(query.error());
   auto step = query->step();
   for (; step == Step::Row; step = query->step()) {
-    const TaskId task{query->number<std::uint64_t>(0)};
-    const Instant at{query->integer(4)};
-    TaskSpec spec;
-    spec.key = IdempotencyKey{query->number<std::uint64_t>(1), query->number<std::uint64_t>(2),
-                              query->number<std::uint64_t>(3)};
-    replay_(record::Accepted{task, spec, at, at});
-    record::Settled settled{};
-    settled.task = task;
-    settled.round = 1;
-    settled.at = at;
-    replay_(settled);
-    ++figures_.keys;
+    const IdempotencyKey key{query->number<std::uint64_t>(1), query->number<std::uint64_t>(2),
+                             query->number<std::uint64_t>(3), KeyUse::Lasting};
+    remember_key(TaskId{query->number<std::uint64_t>(0)}, key, Verdict::Done,
+                 Instant{query->integer(4)});
   }
   return end_of(*query, step);
 }
@@ -154,7 +179,7 @@ Result<void> Recovery::read_tasks() {
   auto tasks = database_.prepare(
       "SELECT id, type, tenant, uid, priority, durability, cancel_on_disconnect, keep_result, "
       "retries, crashes_max, timeout, deadline, expiry, run_at, accepted_at, eligible_at, key, "
-      "key_high, key_low, key_digest, labels, content, payload_bytes, checksum, payload "
+      "labels, key_high, key_low, key_digest, key_use, content, payload_bytes, checksum, payload "
       "FROM tasks ORDER BY id");
   auto progress = database_.prepare(
       "SELECT task, round, round_at, attempt, ended, failures, crashes, interruptions, cause, "
@@ -171,7 +196,7 @@ Result<void> Recovery::read_tasks() {
     while (ahead == Step::Row && progress->integer(0) < task) ahead = progress->step();
     std::optional<Progress> its;
     if (ahead == Step::Row && progress->integer(0) == task) its = progress_of(*progress);
-    restore(accepted, attachment, its, sum == tasks->number<std::uint64_t>(23));
+    restore(accepted, attachment, its, sum == tasks->number<std::uint64_t>(24));
   }
   if (ahead == Step::Failed) return end_of(*progress, ahead);
   return end_of(*tasks, step);
@@ -190,16 +215,13 @@ record::Accepted Recovery::accepted_of(const Statement& row, Attachment& attachm
   spec.deadline = Duration{row.integer(11)};
   spec.expiry = Duration{row.integer(12)};
   spec.run_at = WallTime{row.integer(13)};
-  spec.payload_bytes = row.number<std::uint32_t>(22);
-  if (!row.is_null(16)) {
-    spec.key = IdempotencyKey{row.number<std::uint64_t>(17), row.number<std::uint64_t>(18),
-                              row.number<std::uint64_t>(19)};
-  }
+  spec.payload_bytes = row.number<std::uint32_t>(23);
+  spec.key = key_at(row, 18);
   attachment.uid = row.number<std::uint32_t>(3);
   attachment.keep_result = row.integer(7) != 0;
-  attachment.content = row.number<Content>(21);
-  attachment.body = Blob(row.bytes(24));
-  add_texts(row.text(16), row.text(20), attachment);
+  attachment.content = row.number<Content>(22);
+  attachment.body = Blob(row.bytes(25));
+  add_texts(row.text(16), row.text(17), attachment);
   return {TaskId{row.number<std::uint64_t>(0)}, spec, Instant{row.integer(14)},
           Instant{row.integer(15)}};
 }
@@ -333,7 +355,8 @@ Result<void> Recovery::read_results() {
   auto query = database_.prepare(
       "SELECT task, type, tenant, uid, durability, keep_result, accepted_at, payload_bytes, key, "
       "labels, round, attempt, verdict, cause, failures, crashes, interruptions, started_at, "
-      "settled_at, slot, attempts, content, checksum, body FROM results ORDER BY sequence");
+      "settled_at, slot, attempts, content, checksum, key_high, key_low, key_digest, key_use, body "
+      "FROM results ORDER BY sequence");
   if (!query) return store_error(query.error());
   auto step = query->step();
   for (; step == Step::Row; step = query->step()) restore_result(*query);
@@ -344,7 +367,7 @@ Result<void> Recovery::read_results() {
 // The image alone gets results: the core forgets what has settled.
 void Recovery::restore_result(const Statement& row) {
   const TaskId task{row.number<std::uint64_t>(0)};
-  const auto body = row.bytes(23);
+  const auto body = row.bytes(27);
   if (!row.is_null(22) && checksum_of(task, body) != row.number<std::uint64_t>(22)) {
     figures_.damaged.push_back(task);
     return;
@@ -373,6 +396,11 @@ void Recovery::restore_result(const Statement& row) {
                none);
   image_.apply(settled, last);
   ++figures_.results;
+  const auto key = key_at(row, 23);
+  const bool reconnects = key && key->use == KeyUse::Reconnect;
+  if (reconnects && settled.cause != EndCause::Dropped && settled.at >= reconnect_from_) {
+    remember_key(task, *key, settled.verdict, settled.at);
+  }
 }
 
 record::Settled Recovery::settled_of(const Statement& row) {

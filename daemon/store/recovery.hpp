@@ -19,9 +19,15 @@ struct RecoveryFigures {
 // 2 us a task. Errors: Error::code is the ExitStatus.
 class Recovery {
  public:
+  // Keys that only serve to reconnect are remembered of what settled since `reconnect_from`.
   Recovery(Database& database, TaskImage& image, ChangeMaker& maker, StoreNames& names,
-           const Store::Replay& replay)
-      : database_(database), image_(image), maker_(maker), names_(names), replay_(replay) {}
+           const Store::Replay& replay, Instant reconnect_from)
+      : database_(database),
+        image_(image),
+        maker_(maker),
+        names_(names),
+        replay_(replay),
+        reconnect_from_(reconnect_from) {}
 
   Result<RecoveryFigures> run();
   // What must be written because of what was found: damaged tasks become dead letters.
@@ -65,6 +71,7 @@ class Recovery {
   record::Settled settled_of(const Statement& row);
   void restore_history(record::Settled& settled, Attachment& last);
   std::vector<HistoryRow> history_of(TaskId task);
+  void remember_key(TaskId task, const IdempotencyKey& key, Verdict verdict, Instant at);
   // To the image and to the core.
   void tell(const Record& record, Attachment& attachment);
   void tell(const Record& record);
@@ -78,11 +85,11 @@ class Recovery {
   ChangeMaker& maker_;
   StoreNames& names_;
   const Store::Replay& replay_;
+  Instant reconnect_from_;
   Statement history_;
   std::vector<std::optional<TypeId>> types_;  // by number in the store
   std::vector<std::optional<TenantId>> tenants_;
   std::vector<std::optional<SlotId>> slots_;
-  std::vector<std::uint32_t> paused_;
   RecoveryFigures figures_;
   ChangeBatch repairs_;
 };

@@ -15,6 +15,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/schema_sql.hpp"
 #include "ipc/fd.hpp"
+#include "pool/pause.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
@@ -167,6 +168,8 @@ Result<void> write_all_words(Database& database) {
   if (done) done = write_words<Charge>(database, "charge");
   if (done) done = write_words<Durability>(database, "durability");
   if (done) done = write_words<Content>(database, "content");
+  if (done) done = write_words<KeyUse>(database, "key-use");
+  if (done) done = write_words<PauseScope>(database, "pause");
   if (done) done = database.run("COMMIT");
   return done;
 }

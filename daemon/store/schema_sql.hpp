@@ -21,13 +21,10 @@ CREATE TABLE store(
 );
 INSERT INTO store VALUES(1, 0, 0, 1, 0, 0, 0, 0, 0, 0);
 
-CREATE TABLE types(
-  number INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  paused INTEGER NOT NULL DEFAULT 0
-);
+CREATE TABLE types(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE tenants(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE slots(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE pauses(scope INTEGER, name TEXT, PRIMARY KEY(scope, name)) WITHOUT ROWID;
 CREATE TABLE words(kind TEXT, number INTEGER, name TEXT, PRIMARY KEY(kind, number)) WITHOUT ROWID;
 
 CREATE TABLE tasks(
@@ -37,7 +34,7 @@ CREATE TABLE tasks(
   retries INTEGER, crashes_max INTEGER,
   timeout INTEGER, deadline INTEGER, expiry INTEGER, run_at INTEGER,
   accepted_at INTEGER, eligible_at INTEGER,
-  key TEXT, key_high INTEGER, key_low INTEGER, key_digest INTEGER, labels TEXT,
+  key TEXT, labels TEXT, key_high INTEGER, key_low INTEGER, key_digest INTEGER, key_use INTEGER,
   content INTEGER, payload_bytes INTEGER, checksum INTEGER, file INTEGER, payload BLOB
 );
 
@@ -70,7 +67,8 @@ CREATE TABLE results(
   sequence INTEGER PRIMARY KEY,
   task INTEGER,
   type INTEGER, tenant INTEGER, uid INTEGER, durability INTEGER, keep_result INTEGER,
-  accepted_at INTEGER, payload_bytes INTEGER, key TEXT, labels TEXT,
+  accepted_at INTEGER, payload_bytes INTEGER,
+  key TEXT, labels TEXT, key_high INTEGER, key_low INTEGER, key_digest INTEGER, key_use INTEGER,
   round INTEGER, attempt INTEGER, verdict INTEGER, cause INTEGER,
   failures INTEGER, crashes INTEGER, interruptions INTEGER,
   started_at INTEGER, settled_at INTEGER, slot INTEGER, attempts INTEGER,

@@ -35,7 +35,8 @@ Result<void> SqliteStore::begin_life(std::uint64_t least) {
   life_ = std::max(query->number<std::uint64_t>(0) + 1, least);
   const bool is_new = query->integer(2) == 0;
   const auto passed = is_new ? 0 : std::max<std::int64_t>(0, wall.ns - query->integer(2));
-  begin_ = Instant{query->integer(1) + passed};
+  last_ = Instant{query->integer(1)};
+  begin_ = last_ + Duration{passed};
   for (std::size_t at = 0; at < settled_.size(); ++at) {
     settled_[at] = query->number<std::uint64_t>(static_cast<int>(at) + 3);
   }
@@ -51,7 +52,8 @@ Result<void> SqliteStore::begin_life(std::uint64_t least) {
 
 Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& replay) {
   maker_.set_names(names);
-  Recovery recovery(database_, image_, maker_, names, replay);
+  Recovery recovery(database_, image_, maker_, names, replay,
+                    last_ - setup_.options.reconnect_age_max);
   auto recovered = recovery.run();
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);

@@ -58,7 +58,7 @@ class SqliteStore : public Store {
   Database database_;  // until the thread has it
   std::unique_ptr<StoreThread> thread_;
   std::uint64_t life_ = 0;
-  Instant begin_;
+  Instant last_, begin_;  // the last one that the life before has kept; the first of this one
   std::int64_t begin_steady_ns_ = 0;
   SettledTotals settled_{};
   RecoveryFigures recovered_;

@@ -33,6 +33,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   DropTask,
   DropProgress,
   Pause,
+  Resume,
   FindReceived,
   DropResult,
   DropBody,
@@ -64,7 +65,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::AddTenant, "INSERT INTO tenants VALUES(?, ?)"},
       {Sql::AddSlot, "INSERT INTO slots VALUES(?, ?)"},
       {Sql::AddTask,
-       "INSERT INTO tasks VALUES(?, ?,?,?, ?,?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?, ?,?,?,?,?)"},
+       "INSERT INTO tasks VALUES(?, ?,?,?, ?,?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?, ?,?,?,?,?)"},
       {Sql::Start,
        "INSERT INTO progress(task, round, attempt, started_at, slot, worker) "
        "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
@@ -103,14 +104,16 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::DropAttempts, "DELETE FROM attempts WHERE task = ?"},
       {Sql::AddResult,
        "INSERT INTO results SELECT ?2, id, type, tenant, uid, durability, keep_result, "
-       "accepted_at, payload_bytes, key, labels, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+       "accepted_at, payload_bytes, key, labels, key_high, key_low, key_digest, key_use, ?3, ?4, "
+       "?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
        "?14, ?15, ?16, NULL, ?17 FROM tasks WHERE id = ?1"},
       {Sql::AddKey,
        "INSERT INTO keys SELECT ?2, id, key_high, key_low, key_digest, ?3 FROM tasks WHERE id = "
        "?1"},
       {Sql::DropTask, "DELETE FROM tasks WHERE id = ?"},
       {Sql::DropProgress, "DELETE FROM progress WHERE task = ?"},
-      {Sql::Pause, "UPDATE types SET paused = ?2 WHERE number = ?1"},
+      {Sql::Pause, "INSERT OR REPLACE INTO pauses(scope, name) VALUES(?, ?)"},
+      {Sql::Resume, "DELETE FROM pauses WHERE scope = ? AND name = ?"},
       {Sql::FindReceived,
        "SELECT sequence, bytes, attempts FROM results WHERE task = ? AND NOT keep_result"},
       {Sql::DropResult, "DELETE FROM results WHERE sequence = ?"},
@@ -236,16 +239,15 @@ void StoreWriter::change(const change::Added& added) {
                  spec.cancel_on_disconnect, added.keep_result, std::uint32_t{spec.retries},
                  std::uint32_t{spec.crashes_max}, spec.timeout.ns, spec.deadline.ns, spec.expiry.ns,
                  spec.run_at.ns, record.at.ns, record.eligible_at.ns, nullptr, nullptr, nullptr,
-                 nullptr, nullptr, static_cast<std::uint32_t>(added.content), spec.payload_bytes,
-                 checksum_of(record.task, body), nullptr, body);
-  if (added.texts) {
-    if (spec.key) {
-      statement.bind(17, added.texts->key);
-      statement.bind(18, spec.key->high);
-      statement.bind(19, spec.key->low);
-      statement.bind(20, spec.key->digest);
-    }
-    if (!added.texts->labels.empty()) statement.bind(21, added.texts->labels);
+                 nullptr, nullptr, nullptr, static_cast<std::uint32_t>(added.content),
+                 spec.payload_bytes, checksum_of(record.task, body), nullptr, body);
+  if (added.texts && !added.texts->key.empty()) statement.bind(17, added.texts->key);
+  if (added.texts && !added.texts->labels.empty()) statement.bind(18, added.texts->labels);
+  if (spec.key) {
+    statement.bind(19, spec.key->high);
+    statement.bind(20, spec.key->low);
+    statement.bind(21, spec.key->digest);
+    statement.bind(22, static_cast<std::uint32_t>(spec.key->use));
   }
   if (!statement.run()) fault_ = store_error(database_->error("cannot add a task"));
 }
@@ -311,7 +313,8 @@ void StoreWriter::change(const record::Removed& record) {
 }
 
 void StoreWriter::change(const change::Paused& paused) {
-  run_one(Sql::Pause, paused.type, paused.paused);
+  run(paused.paused ? Sql::Pause : Sql::Resume, static_cast<std::uint32_t>(paused.scope),
+      paused.name);
 }
 
 void StoreWriter::change(const change::Received& received) {

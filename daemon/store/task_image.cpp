@@ -125,7 +125,7 @@ bool TaskImage::apply_record(const record::Removed& record, Attachment&) {
   return true;
 }
 
-bool TaskImage::apply_record(const record::TypePaused&, Attachment&) { return true; }
+bool TaskImage::apply_record(const record::Paused&, Attachment&) { return true; }
 
 void TaskImage::replace_body(TaskRow& row, Blob body) {
   auto& bytes = row.state == State::Finished ? figures_.result_bytes : figures_.payload_bytes;

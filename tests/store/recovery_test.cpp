@@ -74,7 +74,7 @@ class RandomLife {
     if (what == 18) return step(event::Release{client, request, task});
     if (below(4) == 0) return step(event::RemoveDead{client, request, task});
     const TypeId type{static_cast<std::uint32_t>(below(kTypes))};
-    step(event::PauseType{client, request, type, below(2) == 0});
+    step(event::Pause{client, request, pause_of(type), below(2) == 0});
   }
 
   TaskSpec random_spec() {

@@ -187,17 +187,48 @@ TEST(SqliteStore, AReceivedResultIsGoneUnlessItIsToBeKept) {
   EXPECT_TRUE(lives.store()->find(TaskId{2}));
 }
 
+TEST(SqliteStore, KeysThatServeToReconnectLiveAsLongAsTheirResults) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  for (std::uint64_t task = 1; task <= 3; ++task) {
+    TaskSpec spec;
+    spec.key = IdempotencyKey{task, task, task, KeyUse::Reconnect};
+    driver.accept(task, "p", spec);
+  }
+  driver.settle(1, Verdict::Done, "r", 5);
+  driver.settle(2, Verdict::Done, "r", 5);
+  driver.settle(3, Verdict::Cancelled, "", 5, 0);
+  ASSERT_TRUE(driver.settled());
+  lives.store()->received(TaskId{1});
+  ASSERT_TRUE(lives.open());
+  EXPECT_EQ(replayed<record::Accepted>(lives).size(), 2U);
+  EXPECT_EQ(replayed<record::Accepted>(lives).front().spec.key,
+            (IdempotencyKey{2, 2, 2, KeyUse::Reconnect}));
+  EXPECT_EQ(replayed<record::Settled>(lives).back().verdict, Verdict::Cancelled);
+  RecordDriver again(*lives.store());
+  lives.time.pass(hours(1));
+  again.accept(4, "p");
+  ASSERT_TRUE(again.settled());
+  ASSERT_TRUE(lives.open());
+  EXPECT_TRUE(replayed<record::Settled>(lives).empty()) << "their clients had an hour to come";
+}
+
 TEST(SqliteStore, PausesComeBack) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());
-  driver.keep(record::TypePaused{TypeId{5}, true});
-  driver.keep(record::TypePaused{TypeId{6}, true});
-  driver.keep(record::TypePaused{TypeId{6}, false});
+  driver.keep(record::Paused{pause_of(TypeId{5}), true});
+  driver.keep(record::Paused{pause_of(TypeId{6}), true});
+  driver.keep(record::Paused{pause_of(TypeId{6}), false});
+  driver.keep(record::Paused{pause_of(ClassId{3}), true});
+  driver.keep(record::Paused{pause_of(ClassId{9}), true});
+  driver.keep(record::Paused{pause_of_pool(), true});
   ASSERT_TRUE(driver.settled());
   ASSERT_TRUE(lives.open());
-  const auto paused = replayed<record::TypePaused>(lives);
-  ASSERT_EQ(paused.size(), 1U);
-  EXPECT_EQ(paused.front().type, TypeId{105});
+  const auto paused = replayed<record::Paused>(lives);
+  ASSERT_EQ(paused.size(), 3U);
+  EXPECT_EQ(paused[0].target, pause_of(TypeId{105}));
+  EXPECT_EQ(paused[1].target, pause_of(ClassId{103}));
+  EXPECT_EQ(paused[2].target, pause_of_pool());
 }
 
 TEST(SqliteStore, DropsTheOldestResultsAndKeysBeyondItsBounds) {

@@ -20,10 +20,17 @@ class FakeNames : public StoreNames {
   std::string name_of(TypeId type) const override { return name("type-", type.value); }
   std::string name_of(TenantId tenant) const override { return name("tenant-", tenant.value); }
   std::string name_of(SlotId slot) const override { return name("slot-", slot.value); }
+  std::string name_of(ClassId worker_class) const override {
+    return name("class-", worker_class.value);
+  }
   TypeId type_of(std::string_view name) override { return {number(name)}; }
   TenantId tenant_of(std::string_view name) override { return {number(name)}; }
   SlotId slot_of(std::string_view name) override {
     return {static_cast<std::uint16_t>(number(name))};
+  }
+  std::optional<ClassId> class_of(std::string_view name) const override {
+    if (name == "class-9") return std::nullopt;  // which nobody configures any more
+    return ClassId{static_cast<std::uint16_t>(number(name))};
   }
 
  private:
