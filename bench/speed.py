@@ -56,7 +56,7 @@ class Daemon:
                                      channel=channel))
         self.prefix = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self.process = self.start(f"{bin_dir}/warmpoold", "--config", config, "--runtime-dir", self.dir,
-                                  "--log-level", "warn")
+                                  "--store", "volatile", "--log-level", "warn")
         try:
             self.wait_until_ready()
         except BaseException:

@@ -11,6 +11,7 @@ find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(SQLite3 3.37 REQUIRED)
 
 find_library(XXHASH_LIBRARY xxhash)
 find_path(XXHASH_INCLUDE_DIR xxhash.h)

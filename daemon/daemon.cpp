@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/config/reload.hpp"
+#include "daemon/exit_status.hpp"
 #include "daemon/random.hpp"
 
 namespace warmpool::daemon {
@@ -30,12 +31,11 @@ Genesis genesis_of(const DaemonSetup& setup, Clock& clock) {
 
 }  // namespace
 
-// A volatile store begins with each life; 1 ns, because an Instant of 0 stands for none.
 Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
     : configuration_(setup.configuration),
       log_(ports.log),
       notifier_(ports.notifier),
-      clock_(ports.time, Instant{1}),
+      clock_(ports.time, setup.begin),
       engine_(genesis_of(setup, clock_), clock_),
       types_(classes_of(configuration_)),
       services_{configuration_, log_,     reactor_, engine_,  ports.store,
@@ -49,7 +49,8 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
       requests_(services_, clients_, workers_, documents_, events_, [this] { begin_stopping(); }),
       archive_(setup.archive_path, log_),
-      keeper_(services_, archive_) {
+      keeper_(services_, archive_),
+      record_names_(services_, workers_) {
   reactor_.on_wake([this] { engine_.refresh(); });
   clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
     requests_.run(session, number, meta);
@@ -85,6 +86,26 @@ void Daemon::declare() {
   }
   ready_at_latest_ = engine_.now() + services_.options().start_timeout;
   again_ = true;  // the first workers are asked for
+}
+
+Result<void> Daemon::recover() {
+  auto& store = services_.store;
+  const auto settled =
+      store.recover(record_names_, [this](const Record& record) { engine_.replay(record); });
+  if (!settled) return settled.error();
+  engine_.finish_replay(*settled);
+  if (const int fd = store.answers_fd(); fd >= 0) {
+    store_watch_ = reactor_.watch(fd, [fd] {
+      std::uint64_t count = 0;
+      (void)!::read(fd, &count, sizeof count);  // the turn that follows asks the store
+    });
+    if (!store_watch_) {
+      return Error{static_cast<int>(ExitStatus::System), "the kernel watches no more descriptors"};
+    }
+    store_watch_->start_reading();
+  }
+  again_ = true;
+  return {};
 }
 
 void Daemon::add_chores() {

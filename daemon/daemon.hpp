@@ -10,6 +10,7 @@
 #include "daemon/events.hpp"
 #include "daemon/keeper.hpp"
 #include "daemon/notices.hpp"
+#include "daemon/record_names.hpp"
 #include "daemon/requests.hpp"
 #include "daemon/service_notifier.hpp"
 #include "daemon/submit/submit_fifo.hpp"
@@ -29,6 +30,7 @@ struct DaemonSetup {
   Configuration configuration;
   std::vector<std::optional<Identity>> identities;  // by class
   std::uint64_t life = 1;                           // task ids of this life start with it
+  Instant begin{1};                                 // 0 would stand for none
   std::optional<gid_t> socket_group;
   std::string socket_path, archive_path;  // empty: none
   // Where submit.fifo is made, if the option says so; null: nowhere. Order: outlives the daemon.
@@ -40,6 +42,10 @@ class Daemon {
  public:
   Daemon(DaemonSetup setup, const DaemonPorts& ports);
   ~Daemon();
+
+  // What earlier lives left in the store comes back. Order: before the first turn, once.
+  // Errors: Error::code is the ExitStatus. Blocks: until all of it is read.
+  Result<void> recover();
 
   // From here on clients are taken from it. Its socket is looked after.
   void serve(std::unique_ptr<Acceptor> acceptor);
@@ -59,6 +65,8 @@ class Daemon {
   // Tells the service manager, which waits for the end of it.
   void begin_reload();
   void end_reload(std::string_view status);
+  // Why it ended by itself; Error::code is the ExitStatus.
+  const std::optional<Error>& broken() const { return broken_; }
   // Takes over what may change; says in the log what was and what needs a restart.
   void reload(const Configuration& fresh);
   void reopen_log();
@@ -77,6 +85,7 @@ class Daemon {
   void answer(const Answer& command);
   void on_finished(const command::Finished& finished);
   void linger();
+  void on_broken(const Error& error);
   // daemon.cpp
   void declare();
   void add_chores();
@@ -109,6 +118,8 @@ class Daemon {
   Archive archive_;
   Keeper keeper_;
   std::unique_ptr<SubmitFifo> submit_fifo_;  // null: the option is off
+  RecordNames record_names_;
+  std::unique_ptr<Watch> store_watch_;
   Chores chores_;
   std::unique_ptr<Acceptor> acceptor_;
 
@@ -116,6 +127,7 @@ class Daemon {
   bool again_ = false;  // the last turn left something that must not wait
   bool stopping_ = false, finished_ = false, told_ready_ = false;
   Instant ready_at_latest_;  // to the service manager
+  std::optional<Error> broken_;
 };
 
 }  // namespace warmpool::daemon

@@ -12,7 +12,6 @@
 #include "daemon/daemon.hpp"
 #include "daemon/process/linux_processes.hpp"
 #include "daemon/startup.hpp"
-#include "daemon/store/volatile_store.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -70,6 +69,23 @@ void say_beginning(Log& log, const Configuration& configuration, const std::stri
   if (!swept.empty()) log.warn(swept);
 }
 
+void say_store(Log& log, const OpenStore& opened) {
+  if (!opened.place) return;
+  const auto& path = opened.place->directory.path();
+  const auto figures = opened.store->figures();
+  log.info("the store in " + path + " has " + std::to_string(figures.live) + " tasks that wait, " +
+           std::to_string(figures.dead) + " dead letters, " + std::to_string(figures.finished) +
+           " results");
+  if (opened.place->in_memory) {
+    log.warn("the state directory " + path +
+             " is in memory (tmpfs) and does not outlive a reboot; give --state-dir on a disk");
+  }
+  for (const auto task : opened.store->damaged()) {
+    log.error("task " + std::to_string(task.value) +
+              ": what the store holds of it is damaged; it is a dead letter, or has no result");
+  }
+}
+
 Result<void> serve(const Sources& sources, Configuration configuration) {
   if (auto fitted = fit_descriptors(configuration); !fitted) return fitted;
   const auto& options = configuration.pool.values;
@@ -87,23 +103,25 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   }
   const auto* fifo_directory = *fifos ? &(*fifos)->directory : nullptr;
   SystemTime time;
-  const auto life = next_life(place->directory, time.wall());
-  if (!life) return life.error();
+  auto opened = open_store(options, *place, time);
+  if (!opened) return opened.error();
   std::string swept;
   const auto runtime_dir = place->directory.path();
-  auto processes =
-      start_processes(configuration, runtime_dir, fifo_directory, sources.program_directory, swept);
+  std::vector<std::string> places{runtime_dir};
+  if (opened->place) places.insert(places.begin(), opened->place->directory.path());
+  auto processes = start_processes(configuration, places, fifo_directory, sources.program_directory, swept);
   if (!processes) return processes.error();
   auto listener = ipc::Listener::open(place->directory, place->lock);
   if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);
 
   say_beginning(**log, configuration, swept);
-  VolatileStore store(options);
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
-  Daemon daemon({std::move(configuration), std::move(*identities), *life, place->group, socket_path,
-                 runtime_dir + "/dead-letters.jsonl", fifo_directory},
-                {**log, time, **processes, store, notifier});
+  Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
+                 place->group, socket_path, runtime_dir + "/dead-letters.jsonl", fifo_directory},
+                {**log, time, **processes, *opened->store, notifier});
+  if (auto recovered = daemon.recover(); !recovered) return recovered;
+  say_store(**log, *opened);
   auto acceptor = std::make_unique<Acceptor>(
       daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),
       std::move(*listener), [&daemon](ipc::UniqueFd fd) { daemon.adopt(std::move(fd)); });
@@ -113,6 +131,7 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   (*log)->flush();
   daemon.run();
   (*log)->flush();
+  if (daemon.broken()) return *daemon.broken();
   return {};
 }
 

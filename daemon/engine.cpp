@@ -18,6 +18,12 @@ std::span<const Command> Engine::step(const Event& event) {
   return std::span<const Command>(commands_).subspan(before);
 }
 
+void Engine::finish_replay(const std::array<std::uint64_t, 5>& settled) {
+  refresh();
+  pool_.replay_totals(settled);
+  pool_.finish_replay(now_, commands_);
+}
+
 void Engine::take(Commands& out) {
   out.clear();
   std::swap(out, commands_);

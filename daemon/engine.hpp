@@ -24,6 +24,10 @@ class Engine {
 
   // One event. Returns the commands that it added, valid until the next step or take.
   std::span<const Command> step(const Event& event);
+  // Records of earlier lives, in order; then once the end of them, from which the core goes on.
+  // Order: before the first turn.
+  void replay(const Record& record) { pool_.replay(record); }
+  void finish_replay(const std::array<std::uint64_t, 5>& settled);
   // All commands since the last call, in order.
   void take(Commands& out);
   bool has_commands() const { return !commands_.empty(); }

@@ -11,9 +11,11 @@ namespace warmpool::daemon {
 enum class ExitStatus : std::uint8_t {
   Ok = 0,
   Usage = 2,
+  StoreDamaged = 65,
   Unavailable = 69,
   System = 71,
   CannotCreate = 73,
+  StoreFailed = 74,
   AlreadyRunning = 75,
   NotPermitted = 77,
   Configuration = 78,
@@ -24,13 +26,19 @@ struct ExitRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<ExitRow, 8> kExitRows{{
+inline constexpr std::array<ExitRow, 10> kExitRows{{
     {ExitStatus::Ok, "stopped as asked; or --help, --version, --check-config found nothing wrong"},
     {ExitStatus::Usage, "the command line is wrong"},
+    {ExitStatus::StoreDamaged,
+     "the store is damaged, of a newer version or not ours; nothing was changed in it"},
     {ExitStatus::Unavailable, "a program that it needs is missing: warmpool-launch or a worker"},
     {ExitStatus::System, "the system refused something: descriptors, memory, a signal handler"},
-    {ExitStatus::CannotCreate, "runtime directory, socket or log file cannot be made"},
-    {ExitStatus::AlreadyRunning, "another daemon serves this runtime directory"},
+    {ExitStatus::CannotCreate,
+     "runtime directory, state directory, socket or log file cannot be made"},
+    {ExitStatus::StoreFailed,
+     "the system refuses to read or write the store; what was acknowledged is kept"},
+    {ExitStatus::AlreadyRunning,
+     "another daemon serves this runtime directory or this state directory"},
     {ExitStatus::NotPermitted, "the configuration asks for what only root may do"},
     {ExitStatus::Configuration, "the configuration is wrong; each fault is told with its place"},
 }};

@@ -15,7 +15,8 @@ void Keeper::carry(command::Persist& command) {
 
 bool Keeper::commit() {
   services_.store.apply(batch_);
-  const auto answers = services_.store.take_answers();
+  auto answers = services_.store.take_answers();
+  if (answers.broken) broken_ = std::move(answers.broken);
   if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   return answers.accepting.has_value() || answers.persisted.has_value();

@@ -13,11 +13,14 @@ class Keeper {
   void carry(command::Persist& command);
   // Hands the batch over and tells the core what the store answers. Returns whether it answered.
   bool commit();
+  // The store cannot go on.
+  const std::optional<Error>& broken() const { return broken_; }
 
  private:
   Services& services_;
   Archive& archive_;
   std::vector<StoreEntry> batch_;  // kept for its memory
+  std::optional<Error> broken_;
 };
 
 }  // namespace warmpool::daemon

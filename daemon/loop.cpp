@@ -72,6 +72,7 @@ void Daemon::settle() {
     engine_.take(commands_);
     for (auto& command : commands_) carry(command);
     const bool answered = keeper_.commit();
+    if (const auto& broken = keeper_.broken(); broken && !broken_) on_broken(*broken);
     if (!answered && !engine_.has_commands()) return;
   }
   again_ = true;
@@ -113,6 +114,10 @@ void Daemon::on_finished(const command::Finished& finished) {
     log_.info("stopped; nothing was left");
     return;
   }
+  if (services_.store.figures().durable) {
+    log_.info("stopped; " + std::to_string(finished.lost) + " tasks wait for the next start");
+    return;
+  }
   constexpr std::uint32_t named_max = 20;
   std::string names;
   for (const auto& task : engine_.pool().list({.after = {}, .limit = named_max})) {
@@ -122,6 +127,13 @@ void Daemon::on_finished(const command::Finished& finished) {
   log_.warn("stopped; " + std::to_string(finished.lost) +
             " accepted tasks are lost with the volatile store:" + names +
             (finished.lost > named_max ? " ..." : ""));
+}
+
+// Nothing can be acknowledged any more, and what runs could not be kept.
+void Daemon::on_broken(const Error& error) {
+  broken_ = error;
+  log_.error("the store: " + error.text);
+  stop(true);
 }
 
 void Daemon::run() {

@@ -57,6 +57,11 @@ std::optional<TypeTable::Interned> TypeTable::intern(std::string_view name) {
   return Interned{add(name), true};
 }
 
+TypeTable::Interned TypeTable::remember(std::string_view name) {
+  if (const auto known = find(name)) return {*known, false};
+  return {add(name), true};
+}
+
 TypeId TypeTable::add(std::string_view name) {
   const auto number = static_cast<std::uint32_t>(types_.size());
   types_.push_back({std::string(name), classes_of(name)});
@@ -107,6 +112,13 @@ std::optional<TenantId> TenantTable::intern(std::string_view name) {
   const auto found = numbers_.find(std::string(name));
   if (found != numbers_.end()) return TenantId{found->second};
   if (names_.size() >= kTenantsMax) return std::nullopt;
+  return remember(name);
+}
+
+TenantId TenantTable::remember(std::string_view name) {
+  if (name.empty()) return TenantId{};
+  const auto found = numbers_.find(std::string(name));
+  if (found != numbers_.end()) return TenantId{found->second};
   const auto number = static_cast<std::uint32_t>(names_.size());
   names_.emplace_back(name);
   numbers_.emplace(name, number);

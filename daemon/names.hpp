@@ -36,6 +36,8 @@ class TypeTable {
     bool is_new;
   };
   std::optional<Interned> intern(std::string_view name);
+  // Of tasks of an earlier life, whether or not a class serves it and whatever the bound.
+  Interned remember(std::string_view name);
   event::TypeDeclared declared(TypeId type) const;
   void set_types_later(ClassId worker_class, bool later);
 
@@ -64,6 +66,7 @@ class TenantTable {
 
   TenantTable() { names_.emplace_back(); }
   std::optional<TenantId> intern(std::string_view name);  // none: there are too many
+  TenantId remember(std::string_view name);               // whatever the bound
   const std::string& at(TenantId tenant) const { return names_[tenant.value]; }
 
  private:

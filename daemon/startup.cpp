@@ -2,10 +2,8 @@
 // service managers can tell "another one runs" from "the configuration is wrong".
 #include "daemon/startup.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <signal.h>
@@ -36,14 +34,6 @@ ExitStatus status_of(int fault) {
 }
 
 bool is_over_fifos(const ClassOptions& options) { return options.channel == "fifo"; }
-
-std::uint64_t parse_life(const ipc::UniqueFd& file) {
-  std::array<char, 32> text{};
-  const auto got = ::pread(file.get(), text.data(), text.size() - 1, 0);
-  std::uint64_t life = 0;
-  if (got > 0) std::from_chars(text.data(), text.data() + got, life);
-  return life;
-}
 
 bool same_directory(const ipc::RuntimeDirectory& a, const ipc::RuntimeDirectory& b) {
   struct stat one {
@@ -186,27 +176,6 @@ Result<void> check_fifo_users(const Configuration& configuration,
   return {};
 }
 
-Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now) {
-  constexpr std::uint64_t life_max = (1U << 24) - 1;
-  constexpr std::int64_t year_2026_s = 1'767'225'600;
-  const ipc::UniqueFd file(
-      ::openat(directory.fd(), "warmpool.life", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  const auto fault = [&](std::string what) {
-    return exit_error(ExitStatus::CannotCreate, directory.path() + "/warmpool.life: " + what);
-  };
-  if (!file) return fault(std::string(std::strerror(errno)) + "; remove it");
-  const auto last = parse_life(file);
-  const auto days = std::max<std::int64_t>(1, (now.ns / 1'000'000'000 - year_2026_s) / 86'400);
-  const auto life = std::max(last + 1, static_cast<std::uint64_t>(days));
-  if (life > life_max) return fault("its number is too large; remove it");
-  const auto text = std::to_string(life) + "\n";
-  const bool written =
-      ::pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
-      ::ftruncate(file.get(), static_cast<off_t>(text.size())) == 0;
-  if (!written) return fault(std::string("cannot be written: ") + std::strerror(errno));
-  return life;
-}
-
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration) {
   std::vector<std::optional<Identity>> identities;
   auto fault = find_identities(configuration, identities);
@@ -216,7 +185,7 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 }
 
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
-                                                     const std::string& runtime_dir,
+                                                     const std::vector<std::string>& places,
                                                      const ipc::RuntimeDirectory* fifos,
                                                      const std::string& program_dir,
                                                      std::string& swept) {
@@ -237,17 +206,19 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
                       "the stock worker is not at " + stock + " (" + std::strerror(errno) +
                           "); install it there, or configure a [[class]] with its own command");
   }
-  auto mark = make_life_mark(runtime_dir);
-  if (!mark) return exit_error(ExitStatus::System, mark.error().text);
-  options.mark = std::move(*mark);
   if (auto done = become_subreaper(); !done) {
     return exit_error(ExitStatus::System, done.error().text);
   }
-  const auto sweep = sweep_earlier_lives(options.mark, seconds(10));
-  if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
-  if (sweep->killed != 0) {
-    swept = "ended " + std::to_string(sweep->killed) + " processes of an earlier life";
+  std::size_t killed = 0;
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    auto mark = make_life_mark(*place);
+    if (!mark) return exit_error(ExitStatus::System, mark.error().text);
+    const auto sweep = sweep_earlier_lives(*mark, seconds(10));
+    if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
+    killed += sweep->killed;
+    options.mark = std::move(*mark);
   }
+  if (killed != 0) swept = "ended " + std::to_string(killed) + " processes of an earlier life";
   auto processes = make_linux_processes(options);
   if (!processes) return exit_error(ExitStatus::Unavailable, processes.error().text);
   return std::move(*processes);

@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "daemon/class_grants.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/config/configuration.hpp"
 #include "daemon/exit_status.hpp"
 #include "daemon/process/identity.hpp"
 #include "daemon/process/process_port.hpp"
+#include "daemon/store/store.hpp"
+#include "ipc/client_address.hpp"
 #include "ipc/endpoint.hpp"
 
 namespace warmpool::daemon {
@@ -51,19 +54,42 @@ Result<void> check_fifo_users(const Configuration& configuration,
                               const std::vector<std::optional<Identity>>& identities,
                               const std::string& fifo_dir);
 
+// Where the store keeps its files, made (with its parents, where nobody named it) or verified, and
+// locked. Option state_dir; else `state` in a runtime directory that was named, because who names
+// one has a daemon beside the usual one; else by user.
+struct StatePlace {
+  ipc::RuntimeDirectory directory;
+  ipc::RuntimeLock lock;
+  bool in_memory = false;  // a reboot loses it
+};
+Result<StatePlace> take_state(const Options& options, const Place& place,
+                              const ipc::Surroundings& surroundings);
+
 // The number of this life: one more than the last one's, which a file in the directory remembers,
 // and at least the days since 2026, so that ids are not used again where that file is lost with a
 // reboot. Bounds: up to life 8,191 a task's id is below 2^53, which JSON readers in JavaScript and
 // jq hold exactly.
 Result<std::uint64_t> next_life(const ipc::RuntimeDirectory& directory, WallTime now);
+Result<void> keep_life(const ipc::RuntimeDirectory& directory, std::uint64_t life);
+
+// The store that the options ask for, with the number and the beginning of this life.
+struct OpenStore {
+  std::optional<StatePlace> place;  // none: volatile
+  std::unique_ptr<Store> store;
+  std::uint64_t life = 1;
+  Instant begin{1};  // an Instant of 0 stands for none
+};
+Result<OpenStore> open_store(const Options& options, const Place& place, TimeSource& time);
 
 // Whom the workers of each class run as; that they can be given what their class says.
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration);
 
-// Ends what an earlier life left, and opens the port. Blocks: until all of it is gone, seconds.
+// Ends what an earlier life left, and opens the port. `places`: directories by which processes of
+// earlier lives are known; those of this life get the mark of the first.
+// Blocks: until all of it is gone, seconds.
 // `fifos`: where those of workers are made; null: nowhere. Order: outlives the port.
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
-                                                     const std::string& runtime_dir,
+                                                     const std::vector<std::string>& places,
                                                      const ipc::RuntimeDirectory* fifos,
                                                      const std::string& program_dir,
                                                      std::string& swept);

@@ -283,7 +283,19 @@ void Workers::reap_orphans() {
 
 std::string Workers::slot_name(SlotId home) const {
   const auto found = places_.find(home.value);
-  return found == places_.end() ? "slot-" + std::to_string(home.value) : found->second.name;
+  if (found != places_.end()) return found->second.name;
+  const auto from_top = std::size_t{0xffff} - home.value;
+  if (from_top < earlier_slots_.size()) return earlier_slots_[from_top];
+  return "slot-" + std::to_string(home.value);
+}
+
+SlotId Workers::earlier_slot(std::string_view name) {
+  constexpr std::size_t earlier_max = 16'384;
+  const auto found = std::ranges::find(earlier_slots_, name);
+  auto at = static_cast<std::size_t>(found - earlier_slots_.begin());
+  if (found == earlier_slots_.end() && at < earlier_max) earlier_slots_.emplace_back(name);
+  at = std::min(at, earlier_max - 1);
+  return SlotId{static_cast<std::uint16_t>(0xffff - at)};
 }
 
 std::optional<SlotId> Workers::find_home(std::string_view name) const {

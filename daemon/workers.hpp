@@ -45,6 +45,9 @@ class Workers {
 
   // "worker-0"; "slot-N" for one that never had a worker.
   std::string slot_name(SlotId home) const;
+  // A slot of an earlier life, for its name alone: numbers from the top down, which this life's
+  // slots do not reach.
+  SlotId earlier_slot(std::string_view name);
   std::optional<SlotId> find_home(std::string_view name) const;
   const OutputRing* output_of(SlotId home) const;
 
@@ -127,6 +130,7 @@ class Workers {
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
   std::map<std::uint16_t, Place> places_;  // by home: two processes may share one for a while
+  std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
   std::string meta_;  // kept for its memory
   Instant due_ = kNever;

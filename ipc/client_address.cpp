@@ -86,7 +86,12 @@ Result<void> check_trust(int fd, const std::string& path) {
 }  // namespace
 
 Surroundings Surroundings::of_process() {
-  return {variable("WARMPOOL_SOCKET"), variable("XDG_RUNTIME_DIR"), ::geteuid()};
+  return {variable("WARMPOOL_SOCKET"),
+          variable("XDG_RUNTIME_DIR"),
+          ::geteuid(),
+          variable("XDG_STATE_HOME"),
+          variable("HOME"),
+          variable("STATE_DIRECTORY")};
 }
 
 std::string default_runtime_directory(const Surroundings& surroundings) {
@@ -94,6 +99,18 @@ std::string default_runtime_directory(const Surroundings& surroundings) {
   if (xdg && xdg->starts_with('/')) return *xdg + "/warmpool";
   if (surroundings.uid == 0) return "/run/warmpool";
   return "/tmp/warmpool-" + std::to_string(surroundings.uid);
+}
+
+std::string default_state_directory(const Surroundings& surroundings) {
+  const auto is_path = [](const auto& text) { return text && text->starts_with('/'); };
+  // systemd joins several with colons.
+  if (is_path(surroundings.state_directory)) {
+    return surroundings.state_directory->substr(0, surroundings.state_directory->find(':'));
+  }
+  if (surroundings.uid == 0) return "/var/lib/warmpool";
+  if (is_path(surroundings.xdg_state_home)) return *surroundings.xdg_state_home + "/warmpool";
+  if (is_path(surroundings.home)) return *surroundings.home + "/.local/state/warmpool";
+  return "";
 }
 
 SocketAddress socket_address(std::string_view given, const Surroundings& surroundings) {

@@ -17,11 +17,17 @@ struct Surroundings {
   std::optional<std::string> warmpool_socket;  // WARMPOOL_SOCKET
   std::optional<std::string> xdg_runtime_dir;  // XDG_RUNTIME_DIR; ignored unless absolute
   uid_t uid = 0;
+  std::optional<std::string> xdg_state_home{}, home{};  // as above
+  std::optional<std::string> state_directory{};         // STATE_DIRECTORY, from a service manager
   static Surroundings of_process();
 };
 
 // $XDG_RUNTIME_DIR/warmpool, else /run/warmpool for root, else /tmp/warmpool-UID.
 std::string default_runtime_directory(const Surroundings& surroundings);
+
+// Where a daemon keeps what outlives it: STATE_DIRECTORY, else /var/lib/warmpool for root, else
+// $XDG_STATE_HOME/warmpool, else ~/.local/state/warmpool; empty where there is no home either.
+std::string default_state_directory(const Surroundings& surroundings);
 
 struct SocketAddress {
   std::string path;

@@ -36,7 +36,9 @@ struct DirectoryUse {
 };
 inline constexpr DirectoryUse kRuntimeUse{"runtime directory", "--runtime-dir"};
 inline constexpr DirectoryUse kFifoUse{"directory of FIFOs", "--fifo-dir"};
+inline constexpr DirectoryUse kStateUse{"state directory", "--state-dir"};
 
+// A directory that only one user writes to. Also of what a daemon keeps (kStateUse).
 class RuntimeDirectory {
  public:
   // Made with mode 0700 if it is missing (not its parents), else verified through its descriptor:

@@ -15,6 +15,7 @@ class Core : public CoreState {
   Instant next_deadline() const;
   void replay(const Record& record);
   void finish_replay(Instant at, Commands& commands);
+  void replay_totals(const std::array<std::uint64_t, 5>& settled);
 
   Snapshot snapshot() const;
   QueueView queue() const;

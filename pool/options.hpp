@@ -34,7 +34,8 @@ struct Options {
   std::uint64_t restarts_max{}, restart_multiplier{};
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.
-  std::string runtime_dir, fifo_dir, store, log_level, log_file, launch_path, socket_group;
+  std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
+      socket_group;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{};
   Duration frame_timeout{}, sample_interval{};

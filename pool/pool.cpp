@@ -35,6 +35,9 @@ void Pool::step(Instant now, const Event& event, Commands& out) { state_->step(n
 Instant Pool::next_deadline() const { return state_->next_deadline(); }
 void Pool::replay(const Record& record) { state_->replay(record); }
 void Pool::finish_replay(Instant now, Commands& out) { state_->finish_replay(now, out); }
+void Pool::replay_totals(const std::array<std::uint64_t, 5>& settled) {
+  state_->replay_totals(settled);
+}
 Snapshot Pool::snapshot() const { return state_->snapshot(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }

@@ -1,6 +1,7 @@
 // The pool: decides, touches nothing. One object runs in the daemon and in the simulator.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,6 +47,9 @@ class Pool {
   // were started and have no end are closed as interrupted by finish_replay().
   void replay(const Record& record);
   void finish_replay(Instant now, Commands& out);
+  // Rounds by Verdict since the store was made, where records of old ones are gone. Order: after
+  // the last replay(), before finish_replay().
+  void replay_totals(const std::array<std::uint64_t, 5>& settled);
 
   Snapshot snapshot() const;
   Counters counters() const;

@@ -82,6 +82,13 @@ void Core::apply(const record::Paused& record) {
   set_paused(record.target, record.paused);
 }
 
+// What was accepted is what has settled and what has not.
+void Core::replay_totals(const std::array<std::uint64_t, 5>& settled) {
+  counters.settled = settled;
+  counters.accepted = tasks.unsettled();
+  for (const auto rounds : settled) counters.accepted += rounds;
+}
+
 void Core::finish_replay(Instant at, Commands& commands) {
   REQUIRE(at >= now);
   now = at;

@@ -1,7 +1,9 @@
 // The box is a header of 8 bytes with the bytes behind it, or with a shared string behind it. A
 // std::string would cost 32 bytes in every row and a shared_ptr 16 bytes and a control block.
+// The store thread writes what the main thread goes on using, so whoever is last deletes the box.
 #include "daemon/store/blob.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -11,9 +13,10 @@ namespace warmpool::daemon {
 
 struct alignas(8) Blob::Box {
   std::uint32_t size;
-  bool is_shared;
+  std::atomic<std::uint32_t> owners;
 
   using Shared = std::shared_ptr<const std::string>;
+  bool is_shared() const { return size >= kSharedBytesMin; }
   std::byte* bytes() { return reinterpret_cast<std::byte*>(this + 1); }
   Shared* shared() { return std::launder(reinterpret_cast<Shared*>(this + 1)); }
 };
@@ -23,8 +26,8 @@ Blob::Blob(ipc::Bytes bytes) {
   REQUIRE(bytes.size() < (std::size_t{1} << 32));
   const bool is_shared = bytes.size() >= kSharedBytesMin;
   const std::size_t behind = is_shared ? sizeof(Box::Shared) : bytes.size();
-  box_ = new (::operator new(sizeof(Box) + behind))
-      Box{static_cast<std::uint32_t>(bytes.size()), is_shared};
+  box_ =
+      new (::operator new(sizeof(Box) + behind)) Box{static_cast<std::uint32_t>(bytes.size()), {1}};
   if (is_shared) {
     new (box_->bytes()) Box::Shared(std::make_shared<const std::string>(ipc::text_of(bytes)));
   } else {
@@ -32,23 +35,34 @@ Blob::Blob(ipc::Bytes bytes) {
   }
 }
 
+Blob Blob::share() const {
+  Blob other;
+  if (box_ != nullptr) box_->owners.fetch_add(1, std::memory_order_relaxed);
+  other.box_ = box_;
+  return other;
+}
+
 void Blob::release() {
-  if (box_ == nullptr) return;
-  if (box_->is_shared) std::destroy_at(box_->shared());
-  ::operator delete(box_);
-  box_ = nullptr;
+  auto* box = std::exchange(box_, nullptr);
+  if (box == nullptr) return;
+  // Alone is the usual case, and then nobody else can come.
+  const bool alone = box->owners.load(std::memory_order_acquire) == 1;
+  if (!alone && box->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (box->is_shared()) std::destroy_at(box->shared());
+  std::destroy_at(box);
+  ::operator delete(box);
 }
 
 std::size_t Blob::size() const { return box_ == nullptr ? 0 : box_->size; }
 
 ipc::Bytes Blob::bytes() const {
   if (box_ == nullptr) return {};
-  if (box_->is_shared) return ipc::bytes_of(**box_->shared());
+  if (box_->is_shared()) return ipc::bytes_of(**box_->shared());
   return {box_->bytes(), box_->size};
 }
 
 std::shared_ptr<const std::string> Blob::shared() const {
-  return box_ != nullptr && box_->is_shared ? *box_->shared() : nullptr;
+  return box_ != nullptr && box_->is_shared() ? *box_->shared() : nullptr;
 }
 
 }  // namespace warmpool::daemon

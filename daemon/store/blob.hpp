@@ -10,8 +10,9 @@
 
 namespace warmpool::daemon {
 
-// Owns: a copy of its bytes, made once. From kSharedBytesMin on they are shared with the buffers
-// that send them, so that no second copy is made. Bounds: below 4 GiB.
+// Owns: a copy of its bytes, made once, together with those that share() gave. From kSharedBytesMin
+// on they are shared with the buffers that send them too, so that no second copy is made.
+// Bounds: below 4 GiB. Threads: each one may live on a thread of its own.
 class Blob {
  public:
   static constexpr std::size_t kSharedBytesMin = 8 * 1024;
@@ -26,6 +27,9 @@ class Blob {
   Blob(const Blob&) = delete;
   Blob& operator=(const Blob&) = delete;
   ~Blob() { release(); }
+
+  // The same bytes, once more.
+  Blob share() const;
 
   std::size_t size() const;
   ipc::Bytes bytes() const;

@@ -17,6 +17,9 @@ class History {
   const std::vector<AttemptEntry>& attempts() const { return attempts_; }
   const std::string& last_error() const { return last_error_; }
   std::uint32_t dropped() const { return dropped_; }
+  // How many were ever added.
+  std::uint32_t count() const { return dropped_ + static_cast<std::uint32_t>(attempts_.size()); }
+  void restore_dropped(std::uint32_t attempts) { dropped_ = attempts; }
 
  private:
   std::vector<AttemptEntry> attempts_;

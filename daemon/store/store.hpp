@@ -2,14 +2,18 @@
 // one on disk answer alike: late, by number, so that nothing can come to rely on speed.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/store/blob.hpp"
+#include "daemon/store/store_names.hpp"
 #include "pool/options.hpp"
 #include "pool/record.hpp"
+#include "pool/result.hpp"
 
 namespace warmpool::daemon {
 
@@ -71,27 +75,44 @@ struct StoredTask {
 
 struct StoreFigures {
   std::string name;
+  bool durable = false;  // what it keeps outlives the process
   std::uint64_t live = 0, finished = 0, dead = 0;
   std::uint64_t payload_bytes = 0, result_bytes = 0;
   std::uint64_t results_dropped = 0;  // because of a bound
   std::uint64_t records = 0, batches = 0;
+  std::uint64_t commits = 0, syncs = 0;  // of a store on disk: groups, and those of them synced
 };
 
 // `persisted`: the newest number that is kept with all before it. `accepting`: since it changed.
+// `broken`: it cannot go on; the daemon ends with Error::code as its exit status.
 struct StoreAnswers {
   std::optional<RecordNumber> persisted;
   std::optional<bool> accepting;
+  std::optional<Error> broken;
 };
+
+// Rounds by Verdict since the store was made.
+using SettledTotals = std::array<std::uint64_t, 5>;
 
 // Order: entries in the order of their numbers. Threads: one.
 class Store {
  public:
   virtual ~Store() = default;
 
+  // What earlier lives left: each record in an order in which the core may replay them.
+  // Order: once, before apply(). `names` outlives the store. Blocks: until all of it is read.
+  using Replay = std::function<void(const Record&)>;
+  virtual Result<SettledTotals> recover(StoreNames& names, const Replay& replay) = 0;
+
+  // Tasks of earlier lives whose payload or result is not what was stored.
+  virtual std::vector<TaskId> damaged() const { return {}; }
+
   // Takes what is in `batch` and leaves it empty. Blocks: never.
   virtual void apply(std::vector<StoreEntry>& batch) = 0;
   // What happened since the last call.
   virtual StoreAnswers take_answers() = 0;
+  // An eventfd that is written when there are answers that came after apply(); -1: none do.
+  virtual int answers_fd() const { return -1; }
 
   // Null: no such task. The answer holds all that apply() was given, kept or not.
   virtual std::optional<StoredTask> find(TaskId task) const = 0;

@@ -1,4 +1,4 @@
-// The rows of the volatile store: a slab, an index by id, and two lists in order of settling.
+// The rows of the image in memory: a slab, an index by id, and two lists in order of settling.
 #pragma once
 
 #include <array>
@@ -36,6 +36,7 @@ struct TaskRow {
   Content content{};
   Verdict verdict{};
   EndCause cause{};
+  Durability durability{};
   bool keep_result = false;
 
   Extras& extra() {

@@ -193,7 +193,7 @@ TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
   EXPECT_EQ(fault_of("payload_bytes_max = \"5 apples\"\n"),
             "1:1: payload_bytes_max = '5 apples': give a size, such as 512MiB (B KiB MiB GiB kB "
             "MB GB)");
-  EXPECT_EQ(fault_of("store = \"tape\"\n"), "1:1: store = 'tape': give one of volatile");
+  EXPECT_EQ(fault_of("store = \"tape\"\n"), "1:1: store = 'tape': give one of sqlite|volatile");
   EXPECT_EQ(fault_of("log_file = 5\n"), "1:1: 'log_file' is a text: put it in quotes");
   EXPECT_EQ(fault_of("retries = [1]\n"),
             "1:12: 'retries' is a list of texts: put each element in quotes");
@@ -290,7 +290,7 @@ TEST_F(Config, HintsAtVariablesThatLookMistyped) {
 TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   auto running = load();
   write("warmpool.toml",
-        "retries = 9\nstore = \"volatile\"\nruntime_dir = \"/elsewhere\"\n"
+        "retries = 9\nstore = \"sqlite\"\nruntime_dir = \"/elsewhere\"\n"
         "[[class]]\nname = \"new\"\ncommand = [\"x\"]\ntypes = [\"t\"]\n");
   const auto fresh = load();
   const auto reload = reload_configuration(running, fresh);

@@ -10,7 +10,7 @@
 #include "daemon/daemon.hpp"
 #include "ipc/codec.hpp"
 #include "tests/daemon/fake_processes.hpp"
-#include "tests/daemon/fake_store.hpp"
+#include "tests/store/fake_store.hpp"
 
 namespace warmpool::daemon {
 

@@ -180,7 +180,18 @@ TEST(EndToEnd, ASecondTermEndsAtOnce) {
   std::this_thread::sleep_for(100ms);
   daemon.signal(SIGTERM);
   EXPECT_GE(daemon.wait(), 0);
+  EXPECT_NE(daemon.log().find("1 tasks wait for the next start"), std::string::npos)
+      << daemon.log();
+}
+
+TEST(EndToEnd, TheVolatileStoreNamesWhatIsLost) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {"--store volatile"}, .prefix = {}});
+  daemon.call("submit sleep 60000");
+  ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
+  daemon.signal(SIGQUIT);
+  EXPECT_GE(daemon.wait(), 0);
   EXPECT_NE(daemon.log().find("lost"), std::string::npos) << daemon.log();
+  EXPECT_NE(run_shell("test -e " + daemon.directory() + "/state").status, 0);
 }
 
 TEST(EndToEnd, WorkersDieWithAKilledDaemonAndTheNextOneStarts) {

@@ -99,6 +99,13 @@ TEST(SocketAddress, FallsBackByUser) {
   EXPECT_EQ(default_runtime_directory({{}, {}, 1'000}), "/tmp/warmpool-1000");
   EXPECT_EQ(default_runtime_directory({{}, "relative", 1'000}), "/tmp/warmpool-1000");
   EXPECT_EQ(default_runtime_directory({{}, "/run/user/0", 0}), "/run/user/0/warmpool");
+  EXPECT_EQ(default_state_directory({{}, {}, 0}), "/var/lib/warmpool");
+  EXPECT_EQ(default_state_directory({{}, {}, 1'000, {}, "/home/me"}),
+            "/home/me/.local/state/warmpool");
+  EXPECT_EQ(default_state_directory({{}, {}, 1'000, "/data/state", "/home/me"}),
+            "/data/state/warmpool");
+  EXPECT_EQ(default_state_directory({{}, {}, 0, {}, {}, "/var/lib/a:/var/lib/b"}), "/var/lib/a");
+  EXPECT_EQ(default_state_directory({{}, {}, 1'000}), "");
 }
 
 TEST(Connect, SaysWhatToDoWhenNobodyListens) {

@@ -12,6 +12,9 @@ class FakeStore : public Store {
   bool holds_answers = false;
   void set_accepting(bool accepting) { accepting_ = accepting; }
 
+  Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override {
+    return inner_.recover(names, replay);
+  }
   void apply(std::vector<StoreEntry>& batch) override { inner_.apply(batch); }
   StoreAnswers take_answers() override {
     StoreAnswers answers;

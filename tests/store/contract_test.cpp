@@ -1,7 +1,8 @@
 // What every store keeps to, and the bounds of the volatile one.
 #include <gtest/gtest.h>
 
-#include "tests/daemon/fake_store.hpp"
+#include "tests/store/fake_store.hpp"
+#include "tests/store/store_fixture.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -14,83 +15,58 @@ Options small_options() {
   return options;
 }
 
+// A store with all that it stands on.
+struct Made {
+  std::unique_ptr<SqliteLives> lives;  // of a durable one
+  std::unique_ptr<Store> owned;
+  Store* store = nullptr;
+};
+
 template <class Kind>
-std::unique_ptr<Store> make() {
-  return std::make_unique<Kind>(small_options());
+Made make() {
+  Made made;
+  made.owned = std::make_unique<Kind>(small_options());
+  made.store = made.owned.get();
+  return made;
 }
 
-class StoreContract : public testing::TestWithParam<std::unique_ptr<Store> (*)()> {
- protected:
-  void keep(Record record, std::string_view body = {}, std::vector<std::string> output = {}) {
-    StoreEntry entry{RecordNumber{++last_}, std::move(record), {}};
-    entry.attachment.body = Blob(ipc::bytes_of(body));
-    entry.attachment.content = Content::Utf8;
-    entry.attachment.uid = 7;
-    if (!output.empty()) {
-      entry.attachment.texts = std::make_unique<TaskTexts>();
-      entry.attachment.texts->output = std::move(output);
-    }
-    std::vector<StoreEntry> batch;
-    batch.push_back(std::move(entry));
-    store_->apply(batch);
-    EXPECT_TRUE(batch.empty());
-  }
-  void accept(std::uint64_t task, std::string_view payload) {
-    TaskSpec spec;
-    spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
-    keep(record::Accepted{TaskId{task}, spec, Instant{1}, Instant{1}}, payload);
-  }
-  void start(std::uint64_t task, std::uint16_t attempt) {
-    keep(record::Started{TaskId{task}, 1, attempt, WorkerId{5}, SlotId{2}, Instant{2}});
-  }
-  void end(std::uint64_t task, std::uint16_t attempt, std::string_view error,
-           std::vector<std::string> output = {}) {
-    keep(record::Ended{TaskId{task},
-                       1,
-                       attempt,
-                       WorkerId{5},
-                       EndCause::Failed,
-                       Charge::Failure,
-                       0,
-                       {attempt, 0, 0},
-                       Instant{3},
-                       Instant{4},
-                       false,
-                       false},
-         error, std::move(output));
-  }
-  void settle(std::uint64_t task, Verdict verdict, std::string_view body, std::int64_t at = 5) {
-    const auto cause = verdict == Verdict::Done ? EndCause::Done : EndCause::Failed;
-    keep(
-        record::Settled{
-            TaskId{task}, 1, 1, WorkerId{5}, verdict, cause, Charge::Nothing, 0, {}, Instant{at}},
-        body);
-  }
-  static std::string text(const StoredTask& task) {
-    return std::string(ipc::text_of(task.body->bytes()));
-  }
+Made make_sqlite() {
+  Made made;
+  made.lives = std::make_unique<SqliteLives>();
+  made.lives->options = small_options();
+  made.store = made.lives->open();
+  return made;
+}
 
-  std::unique_ptr<Store> store_ = GetParam()();
-  std::uint64_t last_ = 0;
+class StoreContract : public testing::TestWithParam<Made (*)()>, public RecordDriver {
+ protected:
+  StoreContract() : StoreContract(GetParam()()) {}
+
+ private:
+  explicit StoreContract(Made made) : RecordDriver(*made.store), made_(std::move(made)) {}
+  Made made_;
+
+ protected:
+  Store* store_ = made_.store;
 };
 
 TEST_P(StoreContract, AnswersLateAndCumulatively) {
   EXPECT_FALSE(store_->take_answers().persisted);
   accept(1, "a");
   accept(2, "b");
-  EXPECT_EQ(store_->take_answers().persisted, RecordNumber{2});
+  EXPECT_TRUE(settled());
   EXPECT_FALSE(store_->take_answers().persisted);
 }
 
 TEST_P(StoreContract, KeepsThePayloadUntilTheTaskHasSettledAndThenItsResult) {
   accept(1, "payload");
-  EXPECT_EQ(text(*store_->find(TaskId{1})), "payload");
+  EXPECT_EQ(text_of(*store_->find(TaskId{1})), "payload");
   EXPECT_EQ(store_->find(TaskId{1})->uid, 7U);
   start(1, 1);
   EXPECT_FALSE(store_->find(TaskId{1})->verdict);
   settle(1, Verdict::Done, "result");
   EXPECT_EQ(store_->find(TaskId{1})->verdict, Verdict::Done);
-  EXPECT_EQ(text(*store_->find(TaskId{1})), "result");
+  EXPECT_EQ(text_of(*store_->find(TaskId{1})), "result");
   EXPECT_EQ(store_->find(TaskId{1})->attempts, nullptr);
   EXPECT_EQ(store_->figures().payload_bytes, 0U);
   EXPECT_EQ(store_->figures().result_bytes, 6U);
@@ -100,13 +76,14 @@ TEST_P(StoreContract, KeepsThePayloadOfADeadLetterForItsNextRound) {
   accept(1, "payload");
   start(1, 1);
   settle(1, Verdict::Dead, "an error");
-  EXPECT_EQ(text(*store_->find(TaskId{1})), "payload");
+  EXPECT_EQ(text_of(*store_->find(TaskId{1})), "payload");
   EXPECT_EQ(*store_->find(TaskId{1})->error, "an error");
   keep(record::Revived{TaskId{1}, 2, Instant{6}, Instant{6}});
   EXPECT_FALSE(store_->find(TaskId{1})->verdict);
-  settle(1, Verdict::Dead, "again");
+  settle(1, Verdict::Dead, "again", 7, 1, 2);
   keep(record::Removed{TaskId{1}, false, Instant{7}});
   EXPECT_FALSE(store_->find(TaskId{1}));
+  EXPECT_TRUE(settled());
 }
 
 TEST_P(StoreContract, ChangesNothingWhenARecordComesTwice) {
@@ -114,10 +91,11 @@ TEST_P(StoreContract, ChangesNothingWhenARecordComesTwice) {
   accept(1, "payload");
   settle(1, Verdict::Done, "result");
   settle(1, Verdict::Done, "other");
-  EXPECT_EQ(text(*store_->find(TaskId{1})), "result");
+  EXPECT_EQ(text_of(*store_->find(TaskId{1})), "result");
   EXPECT_EQ(store_->figures().finished, 1U);
   keep(record::Removed{TaskId{9}, false, Instant{7}});
   start(9, 1);
+  EXPECT_TRUE(settled());
 }
 
 TEST_P(StoreContract, KeepsTheFirstAndTheLastAttempts) {
@@ -134,6 +112,7 @@ TEST_P(StoreContract, KeepsTheFirstAndTheLastAttempts) {
   EXPECT_EQ(*task.error, "error 100");
   EXPECT_EQ(task.attempts->back().output, std::vector<std::string>{"line 100"});
   EXPECT_TRUE(task.attempts->front().output.empty());
+  EXPECT_TRUE(settled());
 }
 
 TEST_P(StoreContract, CutsErrorsAndOutput) {
@@ -159,6 +138,7 @@ TEST_P(StoreContract, DropsTheOldestResultsBeyondItsBounds) {
   EXPECT_EQ(store_->figures().results_dropped, 4U);
   store_->trim(Instant{seconds(11).ns});
   EXPECT_EQ(store_->figures().finished, 0U);
+  EXPECT_TRUE(settled());
 }
 
 TEST_P(StoreContract, ListsFinishedTasksInOrderOfTheirIds) {
@@ -180,8 +160,11 @@ TEST_P(StoreContract, SharesLargeBodiesAndCopiesSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StoreContract,
-                         testing::Values(&make<VolatileStore>, &make<FakeStore>),
-                         [](const auto& one) { return one.index == 0 ? "Volatile" : "Fake"; });
+                         testing::Values(&make<VolatileStore>, &make<FakeStore>, &make_sqlite),
+                         [](const auto& one) {
+                           constexpr const char* names[] = {"Volatile", "Fake", "Sqlite"};
+                           return names[one.index];
+                         });
 
 }  // namespace
 }  // namespace warmpool::daemon

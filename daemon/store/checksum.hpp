@@ -1,0 +1,14 @@
+// What tells a damaged payload or result from the one that was stored.
+#pragma once
+
+#include <cstdint>
+
+#include "ipc/bytes.hpp"
+#include "pool/ids.hpp"
+
+namespace warmpool::daemon {
+
+// XXH3, seeded with the task, so that another task's bytes do not pass either.
+std::uint64_t checksum_of(TaskId task, ipc::Bytes bytes);
+
+}  // namespace warmpool::daemon

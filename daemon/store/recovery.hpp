@@ -1,0 +1,97 @@
+// What the tables hold, as records: the image takes them, and the core replays them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/store/change_maker.hpp"
+#include "daemon/store/sqlite.hpp"
+
+namespace warmpool::daemon {
+
+struct RecoveryFigures {
+  std::uint64_t live = 0, dead = 0, results = 0, keys = 0;
+  std::vector<TaskId> damaged;  // whose payload or result is not what was stored
+};
+
+// Order: once, before the connection goes to the store thread. Blocks: until all is read; about
+// 2 us a task. Errors: Error::code is the ExitStatus.
+class Recovery {
+ public:
+  // Keys that only serve to reconnect are remembered of what settled since `reconnect_from`.
+  Recovery(Database& database, TaskImage& image, ChangeMaker& maker, StoreNames& names,
+           const Store::Replay& replay, Instant reconnect_from)
+      : database_(database),
+        image_(image),
+        maker_(maker),
+        names_(names),
+        replay_(replay),
+        reconnect_from_(reconnect_from) {}
+
+  Result<RecoveryFigures> run();
+  // What must be written because of what was found: damaged tasks become dead letters.
+  ChangeBatch take_repairs() { return std::move(repairs_); }
+
+ private:
+  struct Progress {
+    std::uint16_t round = 1, attempt = 0, ended = 0;
+    record::Used used;
+    EndCause cause{};
+    std::optional<Instant> eligible_at, dead_at;
+    Instant round_at, started_at;
+    bool held = false, suspect = false;
+    SlotId slot;
+    WorkerId worker;
+  };
+  struct HistoryRow {
+    record::Ended end;  // what the table holds of it
+    SlotId slot;
+    Instant started_at;
+    std::uint32_t position = 0;
+    Attachment attachment;
+  };
+
+  Result<void> read_names();
+  Result<void> read_names(NameKind kind, std::string_view sql);
+  Result<void> read_keys();
+  Result<void> read_tasks();
+  Result<void> read_results();
+  Result<void> read_pauses();
+  Result<void> end_of(Statement& query, Step step) const;
+
+  record::Accepted accepted_of(const Statement& row, Attachment& attachment);
+  Progress progress_of(const Statement& row);
+  void restore(const record::Accepted& accepted, Attachment& attachment,
+               const std::optional<Progress>& progress, bool is_whole);
+  void restore_rounds(const record::Accepted& accepted, const Progress& progress);
+  void restore_end(HistoryRow& row, const Progress& progress);
+  void bury_damaged(const record::Accepted& accepted, const Progress& progress);
+  void restore_result(const Statement& row);
+  record::Settled settled_of(const Statement& row);
+  void restore_history(record::Settled& settled, Attachment& last);
+  std::vector<HistoryRow> history_of(TaskId task);
+  void remember_key(TaskId task, const IdempotencyKey& key, Verdict verdict, Instant at);
+  // To the image and to the core.
+  void tell(const Record& record, Attachment& attachment);
+  void tell(const Record& record);
+
+  TypeId type_of(std::uint32_t number);
+  TenantId tenant_of(std::uint32_t number);
+  SlotId slot_of(std::uint32_t number);
+
+  Database& database_;
+  TaskImage& image_;
+  ChangeMaker& maker_;
+  StoreNames& names_;
+  const Store::Replay& replay_;
+  Instant reconnect_from_;
+  Statement history_;
+  std::vector<std::optional<TypeId>> types_;  // by number in the store
+  std::vector<std::optional<TenantId>> tenants_;
+  std::vector<std::optional<SlotId>> slots_;
+  RecoveryFigures figures_;
+  ChangeBatch repairs_;
+};
+
+}  // namespace warmpool::daemon

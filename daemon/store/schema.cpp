@@ -1,0 +1,210 @@
+// A new file is made under another name and renamed when it is whole and synced, so a crash in
+// between leaves nothing that looks like a store. It becomes a WAL database only then: SQLite takes
+// the WAL of a file of 0 bytes for garbage and deletes it, with all that it holds.
+#include "daemon/store/schema.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "daemon/exit_status.hpp"
+#include "daemon/store/schema_sql.hpp"
+#include "ipc/fd.hpp"
+#include "pool/pause.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+Error damaged(std::string text) {
+  return {static_cast<int>(ExitStatus::StoreDamaged), std::move(text)};
+}
+
+Error system_refuses(const std::string& what) {
+  return {static_cast<int>(ExitStatus::StoreFailed), what + ": " + std::strerror(errno)};
+}
+
+constexpr char kRestoreHint[] =
+    "; restore a backup, or move the directory away to begin with an empty store";
+
+// Of a missing file -1.
+off_t size_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_size : -1;
+}
+
+Result<void> sync_directory(const std::string& path) {
+  const auto parent = path.substr(0, path.rfind('/'));
+  const ipc::UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return system_refuses("cannot sync " + parent);
+  return {};
+}
+
+// What lies there, before anything is opened: opening may already destroy. Returns whether there is
+// a store.
+Result<bool> look_at_files(const std::string& path) {
+  const auto size = size_of(path);
+  const auto wal = size_of(path + "-wal");
+  if (size > 0) return true;
+  if (size < 0 && wal <= 0) return false;
+  return damaged(path + (size < 0 ? " is missing beside its WAL" : " is empty") +
+                 ": what it held is lost" + kRestoreHint);
+}
+
+// An empty file with the mode that the WAL and its index will have too.
+Result<void> make_empty_file(const std::string& path) {
+  ::unlink(path.c_str());
+  ::unlink((path + "-journal").c_str());
+  const ipc::UniqueFd fd(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return system_refuses("cannot make " + path);
+  return {};
+}
+
+Result<void> migrate_one(Database& database, const Migration& migration, std::size_t version) {
+  if (auto ok = database.run("BEGIN IMMEDIATE"); !ok) return ok;
+  auto done = migration(database);
+  if (done) done = database.run("PRAGMA user_version = " + std::to_string(version));
+  if (done) done = database.run("COMMIT");
+  if (!done) (void)database.run("ROLLBACK");
+  return done;
+}
+
+Result<void> migrate(Database& database, std::span<const Migration> migrations) {
+  const auto version = database.integer("PRAGMA user_version");
+  if (!version) return version.error();
+  for (auto at = static_cast<std::size_t>(*version); at < migrations.size(); ++at) {
+    if (auto done = migrate_one(database, migrations[at], at + 1); !done) return done;
+  }
+  return {};
+}
+
+Result<void> fill_new_file(const SchemaPlace& place, const std::string& path) {
+  auto database = Database::open(path, OpenMode::ReadWrite, place.vfs);
+  if (!database) return store_error(database.error());
+  const auto id = "PRAGMA application_id = " + std::to_string(kApplicationId);
+  Result<void> done;
+  for (const auto& sql : {std::string("PRAGMA synchronous = FULL"),
+                          std::string("PRAGMA auto_vacuum = INCREMENTAL"), id}) {
+    if (done) done = database->run(sql);
+  }
+  if (done) done = migrate(*database, place.migrations);
+  if (!done) return store_error(done.error());
+  return {};
+}
+
+Result<void> make_new(const SchemaPlace& place) {
+  const auto path = place.path + ".new";
+  if (auto made = make_empty_file(path); !made) return made;
+  if (auto filled = fill_new_file(place, path); !filled) return filled;
+  if (::rename(path.c_str(), place.path.c_str()) != 0) {
+    return system_refuses("cannot rename " + path);
+  }
+  return sync_directory(place.path);
+}
+
+Result<void> check_owner(Database& database, const std::string& path, std::size_t newest) {
+  const auto id = database.integer("PRAGMA application_id");
+  if (!id) {
+    if ((id.error().code & 0xff) != SQLITE_NOTADB) return store_error(id.error());
+    return damaged(path + " is no database" + kRestoreHint);
+  }
+  if (*id != kApplicationId) {
+    return damaged(path + " belongs to another program (application id " + std::to_string(*id) +
+                   "); give another --state-dir");
+  }
+  const auto version = database.integer("PRAGMA user_version");
+  if (!version) return store_error(version.error());
+  if (*version > static_cast<std::int64_t>(newest)) {
+    return damaged(path + " is of version " + std::to_string(*version) + ", this daemon knows " +
+                   std::to_string(newest) + ": use the newer daemon, or restore a backup");
+  }
+  return {};
+}
+
+Result<void> check_whole(Database& database, const std::string& path) {
+  const auto said = database.text("PRAGMA quick_check(1)");
+  if (!said) return store_error(said.error());
+  if (*said == "ok") return {};
+  return damaged(path + " is damaged: " + *said + kRestoreHint);
+}
+
+Result<void> set_up_connection(Database& database, std::uint32_t checkpoint_pages) {
+  const auto checkpoint = "PRAGMA wal_autocheckpoint = " + std::to_string(checkpoint_pages);
+  for (const char* sql : {"PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
+                          checkpoint.c_str(), "PRAGMA temp_store = MEMORY",
+                          "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"}) {
+    if (auto ok = database.run(sql); !ok) return ok;
+  }
+  const auto mode = database.text("PRAGMA journal_mode = WAL");
+  if (!mode) return mode.error();
+  if (*mode == "wal") return {};
+  return Error{SQLITE_CANTOPEN, "its file system cannot hold a WAL (mode '" + *mode +
+                                    "'); give a --state-dir on a local one"};
+}
+
+template <class Word>
+Result<void> write_words(Database& database, std::string_view kind) {
+  auto insert = database.prepare("INSERT OR REPLACE INTO words(kind, number, name) VALUES(?,?,?)");
+  if (!insert) return insert.error();
+  for (const auto& row : Words<Word>::rows) {
+    if (!insert->with(kind, static_cast<std::int64_t>(row.value), row.name).run()) {
+      return database.error("words");
+    }
+  }
+  return {};
+}
+
+// The vocabularies of this version, for people who read the tables.
+Result<void> write_all_words(Database& database) {
+  auto done = database.run("BEGIN IMMEDIATE");
+  if (done) done = write_words<Verdict>(database, "verdict");
+  if (done) done = write_words<EndCause>(database, "cause");
+  if (done) done = write_words<Charge>(database, "charge");
+  if (done) done = write_words<Durability>(database, "durability");
+  if (done) done = write_words<Content>(database, "content");
+  if (done) done = write_words<KeyUse>(database, "key-use");
+  if (done) done = write_words<PauseScope>(database, "pause");
+  if (done) done = database.run("COMMIT");
+  return done;
+}
+
+}  // namespace
+
+Error store_error(const Error& error) {
+  const int code = error.code & 0xff;
+  const bool bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  return {static_cast<int>(bad ? ExitStatus::StoreDamaged : ExitStatus::StoreFailed),
+          error.text + (bad ? kRestoreHint : "")};
+}
+
+std::span<const Migration> schema_migrations() {
+  static const std::array<Migration, 1> migrations{
+      [](Database& database) { return database.run(kSchemaVersion1); }};
+  return migrations;
+}
+
+Result<Database> open_store_database(const SchemaPlace& place) {
+  const auto is_there = look_at_files(place.path);
+  if (!is_there) return is_there.error();
+  if (!*is_there) {
+    if (auto made = make_new(place); !made) return made.error();
+  }
+  auto database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
+  if (!database) return store_error(database.error());
+  auto done = check_owner(*database, place.path, place.migrations.size());
+  if (done) done = check_whole(*database, place.path);
+  if (!done) return done.error();
+  done = migrate(*database, place.migrations);
+  if (done) done = set_up_connection(*database, place.checkpoint_pages);
+  if (done) done = write_all_words(*database);
+  if (!done) return store_error(done.error());
+  return std::move(*database);
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,37 @@
+// The tables of the durable store, and how a file comes to have them. docs/store.md is the page.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "daemon/store/sqlite.hpp"
+
+namespace warmpool::daemon {
+
+inline constexpr char kDatabaseName[] = "warmpool.db";
+// "wpol", for file(1) and for whoever opens a wrong file.
+inline constexpr std::int32_t kApplicationId = 0x77706f6c;
+
+// From version `n - 1` to `n`, where n is its place in the list, counted from 1. One transaction.
+using Migration = std::function<Result<void>(Database&)>;
+std::span<const Migration> schema_migrations();
+
+struct SchemaPlace {
+  std::string path;
+  std::string vfs;  // empty: the system's
+  std::span<const Migration> migrations = schema_migrations();
+  // The WAL is moved into the file when it has this many pages.
+  std::uint32_t checkpoint_pages = 4096;
+};
+
+// Opens the file for writing; makes it where it is missing, brings older ones up to date, and
+// checks it. Blocks: while all of it is read. Errors: Error::code is the ExitStatus: StoreDamaged
+// for what is no database of ours, is damaged, of a newer version or has lost its other half;
+// StoreFailed for what the system refuses. The text says what to do.
+Result<Database> open_store_database(const SchemaPlace& place);
+
+// `error` as one of the store: its code becomes the exit status that fits SQLite's code.
+Error store_error(const Error& error);
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,123 @@
+// Statements are prepared once and live as long as their connection, so every call here is a bind,
+// a step or a column. Memory statistics are off: they cost a global lock at each allocation.
+#include "daemon/store/sqlite.hpp"
+
+#include <mutex>
+
+#include <sqlite3.h>
+
+namespace warmpool::daemon {
+namespace {
+
+void set_up_library() {
+  static std::once_flag once;
+  std::call_once(once, [] { ::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+}
+
+// What sqlite3_bind_text and the like take for "it lives until you are done".
+const sqlite3_destructor_type kStatic = nullptr;
+
+}  // namespace
+
+Statement::~Statement() { ::sqlite3_finalize(statement_); }
+
+Step Statement::step() {
+  const int code = ::sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return Step::Row;
+  return code == SQLITE_DONE ? Step::Done : Step::Failed;
+}
+
+bool Statement::run() {
+  const bool done = step() == Step::Done;
+  reset();
+  return done;
+}
+
+void Statement::reset() { ::sqlite3_reset(statement_); }
+
+std::int64_t Statement::integer(int column) const {
+  return ::sqlite3_column_int64(statement_, column);
+}
+
+std::string_view Statement::text(int column) const { return ipc::text_of(bytes(column)); }
+
+// Bytes first, length second: the other way round a conversion could change the length.
+ipc::Bytes Statement::bytes(int column) const {
+  const auto* bytes = static_cast<const std::byte*>(::sqlite3_column_blob(statement_, column));
+  const auto size = static_cast<std::size_t>(::sqlite3_column_bytes(statement_, column));
+  return bytes == nullptr ? ipc::Bytes{} : ipc::Bytes{bytes, size};
+}
+
+bool Statement::is_null(int column) const {
+  return ::sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+void Statement::bind(int at, std::int64_t value) { ::sqlite3_bind_int64(statement_, at, value); }
+
+void Statement::bind(int at, std::nullptr_t) { ::sqlite3_bind_null(statement_, at); }
+
+void Statement::bind(int at, std::string_view text) {
+  ::sqlite3_bind_text64(statement_, at, text.data() == nullptr ? "" : text.data(), text.size(),
+                        kStatic, SQLITE_UTF8);
+}
+
+void Statement::bind(int at, ipc::Bytes bytes) {
+  if (bytes.empty()) {
+    ::sqlite3_bind_zeroblob(statement_, at, 0);
+  } else {
+    ::sqlite3_bind_blob64(statement_, at, bytes.data(), bytes.size(), kStatic);
+  }
+}
+
+Database::~Database() { ::sqlite3_close_v2(handle_); }
+
+Result<Database> Database::open(const std::string& path, OpenMode mode, const std::string& vfs) {
+  set_up_library();
+  Database database;
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+      (mode == OpenMode::ReadOnly ? int{SQLITE_OPEN_READONLY} : int{SQLITE_OPEN_READWRITE});
+  const int code = ::sqlite3_open_v2(path.c_str(), &database.handle_, flags,
+                                     vfs.empty() ? nullptr : vfs.c_str());
+  if (code != SQLITE_OK) return database.error("cannot open " + path);
+  ::sqlite3_extended_result_codes(database.handle_, 1);
+  return database;
+}
+
+Result<void> Database::run(const std::string& sql) {
+  if (::sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return error(sql.substr(0, sql.find('\n')));
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = ::sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return error(sql);
+  return Statement(statement);
+}
+
+Result<std::int64_t> Database::integer(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement) return statement.error();
+  if (statement->step() != Step::Row) return error(sql);
+  return statement->integer(0);
+}
+
+Result<std::string> Database::text(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement) return statement.error();
+  if (statement->step() != Step::Row) return error(sql);
+  return std::string(statement->text(0));
+}
+
+int Database::changes() const { return ::sqlite3_changes(handle_); }
+
+int Database::code() const { return ::sqlite3_extended_errcode(handle_); }
+
+Error Database::error(std::string_view what) const {
+  if (handle_ == nullptr) return {SQLITE_NOMEM, std::string(what) + ": out of memory"};
+  return {code(), std::string(what) + ": " + ::sqlite3_errmsg(handle_)};
+}
+
+}  // namespace warmpool::daemon

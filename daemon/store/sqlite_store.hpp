@@ -1,0 +1,70 @@
+// Keeps accepted tasks, results and dead letters in a SQLite database: docs/store.md.
+#pragma once
+
+#include "daemon/clock.hpp"
+#include "daemon/store/change_maker.hpp"
+#include "daemon/store/recovery.hpp"
+#include "daemon/store/schema.hpp"
+#include "daemon/store/store_thread.hpp"
+
+namespace warmpool::daemon {
+
+struct SqliteStoreSetup {
+  SchemaPlace place;
+  Options options;
+  TimeSource* time = nullptr;    // outlives the store; called on both threads
+  std::uint64_t life_least = 1;  // this life's number is at least this
+};
+
+// The image in memory answers; the store thread writes. Order: open(), recover(), then the rest.
+// Threads: the main thread's, but for what is the store thread's.
+class SqliteStore : public Store {
+ public:
+  // The life's number is kept before this returns. Errors: Error::code is the ExitStatus.
+  // Blocks: while the file is checked.
+  static Result<std::unique_ptr<SqliteStore>> open(const SqliteStoreSetup& setup);
+  // Blocks: until all that was given is written and synced.
+  ~SqliteStore() override;
+
+  // Of this life.
+  std::uint64_t life() const { return life_; }
+  // At which this life begins: the last one that was kept, and what the wall says has passed.
+  Instant begin() const { return begin_; }
+
+  Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override;
+  std::vector<TaskId> damaged() const override { return recovered_.damaged; }
+  void apply(std::vector<StoreEntry>& batch) override;
+  StoreAnswers take_answers() override;
+  int answers_fd() const override { return thread_ ? thread_->fd() : -1; }
+  std::optional<StoredTask> find(TaskId task) const override { return image_.find(task); }
+  std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
+                               std::optional<TypeId> type) const override {
+    return image_.finished(after, limit, verdict, type);
+  }
+  void received(TaskId task) override;
+  void trim(Instant now) override;
+  void set_bounds(const Options& options) override;
+  StoreFigures figures() const override;
+
+ private:
+  explicit SqliteStore(const SqliteStoreSetup& setup);
+  Result<void> begin_life(std::uint64_t least);
+  Result<void> start_thread();
+  void give();
+
+  SqliteStoreSetup setup_;
+  TaskImage image_;
+  ChangeMaker maker_;
+  Database database_;  // until the thread has it
+  std::unique_ptr<StoreThread> thread_;
+  std::uint64_t life_ = 0;
+  Instant last_, begin_;  // the last one that the life before has kept; the first of this one
+  std::int64_t begin_steady_ns_ = 0;
+  SettledTotals settled_{};
+  RecoveryFigures recovered_;
+  ChangeBatch batch_;  // of this turn
+  RecordNumber given_, direct_, told_;
+  std::uint64_t records_ = 0, batches_ = 0;
+};
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,409 @@
+// All statements stand in one table. A statement that changes no row where it must change one shows
+// that memory and disk disagree; that is damage, never something to go over.
+//
+// What changes of a task stands in a row of its own (progress), which is small: an update of the
+// task's row would write its payload again.
+#include "daemon/store/store_writer.hpp"
+
+#include "daemon/exit_status.hpp"
+#include "daemon/store/checksum.hpp"
+#include "daemon/store/schema.hpp"
+
+namespace warmpool::daemon {
+
+enum class StoreWriter::Sql : std::uint8_t {
+  Begin,
+  Commit,
+  AddType,
+  AddTenant,
+  AddSlot,
+  AddTask,
+  Start,
+  End,
+  Bury,
+  Revive,
+  Release,
+  AddAttempt,
+  CutError,
+  CutOutputs,
+  DropAttempt,
+  DropAttempts,
+  AddResult,
+  AddKey,
+  DropTask,
+  DropProgress,
+  Pause,
+  Resume,
+  FindReceived,
+  DropResult,
+  DropBody,
+  OldestResults,
+  TrimResults,
+  OldestKeys,
+  TrimKeys,
+  State,
+};
+
+struct StoreWriter::SqlRow {
+  Sql sql;
+  std::string_view text;
+};
+
+namespace {
+
+constexpr std::int64_t kTrimmedAtOnce = 512;
+// How long an oldest row is not looked at where there is none.
+constexpr Duration kTrimPause = seconds(10);
+
+}  // namespace
+
+const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
+  static constexpr SqlRow rows[] = {
+      {Sql::Begin, "BEGIN IMMEDIATE"},
+      {Sql::Commit, "COMMIT"},
+      {Sql::AddType, "INSERT INTO types(number, name) VALUES(?, ?)"},
+      {Sql::AddTenant, "INSERT INTO tenants VALUES(?, ?)"},
+      {Sql::AddSlot, "INSERT INTO slots VALUES(?, ?)"},
+      {Sql::AddTask,
+       "INSERT INTO tasks VALUES(?, ?,?,?, ?,?,?,?, ?,?, ?,?,?,?, ?,?, ?,?,?,?,?,?, ?,?,?,?,?)"},
+      {Sql::Start,
+       "INSERT INTO progress(task, round, attempt, started_at, slot, worker) "
+       "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
+       "ON CONFLICT DO UPDATE SET attempt = ?3, started_at = ?4, slot = ?5, worker = ?6 "
+       "WHERE round = ?2 AND ended < ?3 AND dead_at IS NULL"},
+      {Sql::End,
+       "INSERT INTO progress(task, round, attempt, ended, cause, failures, crashes, "
+       "interruptions, eligible_at, held, suspect) "
+       "SELECT ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 "
+       "WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
+       "ON CONFLICT DO UPDATE SET attempt = ?3, ended = ?3, cause = ?4, failures = ?5, "
+       "crashes = ?6, interruptions = ?7, eligible_at = ?8, held = ?9, suspect = ?10 "
+       "WHERE round = ?2 AND attempt <= ?3 AND dead_at IS NULL"},
+      {Sql::Bury,
+       "INSERT INTO progress(task, round, attempt, ended, cause, failures, crashes, "
+       "interruptions, dead_at) SELECT ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8 "
+       "WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
+       "ON CONFLICT DO UPDATE SET attempt = ?3, ended = ?3, cause = ?4, failures = ?5, "
+       "crashes = ?6, interruptions = ?7, held = 0, suspect = 0, dead_at = ?8 "
+       "WHERE round = ?2 AND attempt <= ?3 AND dead_at IS NULL"},
+      {Sql::Revive,
+       "UPDATE progress SET round = ?2, round_at = ?3, eligible_at = ?4, attempt = 0, ended = 0, "
+       "failures = 0, crashes = 0, interruptions = 0, cause = NULL, started_at = NULL, "
+       "dead_at = NULL WHERE task = ?1 AND round = ?2 - 1 AND dead_at IS NOT NULL"},
+      {Sql::Release,
+       "UPDATE progress SET held = 0, eligible_at = ?2 WHERE task = ?1 AND dead_at IS NULL"},
+      {Sql::AddAttempt, "INSERT INTO attempts VALUES(?, ?, ?,?,?,?,?, ?,?,?,?, ?,?)"},
+      {Sql::CutError,
+       "UPDATE attempts SET error = substr(error, 1, ?3) WHERE task = ?1 AND position = ?2 "
+       "AND length(error) > ?3"},
+      {Sql::CutOutputs,
+       "UPDATE attempts SET output = NULL WHERE task = ?1 AND output IS NOT NULL AND position <= "
+       "(SELECT position FROM attempts WHERE task = ?1 AND output IS NOT NULL "
+       "ORDER BY position DESC LIMIT 1 OFFSET ?2)"},
+      {Sql::DropAttempt, "DELETE FROM attempts WHERE task = ? AND position = ?"},
+      {Sql::DropAttempts, "DELETE FROM attempts WHERE task = ?"},
+      {Sql::AddResult,
+       "INSERT INTO results SELECT ?2, id, type, tenant, uid, durability, keep_result, "
+       "accepted_at, payload_bytes, key, labels, key_high, key_low, key_digest, key_use, ?3, ?4, "
+       "?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+       "?14, ?15, ?16, NULL, ?17 FROM tasks WHERE id = ?1"},
+      {Sql::AddKey,
+       "INSERT INTO keys SELECT ?2, id, key_high, key_low, key_digest, ?3 FROM tasks WHERE id = "
+       "?1"},
+      {Sql::DropTask, "DELETE FROM tasks WHERE id = ?"},
+      {Sql::DropProgress, "DELETE FROM progress WHERE task = ?"},
+      {Sql::Pause, "INSERT OR REPLACE INTO pauses(scope, name) VALUES(?, ?)"},
+      {Sql::Resume, "DELETE FROM pauses WHERE scope = ? AND name = ?"},
+      {Sql::FindReceived,
+       "SELECT sequence, bytes, attempts FROM results WHERE task = ? AND NOT keep_result"},
+      {Sql::DropResult, "DELETE FROM results WHERE sequence = ?"},
+      {Sql::DropBody,
+       "UPDATE results SET bytes = 0, checksum = NULL, body = NULL WHERE sequence = ?"},
+      {Sql::OldestResults,
+       "SELECT sequence, bytes, settled_at, attempts, task FROM results ORDER BY sequence LIMIT ?"},
+      {Sql::TrimResults, "DELETE FROM results WHERE sequence <= ?"},
+      {Sql::OldestKeys, "SELECT sequence, settled_at FROM keys ORDER BY sequence LIMIT ?"},
+      {Sql::TrimKeys, "DELETE FROM keys WHERE sequence <= ?"},
+      {Sql::State,
+       "UPDATE store SET record = ?, instant = ?, wall = ?, done = ?, dead = ?, cancelled = ?, "
+       "expired = ?, skipped = ?"},
+  };
+  return std::span<const SqlRow>(rows);
+}();
+
+Result<void> StoreWriter::prepare(Database& database) {
+  database_ = &database;
+  statements_.clear();
+  for (const auto& row : kSql) {
+    REQUIRE(static_cast<std::size_t>(row.sql) == statements_.size());
+    auto statement = database.prepare(row.text);
+    if (!statement) return store_error(statement.error());
+    statements_.push_back(std::move(*statement));
+  }
+  fault_ = {};
+  if (auto set = set_synced(true); !set) return set;
+  return read_state();
+}
+
+Result<void> StoreWriter::read_state() {
+  auto query = database_->prepare(
+      "SELECT (SELECT count(*) FROM results), (SELECT ifnull(sum(bytes), 0) FROM results), "
+      "(SELECT count(*) FROM keys), (SELECT ifnull(max(sequence), 0) FROM results), "
+      "(SELECT ifnull(max(sequence), 0) FROM keys), done, dead, cancelled, expired, skipped "
+      "FROM store");
+  if (!query) return store_error(query.error());
+  if (query->step() != Step::Row) return store_error(database_->error("the table store"));
+  State state;
+  state.figures = {query->number<std::uint64_t>(0),
+                   query->number<std::uint64_t>(1),
+                   query->number<std::uint64_t>(2),
+                   {}};
+  state.result_sequence = query->integer(3);
+  state.key_sequence = query->integer(4);
+  for (int at = 0; at < 5; ++at) {
+    state.figures.settled[static_cast<std::size_t>(at)] = query->number<std::uint64_t>(5 + at);
+  }
+  kept_ = state;
+  results_due_ = keys_due_ = Instant{};
+  return {};
+}
+
+// Takes effect only outside a transaction.
+Result<void> StoreWriter::set_synced(bool synced) {
+  auto done = database_->run(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  if (!done) return store_error(done.error());
+  syncs_ = synced;
+  return {};
+}
+
+Result<void> StoreWriter::write(const Group& group) {
+  fault_ = {};
+  state_ = kept_;
+  if (syncs_ != group.synced) fault_ = set_synced(group.synced);
+  run(Sql::Begin);
+  for (const auto& batch : group.batches) {
+    for (const auto& change : batch.changes) write(change);
+  }
+  for (const auto& started : group.starts) change(started);
+  for (const auto& received : group.receipts) change(received);
+  trim_results(group.now);
+  trim_keys(group.now);
+  write_state(group);
+  run(Sql::Commit);
+  if (fault_) {
+    kept_ = state_;
+  } else {
+    (void)database_->run("ROLLBACK");  // where there is still something to roll back
+    results_due_ = keys_due_ = Instant{};
+  }
+  return fault_;
+}
+
+void StoreWriter::write(const Change& change) {
+  std::visit([this](const auto& each) { this->change(each); }, change);
+}
+
+template <class... Values>
+void StoreWriter::run(Sql sql, const Values&... values) {
+  if (!fault_) return;
+  auto& statement = statements_[static_cast<std::size_t>(sql)];
+  if (!statement.with(values...).run()) {
+    fault_ = store_error(database_->error(kSql[static_cast<std::size_t>(sql)].text));
+  }
+}
+
+template <class... Values>
+void StoreWriter::run_one(Sql sql, const Values&... values) {
+  run(sql, values...);
+  if (!fault_ || database_->changes() == 1) return;
+  fault_ = Error{static_cast<int>(ExitStatus::StoreDamaged),
+                 "the store and the daemon disagree: " + std::to_string(database_->changes()) +
+                     " rows were changed, 1 should be, by: " +
+                     std::string(kSql[static_cast<std::size_t>(sql)].text) +
+                     "; keep the state directory and report it"};
+}
+
+void StoreWriter::change(const change::Named& named) {
+  constexpr Sql by_kind[] = {Sql::AddType, Sql::AddTenant, Sql::AddSlot};
+  run(by_kind[static_cast<std::size_t>(named.kind)], named.number, named.name);
+}
+
+void StoreWriter::change(const change::Added& added) {
+  const auto& record = added.record;
+  const auto& spec = record.spec;
+  const auto body = added.body.bytes();
+  auto& statement = statements_[static_cast<std::size_t>(Sql::AddTask)];
+  if (!fault_) return;
+  statement.with(record.task.value, added.type, added.tenant, added.uid,
+                 std::uint32_t{spec.priority}, static_cast<std::uint32_t>(spec.durability),
+                 spec.cancel_on_disconnect, added.keep_result, std::uint32_t{spec.retries},
+                 std::uint32_t{spec.crashes_max}, spec.timeout.ns, spec.deadline.ns, spec.expiry.ns,
+                 spec.run_at.ns, record.at.ns, record.eligible_at.ns, nullptr, nullptr, nullptr,
+                 nullptr, nullptr, nullptr, static_cast<std::uint32_t>(added.content),
+                 spec.payload_bytes, checksum_of(record.task, body), nullptr, body);
+  if (added.texts && !added.texts->key.empty()) statement.bind(17, added.texts->key);
+  if (added.texts && !added.texts->labels.empty()) statement.bind(18, added.texts->labels);
+  if (spec.key) {
+    statement.bind(19, spec.key->high);
+    statement.bind(20, spec.key->low);
+    statement.bind(21, spec.key->digest);
+    statement.bind(22, static_cast<std::uint32_t>(spec.key->use));
+  }
+  if (!statement.run()) fault_ = store_error(database_->error("cannot add a task"));
+}
+
+void StoreWriter::change(const change::Started& started) {
+  const auto& record = started.record;
+  run_one(Sql::Start, record.task.value, std::uint32_t{record.round}, std::uint32_t{record.attempt},
+          record.at.ns, started.slot, record.worker.value);
+}
+
+void StoreWriter::change(const change::Ended& ended) {
+  const auto& record = ended.record;
+  run_one(Sql::End, record.task.value, std::uint32_t{record.round}, std::uint32_t{record.attempt},
+          static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
+          std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
+          record.eligible_at.ns, record.held, record.suspect);
+  add_attempt(record, *ended.attempt);
+}
+
+void StoreWriter::change(const change::Buried& buried) {
+  const auto& record = buried.record;
+  run_one(Sql::Bury, record.task.value, std::uint32_t{record.round}, std::uint32_t{record.attempt},
+          static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
+          std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
+          record.at.ns);
+  if (buried.attempt) add_attempt(record, *buried.attempt);
+  ++state_.figures.settled[static_cast<std::size_t>(Verdict::Dead)];
+}
+
+void StoreWriter::change(const change::Finished& finished) {
+  const auto& record = finished.record;
+  const auto body = finished.body.bytes();
+  run_one(Sql::AddResult, record.task.value, ++state_.result_sequence, std::uint32_t{record.round},
+          std::uint32_t{record.attempt}, static_cast<std::uint32_t>(record.verdict),
+          static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
+          std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
+          finished.started_at.ns, record.at.ns, finished.slot, finished.attempts,
+          static_cast<std::uint32_t>(finished.content), std::uint64_t{body.size()},
+          checksum_of(record.task, body), body);
+  if (finished.has_key && record.verdict == Verdict::Done) {
+    run_one(Sql::AddKey, record.task.value, ++state_.key_sequence, record.at.ns);
+    ++state_.figures.keys;
+  }
+  if (finished.attempt) add_attempt(record, *finished.attempt);
+  drop_task(record.task);
+  ++state_.figures.results;
+  state_.figures.result_bytes += body.size();
+  ++state_.figures.settled[static_cast<std::size_t>(record.verdict)];
+}
+
+void StoreWriter::change(const record::Revived& record) {
+  run_one(Sql::Revive, record.task.value, std::uint32_t{record.round}, record.at.ns,
+          record.eligible_at.ns);
+}
+
+void StoreWriter::change(const record::Released& record) {
+  run_one(Sql::Release, record.task.value, record.eligible_at.ns);
+}
+
+void StoreWriter::change(const record::Removed& record) {
+  drop_task(record.task);
+  run(Sql::DropAttempts, record.task.value);
+}
+
+void StoreWriter::change(const change::Paused& paused) {
+  run(paused.paused ? Sql::Pause : Sql::Resume, static_cast<std::uint32_t>(paused.scope),
+      paused.name);
+}
+
+void StoreWriter::change(const change::Received& received) {
+  if (!fault_) return;
+  auto& find = statements_[static_cast<std::size_t>(Sql::FindReceived)];
+  const bool found = find.with(received.task.value).step() == Step::Row;
+  const auto sequence = find.integer(0);
+  const auto bytes = find.number<std::uint64_t>(1);
+  const bool plain = find.integer(2) == 0;
+  find.reset();
+  if (!found) return;  // trimmed meanwhile, or to be kept
+  run_one(plain ? Sql::DropResult : Sql::DropBody, sequence);
+  state_.figures.result_bytes -= bytes;
+  if (plain) --state_.figures.results;
+}
+
+template <class End>
+void StoreWriter::add_attempt(const End& record, const AttemptRow& row) {
+  const auto task = record.task.value;
+  run(Sql::AddAttempt, task, row.position, std::uint32_t{record.round},
+      std::uint32_t{record.attempt}, static_cast<std::uint32_t>(record.cause),
+      static_cast<std::uint32_t>(record.charge), record.code, row.slot, record.worker.value,
+      row.started_at.ns, record.at.ns, row.error, row.output);
+  if (row.position == 0) return;
+  run(Sql::CutError, task, row.position - 1, std::uint64_t{kErrorKeptMax});
+  run(Sql::CutOutputs, task, std::uint64_t{kOutputsKept});
+  if (row.drops) run(Sql::DropAttempt, task, row.dropped);
+}
+
+void StoreWriter::drop_task(TaskId task) {
+  run_one(Sql::DropTask, task.value);
+  run(Sql::DropProgress, task.value);
+}
+
+void StoreWriter::write_state(const Group& group) {
+  const auto& settled = state_.figures.settled;
+  run_one(Sql::State, group.through.value, group.now.ns, group.wall.ns, settled[0], settled[1],
+          settled[2], settled[3], settled[4]);
+}
+
+bool StoreWriter::trim_due(Instant now) const {
+  const auto& figures = kept_.figures;
+  return figures.results > bounds_.results_max || figures.keys > bounds_.keys_max ||
+         figures.result_bytes > bounds_.results_bytes_max ||
+         (figures.results != 0 && results_due_ <= now) || (figures.keys != 0 && keys_due_ <= now);
+}
+
+// The oldest go by a range of their sequence, some at a time.
+void StoreWriter::trim_results(Instant now) {
+  auto& figures = state_.figures;
+  const auto over = [&] {
+    return figures.results > bounds_.results_max ||
+           figures.result_bytes > bounds_.results_bytes_max;
+  };
+  if (!fault_ || figures.results == 0 || (!over() && results_due_ > now)) return;
+  auto& oldest = statements_[static_cast<std::size_t>(Sql::OldestResults)];
+  oldest.with(kTrimmedAtOnce);
+  std::int64_t last = 0;
+  results_due_ = now + kTrimPause;
+  while (oldest.step() == Step::Row) {
+    const Instant due = Instant{oldest.integer(2)} + bounds_.results_age_max;
+    results_due_ = std::max(due, now);
+    if (!over() && due > now) break;
+    last = oldest.integer(0);
+    --figures.results;
+    figures.result_bytes -= oldest.number<std::uint64_t>(1);
+    if (oldest.integer(3) != 0) run(Sql::DropAttempts, oldest.integer(4));
+  }
+  oldest.reset();
+  if (last != 0) run(Sql::TrimResults, last);
+}
+
+void StoreWriter::trim_keys(Instant now) {
+  auto& figures = state_.figures;
+  const auto over = [&] { return figures.keys > bounds_.keys_max; };
+  if (!fault_ || figures.keys == 0 || (!over() && keys_due_ > now)) return;
+  auto& oldest = statements_[static_cast<std::size_t>(Sql::OldestKeys)];
+  oldest.with(kTrimmedAtOnce);
+  std::int64_t last = 0;
+  keys_due_ = now + kTrimPause;
+  while (oldest.step() == Step::Row) {
+    const Instant due = Instant{oldest.integer(1)} + bounds_.keys_age_max;
+    keys_due_ = std::max(due, now);
+    if (!over() && due > now) break;
+    last = oldest.integer(0);
+    --figures.keys;
+  }
+  oldest.reset();
+  if (last != 0) run(Sql::TrimKeys, last);
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,93 @@
+// Groups of changes as transactions.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "daemon/store/change.hpp"
+#include "daemon/store/sqlite.hpp"
+#include "daemon/store/store.hpp"
+
+namespace warmpool::daemon {
+
+// One transaction: the changes of these batches, and of what may come later that whose time has
+// come.
+struct Group {
+  std::span<const ChangeBatch> batches;
+  std::span<const change::Started> starts;
+  std::span<const change::Received> receipts;
+  RecordNumber through;
+  Instant now;    // when it is written
+  WallTime wall;  // the same moment
+  bool synced = true;
+};
+
+// What the disk holds of settled tasks.
+struct DiskFigures {
+  std::uint64_t results = 0, result_bytes = 0, keys = 0;
+  SettledTotals settled{};
+};
+
+// Order: prepare() first; after a failed write() the connection must be opened anew.
+// Threads: the one of its connection.
+class StoreWriter {
+ public:
+  // Statements, and what the tables hold already.
+  Result<void> prepare(Database& database);
+
+  // Atomic. Errors: Error::code is the ExitStatus: StoreDamaged when a change found no row to
+  // change, or SQLite says so; else StoreFailed. Blocks: until it is written, and synced if asked.
+  Result<void> write(const Group& group);
+
+  void set_bounds(const DiskBounds& bounds) { bounds_ = bounds; }
+  const DiskFigures& figures() const { return kept_.figures; }
+  // Whether a group without changes would have something to do.
+  bool trim_due(Instant now) const;
+
+ private:
+  enum class Sql : std::uint8_t;
+  struct SqlRow;
+  static const std::span<const SqlRow> kSql;
+  // What transactions begin with and what a failed one goes back to.
+  struct State {
+    DiskFigures figures;
+    std::int64_t result_sequence = 0, key_sequence = 0;
+  };
+
+  void write(const Change& change);
+  void change(const change::Named& named);
+  void change(const change::Added& added);
+  void change(const change::Started& started);
+  void change(const change::Ended& ended);
+  void change(const change::Buried& buried);
+  void change(const change::Finished& finished);
+  void change(const record::Revived& record);
+  void change(const record::Released& record);
+  void change(const record::Removed& record);
+  void change(const change::Paused& paused);
+  void change(const change::Received& received);
+
+  template <class... Values>
+  void run(Sql sql, const Values&... values);
+  // As run(), of a statement that must change exactly one row.
+  template <class... Values>
+  void run_one(Sql sql, const Values&... values);
+  template <class End>
+  void add_attempt(const End& record, const AttemptRow& row);
+  void drop_task(TaskId task);
+  void write_state(const Group& group);
+  void trim_results(Instant now);
+  void trim_keys(Instant now);
+  Result<void> set_synced(bool synced);
+  Result<void> read_state();
+
+  Database* database_ = nullptr;
+  std::vector<Statement> statements_;
+  DiskBounds bounds_;
+  State kept_, state_;              // of the last commit, of the group that is being written
+  Instant results_due_, keys_due_;  // when the oldest of them is too old, or may be
+  bool syncs_ = true;               // what the connection does now
+  Result<void> fault_;              // the first of this group; what follows it does nothing
+};
+
+}  // namespace warmpool::daemon

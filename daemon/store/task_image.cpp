@@ -1,0 +1,234 @@
+// Every record is idempotent and so is its application: a row that is there is left, and one that
+// is gone is no error.
+#include "daemon/store/task_image.hpp"
+
+#include <algorithm>
+
+namespace warmpool::daemon {
+namespace {
+
+using State = TaskRow::State;
+
+// A plain success leaves no history of its own: the row tells it.
+bool is_plain(Verdict verdict, const TaskRow& row) {
+  return verdict == Verdict::Done && (!row.extras || row.extras->history.attempts().empty());
+}
+
+template <class End>
+void remember(TaskRow& row, const End& record, Attachment& attachment) {
+  AttemptEntry entry{record.round,
+                     record.attempt,
+                     record.cause,
+                     record.charge,
+                     record.code,
+                     row.slot,
+                     record.worker,
+                     row.started_at,
+                     record.at,
+                     {},
+                     {}};
+  auto output = attachment.texts ? std::move(attachment.texts->output) : std::vector<std::string>();
+  const bool is_error = record.cause != EndCause::Done;
+  const auto error = is_error ? ipc::text_of(attachment.body.bytes()) : std::string_view();
+  row.extra().history.add(std::move(entry), error, std::move(output));
+}
+
+}  // namespace
+
+bool TaskImage::apply(const Record& record, Attachment& attachment) {
+  return std::visit([&](const auto& each) { return apply_record(each, attachment); }, record);
+}
+
+bool TaskImage::apply_record(const record::Accepted& record, Attachment& attachment) {
+  if (rows_.find(record.task) != nullptr) return false;
+  auto& row = rows_.add(record.task);
+  row.accepted_at = record.at;
+  row.type = record.spec.type;
+  row.tenant = record.spec.tenant;
+  row.payload_bytes = record.spec.payload_bytes;
+  row.round = 1;
+  row.durability = record.spec.durability;
+  row.uid = attachment.uid;
+  row.content = attachment.content;
+  row.keep_result = attachment.keep_result;
+  if (attachment.texts) row.extra().texts = std::move(attachment.texts);
+  replace_body(row, std::move(attachment.body));
+  return true;
+}
+
+bool TaskImage::apply_record(const record::Started& record, Attachment&) {
+  auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Live) return false;
+  row->round = record.round;
+  row->attempt = record.attempt;
+  row->slot = record.slot;
+  row->started_at = record.at;
+  return true;
+}
+
+bool TaskImage::apply_record(const record::Ended& record, Attachment& attachment) {
+  auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Live) return false;
+  row->attempt = record.attempt;
+  row->used = record.used;
+  row->cause = record.cause;
+  remember(*row, record, attachment);
+  return true;
+}
+
+bool TaskImage::apply_record(const record::Settled& record, Attachment& attachment) {
+  auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Live) return false;
+  row->round = record.round;
+  row->attempt = record.attempt;
+  row->used = record.used;
+  row->verdict = record.verdict;
+  row->cause = record.cause;
+  row->settled_at = record.at;
+  if (record.attempt != 0 && !is_plain(record.verdict, *row)) remember(*row, record, attachment);
+  if (record.verdict == Verdict::Dead) {
+    rows_.set_state(*row, State::Dead);
+  } else {
+    finish(*row, attachment);
+  }
+  return true;
+}
+
+// The payload goes, the result comes.
+void TaskImage::finish(TaskRow& row, Attachment& attachment) {
+  replace_body(row, {});
+  rows_.set_state(row, State::Finished);
+  if (row.verdict != Verdict::Done) return;
+  row.content = attachment.content;
+  replace_body(row, std::move(attachment.body));
+}
+
+bool TaskImage::apply_record(const record::Revived& record, Attachment&) {
+  auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Dead) return false;
+  row->round = record.round;
+  row->attempt = 0;
+  row->used = {};
+  rows_.set_state(*row, State::Live);
+  return true;
+}
+
+bool TaskImage::apply_record(const record::Released& record, Attachment&) {
+  const auto* row = rows_.find(record.task);
+  return row != nullptr && row->state == State::Live;
+}
+
+bool TaskImage::apply_record(const record::Removed& record, Attachment&) {
+  auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Dead) return false;
+  drop(*row);
+  return true;
+}
+
+bool TaskImage::apply_record(const record::Paused&, Attachment&) { return true; }
+
+void TaskImage::replace_body(TaskRow& row, Blob body) {
+  auto& bytes = row.state == State::Finished ? figures_.result_bytes : figures_.payload_bytes;
+  bytes -= row.body.size();
+  row.body = std::move(body);
+  bytes += row.body.size();
+}
+
+void TaskImage::drop(TaskRow& row) {
+  replace_body(row, {});
+  rows_.remove(row);
+}
+
+bool TaskImage::received(TaskId task) {
+  auto* row = rows_.find(task);
+  if (row == nullptr || row->state != State::Finished || row->keep_result) return false;
+  if (row->extras) {
+    replace_body(*row, {});  // its history is worth more than its room
+  } else {
+    drop(*row);
+  }
+  return true;
+}
+
+void TaskImage::keep_bounds() {
+  while (const auto* oldest = rows_.oldest(State::Finished)) {
+    if (rows_.count(State::Finished) <= results_max_ &&
+        figures_.result_bytes <= results_bytes_max_) {
+      return;
+    }
+    ++figures_.results_dropped;
+    drop(*rows_.find(oldest->task));
+  }
+}
+
+void TaskImage::trim(Instant now) {
+  while (const auto* oldest = rows_.oldest(State::Finished)) {
+    if (now - oldest->settled_at <= results_age_max_) return;
+    ++figures_.results_dropped;
+    drop(*rows_.find(oldest->task));
+  }
+}
+
+void TaskImage::set_bounds(const Options& options) {
+  results_max_ = options.results_max;
+  results_bytes_max_ = options.results_bytes_max;
+  results_age_max_ = options.results_age_max;
+  keep_bounds();
+}
+
+std::optional<StoredTask> TaskImage::find(TaskId task) const {
+  const auto* row = rows_.find(task);
+  if (row == nullptr) return std::nullopt;
+  StoredTask stored;
+  stored.task = row->task;
+  stored.type = row->type;
+  stored.tenant = row->tenant;
+  stored.uid = row->uid;
+  stored.round = row->round;
+  stored.attempt = row->attempt;
+  if (row->state != State::Live) stored.verdict = row->verdict;
+  stored.cause = row->cause;
+  stored.used = row->used;
+  stored.accepted_at = row->accepted_at;
+  stored.started_at = row->started_at;
+  stored.settled_at = row->settled_at;
+  stored.content = row->content;
+  stored.body = &row->body;
+  stored.payload_bytes = row->payload_bytes;
+  stored.slot = row->slot;
+  if (!row->extras) return stored;
+  const auto& history = row->extras->history;
+  stored.texts = row->extras->texts.get();
+  if (!history.last_error().empty()) stored.error = &history.last_error();
+  if (!history.attempts().empty()) stored.attempts = &history.attempts();
+  stored.attempts_dropped = history.dropped();
+  return stored;
+}
+
+std::vector<TaskId> TaskImage::finished(TaskId after, std::uint32_t limit,
+                                        std::optional<Verdict> verdict,
+                                        std::optional<TypeId> type) const {
+  std::vector<TaskId> found;
+  for (const auto* row = rows_.oldest(State::Finished); row != nullptr; row = rows_.after(*row)) {
+    if (row->task <= after || (verdict && row->verdict != *verdict)) continue;
+    if (!type || row->type == *type) found.push_back(row->task);
+  }
+  const auto kept = std::min<std::size_t>(limit, found.size());
+  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(kept));
+  found.resize(kept);
+  return found;
+}
+
+void TaskImage::restore_dropped(TaskId task, std::uint32_t attempts) {
+  if (auto* row = rows_.find(task)) row->extra().history.restore_dropped(attempts);
+}
+
+StoreFigures TaskImage::figures() const {
+  auto figures = figures_;
+  figures.live = rows_.count(State::Live);
+  figures.finished = rows_.count(State::Finished);
+  figures.dead = rows_.count(State::Dead);
+  return figures;
+}
+
+}  // namespace warmpool::daemon

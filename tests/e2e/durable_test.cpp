@@ -1,0 +1,178 @@
+// What was accepted outlives the daemon: kills and restarts of real ones.
+#include <fstream>
+#include <map>
+#include <signal.h>
+#include <sstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/real_daemon.hpp"
+
+namespace warmpool::test {
+namespace {
+
+using nlohmann::json;
+
+const char* const kTwoWorkers = R"(
+backoff_first = "1ms"
+backoff_max = "1ms"
+[[class]]
+name = "worker"
+command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+types = ["echo", "sleep", "fail", "file.digest"]
+size = 2
+size_min = 1
+)";
+
+RealDaemon::Setup two_workers(std::vector<std::string> arguments = {}) {
+  return {.config = kTwoWorkers, .arguments = std::move(arguments), .prefix = {}};
+}
+
+json status_of(const RealDaemon& daemon) {
+  return json::parse(daemon.call("status --json").output);
+}
+
+json tasks_of(const RealDaemon& daemon) { return status_of(daemon).at("tasks"); }
+
+std::string id_of(const RealDaemon& daemon, const std::string& submit) {
+  auto id = daemon.call("submit " + submit + " --print-id").output;
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+json show(const RealDaemon& daemon, const std::string& id) {
+  const auto ran = daemon.call("show " + id + " --json");
+  return ran.status == 0 ? json::parse(ran.output) : json();
+}
+
+void expect_adds_up(const json& tasks) {
+  const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };
+  EXPECT_EQ(at("accepted"), at("done") + at("dead") + at("cancelled") + at("expired") +
+                                at("skipped") + at("waiting") + at("running"))
+      << tasks;
+}
+
+void kill_and_restart(RealDaemon& daemon) {
+  daemon.signal(SIGKILL);
+  daemon.wait();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+}
+
+TEST(Durable, EachLineOfAMapComesOnceThoughItsDaemonIsKilledSlow) {
+  RealDaemon daemon(two_workers());
+  const auto list = daemon.directory() + "/list";
+  run_shell("find /usr/share /usr/lib -type f -size -64k -readable 2>/dev/null | head -n 4000 > " +
+            list);
+  const auto results = daemon.directory() + "/results";
+  std::thread mapping([&] {
+    run_shell(daemon.command("map file.digest < " + list + " > " + results + " 2>" + results +
+                             ".log; echo $? > " + results + ".status"));
+  });
+  const auto lines = [&] { return run_shell("cat " + results + " 2>/dev/null | wc -l").output; };
+  for (const int least : {500, 1'500, 2'500}) {
+    EXPECT_TRUE(eventually([&] { return std::stoi(lines()) >= least; }, std::chrono::seconds(60)));
+    kill_and_restart(daemon);
+  }
+  mapping.join();
+  EXPECT_EQ(run_shell("cat " + results + ".status").output, "0\n");
+  std::ifstream in(results);
+  std::map<std::string, int> seen;
+  for (std::string line; std::getline(in, line);) {
+    const auto row = json::parse(line);
+    EXPECT_EQ(row.at("verdict"), "done") << line;
+    ++seen[row.at("input").get<std::string>()];
+  }
+  EXPECT_EQ(seen.size(), 4'000U);
+  for (const auto& [input, times] : seen) EXPECT_EQ(times, 1) << input;
+  expect_adds_up(tasks_of(daemon));
+}
+
+TEST(Durable, EverythingComesBackAfterAKill) {
+  RealDaemon daemon(two_workers());
+  const auto dead = id_of(daemon, "fail oops --retries 1");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dead") == 1; }));
+  const auto done = id_of(daemon, "echo kept");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("done") == 1; }));
+  const auto running = id_of(daemon, "sleep 60000");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("running") == 1; }));
+  const auto delayed = id_of(daemon, "echo later --delay 1h");
+  daemon.call("pause echo");
+  const auto paused = id_of(daemon, "echo waits");
+  const auto before = tasks_of(daemon);
+  kill_and_restart(daemon);
+  const auto after = tasks_of(daemon);
+  expect_adds_up(after);
+  EXPECT_EQ(after.at("accepted"), before.at("accepted"));
+  EXPECT_EQ(after.at("done"), 1);
+  EXPECT_EQ(after.at("dead"), 1);
+  EXPECT_EQ(show(daemon, dead).at("attempts").size(), 2U);
+  EXPECT_NE(show(daemon, dead).at("error").get<std::string>().find("oops"), std::string::npos);
+  EXPECT_EQ(show(daemon, done).at("state"), "done");
+  EXPECT_EQ(daemon.call("result " + done).output, "kept");
+  EXPECT_EQ(show(daemon, delayed).at("state"), "delayed");
+  EXPECT_EQ(show(daemon, paused).at("state"), "ready");
+  EXPECT_EQ(show(daemon, running).at("attempts").at(0).at("cause"), "interrupted");
+  EXPECT_EQ(show(daemon, running).at("attempts").at(0).at("worker"), "worker-0");
+  EXPECT_EQ(daemon.call("resume echo").status, 0);
+  EXPECT_EQ(daemon.call("wait " + paused).status, 0);
+  EXPECT_EQ(daemon.call("dlq retry " + dead).status, 0);
+  EXPECT_TRUE(eventually([&] { return tasks_of(daemon).at("dead") == 2; }));
+  expect_adds_up(tasks_of(daemon));
+}
+
+TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
+  RealDaemon daemon(two_workers({"--drain-timeout 10ms"}));
+  const auto running = id_of(daemon, "sleep 1500");
+  const auto waiting = id_of(daemon, "echo after");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("running") == 1; }));
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
+  EXPECT_EQ(daemon.log().find("lost"), std::string::npos) << daemon.log();
+  EXPECT_NE(run_shell("test -e " + daemon.directory() + "/state/warmpool.db-wal").status, 0);
+  ASSERT_TRUE(daemon.start());
+  EXPECT_EQ(daemon.call("wait " + running).status, 0);
+  EXPECT_EQ(show(daemon, running).at("interruptions"), 0) << "a stop charges nothing";
+  EXPECT_EQ(daemon.call("result " + waiting).output, "after");
+}
+
+TEST(Durable, TwoDaemonsCannotShareAStore) {
+  RealDaemon daemon(two_workers());
+  const auto second = run_shell("mkdir -m 700 " + daemon.directory() +
+                                "/other; " WARMPOOL_BIN_DIR
+                                "/warmpoold --config /dev/null --runtime-dir " +
+                                daemon.directory() + "/other --state-dir " + daemon.directory() +
+                                "/state 2>&1");
+  EXPECT_EQ(second.status, 75) << second.output;
+  EXPECT_NE(second.output.find("--state-dir"), std::string::npos) << second.output;
+  EXPECT_EQ(daemon.call("submit echo fine --wait").output, "fine");
+}
+
+TEST(Durable, AStateDirectoryThatOthersMayWriteIsRefused) {
+  RealDaemon daemon(two_workers());
+  daemon.signal(SIGTERM);
+  daemon.wait();
+  const auto start = [&](const std::string& state) {
+    return run_shell(WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " +
+                     daemon.directory() + " --state-dir " + state + " 2>&1");
+  };
+  run_shell("mkdir -m 777 " + daemon.directory() + "/open; ln -s state " + daemon.directory() +
+            "/link");
+  EXPECT_EQ(start(daemon.directory() + "/open").status, 73);
+  EXPECT_EQ(start(daemon.directory() + "/link").status, 73);
+  EXPECT_NE(start("/nonexistent/state").output.find("--store volatile"), std::string::npos);
+}
+
+TEST(Durable, ADamagedStoreStopsTheStartWithItsStatus) {
+  RealDaemon daemon(two_workers());
+  daemon.signal(SIGTERM);
+  daemon.wait();
+  std::ofstream(daemon.directory() + "/state/warmpool.db") << "nonsense";
+  EXPECT_FALSE(daemon.start());
+  EXPECT_EQ(daemon.wait(), 65);
+  EXPECT_NE(daemon.log().find("restore a backup"), std::string::npos) << daemon.log();
+}
+
+}  // namespace
+}  // namespace warmpool::test
