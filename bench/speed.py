@@ -219,7 +219,8 @@ def compare(args):
                      case("1 outstanding, all on one core", "ratio <= 2.0", 1, 1, 15_000, pinned=True)):
             each.take(args.rounds, args.brokers)
             each.print()
-        print_memory(daemons[1, False])
+        if not args.without_memory:
+            print_memory(daemons[1, False])
     finally:
         for daemon in daemons.values():
             daemon.close()
@@ -314,6 +315,7 @@ def main():
     parser.add_argument("--brokers", help="the folder of l3_epoll")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement [0.5]")
+    parser.add_argument("--without-memory", action="store_true", help="leave out the million waiting tasks")
     parser.add_argument("--where", action="store_true", help="where the time goes, instead of ratios")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)

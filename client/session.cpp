@@ -2,7 +2,9 @@
 //
 // The loop is poll(2) over one socket and not an Asio context: a caller has descriptors of its own
 // to watch (a terminal, a pipe, signals), and a library that owns the loop would need threads for
-// that. A round trip costs a write, a poll and a read.
+// that. Who has none, and time, waits in the read itself: a round trip then costs a write and a
+// read for each batch of answers. A read is only tried where a wait has said that it will find
+// something: tried on the off chance it found nothing in half of all cases.
 #include "client/session.hpp"
 
 #include <cerrno>
@@ -53,14 +55,30 @@ Ticket Session::submit(SubmitOptions options) {
   request.wait = options.wait;
   request.drop_result = options.wait && !options.keep_result;
   request.drop_key = options.key && options.key_use == KeyUse::Reconnect;
-  request.options = std::make_unique<SubmitOptions>(std::move(options));
-  const Ticket ticket = open(std::move(request));
+  const Ticket ticket = connected() && !request.repeatable
+                            ? send_once(std::move(request), std::move(options))
+                            : keep_and_send(std::move(request), std::move(options));
   if (link_ && link_->channel().out_bytes() > kQueuedBytesMax) {
     if (!drain_to(kQueuedBytesLow, steady_clock::now() + options_.stall_timeout) && link_) {
       lose({static_cast<int>(Fault::Lost), "the daemon at " + address_.path + " reads nothing"});
     }
   }
   return ticket;
+}
+
+// One that will never be sent again leaves nothing behind that would have to be kept.
+Ticket Session::send_once(OpenRequest request, SubmitOptions options) {
+  const Ticket ticket{++ticket_last_};
+  request.sent = true;
+  if (options.progress) request.flags = ipc::flag::kProgress;
+  link_->submit(ticket, options, std::move(options.payload));
+  open_.emplace(ticket.value, std::move(request));
+  return ticket;
+}
+
+Ticket Session::keep_and_send(OpenRequest request, SubmitOptions options) {
+  request.options = std::make_unique<SubmitOptions>(std::move(options));
+  return open(std::move(request));
 }
 
 Ticket Session::open(OpenRequest request) {
@@ -89,12 +107,31 @@ void Session::turn() {
   }
   // In company of a frame an acknowledgement costs nothing; alone it can wait until wait().
   if (link_->channel().wants_write()) acknowledge();
-  link_->channel().pump();
+  if (readable_) {
+    link_->channel().pump();
+    readable_ = !link_->channel().drained();
+  } else {
+    link_->channel().push();
+  }
   if (!take_frames()) link_failed();
 }
 
 Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   acknowledge();
+  if (connected()) link_->channel().push();
+  const bool alone = also.empty() && connected() && link_->channel().can_block();
+  const bool has_time = deadline > steady_clock::now() + kReadPatience;
+  return alone && has_time && !readable_ ? wait_in_read() : wait_in_poll(deadline, also);
+}
+
+Session::Woke Session::wait_in_read() {
+  using Awaited = ipc::Channel::Awaited;
+  const auto awaited = link_->channel().await_bytes();
+  readable_ = !link_->channel().drained();
+  return awaited == Awaited::Signal ? Woke::Other : Woke::Link;
+}
+
+Session::Woke Session::wait_in_poll(Deadline deadline, std::span<pollfd> also) {
   std::vector<pollfd> polled(also.begin(), also.end());
   Deadline wake_at = deadline;
   if (link_) {
@@ -110,6 +147,8 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   const int ready = ::ppoll(polled.data(), static_cast<nfds_t>(polled.size()),
                             wake_at == ipc::kNoDeadline ? nullptr : &time, nullptr);
   if (ready < 0) return Woke::Other;  // EINTR: the caller may want to look at what the signal did
+  constexpr int kReadable = POLLIN | POLLHUP | POLLERR;
+  if (link_ && ready > 0 && (polled.back().revents & kReadable) != 0) readable_ = true;
   bool other = false;
   for (std::size_t i = 0; i < also.size(); ++i) {
     also[i].revents = ready == 0 ? short{0} : polled[i].revents;

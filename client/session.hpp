@@ -34,6 +34,9 @@ struct OpenRequest {
 // Threads: one at a time.
 class Session {
  public:
+  // Of one wait in a read; who has less time waits in poll.
+  static constexpr std::chrono::milliseconds kReadPatience{2'000};
+
   explicit Session(ConnectOptions options);
 
   // Errors: Unreachable, Protocol, TimedOut or a number of Refusal.
@@ -88,6 +91,11 @@ class Session {
   void acknowledge(std::vector<std::uint64_t>& tasks, std::uint8_t flags);
   bool was_useful() const;
 
+  Ticket send_once(OpenRequest request, SubmitOptions options);
+  Ticket keep_and_send(OpenRequest request, SubmitOptions options);
+  Woke wait_in_read();
+  Woke wait_in_poll(Deadline deadline, std::span<pollfd> also);
+
   // session_frames.cpp: what the daemon says. False: the connection is lost.
   bool take_frames();
   bool on_frame(const ipc::Frame& frame);
@@ -113,6 +121,7 @@ class Session {
   Deadline dial_at_{}, give_up_at_{};  // while there is no link, or none that answered yet
   std::chrono::milliseconds dial_delay_{};
   Deadline greeted_at_{};
+  bool readable_ = true;   // as far as we know: a read may find something
   bool answered_ = false;  // this connection has said more than welcome
   bool greeted_once_ = false;
   std::string lost_because_;

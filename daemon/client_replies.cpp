@@ -30,10 +30,11 @@ void Clients::carry(const command::Accepted& command) {
   session->stream.out().append(
       {.kind = ipc::Kind::Accepted, .flags = flags, .id = command.task.value, .token = open.token},
       {}, ipc::Bytes{});
-  mark(*session);
   if (has(open.flags, ipc::flag::kWait)) {
+    mark_later(*session);
     wait_or_answer(*session, number, command.task);
   } else {
+    mark(*session);
     session->open.close(number);
   }
 }

@@ -15,6 +15,10 @@ namespace {
 constexpr std::size_t kUnreadTotalMax = std::size_t{1} << 30;
 // A client that has this much unread is not read from until it has taken half of it.
 constexpr std::size_t kPauseBytes = 4U << 20;
+// How long the acceptance of a task that its client waits for may wait for company: alone it costs
+// a write, and wakes a client that has nothing to do with it yet. A short task's result comes
+// sooner.
+constexpr Duration kAcceptedLateMax = milliseconds(1);
 // How long an ending session may take to read what is queued for it.
 constexpr Duration kEndingMax = seconds(5);
 
@@ -135,8 +139,26 @@ void Clients::mark(Session& session) {
   dirty_.push_back(session.id);
 }
 
+void Clients::mark_later(Session& session) {
+  if (session.dirty || session.write_at != kNever) return;
+  session.write_at = services_.engine.now() + kAcceptedLateMax;
+  later_.push_back({session.id, session.write_at});
+}
+
+void Clients::mark_due() {
+  while (!later_.empty()) {
+    const auto [client, at] = later_.front();
+    auto* session = find(client);
+    const bool waits = session != nullptr && session->write_at == at;
+    if (waits && at > services_.engine.now()) return;
+    if (waits) mark(*session);
+    later_.pop_front();
+  }
+}
+
 void Clients::write(Session& session) {
   if (session.state == Session::State::Gone) return;
+  session.write_at = kNever;
   const auto written = session.stream.flush();
   session.blocked = written == FrameStream::Written::Blocked;
   if (written == FrameStream::Written::Closed) {
@@ -157,6 +179,7 @@ void Clients::resume(Session& session) {
 }
 
 void Clients::flush() {
+  mark_due();
   const auto unread_max = services_.options().output_bytes_max;
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     auto* session = find(dirty_[i]);

@@ -1,6 +1,7 @@
 // All clients: their connections, their frames, and the core's answers to them.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <unordered_map>
 
@@ -56,8 +57,10 @@ class Clients {
              std::string_view document);
 
   Session* find(ClientId client);
-  // Writes to all that have something to be written; cuts those that do not read.
+  // Writes to all that have something to be written now; cuts those that do not read.
   void flush();
+  // When flush() has something to do; kNever if nothing.
+  Instant due() const { return later_.empty() ? kNever : later_.front().at; }
   // Deadlines of hello, of begun frames and of ending sessions.
   void sweep();
   void bury();
@@ -73,6 +76,10 @@ class Clients {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
+  struct Later {
+    ClientId client;
+    Instant at;
+  };
 
   // clients.cpp: the life of a connection
   void read(Session& session);
@@ -83,6 +90,8 @@ class Clients {
   void write(Session& session);
   void cut_largest();
   void mark(Session& session);
+  void mark_later(Session& session);
+  void mark_due();
   void resume(Session& session);
 
   // client_frames.cpp
@@ -115,6 +124,7 @@ class Clients {
   CompletionHandler on_completion_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<ClientId> dirty_, gone_;
+  std::deque<Later> later_;      // by time; of some the answers have gone meanwhile
   std::vector<Waiter> waiters_;  // kept for its memory
   std::string meta_;             // likewise
   std::uint64_t last_id_ = 0;

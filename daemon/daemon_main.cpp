@@ -50,7 +50,7 @@ void reload(Daemon& daemon, Log& log, const Sources& sources) {
   daemon.end_reload("the configuration is wrong; the one before stays");
 }
 
-void watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
+Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
   const auto handle = [&daemon, &log, &sources](int number) {
     log.info("got SIG" + std::string(::sigabbrev_np(number)));
     if (number == SIGTERM || number == SIGINT) daemon.stop(false);
@@ -58,7 +58,9 @@ void watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
     if (number == SIGHUP && !daemon.stopping()) reload(daemon, log, sources);
     if (number == SIGUSR1) daemon.reopen_log();
   };
-  daemon.reactor().on_signals({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1}, handle);
+  auto watched = daemon.reactor().on_signals({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1}, handle);
+  if (watched) return {};
+  return exit_error(ExitStatus::System, "cannot watch signals: " + watched.error().text);
 }
 
 void say_beginning(Log& log, const Configuration& configuration, const std::string& swept) {
@@ -125,7 +127,7 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   auto acceptor = std::make_unique<Acceptor>(
       daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),
       std::move(*listener), [&daemon](ipc::UniqueFd fd) { daemon.adopt(std::move(fd)); });
-  watch_signals(daemon, **log, sources);
+  if (auto watched = watch_signals(daemon, **log, sources); !watched) return watched;
   daemon.serve(std::move(acceptor));
   (*log)->info("listening on " + socket_path);
   (*log)->flush();

@@ -31,7 +31,7 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
-  return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(),
+  return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(), clients_.due(),
                    submit_fifo_ ? submit_fifo_->due() : kNever});
 }
 

@@ -1,5 +1,4 @@
-// Readiness of descriptors and signals, behind which Asio stays: sources that include this compile
-// quickly.
+// Readiness of descriptors, and signals: what the loop waits for.
 #pragma once
 
 #include <chrono>
@@ -7,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <vector>
+
+#include "pool/result.hpp"
 
 namespace warmpool::daemon {
 
@@ -34,8 +35,9 @@ class Reactor {
   // Null when the kernel has no room for another watched descriptor.
   std::unique_ptr<Watch> watch(int fd, Handler readable, Handler writable = {});
 
-  // The handler is called in the loop, never in the signal's context.
-  void on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
+  // The handler is called in the loop, never in the signal's context. Order: once, before threads
+  // are started: the signals are blocked in the calling one and in those that it starts.
+  Result<void> on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
 
   // Called when a wait has ended and something is ready, before the first handler of it runs.
   void on_wake(Handler handler);

@@ -44,6 +44,7 @@ struct Session {
   OpenRequests open;
   Instant since;                       // of Hello: connected; of Ending: began
   std::optional<Instant> frame_since;  // an unfinished frame was begun
+  Instant write_at = kNever;           // what is queued may wait until then
   bool dirty = false;                  // is in the list of those to be flushed
   bool paused = false;                 // is not read because it does not read
   bool blocked = false;                // waits until it can be written

@@ -53,6 +53,44 @@ TEST(Session, SendsTheLastErrorOfADeadTask) {
   EXPECT_EQ(decoded->charged_failures, 2);
 }
 
+TEST(Session, TellsAnAcceptanceThatIsWaitedForAlongWithTheResult) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  ASSERT_TRUE(test.until([&] { return test.processes.alive_count() == 2; }));
+  test.time.stop();
+  client.submit("x", 1);
+  for (int i = 0; i < 5; ++i) test.daemon.turn({});
+  client.receive();
+  EXPECT_EQ(client.count(Kind::Accepted), 0U) << "no need to wake it";
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  EXPECT_NE(client.find(Kind::Accepted, 1), nullptr);
+}
+
+TEST(Session, TellsAnAcceptanceAMillisecondLateAtMost) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  test.time.stop();
+  client.submit("x", 1);
+  for (int i = 0; i < 5; ++i) test.daemon.turn({});
+  test.time.pass(milliseconds(1));
+  test.daemon.turn({});
+  client.receive();
+  EXPECT_EQ(client.count(Kind::Accepted), 1U);
+}
+
+TEST(Session, TellsAnAcceptanceThatNothingFollowsAtOnce) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("hang");
+  test.time.stop();
+  client.submit("x", 1, std::uint8_t{0});
+  for (int i = 0; i < 5; ++i) test.daemon.turn({});
+  client.receive();
+  EXPECT_EQ(client.count(Kind::Accepted), 1U);
+}
+
 TEST(Session, AnswersNothingBeforeItsRecordIsKept) {
   TestDaemon test;
   test.store.holds_answers = true;

@@ -31,12 +31,16 @@ class RecordingLog : public Log {
 // The kernel's clocks, and what a test lets pass at once.
 class PassingTime : public SystemTime {
  public:
-  std::int64_t steady_ns() override { return SystemTime::steady_ns() + passed_.ns; }
+  std::int64_t steady_ns() override {
+    return (stopped_at_.ns != 0 ? stopped_at_.ns : SystemTime::steady_ns()) + passed_.ns;
+  }
   WallTime wall() override { return {SystemTime::wall().ns + passed_.ns}; }
   void pass(Duration duration) { passed_ = passed_ + duration; }
+  // From here on nothing passes by itself.
+  void stop() { stopped_at_ = {SystemTime::steady_ns()}; }
 
  private:
-  Duration passed_;
+  Duration passed_, stopped_at_;
 };
 
 // One class "worker" of two workers for echo, fail and hang.
