@@ -9,25 +9,29 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/real_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::test {
 namespace {
 
 using nlohmann::json;
 
-const char* const kTwoWorkers = R"(
+std::string config_of_two_workers() {
+  return R"(
 backoff_first = "1ms"
 backoff_max = "1ms"
 [[class]]
 name = "worker"
-command = [")" WARMPOOL_BIN_DIR R"(/warmpool-worker"]
+command = [")" +
+         program("warmpool-worker") + R"("]
 types = ["echo", "sleep", "fail", "file.digest"]
 size = 2
 size_min = 1
 )";
+}
 
 RealDaemon::Setup two_workers(std::vector<std::string> arguments = {}) {
-  return {.config = kTwoWorkers, .arguments = std::move(arguments), .prefix = {}};
+  return {.config = config_of_two_workers(), .arguments = std::move(arguments), .prefix = {}};
 }
 
 json status_of(const RealDaemon& daemon) {
@@ -139,11 +143,10 @@ TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
 
 TEST(Durable, TwoDaemonsCannotShareAStore) {
   RealDaemon daemon(two_workers());
-  const auto second = run_shell("mkdir -m 700 " + daemon.directory() +
-                                "/other; " WARMPOOL_BIN_DIR
-                                "/warmpoold --config /dev/null --runtime-dir " +
-                                daemon.directory() + "/other --state-dir " + daemon.directory() +
-                                "/state 2>&1");
+  const auto second =
+      run_shell("mkdir -m 700 " + daemon.directory() + "/other; " + program("warmpoold") +
+                " --config /dev/null --runtime-dir " + daemon.directory() + "/other --state-dir " +
+                daemon.directory() + "/state 2>&1");
   EXPECT_EQ(second.status, 75) << second.output;
   EXPECT_NE(second.output.find("--state-dir"), std::string::npos) << second.output;
   EXPECT_EQ(daemon.call("submit echo fine --wait").output, "fine");
@@ -154,7 +157,7 @@ TEST(Durable, AStateDirectoryThatOthersMayWriteIsRefused) {
   daemon.signal(SIGTERM);
   daemon.wait();
   const auto start = [&](const std::string& state) {
-    return run_shell(WARMPOOL_BIN_DIR "/warmpoold --config /dev/null --runtime-dir " +
+    return run_shell(program("warmpoold") + " --config /dev/null --runtime-dir " +
                      daemon.directory() + " --state-dir " + state + " 2>&1");
   };
   run_shell("mkdir -m 777 " + daemon.directory() + "/open; ln -s state " + daemon.directory() +
