@@ -111,7 +111,8 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   const auto runtime_dir = place->directory.path();
   std::vector<std::string> places{runtime_dir};
   if (opened->place) places.insert(places.begin(), opened->place->directory.path());
-  auto processes = start_processes(configuration, places, fifo_directory, sources.program_directory, swept);
+  auto processes =
+      start_processes(configuration, places, fifo_directory, sources.program_directory, swept);
   if (!processes) return processes.error();
   auto listener = ipc::Listener::open(place->directory, place->lock);
   if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);

@@ -129,7 +129,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
-  std::map<std::uint16_t, Place> places_;  // by home: two processes may share one for a while
+  std::map<std::uint16_t, Place> places_;   // by home: two processes may share one for a while
   std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
   std::string meta_;  // kept for its memory

@@ -23,8 +23,8 @@ struct FaultVfs::File {
   sqlite3_file base;
   FaultVfs* owner;
   DiskFile kind;
-  sqlite3_file* system() { return reinterpret_cast<sqlite3_file*>(this + 1); }
-  const sqlite3_io_methods& methods() { return *system()->pMethods; }
+  sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
+  const sqlite3_io_methods& methods() { return *below()->pMethods; }
 };
 
 namespace {
@@ -66,17 +66,17 @@ struct FaultCalls {
 
   static int close(sqlite3_file* file) {
     auto& mine = of(file);
-    return mine.system()->pMethods == nullptr ? SQLITE_OK : mine.methods().xClose(mine.system());
+    return mine.below()->pMethods == nullptr ? SQLITE_OK : mine.methods().xClose(mine.below());
   }
   static int read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset) {
     auto& mine = of(file);
     if (const int code = mine.owner->judge(DiskCall::Read, mine.kind)) return code;
-    return mine.methods().xRead(mine.system(), to, bytes, offset);
+    return mine.methods().xRead(mine.below(), to, bytes, offset);
   }
   static int write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
     auto& mine = of(file);
     if (const int code = mine.owner->judge(DiskCall::Write, mine.kind)) return code;
-    const int code = mine.methods().xWrite(mine.system(), from, bytes, offset);
+    const int code = mine.methods().xWrite(mine.below(), from, bytes, offset);
     if (code != SQLITE_OK) return code;
     const std::lock_guard lock(mine.owner->mutex_);
     if (auto* image = mine.owner->image_of(mine.kind)) {
@@ -89,7 +89,7 @@ struct FaultCalls {
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     auto& mine = of(file);
     if (const int code = mine.owner->judge(DiskCall::Truncate, mine.kind)) return code;
-    const int code = mine.methods().xTruncate(mine.system(), size);
+    const int code = mine.methods().xTruncate(mine.below(), size);
     if (code != SQLITE_OK) return code;
     const std::lock_guard lock(mine.owner->mutex_);
     if (auto* image = mine.owner->image_of(mine.kind)) {
@@ -104,7 +104,7 @@ struct FaultCalls {
     owner.wait_for_sync();
     if (const int code = owner.judge(DiskCall::Sync, mine.kind)) return code;
     if (!owner.skips_syncs_) {
-      if (const int code = mine.methods().xSync(mine.system(), flags)) return code;
+      if (const int code = mine.methods().xSync(mine.below(), flags)) return code;
     }
     {
       const std::lock_guard lock(owner.mutex_);
@@ -120,36 +120,36 @@ struct FaultCalls {
   static int file_size(sqlite3_file* file, sqlite3_int64* size) {
     auto& mine = of(file);
     if (const int code = mine.owner->judge(DiskCall::Size, mine.kind)) return code;
-    return mine.methods().xFileSize(mine.system(), size);
+    return mine.methods().xFileSize(mine.below(), size);
   }
   static int lock(sqlite3_file* file, int level) {
     auto& mine = of(file);
     if (const int code = mine.owner->judge(DiskCall::Lock, mine.kind)) return code;
-    return mine.methods().xLock(mine.system(), level);
+    return mine.methods().xLock(mine.below(), level);
   }
   static int unlock(sqlite3_file* file, int level) {
-    return of(file).methods().xUnlock(of(file).system(), level);
+    return of(file).methods().xUnlock(of(file).below(), level);
   }
   static int check_lock(sqlite3_file* file, int* out) {
-    return of(file).methods().xCheckReservedLock(of(file).system(), out);
+    return of(file).methods().xCheckReservedLock(of(file).below(), out);
   }
   static int control(sqlite3_file* file, int what, void* argument) {
-    return of(file).methods().xFileControl(of(file).system(), what, argument);
+    return of(file).methods().xFileControl(of(file).below(), what, argument);
   }
   static int sector_size(sqlite3_file* file) {
-    return of(file).methods().xSectorSize(of(file).system());
+    return of(file).methods().xSectorSize(of(file).below());
   }
   // No promise of the disk is believed: neither whole sectors nor order.
   static int traits(sqlite3_file*) { return 0; }
   static int shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
-    return of(file).methods().xShmMap(of(file).system(), page, size, extend, out);
+    return of(file).methods().xShmMap(of(file).below(), page, size, extend, out);
   }
   static int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
-    return of(file).methods().xShmLock(of(file).system(), offset, count, flags);
+    return of(file).methods().xShmLock(of(file).below(), offset, count, flags);
   }
-  static void shm_barrier(sqlite3_file* file) { of(file).methods().xShmBarrier(of(file).system()); }
+  static void shm_barrier(sqlite3_file* file) { of(file).methods().xShmBarrier(of(file).below()); }
   static int shm_unmap(sqlite3_file* file, int remove) {
-    return of(file).methods().xShmUnmap(of(file).system(), remove);
+    return of(file).methods().xShmUnmap(of(file).below(), remove);
   }
 
   static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
@@ -161,10 +161,10 @@ struct FaultCalls {
     mine.base.pMethods = nullptr;
     mine.owner = of(vfs).owner;
     mine.kind = kind_of(name, flags);
-    mine.system()->pMethods = nullptr;
+    mine.below()->pMethods = nullptr;
     if (const int code = mine.owner->judge(DiskCall::Open, mine.kind)) return code;
     auto* system = of(vfs).system;
-    const int code = system->xOpen(system, name, mine.system(), flags, out);
+    const int code = system->xOpen(system, name, mine.below(), flags, out);
     if (code != SQLITE_OK) return code;
     mine.base.pMethods = &methods;
     note_opened(mine);
@@ -177,10 +177,10 @@ struct FaultCalls {
     auto* image = file.owner->image_of(file.kind);
     if (image == nullptr || image->exists) return;
     sqlite3_int64 size = 0;
-    if (file.methods().xFileSize(file.system(), &size) != SQLITE_OK) return;
+    if (file.methods().xFileSize(file.below(), &size) != SQLITE_OK) return;
     image->synced.resize(static_cast<std::size_t>(size));
     if (size > 0) {
-      file.methods().xRead(file.system(), image->synced.data(), static_cast<int>(size), 0);
+      file.methods().xRead(file.below(), image->synced.data(), static_cast<int>(size), 0);
     }
     image->exists = true;
     image->existed = image->existed || size > 0;

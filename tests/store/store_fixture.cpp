@@ -3,6 +3,8 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/support/patience.hpp"
+
 namespace warmpool::daemon {
 
 void RecordDriver::keep(Record record, std::string_view body, std::vector<std::string> output,
@@ -67,7 +69,7 @@ void RecordDriver::settle(std::uint64_t task, Verdict verdict, std::string_view 
 }
 
 bool RecordDriver::settled() {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = test::patience_ends();
   while (told_.value < last_) {
     auto answers = store_.take_answers();
     if (answers.persisted) told_ = *answers.persisted;
