@@ -293,9 +293,15 @@ TEST(SubmitFifoStart, TakesOverTheOneOfAnEarlierLife) {
   const auto configuration = small_configuration();
   FakeStore store(configuration.pool.values);
   ServiceNotifier notifier{Environment{}};
-  Daemon daemon(
-      {configuration, {std::nullopt}, 1, std::nullopt, "", "", &processes.fifo_directory()},
-      {log, time, processes, store, notifier});
+  Daemon daemon({configuration,
+                 {std::nullopt},
+                 1,
+                 Instant{1},
+                 std::nullopt,
+                 "",
+                 "",
+                 &processes.fifo_directory()},
+                {log, time, processes, store, notifier});
   struct stat after {};
   ASSERT_EQ(::stat(path.c_str(), &after), 0);
   EXPECT_EQ(after.st_ino, before.st_ino) << "whoever waits in an open for a reader is served";

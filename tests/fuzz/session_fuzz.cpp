@@ -59,7 +59,7 @@ class Scene {
   Scene()
       : configuration_(configuration()),
         store_(configuration_.pool.values),
-        daemon_({configuration_, {std::nullopt}, 1, std::nullopt, "", ""},
+        daemon_({configuration_, {std::nullopt}, 1, Instant{1}, std::nullopt, "", ""},
                 {log_, time_, processes_, store_, notifier_}) {
     for (auto& client : clients_) client = connect();
     turn();
