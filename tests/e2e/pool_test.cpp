@@ -252,7 +252,7 @@ TEST(EndToEnd, SizesThatDoNotFitTheDescriptorsAreRefused) {
 TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
   RealDaemon daemon({.config = kFourWorkers + "size_max = 4\n",
                      .arguments = {"--connections-max 100"},
-                     .prefix = "ulimit -n 200;"});
+                     .prefix = "ulimit -n 216;"});
   ASSERT_TRUE(daemon.running()) << daemon.log();
   run_shell("for i in $(seq 160); do " +
             daemon.command("submit sleep 300 --wait >/dev/null 2>&1 &") + " done; wait");
