@@ -98,6 +98,21 @@ TEST(Examples, ErrorsNamesEachWayToFail) {
   EXPECT_THAT(ran.output, HasSubstr("is cancelled: cancelled (cancelled, attempt "));
 }
 
+TEST(Examples, EventsFollowsATaskToItsEnd) {
+  const RealDaemon daemon(stock_workers(1));
+  ASSERT_TRUE(all_ready(daemon, 1));
+  const auto ran = run_example(daemon, "example-events fail 1");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.output,
+            "task-submitted\n"
+            "task-started: attempt 1 on worker-0\n"
+            "task-failed: attempt 1 on worker-0, failed\n"
+            "task-started: attempt 2 on worker-0\n"
+            "task-completed: attempt 2 on worker-0\n"
+            "done after 2 attempts\n");
+  EXPECT_EQ(run_example(daemon, "example-events no.such x").status, 1);
+}
+
 TEST(Examples, AWorkerOfOnesOwnServesItsTypes) {
   const RealDaemon daemon(words_workers());
   const auto counted = daemon.call("submit words.count 'the end of the end' --wait");

@@ -14,13 +14,13 @@ import frame as wire
 from frame import Frame
 
 WAIT, CANCEL_ON_DISCONNECT, KEEP_RESULT, PROGRESS = 16, 32, 64, 128  # of submit; PROGRESS of await too
-NOW = 16  # of await
-DUPLICATE = 16  # of accepted
+NOW, DUPLICATE = 16, 16  # of await; of accepted
 WISHES = ("priority", "timeout", "deadline", "expiry", "retries", "delay", "run_at", "key", "tenant", "labels",
           "durability", "crashes_max")
 VERDICTS = ("done", "dead", "cancelled", "expired", "skipped")
-VERBS = {"status": 1, "workers": 2, "worker": 3, "show": 4, "ls": 5, "dead-ls": 6, "dead-retry": 7, "dead-remove": 8,
-         "scale": 9, "drain": 10, "stop": 11, "pause": 12, "resume": 13, "config": 14, "types": 15, "release": 16}
+VERBS = {name: number for number, name in enumerate(
+    "status workers worker show ls dead-ls dead-retry dead-remove scale drain stop pause resume config types release events "
+    "restart heartbeat log".split(), 1)}
 
 
 class Refused(Exception):
@@ -30,11 +30,9 @@ class Refused(Exception):
 
 
 class Closed(Exception):
-    """The connection has ended; the code is that of the daemon's error, if it sent one."""
-
     def __init__(self, error):
-        super().__init__(f"{error.at(0)}: {error.at(1, '')}" if error else "the daemon closed the connection")
-        self.code = error.at(0) if error else None
+        super().__init__(f"{error.at(0)}: {error.at(1, '')}" if error else "closed")
+        self.code = error and error.at(0)
 
 
 class Request:
@@ -42,7 +40,6 @@ class Request:
         self.client, self.number, self.answers = client, number, queue.Queue()
 
     def next(self, timeout=60):
-        """The next answer: accepted, progressed, settled, cancelled, reply."""
         answer = self.answers.get(timeout=timeout)
         if answer is None:
             raise Closed(self.client.error)
@@ -80,7 +77,7 @@ class Client:
         self.numbers, self.types = itertools.count(1), {}
         self.lock, self.closed, self.gone, self.error = threading.Lock(), False, False, None
         self.requests = weakref.WeakValueDictionary()  # what nobody holds any more is forgotten
-        self.channel.send(Frame(wire.HELLO, meta=[0, 1, 1, wire.FEATURE_PROGRESS, "client.py", os.getpid()]))
+        self.channel.send(Frame(wire.HELLO, meta=[0, 1, 1, wire.FEATURE_PROGRESS | wire.FEATURE_EVENTS, "client.py", os.getpid()]))
         welcome = self.channel.receive()
         if welcome is None or welcome.kind != wire.WELCOME:
             raise Closed(welcome)
@@ -101,7 +98,10 @@ class Client:
         return self._ask(Frame(wire.CANCEL, id=task))
 
     def request(self, verb, *arguments):
-        return json.loads(self._ask(Frame(wire.REQUEST, meta=[VERBS[verb], *arguments])).next().payload)
+        request = self._ask(Frame(wire.REQUEST, meta=[VERBS[verb], *arguments]))
+        while (answer := request.next()).kind != wire.REPLY:  # events come before
+            pass
+        return json.loads(answer.payload)
 
     def received(self, *tasks):
         self.channel.send(Frame(wire.RECEIVED, payload=struct.pack(f"<{len(tasks)}Q", *tasks)))
@@ -110,7 +110,6 @@ class Client:
         return self.submit(name, payload, **wishes).settled()
 
     def close(self):
-        """Tasks go on without their client, unless they were asked not to."""
         if not self.gone:
             self.gone = True
             self.channel.socket.shutdown(socket.SHUT_RDWR)
