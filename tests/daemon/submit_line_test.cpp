@@ -124,7 +124,7 @@ TEST(SubmitLine, SaysWhichMemberIsWrongAndWhatItMayBe) {
 
 TEST(SubmitLine, RefusesWhatIsNoObject) {
   std::string bytes = R"({"type":"t","payload":")";
-  for (const std::string line :
+  for (const std::string& line :
        {std::string(), std::string("nonsense"), std::string("{"), std::string("[]"),
         std::string("\"text\""), std::string("12"), std::string("null"),
         std::string(R"({"type":"t"} {"type":"t"})"), std::string(R"({"type":"t",})"),
