@@ -159,12 +159,15 @@ TEST_P(StoreContract, SharesLargeBodiesAndCopiesSmallOnes) {
   EXPECT_EQ(store_->find(TaskId{1})->body->size(), Blob::kSharedBytesMin);
 }
 
+// A list in braces inside the macro would be several of its arguments.
+const char* name_of_store(const testing::TestParamInfo<Made (*)()>& one) {
+  constexpr const char* names[] = {"Volatile", "Fake", "Sqlite"};
+  return names[one.index];
+}
+
 INSTANTIATE_TEST_SUITE_P(All, StoreContract,
                          testing::Values(&make<VolatileStore>, &make<FakeStore>, &make_sqlite),
-                         [](const auto& one) {
-                           constexpr const char* names[] = {"Volatile", "Fake", "Sqlite"};
-                           return names[one.index];
-                         });
+                         name_of_store);
 
 }  // namespace
 }  // namespace warmpool::daemon
