@@ -130,19 +130,23 @@ TEST(SubmitFifo, LivesInTheDirectoryOfFifos) {
   fs::remove_all(base);
 }
 
-const char* const kFifoClass = R"(
+std::string fifo_class() {
+  return R"(
 [[class]]
 name = "worker"
-command = [")" + program_directory() +
-                               R"(/warmpool-worker"]
+command = [")" +
+         program_directory() +
+         R"(/warmpool-worker"]
 channel = "fifo"
 types = ["echo", "sleep", "exec"]
 size = 3
 size_min = 1
 )";
+}
 
 TEST(FifoWorkers, LeaveNoNamesWhileTheyRunNorAfterAKilledDaemon) {
-  RealDaemon daemon({.config = kFifoClass, .arguments = {"--submit-fifo", "false"}, .prefix = ""});
+  RealDaemon daemon(
+      {.config = fifo_class(), .arguments = {"--submit-fifo", "false"}, .prefix = ""});
   EXPECT_TRUE(eventually([&] { return status_of(daemon).at("workers").at("ready") == 3; }));
   EXPECT_EQ(count_fifos(daemon.directory()), 0U);
   EXPECT_EQ(daemon.call("submit echo hello --wait").output, "hello");

@@ -148,14 +148,17 @@ TEST(Notify, OneClassThatNeverComesUpDoesNotHoldUpTheRest) {
 
 // --- the configuration read again ----------------------------------------------------------------
 
-const char* const kOneWorker = R"(
+std::string one_worker() {
+  return R"(
 [[class]]
 name = "worker"
-command = [")" + program_directory() +
-                               R"(/warmpool-worker"]
+command = [")" +
+         program_directory() +
+         R"(/warmpool-worker"]
 types = ["echo", "sleep", "exec"]
 size_min = 1
 )";
+}
 
 void write_config(const RealDaemon& daemon, const std::string& text) {
   std::ofstream(daemon.directory() + "/warmpool.toml") << text;
@@ -170,11 +173,11 @@ std::string option_of(const RealDaemon& daemon, const std::string& name) {
 }
 
 TEST(Reload, TakesOverWhatMayChangeAndNamesTheRest) {
-  RealDaemon daemon({.config = "retries = 1\n" + std::string(kOneWorker) + "size = 1\n",
+  RealDaemon daemon({.config = "retries = 1\n" + std::string(one_worker()) + "size = 1\n",
                      .arguments = {},
                      .prefix = {}});
   ASSERT_TRUE(eventually([&] { return daemon.workers().size() == 1; }));
-  write_config(daemon, "retries = 7\npayload_bytes_max = \"2MiB\"\n" + std::string(kOneWorker) +
+  write_config(daemon, "retries = 7\npayload_bytes_max = \"2MiB\"\n" + std::string(one_worker()) +
                            "size = 3\nconcurrency = 2\ncredits = 2\n[[class]]\nname = \"new\"\n"
                            "command = [\"/bin/true\"]\ntypes = [\"t\"]\n");
   daemon.signal(SIGHUP);
@@ -194,7 +197,7 @@ TEST(Reload, TakesOverWhatMayChangeAndNamesTheRest) {
 }
 
 TEST(Reload, OfAWrongFileChangesNothingAndSaysWhere) {
-  RealDaemon daemon({.config = "retries = 1\n" + std::string(kOneWorker) + "size = 1\n",
+  RealDaemon daemon({.config = "retries = 1\n" + std::string(one_worker()) + "size = 1\n",
                      .arguments = {},
                      .prefix = {}});
   write_config(daemon, "retries = 7\n\ntimeot = \"5s\"\n");
