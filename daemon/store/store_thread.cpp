@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -31,7 +32,13 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   made->writer_.set_bounds(made->setup_.bounds);
   if (auto ready = made->writer_.prepare(made->setup_.database); !ready) return ready.error();
   made->figures_.disk = made->writer_.figures();
+  // Signals are the main thread's, which reads them from a descriptor: delivered here they would
+  // end the process.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   made->thread_ = std::thread([thread = made.get()] { thread->run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_setname_np(made->thread_.native_handle(), "warmpool-store");
   return made;
 }
