@@ -47,10 +47,10 @@ int milliseconds_until(steady_clock::time_point deadline) {
 
 struct Reactor::State {
   ipc::UniqueFd set{::epoll_create1(EPOLL_CLOEXEC)};
+  std::vector<WatchedPtr> ended;  // until the batch is over; outlives the watch below
   ipc::UniqueFd signals;
   std::unique_ptr<Watch> signal_watch;
   Handler on_wake = [] {};
-  std::vector<WatchedPtr> ended;  // until the batch is over
 
   void update(Watched& watched) {
     const std::uint32_t wanted = (watched.reading ? std::uint32_t{EPOLLIN} : 0U) |
