@@ -96,7 +96,11 @@ Json output_json(const Services& services, const OutputRing& ring, std::size_t c
 }  // namespace
 
 std::string Documents::workers() const {
-  const auto snapshot = services_.engine.pool().snapshot();
+  auto snapshot = services_.engine.pool().snapshot();
+  // A place may be in any slot by now; people look for its name.
+  std::ranges::stable_sort(snapshot.slots, {}, [](const SlotView& slot) {
+    return std::pair(slot.worker_class, slot.home);
+  });
   Json rows = Json::array();
   for (const auto& slot : snapshot.slots) {
     if (slot.state == SlotState::Gone) continue;

@@ -20,7 +20,8 @@ client::SubmitOptions task_of(const Load& load) {
 
 }  // namespace
 
-Result<Measured> run_load(client::Client& client, const Load& load) {
+Result<Measured> run_load(client::Client& client, const Load& load, Interrupts* interrupts) {
+  pollfd also[] = {{interrupts == nullptr ? -1 : interrupts->fd(), POLLIN, 0}};
   std::unordered_map<std::uint64_t, steady_clock::time_point> begun;
   Measured measured;
   measured.took_ns.reserve(load.tasks);
@@ -31,7 +32,8 @@ Result<Measured> run_load(client::Client& client, const Load& load) {
       const auto ticket = client.submit(task_of(load));
       begun.emplace(ticket.value, steady_clock::now());
     }
-    auto event = client.wait_any(ipc::kNoDeadline);
+    auto event = client.wait_any(ipc::kNoDeadline, also);
+    if (interrupts != nullptr && interrupts->take()) return Error{0, "interrupted"};
     if (!event) return event.error();
     if (!*event) continue;
     if (const auto* refused = std::get_if<client::Refused>(&**event)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/interrupts.hpp"
 #include "client/client.hpp"
 
 namespace warmpool::cli {
@@ -21,7 +22,8 @@ struct Measured {
   std::uint64_t failed = 0;
 };
 
-// Blocks: until all have settled. Errors: the first refusal, or the connection for good.
-Result<Measured> run_load(client::Client& client, const Load& load);
+// Blocks: until all have settled. Errors: the first refusal, the connection for good, an interrupt.
+Result<Measured> run_load(client::Client& client, const Load& load,
+                          Interrupts* interrupts = nullptr);
 
 }  // namespace warmpool::cli

@@ -106,7 +106,10 @@ struct ReuseCommand {
   int run(Context& context) const {
     ReuseCommand with = *this;
     if (with.workers == 0) with.workers = std::max(2U, std::thread::hardware_concurrency());
-    auto document = with.measure(context);
+    // What is interrupted ends its daemon first.
+    Interrupts interrupts;
+    auto document = with.measure(context, interrupts);
+    if (!document && interrupts.count() > 0) return kInterrupted;
     if (!document) return context.fail(document.error());
     const bool good = document->at("failed") == 0 && document->at("zombies") == 0;
     const int printed = print_document(context, document->dump(), {});
@@ -114,19 +117,20 @@ struct ReuseCommand {
   }
 
   // The process side first: the daemon's workers would take part of the machine.
-  Result<ordered_json> measure(Context& context) const {
+  Result<ordered_json> measure(Context& context, Interrupts& interrupts) const {
     const bool given = !context.globals().socket.empty();
     const bool python = !given && !no_python && ::access(kPython, X_OK) == 0;
     PrivateDaemon daemon;
     if (auto added = daemon.add_file("handler.py", kScript); !added) return added.error();
     const std::string payload(kPayloadBytes, 'x');
     const std::vector<std::string> native{kNative, payload};
-    auto native_run = run_processes(native, std::min(tasks, kNativeProcessesMax), workers);
+    auto native_run =
+        run_processes(native, std::min(tasks, kNativeProcessesMax), workers, interrupts);
     if (!native_run) return native_run.error();
     ProcessRun python_run;
     if (python) {
       const std::vector<std::string> words{kPython, daemon.directory() + "/handler.py", payload};
-      auto ran = run_processes(words, std::min(tasks, kPythonProcessesMax), workers);
+      auto ran = run_processes(words, std::min(tasks, kPythonProcessesMax), workers, interrupts);
       if (!ran) return ran.error();
       python_run = *ran;
     }
@@ -134,18 +138,19 @@ struct ReuseCommand {
     options.socket = context.globals().socket;
     if (!given) {
       const auto started = daemon.start(
-          with_size(std::string(kConfiguration) + (python ? kPythonClass : ""), workers));
+          with_size(std::string(kConfiguration) + (python ? kPythonClass : ""), workers),
+          interrupts);
       if (!started) return started.error();
       options.socket = daemon.socket();
     }
     auto client = client::Client::connect(options);
     if (!client) return client.error();
-    return measure_pool(*client, given, *native_run, python ? &python_run : nullptr);
+    return measure_pool(*client, given, *native_run, python ? &python_run : nullptr, interrupts);
   }
 
   Result<ordered_json> measure_pool(client::Client& client, bool given,
-                                    const ProcessRun& native_run,
-                                    const ProcessRun* python_run) const {
+                                    const ProcessRun& native_run, const ProcessRun* python_run,
+                                    Interrupts& interrupts) const {
     auto before = status_of(client);
     if (!before) return before.error();
     ordered_json document{{"schema", 1},          {"bench", "reuse"},
@@ -153,14 +158,14 @@ struct ReuseCommand {
                           {"tasks", tasks},       {"attempts", 0},
                           {"spawns", 0},          {"reuse_rate", 0.0},
                           {"overhead_gain", 0.0}, {"failed", 0}};
-    auto native = side(client, "echo", "native", tasks, native_run, document);
+    auto native = side(client, "echo", "native", tasks, native_run, document, interrupts);
     if (!native) return native.error();
     document["overhead_gain"] = native->at("gain");
     document["native"] = std::move(*native);
     document["interpreted"] = nullptr;
     if (python_run != nullptr) {
       const auto count = std::min(tasks, kPythonTasksMax);
-      auto interpreted = side(client, "python", "python", count, *python_run, document);
+      auto interpreted = side(client, "python", "python", count, *python_run, document, interrupts);
       if (!interpreted) return interpreted.error();
       document["interpreted"] = std::move(*interpreted);
     }
@@ -187,12 +192,14 @@ struct ReuseCommand {
   // One kind of handler, both ways.
   static Result<ordered_json> side(client::Client& client, const std::string& type,
                                    const std::string& worker_class, std::uint64_t count,
-                                   const ProcessRun& processes, ordered_json& document) {
+                                   const ProcessRun& processes, ordered_json& document,
+                                   Interrupts& interrupts) {
     // A daemon learns how short a type is from its first runs.
     auto warm =
-        run_load(client, {type, std::min<std::uint64_t>(count, 500), kOutstanding, kPayloadBytes});
+        run_load(client, {type, std::min<std::uint64_t>(count, 500), kOutstanding, kPayloadBytes},
+                 &interrupts);
     if (!warm) return warm.error();
-    auto measured = run_load(client, {type, count, kOutstanding, kPayloadBytes});
+    auto measured = run_load(client, {type, count, kOutstanding, kPayloadBytes}, &interrupts);
     if (!measured) return measured.error();
     document["failed"] = document["failed"].get<std::uint64_t>() + measured->failed + warm->failed +
                          processes.failed;

@@ -61,13 +61,13 @@ Result<void> PrivateDaemon::add_file(const std::string& name, const std::string&
   return {};
 }
 
-Result<void> PrivateDaemon::start(std::string toml) {
+Result<void> PrivateDaemon::start(std::string toml, Interrupts& interrupts) {
   if (auto made = make_directory(); !made) return made;
   replace_all(toml, "@DIR@", directory_);
   replace_all(toml, "@BIN@", directory_of_this_program());
   if (auto written = add_file("warmpool.toml", toml); !written) return written;
   if (auto spawned = spawn(); !spawned) return spawned;
-  return await_ready();
+  return await_ready(interrupts);
 }
 
 Result<void> PrivateDaemon::spawn() {
@@ -111,7 +111,7 @@ std::string PrivateDaemon::last_words() const {
   return all.size() > 1'000 ? all.substr(all.size() - 1'000) : all;
 }
 
-Result<void> PrivateDaemon::await_ready() {
+Result<void> PrivateDaemon::await_ready(Interrupts& interrupts) {
   const auto deadline = steady_clock::now() + kReadyMax;
   client::ConnectOptions options;
   options.socket = socket();
@@ -125,6 +125,7 @@ Result<void> PrivateDaemon::await_ready() {
       return Error{
           0, "the workers of the private daemon were not ready within 60 s:\n" + last_words()};
     }
+    if (interrupts.take()) return Error{0, "interrupted"};
     pause_for_a_moment();
   }
   return Error{0, "the private daemon ended at its start:\n" + last_words()};

@@ -4,6 +4,7 @@
 #include <string>
 #include <sys/types.h>
 
+#include "client/cli/interrupts.hpp"
 #include "client/client.hpp"
 
 namespace warmpool::cli {
@@ -15,8 +16,9 @@ class PrivateDaemon {
  public:
   // Starts warmpoold (beside this program, else from PATH) with the configuration `toml`, in which
   // "@DIR@" stands for its directory and "@BIN@" for that of this program.
-  // Blocks: until its workers are ready, at most 60 s. Errors: it ended, with its last words.
-  Result<void> start(std::string toml);
+  // Blocks: until its workers are ready, at most 60 s. Errors: it ended, with its last words; an
+  //   interrupt.
+  Result<void> start(std::string toml, Interrupts& interrupts);
   // Puts a file into its directory. Order: before start.
   Result<void> add_file(const std::string& name, const std::string& text);
   ~PrivateDaemon();
@@ -28,7 +30,7 @@ class PrivateDaemon {
  private:
   Result<void> make_directory();
   Result<void> spawn();
-  Result<void> await_ready();
+  Result<void> await_ready(Interrupts& interrupts);
   bool ended();
   std::string last_words() const;
 

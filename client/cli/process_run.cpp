@@ -48,7 +48,7 @@ class Spawner {
 }  // namespace
 
 Result<ProcessRun> run_processes(std::span<const std::string> words, std::uint64_t count,
-                                 std::uint64_t at_once) {
+                                 std::uint64_t at_once, Interrupts& interrupts) {
   Spawner spawner(words);
   ProcessRun run;
   std::uint64_t running = 0;
@@ -60,6 +60,7 @@ Result<ProcessRun> run_processes(std::span<const std::string> words, std::uint64
       if (fault == 0) ++running, ++run.processes;
       continue;
     }
+    if (interrupts.take()) fault = EINTR;
     int status = 0;
     rusage used{};
     if (::wait4(-1, &status, 0, &used) < 0 && errno == EINTR) continue;
@@ -69,6 +70,7 @@ Result<ProcessRun> run_processes(std::span<const std::string> words, std::uint64
         std::max(run.rss_bytes_max, static_cast<std::uint64_t>(used.ru_maxrss) * kKib);
   }
   run.elapsed = std::chrono::steady_clock::now() - begin;
+  if (interrupts.count() > 0) return Error{0, "interrupted"};
   if (fault != 0) return Error{fault, "cannot run " + words[0] + ": " + std::strerror(fault)};
   return run;
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "client/cli/interrupts.hpp"
 #include "pool/result.hpp"
 
 namespace warmpool::cli {
@@ -18,9 +19,9 @@ struct ProcessRun {
 
 // Runs `words` so often, `at_once` of them at a time, their output thrown away.
 // Order: no other child of this process may end meanwhile. Blocks: until all have ended.
-// Errors: the program cannot be started.
+// Errors: the program cannot be started, or an interrupt came.
 Result<ProcessRun> run_processes(std::span<const std::string> words, std::uint64_t count,
-                                 std::uint64_t at_once);
+                                 std::uint64_t at_once, Interrupts& interrupts);
 
 // Peak resident bytes of a living process; 0 if it cannot be read.
 std::uint64_t peak_rss_bytes(std::int64_t pid);
