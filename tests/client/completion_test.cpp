@@ -112,7 +112,8 @@ TEST_F(Completions, EveryCommandIsInEachScript) {
   for (const std::string shell : {"bash", "zsh", "fish"}) {
     const auto script = completion_script(shell);
     for (const auto& row : command_rows()) {
-      EXPECT_NE(script.find(row.name), std::string::npos) << shell << " " << row.name;
+      const auto word = row.name.substr(row.name.rfind(' ') + 1);
+      EXPECT_NE(script.find(word), std::string::npos) << shell << " " << row.name;
     }
   }
   EXPECT_EQ(fake::run_cli({"completions", "csh"}).status, kUsage);

@@ -232,8 +232,8 @@ TEST_F(Config, TellsWhatIsWrongWithAClass) {
             "5:1: worker class 'a': size (2) must be within size_min (3) and size_max (50) "
             "(size_min: " +
                 file + ":6:1)");
-  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "sice = 2\n"),
-            "5:1: there is no class option 'sice'; did you mean 'size'?");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "sizze = 2\n"),
+            "5:1: there is no class option 'sizze'; did you mean 'size'?");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "[[class]]\nname = \"a\"\n" + good),
             "5:1: class 'a' stands twice in this file; join them");
   EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\n" + good + "environment = [\"X\"]\n"),

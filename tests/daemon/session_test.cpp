@@ -405,7 +405,8 @@ TEST(Session, ClosesAConnectionThatNeverSaysHello) {
 // Rows of the verb workers, by name.
 std::map<std::string, nlohmann::json> workers_of(TestDaemon& test, RawClient& client) {
   std::map<std::string, nlohmann::json> rows;
-  for (auto& row : nlohmann::json::parse(test.ask(client, ipc::Verb::Workers)).at("workers")) {
+  const auto document = nlohmann::json::parse(test.ask(client, ipc::Verb::Workers));
+  for (const auto& row : document.at("workers")) {
     rows.emplace(row.at("id"), row);
   }
   return rows;

@@ -110,7 +110,8 @@ TEST(Commands, RestartKeepsTheCapacityAndTheNames) {
   const auto done = json::parse(daemon.call("wait " + id + " --json").output).at("tasks")[0];
   EXPECT_EQ(done.at("verdict"), "done") << "a running task is not cut short";
   std::set<std::string> names;
-  for (const auto& row : json::parse(daemon.call("workers --json").output).at("workers")) {
+  const auto document = json::parse(daemon.call("workers --json").output);
+  for (const auto& row : document.at("workers")) {
     names.insert(row.at("id"));
     EXPECT_EQ(row.at("processes_spawned"), 2) << row;
   }
