@@ -43,9 +43,10 @@ class DaemonScript : public testing::Test {
   }
   bool running() const {
     const auto started = pid();
-    return started > 0 && std::filesystem::exists("/proc/" + std::to_string(started)) &&
-           std::filesystem::read_symlink("/proc/" + std::to_string(started) + "/exe").filename() ==
-               "warmpoold";
+    std::error_code gone;
+    const auto program =
+        std::filesystem::read_symlink("/proc/" + std::to_string(started) + "/exe", gone);
+    return started > 0 && !gone && program.filename() == "warmpoold";
   }
 
   std::string directory_;
