@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ipc/codec.hpp"
 #include "ipc/out_buffer.hpp"
@@ -24,7 +25,7 @@ const auto kBeforeHello = ipc::before_hello(ipc::Party::Daemon, ipc::Party::Work
 }  // namespace
 
 void FakeWorker::send_bytes(std::string_view bytes) const {
-  REQUIRE(::send(channel->read_fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+  REQUIRE(::write(channel->write_fd(), bytes.data(), bytes.size()) ==
           static_cast<ssize_t>(bytes.size()));
 }
 

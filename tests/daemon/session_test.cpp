@@ -369,7 +369,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, SessionFrame,
     testing::Values(
         BadFrame{"garbage", std::string(64, '\xa5'), Refusal::UnknownKind},
-        BadFrame{"a_second_hello", hello_bytes(1), Refusal::HelloExpected},
+        BadFrame{"a_second_hello", hello_bytes(1), Refusal::UnknownKind},
         BadFrame{"too_long",
                  frame_bytes({.kind = Kind::Submit, .token = 1}).replace(0, 4, "\xff\xff\xff\x3f"),
                  Refusal::FrameTooLarge},
