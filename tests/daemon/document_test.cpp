@@ -201,7 +201,7 @@ TEST(Scale, NamesTheLimitsThatItWouldBreak) {
             "outside of that");
 }
 
-TEST(Slow, IsShownAndTold) {
+TEST(SlowWorker, IsShownAndTold) {
   auto configuration = small_configuration();
   configuration.pool.values.slow_after = milliseconds(20);
   TestDaemon test(configuration);

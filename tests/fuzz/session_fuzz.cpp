@@ -54,13 +54,19 @@ Configuration configuration() {
   return built;
 }
 
+DaemonSetup setup(const Configuration& built) {
+  DaemonSetup made;
+  made.configuration = built;
+  made.identities.resize(built.classes.size());
+  return made;
+}
+
 class Scene {
  public:
   Scene()
       : configuration_(configuration()),
         store_(configuration_.pool.values),
-        daemon_({configuration_, {std::nullopt}, 1, Instant{1}, std::nullopt, "", ""},
-                {log_, time_, processes_, store_, notifier_}) {
+        daemon_(setup(configuration_), {log_, time_, processes_, store_, notifier_}) {
     for (auto& client : clients_) client = connect();
     turn();
   }
@@ -109,7 +115,7 @@ class Scene {
       case 0:
         return send(clients_[number].get(), bytes_of(input));
       case 1:  // beside what the worker says by itself
-        if (worker != nullptr) send(worker->channel->write_fd(), bytes_of(input));
+        if (worker != nullptr) send(worker->channel->read_fd(), bytes_of(input));
         return;
       case 2:
         if (worker != nullptr) (void)!::write(worker->errors.get(), input.data(), input.size());
