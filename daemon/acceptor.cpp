@@ -81,17 +81,33 @@ void Acceptor::refuse_one() {
 bool Acceptor::check() {
   if (!reserve_) reserve_ = open_reserve();
   if (watch_) watch_->start_reading();
-  if (listener_.still_ours()) return true;
+  if (!directory_.still_there()) {
+    return lost(
+        "the runtime directory was moved or removed, so nobody finds the socket; put it "
+        "back, or start warmpoold again: " +
+        directory_.path());
+  }
+  if (listener_.still_ours()) {
+    lost_ = false;
+    return true;
+  }
   auto again = ipc::Listener::open(directory_, lock_);
   if (!again) {
-    log_.error("the socket file is gone and cannot be made again: " + again.error().text);
-    return false;
+    return lost("the socket file is gone and cannot be made again: " + again.error().text);
   }
+  lost_ = false;
   watch_.reset();
   listener_ = std::move(*again);
   watch();
   log_.warn("the socket file was gone and was made again: " + listener_.path());
   return true;
+}
+
+// Said once, not each time that somebody looks.
+bool Acceptor::lost(const std::string& why) {
+  if (!lost_) log_.error(why);
+  lost_ = true;
+  return false;
 }
 
 void Acceptor::close() {

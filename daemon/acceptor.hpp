@@ -21,7 +21,8 @@ class Acceptor {
   ~Acceptor();
 
   std::string path() const { return listener_.path(); }
-  // To be called now and then. False: the socket file is gone and cannot be made again.
+  // To be called now and then. False: the socket file is gone and cannot be made again, or the
+  // path of its directory leads elsewhere.
   bool check();
   // No connection is taken any more, and the file goes if it is ours.
   void close();
@@ -30,6 +31,7 @@ class Acceptor {
   void accept_some();
   void refuse_one();
   void watch();
+  bool lost(const std::string& why);
 
   Reactor& reactor_;
   Log& log_;
@@ -39,7 +41,7 @@ class Acceptor {
   Taker taker_;
   std::unique_ptr<Watch> watch_;
   ipc::UniqueFd reserve_;  // given up to take and refuse a connection when descriptors are out
-  bool exhausted_ = false;
+  bool exhausted_ = false, lost_ = false;
 };
 
 }  // namespace warmpool::daemon

@@ -165,7 +165,8 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
     add_alert(alerts, "store", "critical", "the store takes nothing new; see the daemon's log");
   }
   if (places.socket_lost) {
-    add_alert(alerts, "socket", "critical", "the socket file is gone and cannot be made again");
+    add_alert(alerts, "socket", "critical",
+              "the socket file or its directory is gone; see the daemon's log");
   }
   if (places.submit_fifo && !places.submit_fifo->open) {
     add_alert(

@@ -100,9 +100,9 @@ TEST(Descriptors, ThatAreOutAreToldToNewClientsWhileOthersAreServed) {
   auto client = client::Client::connect(options);
   ASSERT_TRUE(client);
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("pool").at("initialized") == true; }));
-  limit_descriptors(daemon.pid(), static_cast<rlim_t>(highest_descriptor(daemon.pid()) + 1 + 3));
+  limit_descriptors(daemon.pid(), static_cast<rlim_t>(highest_descriptor(daemon.pid()) + 1));
   std::vector<ipc::UniqueFd> crowd;
-  for (int i = 0; i < 20; ++i) crowd.push_back(dial(daemon));
+  for (int i = 0; i < 200; ++i) crowd.push_back(dial(daemon));  // more than gaps are
   const auto refused = [&] {
     return std::ranges::count_if(crowd, [](const auto& fd) {
       return refusal_of(fd.get()) == static_cast<int>(Refusal::ConnectionsFull);
@@ -253,13 +253,14 @@ TEST_P(WithoutRoot, IsRefusedBeforeAnythingIsBound) {
   std::ofstream(directory + "/warmpool.toml") << class_of(programs.path(), GetParam().options);
   const std::string daemon = as_user + programs.path() + "/warmpoold --config " + directory +
                              "/warmpool.toml --runtime-dir " + directory + "/run ";
-  const auto ran = run_shell("cd /; ulimit -Hn 512; " + daemon + "2>&1");
+  const auto ran = run_shell("cd /; prlimit --nofile=512:512 --nice=0:0 " + daemon + "2>&1");
   EXPECT_EQ(ran.status, 77) << ran.output;
   EXPECT_NE(ran.output.find("warmpool.toml:6:1: class 'worker': "), std::string::npos)
       << ran.output;
   EXPECT_NE(ran.output.find(GetParam().said), std::string::npos) << ran.output;
   EXPECT_FALSE(std::filesystem::exists(directory + "/run"));
-  const auto checked = run_shell("cd /; ulimit -Hn 512; " + daemon + "--check-config 2>&1");
+  const auto checked =
+      run_shell("cd /; prlimit --nofile=512:512 --nice=0:0 " + daemon + "--check-config 2>&1");
   EXPECT_EQ(checked.status, 77) << checked.output;
   EXPECT_NE(checked.output.find(GetParam().said), std::string::npos) << checked.output;
 }
