@@ -10,9 +10,9 @@
 
 namespace warmpool::daemon {
 
-// Mode 0600. Once it has `bytes_max` it becomes FILE.1, in place of an earlier one, so both
-// together have at most twice that and a line. Made again when somebody removed it; cut by hand it
-// goes on.
+// Mode 0600. Where a line would bring it above `bytes_max` it becomes FILE.1, in place of an
+// earlier one, so both together have at most twice that (but for a line that is longer by itself).
+// Made again when somebody removed it; cut by hand it goes on.
 class BoundedFile {
  public:
   // Opens nothing yet. `path` empty: nothing is ever written.
@@ -26,6 +26,7 @@ class BoundedFile {
 
  private:
   Result<void> open();
+  Result<void> make_room(std::uint64_t bytes);
 
   std::string path_;
   std::uint64_t bytes_max_;

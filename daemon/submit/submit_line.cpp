@@ -317,7 +317,7 @@ Result<SubmitLine> read_members(std::string_view text) {
 
 // What the parser says, without its own name in front.
 Error not_json(std::string_view text) {
-  std::string why = "is not JSON";
+  std::string why = "is no JSON";
   try {
     [[maybe_unused]] const auto nothing = json::parse(text);
   } catch (const json::exception& error) {
