@@ -117,9 +117,9 @@ TEST(Examples, AWorkerOfOnesOwnServesItsTypes) {
   const RealDaemon daemon(words_workers());
   const auto counted = daemon.call("submit words.count 'the end of the end' --wait");
   EXPECT_EQ(counted.status, 0);
-  EXPECT_EQ(counted.output, "{\"end\":2,\"of\":1}\n");
+  EXPECT_EQ(counted.output, "{\"end\":2,\"of\":1}");
   EXPECT_EQ(daemon.call("submit words.count 'the' --wait").status, 1);
-  EXPECT_EQ(daemon.call("submit words.slowly 'one two three' --wait").output, "3\n");
+  EXPECT_EQ(daemon.call("submit words.slowly 'one two three' --wait").output, "3");
   EXPECT_EQ(daemon.call("submit elsewhere x --wait").status, 1);
 }
 
