@@ -134,8 +134,10 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   (*log)->flush();
   daemon.run();
   (*log)->flush();
+  auto closed = opened->store->close();
   if (daemon.broken()) return *daemon.broken();
-  return {};
+  if (!closed) (*log)->error("the store: " + closed.error().text);
+  return closed;
 }
 
 int run(std::span<const std::string> words) {

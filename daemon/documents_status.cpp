@@ -135,7 +135,30 @@ struct Places {
   std::optional<SubmitFifoFigures> submit_fifo{};
 };
 
-Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places) {
+// A sync that takes longer than any disk in order needs.
+constexpr Duration kStoreSlow = seconds(1);
+// Sixteen times what a WAL grows to by itself.
+constexpr std::uint64_t kWalBytesHigh = std::uint64_t{256} << 20;
+
+void add_store_alerts(Json& alerts, const StoreFigures& store, bool accepting) {
+  if (!accepting) {
+    add_alert(alerts, "store", "critical",
+              "the store takes nothing new: " +
+                  (store.trouble.empty() ? "its WAL is too large" : store.trouble));
+  } else if (store.stalled > kStoreSlow) {
+    add_alert(alerts, "store-slow", "warning",
+              "the disk has been writing for " + duration_text(store.stalled) +
+                  "; nothing is acknowledged meanwhile");
+  }
+  if (store.wal_bytes > kWalBytesHigh) {
+    add_alert(alerts, "store-wal", "warning",
+              "the WAL of the store has " + bytes_text(store.wal_bytes) +
+                  ": a program reads an old state of it; end that program");
+  }
+}
+
+Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places,
+                 const StoreFigures& store) {
   Json alerts = Json::array();
   if (places.initialized && capacity.ready * 4 < capacity.target * 3) {
     add_alert(alerts, "worker-capacity", "critical",
@@ -161,9 +184,7 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
     add_alert(alerts, "paused", "warning",
               "the pool is paused and tasks wait; start them with: warmpool resume");
   }
-  if (!snapshot.store_accepting) {
-    add_alert(alerts, "store", "critical", "the store takes nothing new; see the daemon's log");
-  }
+  add_store_alerts(alerts, store, snapshot.store_accepting);
   if (places.socket_lost) {
     add_alert(alerts, "socket", "critical",
               "the socket file or its directory is gone; see the daemon's log");
@@ -176,8 +197,9 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
   return alerts;
 }
 
-Json health_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places) {
-  auto alerts = alerts_json(snapshot, capacity, places);
+Json health_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places,
+                 const StoreFigures& store) {
+  auto alerts = alerts_json(snapshot, capacity, places, store);
   const char* status = places.initialized ? "healthy" : "unknown";
   if (!alerts.empty()) status = "degraded";
   const bool none = places.initialized && capacity.target > 0 && capacity.ready == 0;
@@ -207,9 +229,11 @@ Json classes_json(const Services& services, const Snapshot& snapshot) {
   return classes;
 }
 
-Json store_json(const Store& store, bool accepting) {
-  const auto figures = store.figures();
+Json store_json(const StoreFigures& figures, bool accepting) {
+  Json trouble;
+  if (!figures.trouble.empty()) trouble = figures.trouble;
   return {{"name", figures.name},
+          {"durable", figures.durable},
           {"accepting", accepting},
           {"live", figures.live},
           {"finished", figures.finished},
@@ -218,7 +242,12 @@ Json store_json(const Store& store, bool accepting) {
           {"result_bytes", figures.result_bytes},
           {"results_dropped", figures.results_dropped},
           {"records", figures.records},
-          {"batches", figures.batches}};
+          {"batches", figures.batches},
+          {"commits", figures.commits},
+          {"syncs", figures.syncs},
+          {"wal_bytes", figures.wal_bytes},
+          {"stalled_ms", milliseconds_of(figures.stalled)},
+          {"trouble", std::move(trouble)}};
 }
 
 Json clients_json(const ClientFigures& figures) {
@@ -280,9 +309,10 @@ std::string Documents::status() const {
   document["queue"] = queue_json(snapshot.queue);
   Places places{initialized_, socket_lost_};
   if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
-  document["health"] = health_json(snapshot, capacity, places);
+  const auto store = services_.store.figures();
+  document["health"] = health_json(snapshot, capacity, places, store);
   document["classes"] = classes_json(services_, snapshot);
-  document["store"] = store_json(services_.store, snapshot.store_accepting);
+  document["store"] = store_json(store, snapshot.store_accepting);
   document["clients"] = clients_json(clients_.figures());
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},

@@ -17,9 +17,16 @@ bool Keeper::commit() {
   services_.store.apply(batch_);
   auto answers = services_.store.take_answers();
   if (answers.broken) broken_ = std::move(answers.broken);
+  if (answers.accepting) tell(*answers.accepting);
   if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   return answers.accepting.has_value() || answers.persisted.has_value();
+}
+
+void Keeper::tell(bool accepting) {
+  if (accepting) return services_.log.info("the store takes new work again");
+  services_.log.error("the store takes nothing new: " + services_.store.figures().trouble +
+                      "; what was accepted goes on, and the store is tried again by itself");
 }
 
 }  // namespace warmpool::daemon

@@ -17,6 +17,8 @@ class Keeper {
   const std::optional<Error>& broken() const { return broken_; }
 
  private:
+  void tell(bool accepting);
+
   Services& services_;
   Archive& archive_;
   std::vector<StoreEntry> batch_;  // kept for its memory

@@ -21,12 +21,10 @@
 namespace warmpool::daemon {
 namespace {
 
-Error damaged(std::string text) {
-  return {static_cast<int>(ExitStatus::StoreDamaged), std::move(text)};
-}
+Error damaged(std::string text) { return {kStoreDamaged, std::move(text)}; }
 
 Error system_refuses(const std::string& what) {
-  return {static_cast<int>(ExitStatus::StoreFailed), what + ": " + std::strerror(errno)};
+  return {SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
 }
 
 constexpr char kRestoreHint[] =
@@ -86,7 +84,7 @@ Result<void> migrate(Database& database, std::span<const Migration> migrations) 
 
 Result<void> fill_new_file(const SchemaPlace& place, const std::string& path) {
   auto database = Database::open(path, OpenMode::ReadWrite, place.vfs);
-  if (!database) return store_error(database.error());
+  if (!database) return database.error();
   const auto id = "PRAGMA application_id = " + std::to_string(kApplicationId);
   Result<void> done;
   for (const auto& sql : {std::string("PRAGMA synchronous = FULL"),
@@ -94,8 +92,7 @@ Result<void> fill_new_file(const SchemaPlace& place, const std::string& path) {
     if (done) done = database->run(sql);
   }
   if (done) done = migrate(*database, place.migrations);
-  if (!done) return store_error(done.error());
-  return {};
+  return done;
 }
 
 Result<void> make_new(const SchemaPlace& place) {
@@ -111,7 +108,7 @@ Result<void> make_new(const SchemaPlace& place) {
 Result<void> check_owner(Database& database, const std::string& path, std::size_t newest) {
   const auto id = database.integer("PRAGMA application_id");
   if (!id) {
-    if ((id.error().code & 0xff) != SQLITE_NOTADB) return store_error(id.error());
+    if ((id.error().code & 0xff) != SQLITE_NOTADB) return id.error();
     return damaged(path + " is no database" + kRestoreHint);
   }
   if (*id != kApplicationId) {
@@ -119,7 +116,7 @@ Result<void> check_owner(Database& database, const std::string& path, std::size_
                    "); give another --state-dir");
   }
   const auto version = database.integer("PRAGMA user_version");
-  if (!version) return store_error(version.error());
+  if (!version) return version.error();
   if (*version > static_cast<std::int64_t>(newest)) {
     return damaged(path + " is of version " + std::to_string(*version) + ", this daemon knows " +
                    std::to_string(newest) + ": use the newer daemon, or restore a backup");
@@ -129,16 +126,16 @@ Result<void> check_owner(Database& database, const std::string& path, std::size_
 
 Result<void> check_whole(Database& database, const std::string& path) {
   const auto said = database.text("PRAGMA quick_check(1)");
-  if (!said) return store_error(said.error());
+  if (!said) return said.error();
   if (*said == "ok") return {};
   return damaged(path + " is damaged: " + *said + kRestoreHint);
 }
 
-Result<void> set_up_connection(Database& database, std::uint32_t checkpoint_pages) {
-  const auto checkpoint = "PRAGMA wal_autocheckpoint = " + std::to_string(checkpoint_pages);
-  for (const char* sql : {"PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
-                          checkpoint.c_str(), "PRAGMA temp_store = MEMORY",
-                          "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"}) {
+Result<void> set_up_connection(Database& database) {
+  for (const char* sql :
+       {"PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384", "PRAGMA wal_autocheckpoint = 0",
+        "PRAGMA journal_size_limit = 67108864", "PRAGMA temp_store = MEMORY",
+        "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"}) {
     if (auto ok = database.run(sql); !ok) return ok;
   }
   const auto mode = database.text("PRAGMA journal_mode = WAL");
@@ -179,8 +176,11 @@ Result<void> write_all_words(Database& database) {
 Error store_error(const Error& error) {
   const int code = error.code & 0xff;
   const bool bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  return {static_cast<int>(bad ? ExitStatus::StoreDamaged : ExitStatus::StoreFailed),
-          error.text + (bad ? kRestoreHint : "")};
+  if (bad || error.code == kStoreDamaged) {
+    return {static_cast<int>(ExitStatus::StoreDamaged), error.text + (bad ? kRestoreHint : "")};
+  }
+  return {static_cast<int>(code == SQLITE_NOMEM ? ExitStatus::System : ExitStatus::StoreFailed),
+          error.text};
 }
 
 std::span<const Migration> schema_migrations() {
@@ -189,22 +189,38 @@ std::span<const Migration> schema_migrations() {
   return migrations;
 }
 
-Result<Database> open_store_database(const SchemaPlace& place) {
-  const auto is_there = look_at_files(place.path);
-  if (!is_there) return is_there.error();
-  if (!*is_there) {
-    if (auto made = make_new(place); !made) return made.error();
-  }
+namespace {
+
+Result<Database> open_file(const SchemaPlace& place) {
   auto database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
-  if (!database) return store_error(database.error());
+  if (!database) return database;
   auto done = check_owner(*database, place.path, place.migrations.size());
   if (done) done = check_whole(*database, place.path);
+  if (done) done = migrate(*database, place.migrations);
+  if (done) done = set_up_connection(*database);
   if (!done) return done.error();
-  done = migrate(*database, place.migrations);
-  if (done) done = set_up_connection(*database, place.checkpoint_pages);
-  if (done) done = write_all_words(*database);
-  if (!done) return store_error(done.error());
-  return std::move(*database);
+  return database;
+}
+
+}  // namespace
+
+Result<Database> open_store_database(const SchemaPlace& place) {
+  const auto is_there = look_at_files(place.path);
+  if (!is_there) return store_error(is_there.error());
+  if (!*is_there) {
+    if (auto made = make_new(place); !made) return store_error(made.error());
+  }
+  auto database = open_file(place);
+  if (!database) return store_error(database.error());
+  if (auto done = write_all_words(*database); !done) return store_error(done.error());
+  return database;
+}
+
+Result<Database> reopen_store_database(const SchemaPlace& place) {
+  const auto is_there = look_at_files(place.path);
+  if (!is_there) return is_there.error();
+  if (!*is_there) return damaged(place.path + " is gone");
+  return open_file(place);
 }
 
 }  // namespace warmpool::daemon

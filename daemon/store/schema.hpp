@@ -21,7 +21,7 @@ struct SchemaPlace {
   std::string path;
   std::string vfs;  // empty: the system's
   std::span<const Migration> migrations = schema_migrations();
-  // The WAL is moved into the file when it has this many pages.
+  // The store thread moves the WAL into the file when it has this many pages.
   std::uint32_t checkpoint_pages = 4096;
 };
 
@@ -31,7 +31,13 @@ struct SchemaPlace {
 // StoreFailed for what the system refuses. The text says what to do.
 Result<Database> open_store_database(const SchemaPlace& place);
 
-// `error` as one of the store: its code becomes the exit status that fits SQLite's code.
+// The same of a store that this daemon has made or opened before. Errors: Error::code is SQLite's,
+// or kStoreDamaged.
+Result<Database> reopen_store_database(const SchemaPlace& place);
+
+// What SQLite has no code for: rows that are not what they must be, a file that is gone.
+inline constexpr int kStoreDamaged = -1;
+// `error` with the exit status that fits SQLite's code, or kStoreDamaged.
 Error store_error(const Error& error);
 
 }  // namespace warmpool::daemon

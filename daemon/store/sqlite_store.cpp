@@ -20,8 +20,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
   return store;
 }
 
-SqliteStore::~SqliteStore() {
-  if (thread_ && !batch_.empty()) give();
+Result<void> SqliteStore::close() {
+  if (!thread_) return {};
+  if (!batch_.empty()) give();
+  return thread_->finish();
 }
 
 // The first write of a life: its number is never used again, whatever happens then.
@@ -41,8 +43,8 @@ Result<void> SqliteStore::begin_life(std::uint64_t least) {
     settled_[at] = query->number<std::uint64_t>(static_cast<int>(at) + 3);
   }
   query->reset();
-  auto update =
-      database_.prepare("UPDATE store SET life = ?, record = 0, instant = ?, wall = ? WHERE only");
+  auto update = database_.prepare(
+      "UPDATE store SET life = ?, record = 0, groups = 0, instant = ?, wall = ? WHERE only");
   if (!update) return store_error(update.error());
   if (!update->with(life_, begin_.ns, wall.ns).run()) {
     return store_error(database_.error("cannot write to " + setup_.place.path));
@@ -66,6 +68,7 @@ Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& repl
 
 Result<void> SqliteStore::start_thread() {
   StoreThreadSetup setup;
+  setup.place = setup_.place;
   setup.database = std::move(database_);
   setup.life = life_;
   setup.begin = begin_;
@@ -108,10 +111,9 @@ StoreAnswers SqliteStore::take_answers() {
   StoreAnswers answers;
   const auto kept = std::max(thread_->written(), direct_);
   if (kept > told_) answers.persisted = told_ = kept;
-  if (auto broken = thread_->take_broken()) {
-    answers.broken = std::move(*broken);
-    answers.accepting = false;
-  }
+  auto news = thread_->take_news();
+  answers.accepting = news.accepting;
+  answers.broken = std::move(news.broken);
   return answers;
 }
 
@@ -143,6 +145,9 @@ StoreFigures SqliteStore::figures() const {
   figures.batches = batches_;
   figures.commits = disk.commits;
   figures.syncs = disk.syncs;
+  figures.wal_bytes = disk.wal_bytes;
+  figures.trouble = disk.trouble;
+  figures.stalled = disk.stalled;
   return figures;
 }
 

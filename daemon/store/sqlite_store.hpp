@@ -23,8 +23,7 @@ class SqliteStore : public Store {
   // The life's number is kept before this returns. Errors: Error::code is the ExitStatus.
   // Blocks: while the file is checked.
   static Result<std::unique_ptr<SqliteStore>> open(const SqliteStoreSetup& setup);
-  // Blocks: until all that was given is written and synced.
-  ~SqliteStore() override;
+  ~SqliteStore() override { (void)close(); }
 
   // Of this life.
   std::uint64_t life() const { return life_; }
@@ -32,6 +31,7 @@ class SqliteStore : public Store {
   Instant begin() const { return begin_; }
 
   Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override;
+  Result<void> close() override;
   std::vector<TaskId> damaged() const override { return recovered_.damaged; }
   void apply(std::vector<StoreEntry>& batch) override;
   StoreAnswers take_answers() override;

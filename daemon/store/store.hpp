@@ -80,7 +80,11 @@ struct StoreFigures {
   std::uint64_t payload_bytes = 0, result_bytes = 0;
   std::uint64_t results_dropped = 0;  // because of a bound
   std::uint64_t records = 0, batches = 0;
-  std::uint64_t commits = 0, syncs = 0;  // of a store on disk: groups, and those of them synced
+  // Of a store on disk: groups, and those of them that were synced; what waits in the WAL; why
+  // nothing can be written, or empty; for how long a group has been on its way.
+  std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
+  std::string trouble;
+  Duration stalled;
 };
 
 // `persisted`: the newest number that is kept with all before it. `accepting`: since it changed.
@@ -111,6 +115,9 @@ class Store {
   virtual void apply(std::vector<StoreEntry>& batch) = 0;
   // What happened since the last call.
   virtual StoreAnswers take_answers() = 0;
+  // Writes what is left. Order: the last call. Errors: what could not be; Error::code is the
+  // ExitStatus. Blocks: until it is written, or refused once more.
+  virtual Result<void> close() { return {}; }
   // An eventfd that is written when there are answers that came after apply(); -1: none do.
   virtual int answers_fd() const { return -1; }
 

@@ -9,18 +9,27 @@
 #include <unistd.h>
 
 #include "daemon/exit_status.hpp"
-#include "daemon/store/schema.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 // What was acknowledged as written is synced after this: the window that a power cut may lose.
 constexpr Duration kRelaxedWindow = seconds(1);
+// Above it nothing new is accepted until the WAL could be moved into the file: somebody reads an
+// old state of it and does not stop.
+constexpr std::uint64_t kWalBytesMax = std::uint64_t{1} << 30;
+
+Demand demand_of(const std::vector<ChangeBatch>& batches) {
+  auto demand = Demand::Later;
+  for (const auto& batch : batches) demand = std::max(demand, batch.demand);
+  return demand;
+}
 
 }  // namespace
 
 StoreThread::StoreThread(StoreThreadSetup setup)
     : setup_(std::move(setup)),
+      connection_(setup_.place, std::move(setup_.database)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       late_(setup_.life) {}
 
@@ -29,9 +38,9 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   if (!made->event_) {
     return Error{static_cast<int>(ExitStatus::System), "there is no descriptor for an eventfd"};
   }
-  made->writer_.set_bounds(made->setup_.bounds);
-  if (auto ready = made->writer_.prepare(made->setup_.database); !ready) return ready.error();
-  made->figures_.disk = made->writer_.figures();
+  made->connection_.set_bounds(made->setup_.bounds);
+  if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
+  made->figures_.disk = made->connection_.figures();
   // Signals are the main thread's, which reads them from a descriptor: delivered here they would
   // end the process.
   sigset_t all, before;
@@ -43,14 +52,16 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   return made;
 }
 
-StoreThread::~StoreThread() {
-  if (!thread_.joinable()) return;
+Result<void> StoreThread::finish() {
+  if (!thread_.joinable()) return {};
   {
     const std::lock_guard lock(mutex_);
     quits_ = wanted_ = true;
   }
   wake_.notify_one();
   thread_.join();
+  if (broken_) return last_error_;
+  return {};
 }
 
 // Without a notice for what may come later, where the thread will look by itself.
@@ -83,14 +94,17 @@ void StoreThread::want() {
   wake_.notify_one();
 }
 
-std::optional<Error> StoreThread::take_broken() {
+StoreThread::News StoreThread::take_news() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(broken_, std::nullopt);
+  return std::exchange(news_, News{});
 }
 
 StoreThread::Figures StoreThread::figures() const {
+  const auto began = began_ns_.load();
   const std::lock_guard lock(mutex_);
-  return figures_;
+  auto figures = figures_;
+  if (began != 0) figures.stalled = now() - Instant{began};
+  return figures;
 }
 
 Instant StoreThread::now() const {
@@ -99,31 +113,35 @@ Instant StoreThread::now() const {
 
 void StoreThread::run() {
   while (wait()) {
-    take_batches();
-    if (!stuck_) write_group();
-    batches_.clear();
-    starts_.clear();
-    receipts_.clear();
+    if (broken_) {
+      const std::lock_guard lock(mutex_);
+      queue_.clear();
+      continue;
+    }
+    if (again_at_ == kNever) take_batches();
+    write_group();
   }
-  // What is still in the WAL moves into the file, so that a copy of the file alone is whole.
-  if (!stuck_) (void)setup_.database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  connection_.finish();
 }
 
-// Sleeps only after it has looked for a while and there is nothing left that comes later.
+// Sleeps only after it has looked for a while and there is nothing left that comes later. A group
+// that the disk did not take is waited with, whatever comes.
 bool StoreThread::wait() {
   std::unique_lock lock(mutex_);
-  const auto wanted = [this] { return wanted_; };
-  const auto due = std::min({late_.due(), sync_due_, now() + LateChanges::kLateness});
-  wake_.wait_for(lock, std::chrono::nanoseconds((due - now()).ns), wanted);
-  if (!wanted_ && queue_.empty() && is_clean()) {
+  const auto wanted = [this] { return again_at_ == kNever ? wanted_ : quits_; };
+  const auto at = now();
+  const auto due = std::min(
+      {late_.due(), sync_due_, again_at_ == kNever ? at + LateChanges::kLateness : again_at_});
+  wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
+  if (again_at_ == kNever && !wanted_ && queue_.empty() && is_clean()) {
     sleeps_ = true;
     wake_.wait(lock, wanted);
     sleeps_ = false;
   }
   wanted_ = quits_;
   ending_ = quits_;
-  if (stuck_) return !quits_;
-  return !quits_ || !queue_.empty() || !is_clean();
+  if (broken_) return !quits_;
+  return !quits_ || again_at_ != kNever || !queue_.empty() || !is_clean();
 }
 
 void StoreThread::take_batches() {
@@ -131,7 +149,7 @@ void StoreThread::take_batches() {
   std::size_t bytes = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (bounds_) writer_.set_bounds(*std::exchange(bounds_, std::nullopt));
+    if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
     while (!queue_.empty() && changes < kChangesMax && bytes < kBytesMax) {
       changes += queue_.front().changes.size();
       bytes += queue_.front().bytes;
@@ -143,46 +161,72 @@ void StoreThread::take_batches() {
   for (auto& batch : batches_) late_.take(batch, now());
 }
 
-void StoreThread::write_group() {
-  auto demand = Demand::Later;
-  bool changes = false;
-  for (const auto& batch : batches_) {
-    demand = std::max(demand, batch.demand);
-    changes = changes || !batch.changes.empty();
-  }
-  const auto at = now();
-  const bool owes_sync = sync_due_ <= at || (ending_ && sync_due_ != kNever);
-  const bool is_due = changes || late_.due() <= at || owes_sync || writer_.trim_due(at) || ending_;
-  const auto through = batches_.empty() ? RecordNumber{written_.load()} : batches_.back().through;
-  if (is_due) {
-    late_.collect(ending_ ? kNever : at, starts_, receipts_);
-    const Group group{batches_,
-                      starts_,
-                      receipts_,
-                      through,
-                      at,
-                      setup_.time->wall(),
-                      demand == Demand::Synced || owes_sync || ending_};
-    if (auto written = writer_.write(group); !written) {
-      const std::lock_guard lock(mutex_);
-      stuck_ = true;
-      broken_ = written.error();
-    } else if (group.synced) {
-      sync_due_ = kNever;
-    } else if (demand == Demand::Written) {
-      sync_due_ = std::min(sync_due_, at + kRelaxedWindow);
-    }
-    const std::lock_guard lock(mutex_);
-    figures_.disk = writer_.figures();
-    ++figures_.commits;
-    figures_.syncs += group.synced;
-  }
-  publish(through);
+bool StoreThread::is_due(Instant at) const {
+  const bool changes = std::ranges::any_of(
+      batches_, [](const ChangeBatch& batch) { return !batch.changes.empty(); });
+  return changes || ending_ || late_.due() <= at || sync_due_ <= at || again_at_ != kNever ||
+         connection_.trim_due(at);
 }
 
-void StoreThread::publish(RecordNumber through) {
-  if (!stuck_ && through.value == written_.load()) return;
-  if (!stuck_) written_.store(through.value, std::memory_order_release);
+void StoreThread::write_group() {
+  const auto at = now();
+  const auto demand = demand_of(batches_);
+  const auto through = batches_.empty() ? RecordNumber{written_.load()} : batches_.back().through;
+  if (!is_due(at)) {
+    batches_.clear();
+    written_.store(through.value, std::memory_order_release);
+    return;
+  }
+  late_.collect(ending_ ? kNever : at, starts_, receipts_);
+  const bool synced = demand == Demand::Synced || sync_due_ <= at || ending_;
+  const Group group{batches_, starts_, receipts_, through, at, setup_.time->wall(), synced};
+  if (began_ns_.load() == 0) began_ns_.store(at.ns);
+  const auto written = connection_.write(group, ending_);
+  if (written.kind != Written::Kind::Later) began_ns_.store(0);
+  take_outcome(written, group, demand);
+  tell(written, synced);
+}
+
+void StoreThread::take_outcome(const Written& written, const Group& group, Demand demand) {
+  again_at_ = kNever;
+  last_error_ = written.error;
+  if (written.kind == Written::Kind::Later) {
+    again_at_ = now() + written.wait;
+    return;
+  }
+  broken_ = written.kind == Written::Kind::Broken;
+  if (!broken_) {
+    written_.store(group.through.value, std::memory_order_release);
+    if (group.synced) {
+      sync_due_ = kNever;
+    } else if (demand == Demand::Written) {
+      sync_due_ = std::min(sync_due_, group.now + kRelaxedWindow);
+    }
+  }
+  batches_.clear();
+  starts_.clear();
+  receipts_.clear();
+}
+
+// The main thread hears of it by the eventfd.
+void StoreThread::tell(const Written& written, bool synced) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool accepting = !written.refuses && connection_.wal_bytes() < kWalBytesMax;
+    if (accepting != accepting_) news_.accepting = accepting_ = accepting;
+    if (written.kind == Written::Kind::Broken) news_.broken = written.error;
+    figures_.trouble = connection_.trouble();
+    figures_.wal_bytes = connection_.wal_bytes();
+    if (written.kind == Written::Kind::Done) {
+      figures_.disk = connection_.figures();
+      ++figures_.commits;
+      figures_.syncs += synced;
+    }
+  }
+  wake_main();
+}
+
+void StoreThread::wake_main() {
   const std::uint64_t one = 1;
   (void)!::write(event_.get(), &one, sizeof one);
 }

@@ -10,12 +10,13 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/store/late_changes.hpp"
-#include "daemon/store/store_writer.hpp"
+#include "daemon/store/store_connection.hpp"
 #include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
 
 struct StoreThreadSetup {
+  SchemaPlace place;
   Database database;
   std::uint64_t life = 1;
   // Its Instant and what the steady clock showed then.
@@ -37,10 +38,12 @@ class StoreThread {
   static constexpr std::size_t kChangesMax = 8192;
   static constexpr std::size_t kBytesMax = 8U << 20;
 
-  // Errors: as StoreWriter::prepare().
+  // Errors: Error::code is the ExitStatus.
   static Result<std::unique_ptr<StoreThread>> start(StoreThreadSetup setup);
-  // Writes all that was given, and joins. Blocks: until that is done.
-  ~StoreThread();
+  ~StoreThread() { (void)finish(); }
+  // Writes all that was given, and joins. Errors: what could not be written; Error::code is the
+  // ExitStatus. Blocks: until that is done; where the disk refuses, for one more try.
+  Result<void> finish();
 
   void give(ChangeBatch batch);
   void set_bounds(const DiskBounds& bounds);
@@ -49,14 +52,19 @@ class StoreThread {
 
   // Every record up to this one is kept as it asked.
   RecordNumber written() const { return {written_.load(std::memory_order_acquire)}; }
-  // An eventfd that is written when written() has moved or something broke.
+  // An eventfd that is written when written() has moved or there are news.
   int fd() const { return event_.get(); }
-  // Once: why it cannot go on. Nothing more is written then.
-  std::optional<Error> take_broken();
+  struct News {
+    std::optional<bool> accepting;  // since it changed
+    std::optional<Error> broken;    // once: nothing more is written; Error::code is the ExitStatus
+  };
+  News take_news();
 
   struct Figures {
     DiskFigures disk;
-    std::uint64_t commits = 0, syncs = 0;
+    std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
+    std::string trouble;  // why nothing is written; empty: it is
+    Duration stalled;     // for how long the group that is being written has been
   };
   Figures figures() const;
 
@@ -66,31 +74,37 @@ class StoreThread {
   bool wait();  // false: it is to end, and nothing is left
   void take_batches();
   void write_group();
-  void publish(RecordNumber through);
+  bool is_due(Instant at) const;
+  void take_outcome(const Written& written, const Group& group, Demand demand);
+  void tell(const Written& written, bool synced);
+  void wake_main();
   void want();
   bool is_clean() const { return late_.due() == kNever && sync_due_ == kNever; }
   Instant now() const;
 
   StoreThreadSetup setup_;
-  StoreWriter writer_;
+  StoreConnection connection_;
   ipc::UniqueFd event_;
   std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::int64_t> began_ns_{0};  // of the group that is being written; 0: none
 
   mutable std::mutex mutex_;  // of what follows up to the empty line
   std::condition_variable wake_;
   std::deque<ChangeBatch> queue_;
   std::optional<DiskBounds> bounds_;
-  std::optional<Error> broken_;
+  News news_;
   Figures figures_;
-  bool wanted_ = false, sleeps_ = false, quits_ = false;
+  bool accepting_ = true, wanted_ = false, sleeps_ = false, quits_ = false;
 
   // The thread's own.
-  std::vector<ChangeBatch> batches_;
+  std::vector<ChangeBatch> batches_;  // of this group, until it is written
   std::vector<change::Started> starts_;
   std::vector<change::Received> receipts_;
   LateChanges late_;
   Instant sync_due_ = kNever;  // of what was only written
-  bool stuck_ = false, ending_ = false;
+  Instant again_at_ = kNever;  // when the group is tried again
+  bool broken_ = false, ending_ = false;
+  Error last_error_;  // of a group that was not written
 
   std::thread thread_;
 };

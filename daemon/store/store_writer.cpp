@@ -5,7 +5,6 @@
 // task's row would write its payload again.
 #include "daemon/store/store_writer.hpp"
 
-#include "daemon/exit_status.hpp"
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/schema.hpp"
 
@@ -125,7 +124,8 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::OldestKeys, "SELECT sequence, settled_at FROM keys ORDER BY sequence LIMIT ?"},
       {Sql::TrimKeys, "DELETE FROM keys WHERE sequence <= ?"},
       {Sql::State,
-       "UPDATE store SET record = ?, instant = ?, wall = ?, done = ?, dead = ?, cancelled = ?, "
+       "UPDATE store SET record = ?, groups = groups + 1, instant = ?, wall = ?, done = ?, dead = "
+       "?, cancelled = ?, "
        "expired = ?, skipped = ?"},
   };
   return std::span<const SqlRow>(rows);
@@ -137,7 +137,7 @@ Result<void> StoreWriter::prepare(Database& database) {
   for (const auto& row : kSql) {
     REQUIRE(static_cast<std::size_t>(row.sql) == statements_.size());
     auto statement = database.prepare(row.text);
-    if (!statement) return store_error(statement.error());
+    if (!statement) return statement.error();
     statements_.push_back(std::move(*statement));
   }
   fault_ = {};
@@ -151,8 +151,8 @@ Result<void> StoreWriter::read_state() {
       "(SELECT count(*) FROM keys), (SELECT ifnull(max(sequence), 0) FROM results), "
       "(SELECT ifnull(max(sequence), 0) FROM keys), done, dead, cancelled, expired, skipped "
       "FROM store");
-  if (!query) return store_error(query.error());
-  if (query->step() != Step::Row) return store_error(database_->error("the table store"));
+  if (!query) return query.error();
+  if (query->step() != Step::Row) return database_->error("the table store");
   State state;
   state.figures = {query->number<std::uint64_t>(0),
                    query->number<std::uint64_t>(1),
@@ -171,9 +171,8 @@ Result<void> StoreWriter::read_state() {
 // Takes effect only outside a transaction.
 Result<void> StoreWriter::set_synced(bool synced) {
   auto done = database_->run(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-  if (!done) return store_error(done.error());
-  syncs_ = synced;
-  return {};
+  if (done) syncs_ = synced;
+  return done;
 }
 
 Result<void> StoreWriter::write(const Group& group) {
@@ -208,7 +207,7 @@ void StoreWriter::run(Sql sql, const Values&... values) {
   if (!fault_) return;
   auto& statement = statements_[static_cast<std::size_t>(sql)];
   if (!statement.with(values...).run()) {
-    fault_ = store_error(database_->error(kSql[static_cast<std::size_t>(sql)].text));
+    fault_ = database_->error(kSql[static_cast<std::size_t>(sql)].text);
   }
 }
 
@@ -216,7 +215,7 @@ template <class... Values>
 void StoreWriter::run_one(Sql sql, const Values&... values) {
   run(sql, values...);
   if (!fault_ || database_->changes() == 1) return;
-  fault_ = Error{static_cast<int>(ExitStatus::StoreDamaged),
+  fault_ = Error{kStoreDamaged,
                  "the store and the daemon disagree: " + std::to_string(database_->changes()) +
                      " rows were changed, 1 should be, by: " +
                      std::string(kSql[static_cast<std::size_t>(sql)].text) +
@@ -249,7 +248,7 @@ void StoreWriter::change(const change::Added& added) {
     statement.bind(21, spec.key->digest);
     statement.bind(22, static_cast<std::uint32_t>(spec.key->use));
   }
-  if (!statement.run()) fault_ = store_error(database_->error("cannot add a task"));
+  if (!statement.run()) fault_ = database_->error("cannot add a task");
 }
 
 void StoreWriter::change(const change::Started& started) {

@@ -28,15 +28,15 @@ struct DiskFigures {
   SettledTotals settled{};
 };
 
-// Order: prepare() first; after a failed write() the connection must be opened anew.
-// Threads: the one of its connection.
+// Order: prepare() first; release() before its connection is closed. Threads: its connection's.
 class StoreWriter {
  public:
   // Statements, and what the tables hold already.
   Result<void> prepare(Database& database);
+  void release() { statements_.clear(); }
 
-  // Atomic. Errors: Error::code is the ExitStatus: StoreDamaged when a change found no row to
-  // change, or SQLite says so; else StoreFailed. Blocks: until it is written, and synced if asked.
+  // Atomic. Errors: Error::code is SQLite's, or kStoreDamaged when a change found no row to change.
+  // Blocks: until it is written, and synced if asked.
   Result<void> write(const Group& group);
 
   void set_bounds(const DiskBounds& bounds) { bounds_ = bounds; }

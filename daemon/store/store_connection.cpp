@@ -1,0 +1,176 @@
+// Which fault is which follows from what SQLite says, and that is coarse: a full disk may come as
+// SQLITE_FULL or as an input/output error, so both are waited out in the same way.
+#include "daemon/store/store_connection.hpp"
+
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "daemon/exit_status.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr int kSyncsFailedMax = 3;
+constexpr Duration kRefusedWait = seconds(1);
+constexpr Duration kBusyWait = milliseconds(100);
+constexpr int kBusyTries = 10;    // then nothing new is accepted
+constexpr int kRefusedTries = 3;  // then the connection itself is suspected
+
+// 0: there is no such file.
+std::uint64_t inode_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
+}  // namespace
+
+StoreConnection::Fault StoreConnection::fault_of(int code) {
+  if (code == kStoreDamaged) return Fault::Damaged;
+  switch (code) {
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+    case SQLITE_IOERR_TRUNCATE:
+      return Fault::Sync;
+    case SQLITE_IOERR_NOMEM:
+      return Fault::Memory;
+    default:
+      break;
+  }
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      return Fault::Busy;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Fault::Damaged;
+    case SQLITE_NOMEM:
+      return Fault::Memory;
+    default:
+      return Fault::Refused;
+  }
+}
+
+Result<void> StoreConnection::prepare() {
+  ::sqlite3_wal_hook(
+      database_.handle(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<std::uint64_t*>(pages) = static_cast<std::uint64_t>(count);
+        return SQLITE_OK;
+      },
+      &wal_pages_);
+  if (auto ready = writer_.prepare(database_); !ready) return ready;
+  auto query = database_.prepare("SELECT life, groups FROM store");
+  if (!query) return query.error();
+  if (query->step() != Step::Row) return database_.error("the table store");
+  inode_ = inode_of(place_.path);
+  wal_inode_ = inode_of(place_.path + "-wal");
+  life_ = query->number<std::uint64_t>(0);
+  groups_ = query->number<std::uint64_t>(1);
+  return {};
+}
+
+Written StoreConnection::write(const Group& group, bool last) {
+  if (must_reopen_) {
+    const auto kept = reopen();
+    if (!kept) return judge(kept.error(), last);
+    if (*kept) return done();
+  }
+  if (auto there = still_there(); !there) return broken(there.error());
+  if (auto written = writer_.write(group); !written) return judge(written.error(), last);
+  ++groups_;
+  return done();
+}
+
+Written StoreConnection::done() {
+  trouble_.clear();
+  syncs_failed_ = tries_ = 0;
+  if (wal_pages_ >= place_.checkpoint_pages) check_wal();
+  return {};
+}
+
+Written StoreConnection::judge(const Error& error, bool last) {
+  ++tries_;
+  const auto fault = fault_of(error.code);
+  if (fault == Fault::Damaged || fault == Fault::Memory || last) return broken(error);
+  switch (fault) {
+    case Fault::Busy:
+      return later(error, kBusyWait, tries_ >= kBusyTries);
+    case Fault::Sync:
+      must_reopen_ = rewrites_ = true;
+      if (++syncs_failed_ >= kSyncsFailedMax) return broken(error);
+      return later(error, kBusyWait, true);
+    default:
+      must_reopen_ = must_reopen_ || tries_ >= kRefusedTries;
+      return later(error, kRefusedWait, true);
+  }
+}
+
+Written StoreConnection::later(const Error& error, Duration wait, bool refuses) {
+  trouble_ = error.text;
+  return {Written::Kind::Later, wait, refuses, error};
+}
+
+Written StoreConnection::broken(const Error& error) {
+  return {Written::Kind::Broken, {}, true, store_error(error)};
+}
+
+// Nothing is believed of the old connection. After a failed sync the pages that the kernel could
+// not write may read as if they were on the disk, so the WAL's content is written into the file,
+// page by page, and that is synced, before anything counts as kept.
+Result<bool> StoreConnection::reopen() {
+  writer_.release();
+  database_ = Database();
+  auto opened = reopen_store_database(place_);
+  if (!opened) return opened.error();
+  database_ = std::move(*opened);
+  if (rewrites_) {
+    if (auto rewritten = checkpoint("TRUNCATE"); !rewritten) return rewritten.error();
+  }
+  const auto life = life_;
+  const auto groups = groups_;
+  if (auto ready = prepare(); !ready) return ready.error();
+  if (life_ != life || (groups_ != groups && groups_ != groups + 1)) {
+    const auto found = std::to_string(life_) + "/" + std::to_string(groups_);
+    life_ = life;
+    groups_ = groups;
+    return Error{kStoreDamaged, "what was acknowledged is gone from " + place_.path + ": group " +
+                                    std::to_string(life) + "/" + std::to_string(groups) +
+                                    " was kept, " + found + " is there"};
+  }
+  must_reopen_ = rewrites_ = false;
+  return groups_ == groups + 1;
+}
+
+// What is written to files that nobody finds again is not kept. Two stat() a group are nothing
+// beside its sync.
+Result<void> StoreConnection::still_there() {
+  if (inode_of(place_.path) == inode_ && inode_of(place_.path + "-wal") == wal_inode_) return {};
+  return Error{SQLITE_IOERR, place_.path + " or its WAL was removed or replaced meanwhile"};
+}
+
+Result<void> StoreConnection::checkpoint(std::string_view mode) {
+  auto run = database_.prepare("PRAGMA wal_checkpoint(" + std::string(mode) + ")");
+  if (!run) return run.error();
+  if (run->step() != Step::Row) return database_.error("cannot move the WAL into the file");
+  if (mode == "TRUNCATE" && run->integer(0) != 0) {
+    return Error{SQLITE_BUSY, "another program reads an old state of " + place_.path};
+  }
+  return {};
+}
+
+// A checkpoint that failed has lost nothing: what it was to move is still in the WAL.
+void StoreConnection::check_wal() {
+  const auto moved = checkpoint("PASSIVE");
+  if (moved || fault_of(moved.error().code) != Fault::Sync) return;
+  must_reopen_ = rewrites_ = true;
+}
+
+void StoreConnection::finish() {
+  writer_.release();
+  if (database_ && !must_reopen_) (void)checkpoint("TRUNCATE");
+  database_ = Database();
+}
+
+}  // namespace warmpool::daemon

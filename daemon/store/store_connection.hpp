@@ -1,0 +1,75 @@
+// The connection that writes, and what becomes of it when the disk says no.
+#pragma once
+
+#include <string>
+
+#include "daemon/store/schema.hpp"
+#include "daemon/store/store_writer.hpp"
+
+namespace warmpool::daemon {
+
+// What a group came to.
+struct Written {
+  enum class Kind : std::uint8_t {
+    Done,    // it is in the tables
+    Later,   // not yet: the same group is to be written again after `wait`
+    Broken,  // it never will be: `error`
+  };
+  Kind kind = Kind::Done;
+  Duration wait;
+  bool refuses = false;  // nothing new is to be accepted meanwhile
+  Error error;
+};
+
+// A full disk, a file system that became read-only, an input or output error: nothing is
+// acknowledged, the group is kept and tried again until it is written. A failed sync is never tried
+// again by itself, because the kernel forgets what it could not write: the connection is closed,
+// what the WAL holds is written anew into the file and synced, and what of the group is not there
+// is applied again; several in a row are the end.
+//
+// Threads: the store thread. Blocks: in every call, as long as the disk does.
+class StoreConnection {
+ public:
+  StoreConnection(SchemaPlace place, Database database)
+      : place_(std::move(place)), database_(std::move(database)) {}
+
+  Result<void> prepare();  // errors: Error::code is SQLite's
+  // `last`: no time is left, so what cannot be written now is Broken.
+  Written write(const Group& group, bool last);
+
+  void set_bounds(const DiskBounds& bounds) { writer_.set_bounds(bounds); }
+  bool trim_due(Instant now) const { return writer_.trim_due(now); }
+  const DiskFigures& figures() const { return writer_.figures(); }
+  std::uint64_t wal_bytes() const { return wal_pages_ * kPageBytes; }
+  // Why nothing can be written; empty where it can.
+  const std::string& trouble() const { return trouble_; }
+  // Moves what it can of the WAL into the file.
+  void check_wal();
+  // The end of a life: after it the file alone is whole.
+  void finish();
+
+ private:
+  static constexpr std::uint64_t kPageBytes = 4096;
+  enum class Fault : std::uint8_t { Busy, Refused, Sync, Damaged, Memory };
+  static Fault fault_of(int code);
+
+  Written done();
+  Written judge(const Error& error, bool last);
+  Written later(const Error& error, Duration wait, bool refuses);
+  static Written broken(const Error& error);
+  // Whether the group that failed is in the tables all the same.
+  Result<bool> reopen();
+  Result<void> still_there();
+  Result<void> checkpoint(std::string_view mode);
+
+  SchemaPlace place_;
+  Database database_;
+  StoreWriter writer_;
+  std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that are in the tables
+  std::uint64_t inode_ = 0, wal_inode_ = 0, wal_pages_ = 0;
+  bool must_reopen_ = false, rewrites_ = false;
+  int syncs_failed_ = 0, tries_ = 0;  // in a row
+  std::string trouble_;
+};
+
+}  // namespace warmpool::daemon
