@@ -2,9 +2,11 @@
 //
 // The loop is poll(2) over one socket and not an Asio context: a caller has descriptors of its own
 // to watch (a terminal, a pipe, signals), and a library that owns the loop would need threads for
-// that. Who has none, and time, waits in the read itself: a round trip then costs a write and a
-// read for each batch of answers. A read is only tried where a wait has said that it will find
-// something: tried on the off chance it found nothing in half of all cases.
+// that. A round trip costs a write, a poll and a read: a read is only tried where a poll has said
+// that it will find something, because tried on the off chance it found nothing in half of all
+// cases. Waiting in the read itself would save the poll, and costs more: the peer's read of what we
+// wrote wakes it too (unix_write_space wakes whoever sleeps on the socket, poll alone tells what
+// for), a second switch for each task (bench/speed.py --where).
 #include "client/session.hpp"
 
 #include <cerrno>
@@ -119,20 +121,8 @@ void Session::turn() {
 Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   acknowledge();
   if (connected()) link_->channel().push();
-  const bool alone = also.empty() && connected() && link_->channel().can_block();
-  const bool has_time = deadline > steady_clock::now() + kReadPatience;
-  return alone && has_time && !readable_ ? wait_in_read() : wait_in_poll(deadline, also);
-}
-
-Session::Woke Session::wait_in_read() {
-  using Awaited = ipc::Channel::Awaited;
-  const auto awaited = link_->channel().await_bytes();
-  readable_ = !link_->channel().drained();
-  return awaited == Awaited::Signal ? Woke::Other : Woke::Link;
-}
-
-Session::Woke Session::wait_in_poll(Deadline deadline, std::span<pollfd> also) {
-  std::vector<pollfd> polled(also.begin(), also.end());
+  auto& polled = polled_;
+  polled.assign(also.begin(), also.end());
   Deadline wake_at = deadline;
   if (link_) {
     auto& channel = link_->channel();

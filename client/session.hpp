@@ -34,9 +34,6 @@ struct OpenRequest {
 // Threads: one at a time.
 class Session {
  public:
-  // Of one wait in a read; who has less time waits in poll.
-  static constexpr std::chrono::milliseconds kReadPatience{2'000};
-
   explicit Session(ConnectOptions options);
 
   // Errors: Unreachable, Protocol, TimedOut or a number of Refusal.
@@ -93,8 +90,6 @@ class Session {
 
   Ticket send_once(OpenRequest request, SubmitOptions options);
   Ticket keep_and_send(OpenRequest request, SubmitOptions options);
-  Woke wait_in_read();
-  Woke wait_in_poll(Deadline deadline, std::span<pollfd> also);
 
   // session_frames.cpp: what the daemon says. False: the connection is lost.
   bool take_frames();
@@ -129,6 +124,7 @@ class Session {
   Open open_;
   std::uint64_t ticket_last_ = 0;
   std::deque<Event> events_;
+  std::vector<pollfd> polled_;  // kept for its memory
   std::unordered_map<std::uint64_t, Result<std::string>> answers_;
   // Tickets to be acknowledged when their last event is taken: with their result, or the key alone.
   enum class Drop : std::uint8_t { Result, Key };

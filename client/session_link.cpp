@@ -58,7 +58,6 @@ void Session::dial() {
     return lose(std::move(error));
   }
   link_.emplace(std::move(*link));
-  link_->channel().allow_blocking(kReadPatience);
   readable_ = true;
   greet_until_ = now + options_.connect_timeout;
   answered_ = false;

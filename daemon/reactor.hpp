@@ -35,8 +35,8 @@ class Reactor {
   // Null when the kernel has no room for another watched descriptor.
   std::unique_ptr<Watch> watch(int fd, Handler readable, Handler writable = {});
 
-  // The handler is called in the loop, never in the signal's context. Order: once, before threads
-  // are started: the signals are blocked in the calling one and in those that it starts.
+  // The handler is called in the loop, never in the signal's context. Order: once. The signals are
+  // blocked in the calling thread; others must have them blocked too, or are ended by them.
   Result<void> on_signals(const std::vector<int>& numbers, std::function<void(int)> handler);
 
   // Called when a wait has ended and something is ready, before the first handler of it runs.

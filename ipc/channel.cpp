@@ -73,10 +73,8 @@ void Channel::fail(int code, std::string text) {
   broken_ = true;
 }
 
-bool Channel::read_some() { return read_some(MSG_DONTWAIT); }
-
 // True when bytes came.
-bool Channel::read_some(int flags) {
+bool Channel::read_some() {
   if (end_ || broken_) return false;
   if (reader_.bytes() > kInBytesMax) {
     fail(static_cast<int>(Refusal::TooSlow),
@@ -84,8 +82,7 @@ bool Channel::read_some(int flags) {
     return false;
   }
   const std::span<std::byte> room = reader_.prepare(reader_.bytes_wanted());
-  const ssize_t bytes = is_socket_ ? ::recv(read_.get(), room.data(), room.size(), flags)
-                                   : ::read(read_.get(), room.data(), room.size());
+  const ssize_t bytes = ::read(read_.get(), room.data(), room.size());
   if (bytes > 0) {
     reader_.commit(static_cast<std::size_t>(bytes));
     drained_ = static_cast<std::size_t>(bytes) < room.size();
@@ -111,7 +108,7 @@ bool Channel::write_some() {
       msghdr message{};
       message.msg_iov = pieces.data();
       message.msg_iovlen = count;
-      bytes = ::sendmsg(write_fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      bytes = ::sendmsg(write_fd(), &message, MSG_NOSIGNAL);
     } else {
       bytes = ::writev(write_fd(), pieces.data(), static_cast<int>(count));
     }
@@ -202,24 +199,6 @@ Channel::State Channel::push() {
   write_some();
   if (broken_) return State::Broken;
   return unwritable_ ? State::Closed : State::Idle;
-}
-
-// A timeout of the socket, and not a flag of the call, is what bounds it; it also has the call end
-// at every signal that is handled, whatever SA_RESTART says (Source: signal(7)).
-void Channel::allow_blocking(std::chrono::milliseconds patience) {
-  if (!is_socket_ || write_) return;
-  const timeval limit{.tv_sec = patience.count() / 1000, .tv_usec = patience.count() % 1000 * 1000};
-  if (::setsockopt(read_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) return;
-  const int status = ::fcntl(read_.get(), F_GETFL);
-  blocking_ = status >= 0 && ::fcntl(read_.get(), F_SETFL, status & ~O_NONBLOCK) == 0;
-}
-
-Channel::Awaited Channel::await_bytes() {
-  REQUIRE(can_block());
-  if (read_some(0)) return Awaited::News;
-  const bool signalled = errno == EINTR;
-  if (end_ || broken_) return Awaited::News;
-  return signalled ? Awaited::Signal : Awaited::Nothing;
 }
 
 }  // namespace warmpool::ipc

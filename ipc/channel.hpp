@@ -15,7 +15,7 @@ using Deadline = std::chrono::steady_clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
 inline constexpr Deadline kAtOnce = Deadline::min();
 
-// Owns: its descriptors, which it makes non-blocking (but see allow_blocking) and close-on-exec.
+// Owns: its descriptors, which it makes non-blocking and close-on-exec.
 // Threads: one at a time; it may be handed from one to another. Only descriptors may be polled by
 // another thread meanwhile.
 // With pipes the process must ignore SIGPIPE; with a socket it need not.
@@ -55,15 +55,6 @@ class Channel {
   State pump();
   // Writes what can be written at once, and reads nothing: for who knows that nothing is there.
   State push();
-
-  // Lets await_bytes wait, at most so long at a time. A channel of pipes takes no notice.
-  void allow_blocking(std::chrono::milliseconds patience);
-  bool can_block() const { return blocking_ && !wants_write() && !end_ && !broken_; }
-  enum class Awaited : std::uint8_t { News, Nothing, Signal };
-  // Waits in the read itself: one system call where poll and read are two. What came comes out of
-  // take. Blocks: until bytes come, the peer closes, a signal is handled, or the patience is over.
-  // Order: REQUIREs can_block().
-  Awaited await_bytes();
   // The last read took all there was: another one now would find nothing, most likely.
   bool drained() const { return drained_; }
 
@@ -80,14 +71,12 @@ class Channel {
 
  private:
   bool read_some();
-  bool read_some(int flags);
   bool write_some();
   bool wait(Deadline deadline, State& state);
   void fail(int code, std::string text);
 
   UniqueFd read_, write_;  // a socket is in read_ alone
   bool is_socket_ = true;
-  bool blocking_ = false;
   FrameReader reader_;
   OutBuffer out_;
   bool drained_ = false;     // the last read took all there was

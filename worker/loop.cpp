@@ -1,9 +1,7 @@
-// For one task in hand: write, read, and one clock reading; nothing else enters the kernel. A
-// worker that had something to do waits in the read; only one that had not for kReadPatience waits
-// in poll, which SIGTERM ends without a race: of a busy one it may lose so much time. With more in
-// hand the answers go out in one write when the last is done, so that 16 no-op tasks cost the same
-// three calls. A long handler among them does not hold its predecessors' answers back: the watcher
-// writes them when it takes over.
+// For one task in hand: write, poll, read, and one clock reading; nothing else enters the kernel.
+// With more in hand the answers go out in one write when the last is done, so that 16 no-op tasks
+// cost the same three calls. A long handler among them does not hold its predecessors' answers
+// back: the watcher writes them when it takes over.
 //
 // The end of one handler is the start of the next, so a task costs one reading of the clock.
 #include "worker/loop.hpp"
@@ -88,27 +86,18 @@ void Loop::wait() {
   if (interval.count() > 0) {
     beat_in = std::max<std::chrono::nanoseconds>(beat_due_ - now_, std::chrono::nanoseconds(0));
   }
-  const auto patience = std::chrono::nanoseconds(Session::kReadPatience);
-  const bool has_time = beat_in.count() < 0 || beat_in > patience;
-  const bool in_read = busy_ && has_time && session_.can_wait_in_read();
-  busy_ = in_read ? session_.wait_in_read() : wait_in_poll(beat_in);
+  pollfd fds[] = {{session_.read_fd(), POLLIN, 0},
+                  {session_.out_bytes() > 0 ? session_.write_fd() : -1, POLLOUT, 0},
+                  {termination_.fd(), POLLIN, 0}};
+  const timespec limit{.tv_sec = beat_in.count() / 1'000'000'000,
+                       .tv_nsec = beat_in.count() % 1'000'000'000};
+  const int ready = ::ppoll(fds, 3, beat_in.count() < 0 ? nullptr : &limit, nullptr);
+  if (ready > 0) session_.exchange();
   now_ = Clock::now();
   if (interval.count() > 0 && now_ >= beat_due_) {
     session_.beat();
     beat_due_ = now_ + interval;
   }
-}
-
-// True when something came. `at_most` below 0: without end.
-bool Loop::wait_in_poll(std::chrono::nanoseconds at_most) {
-  pollfd fds[] = {{session_.read_fd(), POLLIN, 0},
-                  {session_.out_bytes() > 0 ? session_.write_fd() : -1, POLLOUT, 0},
-                  {termination_.fd(), POLLIN, 0}};
-  const timespec limit{.tv_sec = at_most.count() / 1'000'000'000,
-                       .tv_nsec = at_most.count() % 1'000'000'000};
-  const int ready = ::ppoll(fds, 3, at_most.count() < 0 ? nullptr : &limit, nullptr);
-  if (ready > 0) session_.exchange();
-  return ready > 0;
 }
 
 void Loop::report(std::uint16_t permille, std::string_view text) {

@@ -28,7 +28,6 @@ class Loop final : private ProgressSink {
   Answer call(const Attempt& attempt, Context& context) const;
   void send_when_due();
   void wait();
-  bool wait_in_poll(std::chrono::nanoseconds at_most);
   void report(std::uint16_t permille, std::string_view text) override;
   std::uint64_t result_bytes_max() const override { return session_.result_bytes_max(); }
 
@@ -39,7 +38,6 @@ class Loop final : private ProgressSink {
   Clock::time_point now_;           // as of the end of the last handler or wait
   Clock::time_point unsent_since_;  // of the oldest unsent answer; max(): none
   Clock::time_point beat_due_;
-  bool busy_ = false;  // something came in the last wait
   AttemptQueue::Owned running_;
   Clock::time_point started_;
 };

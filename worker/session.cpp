@@ -69,19 +69,12 @@ bool Session::greet(const Settings& settings) {
     }
   }
   drain();
-  channel_.allow_blocking(kReadPatience);
   return open();
 }
 
 void Session::exchange() {
   note(channel_.pump());
   drain();
-}
-
-bool Session::wait_in_read() {
-  const bool came = channel_.await_bytes() == Channel::Awaited::News;
-  drain();
-  return came;
 }
 
 void Session::write() {

@@ -35,11 +35,6 @@ class Session {
 
   // Reads and writes what can be done at once, and acts on every frame that came.
   void exchange();
-  // Waits for frames in the read itself, and acts on them. True when any came. Blocks: at most
-  // kReadPatience, or until a signal. Order: only where can_wait_in_read().
-  bool wait_in_read();
-  bool can_wait_in_read() const { return channel_.can_block(); }
-  static constexpr std::chrono::milliseconds kReadPatience{50};
   // Writes what can be written at once; acts on frames that came meanwhile.
   void write();
   // Writes until at most kOutBytesMax are left, so that results do not pile up in memory.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -199,72 +198,6 @@ constexpr Transport kTransports[] = {
 
 INSTANTIATE_TEST_SUITE_P(Transports, ChannelContract, testing::ValuesIn(kTransports),
                          [](const auto& given) { return std::string(given.param.name); });
-
-constexpr std::chrono::minutes kLong{1};
-
-TEST(Channel, WaitsForBytesInTheReadItself) {
-  auto [daemon, worker] = socket_pair();
-  worker.allow_blocking(kLong);
-  daemon.send(kAssign, {}, bytes_of("input"));
-  ASSERT_EQ(daemon.flush(soon()), State::Idle);
-  ASSERT_TRUE(worker.can_block());
-  ASSERT_EQ(worker.await_bytes(), Channel::Awaited::News);
-  EXPECT_TRUE(worker.drained());
-  Frame frame;
-  ASSERT_EQ(worker.take(frame), State::Frame);
-  EXPECT_EQ(text_of(frame.payload), "input");
-}
-
-TEST(Channel, AWaitInTheReadEndsWithItsPatience) {
-  auto [daemon, worker] = socket_pair();
-  worker.allow_blocking(std::chrono::milliseconds(10));
-  EXPECT_EQ(worker.await_bytes(), Channel::Awaited::Nothing);
-  EXPECT_TRUE(worker.can_block());
-}
-
-TEST(Channel, AWaitInTheReadEndsWhenThePeerCloses) {
-  auto [daemon, worker] = socket_pair();
-  worker.allow_blocking(kLong);
-  { const Channel closing = std::move(daemon); }
-  EXPECT_EQ(worker.await_bytes(), Channel::Awaited::News);
-  Frame frame;
-  EXPECT_EQ(worker.take(frame), State::Closed);
-  EXPECT_FALSE(worker.can_block());
-}
-
-// The timer goes on: a signal that comes just before the read would be lost to it.
-TEST(Channel, AWaitInTheReadEndsAtASignalThoughItIsRestarting) {
-  auto [daemon, worker] = socket_pair();
-  worker.allow_blocking(kLong);
-  struct sigaction counted {
-  }, before{};
-  counted.sa_handler = [](int) {};
-  counted.sa_flags = SA_RESTART;
-  ASSERT_EQ(::sigaction(SIGALRM, &counted, &before), 0);
-  const itimerval often{.it_interval = {0, 1000}, .it_value = {0, 1000}};
-  ::setitimer(ITIMER_REAL, &often, nullptr);
-  EXPECT_EQ(worker.await_bytes(), Channel::Awaited::Signal);
-  const itimerval never{};
-  ::setitimer(ITIMER_REAL, &never, nullptr);
-  ::sigaction(SIGALRM, &before, nullptr);
-}
-
-TEST(Channel, NothingElseWaitsThoughItMay) {
-  auto [daemon, worker] = socket_pair();
-  worker.allow_blocking(kLong);
-  Frame frame;
-  EXPECT_EQ(worker.pump(), State::Idle);
-  EXPECT_EQ(worker.receive(frame, kAtOnce), State::TimedOut);
-  worker.send(kDone, {}, std::string(8U << 20, 'x'));
-  EXPECT_EQ(worker.push(), State::Idle) << "nobody reads";
-  EXPECT_FALSE(worker.can_block()) << "something is to be written";
-}
-
-TEST(Channel, PipesAreNeverWaitedForInTheRead) {
-  auto [daemon, worker] = pipe_pair();
-  worker.allow_blocking(kLong);
-  EXPECT_FALSE(worker.can_block());
-}
 
 TEST(Channel, APushReadsNothing) {
   auto [daemon, worker] = socket_pair();

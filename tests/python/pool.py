@@ -88,7 +88,7 @@ class Pool:
 
     def exits(self):
         """How each worker that has ended did so: (as the daemon judges, exit code)."""
-        return re.findall(r"worker-exited .* exit=(\S+) code=(\d+)", self.log())
+        return re.findall(r"worker-exited .* cause=(\S+) code=(\d+)", self.log())
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

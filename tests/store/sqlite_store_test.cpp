@@ -1,5 +1,7 @@
 // What a store on disk gives back to the next life.
 #include <algorithm>
+#include <csignal>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -358,6 +360,23 @@ TEST(SqliteStore, AChangeThatFindsNoRowIsDamage) {
   EXPECT_FALSE(driver.settled());
   ASSERT_TRUE(driver.broken);
   EXPECT_EQ(driver.broken->code, static_cast<int>(ExitStatus::StoreDamaged));
+}
+
+// The daemon blocks its signals to read them in its loop: a thread that did not would be ended by
+// one.
+TEST(SqliteStore, ItsThreadTakesNoSignal) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  driver.accept(1, "payload");
+  ASSERT_TRUE(driver.settled());
+  sigset_t one, before;
+  ::sigemptyset(&one);
+  ::sigaddset(&one, SIGUSR2);
+  ::pthread_sigmask(SIG_BLOCK, &one, &before);
+  ::kill(::getpid(), SIGUSR2);
+  const timespec at_once{};
+  EXPECT_EQ(::sigtimedwait(&one, nullptr, &at_once), SIGUSR2) << "nobody has taken it";
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST(SqliteStore, ItsTablesCanBeReadByPeople) {
