@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/descriptor_passing.hpp"
 #include "ipc/fault.hpp"
 
 namespace warmpool::ipc {
@@ -75,6 +76,12 @@ void Channel::fail(int code, std::string text) {
 
 bool Channel::read_some() { return read_some(MSG_DONTWAIT); }
 
+ssize_t Channel::read_into(std::span<std::byte> room, int flags) {
+  if (keeps_descriptor_) return receive_with_descriptor(read_.get(), room, flags, descriptor_);
+  return is_socket_ ? ::recv(read_.get(), room.data(), room.size(), flags)
+                    : ::read(read_.get(), room.data(), room.size());
+}
+
 // True when bytes came.
 bool Channel::read_some(int flags) {
   if (end_ || broken_) return false;
@@ -84,8 +91,7 @@ bool Channel::read_some(int flags) {
     return false;
   }
   const std::span<std::byte> room = reader_.prepare(reader_.bytes_wanted());
-  const ssize_t bytes = is_socket_ ? ::recv(read_.get(), room.data(), room.size(), flags)
-                                   : ::read(read_.get(), room.data(), room.size());
+  const ssize_t bytes = read_into(room, flags);
   if (bytes > 0) {
     reader_.commit(static_cast<std::size_t>(bytes));
     drained_ = static_cast<std::size_t>(bytes) < room.size();
