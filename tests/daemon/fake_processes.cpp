@@ -174,7 +174,8 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
     worker.types[header.type] = std::string(meta->name);
   } else if (header.kind == ipc::Kind::Retire) {
     die(worker, {ExitCause::Exited, 0, false});
-  } else if (header.kind == ipc::Kind::Assign && answers_tasks && worker.types.at(header.type) != "hang") {
+  } else if (header.kind == ipc::Kind::Assign && answers_tasks &&
+             worker.types.at(header.type) != "hang") {
     const bool fails = worker.types.at(header.type) == "fail";
     auto answer = ipc::run_header(fails ? ipc::Kind::Failed : ipc::Kind::Done, ipc::key_of(header));
     answer.flags = header.flags & ipc::flag::kContentMask;

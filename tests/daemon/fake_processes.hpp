@@ -24,7 +24,7 @@ struct FakeWorker {
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
   std::vector<ipc::Header> assigned;  // all that it was given
-  std::optional<ipc::Mapping> page;  // came with its welcome
+  std::optional<ipc::Mapping> page;   // came with its welcome
   std::uint64_t& page_word(std::size_t offset) {
     return *reinterpret_cast<std::uint64_t*>(page->data() + offset);
   }
@@ -47,8 +47,8 @@ class FakeProcesses : public ProcessPort {
   std::size_t alive_count() const;
 
   bool answers_hello = true, answers_tasks = true;
-  std::uint64_t token_offset = 0;               // added to the token in hello: not 0 is wrong
-  int spawn_error = 0;                          // errno of the next spawns
+  std::uint64_t token_offset = 0;                    // added to the token in hello: not 0 is wrong
+  int spawn_error = 0;                               // errno of the next spawns
   std::uint64_t features = ipc::feature::kOfWorker;  // that workers say
   std::uint8_t credits = 1;
   std::map<std::uint64_t, FakeWorker> workers;  // by id
