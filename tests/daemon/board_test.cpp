@@ -13,6 +13,7 @@
 
 #include "ipc/board.hpp"
 #include "tests/daemon/test_daemon.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -51,7 +52,7 @@ class Directory {
 
 // Where this was built; none if that lies in memory.
 std::optional<std::string> some_disk() {
-  const auto path = fs::path(WARMPOOL_BIN_DIR).parent_path().string();
+  const auto path = test::program_directory();
   struct statfs found {};
   if (::statfs(path.c_str(), &found) != 0 || found.f_type == TMPFS_MAGIC) return std::nullopt;
   return path;

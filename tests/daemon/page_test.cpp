@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/daemon/test_daemon.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -15,8 +16,15 @@ using ipc::Kind;
 constexpr std::size_t kBeats = offsetof(ipc::WorkerPage, beats);
 constexpr std::size_t kRunning = offsetof(ipc::WorkerPage, running);
 
-Configuration impatient() {
+// FIFOs cannot hand over a page.
+Configuration over_sockets() {
   auto configuration = small_configuration();
+  configuration.classes.front().values.channel = "socket";
+  return configuration;
+}
+
+Configuration impatient() {
+  auto configuration = over_sockets();
   auto& options = configuration.pool.values;
   options.heartbeat_interval = milliseconds(20);
   options.unresponsive_after = milliseconds(100);
@@ -25,7 +33,7 @@ Configuration impatient() {
 }
 
 Configuration one_with_credits() {
-  auto configuration = small_configuration();
+  auto configuration = over_sockets();
   auto& worker_class = configuration.classes.front().values;
   worker_class.size = worker_class.size_min = 1;
   worker_class.credits = 16;
@@ -44,7 +52,7 @@ void each_with_page(TestDaemon& test, Act act) {
 // Time passes while `act` is done again and again.
 void for_a_while(TestDaemon& test, std::chrono::milliseconds while_,
                  const std::function<void()>& act) {
-  const auto end = std::chrono::steady_clock::now() + while_;
+  const auto end = test::patience_ends(while_);
   EXPECT_TRUE(test.until([&] {
     act();
     return std::chrono::steady_clock::now() >= end;
@@ -53,13 +61,22 @@ void for_a_while(TestDaemon& test, std::chrono::milliseconds while_,
 
 TEST(Page, IsGivenToWhoTakesDescriptorsAlone) {
   for (const bool takes : {true, false}) {
-    TestDaemon test;
+    TestDaemon test(over_sockets());
     if (!takes) test.processes.features = ipc::feature::kCredits | ipc::feature::kPage;
     ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
     std::size_t pages = 0;
     each_with_page(test, [&](FakeWorker&) { ++pages; });
     EXPECT_EQ(pages, takes ? 2U : 0U);
   }
+}
+
+TEST(Page, IsNotGivenOverFifos) {
+  auto configuration = small_configuration();
+  configuration.classes.front().values.channel = "fifo";
+  TestDaemon test(configuration);
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  each_with_page(test, [](FakeWorker& worker) { ADD_FAILURE() << worker.spec.slot; });
+  EXPECT_EQ(test.processes.alive()->features & ipc::feature::kByDescriptor, 0U);
 }
 
 TEST(Page, KeepsAnIdleWorkerAliveByItsBeats) {
@@ -78,7 +95,7 @@ TEST(Page, ThatStandsStillIsSilence) {
 }
 
 TEST(Page, IsShownWithItsWorker) {
-  TestDaemon test;
+  TestDaemon test(over_sockets());
   auto client = test.connect();
   ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
   each_with_page(test, [](FakeWorker& worker) {

@@ -11,6 +11,7 @@
 #include "pool/worker_words.hpp"
 #include "tests/ipc/hex.hpp"
 #include "tests/ipc/page.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
@@ -205,7 +206,7 @@ TEST(Board, TextsAreCutAtACharacter) {
 }
 
 TEST(BoardPage, HasTheTablesOfTheLayout) {
-  const auto page = read_file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/board.md");
+  const auto page = read_file(warmpool::test::source_file("docs/board.md"));
   for (const auto& table : board_tables()) {
     const auto found = table_after(page, table.heading);
     ASSERT_EQ(found.size(), table.rows.size()) << table.heading;
@@ -235,7 +236,7 @@ void expect_words(const std::string& page, std::string_view heading) {
 }
 
 TEST(BoardPage, HasTheWords) {
-  const auto page = read_file(std::string(WARMPOOL_SOURCE_DIR) + "/docs/board.md");
+  const auto page = read_file(warmpool::test::source_file("docs/board.md"));
   expect_words<SlotState>(page, "### State of a slot");
   expect_words<ExitCause>(page, "### Cause of an end");
 }
