@@ -119,6 +119,8 @@ void Daemon::add_chores() {
   chores_.add(
       "sweep", sweep_interval, [this] { clients_.sweep(), workers_.sweep(); }, now);
   chores_.add(
+      "pages", [this] { return workers_.page_interval(); }, [this] { workers_.read_pages(); }, now);
+  chores_.add(
       "sample", [this] { return services_.options().sample_interval; },
       [this] { workers_.sample(); }, now);
   chores_.add(
@@ -142,6 +144,12 @@ void Daemon::add_chores() {
   }
   chores_.add(
       "status", [] { return seconds(5); }, [this] { tell_status(); }, now);
+}
+
+void Daemon::publish_in(BoardPlace place) {
+  board_ = std::make_unique<Board>(services_, workers_, documents_, std::move(place));
+  chores_.add(
+      "board", [] { return seconds(10); }, [this] { look_after_board(); }, engine_.now());
 }
 
 void Daemon::serve(std::unique_ptr<Acceptor> acceptor) { acceptor_ = std::move(acceptor); }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "daemon/acceptor.hpp"
+#include "daemon/board.hpp"
 #include "daemon/chores.hpp"
 #include "daemon/events.hpp"
 #include "daemon/keeper.hpp"
@@ -49,6 +50,12 @@ class Daemon {
 
   // From here on clients are taken from it. Its socket is looked after.
   void serve(std::unique_ptr<Acceptor> acceptor);
+  // From here on figures are published there.
+  void publish_in(BoardPlace place);
+  // Publishes them again if somebody has taken the file away.
+  void look_after_board() {
+    if (board_) board_->look_after();
+  }
   Reactor& reactor() { return reactor_; }
   // A connected socket becomes a client.
   void adopt(ipc::UniqueFd client) { clients_.adopt(std::move(client)); }
@@ -79,7 +86,7 @@ class Daemon {
  private:
   // loop.cpp
   Instant next_deadline() const;
-  void settle();
+  bool settle();
   void carry(Command& command);
   template <class Answer>
   void answer(const Answer& command);
@@ -122,6 +129,7 @@ class Daemon {
   std::unique_ptr<Watch> store_watch_;
   Chores chores_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Board> board_;
 
   Commands commands_;   // kept for its memory
   bool again_ = false;  // the last turn left something that must not wait

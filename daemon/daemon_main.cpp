@@ -120,11 +120,13 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   say_beginning(**log, configuration, swept);
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
+  const bool publishes = options.board;
   Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
                  place->group, socket_path, runtime_dir + "/dead-letters.jsonl", fifo_directory},
                 {**log, time, **processes, *opened->store, notifier});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
+  if (publishes) daemon.publish_in(board_place(*place));
   auto acceptor = std::make_unique<Acceptor>(
       daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),
       std::move(*listener), [&daemon](ipc::UniqueFd fd) { daemon.adopt(std::move(fd)); });

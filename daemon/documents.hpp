@@ -42,6 +42,7 @@ class Documents {
   void show_submit_fifo(const SubmitFifo* fifo) { submit_fifo_ = fifo; }
   void set_initialized(bool initialized) { initialized_ = initialized; }
   bool initialized() const { return initialized_; }
+  bool socket_lost() const { return socket_lost_; }
 
   // documents_workers.cpp
   std::string workers() const;

@@ -74,6 +74,13 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   return row;
 }
 
+// As the worker told it, in its page.
+Json page_json(const ipc::PageTallies& told) {
+  return {{"beats", told.beats},     {"begun", told.begun},
+          {"ended", told.ended},     {"busy_ns", told.busy_ns},
+          {"in_hand", told.in_hand}, {"unsent_bytes", told.unsent_bytes}};
+}
+
 // The last `count` of those that were written in this time.
 Json output_json(const Services& services, const OutputRing& ring, std::size_t count,
                  Instant from = {}, Instant to = kNever) {
@@ -123,6 +130,8 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
   for (const auto& held : slot->attempts_held) {
     document["attempts"].push_back(held_json(services_, held, services_.engine.now()));
   }
+  const auto* process = workers_.find(slot->worker);
+  if (process != nullptr && process->page) document["page"] = page_json(process->page->read());
   document["command"] = services_.options_of(slot->worker_class).command;
   const auto* ring = workers_.output_of(slot->home);
   if (ring == nullptr) return text_of(document);

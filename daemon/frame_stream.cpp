@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/descriptor_passing.hpp"
+
 namespace warmpool::daemon {
 
 namespace {
@@ -30,10 +32,7 @@ ssize_t FrameStream::read_some(std::byte* room, std::size_t size) {
 
 ssize_t FrameStream::write_some(iovec* pieces, std::size_t count) {
   if (over_pipes()) return ::writev(write_end_.get(), pieces, static_cast<int>(count));
-  msghdr message{};
-  message.msg_iov = pieces;
-  message.msg_iovlen = count;
-  return ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return ipc::send_with_descriptor(fd_.get(), {pieces, count}, MSG_DONTWAIT, to_send_.get());
 }
 
 FrameStream::Read FrameStream::read(std::size_t limit) {
@@ -54,12 +53,18 @@ FrameStream::Read FrameStream::read(std::size_t limit) {
   return Read::Closed;
 }
 
+void FrameStream::send_descriptor(ipc::UniqueFd fd) {
+  REQUIRE(out_.empty() && !over_pipes());
+  to_send_ = std::move(fd);
+}
+
 FrameStream::Written FrameStream::flush() {
   std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
   while (!out_.empty()) {
     const auto sent = write_some(pieces.data(), out_.gather(pieces));
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return errno == EAGAIN ? Written::Blocked : Written::Closed;
+    to_send_.reset();
     out_.consume(static_cast<std::size_t>(sent));
   }
   return Written::All;

@@ -41,6 +41,8 @@ class FrameStream {
 
   ipc::FrameReader& reader() { return reader_; }
   ipc::OutBuffer& out() { return out_; }
+  // Goes with the first byte that is written from now on. Order: nothing waits to be written.
+  void send_descriptor(ipc::UniqueFd fd);
   // For a watch. Both are the socket's, or one of each pipe.
   int fd() const { return fd_.get(); }
   int write_fd() const { return over_pipes() ? write_end_.get() : fd_.get(); }
@@ -55,6 +57,7 @@ class FrameStream {
   ipc::UniqueFd fd_, write_end_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
+  ipc::UniqueFd to_send_;
   bool busy_ = false;  // the last read filled its buffer: read more at once next time
 };
 

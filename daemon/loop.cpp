@@ -32,7 +32,7 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
   return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(), clients_.due(),
-                   submit_fifo_ ? submit_fifo_->due() : kNever});
+                   submit_fifo_ ? submit_fifo_->due() : kNever, board_ ? board_->due() : kNever});
 }
 
 bool Daemon::turn(Duration wait) {
@@ -50,13 +50,14 @@ bool Daemon::turn(Duration wait) {
   if (submit_fifo_) submit_fifo_->take_lines();
   if (workers_.due() <= woken) workers_.sweep();
   chores_.run(woken);
-  settle();
+  const bool worked = settle() || handled > 0;
   again_ = events_.pump() || again_;
   workers_.flush();
   clients_.flush();
   workers_.bury();
   clients_.bury();
   if (submit_fifo_ && submit_fifo_->ready()) again_ = true;
+  if (board_) board_->after_turn(worked);
   const auto took = clock_.now() - woken;
   ++figures_.turns;
   figures_.handlers += handled;
@@ -66,16 +67,20 @@ bool Daemon::turn(Duration wait) {
   return !finished_;
 }
 
-void Daemon::settle() {
+// Returns whether there was anything to carry out.
+bool Daemon::settle() {
+  bool worked = false;
   for (int round = 0; round < kRoundsMax; ++round) {
     engine_.step(event::Tick{});
     engine_.take(commands_);
+    worked = worked || !commands_.empty();
     for (auto& command : commands_) carry(command);
     const bool answered = keeper_.commit();
     if (const auto& broken = keeper_.broken(); broken && !broken_) on_broken(*broken);
-    if (!answered && !engine_.has_commands()) return;
+    if (!answered && !engine_.has_commands()) return worked;
   }
   again_ = true;
+  return worked;
 }
 
 // To whom it belongs: a connection, or submit.fifo.
@@ -142,6 +147,7 @@ void Daemon::run() {
   }
   if (acceptor_) acceptor_->close();
   if (submit_fifo_) submit_fifo_->close();
+  board_.reset();
   linger();
 }
 

@@ -138,6 +138,14 @@ Result<Place> take_place(const Options& options) {
   return Place{std::move(*directory), std::move(*lock), group};
 }
 
+BoardPlace board_place(const Place& place) {
+  BoardPlace board;
+  board.directory.reset(::fcntl(place.directory.fd(), F_DUPFD_CLOEXEC, 3));
+  board.path = place.directory.path();
+  board.group = place.group;
+  return board;
+}
+
 Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configuration,
                                                  const Place& place) {
   const auto& options = configuration.pool.values;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/board_file.hpp"
 #include "daemon/class_grants.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/config/configuration.hpp"
@@ -64,6 +65,9 @@ struct StatePlace {
 };
 Result<StatePlace> take_state(const Options& options, const Place& place,
                               const ipc::Surroundings& surroundings);
+
+// Where the board is published.
+BoardPlace board_place(const Place& place);
 
 // The number of this life: one more than the last one's, which a file in the directory remembers,
 // and at least the days since 2026, so that ids are not used again where that file is lost with a

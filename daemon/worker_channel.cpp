@@ -194,26 +194,49 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
     return break_off(worker, static_cast<int>(Refusal::BadVersion),
                      "it does not speak version " + std::to_string(ipc::kVersion));
   }
-  const auto& options = services_.options();
   worker.ready = true;
   worker.features = hello->features & worker.channel.features() & ipc::feature::kOfWorker;
   if (worker.child.fifos) begin_over_fifos(worker);
-  auto& reader = worker.channel.reader();
-  reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), worker.features));
-  ipc::WelcomeMeta welcome;
-  welcome.features = worker.features;
-  welcome.frame_bytes_max = announced_bytes_max(options);
-  welcome.payload_bytes_max = options.payload_bytes_max;
-  welcome.result_bytes_max = options.result_bytes_max;
-  welcome.heartbeat_interval = options.heartbeat_interval;
-  welcome.server = kServerName;
-  send(worker, {.kind = ipc::Kind::Welcome}, encoded(welcome));
+  give_page(worker);
+  welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
   const auto allowed = services_.options_of(worker.worker_class).credits;
   const auto said = std::max<std::uint64_t>(header.credits, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
                                            (worker.features & ipc::feature::kRecall) != 0});
+}
+
+// A worker without a page beats by frames, and so does one whose page cannot be had.
+void Workers::give_page(WorkerProcess& worker) {
+  const bool wanted =
+      (worker.features & ipc::feature::kByDescriptor) == ipc::feature::kByDescriptor;
+  worker.features &= ~ipc::feature::kPage;
+  if (!wanted) return;
+  ipc::UniqueFd to_give;
+  auto page = ipc::PageReader::make(worker.id.value, to_give);
+  if (!page) {
+    services_.log.warn(slot_name(worker.slot) + " beats by frames: " + page.error().text);
+    return;
+  }
+  worker.page = std::move(*page);
+  worker.features |= ipc::feature::kPage;
+  worker.channel.send_descriptor(std::move(to_give));
+}
+
+void Workers::welcome(WorkerProcess& worker) {
+  const auto& options = services_.options();
+  auto& reader = worker.channel.reader();
+  reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), worker.features));
+  ipc::WelcomeMeta meta;
+  meta.features = worker.features;
+  meta.frame_bytes_max = announced_bytes_max(options);
+  meta.payload_bytes_max = options.payload_bytes_max;
+  meta.result_bytes_max = options.result_bytes_max;
+  meta.heartbeat_interval = options.heartbeat_interval;
+  meta.server = kServerName;
+  const std::uint8_t descriptors = worker.page ? 1 : 0;
+  send(worker, {.kind = ipc::Kind::Welcome, .descriptors = descriptors}, encoded(meta));
 }
 
 void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {

@@ -12,6 +12,7 @@
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/reactor.hpp"
 #include "ipc/type_names.hpp"
+#include "ipc/worker_page.hpp"
 
 namespace warmpool::daemon {
 
@@ -61,6 +62,8 @@ struct WorkerProcess {
   bool stopped = false;  // the kernel says so, and the core knows
   bool buried = false;   // is taken away at the end of the turn
   std::vector<InHand> in_hand;
+  std::optional<ipc::PageReader> page;  // none: it beats by frames
+  ipc::PageTallies tallies;             // as read last
   std::string launch_error;
 
   Instant spawned_at, last_heard;

@@ -159,7 +159,9 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   const auto text = launched ? end_text(slot_name(worker.slot), exit) : worker.launch_error;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
-  const auto commands = services_.engine.step(event::WorkerExited{worker.id, cause, exit.code});
+  const auto running = worker.page ? worker.page->read().running : 0;
+  const auto commands =
+      services_.engine.step(event::WorkerExited{worker.id, cause, exit.code, running});
   auto since = services_.engine.now();
   for (const auto& held : worker.in_hand) since = std::min(since, held.assigned_at);
   for (const auto& command : commands) {
@@ -245,6 +247,27 @@ void Workers::sweep() {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }
   }
+}
+
+// Nothing of a page is believed: any change is a beat, and a process that changes its page without
+// need harms only our knowledge of itself.
+void Workers::read_pages() {
+  const auto now = services_.engine.now();
+  for (const auto& [id, worker] : workers_) {
+    if (worker->buried || !worker->page) continue;
+    const auto tallies = worker->page->read();
+    if (tallies == worker->tallies) continue;
+    worker->tallies = tallies;
+    worker->last_heard = now;
+    services_.engine.step(event::WorkerBeat{worker->id});
+  }
+}
+
+// A beat is seen at most so long after it was made, and still in time to be no silence.
+Duration Workers::page_interval() const {
+  const auto& options = services_.options();
+  const auto slack = (options.unresponsive_after - options.heartbeat_interval) / 2;
+  return std::clamp(slack, milliseconds(1), options.sample_interval);
 }
 
 // An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.

@@ -39,6 +39,10 @@ class Workers {
   void sweep();
   // When sweep() has something to do that cannot wait for its turn; kNever if none.
   Instant due() const { return due_; }
+  // Looks into all pages: whose has changed has beaten.
+  void read_pages();
+  // How often that is needed, so that no beat is seen too late.
+  Duration page_interval() const;
   // Looks at what is silent: stopped, or going on.
   void sample();
   void reap_orphans();
@@ -105,6 +109,8 @@ class Workers {
   void note_end(WorkerProcess& worker);
   void break_off(WorkerProcess& worker, int code, std::string_view text);
   void begin_over_fifos(WorkerProcess& worker);
+  void give_page(WorkerProcess& worker);
+  void welcome(WorkerProcess& worker);
   void on_hello(WorkerProcess& worker, const ipc::Frame& frame);
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
   void on_failed(WorkerProcess& worker, const ipc::Frame& frame);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/descriptor_passing.hpp"
 #include "ipc/fault.hpp"
 
 namespace warmpool::ipc {
@@ -73,6 +74,12 @@ void Channel::fail(int code, std::string text) {
   broken_ = true;
 }
 
+ssize_t Channel::read_into(std::span<std::byte> room) {
+  if (keeps_descriptor_)
+    return receive_with_descriptor(read_.get(), room, MSG_DONTWAIT, descriptor_);
+  return ::read(read_.get(), room.data(), room.size());
+}
+
 // True when bytes came.
 bool Channel::read_some() {
   if (end_ || broken_) return false;
@@ -82,7 +89,7 @@ bool Channel::read_some() {
     return false;
   }
   const std::span<std::byte> room = reader_.prepare(reader_.bytes_wanted());
-  const ssize_t bytes = ::read(read_.get(), room.data(), room.size());
+  const ssize_t bytes = read_into(room);
   if (bytes > 0) {
     reader_.commit(static_cast<std::size_t>(bytes));
     drained_ = static_cast<std::size_t>(bytes) < room.size();

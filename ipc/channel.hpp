@@ -26,6 +26,11 @@ class Channel {
 
   // Features that this transport can carry: say no others in hello.
   std::uint64_t features() const;
+  // Whether a descriptor that comes with frames is kept; else the kernel closes it. At first: no.
+  // Costs a little at each read, so only while one may come. Order: not with pipes.
+  void keep_descriptor(bool keep) { keeps_descriptor_ = keep; }
+  // The first that came since it was kept; empty if none did.
+  UniqueFd take_descriptor() { return std::move(descriptor_); }
   void set_rules(FrameRules rules) { reader_.set_rules(rules); }
   const FrameRules& rules() const { return reader_.rules(); }
 
@@ -71,12 +76,14 @@ class Channel {
 
  private:
   bool read_some();
+  ssize_t read_into(std::span<std::byte> room);
   bool write_some();
   bool wait(Deadline deadline, State& state);
   void fail(int code, std::string text);
 
   UniqueFd read_, write_;  // a socket is in read_ alone
-  bool is_socket_ = true;
+  bool is_socket_ = true, keeps_descriptor_ = false;
+  UniqueFd descriptor_;
   FrameReader reader_;
   OutBuffer out_;
   bool drained_ = false;     // the last read took all there was

@@ -34,6 +34,7 @@ std::uint8_t uses_of(const Header& header) {
   add(header.attempt != 0, use::kAttempt);
   add(header.type != 0, use::kType);
   add(header.credits != 0, use::kCredits);
+  add(header.descriptors != 0, use::kDescriptors);
   return uses;
 }
 
@@ -81,7 +82,7 @@ Result<void> check_fields(const Header& header, const KindRow& row) {
   if (header.meta_bytes > header.body_bytes) return bad_frame(row, "meta_bytes > body_bytes");
   if ((header.flags & ~flags_allowed(row)) != 0) return bad_frame(row, "a flag it does not have");
   if ((uses_of(header) & ~row.fields) != 0) return bad_frame(row, "a field it does not use is set");
-  if (header.descriptors != 0) return bad_frame(row, "descriptors is not 0");
+  if (header.descriptors > 1) return bad_frame(row, "more descriptors than one");
   if (row.meta.empty() && header.meta_bytes != 0) return bad_frame(row, "it has no meta");
   if (!row.payload && header.body_bytes != header.meta_bytes) {
     return bad_frame(row, "it has no payload");

@@ -64,16 +64,21 @@ namespace feature {
 inline constexpr std::uint64_t kCredits = 1;      // more than one task at once
 inline constexpr std::uint64_t kRecall = 2;       // answers recall, also while a handler runs
 inline constexpr std::uint64_t kCancel = 4;       // tells a running handler of cancel-attempt
-inline constexpr std::uint64_t kDescriptors = 8;  // not used in version 1: the field must be 0
+inline constexpr std::uint64_t kDescriptors = 8;  // takes descriptors that come with frames
 inline constexpr std::uint64_t kProgress = 16;    // progress is sent and forwarded
 inline constexpr std::uint64_t kEvents = 32;      // event frames are sent to clients
-inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kProgress | kEvents;
+inline constexpr std::uint64_t kPage = 64;        // welcome brings a worker a page to beat in
+inline constexpr std::uint64_t kAll =
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kEvents | kPage;
 // Those that mean something on a worker's connection, and on a client's.
-inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kProgress;
+inline constexpr std::uint64_t kOfWorker =
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
+// What comes with a descriptor.
+inline constexpr std::uint64_t kByDescriptor = kDescriptors | kPage;
 // What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
 // goes through one.
-inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kDescriptors);
+inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kByDescriptor);
 }  // namespace feature
 
 struct FeatureRow {
@@ -83,7 +88,8 @@ struct FeatureRow {
 inline constexpr FeatureRow kFeatureRows[] = {
     {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
     {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
-    {feature::kProgress, "progress"}, {feature::kEvents, "events"}};
+    {feature::kProgress, "progress"}, {feature::kEvents, "events"},
+    {feature::kPage, "page"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
@@ -107,7 +113,7 @@ struct FlagRow {
 // Fields of the header that a kind uses. Bits. All others must be 0 in its frames.
 namespace use {
 inline constexpr std::uint8_t kId = 1, kToken = 2, kRound = 4, kAttempt = 8, kType = 16,
-                              kCredits = 32;
+                              kCredits = 32, kDescriptors = 64;
 inline constexpr std::uint8_t kRun = kId | kToken | kRound | kAttempt;  // one attempt
 }  // namespace use
 
@@ -115,9 +121,13 @@ struct UseRow {
   std::uint8_t bit;
   std::string_view name;
 };
-inline constexpr UseRow kUseRows[] = {{use::kId, "id"},       {use::kToken, "token"},
-                                      {use::kRound, "round"}, {use::kAttempt, "attempt"},
-                                      {use::kType, "type"},   {use::kCredits, "credits"}};
+inline constexpr UseRow kUseRows[] = {{use::kId, "id"},
+                                      {use::kToken, "token"},
+                                      {use::kRound, "round"},
+                                      {use::kAttempt, "attempt"},
+                                      {use::kType, "type"},
+                                      {use::kCredits, "credits"},
+                                      {use::kDescriptors, "descriptors"}};
 
 // What one field of meta may be. Arguments: those of a request, see verb.hpp.
 enum class FieldKind : std::uint8_t { Number, Time, Text, Texts, Arguments };

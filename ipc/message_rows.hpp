@@ -78,7 +78,7 @@ inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
 // kind, name, from, to, needs, fields, flags, meta, payload
 inline constexpr KindRow kKinds[] = {
     {Kind::Hello, "hello", kPeer, kD, 0, kIdToken | use::kCredits, {}, kHello, false},
-    {Kind::Welcome, "welcome", kD, kPeer, 0, 0, {}, kWelcome, false},
+    {Kind::Welcome, "welcome", kD, kPeer, 0, use::kDescriptors, {}, kWelcome, false},
     {Kind::Error, "error", kD, kPeer, 0, 0, {}, kError, false},
     {Kind::Ping, "ping", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::Pong, "pong", kAny, kAny, 0, use::kToken, {}, {}, false},

@@ -1,6 +1,6 @@
 // Attempts: given to workers, answered, recalled, ended, buried with their worker. Who is blamed
 // for a death is decided here: exactly one in hand is, of several each is a suspect and none is
-// charged.
+// charged. What the worker said that it was in makes fewer suspects, and is no proof.
 #include <algorithm>
 
 #include "pool/core.hpp"
@@ -38,6 +38,15 @@ End cancelled_end(const Task& task, WorkerId worker, std::int32_t code) {
   const EndCause cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
   return End{
       .cause = cause, .charge = Charge::Nothing, .retry_after = {}, .code = code, .worker = worker};
+}
+
+// A worker that runs one at a time takes its hand in order: what lies behind the one that it said
+// it was in was not begun.
+std::size_t begun_by_hint(const Slot& slot, const std::vector<Held>& hand, std::uint64_t token) {
+  const auto named =
+      std::ranges::find_if(hand, [&](const Held& held) { return held.key.token == token; });
+  const bool usable = token != 0 && named != hand.end() && slot.concurrency == 1;
+  return usable ? static_cast<std::size_t>(named - hand.begin()) + 1 : hand.size();
 }
 
 constexpr std::uint32_t kRunsKnown = 8;
@@ -290,30 +299,52 @@ void Core::return_task(TaskIndex index, EndCause cause, WorkerId worker, std::in
   lanes.push(index);
 }
 
-void Core::bury_hand(Slot& slot, WorkerId worker, ExitCause cause, std::int32_t code) {
+void Core::bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cause) {
   const auto hand = std::move(slot.held);
   slot.held.clear();
   const bool ordered = std::ranges::any_of(hand, &Held::is_ending);
+  const bool blames = !ordered && cause != ExitCause::Shutdown;
+  if (blames && hand.size() > 1) return bury_suspects(slot, hand, event);
   for (const auto& held : hand) {
     Task& task = tasks[held.task];
     mark_rung(task.id, held.rung);
     if (held.is_ending()) {
-      End end = ordered_end(held, worker, code);
-      if (task.cancelling) end = cancelled_end(task, worker, code);
+      End end = ordered_end(held, event.worker, event.code);
+      if (task.cancelling) end = cancelled_end(task, event.worker, event.code);
       end_attempt(held.task, end);
     } else if (cause == ExitCause::Shutdown) {
-      return_task(held.task, EndCause::Interrupted, worker, code, false);
+      return_task(held.task, EndCause::Interrupted, event.worker, event.code, false);
     } else if (ordered || task.cancelling) {
       const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
-      return_task(held.task, why, worker, code, false);
-    } else if (hand.size() == 1) {
+      return_task(held.task, why, event.worker, event.code, false);
+    } else {
       end_attempt(held.task, End{.cause = crash_cause(cause),
                                  .charge = Charge::Crash,
                                  .retry_after = {},
-                                 .code = code,
-                                 .worker = worker});
+                                 .code = event.code,
+                                 .worker = event.worker});
+    }
+  }
+}
+
+// The hint may lie. It only makes fewer suspects, never one guilty; and a task is spared once a
+// round, so that no lie keeps a deadly one from running alone and being found.
+void Core::bury_suspects(const Slot& slot, const std::vector<Held>& hand,
+                         const event::WorkerExited& event) {
+  const std::size_t begun = begun_by_hint(slot, hand, event.running);
+  for (std::size_t at = 0; at < hand.size(); ++at) {
+    const Held& held = hand[at];
+    Task& task = tasks[held.task];
+    mark_rung(task.id, held.rung);
+    const bool spared = at >= begun && !task.spared;
+    if (task.cancelling) {
+      const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
+      return_task(held.task, why, event.worker, event.code, false);
+    } else if (spared) {
+      task.spared = true;
+      return_task(held.task, EndCause::NeverStarted, event.worker, event.code, false);
     } else {
-      return_task(held.task, EndCause::Suspect, worker, code, true);
+      return_task(held.task, EndCause::Suspect, event.worker, event.code, true);
     }
   }
 }

@@ -236,7 +236,7 @@ void Core::revive(TaskIndex index, Instant at) {
   task.attempt = 0;
   task.used = {};
   task.eligible_at = at;
-  task.hold_next = task.cancelling = task.dropped = false;
+  task.hold_next = task.cancelling = task.dropped = task.spared = false;
   ++counters.accepted;
   set_round_timers(index, at);
 }

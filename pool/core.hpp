@@ -18,6 +18,7 @@ class Core : public CoreState {
   void replay_totals(const std::array<std::uint64_t, 5>& settled);
 
   Snapshot snapshot() const;
+  Snapshot overview() const;
   QueueView queue() const;
   SlotView view(const Slot& slot) const;
   TaskView view(TaskIndex index) const;
@@ -105,7 +106,9 @@ class Core : public CoreState {
   void climb(Slot& slot, Held& held);
   void judge_held(Slot& slot);
   void recall_unstarted(Slot& slot);
-  void bury_hand(Slot& slot, WorkerId worker, ExitCause cause, std::int32_t code);
+  void bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cause);
+  void bury_suspects(const Slot& slot, const std::vector<Held>& hand,
+                     const event::WorkerExited& event);
   void return_task(TaskIndex index, EndCause cause, WorkerId worker, std::int32_t code,
                    bool suspect);
   void refuse_result(WorkerId worker, const AttemptKey& key);

@@ -38,8 +38,8 @@ struct Options {
       socket_group;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{};
-  Duration frame_timeout{}, sample_interval{};
-  bool submit_fifo{};
+  Duration frame_timeout{}, sample_interval{}, board_interval{};
+  bool submit_fifo{}, board{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().

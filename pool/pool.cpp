@@ -39,6 +39,7 @@ void Pool::replay_totals(const std::array<std::uint64_t, 5>& settled) {
   state_->replay_totals(settled);
 }
 Snapshot Pool::snapshot() const { return state_->snapshot(); }
+Snapshot Pool::overview() const { return state_->overview(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }
 

@@ -52,6 +52,8 @@ class Pool {
   void replay_totals(const std::array<std::uint64_t, 5>& settled);
 
   Snapshot snapshot() const;
+  // A snapshot without slots and types: its cost does not grow with either.
+  Snapshot overview() const;
   Counters counters() const;
   QueueView queue() const;
   std::optional<SlotView> slot(SlotId slot) const;

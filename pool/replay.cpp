@@ -34,6 +34,8 @@ void Core::apply(const record::Ended& record) {
   task.last_cause = record.cause;
   task.hold_next = record.held;
   task.suspect = record.suspect;
+  // Perhaps it was: then the next hint counts for nothing, which is always right.
+  if (record.cause == EndCause::NeverStarted) task.spared = true;
   open_attempts_.erase(record.task);
 }
 

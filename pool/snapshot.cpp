@@ -131,7 +131,7 @@ void count(ClassView& view, const Slot& slot, const WorkerClass& worker_class) {
 
 }  // namespace
 
-Snapshot Core::snapshot() const {
+Snapshot Core::overview() const {
   Snapshot all;
   all.now = now;
   all.counters = counters;
@@ -142,6 +142,15 @@ Snapshot Core::snapshot() const {
     for (SlotId id : worker_class.members) count(view, slots[id], worker_class);
     all.classes.push_back(view);
   }
+  all.draining = draining_;
+  all.stopping = stopping_;
+  all.paused = paused_;
+  all.store_accepting = store_accepting_;
+  return all;
+}
+
+Snapshot Core::snapshot() const {
+  Snapshot all = overview();
   for (std::size_t at = 0; at < slots.size(); ++at) {
     all.slots.push_back(view(slots[SlotId{static_cast<std::uint16_t>(at)}]));
   }
@@ -152,10 +161,6 @@ Snapshot Core::snapshot() const {
     all.types.push_back({type, paused.has_value(), itself, paused.value_or(PauseScope::Type),
                          lanes.waiting(type), types[at].service, expected(type).ns != 0});
   }
-  all.draining = draining_;
-  all.stopping = stopping_;
-  all.paused = paused_;
-  all.store_accepting = store_accepting_;
   return all;
 }
 

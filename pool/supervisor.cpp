@@ -280,7 +280,7 @@ void Core::on(const event::WorkerExited& event) {
   slot->worker = WorkerId{};
   slot->alone = slot->stopped = slot->unresponsive = slot->slow = false;
   slot->order = ExitCause::Exited;
-  bury_hand(*slot, event.worker, cause, event.code);
+  bury_hand(*slot, event, cause);
   if (slot->partner != kNoSlot && !slot->successor) succeed_the_dead(*slot);
   after_exit(*slot);
   refresh(*slot);

@@ -51,6 +51,7 @@ struct Task {
   Durability durability = Durability::Full;
   bool cancel_on_disconnect : 1 = false;
   bool suspect : 1 = false;     // runs next alone
+  bool spared : 1 = false;      // a hint has kept it from that once in this round
   bool hold_next : 1 = false;   // goes from recording to held
   bool cancelling : 1 = false;  // is cancelled when its attempt ends, unless that is done
   bool dropped : 1 = false;     // so because its client left

@@ -33,10 +33,13 @@ struct WorkerBroken {
 // Order: the last event of its worker. Also the end of a spawn that failed.
 // `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
 // SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
+// `running`: the token of the attempt that it said it was in, 0 if it said nothing. A hint that may
+// be wrong in any way.
 struct WorkerExited {
   WorkerId worker;
   ExitCause cause;
   std::int32_t code;
+  std::uint64_t running = 0;
 };
 
 struct AttemptAnswered {

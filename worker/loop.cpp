@@ -43,14 +43,14 @@ RunStatus Loop::run() {
 
 void Loop::run_one() {
   running_ = session_.in_hand().pop();
-  session_.set_running(running_.get());
+  session_.begin_run(*running_);
   started_ = now_;
   Context context(*running_, cancel_, *this, started_);
   baton_.lend(started_);
   Answer answer = call(*running_, context);
   baton_.reclaim();
   now_ = Clock::now();
-  session_.set_running(nullptr);
+  session_.end_run(now_ - started_);
   cancel_.lower();
   session_.answer(running_->key, std::move(answer), now_ - started_);
   session_.in_hand().recycle(std::move(running_));
@@ -95,7 +95,7 @@ void Loop::wait() {
   if (ready > 0) session_.exchange();
   now_ = Clock::now();
   if (interval.count() > 0 && now_ >= beat_due_) {
-    session_.beat();
+    session_.beat(now_);
     beat_due_ = now_ + interval;
   }
 }

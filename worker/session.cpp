@@ -41,7 +41,8 @@ Session::Session(const Settings& settings, const Handlers& handlers, Channel cha
     : handlers_(handlers),
       cancel_(cancel),
       channel_(std::move(channel)),
-      credits_(settings.credits) {}
+      credits_(settings.credits),
+      id_(settings.worker) {}
 
 bool Session::greet(const Settings& settings) {
   const std::uint64_t wanted = channel_.features() & ipc::feature::kOfWorker;
@@ -56,6 +57,7 @@ bool Session::greet(const Settings& settings) {
                  .credits = static_cast<std::uint8_t>(credits_)},
                 ipc::bytes_of(scratch_));
   features_ = wanted;
+  channel_.keep_descriptor((wanted & ipc::feature::kDescriptors) != 0);
   const auto deadline = Clock::now() + kWelcomeWait;
   while (open() && !welcomed_) {
     ipc::Frame frame;
@@ -68,6 +70,7 @@ bool Session::greet(const Settings& settings) {
       note(state);
     }
   }
+  channel_.keep_descriptor(false);
   drain();
   return open();
 }
@@ -158,6 +161,19 @@ void Session::on_welcome(const ipc::Frame& frame) {
       meta->result_bytes_max > 0 ? meta->result_bytes_max : meta->frame_bytes_max,
       meta->frame_bytes_max);
   channel_.set_rules(ipc::after_hello(channel_.rules(), meta->frame_bytes_max, features_));
+  open_page(frame.header);
+}
+
+// Without a page beats go by frames, which every daemon takes.
+void Session::open_page(const ipc::Header& welcome) {
+  if (welcome.descriptors == 0 || (features_ & ipc::feature::kPage) == 0) return;
+  const ipc::UniqueFd given = channel_.take_descriptor();
+  auto page = ipc::PageWriter::open(given, id_);
+  if (page) {
+    page_ = std::move(*page);
+  } else {
+    page_fault_ = page.error().text;
+  }
 }
 
 void Session::on_error(const ipc::Frame& frame) {
@@ -255,7 +271,23 @@ void Session::progress(const AttemptKey& key, std::uint16_t permille, std::strin
   channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
 }
 
-void Session::beat() { channel_.send({.kind = Kind::Beat}); }
+void Session::begin_run(const Attempt& attempt) {
+  running_ = &attempt;
+  if (!page_) return;
+  page_->gauge(queue_.size(), channel_.out_bytes());
+  page_->begin(attempt.key.token);
+}
+
+void Session::end_run(std::chrono::nanoseconds took) {
+  running_ = nullptr;
+  if (page_) page_->end(took.count());
+}
+
+void Session::beat(Clock::time_point now) {
+  if (!page_) return channel_.send({.kind = Kind::Beat});
+  page_->gauge(queue_.size(), channel_.out_bytes());
+  page_->beat(now.time_since_epoch().count());
+}
 
 // A handler has nobody left to work for.
 void Session::close() {

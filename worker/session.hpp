@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ipc/channel.hpp"
 #include "ipc/metas.hpp"
 #include "ipc/type_names.hpp"
+#include "ipc/worker_page.hpp"
 #include "worker/attempt.hpp"
 #include "worker/cancel_signal.hpp"
 
@@ -46,12 +48,17 @@ class Session {
   static constexpr std::chrono::seconds kFinishWait{30};
 
   AttemptQueue& in_hand() { return queue_; }
-  // What cancel-attempt and recall find started. Null between runs.
-  void set_running(const Attempt* attempt) { running_ = attempt; }
+  // Between them a handler runs: what cancel-attempt and recall find started, and what the page
+  // names.
+  void begin_run(const Attempt& attempt);
+  void end_run(std::chrono::nanoseconds took);
 
   void answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took);
   void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
-  void beat();
+  // In the page, without a system call; where there is none as a frame that is to be written.
+  void beat(Clock::time_point now);
+  // Why there is no page though the daemon gave one; empty otherwise.
+  const std::string& page_fault() const { return page_fault_; }
 
   int read_fd() const { return channel_.read_fd(); }
   int write_fd() const { return channel_.write_fd(); }
@@ -64,6 +71,7 @@ class Session {
   void note(ipc::Channel::State state);
   void act_on(const ipc::Frame& frame);
   void on_welcome(const ipc::Frame& frame);
+  void open_page(const ipc::Header& welcome);
   void on_error(const ipc::Frame& frame);
   void on_type_name(const ipc::Frame& frame);
   void on_assign(const ipc::Frame& frame);
@@ -77,6 +85,9 @@ class Session {
   CancelSignal& cancel_;
   ipc::Channel channel_;
   const unsigned credits_;
+  const std::uint64_t id_;
+  std::optional<ipc::PageWriter> page_;
+  std::string page_fault_;
   ipc::TypeNames type_names_;
   AttemptQueue queue_;
   const Attempt* running_ = nullptr;

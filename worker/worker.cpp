@@ -55,6 +55,9 @@ int serve(const Settings& settings, const Handlers& handlers, EventFd wake, Even
         session.end() == Session::End::Broken ? RunStatus::Protocol : RunStatus::DaemonGone,
         session);
   }
+  if (!session.page_fault().empty()) {
+    std::fprintf(stderr, "warmpool worker: beats by frames: %s\n", session.page_fault().c_str());
+  }
   Baton baton(std::move(wake), std::move(timer), settings.watch_after);
   const Watcher watcher(baton, session, cancel, termination);
   return say_end(Loop(session, baton, cancel, termination).run(), session);

@@ -53,8 +53,14 @@ constexpr CommandRow kRows[] = {
     {"dlq retry", kDead, "give dead letters a new round",
      "  warmpool dlq retry --all --type file.digest", declare_dlq_retry},
     {"dlq rm", kDead, "remove dead letters for good", "", declare_dlq_rm},
-    {"status", kPool, "counters, figures, classes and health", "", declare_status},
-    {"workers", kPool, "one line for each worker slot", "", declare_workers},
+    {"status", kPool, "counters, figures, classes and health",
+     "With --board status 69 if the daemon that wrote the figures is gone; they are shown all the "
+     "same.",
+     declare_status},
+    {"workers", kPool, "one line for each worker slot",
+     "With --board status 69 if the daemon that wrote the figures is gone; they are shown all the "
+     "same.",
+     declare_workers},
     {"worker", kPool, "one slot with its last output", "  warmpool worker worker-0",
      declare_worker},
     {"check", kPool, "end by the health of one slot",

@@ -2,6 +2,8 @@
 #include <charconv>
 #include <memory>
 
+#include "client/cli/board_command.hpp"
+#include "client/cli/board_documents.hpp"
 #include "client/cli/command.hpp"
 #include "client/cli/declare.hpp"
 #include "client/cli/format.hpp"
@@ -59,6 +61,13 @@ int ping(Context& context) {
   return kOk;
 }
 
+std::shared_ptr<bool> declare_board(CLI::App& app) {
+  auto board = std::make_shared<bool>(false);
+  add_flag(app, "--board", *board,
+           "from the file that the daemon publishes, without asking it: also while it is stopped");
+  return board;
+}
+
 struct PauseCommand {
   std::string type{}, worker_class{};
   bool all = false;
@@ -88,14 +97,18 @@ Run declare_pausing(CLI::App& app, ipc::Verb verb) {
 
 }  // namespace
 
-Run declare_status(CLI::App&) {
-  return [](Context& context) { return ask_and_print(context, {.verb = ipc::Verb::Status}, {}); };
+Run declare_status(CLI::App& app) {
+  return [board = declare_board(app)](Context& context) {
+    if (*board) return print_board(context, board_status, {});
+    return ask_and_print(context, {.verb = ipc::Verb::Status}, {});
+  };
 }
 
-Run declare_workers(CLI::App&) {
-  return [](Context& context) {
-    return ask_and_print(context, {.verb = ipc::Verb::Workers},
-                         {"workers", kWorkerColumns, "no worker"});
+Run declare_workers(CLI::App& app) {
+  return [board = declare_board(app)](Context& context) {
+    const View view{"workers", kWorkerColumns, "no worker"};
+    if (*board) return print_board(context, board_workers, view);
+    return ask_and_print(context, {.verb = ipc::Verb::Workers}, view);
   };
 }
 

@@ -145,13 +145,14 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
   worker.said_hello = true;
   ipc::HelloMeta meta;
   meta.role = ipc::Role::Worker;
-  meta.features = ipc::feature::kOfWorker;
+  meta.features = features & worker.channel->features();
+  worker.channel->keep_descriptor((meta.features & ipc::feature::kDescriptors) != 0);
   std::string bytes;
   ipc::encode(meta, bytes);
   worker.channel->send({.kind = ipc::Kind::Hello,
                         .id = worker.spec.worker.value,
                         .token = worker.spec.token + token_offset,
-                        .credits = 1},
+                        .credits = credits},
                        ipc::bytes_of(bytes));
 }
 
@@ -163,13 +164,19 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
     worker.features = welcome->features;
     worker.channel->set_rules(
         ipc::after_hello(worker.channel->rules(), welcome->frame_bytes_max, welcome->features));
+    if (header.descriptors == 0) return;
+    const auto given = worker.channel->take_descriptor();
+    auto page = ipc::Mapping::of(given.get(), ipc::kPageBytes, ipc::Mapping::Access::ReadWrite);
+    REQUIRE(page);
+    worker.page = std::move(*page);
   } else if (header.kind == ipc::Kind::TypeName) {
     const auto meta = ipc::decode<ipc::TypeNameMeta>(frame.meta);
     if (worker.types.size() <= header.type) worker.types.resize(header.type + 1U);
     worker.types[header.type] = std::string(meta->name);
   } else if (header.kind == ipc::Kind::Retire) {
     die(worker, {ExitCause::Exited, 0, false});
-  } else if (header.kind == ipc::Kind::Assign && worker.types.at(header.type) != "hang") {
+  } else if (header.kind == ipc::Kind::Assign && answers_tasks &&
+             worker.types.at(header.type) != "hang") {
     const bool fails = worker.types.at(header.type) == "fail";
     auto answer = ipc::run_header(fails ? ipc::Kind::Failed : ipc::Kind::Done, ipc::key_of(header));
     answer.flags = header.flags & ipc::flag::kContentMask;

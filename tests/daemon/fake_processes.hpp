@@ -3,9 +3,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "daemon/process/process_port.hpp"
 #include "ipc/channel.hpp"
+#include "ipc/worker_page.hpp"
 #include "tests/ipc/temporary_directory.hpp"
 
 namespace warmpool::daemon {
@@ -22,6 +24,10 @@ struct FakeWorker {
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
   std::vector<ipc::Header> assigned;  // all that it was given
+  std::optional<ipc::Mapping> page;   // came with its welcome
+  std::uint64_t& page_word(std::size_t offset) {
+    return *reinterpret_cast<std::uint64_t*>(page->data() + offset);
+  }
 
   // Bytes as they are, past the channel's own queue.
   void send_bytes(std::string_view bytes) const;
@@ -40,9 +46,11 @@ class FakeProcesses : public ProcessPort {
   FakeWorker* alive();  // any one; null if none
   std::size_t alive_count() const;
 
-  bool answers_hello = true;
-  std::uint64_t token_offset = 0;               // added to the token in hello: not 0 is wrong
-  int spawn_error = 0;                          // errno of the next spawns
+  bool answers_hello = true, answers_tasks = true;
+  std::uint64_t token_offset = 0;                    // added to the token in hello: not 0 is wrong
+  int spawn_error = 0;                               // errno of the next spawns
+  std::uint64_t features = ipc::feature::kOfWorker;  // that workers say
+  std::uint8_t credits = 1;
   std::map<std::uint64_t, FakeWorker> workers;  // by id
   // Where FIFOs are made, with nothing else in it.
   const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }

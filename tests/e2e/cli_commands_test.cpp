@@ -40,6 +40,8 @@ TEST(Commands, GiveOneDocumentEach) {
   ASSERT_EQ(daemon.call("wait " + id + " --timeout 2m").status, 0);
   for (const std::string command : {"status",
                                     "workers",
+                                    "status --board",
+                                    "workers --board",
                                     "worker worker-0",
                                     "types",
                                     "ls",

@@ -142,6 +142,68 @@ TEST(EndToEnd, ABusySilentWorkerLivesAndAStoppedIdleOneIsReplacedSlow) {
   expect_adds_up(status);
 }
 
+TEST(EndToEnd, TheBoardIsReadWhileTheDaemonIsStopped) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  daemon.call("submit sleep 60000");
+  const auto board = [&](const std::string& what) {
+    return json::parse(daemon.call(what + " --board --json").output);
+  };
+  ASSERT_TRUE(eventually([&] { return board("status").at("tasks").at("running") == 1; }));
+  const json asked = json::parse(daemon.call("workers --json").output).at("workers");
+  daemon.signal(SIGSTOP);
+  const json stopped = board("workers");
+  EXPECT_EQ(stopped.at("board").at("alive"), true);
+  const json& rows = stopped.at("workers");
+  ASSERT_EQ(rows.size(), asked.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const char* name : {"id", "pid", "class", "state", "health", "current_task", "in_hand",
+                             "tasks_executed", "processes_spawned"}) {
+      EXPECT_EQ(rows[i].at(name), asked[i].at(name)) << name;
+    }
+  }
+  EXPECT_TRUE(eventually([&] {
+    const auto ran = run_shell(daemon.command("status --board 2>&1"));
+    return ran.status == 0 && ran.output.find("stopped, or stuck") != std::string::npos;
+  }));
+  daemon.signal(SIGCONT);
+  EXPECT_EQ(daemon.call("submit echo awake --wait").output, "awake");
+  EXPECT_TRUE(eventually([&] { return board("status").at("tasks").at("done") == 1; }));
+}
+
+TEST(EndToEnd, TheBoardOfADeadDaemonIsKnownAndReplaced) {
+  RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
+  ASSERT_TRUE(eventually([&] { return daemon.call("workers --board").status == 0; }));
+  daemon.signal(SIGKILL);
+  daemon.wait();
+  const auto dead = run_shell(daemon.command("workers --board 2>&1"));
+  EXPECT_EQ(dead.status, 69) << dead.output;
+  EXPECT_NE(dead.output.find("worker-3"), std::string::npos) << dead.output;
+  EXPECT_NE(dead.output.find("is gone"), std::string::npos) << dead.output;
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_TRUE(eventually([&] { return daemon.call("workers --board").status == 0; }));
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
+  const auto none = run_shell("test -e " + daemon.directory() + "/board || test -L " +
+                              daemon.directory() + "/board");
+  EXPECT_NE(none.status, 0) << "a clean stop takes it away";
+}
+
+// Beats in pages only: no frame has come for longer than the threshold, and nobody is silent.
+TEST(EndToEnd, IdleWorkersLiveByTheBeatsInTheirPagesSlow) {
+  RealDaemon daemon({.config = "heartbeat_interval = \"100ms\"\nunresponsive_after = \"400ms\"\n"
+                               "dead_after = \"800ms\"\n" +
+                               std::string(kFourWorkers),
+                     .arguments = {},
+                     .prefix = {}});
+  ASSERT_TRUE(eventually([&] { return daemon.workers().size() == 4; }));
+  const auto beats = [&] {
+    const json worker = json::parse(daemon.call("worker worker-0 --json").output);
+    return worker.at("page").at("beats").get<int>();
+  };
+  ASSERT_TRUE(eventually([&] { return beats() >= 25; }));
+  EXPECT_EQ(status_of(daemon).at("performance").at("workers_spawned"), 4);
+}
+
 TEST(EndToEnd, APoisonTaskBecomesADeadLetterWithItsHistory) {
   RealDaemon daemon(
       {.config = "restart_cooldown = \"10ms\"\nbackoff_first = \"10ms\"\n" + kFourWorkers,

@@ -9,6 +9,8 @@ constexpr std::uint64_t kTask = (std::uint64_t{3} << 40) | 17;
 constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
 constexpr std::uint64_t kToken = 0x1122334455667788;
 constexpr std::uint64_t kRequestNumber = 7;
+// Of a worker that knows no descriptors.
+constexpr std::uint64_t kByFrames = feature::kOfWorker & ~feature::kByDescriptor;
 constexpr AttemptKey kRun{TaskId{kTask}, 1, 2, kToken};
 
 using List = std::vector<Sample>;
@@ -50,15 +52,18 @@ void add_greetings(List& list) {
   to_daemon(list, Party::Client, "hello-client", {.kind = Kind::Hello},
             encoded(HelloMeta{.features = feature::kProgress, .name = "example", .pid = 4711}));
   to_daemon(list, Party::Client, "hello-client-plain", {.kind = Kind::Hello});
-  to_daemon(list, Party::Worker, "hello-worker",
-            {.kind = Kind::Hello, .id = kWorker, .token = kToken, .credits = 4},
-            encoded(HelloMeta{.role = Role::Worker,
-                              .features = feature::kOfWorker,
-                              .name = "warmpool-worker",
-                              .pid = 4712}));
+  const auto worker_says = [](std::uint64_t features) {
+    return encoded(HelloMeta{
+        .role = Role::Worker, .features = features, .name = "warmpool-worker", .pid = 4712});
+  };
+  const Header hello{.kind = Kind::Hello, .id = kWorker, .token = kToken, .credits = 4};
+  to_daemon(list, Party::Worker, "hello-worker", hello, worker_says(kByFrames));
+  to_daemon(list, Party::Worker, "hello-worker-page", hello, worker_says(feature::kOfWorker));
   from_daemon(list, Party::Client, "welcome", {.kind = Kind::Welcome},
               encoded(welcome(feature::kProgress)));
   from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome},
+              encoded(welcome(kByFrames)));
+  from_daemon(list, Party::Worker, "welcome-worker-page", {.kind = Kind::Welcome, .descriptors = 1},
               encoded(welcome(feature::kOfWorker)));
   from_daemon(list, Party::Client, "error", {.kind = Kind::Error},
               encoded(ErrorMeta{501, "frame beat: it has no payload"}));

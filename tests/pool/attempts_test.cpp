@@ -158,6 +158,94 @@ TEST(Attempts, SeveralInHandAreSuspectsAndNoneIsCharged) {
   EXPECT_EQ(driver.pool().task(tasks[1])->used.crashes, 0);
 }
 
+// One worker that has four short tasks in hand.
+struct FourInHand {
+  PoolDriver driver;
+  std::vector<TaskId> tasks;
+
+  FourInHand() {
+    driver.ready_pool(1, 16);
+    teach(driver);
+    for (int i = 0; i < 4; ++i) tasks.push_back(driver.submit());
+    driver.tick();
+    EXPECT_EQ(driver.hand(0).size(), 4U);
+  }
+  // The worker dies and says that it was in the `at`th of its hand.
+  void die_in(std::size_t at) { die_saying(driver.hand(0).at(at).key.token); }
+  void die_saying(std::uint64_t token) {
+    driver.kill_worker(driver.worker(0), ExitCause::Signalled, -11, token);
+    driver.hello_all();
+    driver.tick();
+  }
+  bool is_suspect(std::size_t at) {
+    return driver.pool().task(tasks.at(at))->last_cause == EndCause::Suspect;
+  }
+  std::uint16_t crashes(std::size_t at) { return driver.pool().task(tasks.at(at))->used.crashes; }
+};
+
+TEST(Hint, LeavesAsSuspectsWhatTheWorkerHadBegun) {
+  FourInHand four;
+  four.die_in(1);
+  EXPECT_EQ(four.driver.hand(0).size(), 1U) << "the first of two suspects runs alone";
+  EXPECT_TRUE(four.is_suspect(0));
+  EXPECT_TRUE(four.is_suspect(1));
+  EXPECT_FALSE(four.is_suspect(2));
+  EXPECT_FALSE(four.is_suspect(3));
+  const auto ends = four.driver.records<record::Ended>();
+  ASSERT_GE(ends.size(), 4U);
+  EXPECT_EQ(ends[ends.size() - 2].cause, EndCause::NeverStarted);
+  EXPECT_EQ(four.driver.pool().counters().suspects, 2U);
+}
+
+TEST(Hint, IsNoProof) {
+  FourInHand four;
+  four.die_in(0);
+  for (std::size_t at = 0; at < 4; ++at) EXPECT_EQ(four.crashes(at), 0) << at;
+  ASSERT_EQ(four.driver.hand(0).size(), 1U);
+  four.die_saying(0);
+  EXPECT_EQ(four.crashes(0), 1) << "only a death alone is charged";
+  for (std::size_t at = 1; at < 4; ++at) EXPECT_EQ(four.crashes(at), 0) << at;
+}
+
+TEST(Hint, ThatNamesNothingInHandSparesNobody) {
+  for (const std::uint64_t token : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}}) {
+    FourInHand four;
+    four.die_saying(token);
+    EXPECT_EQ(four.driver.pool().counters().suspects, 4U) << token;
+  }
+}
+
+// A lie that always names the first in hand would else keep the deadly one from running alone.
+TEST(Hint, SparesATaskOnceInARound) {
+  FourInHand four;
+  four.die_in(0);
+  const auto first = four.driver.all<command::Assign>().back();
+  four.driver.answer(first, Outcome::Done, microseconds(10));
+  four.driver.tick();
+  ASSERT_EQ(four.driver.hand(0).size(), 3U) << "those that were spared, together again";
+  four.die_in(0);
+  for (std::size_t at = 1; at < 4; ++at) EXPECT_TRUE(four.is_suspect(at)) << at;
+}
+
+TEST(Hint, CountsForNothingWhereAWorkerRunsSeveralAtOnce) {
+  PoolDriver driver;
+  driver.ready_pool(1, 4, 2);
+  std::vector<TaskId> tasks{driver.submit(), driver.submit()};
+  driver.tick();
+  ASSERT_EQ(driver.hand(0).size(), 2U);
+  driver.kill_worker(driver.worker(0), ExitCause::Signalled, -11, driver.hand(0).front().key.token);
+  EXPECT_EQ(driver.pool().counters().suspects, 2U);
+}
+
+TEST(Hint, ClearsNobodyWhoWasAlone) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  driver.kill_worker(driver.worker(0), ExitCause::Signalled, -11, 4711);
+  EXPECT_EQ(driver.pool().task(task)->used.crashes, 1);
+}
+
 TEST(Attempts, ASuspectGetsAWorkerToItselfUnderLoad) {
   PoolDriver driver;
   driver.ready_pool(2, 16);

@@ -27,7 +27,7 @@ std::string picture(const Rows& rows, std::string_view start) {
 }
 
 std::string lifecycles() {
-  return "## 10. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp` and "
+  return "## 11. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp` and "
          "`pool/slot_machine.hpp`; a test compares.\n\n### A task\n\n*done*, *dead*, *cancelled* "
          "and "
          "*expired* are its verdicts; only a dead letter may be given another round.\n\n" +
@@ -50,7 +50,7 @@ std::string read_page() {
 
 TEST(Lifecycles, PicturesShowTheTables) {
   const std::string page = read_page();
-  const auto at = page.find("## 10. Lifecycles");
+  const auto at = page.find("## 11. Lifecycles");
   ASSERT_NE(at, std::string::npos);
   const auto end = std::min(page.find("\n## ", at), page.size());
   if (std::getenv("WARMPOOL_ACCEPT") != nullptr) {

@@ -90,8 +90,8 @@ void PoolDriver::answer(const command::Assign& assign, Outcome outcome, Duration
   step(event::AttemptAnswered{assign.worker, assign.key, outcome, retry_after, service, 0});
 }
 
-void PoolDriver::kill_worker(WorkerId worker, ExitCause cause, int code) {
-  step(event::WorkerExited{worker, cause, code});
+void PoolDriver::kill_worker(WorkerId worker, ExitCause cause, int code, std::uint64_t running) {
+  step(event::WorkerExited{worker, cause, code, running});
 }
 
 TaskState PoolDriver::state(TaskId task) const {

@@ -35,7 +35,9 @@ class PoolDriver {
   TaskId submit(TaskSpec spec = {});
   void answer(const command::Assign& assign, Outcome outcome = Outcome::Done, Duration service = {},
               Duration retry_after = {});
-  void kill_worker(WorkerId worker, ExitCause cause = ExitCause::Signalled, int code = -9);
+  // `running`: the token of what the worker said it was in; 0: it said nothing.
+  void kill_worker(WorkerId worker, ExitCause cause = ExitCause::Signalled, int code = -9,
+                   std::uint64_t running = 0);
 
   // --- looking ---
   template <class T>

@@ -45,6 +45,7 @@ class Books {
   const event::AttemptAnswered* answered_ = nullptr;
   std::vector<HeldAttempt> dying_;  // what the worker that just exited had in hand, not yet ended
   std::size_t dying_count_ = 0;
+  bool dying_by_order_ = false;  // it had an attempt in hand that was being ended
   SeenWorker dead_;
   bool submit_answered_ = false;        // by a refusal or a new task; else it is a duplicate
   std::optional<AttemptKey> returned_;  // by a recall, not yet ended

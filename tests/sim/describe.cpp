@@ -103,7 +103,8 @@ struct EventText {
     return "broken " + worker_name(e.worker) + " " + word(e.cause);
   }
   std::string operator()(const event::WorkerExited& e) const {
-    return "exited " + worker_name(e.worker) + " " + word(e.cause) + " " + std::to_string(e.code);
+    return "exited " + worker_name(e.worker) + " " + word(e.cause) + " " + std::to_string(e.code) +
+           (e.running != 0 ? " in token " + text(e.running % 10000) : "");
   }
   std::string operator()(const event::AttemptAnswered& e) const {
     return "answered " + worker_name(e.worker) + " " + key_text(e.key) + " " + word(e.outcome);

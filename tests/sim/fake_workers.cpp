@@ -21,6 +21,7 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   worker.life = Life::Starting;
   worker.last_in = worker.last_out = now;
   worker.recall = random_.chance(scenario_.recall_per_mille);
+  worker.page = random_.chance(scenario_.page_per_mille);
   worker.ignores_term = luck_.strikes(Fault::IgnoreTerm, 500);
   worker.ignores_cancel = luck_.strikes(Fault::IgnoreCancel, 500);
   worker.ignores_retire = luck_.strikes(Fault::IgnoreRetire, 300);
@@ -153,10 +154,23 @@ void FakeWorkers::plan_death(Instant at, Worker& worker, ExitCause cause, std::i
 void FakeWorkers::die(Instant now, Worker& worker) {
   if (worker.life == Life::Dead) return;
   worker.life = Life::Dead;
+  worker.marker = marker_of(worker);
   worker.hand.clear();
   if (random_.chance(300)) worker.outbox.clear();  // it died in the middle of a frame
   agenda_.plan(std::max(worker.last_out, now) + random_.between(Duration{}, milliseconds(2)),
                What::WorkerGone, slot(worker), worker.incarnation);
+}
+
+// The token of what it ran last; or none, or any other, or bits that never were a token.
+std::uint64_t FakeWorkers::marker_of(const Worker& worker) {
+  if (!worker.page) return 0;
+  if (luck_.strikes(Fault::LyingPage, 500)) {
+    if (worker.hand.empty() || random_.chance(200)) return random_.below(1ULL << 62);
+    return random_.chance(200) ? 0 : worker.hand[random_.below(worker.hand.size())].key.token;
+  }
+  std::uint64_t last = 0;
+  for (const Run& run : worker.hand) last = run.running ? run.key.token : last;
+  return last;
 }
 
 std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
@@ -223,7 +237,7 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
       break;
     case What::WorkerGone:
       worker.life = Life::None;
-      return event::WorkerExited{worker.id, worker.cause, worker.code};
+      return event::WorkerExited{worker.id, worker.cause, worker.code, worker.marker};
     case What::WorkerSpeaks: {
       if (worker.outbox.empty()) break;
       Event said = std::move(worker.outbox.front());

@@ -58,6 +58,8 @@ class FakeWorkers {
     Life life = Life::None;
     bool stopped = false, silent = false, broken = false, retiring = false, exiting = false;
     bool ignores_term = false, ignores_cancel = false, ignores_retire = false, recall = true;
+    bool page = false;         // says what it runs
+    std::uint64_t marker = 0;  // what that was when it died
     std::vector<Run> hand;
     std::deque<Heard> inbox;
     std::deque<Event> outbox;
@@ -90,6 +92,7 @@ class FakeWorkers {
   void leave_if_done(Instant now, Worker& worker);
   void plan_death(Instant at, Worker& worker, ExitCause cause, std::int32_t code);
   void die(Instant now, Worker& worker);
+  std::uint64_t marker_of(const Worker& worker);
   std::optional<Event> mishap(Instant now, Worker& worker);
   Event go_on(Instant now, Worker& worker);
 

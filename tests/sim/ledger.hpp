@@ -26,6 +26,7 @@ struct SeenTask {
   record::Settled verdict{};
   bool accept_kept = false, promised = false;  // promised: a client was told that it is accepted
   bool suspect = false, revived = false, announced = false, returned = false, started_kept = false;
+  bool spared = false;        // a hint kept it from being a suspect, in this round
   bool cancel_asked = false;  // by a request, in this round
   bool dropped = false;       // its owner left and wanted that to cancel it
   bool received = false;      // its client said that it has all it waited for
@@ -42,7 +43,8 @@ struct HeldAttempt {
   Duration timeout{};
   Instant assigned_at{}, started_at{};
   bool started = false, recall_ordered = false, cancel_ordered = false;
-  bool alone = false;  // ran as a suspect
+  bool alone = false;   // ran as a suspect
+  bool behind = false;  // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
 };

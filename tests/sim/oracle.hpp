@@ -82,6 +82,7 @@ class Oracle : protected Books {
   void note(const record::Paused& record);
   void judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause cause, Charge charge,
                     const record::Used& used);
+  void judge_blame(SeenTask& task, const HeldAttempt* attempt, EndCause cause) const;
   void judge_backoff(const SeenTask& task, const record::Ended& record) const;
   void judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                      const record::Settled& record) const;
@@ -94,6 +95,7 @@ class Oracle : protected Books {
   void heard(WorkerId worker);
   void answer_comes(const event::AttemptAnswered& answered);
   void exit_comes(const event::WorkerExited& exited);
+  void note_hint(std::uint64_t running);
   void judge_spawn(const command::Spawn& spawn);
   Duration restart_wait(std::uint32_t deaths) const;
   // oracle_recycling.cpp

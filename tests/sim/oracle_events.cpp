@@ -225,6 +225,7 @@ struct RecordWatch {
     task.used = r.used;
     task.eligible_at = r.eligible_at;
     task.suspect = r.suspect;
+    task.spared = task.spared || r.cause == EndCause::NeverStarted;
     task.returned = true;
     task.phase = r.held ? Phase::Held : Phase::Waiting;
   }
@@ -275,7 +276,7 @@ struct RecordWatch {
     task.eligible_at = eligible_at;
     task.waiting_since = oracle.now_;
     task.gate = {};
-    task.suspect = false;
+    task.suspect = task.spared = false;
     const std::uint32_t index = oracle.index_of(task.id) - 1;
     oracle.place_[index] = static_cast<std::uint32_t>(oracle.unsettled_.size());
     oracle.unsettled_.push_back(index);

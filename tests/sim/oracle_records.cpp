@@ -157,6 +157,21 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
   task.used = used;
 }
 
+// At a death with several in hand: all that may have been begun are suspects, and nobody is spared
+// by a hint twice.
+void Oracle::judge_blame(SeenTask& task, const HeldAttempt* attempt, EndCause cause) const {
+  const bool dying = event_ != nullptr && std::holds_alternative<event::WorkerExited>(*event_);
+  const bool blames = dying && !dying_by_order_ && dead_.end_cause != ExitCause::Shutdown;
+  if (!blames || dying_count_ < 2 || attempt == nullptr) return;
+  const bool spared = attempt->behind && !task.spared;
+  require_rule(cause == (spared ? EndCause::NeverStarted : EndCause::Suspect), "blame", [&] {
+    return task_name(task.id) + " ended as " + std::string(name_of(cause)) +
+           (attempt->behind ? ", behind what its worker was in" : ", which may have been begun") +
+           (task.spared ? ", spared before" : "");
+  });
+  task.spared = task.spared || spared;
+}
+
 void Oracle::judge_backoff(const SeenTask& task, const record::Ended& record) const {
   const Duration wait = record.eligible_at - record.at;
   Duration longest{};
@@ -190,6 +205,7 @@ void Oracle::note(const record::Ended& record) {
                [&] { return task_name(task.id) + " goes on though it was cancelled"; });
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
   judge_charge(task, run, record.cause, record.charge, record.used);
+  judge_blame(task, run, record.cause);
   judge_backoff(task, record);
   require_rule(!over_budget(task, record.used, options_), "budget-late",
                [&] { return budget_text(task, record.used) + " and goes on"; });
@@ -290,7 +306,7 @@ void Oracle::note(const record::Revived& record) {
   task.eligible_at = record.eligible_at;
   task.gate = last_record_;
   task.starts = task.free_ends = task.life_ends = 0;
-  task.cancel_asked = task.dropped = task.suspect = task.returned = false;
+  task.cancel_asked = task.dropped = task.suspect = task.returned = task.spared = false;
   task.revived = true;
   const std::uint32_t index = index_of(task.id) - 1;
   place_[index] = static_cast<std::uint32_t>(unsettled_.size());

@@ -68,6 +68,8 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   dead_ = worker;
   dying_ = std::move(worker.hand);
   dying_count_ = dying_.size();
+  dying_by_order_ = std::ranges::any_of(dying_, &HeldAttempt::cancel_ordered);
+  note_hint(exited.running);
   worker.hand.clear();
   worker.live = false;
   slot.died_at = now_;
@@ -81,6 +83,16 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   } else if (!dead_.productive) {
     ++slot.deaths_most;
     if (!by_task || !dead_.ready) ++slot.deaths_least;
+  }
+}
+
+// Which attempts cannot have begun, if the worker spoke the truth.
+void Oracle::note_hint(std::uint64_t running) {
+  if (running == 0 || dead_.concurrency != 1) return;
+  bool behind = false;
+  for (HeldAttempt& held : dying_) {
+    held.behind = behind;
+    behind = behind || held.key.token == running;
   }
 }
 

@@ -44,6 +44,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::SlowTask, "slow-task"},
     {Fault::Operator, "operator"},
     {Fault::Cancels, "cancels"},
+    {Fault::LyingPage, "lying-page"},
 }};
 
 namespace {
@@ -129,6 +130,7 @@ void draw_load(Scenario& scenario, Random& random) {
       random.chance(300) ? Duration{} : random.between(Duration{}, microseconds(200));
   scenario.safety = random.between(seconds(2), seconds(12));
   scenario.stop_early = random.chance(250);
+  scenario.page_per_mille = random.chance(300) ? 0 : random.chance(500) ? 1000 : 500;
   if (scenario.has(Fault::Overload)) {
     scenario.options.tasks_max = random.between(3, 30);
     if (random.chance(300)) scenario.options.payload_bytes_total_max = random.between(1024, 9000);

@@ -48,9 +48,10 @@ enum class Fault : std::uint8_t {
   ClientDrops,
   SlowTask,
   Operator,
-  Cancels
+  Cancels,
+  LyingPage
 };
-inline constexpr std::size_t kFaults = 32;
+inline constexpr std::size_t kFaults = 33;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
@@ -73,6 +74,7 @@ struct Scenario {
   std::vector<TypePlan> types;
   std::uint32_t tenants = 1, clients = 1, submissions = 0;
   std::uint32_t mishaps_per_mille = 0;  // how often a fault that exists strikes
+  std::uint32_t page_per_mille = 0;     // workers that say what they run
   std::uint32_t recall_per_mille = 1000, keys_per_mille = 300, prompt_per_mille = 900;
   Duration submit_every{}, wire_max{}, disk_min{}, disk_max{}, turn_window{}, safety{};
   bool stop_early = false;  // stops in the middle of the faults instead of running to the end

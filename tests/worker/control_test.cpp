@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <gtest/gtest.h>
 
@@ -172,6 +173,62 @@ TEST(Beats, ComeWhileIdle) {
   const auto before = std::chrono::steady_clock::now();
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Kind::Beat, daemon.next().kind());
   EXPECT_GE(std::chrono::steady_clock::now() - before, 60ms);
+}
+
+// Rounds of ping and pong are the clock, so that nothing sleeps.
+bool soon(FakeDaemon& daemon, const std::function<bool()>& holds) {
+  const auto end = test::patience_ends();
+  while (!holds() && std::chrono::steady_clock::now() < end) daemon.expect_quiet();
+  return holds();
+}
+
+// Over FIFOs there is no way to hand one over.
+class Page : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (test::over_fifos()) GTEST_SKIP();
+  }
+};
+
+TEST_F(Page, IsBeatenInWithoutAFrame) {
+  Hands hands;
+  FakeDaemon daemon(hands.worker, {.heartbeat = 20ms, .page = true});
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_TRUE(soon(daemon, [&] { return daemon.tallies().beats >= 3; }))
+      << "and expect_quiet would have failed at a beat";
+  EXPECT_GE(std::chrono::steady_clock::now() - before, 50ms);
+  EXPECT_GT(daemon.tallies().beat_at, 0);
+}
+
+TEST_F(Page, NamesWhatRunsAndCountsIt) {
+  Hands hands;
+  FakeDaemon daemon(hands.worker, {.page = true});
+  const auto first = daemon.add_assign("long", "");
+  daemon.add_assign("short", "");
+  daemon.flush();
+  hands.started.wait();
+  EXPECT_EQ(daemon.tallies().running, first.token);
+  EXPECT_EQ(daemon.tallies().begun, 1U);
+  EXPECT_EQ(daemon.tallies().in_hand, 1U);
+  hands.gate.open();
+  EXPECT_EQ(daemon.next().key(), first);
+  EXPECT_EQ(daemon.next().kind(), Kind::Done);
+  EXPECT_TRUE(soon(daemon, [&] { return daemon.tallies().ended == 2; }));
+  EXPECT_EQ(daemon.tallies().running, 0U);
+  EXPECT_GT(daemon.tallies().busy_ns, 0U);
+}
+
+TEST_F(Page, ThatWasPromisedAndDidNotComeLeavesBeatsByFrames) {
+  Hands hands;
+  FakeDaemon daemon(hands.worker, {.heartbeat = 20ms});
+  EXPECT_EQ(Kind::Beat, daemon.next().kind());
+}
+
+TEST_F(Page, OfAnotherWorkerIsNotTaken) {
+  Hands hands;
+  FakeDaemon daemon(hands.worker, {.heartbeat = 20ms, .page = true, .page_of = 4711});
+  EXPECT_EQ(Kind::Beat, daemon.next().kind());
+  EXPECT_EQ(daemon.tallies(), ipc::PageTallies{});
 }
 
 // Voluntary context switches of the thread "watcher" of this process.

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ipc/descriptor_passing.hpp"
+
 namespace warmpool::worker::testing {
 
 using ipc::Kind;
@@ -91,7 +93,14 @@ void FakeDaemon::greet() {
                               .result_bytes_max = scene_.result_bytes_max};
   std::string bytes;
   encode(meta, bytes);
-  send({.kind = Kind::Welcome}, bytes);
+  if (scene_.page) {
+    const auto owner = scene_.page_of == 0 ? hello_.header.id : scene_.page_of;
+    auto page = ipc::PageReader::make(owner, page_fd_);
+    ASSERT_TRUE(page) << page.error().text;
+    page_ = std::move(*page);
+  }
+  const std::uint8_t descriptors = scene_.page ? 1 : 0;
+  send({.kind = Kind::Welcome, .descriptors = descriptors}, bytes);
   reader_.set_rules(ipc::after_hello(reader_.rules(), scene_.frame_bytes_max, scene_.features));
 }
 
@@ -126,6 +135,7 @@ void FakeDaemon::flush() {
     const std::size_t count = out_.gather(pieces);
     const ssize_t bytes = write_some(pieces.data(), count);
     ASSERT_GT(bytes, 0);
+    page_fd_.reset();
     out_.consume(static_cast<std::size_t>(bytes));
   }
 }
@@ -144,10 +154,7 @@ void FakeDaemon::send(const ipc::Header& header, std::string_view meta, std::str
 
 ssize_t FakeDaemon::write_some(iovec* pieces, std::size_t count) {
   if (ends_.ours_out) return ::writev(ends_.ours_out.get(), pieces, static_cast<int>(count));
-  msghdr message{};
-  message.msg_iov = pieces;
-  message.msg_iovlen = count;
-  return ::sendmsg(ends_.ours.get(), &message, MSG_NOSIGNAL);
+  return ipc::send_with_descriptor(ends_.ours.get(), {pieces, count}, 0, page_fd_.get());
 }
 
 void FakeDaemon::send_raw(std::string_view bytes) {

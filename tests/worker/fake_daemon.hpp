@@ -15,6 +15,7 @@
 #include "ipc/fifo.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "ipc/worker_page.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/transport.hpp"
 #include "tests/worker/call.hpp"
@@ -43,6 +44,8 @@ struct Scene {
   // SOCK_SEQPACKET keeps the writes of the worker apart, so that they can be counted.
   int socket_type = SOCK_STREAM;
   bool welcome = true;
+  bool page = false;          // comes with welcome
+  std::uint64_t page_of = 0;  // the worker that it names; 0: the right one
 };
 
 // Both ends of a channel, a socket or FIFOs as test::over_fifos() says, and nothing at the other
@@ -98,6 +101,8 @@ class FakeDaemon {
   // Until something is there to be read, which stays there.
   bool wait_readable() const;
   std::size_t reads() const { return reads_; }
+  // What the worker tells in its page.
+  ipc::PageTallies tallies() const { return page_->read(); }
   // Everything that the worker sent so far has been taken, and it is up to date with us.
   void expect_quiet();
 
@@ -112,6 +117,8 @@ class FakeDaemon {
 
   Scene scene_;
   Ends ends_;
+  ipc::UniqueFd page_fd_;  // goes with the next write
+  std::optional<ipc::PageReader> page_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
   Received hello_;

@@ -1,0 +1,19 @@
+// Descriptors that travel beside the bytes of a Unix socket. Source: unix(7), SCM_RIGHTS.
+#pragma once
+
+#include <span>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "ipc/fd.hpp"
+
+namespace warmpool::ipc {
+
+// sendmsg and recvmsg with room for one descriptor; what they return and errno are theirs, SIGPIPE
+// is not raised. Blocks: unless `flags` has MSG_DONTWAIT. Order: the descriptor comes with the
+// first of the bytes that it was sent with. `fd` below 0: none. Its number stays open here.
+ssize_t send_with_descriptor(int socket, std::span<iovec> pieces, int flags, int fd);
+// `fd` is set when one came (close-on-exec) and it was empty; any other one is closed.
+ssize_t receive_with_descriptor(int socket, std::span<std::byte> room, int flags, UniqueFd& fd);
+
+}  // namespace warmpool::ipc
