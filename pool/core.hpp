@@ -70,6 +70,7 @@ class Core {
   void on(const event::OptionsChanged& event);
   void on(const event::PauseType& event);
   TypeState& type_state(TypeId type);
+  void make_peers(const std::vector<ClassId>& serving);
   // supervisor.cpp
   void on(const event::Scale& event);
   void on(const event::WorkerReady& event);
@@ -77,6 +78,8 @@ class Core {
   void on(const event::WorkerStopped& event);
   void on(const event::WorkerBroken& event);
   void on(const event::WorkerExited& event);
+  std::size_t count_active(const WorkerClass& worker_class) const;
+  int room(const WorkerClass& worker_class) const;
   void resize(WorkerClass& worker_class, std::uint16_t target);
   void start_worker(Slot& slot);
   void drain(Slot& slot);
@@ -88,11 +91,13 @@ class Core {
   void back_off(Slot& slot);
   void heard(Slot& slot);
   void emptied(Slot& slot);
+  void grant_credits(Slot& slot);
   void pool_may_be_initialized();
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
   void judge_forced(Slot& slot);
+  void give_up_hand(Slot& slot);
   void try_again(Slot& slot);
   Instant due_of(const Slot& slot) const;
   Instant due_of_idle(const Slot& slot) const;
@@ -101,8 +106,7 @@ class Core {
   // attempts.cpp
   void on(const event::AttemptAnswered& event);
   void on(const event::AttemptProgressed& event);
-  void on(const event::RecallAnswered& event);
-  void assign(Slot& slot, TaskIndex index);
+  void assign(Slot& slot, TaskIndex index, const LaneKey& place);
   void start_next(Slot& slot);
   void start(Slot& slot, Held& held);
   void mark_rung(TaskId id, Rung rung);
@@ -112,7 +116,6 @@ class Core {
   void begin_ending(Slot& slot, Held& held, EndCause cause);
   void climb(Slot& slot, Held& held);
   void judge_held(Slot& slot);
-  void recall_unstarted(Slot& slot);
   void bury_hand(Slot& slot, WorkerId worker, ExitCause cause, std::int32_t code);
   void return_task(TaskIndex index, EndCause cause, WorkerId worker, std::int32_t code,
                    bool suspect);
@@ -136,16 +139,38 @@ class Core {
   void go_on(TaskIndex index);
   // dispatch.cpp
   void refresh(Slot& slot);
+  void refresh_all();
   void dispatch();
-  void dispatch_class(WorkerClass& worker_class);
-  bool dispatch_suspect(WorkerClass& worker_class);
-  bool dispatch_ordinary(WorkerClass& worker_class);
+  bool dispatch_free(WorkerClass& worker_class);
+  bool give_suspect(WorkerClass& worker_class);
+  bool give_free(WorkerClass& worker_class);
+  void dispatch_ahead(WorkerClass& worker_class);
+  bool is_preferred(const WorkerClass& worker_class, TypeId type) const;
   Slot* find_empty(WorkerClass& worker_class);
-  Slot* find_credit(WorkerClass& worker_class, TaskIndex index);
+  Slot* find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place);
   void reserve(WorkerClass& worker_class);
   void unreserve(WorkerClass& worker_class);
-  bool may_prefetch(const Slot& slot) const;
   Duration expected(TypeId type) const;
+  // recall.cpp
+  void on(const event::RecallAnswered& event);
+  void recall(Slot& slot, Held& held);
+  void recall_unstarted(Slot& slot);
+  Instant due_of_late(const Slot& slot) const;
+  void recall_behind_late(Slot& slot);
+  bool is_late(const Slot& slot) const;
+  Duration overtaking(const Slot& slot, const LaneKey& place) const;
+  LaneKey latest_behind(const Slot& slot) const;
+  LaneKey limit_of(const Slot& slot) const;
+  bool clear(Slot& slot, const LaneKey& place);
+  void make_way();
+  void make_way(WorkerClass& worker_class);
+  bool has_idle_peer(const WorkerClass& worker_class) const;
+  Instant due_of_recall() const;
+  void look_behind();
+  void recall_for_idle();
+  void collect_behind(WorkerClass& worker_class);
+  void count_free();
+  bool take_free(TypeId type);
   // life.cpp
   void on(const event::Drain& event);
   void on(const event::Stop& event);
@@ -157,6 +182,7 @@ class Core {
   void stop_by_force();
   Instant next_archive() const;
   Instant give_up_at() const;
+  Instant wall_date(WallTime wall, Instant least) const;
   void finish_when_empty();
   // replay.cpp
   void apply(const record::Accepted& record);
@@ -194,6 +220,9 @@ class Core {
   std::deque<DeadLetter> dead_;
   std::uint64_t dead_bytes_ = 0;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay
+  std::vector<Way> ways_;                            // within make_way
+  std::vector<Behind> behind_;                       // within recall_for_idle
+  std::vector<std::size_t> free_;                    // places by class, within recall_for_idle
 };
 
 }  // namespace warmpool

@@ -9,7 +9,10 @@ namespace warmpool {
 // Looks at a slot whose time has come.
 void Core::judge_slot(Slot& slot) {
   const bool waits = slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
-  if (now < grace_until_ && !waits) return slots.look_at(slot, grace_until_);
+  if (now < grace_until_ && !waits) {
+    recall_behind_late(slot);
+    return slots.look_at(slot, std::min(grace_until_, due_of_late(slot)));
+  }
   switch (slot.state) {
     case SlotState::Starting:
       if (slot.spawned_at + options.start_timeout <= now) {
@@ -70,10 +73,24 @@ void Core::judge_silence(Slot& slot) {
 
 void Core::judge_forced(Slot& slot) {
   if (slot.force_at > now) return;
+  if (slot.killed) return give_up_hand(slot);
   const bool asked = slot.state == SlotState::Completing;
   const bool termed = slot.order != ExitCause::Exited;
   end_by_force(slot, asked ? ExitCause::Requested : slot.order_later,
                asked && !termed ? command::Force::Term : command::Force::Kill);
+}
+
+// A process that does not go though it was killed, as in a system call that never returns. What it
+// had goes on elsewhere; what it may still answer is refused.
+void Core::give_up_hand(Slot& slot) {
+  slot.force_at = kNever;
+  if (slot.held.empty()) return;
+  slot.busy = slot.busy + (now - slot.busy_since);
+  auto told = about(slot, Notice::WorkerError);
+  told.exit_cause = slot.order;
+  notify(told);
+  bury_hand(slot, slot.worker, slot.order, 0);
+  refresh(slot);
 }
 
 Instant Core::due_of(const Slot& slot) const {
@@ -106,14 +123,10 @@ Instant Core::due_of_idle(const Slot& slot) const {
 
 Instant Core::due_of_busy(const Slot& slot) const {
   Instant due = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
-  bool unstarted = false;
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
-    unstarted = unstarted || (!held.started() && !held.recalling);
   }
-  if (unstarted && slot.recall)
-    due = std::min(due, slot.held.front().started_at + options.recall_after);
-  return due;
+  return std::min(due, due_of_late(slot));
 }
 
 // The loop was late: what looks like silence or slowness may be ours.

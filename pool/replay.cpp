@@ -13,7 +13,7 @@ void Core::apply(const record::Accepted& record) {
   const TaskIndex index = accept(record.spec, record.task, record.at);
   tasks[index].eligible_at = record.eligible_at;
   if (record.spec.run_at.ns != 0) {
-    tasks[index].eligible_at = Instant{record.spec.run_at.ns - wall_offset_};
+    tasks[index].eligible_at = wall_date(record.spec.run_at, record.at);
   }
 }
 
@@ -34,6 +34,8 @@ void Core::apply(const record::Ended& record) {
   task.last_cause = record.cause;
   task.hold_next = record.held;
   task.suspect = record.suspect;
+  task.began =
+      task.began || (record.cause != EndCause::Recalled && record.cause != EndCause::NeverStarted);
   open_attempts_.erase(record.task);
 }
 
@@ -110,6 +112,7 @@ void Core::resume_replayed(TaskIndex index) {
                 .code = 0,
                 .worker = open->second.worker};
   task.last_cause = end.cause;
+  task.began = true;
   if (over_budget(task)) return settle(index, Verdict::Dead, end);
   task.eligible_at = now;
   task.record =

@@ -10,10 +10,6 @@
 namespace warmpool {
 namespace {
 
-bool is_crash(EndCause cause) {
-  return cause == EndCause::Crashed || cause == EndCause::Memory || cause == EndCause::Hung;
-}
-
 TaskTrigger trigger_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::Done:
@@ -122,7 +118,7 @@ void Core::settle(TaskIndex index, Verdict verdict, const End& end) {
   recorder.then(Recorder::Then::Settle, index, task.id);
   release_key(index, verdict, now);
   if (verdict == Verdict::Dead) keep_dead(index);
-  notify(about(index, notice_of(verdict)));
+  if (verdict != Verdict::Done || task_notices_) notify(about(index, notice_of(verdict)));
 }
 
 // A key stands for a live task, a dead letter, and for a while for one that is done.
@@ -162,7 +158,7 @@ void Core::kept(const Recorder::Waiting& waiting) {
   if (waiting.then != Then::Accept && waiting.then != Then::GoOn) return;
   const auto index = tasks.find(waiting.id);
   if (!index) return;
-  if (waiting.then == Then::Accept) notify(about(*index, Notice::TaskSubmitted));
+  if (waiting.then == Then::Accept && task_notices_) notify(about(*index, Notice::TaskSubmitted));
   const Task& task = tasks[*index];
   if (task.state == TaskState::Recording && task.record == waiting.number) go_on(*index);
 }

@@ -12,25 +12,11 @@ bool SlotTable::Before::operator()(SlotId a, SlotId b) const {
 }
 
 Slot& SlotTable::add(WorkerClass& worker_class, Instant now) {
-  for (SlotId id : worker_class.members) {
-    Slot& old = *slots_[id.value];
-    if (old.state == SlotState::Gone) {
-      const auto index = old.index;
-      const auto spawns = old.spawns;
-      const auto place = old.due_place;
-      const auto due = old.due;
-      old = Slot{};
-      old.id = id;
-      old.worker_class = worker_class.id;
-      old.index = index;
-      old.spawns = spawns;
-      old.due_place = place;
-      old.due = due;
-      old.state_since = now;
-      return old;
-    }
+  if (const auto gone = worker_class.gone.next(0)) {
+    worker_class.gone.set(*gone, false);
+    return renew(*slots_[worker_class.members[*gone].value], now);
   }
-  REQUIRE(slots_.size() < 0xffff);
+  REQUIRE(slots_.size() < kSlotsMax);
   auto slot = std::make_unique<Slot>();
   slot->id = SlotId{static_cast<std::uint16_t>(slots_.size())};
   slot->worker_class = worker_class.id;
@@ -39,6 +25,27 @@ Slot& SlotTable::add(WorkerClass& worker_class, Instant now) {
   worker_class.members.push_back(slot->id);
   slots_.push_back(std::move(slot));
   return *slots_.back();
+}
+
+// A place of the past: its name and its count of workers stay, and its entry among those that are
+// looked at.
+Slot& SlotTable::renew(Slot& slot, Instant now) {
+  Slot fresh;
+  fresh.id = slot.id;
+  fresh.worker_class = slot.worker_class;
+  fresh.index = slot.index;
+  fresh.spawns = slot.spawns;
+  fresh.due_place = slot.due_place;
+  fresh.due = slot.due;
+  fresh.state_since = now;
+  slot = std::move(fresh);
+  return slot;
+}
+
+std::size_t find_held(const Slot& slot, const AttemptKey& key) {
+  std::size_t at = 0;
+  while (at < slot.held.size() && slot.held[at].key != key) ++at;
+  return at;
 }
 
 Slot* SlotTable::find(WorkerId worker) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pool/ids.hpp"
+#include "pool/lane_table.hpp"
 #include "pool/options.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/slot_set.hpp"
@@ -19,14 +20,17 @@ namespace warmpool {
 struct Held {
   AttemptKey key;
   TaskIndex task = kNone;
+  LaneKey place;  // that it had in the queue
   Duration timeout{};
   Duration expected{};  // smoothed service time of its type; 0 where unknown
   Instant assigned_at, started_at = kNever, end_at = kNever;
+  Instant recalled_at = kNever;      // when it was asked for; the answer is awaited
   Instant rung_at = kNever;          // next step of ending it
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
-  bool recalling = false;
   bool started() const { return started_at != kNever; }
+  bool recalling() const { return recalled_at != kNever; }
+  bool is_behind() const { return !started() && !recalling(); }
   bool is_ending() const { return ending != EndCause::Done; }
 };
 
@@ -42,8 +46,12 @@ struct Slot {
   ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
   bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
+  bool killed = false;           // the kill was ordered; its exit is all that is awaited
+  std::uint8_t offered = 1;      // what the worker said that it may hold
   std::uint8_t credits = 1;      // may hold
   std::uint8_t concurrency = 1;  // may start at once
+  Duration expected{};           // work in hand, as far as it is known
+  Duration behind{};             // of it, what is not started and is not being taken back
   std::uint32_t unproductive = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};
@@ -53,21 +61,33 @@ struct Slot {
   std::uint32_t due_place = kNone;
 };
 
+// Where an attempt stands in the hand; held.size() if it is not in it.
+std::size_t find_held(const Slot& slot, const AttemptKey& key);
+
 struct WorkerClass {
   ClassId id;
   ClassOptions options;
   std::uint16_t target = 0;
   bool declared = false;
   std::vector<SlotId> members;  // by index in the class
+  std::vector<ClassId> peers;   // other classes that serve a type which this one serves
+  SlotSet gone;                 // places that may be used again
   SlotSet free;                 // ready for one more to start at once
   SlotSet credit;               // busy, but may be given more of short types
-  std::uint16_t cursor = 0;     // of round-robin
-  SlotId reserved{};            // kept empty for a suspect
+  SlotSet ahead;                // hold tasks that have not started, and can be asked for them
+  SlotSet over;                 // of these, with more than overtake_max of such work
+  SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
+  LaneKey latest;              // nothing that waits in a slot of `over` has a later place
+  Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
+  std::uint16_t cursor = 0;    // of round-robin
+  SlotId reserved{};           // kept empty for a suspect
   bool has_reserved = false;
 };
 
 class SlotTable {
  public:
+  static constexpr std::size_t kSlotsMax = 0xffff;
+
   Slot& add(WorkerClass& worker_class, Instant now);
   Slot& operator[](SlotId id) { return *slots_[id.value]; }
   const Slot& operator[](SlotId id) const { return *slots_[id.value]; }
@@ -88,6 +108,8 @@ class SlotTable {
   Slot* pop_due(Instant now);
 
  private:
+  Slot& renew(Slot& slot, Instant now);
+
   struct Before {
     const SlotTable* table;
     bool operator()(SlotId a, SlotId b) const;

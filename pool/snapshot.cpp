@@ -15,11 +15,8 @@ QueueView Core::queue() const {
   view.running = tasks.count(TaskState::Running);
   view.dead_letters = tasks.count(TaskState::Dead);
   view.payload_bytes = tasks.payload_bytes();
-  for (const auto& worker_class : classes) {
-    const Instant oldest = lanes.oldest(worker_class.id);
-    if (oldest != kNever && oldest < now)
-      view.oldest_ready = std::max(view.oldest_ready, now - oldest);
-  }
+  const Instant oldest = lanes.oldest();
+  if (oldest < now) view.oldest_ready = now - oldest;
   return view;
 }
 
@@ -82,14 +79,14 @@ TaskView Core::view(TaskIndex index) const {
 
 namespace {
 
-void count(ClassView& view, const Slot& slot, const WorkerClass& worker_class) {
+void count(ClassView& view, const Slot& slot) {
   if (slot.state == SlotState::Gone) return;
   ++view.slots;
   if (slot.state == SlotState::Ready) ++view.ready;
   if (!slot.held.empty()) ++view.running;
   if (slot.state == SlotState::Failed) ++view.failed;
   if (slot.state == SlotState::Ready || slot.state == SlotState::Running) {
-    view.capacity += static_cast<std::uint32_t>(worker_class.options.concurrency);
+    view.capacity += slot.concurrency;
   }
   view.in_flight += static_cast<std::uint32_t>(slot.held.size());
 }
@@ -103,7 +100,7 @@ Snapshot Core::snapshot() const {
   all.queue = queue();
   for (const auto& worker_class : classes) {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
-    for (SlotId id : worker_class.members) count(view, slots[id], worker_class);
+    for (SlotId id : worker_class.members) count(view, slots[id]);
     all.classes.push_back(view);
   }
   for (std::size_t at = 0; at < slots.size(); ++at) {

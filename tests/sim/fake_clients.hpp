@@ -56,6 +56,7 @@ class FakeClients {
   TaskId any_task();
   Event scale();
   Event reload();
+  Event reload_class();
   void note_verdict(const command::Announce& announce);
 
   const Scenario& scenario_;

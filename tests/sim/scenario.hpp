@@ -48,9 +48,10 @@ enum class Fault : std::uint8_t {
   ClientDrops,
   SlowTask,
   Operator,
-  Cancels
+  Cancels,
+  Unkillable
 };
-inline constexpr std::size_t kFaults = 32;
+inline constexpr std::size_t kFaults = 33;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
