@@ -54,6 +54,7 @@ class Oracle : protected Books {
   SeenTask* find_task(TaskId id);
   std::uint32_t index_of(TaskId id) const;
   void add_task(SeenTask task);
+  bool keeps_key(const SeenTask& task, const record::Settled& record) const;
   void settle_forget_key(const SeenTask& task);
   void drop_unsettled(std::uint32_t index);
   void judge_counters(const Pool& pool) const;

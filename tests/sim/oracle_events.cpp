@@ -242,7 +242,7 @@ struct RecordWatch {
     oracle.drop_unsettled(oracle.index_of(r.task) - 1);
     ++oracle.seen_.settled[static_cast<std::size_t>(r.verdict)];
     oracle.dead_letters_ += r.verdict == Verdict::Dead;
-    if (r.verdict != Verdict::Dead && r.verdict != Verdict::Done) oracle.settle_forget_key(task);
+    if (!oracle.keeps_key(task, r)) oracle.settle_forget_key(task);
   }
   void operator()(const record::Revived& r) const {
     SeenTask& task = oracle.task_of(r.task);

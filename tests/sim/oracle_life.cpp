@@ -67,6 +67,14 @@ void Oracle::drop_unsettled(std::uint32_t index) {
   unsettled_.pop_back();
 }
 
+// A key that serves to reconnect stands for its task whatever the verdict, unless its client's
+// leaving was the reason.
+bool Oracle::keeps_key(const SeenTask& task, const record::Settled& record) const {
+  if (record.verdict == Verdict::Dead || record.verdict == Verdict::Done) return true;
+  return task.spec.key && task.spec.key->use == KeyUse::Reconnect &&
+         record.cause != EndCause::Dropped;
+}
+
 void Oracle::settle_forget_key(const SeenTask& task) {
   if (!task.spec.key) return;
   const auto found = keys_.find(task.spec.key->high);

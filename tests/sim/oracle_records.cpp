@@ -288,7 +288,7 @@ void Oracle::note(const record::Settled& record) {
   drop_unsettled(index_of(task.id) - 1);
   ++seen_.settled[static_cast<std::size_t>(record.verdict)];
   dead_letters_ += record.verdict == Verdict::Dead;
-  if (record.verdict != Verdict::Dead && record.verdict != Verdict::Done) settle_forget_key(task);
+  if (!keeps_key(task, record)) settle_forget_key(task);
 }
 
 void Oracle::note(const record::Revived& record) {
