@@ -318,6 +318,7 @@ void Recovery::bury_damaged(const record::Accepted& accepted, const Progress& pr
   died.cause = EndCause::FailedForGood;
   died.used = progress.used;
   died.at = std::max(accepted.at, progress.started_at);
+  ++figures_.buried;
   StoreEntry entry{RecordNumber{}, died, {}};
   entry.attachment.content = Content::Utf8;
   entry.attachment.body = Blob(ipc::bytes_of(kDamagedText));

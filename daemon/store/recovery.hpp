@@ -13,6 +13,7 @@ namespace warmpool::daemon {
 struct RecoveryFigures {
   std::uint64_t live = 0, dead = 0, results = 0, keys = 0;
   std::vector<TaskId> damaged;  // whose payload or result is not what was stored
+  std::uint64_t buried = 0;     // of them those that become dead letters by that
 };
 
 // Order: once, before the connection goes to the store thread. Blocks: until all is read; about

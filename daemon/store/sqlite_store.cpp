@@ -61,7 +61,7 @@ Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& repl
   recovered_ = std::move(*recovered);
   if (auto started = start_thread(); !started) return started.error();
   batch_ = recovery.take_repairs();
-  settled_[static_cast<std::size_t>(Verdict::Dead)] += batch_.changes.size();
+  settled_[static_cast<std::size_t>(Verdict::Dead)] += recovered_.buried;
   if (!batch_.empty()) give();
   return settled_;
 }

@@ -23,7 +23,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   Revive,
   Release,
   AddAttempt,
-  CutError,
+  CutErrors,
   CutOutputs,
   DropAttempt,
   DropAttempts,
@@ -92,8 +92,8 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::Release,
        "UPDATE progress SET held = 0, eligible_at = ?2 WHERE task = ?1 AND dead_at IS NULL"},
       {Sql::AddAttempt, "INSERT INTO attempts VALUES(?, ?, ?,?,?,?,?, ?,?,?,?, ?,?)"},
-      {Sql::CutError,
-       "UPDATE attempts SET error = substr(error, 1, ?3) WHERE task = ?1 AND position = ?2 "
+      {Sql::CutErrors,
+       "UPDATE attempts SET error = substr(error, 1, ?3) WHERE task = ?1 AND position < ?2 "
        "AND length(error) > ?3"},
       {Sql::CutOutputs,
        "UPDATE attempts SET output = NULL WHERE task = ?1 AND output IS NOT NULL AND position <= "
@@ -338,7 +338,7 @@ void StoreWriter::add_attempt(const End& record, const AttemptRow& row) {
       static_cast<std::uint32_t>(record.charge), record.code, row.slot, record.worker.value,
       row.started_at.ns, record.at.ns, row.error, row.output);
   if (row.position == 0) return;
-  run(Sql::CutError, task, row.position - 1, std::uint64_t{kErrorKeptMax});
+  if (!row.error.empty()) run(Sql::CutErrors, task, row.position, std::uint64_t{kErrorKeptMax});
   run(Sql::CutOutputs, task, std::uint64_t{kOutputsKept});
   if (row.drops) run(Sql::DropAttempt, task, row.dropped);
 }

@@ -22,14 +22,18 @@ struct Kept {
   std::string body;
 };
 
+std::string brief(const std::string& text) {
+  return text.substr(0, 12) + "(" + std::to_string(text.size()) + ")";
+}
+
 // What is told of a task, as text, so that a difference can be read.
 std::string told(const std::optional<StoredTask>& task) {
   if (!task) return "none";
   std::string text = "round " + std::to_string(task->round) + " attempt " +
                      std::to_string(task->attempt) + " failures " +
-                     std::to_string(task->used.failures) + " body " + text_of(*task);
+                     std::to_string(task->used.failures) + " body " + brief(text_of(*task));
   text += task->verdict ? " " + std::string(name_of(*task->verdict)) : " live";
-  if (task->error != nullptr) text += " error " + *task->error;
+  if (task->error != nullptr) text += " error " + brief(*task->error);
   if (task->attempts != nullptr) text += " history " + std::to_string(task->attempts->size());
   return text;
 }
