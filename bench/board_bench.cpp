@@ -102,9 +102,12 @@ class Figures {
                              types_,         tenants_, waiters_, settling_};
   daemon::Workers workers_{services_, processes_, {std::nullopt}};
   ipc::RoleTable roles_{0, {}};
-  daemon::Clients clients_{services_, roles_};
+  daemon::Intake intake_{services_};
+  daemon::Clients clients_{services_, intake_, roles_};
+  daemon::Notices notices_{services_, workers_};
+  daemon::Events events_{services_, clients_, notices_, 1};
   daemon::LoopFigures loop_;
-  daemon::Documents documents_{services_, clients_, workers_, loop_, ""};
+  daemon::Documents documents_{services_, clients_, workers_, events_, loop_, ""};
 };
 
 // Owns: an empty directory in memory.
