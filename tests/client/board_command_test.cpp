@@ -11,6 +11,7 @@
 
 #include "client/board.hpp"
 #include "client/fault.hpp"
+#include "pool/worker_words.hpp"
 #include "tests/client/cli_runner.hpp"
 
 namespace warmpool::cli {
