@@ -139,7 +139,8 @@ TEST_F(DaemonScript, ATaskThatOutlivesTheDeadlineIsEndedAndNamed) {
   ASSERT_EQ(ask("submit sleep 60000").status, 0);
   const auto stopped = call("stop");
   EXPECT_EQ(stopped.status, 0);
-  EXPECT_NE(stopped.output.find("1 tasks wait for the next start"), std::string::npos) << stopped.output;
+  EXPECT_NE(stopped.output.find("1 tasks wait for the next start"), std::string::npos)
+      << stopped.output;
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ TEST(Durable, EachLineOfAMapComesOnceThoughItsDaemonIsKilledSlow) {
 
 TEST(Durable, EverythingComesBackAfterAKill) {
   RealDaemon daemon(two_workers());
-  const auto dead = id_of(daemon, "fail oops --retries 1");
+  const auto dead = id_of(daemon, "fail 9 --retries 1");
   ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dead") == 1; }));
   const auto done = id_of(daemon, "echo kept");
   ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("done") == 1; }));
@@ -112,13 +112,14 @@ TEST(Durable, EverythingComesBackAfterAKill) {
   EXPECT_EQ(after.at("done"), 1);
   EXPECT_EQ(after.at("dead"), 1);
   EXPECT_EQ(show(daemon, dead).at("attempts").size(), 2U);
-  EXPECT_NE(show(daemon, dead).at("error").get<std::string>().find("oops"), std::string::npos);
+  EXPECT_NE(show(daemon, dead).at("error").get<std::string>().find("as asked"), std::string::npos);
   EXPECT_EQ(show(daemon, done).at("state"), "done");
   EXPECT_EQ(daemon.call("result " + done).output, "kept");
   EXPECT_EQ(show(daemon, delayed).at("state"), "delayed");
   EXPECT_EQ(show(daemon, paused).at("state"), "ready");
   EXPECT_EQ(show(daemon, running).at("attempts").at(0).at("cause"), "interrupted");
-  EXPECT_EQ(show(daemon, running).at("attempts").at(0).at("worker"), "worker-0");
+  const auto worker = show(daemon, running).at("attempts").at(0).at("worker");
+  EXPECT_TRUE(worker.get<std::string>().starts_with("worker-")) << worker;
   EXPECT_EQ(daemon.call("resume echo").status, 0);
   EXPECT_EQ(daemon.call("wait " + paused).status, 0);
   EXPECT_EQ(daemon.call("dlq retry " + dead).status, 0);

@@ -222,7 +222,9 @@ void expect_same(NextLife& recovered, NextLife& replayed) {
     EXPECT_EQ(a.used, b.used) << a.task.value;
     EXPECT_EQ(a.holds, b.holds) << a.task.value;
     EXPECT_EQ(a.accepted_at, b.accepted_at);
-    if (a.state != TaskState::Dead) EXPECT_EQ(a.eligible_at, b.eligible_at) << a.task.value;
+    if (a.state != TaskState::Dead) {
+      EXPECT_EQ(a.eligible_at, b.eligible_at) << a.task.value;
+    }
   }
   EXPECT_EQ(recovered.pool().counters().accepted, replayed.pool().counters().accepted);
   EXPECT_EQ(recovered.pool().counters().settled, replayed.pool().counters().settled);
