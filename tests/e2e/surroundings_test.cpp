@@ -219,7 +219,9 @@ TEST(User, OfAClassIsWhatItsWorkersAreForGood) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root may run workers as another user";
   const OpenPrograms programs;
   RealDaemon daemon(
-      {.config = class_of(programs.path(), "user = \"nobody\"\n"), .arguments = {}, .prefix = {}});
+      {.config = class_of(programs.path(), "user = \"nobody\"\nchannel = \"socket\"\n"),
+       .arguments = {},
+       .prefix = {}});
   ASSERT_TRUE(daemon.running()) << daemon.log();
   const auto ids = daemon.call("run -n -- sh -c 'id -u; id -ru; id -G; echo $USER'");
   const std::string uid = run_shell("id -u nobody").output,
