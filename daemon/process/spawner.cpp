@@ -170,8 +170,9 @@ class SpawnSetup {
     if (error == 0) error = posix_spawnattr_setsigdefault(&attributes_, &all);
     if (error == 0) error = give(ends.output.theirs, STDOUT_FILENO);
     if (error == 0) error = give(ends.errors.theirs, STDERR_FILENO);
-    if (error == 0 && ends.channel.theirs) {
-      error = give(ends.channel.theirs, launch::kChannelNumber);
+    if (error == 0) {
+      error = ends.channel.theirs ? give(ends.channel.theirs, launch::kChannelNumber)
+                                  : close_inherited(launch::kChannelNumber);
     }
     if (error == 0) error = give(ends.status.theirs, launch::kStatusNumber);
     return error;
@@ -187,6 +188,9 @@ class SpawnSetup {
   int give(const ipc::UniqueFd& fd, int number) {
     return posix_spawn_file_actions_adddup2(&actions_, fd.get(), number);
   }
+  // The launcher keeps that number: what a parent of the daemon left open there would reach the
+  // worker. To close what is not open is no error.
+  int close_inherited(int number) { return posix_spawn_file_actions_addclose(&actions_, number); }
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };

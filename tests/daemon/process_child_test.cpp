@@ -89,8 +89,29 @@ TEST_F(ChildTest, FifosAreOpenedByNameWithoutWaiting) {
   }
 }
 
+// The number that a socket would have is open in this process, and not closed by an exec.
+class LeakedThree {
+ public:
+  LeakedThree() : flags_(fcntl(3, F_GETFD)) {
+    if (flags_ >= 0) {
+      fcntl(3, F_SETFD, 0);
+      return;
+    }
+    const int file = open("/etc/passwd", O_RDONLY);
+    if (file == 3) return;
+    dup2(file, 3);
+    close(file);
+  }
+  LeakedThree(const LeakedThree&) = delete;
+  LeakedThree& operator=(const LeakedThree&) = delete;
+  ~LeakedThree() { flags_ >= 0 ? fcntl(3, F_SETFD, flags_) : close(3); }
+
+ private:
+  int flags_;  // before; below 0: it was not open
+};
+
 TEST_F(ChildTest, OverFifosHasItsThreeStreamsAndNothingElse) {
-  const ipc::UniqueFd leaky(open("/etc/passwd", O_RDONLY));
+  const LeakedThree leaked;
   SpawnSpec what = python(kListDescriptors);
   what.channel = ChannelKind::Fifos;
   what.environment = {"WARMPOOL_CHANNEL=7"};
