@@ -49,7 +49,7 @@ Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   Child child;
   child.worker = spec.worker;
-  child.pid = 1;
+  child.pid = static_cast<pid_t>(workers.size());  // one of its own
   child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
   spec.channel == ChannelKind::Fifos ? connect_fifos(worker, child) : connect(worker, child);
   child.launch_status = std::move(make_pipe()[0]);  // its end: the program runs

@@ -18,7 +18,7 @@ RealDaemon::Setup stock_workers(int size) {
   const std::string config =
       "backoff_first = \"1ms\"\n[[class]]\nname = \"worker\"\nsize = " + std::to_string(size) +
       "\nsize_min = 1\nsize_max = 4\ncommand = [\"" + program("warmpool-worker") +
-      "\"]\ntypes = [\"*\"]\n";
+      "\"]\ntypes = [\"echo\", \"sleep\", \"fail\", \"crash\", \"file.digest\"]\n";
   return {.config = config, .arguments = {}, .prefix = ""};
 }
 

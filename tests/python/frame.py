@@ -30,6 +30,7 @@ class Frame:
     attempt: int = 0
     type: int = 0
     credits: int = 0
+    descriptors: int = 0
     meta: list = field(default_factory=list)
     payload: bytes = b""
 
@@ -39,7 +40,7 @@ class Frame:
             fields.pop()
         meta = msgpack.packb(fields) if fields else b""
         return HEADER.pack(len(meta) + len(self.payload), len(meta), self.kind, self.flags, self.id, self.token,
-                           self.round, self.attempt, self.type, self.credits, 0) + meta + self.payload
+                           self.round, self.attempt, self.type, self.credits, self.descriptors) + meta + self.payload
 
     def at(self, place, default=0):
         """A field of the meta; one that is left out or nil has its default."""
@@ -96,7 +97,7 @@ class Channel:
             header = self._exactly(HEADER.size)
             if header is None:
                 return None
-            body_bytes, meta_bytes, *fields, _ = HEADER.unpack(header)
+            body_bytes, meta_bytes, *fields = HEADER.unpack(header)
             if not meta_bytes <= body_bytes <= self.body_bytes_max:
                 raise ValueError(f"a frame of {body_bytes} bytes with {meta_bytes} of meta")
             body = self._exactly(body_bytes)
