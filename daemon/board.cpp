@@ -215,7 +215,9 @@ ipc::BoardSlot Board::slot_row(const SlotView& view) const {
   };
   const bool waits = view.state == SlotState::Backoff || view.state == SlotState::Failed;
   ipc::BoardSlot row{};
-  ipc::put_text(row.name, workers_.slot_name(view.slot));
+  // Its name also before its first worker.
+  const auto& class_name = services_.options_of(view.worker_class).name;
+  ipc::put_text(row.name, class_name + "-" + std::to_string(view.index));
   row.worker = view.worker.value;
   row.tasks_executed = view.attempts;
   row.tasks_of_process = view.attempts_of_worker;

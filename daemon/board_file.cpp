@@ -11,7 +11,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
+#include <filesystem>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -34,12 +36,43 @@ bool lies_in_memory(int fd) {
 
 std::string new_name(const std::string& name) { return name + ".new"; }
 
-// One name for each runtime directory that there is: nothing piles up when daemons are killed.
+std::string our_prefix() { return "warmpool-" + std::to_string(::geteuid()) + "-"; }
+
+// One name for each runtime directory that there is.
 std::string name_outside(const struct stat& directory) {
-  char name[96];
-  std::snprintf(name, sizeof name, "warmpool-%u-%jx-%jx.board", ::geteuid(),
-                static_cast<uintmax_t>(directory.st_dev), static_cast<uintmax_t>(directory.st_ino));
-  return name;
+  char place[64];
+  std::snprintf(place, sizeof place, "%jx-%jx.board", static_cast<uintmax_t>(directory.st_dev),
+                static_cast<uintmax_t>(directory.st_ino));
+  return our_prefix() + place;
+}
+
+bool is_locked(int fd) {
+  struct flock whole {};
+  whole.l_type = F_RDLCK;
+  whole.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_GETLK, &whole) != 0 || whole.l_type != F_UNLCK;
+}
+
+// A board of this user that nobody holds and that was made more than a day ago.
+bool is_left_behind(int directory, const std::string& name) {
+  constexpr std::time_t day_s = 86'400;
+  const ipc::UniqueFd fd(
+      ::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat found {};
+  return fd && ::fstat(fd.get(), &found) == 0 && S_ISREG(found.st_mode) &&
+         found.st_uid == ::geteuid() && found.st_mtime + day_s < ::time(nullptr) &&
+         !is_locked(fd.get());
+}
+
+// What killed daemons left in a directory that is not theirs, so that nothing piles up there. A
+// younger one still says what its daemon did last.
+void sweep_outside(const std::string& path, int directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
+    const std::string name = entry.path().filename();
+    const bool ours = name.starts_with(our_prefix()) && name.ends_with(".board");
+    if (ours && is_left_behind(directory, name)) ::unlinkat(directory, name.c_str(), 0);
+  }
 }
 
 // Readers ask whether anybody holds it. It belongs to the open file and not to the process, and
@@ -66,6 +99,7 @@ Result<void> BoardFile::choose_place() {
     in_memory_ = false;
     return {};
   }
+  sweep_outside(place_->memory, outside_.get());
   name_ = name_outside(directory);
   outside_path_ = place_->memory + "/" + name_;
   return {};

@@ -158,6 +158,31 @@ TEST(Board, OfADirectoryOnADiskLiesInMemoryBehindALink) {
   EXPECT_EQ(memory.entries(), 0U) << "what was left is taken away too";
 }
 
+TEST(Board, TakesAwayWhatKilledDaemonsLeftInMemoryADayAgo) {
+  const auto parent = some_disk();
+  if (!parent) GTEST_SKIP() << "the build lies in memory";
+  const Directory disk(*parent);
+  const Directory memory("/dev/shm");
+  const auto prefix = memory.path + "/warmpool-" + std::to_string(::geteuid()) + "-";
+  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(25);
+  for (const char* name : {"1-1.board", "1-2.board", "1-3.board", "1-4.other"}) {
+    std::ofstream(prefix + name) << "left behind";
+  }
+  for (const char* name : {"1-1.board", "1-2.board", "1-4.other"}) {
+    fs::last_write_time(prefix + name, yesterday);
+  }
+  const ipc::UniqueFd held(::open((prefix + "1-2.board").c_str(), O_RDWR | O_CLOEXEC));
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  ASSERT_EQ(::fcntl(held.get(), F_OFD_SETLK, &whole), 0);
+  TestDaemon test;
+  test.daemon.publish_in(disk.place(memory.path));
+  EXPECT_FALSE(fs::exists(prefix + "1-1.board"));
+  EXPECT_TRUE(fs::exists(prefix + "1-2.board")) << "its daemon lives";
+  EXPECT_TRUE(fs::exists(prefix + "1-3.board")) << "it is young";
+  EXPECT_TRUE(fs::exists(prefix + "1-4.other")) << "it is no board";
+}
+
 TEST(Board, LiesOnTheDiskWhereThereIsNoMemoryAndTheLogSaysSo) {
   const auto parent = some_disk();
   if (!parent) GTEST_SKIP() << "the build lies in memory";

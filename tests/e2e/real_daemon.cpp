@@ -80,6 +80,10 @@ RealDaemon::~RealDaemon() {
       ::waitpid(pid_, nullptr, 0);
     }
   }
+  // What a daemon that was killed has left outside.
+  std::error_code none;
+  const auto board = std::filesystem::read_symlink(directory_ + "/board", none);
+  if (!none) std::filesystem::remove(board, none);
   std::filesystem::remove_all(directory_);
 }
 

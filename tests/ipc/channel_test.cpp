@@ -192,8 +192,8 @@ TEST_P(ChannelContract, AFrameThatDeathCutShortIsNone) {
 
 constexpr Transport kTransports[] = {
     {"Socket", &socket_pair, feature::kAll},
-    {"Pipes", &pipe_pair, feature::kAll & ~feature::kRecall},
-    {"Fifos", &fifo_pair, feature::kAll & ~feature::kRecall},
+    {"Pipes", &pipe_pair, feature::kOverPipes},
+    {"Fifos", &fifo_pair, feature::kOverPipes},
 };
 
 INSTANTIATE_TEST_SUITE_P(Transports, ChannelContract, testing::ValuesIn(kTransports),
