@@ -2,6 +2,7 @@
 // service managers can tell "another one runs" from "the configuration is wrong".
 #include "daemon/startup.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>

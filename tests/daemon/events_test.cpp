@@ -1,4 +1,6 @@
 // Who listens gets everything in order or is told what is missing, and who does not costs nothing.
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/daemon/test_daemon.hpp"

@@ -1,4 +1,5 @@
 // submit.fifo in a daemon: what is written becomes a task or is told, whoever writes and however.
+#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
