@@ -254,7 +254,7 @@ Result<Duration> Client::ping(Deadline deadline) {
   return Duration{std::chrono::nanoseconds(steady_clock::now() - begun).count()};
 }
 
-std::size_t Client::open() const { return session_->open_count(); }
+std::size_t Client::open() const { return session_->open_count() + session_->untaken_count(); }
 bool Client::connected() const { return session_->connected(); }
 const Client::Daemon& Client::daemon() const { return session_->daemon(); }
 const std::string& Client::socket_path() const { return session_->path(); }

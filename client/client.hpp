@@ -88,7 +88,8 @@ class Client {
   // One round trip.
   Result<Duration> ping(Deadline deadline);
 
-  // Tickets without their last event; those of submits without `wait` end with Accepted.
+  // Tickets whose last event was not yet taken; those of submits without `wait` end with Accepted.
+  // 0: wait_any has nothing more to give.
   std::size_t open() const;
   bool connected() const;
   // What the daemon said in its last welcome.

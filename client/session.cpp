@@ -31,6 +31,11 @@ timespec until(Deadline deadline) {
           static_cast<long>(std::chrono::nanoseconds(left - whole).count())};
 }
 
+bool is_last(const Event& event, bool acceptance_is) {
+  if (std::holds_alternative<Accepted>(event)) return acceptance_is;
+  return !std::holds_alternative<Progressed>(event) && !std::holds_alternative<Happened>(event);
+}
+
 }  // namespace
 
 Session::Session(ConnectOptions options)
@@ -45,10 +50,10 @@ Ticket Session::submit(SubmitOptions options) {
   const auto checked = check_task(options, daemon_.payload_bytes_max);
   if (!checked) {
     const Ticket ticket{++ticket_last_};
-    events_.push_back(Refused{.ticket = ticket,
-                              .task = {},
-                              .code = static_cast<std::uint16_t>(checked.error().code),
-                              .text = checked.error().text});
+    push_last(Refused{.ticket = ticket,
+                      .task = {},
+                      .code = static_cast<std::uint16_t>(checked.error().code),
+                      .text = checked.error().text});
     return ticket;
   }
   OpenRequest request;
@@ -173,9 +178,16 @@ void Session::close(Deadline deadline) {
   link_.reset();
 }
 
+void Session::push_last(Event event) {
+  untaken_.emplace(ticket_of(event).value, std::holds_alternative<Accepted>(event));
+  events_.push_back(std::move(event));
+}
+
 void Session::taken(const Event& event) {
   const auto* settled = std::get_if<Settled>(&event);
   const auto* accepted = std::get_if<Accepted>(&event);
+  const auto last = untaken_.find(ticket_of(event).value);
+  if (last != untaken_.end() && is_last(event, last->second)) untaken_.erase(last);
   if (settled == nullptr && accepted == nullptr) return;
   const auto found = drops_.find(ticket_of(event).value);
   if (found == drops_.end()) return;

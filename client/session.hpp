@@ -67,6 +67,7 @@ class Session {
   bool dead() const { return dead_.has_value(); }
   const Error& death() const { return *dead_; }
   std::size_t open_count() const { return open_.size(); }
+  std::size_t untaken_count() const { return untaken_.size(); }
   const Client::Daemon& daemon() const { return daemon_; }
   const std::string& path() const { return address_.path; }
 
@@ -81,6 +82,7 @@ class Session {
   void link_failed();
   void unsend(std::uint64_t ticket, OpenRequest& request, std::vector<std::uint64_t>& ended);
   void end_unknown(std::uint64_t ticket, const OpenRequest& request, const std::string& why);
+  void push_last(Event event);
   void send_all_unsent();
   void send(std::uint64_t ticket, OpenRequest& request);
   void send_submit(std::uint64_t ticket, OpenRequest& request);
@@ -124,6 +126,8 @@ class Session {
   Open open_;
   std::uint64_t ticket_last_ = 0;
   std::deque<Event> events_;
+  // Tickets whose last event is among events_; true: it is their Accepted.
+  std::unordered_map<std::uint64_t, bool> untaken_;
   std::vector<pollfd> polled_;  // kept for its memory
   std::unordered_map<std::uint64_t, Result<std::string>> answers_;
   // Tickets to be acknowledged when their last event is taken: with their result, or the key alone.

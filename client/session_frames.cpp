@@ -100,8 +100,11 @@ bool Session::on_accepted(const Frame& frame) {
   const TaskId task{frame.header.id};
   const bool duplicate = (frame.header.flags & ipc::flag::kDuplicate) != 0;
   // After a reconnect the second acceptance of the same task is no news.
-  if (request.task != task) events_.push_back(Accepted{Ticket{found->first}, task, duplicate});
+  const bool news = request.task != task;
   request.task = task;
+  const Accepted accepted{Ticket{found->first}, task, duplicate};
+  if (news && request.wait) events_.push_back(accepted);
+  if (news && !request.wait) push_last(accepted);
   if (request.wait) return true;
   if (request.drop_key) drops_.emplace(found->first, Drop::Key);
   open_.erase(found);
@@ -117,8 +120,8 @@ bool Session::on_refused(const Frame& frame) {
   if (kind == OpenRequest::Kind::Request || kind == OpenRequest::Kind::Ping) {
     answers_.emplace(found->first, Error{static_cast<int>(meta->code), std::string(meta->text)});
   } else {
-    events_.push_back(Refused{Ticket{found->first}, found->second.task, meta->code,
-                              std::string(meta->text), meta->retry_after});
+    push_last(Refused{Ticket{found->first}, found->second.task, meta->code, std::string(meta->text),
+                      meta->retry_after});
   }
   open_.erase(found);
   return true;
@@ -147,16 +150,16 @@ bool Session::on_settled(const Frame& frame) {
   } else if (found->second.drop_key) {
     drops_.emplace(found->first, Drop::Key);
   }
-  events_.push_back(Settled{.ticket = Ticket{found->first},
-                            .task = TaskId{header.id},
-                            .round = header.round,
-                            .attempt = header.attempt,
-                            .verdict = meta->verdict,
-                            .cause = meta->cause,
-                            .failures = meta->charged_failures,
-                            .crashes = meta->charged_crashes,
-                            .content = ipc::content_of(header),
-                            .result = std::string(ipc::text_of(frame.payload))});
+  push_last(Settled{.ticket = Ticket{found->first},
+                    .task = TaskId{header.id},
+                    .round = header.round,
+                    .attempt = header.attempt,
+                    .verdict = meta->verdict,
+                    .cause = meta->cause,
+                    .failures = meta->charged_failures,
+                    .crashes = meta->charged_crashes,
+                    .content = ipc::content_of(header),
+                    .result = std::string(ipc::text_of(frame.payload))});
   open_.erase(found);
   return true;
 }
@@ -176,8 +179,7 @@ bool Session::on_cancelled(const Frame& frame) {
   if (found == open_.end() || found->second.kind != OpenRequest::Kind::Cancel) return true;
   const auto meta = ipc::decode<ipc::CancelledMeta>(frame.meta);
   if (!meta) return broken(meta.error());
-  events_.push_back(
-      Cancelled{Ticket{found->first}, TaskId{frame.header.id}, meta->rung, meta->state});
+  push_last(Cancelled{Ticket{found->first}, TaskId{frame.header.id}, meta->rung, meta->state});
   open_.erase(found);
   return true;
 }
@@ -198,7 +200,7 @@ void Session::on_answer(const Frame& frame, std::string text) {
   if (found == open_.end()) return;
   const auto kind = found->second.kind;
   if (kind == OpenRequest::Kind::Events) {
-    events_.push_back(HappenedAll{Ticket{found->first}});
+    push_last(HappenedAll{Ticket{found->first}});
     open_.erase(found);
     return;
   }

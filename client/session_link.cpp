@@ -142,7 +142,7 @@ void Session::end_unknown(std::uint64_t ticket, const OpenRequest& request,
                                                        "look with: warmpool status"});
     return;
   }
-  events_.push_back(Unknown{Ticket{ticket}, request.task, why});
+  push_last(Unknown{Ticket{ticket}, request.task, why});
 }
 
 void Session::die(Error error) {

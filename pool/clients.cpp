@@ -236,6 +236,7 @@ void Core::revive(TaskIndex index, Instant at) {
   task.attempt = 0;
   task.used = {};
   task.eligible_at = at;
+  task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;
   ++counters.accepted;
   set_round_timers(index, at);

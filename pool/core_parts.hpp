@@ -25,6 +25,10 @@ struct End {
   WorkerId worker{};
 };
 
+constexpr bool is_crash(EndCause cause) {
+  return cause == EndCause::Crashed || cause == EndCause::Memory || cause == EndCause::Hung;
+}
+
 struct CancelRequest {
   ClientId client;
   RequestId request;

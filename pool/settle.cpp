@@ -10,10 +10,6 @@
 namespace warmpool {
 namespace {
 
-bool is_crash(EndCause cause) {
-  return cause == EndCause::Crashed || cause == EndCause::Memory || cause == EndCause::Hung;
-}
-
 TaskTrigger trigger_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::Done:

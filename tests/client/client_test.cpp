@@ -260,6 +260,34 @@ TEST(Client, CancelsAndAsks) {
   EXPECT_EQ(client.open(), 0U);
 }
 
+// A loop over open() gets every event, also those that came while another call waited.
+TEST(Client, ATicketIsOpenUntilItsLastEventIsTaken) {
+  Daemon daemon([](Peer& peer) {
+    peer.welcome();
+    const auto submits = peer.next(Kind::Submit, 2);
+    ASSERT_EQ(submits.size(), 2U);
+    peer.accept(submits[0], 7);
+    peer.accept(submits[1], 8);
+    peer.settle(submits[0], 7, "");
+    peer.next();  // answers the ping
+  });
+  Client client = connected(daemon);
+  client.submit({.type = "any", .wait = true});
+  client.submit({.type = "any"});
+  ASSERT_TRUE(client.ping(test::patience_ends()));
+  EXPECT_EQ(client.open(), 2U);
+  int settled = 0, accepted = 0;
+  while (client.open() > 0) {
+    const auto event = client.wait_any(test::patience_ends());
+    ASSERT_TRUE(event && *event);
+    settled += std::holds_alternative<Settled>(**event) ? 1 : 0;
+    accepted += std::holds_alternative<Accepted>(**event) ? 1 : 0;
+  }
+  EXPECT_EQ(settled, 1);
+  EXPECT_EQ(accepted, 2);
+  EXPECT_FALSE(client.wait_any(test::patience_ends()));
+}
+
 TEST(Client, EveryCallThatBlocksEndsAtItsDeadline) {
   Daemon daemon([](Peer& peer) {
     peer.welcome();

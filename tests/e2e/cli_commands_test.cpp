@@ -124,7 +124,7 @@ TEST(Commands, RestartKeepsTheCapacityAndTheNames) {
 
 TEST(Commands, CheckEndsByTheHealthOfASlot) {
   const RealDaemon daemon(two_workers());
-  EXPECT_EQ(daemon.call("check worker-0").status, 0);
+  EXPECT_TRUE(eventually([&] { return daemon.call("check worker-0").status == 0; }));
   EXPECT_EQ(daemon.call("check worker-0").output, "worker-0 is healthy (ready)\n");
   EXPECT_EQ(daemon.call("check worker-9").status, 1);
 }

@@ -12,6 +12,7 @@
 
 #include "tests/e2e/real_daemon.hpp"
 #include "tests/support/places.hpp"
+#include "tests/support/transport.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -190,6 +191,7 @@ TEST(EndToEnd, TheBoardOfADeadDaemonIsKnownAndReplaced) {
 
 // Beats in pages only: no frame has come for longer than the threshold, and nobody is silent.
 TEST(EndToEnd, IdleWorkersLiveByTheBeatsInTheirPagesSlow) {
+  if (over_fifos()) GTEST_SKIP() << "no page passes a FIFO; beats are frames there";
   RealDaemon daemon({.config = "heartbeat_interval = \"100ms\"\nunresponsive_after = \"400ms\"\n"
                                "dead_after = \"800ms\"\n" +
                                std::string(kFourWorkers),

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <signal.h>
 #include <sstream>
 #include <sys/resource.h>
@@ -39,13 +40,16 @@ std::string read_text(const std::string& path) {
 
 // --- descriptors ---------------------------------------------------------------------------------
 
-int highest_descriptor(pid_t pid) {
-  int highest = 0;
+// The limit that leaves the process `room` free descriptors: they have gaps.
+rlim_t limit_with_room(pid_t pid, std::size_t room) {
+  std::set<std::size_t> used;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
-    highest = std::max(highest, std::stoi(entry.path().filename()));
+    used.insert(std::stoul(entry.path().filename()));
   }
-  return highest;
+  std::size_t limit = 0;
+  for (std::size_t free = 0; free < room; ++limit) free += used.contains(limit) ? 0U : 1U;
+  return limit;
 }
 
 void limit_descriptors(pid_t pid, rlim_t most) {
@@ -100,9 +104,9 @@ TEST(Descriptors, ThatAreOutAreToldToNewClientsWhileOthersAreServed) {
   auto client = client::Client::connect(options);
   ASSERT_TRUE(client);
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("pool").at("initialized") == true; }));
-  limit_descriptors(daemon.pid(), static_cast<rlim_t>(highest_descriptor(daemon.pid()) + 1));
+  limit_descriptors(daemon.pid(), limit_with_room(daemon.pid(), 5));
   std::vector<ipc::UniqueFd> crowd;
-  for (int i = 0; i < 200; ++i) crowd.push_back(dial(daemon));  // more than gaps are
+  for (int i = 0; i < 50; ++i) crowd.push_back(dial(daemon));
   const auto refused = [&] {
     return std::ranges::count_if(crowd, [](const auto& fd) {
       return refusal_of(fd.get()) == static_cast<int>(Refusal::ConnectionsFull);
