@@ -243,8 +243,9 @@ TEST(Commands, AutomaticKeysLeaveNoTrace) {
 
 TEST(Commands, AnInterruptedMapLeavesNothingRunning) {
   const RealDaemon daemon(two_workers());
-  const auto ran = run_shell("seq 100 | sed 's/.*/200/' | timeout --preserve-status -s INT 1 " +
-                             daemon.command("map sleep --in-flight 10") + " 2>&1 >/dev/null");
+  const auto ran =
+      run_shell("seq 100 | sed 's/.*/200/' | timeout --foreground --preserve-status -s INT 1 " +
+                daemon.command("map sleep --in-flight 10") + " 2>&1 >/dev/null");
   EXPECT_EQ(ran.status, 130);
   EXPECT_NE(ran.output.find("cancelled"), std::string::npos) << ran.output;
   const auto tasks = json::parse(daemon.call("status --json").output).at("tasks");
