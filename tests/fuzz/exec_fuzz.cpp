@@ -2,6 +2,7 @@
 // started with. And base64 as it comes from there.
 #include <string>
 
+#include "ipc/text_forms.hpp"
 #include "pool/require.hpp"
 #include "worker/stock/exec_request.hpp"
 
@@ -22,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     REQUIRE(!request.error().text.empty());
   }
-  REQUIRE(base64_decoded(base64_of(text)) == text);
-  if (const auto bytes = base64_decoded(text)) REQUIRE(bytes->size() <= text.size() / 4 * 3);
+  REQUIRE(warmpool::ipc::from_base64(warmpool::ipc::base64(text)) == text);
+  if (const auto bytes = warmpool::ipc::from_base64(text)) REQUIRE(bytes->size() <= text.size() / 4 * 3);
   return 0;
 }

@@ -25,7 +25,7 @@ void check(const OptionRow<Owner>& row, Owner options, std::string_view text) {
 void check_units(std::string_view text) {
   if (const auto duration = parse_duration(text)) {
     REQUIRE(duration->ns >= 0 && *duration <= kDurationMax);
-    REQUIRE(parse_duration(duration_text(*duration)) == *duration);
+    REQUIRE(parse_duration(duration_text(*duration)).value() == *duration);
   }
   if (const auto bytes = parse_bytes(text)) REQUIRE(*parse_bytes(bytes_text(*bytes)) == *bytes);
 }

@@ -46,7 +46,9 @@ std::unique_ptr<Watch> Reactor::watch(int fd, Handler readable, Handler writable
   return std::make_unique<EpollWatch>(*state_, std::move(watched));
 }
 
-void Reactor::on_signals(const std::vector<int>&, std::function<void(int)>) {}
+Result<void> Reactor::on_signals(const std::vector<int>&, std::function<void(int)>) { return {}; }
+
+void Reactor::on_wake(Handler) {}
 
 std::size_t Reactor::run(std::chrono::steady_clock::time_point, std::size_t handlers_max,
                          const std::function<bool()>& enough) {
