@@ -9,11 +9,6 @@
 namespace warmpool {
 namespace {
 
-std::size_t find_held(const Slot& slot, const AttemptKey& key) {
-  const auto found = std::ranges::find(slot.held, key, &Held::key);
-  return static_cast<std::size_t>(found - slot.held.begin());
-}
-
 EndCause crash_cause(ExitCause cause) {
   switch (cause) {
     case ExitCause::Memory:
@@ -58,7 +53,7 @@ Duration Core::expected(TypeId type) const {
   return state.runs >= kRunsKnown ? std::max(state.service, nanoseconds(1)) : Duration{};
 }
 
-void Core::assign(Slot& slot, TaskIndex index) {
+void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   Task& task = tasks[index];
   ++task.attempt;
   const AttemptKey key{task.id, task.round, task.attempt,
@@ -71,6 +66,7 @@ void Core::assign(Slot& slot, TaskIndex index) {
   }
   slot.held.push_back(Held{.key = key,
                            .task = index,
+                           .place = place,
                            .timeout = task.timeout,
                            .expected = expected(task.type),
                            .assigned_at = now});
@@ -87,6 +83,11 @@ void Core::assign(Slot& slot, TaskIndex index) {
                    *out_);
   if (task_notices_) notify(about(index, Notice::TaskStarted));
   start_next(slot);
+  WorkerClass& worker_class = class_of(slot);
+  worker_class.cleared.set(slot.index, false);
+  if (!slot.held.back().started()) {
+    worker_class.ahead_due = std::min(worker_class.ahead_due, now + options.recall_idle_after);
+  }
   refresh(slot);
 }
 
@@ -106,7 +107,9 @@ void Core::start(Slot& slot, Held& held) {
   held.end_at = now + held.timeout;
   const TaskExtras* extras = tasks.find_extras(held.task);
   if (extras != nullptr) held.end_at = std::min(held.end_at, extras->deadline_at);
-  const Task& task = tasks[held.task];
+  Task& task = tasks[held.task];
+  task.began = true;
+  task.recalled = false;
   if (task.cancelling && !held.is_ending()) {
     begin_ending(slot, held, task.dropped ? EndCause::Dropped : EndCause::Cancelled);
   }
@@ -114,6 +117,7 @@ void Core::start(Slot& slot, Held& held) {
 
 Held Core::take_from_hand(Slot& slot, std::size_t at) {
   const Held held = slot.held[at];
+  if (held.recalling()) look_behind();
   slot.held.erase(slot.held.begin() + static_cast<std::ptrdiff_t>(at));
   if (held.slow) judge_slow(slot);
   if (slot.held.empty()) {
@@ -243,36 +247,10 @@ void Core::judge_held(Slot& slot) {
     }
     if (held.is_ending() && held.rung_at <= now) return climb(slot, held);
   }
-  if (slot.held.front().started_at + options.recall_after <= now) recall_unstarted(slot);
+  recall_behind_late(slot);
   if (slot.stopped && slot.stopped_at + options.dead_after <= now) {
-    ++counters.zombies;
-    end_by_force(slot, ExitCause::Stopped, command::Force::Kill);
+    end_zombie(slot, ExitCause::Stopped, now - slot.stopped_at);
   }
-}
-
-void Core::recall_unstarted(Slot& slot) {
-  if (!slot.recall) return;
-  for (auto& held : slot.held) {
-    if (held.started() || held.recalling) continue;
-    held.recalling = true;
-    emit(command::Recall{slot.worker, held.key});
-  }
-}
-
-void Core::on(const event::RecallAnswered& event) {
-  Slot* slot = slots.find(event.worker);
-  const std::size_t at = slot == nullptr ? 0 : find_held(*slot, event.key);
-  if (slot == nullptr || at == slot->held.size()) return;
-  heard(*slot);
-  if (!event.returned) {
-    if (!slot->held[at].started()) start(*slot, slot->held[at]);
-    slots.look_at(*slot, due_of(*slot));
-    return;
-  }
-  ++counters.recalls;
-  const Held held = slot->held[at];
-  return_task(held.task, EndCause::Recalled, event.worker, 0, false);
-  take_from_hand(*slot, at);
 }
 
 // Uncharged: back to its place in the queue.
@@ -289,7 +267,13 @@ void Core::return_task(TaskIndex index, EndCause cause, WorkerId worker, std::in
   if (extras != nullptr && extras->deadline_at <= now) {
     return settle(index, Verdict::Expired, End{.cause = EndCause::Deadline, .worker = worker});
   }
+  const bool unstarted = cause == EndCause::Recalled || cause == EndCause::NeverStarted;
+  task.began = task.began || !unstarted;
+  if (extras != nullptr && !task.began && extras->expires_at <= now) {
+    return settle(index, Verdict::Expired, End{.cause = EndCause::Expired, .worker = worker});
+  }
   if (over_budget(task)) return settle(index, Verdict::Dead, End{.cause = cause, .worker = worker});
+  task.recalled = cause == EndCause::Recalled;
   task.last_cause = cause;
   task.suspect = task.suspect || suspect;
   tasks.fire(index, TaskTrigger::Return);
@@ -303,6 +287,7 @@ void Core::bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cau
   const auto hand = std::move(slot.held);
   slot.held.clear();
   const bool ordered = std::ranges::any_of(hand, &Held::is_ending);
+  look_behind();
   const bool blames = !ordered && cause != ExitCause::Shutdown;
   if (blames && hand.size() > 1) return bury_suspects(slot, hand, event);
   for (const auto& held : hand) {

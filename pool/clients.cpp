@@ -80,8 +80,7 @@ bool Core::answer_duplicate(const event::Submit& event) {
 
 Instant Core::first_eligible(const TaskSpec& spec) const {
   if (spec.run_at.ns == 0) return now + spec.delay;
-  const Instant at{spec.run_at.ns - wall_offset_};
-  return std::clamp(at, now, now + kDurationMax);
+  return wall_date(spec.run_at, now);
 }
 
 TaskIndex Core::accept(const TaskSpec& spec, TaskId id, Instant at) {
@@ -161,9 +160,9 @@ void Core::cancel_running(TaskIndex index, EndCause cause) {
     if (held.task != index) continue;
     if (held.started()) {
       begin_ending(slot, held, cause);
-    } else if (slot.recall && !held.recalling) {
-      held.recalling = true;
-      emit(command::Recall{slot.worker, held.key});
+    } else if (slot.recall && !held.recalling()) {
+      recall(slot, held);
+      refresh(slot);
     }
     return;
   }
@@ -238,6 +237,7 @@ void Core::revive(TaskIndex index, Instant at) {
   task.eligible_at = at;
   task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;
+  task.began = task.recalled = false;
   ++counters.accepted;
   set_round_timers(index, at);
 }

@@ -111,7 +111,8 @@ struct Notify {
   Notification notification;
 };
 
-// Stop has been carried out: no worker is left. `lost` tasks were still unsettled.
+// Stop has been carried out: no worker is left, or what was killed did not go within a second.
+// `lost` tasks were still unsettled.
 struct Finished {
   std::uint64_t lost;
 };

@@ -11,12 +11,21 @@ void Core::on(const event::ClassDeclared& event) {
   WorkerClass& worker_class = classes[at];
   const bool first = !worker_class.declared;
   const bool resized = first || worker_class.options.size != event.options.size;
+  const bool beats_otherwise = worker_class.options.beatless != event.options.beatless;
   worker_class.id = event.worker_class;
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
   worker_class.declared = true;
-  for (SlotId id : worker_class.members) slots.look_at(slots[id], due_of(slots[id]));
-  if (resized && !stopping_) resize(worker_class, static_cast<std::uint16_t>(event.options.size));
+  for (SlotId id : worker_class.members) {
+    Slot& slot = slots[id];
+    if (beats_otherwise && slot.worker) heard(slot);
+    grant_credits(slot);
+    slots.look_at(slot, due_of(slot));
+    refresh(slot);
+  }
+  if (!resized || stopping_) return;
+  const auto most = static_cast<std::uint64_t>(slots.room(worker_class));
+  resize(worker_class, static_cast<std::uint16_t>(std::min(event.options.size, most)));
 }
 
 TypeState& Core::type_state(TypeId type) {
@@ -27,16 +36,26 @@ TypeState& Core::type_state(TypeId type) {
 void Core::on(const event::TypeDeclared& event) {
   REQUIRE(event.count <= event.classes.size());
   type_state(event.type).declared = true;
-  lanes.serve(event.type, {event.classes.begin(), event.classes.begin() + event.count});
+  const std::vector<ClassId> serving{event.classes.begin(), event.classes.begin() + event.count};
+  lanes.serve(event.type, serving);
+  make_peers(serving);
+}
+
+// A class that once shared a type may be asked in vain; that it is not asked would be a fault.
+void Core::make_peers(const std::vector<ClassId>& serving) {
+  for (ClassId one : serving) {
+    auto& peers = classes[one.value].peers;
+    for (ClassId other : serving) {
+      if (one != other && std::ranges::find(peers, other) == peers.end()) peers.push_back(other);
+    }
+  }
 }
 
 void Core::on(const event::OptionsChanged& event) {
   options = event.options;
   options.priority_step = genesis.options.priority_step;  // keys of waiting tasks hold it
-  for (std::size_t at = 0; at < slots.size(); ++at) {
-    Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
-    slots.look_at(slot, due_of(slot));
-  }
+  look_behind();
+  refresh_all();
 }
 
 // False: there is no such type or class. A class and the pool stop dispatching and move no lane:

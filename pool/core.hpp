@@ -50,6 +50,7 @@ class Core : public CoreState {
   bool set_paused(const PauseTarget& target, bool paused);
   std::optional<PauseScope> paused_by(TypeId type) const;
   TypeState& type_state(TypeId type);
+  void make_peers(const std::vector<ClassId>& serving);
   // supervisor.cpp
   void on(const event::Scale& event);
   void on(const event::WorkerReady& event);
@@ -68,6 +69,7 @@ class Core : public CoreState {
   void back_off(Slot& slot);
   void heard(Slot& slot);
   void emptied(Slot& slot);
+  void grant_credits(Slot& slot);
   void pool_may_be_initialized();
   // recycling.cpp
   void on(const event::Restart& event);
@@ -83,9 +85,11 @@ class Core : public CoreState {
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
+  void end_zombie(Slot& slot, ExitCause cause, Duration since);
   void judge_slow(Slot& slot);
   void change_health(Slot& slot, WorkerHealth from, WorkerHealth to);
   void judge_forced(Slot& slot);
+  void give_up_hand(Slot& slot);
   void try_again(Slot& slot);
   Instant due_of(const Slot& slot) const;
   Instant due_of_idle(const Slot& slot) const;
@@ -94,8 +98,7 @@ class Core : public CoreState {
   // attempts.cpp
   void on(const event::AttemptAnswered& event);
   void on(const event::AttemptProgressed& event);
-  void on(const event::RecallAnswered& event);
-  void assign(Slot& slot, TaskIndex index);
+  void assign(Slot& slot, TaskIndex index, const LaneKey& place);
   void start_next(Slot& slot);
   void start(Slot& slot, Held& held);
   void mark_rung(TaskId id, Rung rung);
@@ -105,7 +108,6 @@ class Core : public CoreState {
   void begin_ending(Slot& slot, Held& held, EndCause cause);
   void climb(Slot& slot, Held& held);
   void judge_held(Slot& slot);
-  void recall_unstarted(Slot& slot);
   void bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cause);
   void bury_suspects(const Slot& slot, const std::vector<Held>& hand,
                      const event::WorkerExited& event);
@@ -131,16 +133,37 @@ class Core : public CoreState {
   void go_on(TaskIndex index);
   // dispatch.cpp
   void refresh(Slot& slot);
+  void refresh_all();
+  bool is_open(const WorkerClass& worker_class) const;
   void dispatch();
-  void dispatch_class(WorkerClass& worker_class);
-  bool dispatch_suspect(WorkerClass& worker_class);
-  bool dispatch_ordinary(WorkerClass& worker_class);
+  bool dispatch_free(WorkerClass& worker_class);
+  bool give_suspect(WorkerClass& worker_class);
+  bool give_free(WorkerClass& worker_class);
+  void dispatch_ahead(WorkerClass& worker_class);
+  bool is_preferred(const WorkerClass& worker_class, TypeId type) const;
   Slot* find_empty(WorkerClass& worker_class);
-  Slot* find_credit(WorkerClass& worker_class, TaskIndex index);
+  Slot* find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place);
   void reserve(WorkerClass& worker_class);
   void unreserve(WorkerClass& worker_class);
-  bool may_prefetch(const Slot& slot) const;
   Duration expected(TypeId type) const;
+  // recall.cpp
+  void on(const event::RecallAnswered& event);
+  void recall(Slot& slot, Held& held);
+  void recall_unstarted(Slot& slot);
+  Instant due_of_late(const Slot& slot) const;
+  void recall_behind_late(Slot& slot);
+  bool is_late(const Slot& slot) const;
+  Duration overtaking(const Slot& slot, const LaneKey& place) const;
+  bool clear(Slot& slot, const LaneKey& place);
+  void make_way();
+  void make_way(WorkerClass& worker_class);
+  bool has_idle_peer(const WorkerClass& worker_class) const;
+  Instant due_of_recall() const;
+  void look_behind();
+  void recall_for_idle();
+  void collect_behind(WorkerClass& worker_class);
+  void count_free();
+  bool take_free(TypeId type);
   // life.cpp
   void on(const event::Drain& event);
   void on(const event::Stop& event);
@@ -152,6 +175,7 @@ class Core : public CoreState {
   void stop_by_force();
   Instant next_archive() const;
   Instant give_up_at() const;
+  Instant wall_date(WallTime wall, Instant least) const;
   void finish_when_empty();
   // replay.cpp
   void apply(const record::Accepted& record);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "pool/ids.hpp"
+#include "pool/lane_table.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
 
@@ -39,6 +40,20 @@ struct CancelRequest {
 struct Owned {
   std::vector<TaskId> tasks;
   std::size_t sweep_at = 1024;
+};
+
+// A worker in whose hand too much would run before tasks with a place before `limit`.
+struct Way {
+  LaneKey limit;
+  SlotId slot;
+};
+
+// A task that has waited behind another for too long.
+struct Behind {
+  LaneKey place;
+  AttemptKey key;
+  SlotId slot;
+  TaskIndex task;
 };
 
 // A dead letter in the order of its death; stale when it was revived or removed.

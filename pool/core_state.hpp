@@ -54,6 +54,9 @@ struct CoreState {
   std::deque<DeadLetter> dead_;
   std::uint64_t dead_bytes_ = 0;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay
+  std::vector<Way> ways_;                            // within make_way
+  std::vector<Behind> behind_;                       // within recall_for_idle
+  std::vector<std::size_t> free_;                    // places by class, within recall_for_idle
 };
 
 }  // namespace warmpool

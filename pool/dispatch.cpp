@@ -1,71 +1,171 @@
-// Who runs what next, at each Tick. First whom a suspect needs, then the class's first lane: to a
-// worker that can start it at once, else behind short tasks of a worker that has credit left.
+// Who runs what next, at each Tick. First what can start at once: whom a suspect needs, then the
+// class's first lane. Only then is work given ahead, behind short tasks of workers with credit.
 #include <algorithm>
 
 #include "pool/core.hpp"
 
 namespace warmpool {
+namespace {
+
+template <class Test>
+class FitIf final : public Fit {
+ public:
+  explicit FitIf(Test test) : test_(std::move(test)) {}
+  bool operator()(const Slot& slot) const override { return test_(slot); }
+
+ private:
+  Test test_;
+};
+
+}  // namespace
 
 // Keeps the class's sets of who may be given what. Order: after every change of a slot.
 void Core::refresh(Slot& slot) {
   WorkerClass& worker_class = class_of(slot);
+  bool ending = false, known = true, recalling = false, unstarted = false;
+  slot.expected = slot.behind = Duration{};
+  for (const auto& held : slot.held) {
+    ending = ending || held.is_ending();
+    known = known && held.expected.ns != 0;
+    recalling = recalling || held.recalling();
+    unstarted = unstarted || !held.started();
+    slot.expected = slot.expected + held.expected;
+    if (held.is_behind()) slot.behind = slot.behind + held.expected;
+  }
   const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
   const bool reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
-  const bool ending = std::ranges::any_of(slot.held, &Held::is_ending);
   const bool usable = works && !slot.unresponsive && !slot.stopped && !slot.removing &&
                       !slot.alone && !ending && !reserved;
   const bool free = usable && slot.held.size() < slot.concurrency;
+  const bool room = slot.held.size() < slot.credits && slot.expected < options.prefetch_budget;
+  const bool asks = slot.state == SlotState::Running && slot.recall && !slot.stopped;
+  worker_class.gone.set(slot.index, slot.state == SlotState::Gone);
   worker_class.free.set(slot.index, free);
-  worker_class.credit.set(slot.index, usable && !free && may_prefetch(slot));
+  worker_class.credit.set(slot.index, usable && !free && room && known && !recalling && asks);
+  worker_class.ahead.set(slot.index, asks && unstarted);
+  const bool over = asks && slot.behind > options.overtake_max;
+  worker_class.over.set(slot.index, over);
+  if (over) worker_class.latest = std::max(worker_class.latest, latest_behind(slot));
+  if (!usable) worker_class.cleared.set(slot.index, false);
 }
 
-// All in hand are short and their sum leaves room, and the first is not late already.
-bool Core::may_prefetch(const Slot& slot) const {
-  if (slot.held.empty() || slot.held.size() >= slot.credits) return false;
-  Duration sum{};
-  for (const auto& held : slot.held) {
-    if (held.expected.ns == 0 || held.recalling) return false;
-    sum = sum + held.expected;
+void Core::refresh_all() {
+  for (std::size_t at = 0; at < slots.size(); ++at) {
+    Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
+    slots.look_at(slot, due_of(slot));
+    refresh(slot);
   }
-  return sum < options.prefetch_budget;
 }
 
+// Whether its workers are given anything.
+bool Core::is_open(const WorkerClass& worker_class) const {
+  return worker_class.declared && !worker_class.paused && !paused_;
+}
+
+// Free places of all classes come before any is kept for a suspect or given work ahead: a class may
+// share types.
 void Core::dispatch() {
-  if (stopping_ || paused_) return;
+  if (stopping_) return;
+  for (bool gave = true; gave;) {
+    gave = false;
+    for (const bool critical : {true, false}) {
+      for (auto& worker_class : classes) {
+        if (is_open(worker_class) && worker_class.options.critical == critical) {
+          gave = dispatch_free(worker_class) || gave;
+        }
+      }
+    }
+  }
+  for (auto& worker_class : classes) {
+    const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
+    if (is_open(worker_class) && suspects) reserve(worker_class);
+  }
   for (const bool critical : {true, false}) {
     for (auto& worker_class : classes) {
-      const bool open = worker_class.declared && !worker_class.paused;
-      if (open && worker_class.options.critical == critical) dispatch_class(worker_class);
+      const bool its_turn = worker_class.options.critical == critical;
+      if (is_open(worker_class) && its_turn) dispatch_ahead(worker_class);
     }
   }
 }
 
-void Core::dispatch_class(WorkerClass& worker_class) {
+bool Core::dispatch_free(WorkerClass& worker_class) {
   const ClassId id = worker_class.id;
-  for (bool gave = true; gave;) {
+  bool any = false;
+  for (bool gave = true; gave; any = any || gave) {
     const bool suspects = !lanes.empty(id, LaneKind::Suspect);
     const bool ordinary = !lanes.empty(id, LaneKind::Ordinary);
     if (!suspects) unreserve(worker_class);
     const bool suspect_first =
         suspects && (!ordinary || lanes.first_key(id, LaneKind::Suspect) <
                                       lanes.first_key(id, LaneKind::Ordinary));
-    gave = (suspect_first && dispatch_suspect(worker_class)) ||
-           (ordinary && dispatch_ordinary(worker_class)) ||
-           (suspects && !suspect_first && dispatch_suspect(worker_class));
+    gave = (suspect_first && give_suspect(worker_class)) || (ordinary && give_free(worker_class)) ||
+           (suspects && !suspect_first && give_suspect(worker_class));
+  }
+  return any;
+}
+
+bool Core::give_suspect(WorkerClass& worker_class) {
+  Slot* slot = find_empty(worker_class);
+  if (slot == nullptr) return false;
+  const TaskIndex index = lanes.first(worker_class.id, LaneKind::Suspect);
+  const LaneKey place = lanes.first_key(worker_class.id, LaneKind::Suspect);
+  lanes.pop_first(worker_class.id, LaneKind::Suspect);
+  if (worker_class.has_reserved && worker_class.reserved == slot->id) unreserve(worker_class);
+  assign(*slot, index, place);
+  return true;
+}
+
+bool Core::give_free(WorkerClass& worker_class) {
+  if (worker_class.free.empty()) return false;
+  const TaskIndex index = lanes.first(worker_class.id, LaneKind::Ordinary);
+  if (!is_preferred(worker_class, tasks[index].type)) return false;
+  const LaneKey place = lanes.first_key(worker_class.id, LaneKind::Ordinary);
+  const FitIf any([](const Slot&) { return true; });
+  const auto chosen = strategy_named(worker_class.options.strategy)
+                          .choose(worker_class, slots, worker_class.free, any);
+  lanes.pop_first(worker_class.id, LaneKind::Ordinary);
+  assign(slots[worker_class.members[*chosen]], index, place);
+  return true;
+}
+
+// No class that comes before this one for the type has a free worker. That one then takes the task,
+// or a more urgent one and asks for no more; so some class always goes on.
+bool Core::is_preferred(const WorkerClass& worker_class, TypeId type) const {
+  for (ClassId id : lanes.classes(type)) {
+    if (id == worker_class.id) break;
+    const WorkerClass& other = classes[id.value];
+    if (is_open(other) && !other.free.empty()) return false;
+  }
+  return true;
+}
+
+void Core::dispatch_ahead(WorkerClass& worker_class) {
+  const ClassId id = worker_class.id;
+  while (!worker_class.credit.empty() && !lanes.empty(id, LaneKind::Ordinary)) {
+    const TaskIndex index = lanes.first(id, LaneKind::Ordinary);
+    const LaneKey place = lanes.first_key(id, LaneKind::Ordinary);
+    Slot* slot = find_credit(worker_class, index, place);
+    if (slot == nullptr) return;
+    lanes.pop_first(id, LaneKind::Ordinary);
+    assign(*slot, index, place);
   }
 }
 
-bool Core::dispatch_suspect(WorkerClass& worker_class) {
-  Slot* slot = find_empty(worker_class);
-  if (slot == nullptr) {
-    reserve(worker_class);
-    return false;
-  }
-  const TaskIndex index = lanes.first(worker_class.id, LaneKind::Suspect);
-  lanes.pop_first(worker_class.id, LaneKind::Suspect);
-  unreserve(worker_class);
-  assign(*slot, index);
-  return true;
+// All in hand is short and leaves room, nobody in it is less urgent by too much, and the first is
+// not late already.
+Slot* Core::find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place) {
+  const Duration own = expected(tasks[index].type);
+  if (own.ns == 0) return nullptr;
+  const Duration budget = tasks[index].recalled
+                              ? std::min(options.prefetch_budget, options.overtake_max)
+                              : options.prefetch_budget;
+  const FitIf has_room([&](const Slot& slot) {
+    return slot.expected + own <= budget && !is_late(slot) &&
+           (slot.behind <= options.overtake_max || overtaking(slot, place) <= options.overtake_max);
+  });
+  const auto chosen = strategy_named(worker_class.options.strategy)
+                          .choose(worker_class, slots, worker_class.credit, has_room);
+  return chosen ? &slots[worker_class.members[*chosen]] : nullptr;
 }
 
 Slot* Core::find_empty(WorkerClass& worker_class) {
@@ -88,7 +188,7 @@ void Core::reserve(WorkerClass& worker_class) {
   if (worker_class.has_reserved) {
     const Slot& slot = slots[worker_class.reserved];
     const bool works = slot.state == SlotState::Running || slot.state == SlotState::Ready;
-    if (works && !slot.removing && !slot.stopped) return;
+    if (works && !slot.removing && !slot.stopped && !slot.unresponsive) return;
     unreserve(worker_class);
   }
   Slot* best = nullptr;
@@ -107,35 +207,6 @@ void Core::unreserve(WorkerClass& worker_class) {
   if (!worker_class.has_reserved) return;
   worker_class.has_reserved = false;
   refresh(slots[worker_class.reserved]);
-}
-
-bool Core::dispatch_ordinary(WorkerClass& worker_class) {
-  const TaskIndex index = lanes.first(worker_class.id, LaneKind::Ordinary);
-  Slot* slot = nullptr;
-  if (!worker_class.free.empty()) {
-    const Strategy& strategy = strategy_named(worker_class.options.strategy);
-    const auto chosen = strategy.choose(worker_class, slots, worker_class.free);
-    slot = &slots[worker_class.members[chosen]];
-  } else {
-    slot = find_credit(worker_class, index);
-  }
-  if (slot == nullptr) return false;
-  lanes.pop_first(worker_class.id, LaneKind::Ordinary);
-  assign(*slot, index);
-  return true;
-}
-
-Slot* Core::find_credit(WorkerClass& worker_class, TaskIndex index) {
-  const Duration own = expected(tasks[index].type);
-  if (own.ns == 0) return nullptr;
-  for (auto at = worker_class.credit.next(0); at; at = worker_class.credit.next(*at + 1U)) {
-    Slot& slot = slots[worker_class.members[*at]];
-    const bool late = slot.held.front().started_at + options.recall_after <= now;
-    Duration sum = own;
-    for (const auto& held : slot.held) sum = sum + held.expected;
-    if (!late && sum <= options.prefetch_budget) return &slot;
-  }
-  return nullptr;
 }
 
 }  // namespace warmpool

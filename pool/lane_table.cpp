@@ -40,7 +40,11 @@ LaneIndex LaneTable::lane_of(const Task& task) {
   const auto found = type.lanes.find(name);
   if (found != type.lanes.end()) return found->second;
   const auto index = static_cast<LaneIndex>(lanes_.size());
-  Lane lane{.type = task.type, .kind = kind, .heap = {}, .head = {}, .places = {}};
+  Lane lane;
+  lane.type = task.type;
+  lane.kind = kind;
+  lane.floor = type.floor;
+  lane.given = lane.given_place = kFirstPlace;
   for (ClassId worker_class : type.classes) lane.places.push_back({worker_class});
   lanes_.push_back(std::move(lane));
   type.lanes.emplace(name, index);
@@ -66,7 +70,8 @@ bool LaneTable::valid(const Entry& entry) const {
 
 LaneKey LaneTable::key_of(const Lane& lane, const Entry& entry) const {
   const std::int64_t floor = lane.floor.ns + (entry.stamp_priority & 0xff) * step_.ns;
-  return {std::max(entry.key, floor), entry.id};
+  const LaneKey own{std::max(entry.key, floor), entry.id};
+  return lane.given < LaneKey{entry.key, entry.id} ? std::max(own, lane.given_place) : own;
 }
 
 void LaneTable::push(TaskIndex index) {
@@ -122,11 +127,14 @@ void LaneTable::place(LaneIndex index, Place& place, bool open) {
   }
 }
 
+bool LaneTable::is_open(const Lane& lane) const {
+  return !lane.heap.empty() && types_[lane.type.value].holds == 0;
+}
+
 void LaneTable::update(LaneIndex index) {
   Lane& lane = lanes_[index];
   drop_stale(lane);
-  const bool open = !lane.heap.empty() && types_[lane.type.value].holds == 0;
-  if (!open) {
+  if (!is_open(lane)) {
     for (auto& each : lane.places) place(index, each, false);
     return;
   }
@@ -155,6 +163,9 @@ void LaneTable::pop_first(ClassId worker_class, LaneKind kind) {
   Lane& lane = lanes_[index];
   Task& task = tasks_[lane.heap.front().task];
   task.stamp = (task.stamp + 1) & 0xffffff;
+  const LaneKey first{lane.heap.front().key, lane.heap.front().id};
+  lane.given = std::max(lane.given, first);
+  lane.given_place = std::max(lane.given_place, lane.head);
   heap_remove(lane.heap, 0, Before{});
   --lane.live;
   update(index);
@@ -175,8 +186,9 @@ void LaneTable::open(TypeId type, Hold hold, Instant now, Duration age_max) {
   auto& lanes = type_lanes(type);
   if ((lanes.holds & hold_bit(hold)) == 0) return;
   lanes.holds = static_cast<HoldSet>(lanes.holds & ~hold_bit(hold));
+  lanes.floor = std::max(lanes.floor, now - age_max);
   for (const auto& [tenant, index] : lanes.lanes) {
-    lanes_[index].floor = std::max(lanes_[index].floor, now - age_max);
+    lanes_[index].floor = lanes.floor;
     update(index);
   }
 }
@@ -192,10 +204,43 @@ std::uint64_t LaneTable::waiting(TypeId type) const {
   return sum;
 }
 
-Instant LaneTable::oldest(ClassId worker_class) const {
-  if (empty(worker_class, LaneKind::Ordinary)) return kNever;
-  const Lane& lane = lanes_[find_heap(worker_class, LaneKind::Ordinary)->front()];
-  return tasks_[lane.heap.front().task].eligible_at;
+Instant LaneTable::oldest() const {
+  Instant oldest = kNever;
+  for (const Lane& lane : lanes_) {
+    if (is_open(lane)) oldest = std::min(oldest, tasks_[lane.heap.front().task].eligible_at);
+  }
+  return oldest;
+}
+
+// What comes before a key hangs together at the top of a heap: nothing is looked at below an entry
+// that comes later. A lane that was opened again keeps its inner order, so that some of its entries
+// count later than their key; they are walked through and not counted.
+std::size_t LaneTable::count_before(ClassId worker_class, const LaneKey& key,
+                                    std::size_t most) const {
+  const ClassHeap* heap = find_heap(worker_class, LaneKind::Ordinary);
+  return heap == nullptr ? 0 : count_lanes(*heap, 0, key, most);
+}
+
+std::size_t LaneTable::count_lanes(const ClassHeap& heap, std::size_t at, const LaneKey& key,
+                                   std::size_t most) const {
+  if (at >= heap.size() || !(lanes_[heap[at]].head < key)) return 0;
+  std::size_t found = count_entries(lanes_[heap[at]], 0, key, most);
+  for (std::size_t child = 4 * at + 1; child <= 4 * at + 4 && found < most; ++child) {
+    found += count_lanes(heap, child, key, most - found);
+  }
+  return found;
+}
+
+std::size_t LaneTable::count_entries(const Lane& lane, std::size_t at, const LaneKey& key,
+                                     std::size_t most) const {
+  if (at >= lane.heap.size()) return 0;
+  const Entry& entry = lane.heap[at];
+  if (!(LaneKey{entry.key, entry.id} < key)) return 0;
+  std::size_t found = valid(entry) && key_of(lane, entry) < key ? 1 : 0;
+  for (std::size_t child = 4 * at + 1; child <= 4 * at + 4 && found < most; ++child) {
+    found += count_entries(lane, child, key, most - found);
+  }
+  return found;
 }
 
 }  // namespace warmpool

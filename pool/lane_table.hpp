@@ -5,6 +5,7 @@
 // re-sorted. Cost: push and pop O(log n) in the lane, O(log lanes) per class that serves the type.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <span>
 #include <vector>
@@ -28,6 +29,10 @@ struct LaneKey {
   friend constexpr auto operator<=>(const LaneKey&, const LaneKey&) = default;
 };
 
+// No task stands before the one or after the other.
+inline constexpr LaneKey kFirstPlace{std::numeric_limits<std::int64_t>::min(), 0};
+inline constexpr LaneKey kLastPlace{std::numeric_limits<std::int64_t>::max(), 0};
+
 // Two heaps a class: of ordinary lanes, and of suspects, which need an empty worker.
 enum class LaneKind : std::uint8_t { Ordinary, Suspect };
 
@@ -50,6 +55,8 @@ class LaneTable {
   LaneKey first_key(ClassId worker_class, LaneKind kind) const;
   void pop_first(ClassId worker_class, LaneKind kind);
   bool empty(ClassId worker_class, LaneKind kind) const;
+  // How many ordinary tasks of a class come before `key`, counted up to `most`. Cost: O(most).
+  std::size_t count_before(ClassId worker_class, const LaneKey& key, std::size_t most) const;
 
   // A hold closes all lanes of the type. Opened again they may claim no age over `age_max`.
   void close(TypeId type, Hold hold);
@@ -57,8 +64,8 @@ class LaneTable {
   HoldSet holds(TypeId type) const;
   std::span<const ClassId> classes(TypeId type) const;
 
-  std::uint64_t waiting(TypeId type) const;    // ready ones
-  Instant oldest(ClassId worker_class) const;  // eligible_at of its first task; kNever if none
+  std::uint64_t waiting(TypeId type) const;  // ready ones
+  Instant oldest() const;  // earliest eligible_at of the first tasks of open lanes; kNever if none
 
  private:
   struct Entry {
@@ -83,10 +90,13 @@ class LaneTable {
     std::size_t live = 0;
     Instant floor{};  // no entry counts as older
     LaneKey head;
+    LaneKey given;        // the last in its order of what was popped, as it stands in the heap,
+    LaneKey given_place;  // and the last that any counted as: what stands after counts as no less
     std::vector<Place> places;
   };
   struct TypeLanes {
     HoldSet holds = 0;
+    Instant floor{};  // of lanes that are made from now on
     std::vector<ClassId> classes;
     std::map<std::uint64_t, LaneIndex> lanes;  // by tenant << 1 | kind
   };
@@ -97,6 +107,11 @@ class LaneTable {
   ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
   const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
   bool valid(const Entry& entry) const;
+  bool is_open(const Lane& lane) const;
+  std::size_t count_lanes(const ClassHeap& heap, std::size_t at, const LaneKey& key,
+                          std::size_t most) const;
+  std::size_t count_entries(const Lane& lane, std::size_t at, const LaneKey& key,
+                            std::size_t most) const;
   LaneKey key_of(const Lane& lane, const Entry& entry) const;
   void drop_stale(Lane& lane);
   void compact(Lane& lane);

@@ -17,6 +17,8 @@ void Core::on(const event::Tick&) {
     if (!worker_class.due.empty()) recycle(worker_class);
   }
   dispatch();
+  make_way();
+  recall_for_idle();
   finish_when_empty();
   promised_ = std::max(next_deadline(), now);
 }
@@ -25,8 +27,9 @@ Instant Core::next_deadline() const {
   Instant next = std::min(timers.next(), slots.next_due());
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
+  next = std::min(next, due_of_recall());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
-  if (forced_ && !finished_ && slots.processes() == 0) next = std::min(next, give_up_at());
+  if (forced_ && !finished_) next = std::min(next, give_up_at());
   return next;
 }
 
@@ -48,7 +51,7 @@ void Core::fire_timer(const TaskTimers::Fired& fired) {
       tasks.fire(fired.task, TaskTrigger::Due);
       return lanes.push(fired.task);
     case TaskTimer::Expiry:
-      if (!is_waiting(task.state) || task.attempt != 0 || extras->expires_at > now) return;
+      if (!is_waiting(task.state) || task.began || extras->expires_at > now) return;
       return settle(fired.task, Verdict::Expired, End{.cause = EndCause::Expired});
     case TaskTimer::Deadline:
       if (!is_waiting(task.state) || extras->deadline_at > now) return;
@@ -85,17 +88,17 @@ void Core::stop_by_force() {
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     if (!has_process(slot.state)) continue;
-    const bool killed = slot.state == SlotState::Recovery && slot.force_at == kNever;
-    if (!killed) end_by_force(slot, ExitCause::Shutdown, command::Force::Kill);
+    if (!slot.killed) end_by_force(slot, ExitCause::Shutdown, command::Force::Kill);
   }
 }
 
-// When the store does not answer: after that the pool is over all the same.
+// When the store does not answer, or a killed process does not go: after that the pool is over all
+// the same.
 Instant Core::give_up_at() const { return stop_at_ + seconds(1); }
 
 void Core::finish_when_empty() {
-  if (!stopping_ || finished_ || slots.processes() != 0) return;
-  if (!recorder.idle() && now < give_up_at()) return;
+  if (!stopping_ || finished_) return;
+  if ((slots.processes() != 0 || !recorder.idle()) && now < give_up_at()) return;
   finished_ = true;
   Notification told{.notice = Notice::PoolShutdown};
   told.count = static_cast<std::uint32_t>(tasks.unsettled());
@@ -107,18 +110,27 @@ void Core::on(const event::StoreState& event) { store_accepting_ = event.accepti
 
 void Core::on(const event::Listen& event) { task_notices_ = event.to_tasks; }
 
-// Run-at is a wall date: the tasks that wait for one are judged again.
+// Run-at is a wall date: the tasks that wait for one are judged again. A timer that is too early
+// sets itself again, so that only what comes nearer needs another.
 void Core::on(const event::WallStepped& event) {
   wall_offset_ = event.wall.ns - now.ns;
   tasks.each([this](TaskIndex index) {
     Task& task = tasks[index];
     const TaskExtras* extras = tasks.find_extras(index);
-    if (task.state != TaskState::Delayed || task.attempt != 0 || task.round != 1) return;
+    const bool waits = task.state == TaskState::Delayed || task.state == TaskState::Recording;
+    if (!waits || task.attempt != 0 || task.round != 1) return;
     if (extras == nullptr || extras->run_at.ns == 0) return;
-    task.eligible_at =
-        std::clamp(Instant{extras->run_at.ns - wall_offset_}, now, now + kDurationMax);
-    timers.set(index, TaskTimer::Due, task.eligible_at);
+    const Instant before = task.eligible_at;
+    task.eligible_at = wall_date(extras->run_at, now);
+    if (task.state == TaskState::Delayed && task.eligible_at < before) {
+      timers.set(index, TaskTimer::Due, task.eligible_at);
+    }
   });
+}
+
+// Bounds: at least `least`.
+Instant Core::wall_date(WallTime wall, Instant least) const {
+  return std::clamp(Instant{wall.ns - wall_offset_}, least, now + kDurationMax);
 }
 
 }  // namespace warmpool

@@ -17,7 +17,10 @@ Instant slow_at(const Held& held, const Options& options) {
 // Looks at a slot whose time has come.
 void Core::judge_slot(Slot& slot) {
   const bool waits = slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
-  if (now < grace_until_ && !waits) return slots.look_at(slot, grace_until_);
+  if (now < grace_until_ && !waits) {
+    recall_behind_late(slot);
+    return slots.look_at(slot, std::min(grace_until_, due_of_late(slot)));
+  }
   if (old_at(slot) <= now) become_due(slot, DueReason::Age);
   switch (slot.state) {
     case SlotState::Starting:
@@ -56,23 +59,24 @@ void Core::try_again(Slot& slot) {
 
 void Core::judge_silence(Slot& slot) {
   if (slot.stopped && slot.stopped_at + options.dead_after <= now) {
-    ++counters.zombies;
-    return end_by_force(slot, ExitCause::Stopped, command::Force::Kill);
+    return end_zombie(slot, ExitCause::Stopped, now - slot.stopped_at);
   }
   if (class_of(slot).options.beatless) return;
   const Duration silent = now - slot.last_heard;
-  if (silent >= options.dead_after) {
-    ++counters.zombies;
-    auto told = about(slot, Notice::ZombieDetected);
-    told.duration_ns = silent.ns;
-    notify(told);
-    return end_by_force(slot, ExitCause::Unresponsive, command::Force::Kill);
-  }
+  if (silent >= options.dead_after) return end_zombie(slot, ExitCause::Unresponsive, silent);
   if (silent >= options.unresponsive_after && !slot.unresponsive) {
     slot.unresponsive = true;
     change_health(slot, WorkerHealth::Healthy, WorkerHealth::Unresponsive);
     refresh(slot);
   }
+}
+
+void Core::end_zombie(Slot& slot, ExitCause cause, Duration since) {
+  ++counters.zombies;
+  auto told = about(slot, Notice::ZombieDetected);
+  told.duration_ns = since.ns;
+  notify(told);
+  end_by_force(slot, cause, command::Force::Kill);
 }
 
 void Core::change_health(Slot& slot, WorkerHealth from, WorkerHealth to) {
@@ -102,10 +106,25 @@ void Core::judge_slow(Slot& slot) {
 
 void Core::judge_forced(Slot& slot) {
   if (slot.force_at > now) return;
+  if (slot.killed) return give_up_hand(slot);
   const bool asked = slot.state == SlotState::Completing;
   const bool termed = slot.order != ExitCause::Exited;
   end_by_force(slot, asked ? ExitCause::Requested : slot.order_later,
                asked && !termed ? command::Force::Term : command::Force::Kill);
+}
+
+// A process that does not go though it was killed, as in a system call that never returns. What it
+// had goes on elsewhere; what it may still answer is refused.
+void Core::give_up_hand(Slot& slot) {
+  slot.force_at = kNever;
+  if (slot.held.empty()) return;
+  slot.busy = slot.busy + (now - slot.busy_since);
+  auto told = about(slot, Notice::WorkerError);
+  told.exit_cause = slot.order;
+  notify(told);
+  bury_hand(slot, event::WorkerExited{.worker = slot.worker, .cause = slot.order, .code = 0},
+            slot.order);
+  refresh(slot);
 }
 
 Instant Core::due_of(const Slot& slot) const {
@@ -139,15 +158,11 @@ Instant Core::due_of_idle(const Slot& slot) const {
 
 Instant Core::due_of_busy(const Slot& slot) const {
   Instant due = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
-  bool unstarted = false;
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
     if (held.started() && !held.slow) due = std::min(due, slow_at(held, options));
-    unstarted = unstarted || (!held.started() && !held.recalling);
   }
-  if (unstarted && slot.recall)
-    due = std::min(due, slot.held.front().started_at + options.recall_after);
-  return due;
+  return std::min(due, due_of_late(slot));
 }
 
 // The loop was late: what looks like silence or slowness may be ours.

@@ -25,12 +25,13 @@ struct Options {
   std::uint64_t dead_max{}, dead_bytes_max{}, results_max{}, results_bytes_max{}, keys_max{};
   Duration dead_age_max{}, results_age_max{}, keys_age_max{}, reconnect_age_max{};
   // Order and placement.
-  Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, recall_after{};
+  Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, overtake_max{};
+  Duration recall_after{}, recall_idle_after{};
   // Workers.
   Duration heartbeat_interval{}, unresponsive_after{}, dead_after{}, start_timeout{};
   Duration slow_after{};
   std::uint64_t slow_percent{};
-  Duration cancel_grace{}, term_grace{}, drain_timeout{};
+  Duration cancel_grace{}, term_grace{}, unkillable_after{}, drain_timeout{};
   std::uint64_t restarts_max{}, restart_multiplier{};
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.

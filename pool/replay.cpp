@@ -13,7 +13,7 @@ void Core::apply(const record::Accepted& record) {
   const TaskIndex index = accept(record.spec, record.task, record.at);
   tasks[index].eligible_at = record.eligible_at;
   if (record.spec.run_at.ns != 0) {
-    tasks[index].eligible_at = Instant{record.spec.run_at.ns - wall_offset_};
+    tasks[index].eligible_at = wall_date(record.spec.run_at, record.at);
   }
 }
 
@@ -36,6 +36,8 @@ void Core::apply(const record::Ended& record) {
   task.suspect = record.suspect;
   // Perhaps it was: then the next hint counts for nothing, which is always right.
   if (record.cause == EndCause::NeverStarted) task.spared = true;
+  task.began =
+      task.began || (record.cause != EndCause::Recalled && record.cause != EndCause::NeverStarted);
   open_attempts_.erase(record.task);
 }
 
@@ -116,6 +118,7 @@ void Core::resume_replayed(TaskIndex index) {
                 .code = 0,
                 .worker = open->second.worker};
   task.last_cause = end.cause;
+  task.began = true;
   if (over_budget(task)) return settle(index, Verdict::Dead, end);
   task.eligible_at = now;
   task.record =

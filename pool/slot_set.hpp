@@ -42,12 +42,6 @@ class SlotSet {
     return std::nullopt;
   }
 
-  // The first at or after `from`, else the first of all.
-  std::optional<std::uint16_t> next_round(std::size_t from) const {
-    const auto found = next(from);
-    return found ? found : next(0);
-  }
-
   template <class Visit>
   void each(Visit visit) const {
     for (auto at = next(0); at; at = next(*at + std::size_t{1})) visit(*at);

@@ -29,26 +29,15 @@ SlotId SlotTable::free_home(const WorkerClass& worker_class) const {
 Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
   const bool successor = home != kNoSlot;
   if (!successor) home = free_home(worker_class);
-  for (SlotId id : worker_class.members) {
-    Slot& old = *slots_[id.value];
-    if (old.state == SlotState::Gone) {
-      const auto index = old.index;
-      const auto spawns = old.home == home && !successor ? old.spawns : 0;
-      const auto place = old.due_place;
-      const auto due = old.due;
-      old = Slot{};
-      old.id = id;
-      old.home = home;
-      old.worker_class = worker_class.id;
-      old.index = index;
-      old.spawns = spawns;
-      old.due_place = place;
-      old.due = due;
-      old.state_since = now;
-      return old;
-    }
+  if (const auto gone = worker_class.gone.next(0)) {
+    worker_class.gone.set(*gone, false);
+    Slot& slot = renew(*slots_[worker_class.members[*gone].value], now);
+    // Processes are counted by place.
+    if (slot.home != home || successor) slot.spawns = 0;
+    slot.home = home;
+    return slot;
   }
-  REQUIRE(slots_.size() < kNoSlot.value);
+  REQUIRE(slots_.size() < kSlotsMax);
   auto slot = std::make_unique<Slot>();
   slot->id = SlotId{static_cast<std::uint16_t>(slots_.size())};
   slot->home = home == kNoSlot ? slot->id : home;
@@ -58,6 +47,40 @@ Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
   worker_class.members.push_back(slot->id);
   slots_.push_back(std::move(slot));
   return *slots_.back();
+}
+
+std::size_t SlotTable::active(const WorkerClass& worker_class) const {
+  return static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
+    const Slot& slot = (*this)[id];
+    return slot.state != SlotState::Gone && !slot.removing && !slot.successor;
+  }));
+}
+
+int SlotTable::room(const WorkerClass& worker_class) const {
+  return static_cast<int>(active(worker_class) + worker_class.gone.count() + kSlotsMax -
+                          slots_.size());
+}
+
+// A place of the past: its name and its count of workers stay, and its entry among those that are
+// looked at.
+Slot& SlotTable::renew(Slot& slot, Instant now) {
+  Slot fresh;
+  fresh.id = slot.id;
+  fresh.worker_class = slot.worker_class;
+  fresh.index = slot.index;
+  fresh.home = slot.home;
+  fresh.spawns = slot.spawns;
+  fresh.due_place = slot.due_place;
+  fresh.due = slot.due;
+  fresh.state_since = now;
+  slot = std::move(fresh);
+  return slot;
+}
+
+std::size_t find_held(const Slot& slot, const AttemptKey& key) {
+  std::size_t at = 0;
+  while (at < slot.held.size() && slot.held[at].key != key) ++at;
+  return at;
 }
 
 Slot* SlotTable::find(WorkerId worker) {

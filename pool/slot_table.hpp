@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pool/ids.hpp"
+#include "pool/lane_table.hpp"
 #include "pool/options.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/slot_set.hpp"
@@ -22,14 +23,18 @@ inline constexpr SlotId kNoSlot{0xffff};
 struct Held {
   AttemptKey key;
   TaskIndex task = kNone;
+  LaneKey place;  // that it had in the queue
   Duration timeout{};
   Duration expected{};  // smoothed service time of its type; 0 where unknown
   Instant assigned_at, started_at = kNever, end_at = kNever;
+  Instant recalled_at = kNever;      // when it was asked for; the answer is awaited
   Instant rung_at = kNever;          // next step of ending it
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
-  bool recalling = false, slow = false;
+  bool slow = false;
   bool started() const { return started_at != kNever; }
+  bool recalling() const { return recalled_at != kNever; }
+  bool is_behind() const { return !started() && !recalling(); }
   bool is_ending() const { return ending != EndCause::Done; }
 };
 
@@ -54,8 +59,12 @@ struct Slot {
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
+  bool killed = false;           // the kill was ordered; its exit is all that is awaited
+  std::uint8_t offered = 1;      // what the worker said that it may hold
   std::uint8_t credits = 1;      // may hold
   std::uint8_t concurrency = 1;  // may start at once
+  Duration expected{};           // work in hand, as far as it is known
+  Duration behind{};             // of it, what is not started and is not being taken back
   std::uint32_t unproductive = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};
@@ -65,25 +74,44 @@ struct Slot {
   std::uint32_t due_place = kNone;
 };
 
+// Where an attempt stands in the hand; held.size() if it is not in it.
+std::size_t find_held(const Slot& slot, const AttemptKey& key);
+
+// The place of the least urgent of what waits behind others in a hand; kFirstPlace if nothing does.
+LaneKey latest_behind(const Slot& slot);
+
 struct WorkerClass {
   ClassId id;
   ClassOptions options;
   std::uint16_t target = 0;
   bool declared = false, paused = false;
   std::vector<SlotId> members;  // by index in the class
+  std::vector<ClassId> peers;   // other classes that serve a type which this one serves
+  SlotSet gone;                 // places that may be used again
   SlotSet free;                 // ready for one more to start at once
   SlotSet credit;               // busy, but may be given more of short types
-  std::uint16_t cursor = 0;     // of round-robin
-  SlotId reserved{};            // kept empty for a suspect
-  std::deque<SlotId> due;       // to be replaced, in the order they came; those not ready are stale
+  SlotSet ahead;                // hold tasks that have not started, and can be asked for them
+  SlotSet over;                 // of these, with more than overtake_max of such work
+  SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
+  LaneKey latest;              // nothing that waits in a slot of `over` has a later place
+  Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
+  std::uint16_t cursor = 0;    // of round-robin
+  SlotId reserved{};           // kept empty for a suspect
+  std::deque<SlotId> due;      // to be replaced, in the order they came; those not ready are stale
   std::uint16_t replacing = 0;  // pairs of successor and predecessor
   bool has_reserved = false;
 };
 
 class SlotTable {
  public:
+  static constexpr std::size_t kSlotsMax = 0xffff;
+
   // `home`: of its predecessor; else the first of its class that nobody has.
   Slot& add(WorkerClass& worker_class, Instant now, SlotId home = kNoSlot);
+  // Places that are not being removed, without those of successors.
+  std::size_t active(const WorkerClass& worker_class) const;
+  // How many places the class could have: those of the past come free when their worker is gone.
+  int room(const WorkerClass& worker_class) const;
   Slot& operator[](SlotId id) { return *slots_[id.value]; }
   const Slot& operator[](SlotId id) const { return *slots_[id.value]; }
   std::size_t size() const { return slots_.size(); }
@@ -103,6 +131,8 @@ class SlotTable {
   Slot* pop_due(Instant now);
 
  private:
+  Slot& renew(Slot& slot, Instant now);
+
   struct Before {
     const SlotTable* table;
     bool operator()(SlotId a, SlotId b) const;

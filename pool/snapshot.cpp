@@ -16,11 +16,8 @@ QueueView Core::queue() const {
   view.dead_letters = tasks.count(TaskState::Dead);
   view.payload_bytes = tasks.payload_bytes();
   view.keys = keys.size();
-  for (const auto& worker_class : classes) {
-    const Instant oldest = lanes.oldest(worker_class.id);
-    if (oldest != kNever && oldest < now)
-      view.oldest_ready = std::max(view.oldest_ready, now - oldest);
-  }
+  const Instant oldest = lanes.oldest();
+  if (oldest < now) view.oldest_ready = now - oldest;
   return view;
 }
 
@@ -117,14 +114,14 @@ TaskView Core::view(TaskIndex index) const {
 
 namespace {
 
-void count(ClassView& view, const Slot& slot, const WorkerClass& worker_class) {
+void count(ClassView& view, const Slot& slot) {
   if (slot.state == SlotState::Gone) return;
   ++view.slots;
   if (slot.state == SlotState::Ready) ++view.ready;
   if (!slot.held.empty()) ++view.running;
   if (slot.state == SlotState::Failed) ++view.failed;
   if (slot.state == SlotState::Ready || slot.state == SlotState::Running) {
-    view.capacity += static_cast<std::uint32_t>(worker_class.options.concurrency);
+    view.capacity += slot.concurrency;
   }
   view.in_flight += static_cast<std::uint32_t>(slot.held.size());
 }
@@ -139,7 +136,7 @@ Snapshot Core::overview() const {
   for (const auto& worker_class : classes) {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
     view.paused = worker_class.paused;
-    for (SlotId id : worker_class.members) count(view, slots[id], worker_class);
+    for (SlotId id : worker_class.members) count(view, slots[id]);
     all.classes.push_back(view);
   }
   all.draining = draining_;

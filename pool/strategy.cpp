@@ -7,24 +7,37 @@ namespace {
 
 class RoundRobin final : public Strategy {
  public:
-  std::uint16_t choose(WorkerClass& worker_class, const SlotTable&,
-                       const SlotSet& candidates) const override {
-    const std::uint16_t index = *candidates.next_round(worker_class.cursor);
-    worker_class.cursor = static_cast<std::uint16_t>(index + 1);
-    return index;
+  std::optional<std::uint16_t> choose(WorkerClass& worker_class, const SlotTable& slots,
+                                      const SlotSet& candidates, const Fit& fit) const override {
+    auto found = first(worker_class, slots, candidates, fit, worker_class.cursor, kEnd);
+    if (!found) found = first(worker_class, slots, candidates, fit, 0, worker_class.cursor);
+    if (found) worker_class.cursor = static_cast<std::uint16_t>(*found + 1);
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kEnd = 0x10000;
+
+  static std::optional<std::uint16_t> first(const WorkerClass& worker_class, const SlotTable& slots,
+                                            const SlotSet& candidates, const Fit& fit,
+                                            std::size_t from, std::size_t end) {
+    for (auto at = candidates.next(from); at && *at < end; at = candidates.next(*at + 1U)) {
+      if (fit(slots[worker_class.members[*at]])) return at;
+    }
+    return std::nullopt;
   }
 };
 
 // Fewest tasks in hand; among equals the one that has served fewest.
 class LeastLoaded final : public Strategy {
  public:
-  std::uint16_t choose(WorkerClass& worker_class, const SlotTable& slots,
-                       const SlotSet& candidates) const override {
-    std::uint16_t best = *candidates.next(0);
+  std::optional<std::uint16_t> choose(WorkerClass& worker_class, const SlotTable& slots,
+                                      const SlotSet& candidates, const Fit& fit) const override {
+    std::optional<std::uint16_t> best;
     candidates.each([&](std::uint16_t index) {
-      if (lighter(slots[worker_class.members[index]], slots[worker_class.members[best]])) {
-        best = index;
-      }
+      const Slot& slot = slots[worker_class.members[index]];
+      if (best && !lighter(slot, slots[worker_class.members[*best]])) return;
+      if (fit(slot)) best = index;
     });
     return best;
   }

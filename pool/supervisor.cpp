@@ -18,7 +18,8 @@ void Core::on(const event::Scale& event) {
   if (event.mode == event::ScaleMode::Up) wanted = before + event.number;
   if (event.mode == event::ScaleMode::Down) wanted = before - event.number;
   const auto& limits = worker_class.options;
-  if (wanted < static_cast<int>(limits.size_min) || wanted > static_cast<int>(limits.size_max)) {
+  if (wanted < static_cast<int>(limits.size_min) || wanted > static_cast<int>(limits.size_max) ||
+      wanted > slots.room(worker_class)) {
     return refuse(event.client, event.request, {}, Refusal::SizeOutOfRange);
   }
   resize(worker_class, static_cast<std::uint16_t>(wanted));
@@ -34,10 +35,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   told.size = target;
   if (told.count != 0) notify(told);
   worker_class.target = target;
-  std::size_t active =
-      static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
-        return slots[id].state != SlotState::Gone && !slots[id].removing && !slots[id].successor;
-      }));
+  std::size_t active = slots.active(worker_class);
   for (; active < target; ++active) {
     Slot& slot = slots.add(worker_class, now);
     slots.fire(slot, SlotTrigger::Spawn, now);
@@ -94,6 +92,7 @@ void Core::start_worker(Slot& slot) {
   slot.attempts_of_worker = slot.answers_of_worker = 0;
   slot.spawned_at = slot.last_heard = now;
   slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
+  slot.killed = false;
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
   slot.due_for = DueReason::None;
@@ -109,11 +108,10 @@ void Core::on(const event::WorkerReady& event) {
   if (slot == nullptr || slot->state != SlotState::Starting) return;
   slots.fire(*slot, SlotTrigger::Hello, now);
   slot->ready_at = slot->last_heard = now;
-  const ClassOptions& limits = class_of(*slot).options;
-  slot->credits = static_cast<std::uint8_t>(
-      std::min<std::uint64_t>(event.credits, std::max(limits.credits, limits.concurrency)));
-  slot->concurrency =
-      static_cast<std::uint8_t>(std::min<std::uint64_t>(slot->credits, limits.concurrency));
+  slot->offered = event.credits;
+  slot->concurrency = static_cast<std::uint8_t>(
+      std::min<std::uint64_t>(event.credits, class_of(*slot).options.concurrency));
+  grant_credits(*slot);
   slot->recall = event.recall;
   auto told = about(*slot, Notice::WorkerReady);
   told.duration_ns = (now - slot->spawned_at).ns;
@@ -129,6 +127,12 @@ void Core::on(const event::WorkerReady& event) {
   slots.look_at(*slot, due_of(*slot));
   refresh(*slot);
   pool_may_be_initialized();
+}
+
+void Core::grant_credits(Slot& slot) {
+  const std::uint64_t most =
+      std::max<std::uint64_t>(class_of(slot).options.credits, slot.concurrency);
+  slot.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(slot.offered, most));
 }
 
 void Core::pool_may_be_initialized() {
@@ -196,7 +200,8 @@ void Core::end_by_force(Slot& slot, ExitCause cause, command::Force force) {
     if (held.is_ending()) held.rung = kill ? Rung::Kill : Rung::Term;
   }
   emit(command::EndWorker{slot.worker, force, slot.order});
-  slot.force_at = kill ? kNever : now + options.term_grace;
+  slot.killed = slot.killed || kill;
+  slot.force_at = now + (kill ? options.unkillable_after : options.term_grace);
   if (slot.order != ExitCause::Requested && slot.order != ExitCause::Shutdown) {
     auto told = about(slot, Notice::WorkerError);
     told.exit_cause = slot.order;
@@ -278,7 +283,7 @@ void Core::on(const event::WorkerExited& event) {
   }
   if (!slot->held.empty()) slot->busy = slot->busy + (now - slot->busy_since);
   slot->worker = WorkerId{};
-  slot->alone = slot->stopped = slot->unresponsive = slot->slow = false;
+  slot->alone = slot->stopped = slot->unresponsive = slot->slow = slot->killed = false;
   slot->order = ExitCause::Exited;
   bury_hand(*slot, event, cause);
   if (slot->partner != kNoSlot && !slot->successor) succeed_the_dead(*slot);

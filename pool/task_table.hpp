@@ -55,6 +55,8 @@ struct Task {
   bool hold_next : 1 = false;   // goes from recording to held
   bool cancelling : 1 = false;  // is cancelled when its attempt ends, unless that is done
   bool dropped : 1 = false;     // so because its client left
+  bool began : 1 = false;       // an attempt of this round was started, not only given
+  bool recalled : 1 = false;    // was taken back and has not begun since
 };
 
 class TaskTable {

@@ -74,6 +74,54 @@ TEST(Queue, RunAtFollowsTheWallClockWhenItSteps) {
   EXPECT_EQ(driver.state(task), TaskState::Running);
 }
 
+TEST(Queue, RunAtFollowsTheWallClockAlsoBeforeTheTaskIsKept) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.auto_keep = false;
+  const WallTime wall{driver.now.ns + seconds(1'700'000'000).ns};
+  driver.step(event::Submit{ClientId{1}, RequestId{500}, {.run_at = {wall.ns + hours(1).ns}}});
+  driver.step(event::WallStepped{WallTime{wall.ns + hours(2).ns}});
+  driver.keep_all();
+  driver.tick();
+  EXPECT_EQ(driver.all<command::Assign>().size(), 1U);
+}
+
+TEST(Queue, ADateThatMovesAwayIsWaitedFor) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const WallTime wall{driver.now.ns + seconds(1'700'000'000).ns};
+  const TaskId task = driver.submit({.run_at = WallTime{wall.ns + seconds(10).ns}});
+  driver.turn(event::WallStepped{WallTime{wall.ns - seconds(10).ns}});
+  driver.pass(seconds(19));
+  EXPECT_EQ(driver.state(task), TaskState::Delayed);
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+}
+
+TEST(Queue, ATaskThatWasOnlyGivenAndTakenBackStillExpires) {
+  PoolDriver driver;
+  driver.ready_pool(1, 16);
+  for (int i = 0; i < 8; ++i) {
+    driver.submit();
+    driver.tick();
+    driver.answer(*driver.last<command::Assign>(), Outcome::Done, microseconds(10));
+  }
+  driver.submit();
+  driver.submit({.expiry = milliseconds(100)});
+  const TaskId late = driver.submit({.expiry = milliseconds(12)});
+  driver.tick();
+  driver.pass(milliseconds(11));
+  auto recalls = driver.all<command::Recall>();
+  ASSERT_EQ(recalls.size(), 2U);
+  driver.turn(event::RecallAnswered{recalls[0].worker, recalls[0].key, true});
+  driver.pass(milliseconds(2));
+  driver.turn(event::RecallAnswered{recalls[1].worker, recalls[1].key, true});
+  EXPECT_EQ(driver.last<command::Announce>()->task, late) << "over when it came back";
+  driver.pass(milliseconds(100));
+  EXPECT_EQ(driver.last<command::Announce>()->task, recalls[0].key.task);
+  EXPECT_EQ(driver.last<command::Announce>()->cause, EndCause::Expired);
+}
+
 TEST(Queue, ExpiresWhatWaitsTooLongAndOnlyThat) {
   PoolDriver driver;
   driver.ready_pool(1);
@@ -191,6 +239,29 @@ TEST(Queue, ALaneThatOpensAgainClaimsNoMoreAgeThanAllowed) {
   driver.hello_all();
   driver.tick();
   EXPECT_EQ(run_order(driver, 2), (std::vector{young, old}));
+}
+
+TEST(Queue, ALaneThatIsNewAfterThatClaimsNoMoreEither) {
+  PoolDriver driver;
+  driver.ready_pool(1, 16);
+  driver.declare_type(1);
+  for (int i = 0; i < 8; ++i) {
+    driver.submit();
+    driver.tick();
+    driver.answer(*driver.last<command::Assign>(), Outcome::Done, microseconds(10));
+  }
+  driver.submit();
+  driver.submit();
+  driver.tick();
+  driver.turn(event::Pause{ClientId{1}, RequestId{99}, pause_of(TypeId{0}), true});
+  driver.pass(seconds(50));
+  const TaskId young = driver.submit({.type = TypeId{1}});
+  driver.pass(seconds(50));
+  driver.turn(event::Pause{ClientId{1}, RequestId{100}, pause_of(TypeId{0}), false});
+  driver.kill_worker(driver.worker(0));  // both become suspects, which have a lane of their own
+  driver.hello_all();
+  driver.tick();
+  EXPECT_EQ(driver.last<command::Assign>()->key.task, young);
 }
 
 TEST(Queue, RefusesBeyondItsBoundsAndTakesNothing) {

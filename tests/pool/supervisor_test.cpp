@@ -269,13 +269,60 @@ TEST(Supervisor, StopKillsAtTheDrainDeadlineAndChargesNothing) {
   EXPECT_TRUE(driver.last<command::Finished>());
 }
 
-TEST(Supervisor, AForcedStopWaitsForExitsWithoutSpinning) {
+TEST(Supervisor, AForcedStopWaitsForExitsASecondAndNoLonger) {
   PoolDriver driver;
   driver.ready_pool(1);
   driver.turn(event::Stop{ClientId{}, RequestId{}, true});
-  driver.pass(seconds(5));
+  driver.pass(milliseconds(999));
   EXPECT_FALSE(driver.last<command::Finished>());
   EXPECT_GT(driver.pool().next_deadline(), driver.now);
+  driver.pass(milliseconds(1));
+  EXPECT_TRUE(driver.last<command::Finished>());
+}
+
+TEST(Supervisor, AKilledWorkerThatDoesNotGoGivesUpItsTask) {
+  PoolDriver driver;
+  driver.ready_pool(2);
+  const TaskId task = driver.submit();
+  driver.tick();
+  const auto first = *driver.last<command::Assign>();
+  driver.turn(event::WorkerBroken{first.worker, ExitCause::Protocol});
+  driver.pass(minutes(4));
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+  driver.pass(minutes(2));
+  EXPECT_EQ(driver.pool().task(task)->used.crashes, 1);
+  const auto second = *driver.last<command::Assign>();
+  EXPECT_EQ(second.key.task, task);
+  EXPECT_NE(second.worker, first.worker);
+  driver.answer(first);
+  EXPECT_EQ(driver.pool().counters().refused_results, 1U) << "a late result counts for nothing";
+  EXPECT_EQ(driver.slot_state(0), SlotState::Recovery) << "no other process beside it";
+  driver.kill_worker(first.worker);
+  EXPECT_EQ(driver.pool().task(task)->used.crashes, 1);
+}
+
+TEST(Supervisor, AStoppedWorkerIsAZombieAndSaidToBe) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.turn(event::WorkerStopped{driver.worker(0), true});
+  driver.pass(seconds(31));
+  EXPECT_EQ(driver.notices(Notice::ZombieDetected), 1U);
+}
+
+TEST(Supervisor, MorePlacesThanThereCanBeAreRefused) {
+  PoolDriver driver;
+  ClassOptions options = default_class_options();
+  options.name = "worker";
+  options.command = {"worker"};
+  options.size_max = options.size = 9000;
+  for (std::uint16_t id = 0; id < 7; ++id) driver.step(event::ClassDeclared{ClassId{id}, options});
+  options.size = 1;
+  options.size_max = 10'000;
+  driver.step(event::ClassDeclared{ClassId{7}, options});
+  driver.step(event::Scale{ClientId{1}, RequestId{60}, ClassId{7}, event::ScaleMode::To, 10'000});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::SizeOutOfRange);
+  driver.step(event::Scale{ClientId{1}, RequestId{61}, ClassId{7}, event::ScaleMode::To, 2'535});
+  EXPECT_EQ(driver.last<command::Completed>()->after, 2'535U);
 }
 
 TEST(Supervisor, AWorkerIsNeverGivenMoreThanItSaid) {

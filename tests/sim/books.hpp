@@ -2,9 +2,13 @@
 // what the step in progress is about.
 #pragma once
 
+#include <array>
+#include <deque>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "pool/notification.hpp"
 #include "pool/view.hpp"
 #include "tests/sim/ledger.hpp"
 #include "tests/sim/scenario.hpp"
@@ -21,14 +25,16 @@ class Books {
   bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
   bool finished_ = false, accepting_ = true, replaying_ = false, paused_ = false;
   Instant stop_at_;
+  Duration wall_offset_{};
   std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;
-  std::uint64_t commands_of_turn_ = 0;
+  std::uint64_t commands_of_turn_ = 0, ticks_ = 0;
   RecordNumber last_record_, kept_record_, kept_at_tick_;
 
   std::vector<SeenTask> tasks_;
   std::vector<std::vector<std::uint32_t>> by_life_;  // life, counter -> index + 1
   std::vector<std::uint32_t> unsettled_, place_;     // place_: where a task stands in unsettled_
-  std::unordered_map<std::uint64_t, std::uint32_t> keys_;  // high word of a key -> task index
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> keys_;  // high word -> task indexes
+  std::array<std::deque<DoneKey>, 2> done_keys_;                        // by use
   std::unordered_set<std::uint64_t> tokens_;
   std::vector<SeenRequest> requests_;
   std::unordered_map<std::uint64_t, std::uint32_t> open_;  // request number -> index
@@ -37,6 +43,7 @@ class Books {
   std::vector<SeenSlot> slots_;
   std::vector<SeenClass> classes_;
   std::vector<SeenType> types_;
+  std::map<LaneName, SeenLane> lanes_;
   std::vector<std::pair<RecordNumber, std::uint32_t>> accept_gates_;  // accepted, not yet kept
   std::size_t first_gate_ = 0;
 
@@ -47,12 +54,25 @@ class Books {
   std::size_t dying_count_ = 0;
   bool dying_by_order_ = false;  // it had an attempt in hand that was being ended
   SeenWorker dead_;
-  bool submit_answered_ = false;        // by a refusal or a new task; else it is a duplicate
-  std::optional<AttemptKey> returned_;  // by a recall, not yet ended
+  const SeenWorker* ended_on_ = nullptr;  // the worker that the last attempt was taken from
+  std::size_t ended_with_ = 0;            // how many it had, if it died or was given up; else 0
+  bool submit_answered_ = false;          // by a refusal or a new task; else it is a duplicate
+  std::optional<AttemptKey> returned_;    // by a recall, not yet ended
   bool fresh_answer_ = false, stale_answer_ = false, doubtful_answer_ = false;
 
   Counters seen_;
-  std::uint64_t dead_letters_ = 0;
+  std::uint64_t payload_bytes_ = 0;  // of what has not settled
+  std::map<std::uint64_t, std::uint32_t>
+      letters_;  // dead ones, in the order of death -> task index
+  std::uint64_t deaths_ = 0, letter_bytes_ = 0;
+
+  // Of the turn in progress: what was taken back only for a more urgent task, or for a free worker.
+  std::vector<std::pair<WorkerId, Place>> cleared_;
+  std::size_t shared_ = 0;
+
+  // Of the step in progress: notices that were given, and that had to be.
+  std::array<int, kNoticeRows.size()> given_{}, owed_{};
+  bool listening_ = true, initialized_ = false;
 };
 
 }  // namespace warmpool::sim

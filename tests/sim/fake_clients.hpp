@@ -59,6 +59,7 @@ class FakeClients {
   Event restart();
   PauseTarget target(std::size_t number) const;
   Event reload();
+  Event reload_class();
   void note_verdict(const command::Announce& announce);
 
   const Scenario& scenario_;

@@ -100,6 +100,9 @@ void FakeWorkers::say_result(Instant now, Worker& worker, const Run& run) {
 void FakeWorkers::say_wrong(Instant now, Worker& worker, const Run& run) {
   Run wrong = run;
   wrong.outcome = Outcome::Done;
+  if (random_.chance(200)) {  // or hands back what nobody asked for
+    return say(now, worker, event::RecallAnswered{worker.id, run.key, true});
+  }
   switch (random_.below(4)) {
     case 0:
       wrong.key.token ^= 1ULL << random_.below(64);

@@ -30,6 +30,9 @@ Event FakeClients::restart() {
 Event FakeClients::reload() {
   options_.recall_after = random_.between(milliseconds(1), milliseconds(20));
   options_.prefetch_budget = random_.between(milliseconds(1), milliseconds(20));
+  options_.overtake_max = random_.between(microseconds(50), milliseconds(4));
+  options_.recall_idle_after = random_.between(microseconds(100), milliseconds(5));
+  options_.reopen_age_max = random_.between(milliseconds(0), milliseconds(500));
   options_.backoff_max = random_.between(options_.backoff_first, options_.backoff_first * 8);
   return event::OptionsChanged{options_};
 }
@@ -40,6 +43,17 @@ PauseTarget FakeClients::target(std::size_t number) const {
   if (number < types) return pause_of(TypeId{static_cast<std::uint32_t>(number)});
   if (number == paused_.size() - 1) return pause_of_pool();
   return pause_of(ClassId{static_cast<std::uint16_t>(number - types)});
+}
+
+// What of a class may change while it works.
+Event FakeClients::reload_class() {
+  event::ClassDeclared declared = random_.pick(scenario_.classes);
+  ClassOptions& options = declared.options;
+  options.credits = std::max(options.concurrency, random_.between(1, 16));
+  options.strategy = random_.chance(500) ? "round-robin" : "least-loaded";
+  options.critical = random_.chance(200);
+  options.beatless = random_.chance(100);
+  return declared;
 }
 
 std::optional<Event> FakeClients::operate(Instant now) {
@@ -57,7 +71,7 @@ std::optional<Event> FakeClients::operate(Instant now) {
       drained_ = !drained_ && random_.chance(300);
       return event::Drain{admin(), next_request(), drained_};
     case 4:
-      return reload();
+      return random_.chance(500) ? reload() : reload_class();
     case 5:
       return event::Listen{random_.chance(500)};
     case 6:

@@ -70,6 +70,12 @@ void FakeWorkers::carry_out(Instant now, const command::EndWorker& end) {
   const Instant soon = now + random_.between(microseconds(50), milliseconds(4));
   if (luck_.strikes(Fault::DieWhileKilled, 300)) {
     plan_death(now, *worker, ExitCause::Exited, 1);
+  } else if (end.force == command::Force::Kill && luck_.strikes(Fault::Unkillable, 300)) {
+    worker->cause = ExitCause::Signalled;  // and works on until it goes
+    worker->code = -9;
+    const Duration stays = scenario_.options.unkillable_after * 3;
+    agenda_.plan(now + random_.between(Duration{}, stays), What::WorkerDies, slot(*worker),
+                 worker->incarnation);
   } else if (end.force == command::Force::Kill) {
     plan_death(soon, *worker, ExitCause::Signalled, -9);
   } else if (!worker->ignores_term && !worker->stopped) {

@@ -12,6 +12,14 @@
 
 namespace warmpool::sim {
 
+// Where a task stands in the order: by key, then by age. A lane that was closed and opened again
+// claims no more age than it may.
+struct Place {
+  Instant key{};
+  TaskId id{};
+  friend constexpr auto operator<=>(const Place&, const Place&) = default;
+};
+
 enum class Phase : std::uint8_t { Waiting, Held, Running, Settled, Removed };
 
 struct SeenTask {
@@ -25,23 +33,34 @@ struct SeenTask {
   RecordNumber settle_record{};  // of the last verdict
   record::Settled verdict{};
   bool accept_kept = false, promised = false;  // promised: a client was told that it is accepted
-  bool suspect = false, revived = false, announced = false, returned = false, started_kept = false;
+  bool suspect = false, announced = false;
   bool spared = false;        // a hint kept it from being a suspect, in this round
+  bool began = false;         // was started in this round, not only given
+  bool recalled = false;      // was taken back and has not begun since
   bool cancel_asked = false;  // by a request, in this round
   bool dropped = false;       // its owner left and wanted that to cancel it
   bool received = false;      // its client said that it has all it waited for
   bool vanished = false;      // lost with the daemon, rightly: not durable
   ClientId owner{}, submitter{};
   std::uint32_t starts = 0, free_ends = 0, life_ends = 0;  // of the round
-  Instant settled_at{};
+  Instant settled_at{}, kept_at{};
+  Rung rung{};              // that ended it, if it was cancelled
+  std::uint64_t death = 0;  // which one it was
 };
+
+// Then it runs alone again when somebody retries it.
+inline bool died_of_crash(const SeenTask& task) {
+  const EndCause cause = task.verdict.cause;
+  return cause == EndCause::Crashed || cause == EndCause::Memory || cause == EndCause::Hung;
+}
 
 struct HeldAttempt {
   std::uint32_t task = 0;  // index in the ledger
   AttemptKey key{};
   TypeId type{};
   Duration timeout{};
-  Instant assigned_at{}, started_at{};
+  Place place{};
+  Instant assigned_at{}, started_at{}, recall_at{};
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool alone = false;   // ran as a suspect
   bool behind = false;  // of a worker that died: behind what it said it was in
@@ -59,19 +78,31 @@ struct SeenWorker {
   bool idle_at_last_tick = false;
   bool restart_asked = false;  // by the operator, of this process
   bool replaced = false;       // its successor is ready
+  bool parted = false;         // the one that it was to succeed was not wanted any more
   std::uint64_t answers = 0;
-  std::uint8_t credits = 0;
+  bool cleared = false;      // gave something back and was given nothing since
+  bool recovers = false;     // replaces one that died unasked
+  bool suspected = false;    // was said to be unresponsive
+  bool slow = false;         // was said to be slow
+  bool may_drain = false;    // its class was made smaller
+  bool reserved = false;     // is kept for a suspect, as the pool shows
+  std::size_t given_up = 0;  // what it had when it was given up, though it still lives
+  std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
   Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{}, term_at{},
-      empty_since{};
+      kill_at{}, empty_since{}, idle_since = kNever;
+  std::uint64_t turn = 0;       // of the class's turns, its last
+  std::uint64_t free_from = 0;  // and the last before it was seen free; 0: it was not free
   std::vector<HeldAttempt> hand{};
 
   // Ended by force because its place is not wanted any more.
   bool unwanted() const {
     return (term_ordered || kill_ordered) && end_cause == ExitCause::Requested;
   }
-  bool assignable() const { return live && ready && !retired && !term_ordered && !kill_ordered; }
+  bool assignable() const {
+    return live && ready && !replaced && !retired && !term_ordered && !kill_ordered;
+  }
 };
 
 struct SeenSlot {
@@ -102,8 +133,9 @@ struct SeenRequest {
   ClientId client{};
   RequestId request{};
   Asked asked{};
-  TaskSpec spec{};  // of a submit
-  TaskId task{};    // of the others
+  TaskSpec spec{};        // of a submit
+  TaskId task{};          // of the others
+  RecordNumber record{};  // that must be kept before it is answered
   bool answered = false;
 };
 
@@ -111,15 +143,36 @@ struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0;
   bool paused = false;
+  bool declared = false;    // in this life
+  std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };
 
 struct SeenType {
   std::vector<ClassId> classes{};
   bool paused = false;
-  Instant changed_at{};   // paused, resumed or served by others
-  bool reopened = false;  // was ever paused: its lanes may enter with a capped age
+  Instant changed_at{};  // paused, resumed or served by others
+  Instant floor{};       // its tasks may claim to be no older
   std::uint64_t answers = 0;
-  Duration service_least = kDurationMax;
+  Duration service_least = kDurationMax, service_most{};
+};
+
+// Waiting tasks of one type and tenant, ordinary ones or suspects.
+struct LaneName {
+  TypeId type{};
+  TenantId tenant{};
+  bool suspect = false;
+  friend constexpr auto operator<=>(const LaneName&, const LaneName&) = default;
+};
+
+// What of it was given last in its own order, and the place that this counted as.
+struct SeenLane {
+  Place given{}, counted{};
+};
+
+// A key of a task that is done is remembered for a while.
+struct DoneKey {
+  std::uint32_t task = 0;
+  Instant at{};
 };
 
 }  // namespace warmpool::sim

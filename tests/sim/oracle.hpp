@@ -19,8 +19,10 @@ class Oracle : protected Books {
   void before(Instant now, const Event& event);
   void command(const Command& command);
   void after(const Pool& pool);
-  void after_tick(Instant promised);
+  void after_tick(const Pool& pool, Instant promised);
 
+  // Order: before the declarations of each life.
+  void life_begins(Instant now, WallTime wall);
   // The daemon died. Order: daemon_died, the declarations of the new life, replay for each record
   // that its store kept, start_replay, each command of finish_replay, after_replay.
   void daemon_died(Instant now);
@@ -54,11 +56,23 @@ class Oracle : protected Books {
   SeenTask* find_task(TaskId id);
   std::uint32_t index_of(TaskId id) const;
   void add_task(SeenTask task);
-  bool keeps_key(const SeenTask& task, const record::Settled& record) const;
-  void settle_forget_key(const SeenTask& task);
+  void add_unsettled(std::uint32_t index);
   void drop_unsettled(std::uint32_t index);
   void judge_counters(const Pool& pool) const;
   void judge_balance(const Pool& pool) const;
+
+  // oracle_dead.cpp
+  void bury(std::uint32_t index);
+  void unbury(std::uint32_t index);
+  bool letters_over_bounds() const;
+  void judge_archived(const SeenTask& task) const;
+  void judge_letters() const;
+  const std::uint32_t* task_with(const IdempotencyKey& key) const;
+  void settle_forget_key(const SeenTask& task);
+  void release_key(std::uint32_t index, const record::Settled& record, Instant at);
+  void receive(SeenTask& task);
+  void renew_keys();
+  void expire_keys();
 
   // oracle_requests.cpp
   void ask(SeenRequest request);
@@ -66,13 +80,13 @@ class Oracle : protected Books {
   void client_gone(ClientId client);
   void judge_refusal(const command::Refused& refused, const SeenRequest& request);
   void judge_accepted(const command::Accepted& accepted);
+  std::uint64_t bytes_of(const SeenRequest& request);
   void judge_duplicate(const event::Submit& submit);
   void judge_announce(const command::Announce& announce);
   void judge_completed(const command::Completed& completed);
 
   // oracle_records.cpp
   void judge_persist(const command::Persist& persist);
-  bool remembers(const SeenTask& task) const;
   void note(const record::Accepted& record);
   void note(const record::Started& record);
   void note(const record::Ended& record);
@@ -88,6 +102,9 @@ class Oracle : protected Books {
   void judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                      const record::Settled& record) const;
   std::optional<HeldAttempt> take_attempt(SeenTask& task, std::uint16_t attempt, WorkerId worker);
+  Rung rung_of(const HeldAttempt* attempt) const;
+  void answer_waits_for(RequestId request);
+  void owe_verdict(Verdict verdict, bool ran);
 
   // oracle_workers.cpp
   SeenSlot& slot_of(WorkerId worker);
@@ -101,7 +118,7 @@ class Oracle : protected Books {
   Duration restart_wait(std::uint32_t deaths) const;
   // oracle_recycling.cpp
   void restart_comes(const event::Restart& restart);
-  void successor_spawns(SeenSlot& slot, const command::Spawn& spawn);
+  bool successor_spawns(SeenSlot& slot, const command::Spawn& spawn);
   void successor_ready(SeenSlot& slot);
   bool succeeded(const SeenWorker& dead);
   void judge_capacity(const SeenWorker& worker);
@@ -112,28 +129,69 @@ class Oracle : protected Books {
   std::uint64_t homes(ClassId worker_class) const;
   std::uint64_t waiting_places(ClassId worker_class) const;
   void judge_assign(const command::Assign& assign);
-  void judge_order(const SeenWorker& worker, const SeenTask& task, std::uint32_t index) const;
-  void judge_prefetch(const SeenWorker& worker, const command::Assign& assign) const;
+  void take_in_hand(SeenWorker& worker, SeenTask& task, const command::Assign& assign);
   void judge_cancel(const command::CancelAttempt& cancel);
-  void judge_recall(const command::Recall& recall);
   void judge_retire(const command::Retire& retire);
   void judge_end(const command::EndWorker& end);
   bool end_is_due(const SeenWorker& worker, const command::EndWorker& end) const;
   bool ladder_is_due(const SeenWorker& worker, command::Force force) const;
-  void mark_started(SeenWorker& worker) const;
+  void mark_started(SeenWorker& worker);
+  void mark_started(HeldAttempt& attempt);
+  void give_up_due();
+  void may_drain(ClassId worker_class);
 
-  // oracle_ticks.cpp
+  // oracle_order.cpp
   bool ready_now(const SeenTask& task) const;
   bool served_by(const SeenTask& task, ClassId worker_class) const;
-  Instant key_of(const SeenTask& task) const;
-  bool judge_idle(SeenWorker& worker) const;
+  Place place_of(const SeenTask& task) const;
+  Place place_within(const SeenTask& task) const;
+  std::string place_text(const SeenTask& task) const;
+  static LaneName lane_of(const SeenTask& task);
+  void note_given(const SeenTask& task);
+  std::vector<const SeenTask*> lane_heads(std::optional<ClassId> worker_class, bool suspects) const;
+  std::vector<Place> ready_places(ClassId worker_class) const;
+  bool suspect_waits(ClassId worker_class) const;
+  bool is_free(const SeenWorker& worker) const;
+  void judge_order(const SeenWorker& worker, const SeenTask& task) const;
+  void judge_choice(SeenWorker& worker, const SeenTask& task);
+  void judge_turn(SeenWorker& worker);
+  void note_free(SeenWorker& worker);
+  void judge_reserve(const Pool& pool);
+
+  // oracle_recall.cpp
+  Duration overtaking_least(const SeenWorker& worker, const Place& place, bool recallable) const;
+  Duration overtaking_most(const SeenWorker& worker, const Place& place) const;
+  void judge_prefetch(const SeenWorker& worker, const SeenTask& task) const;
+  void judge_recall(const command::Recall& recall);
+  bool recall_is_asked(const SeenWorker& worker, const SeenTask& task) const;
+  bool recall_shares(const HeldAttempt& attempt) const;
+  bool recall_clears(const SeenWorker& worker, const HeldAttempt& attempt) const;
+  void judge_hands() const;
+  void judge_ways(ClassId worker_class) const;
+  void judge_storm() const;
+  void judge_beside_idle() const;
+
+  // oracle_ticks.cpp
+  bool is_open(ClassId worker_class) const;
+  bool judge_idle(const SeenWorker& worker) const;
   void judge_hand(const SeenWorker& worker) const;
   void judge_silence(const SeenWorker& worker) const;
-  void judge_waiting(std::uint64_t idle_classes);
+  void judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classes) const;
+  void judge_expiry() const;
   void judge_places() const;
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
   bool calm() const;  // no stall lately, so that all deadlines were met on time
+
+  // oracle_shown.cpp
+  void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
+  void note_notice(const Notification& notification);
+  void judge_notices();
+  void judge_initialized();
+  void judge_health_told(const Notification& notification);
+  void judge_shown(const Pool& pool) const;
+  void judge_slot_shown(const SlotView& view) const;
+  void judge_queue_shown(const Snapshot& shown) const;
 };
 
 }  // namespace warmpool::sim

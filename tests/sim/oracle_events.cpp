@@ -5,14 +5,38 @@
 #include "tests/sim/oracle.hpp"
 
 namespace warmpool::sim {
+namespace {
+
+Notice notice_of(PauseScope scope, bool paused) {
+  if (scope == PauseScope::Type) return paused ? Notice::TypePaused : Notice::TypeResumed;
+  if (scope == PauseScope::Class) return paused ? Notice::ClassPaused : Notice::ClassResumed;
+  return paused ? Notice::PoolPaused : Notice::PoolResumed;
+}
+
+}  // namespace
 
 struct EventWatch {
   Oracle& oracle;
 
   void operator()(const event::ClassDeclared& e) const {
     SeenClass& known = oracle.classes_[e.worker_class.value];
+    const std::uint64_t before = known.declared ? known.target : 0;
+    if (!known.declared || known.options.size != e.options.size) known.target = e.options.size;
+    if (known.target > before) oracle.owe(Notice::PoolScaledUp);
+    if (known.target < before) oracle.owe(Notice::PoolScaledDown);
+    if (known.target < before) oracle.may_drain(e.worker_class);
+    known.declared = true;
+    const bool beats_otherwise = known.options.beatless != e.options.beatless;
+    const bool other_strategy = known.options.strategy != e.options.strategy;
     known.options = e.options;
-    known.target = e.options.size;
+    for (SeenSlot& slot : oracle.slots_) {
+      SeenWorker& worker = slot.worker;
+      if (!slot.used || slot.worker_class != e.worker_class) continue;
+      grant(worker, e.options);
+      worker.beatless = e.options.beatless;
+      if (beats_otherwise) worker.heard_at = oracle.now_;
+      if (other_strategy) worker.turn = worker.free_from = 0;
+    }
   }
   void operator()(const event::TypeDeclared& e) const {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
@@ -24,9 +48,9 @@ struct EventWatch {
   }
   void operator()(const event::Submit& e) const {
     oracle.ask({.client = e.client, .request = e.request, .asked = Asked::Submit, .spec = e.spec});
-    const auto known = e.spec.key ? oracle.keys_.find(e.spec.key->high) : oracle.keys_.end();
-    if (known == oracle.keys_.end()) return;
-    SeenTask& task = oracle.tasks_[known->second];
+    const auto* known = e.spec.key ? oracle.task_with(*e.spec.key) : nullptr;
+    if (known == nullptr) return;
+    SeenTask& task = oracle.tasks_[*known];
     const bool dead = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead;
     if ((task.phase >= Phase::Settled && !dead) || task.spec.key != e.spec.key) return;
     task.owner = e.client;
@@ -59,15 +83,17 @@ struct EventWatch {
   }
   void operator()(const event::Received& e) const {
     SeenTask* task = oracle.find_task(e.task);
-    if (task != nullptr) task->received = true;
+    if (task != nullptr) oracle.receive(*task);
   }
   void operator()(const event::Pause& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
-    if (e.target.scope == PauseScope::Type) oracle.types_[e.target.type.value].reopened = true;
+    oracle.owe(notice_of(e.target.scope, e.paused));
   }
   void operator()(const event::Drain& e) const {
     ask(e.client, e.request, {}, Asked::Drain);
+    if (oracle.stopping_) return;
     oracle.draining_ = e.on;
+    if (e.on) oracle.owe(Notice::PoolDraining);
   }
   void operator()(const event::Stop& e) const {
     if (e.client) ask(e.client, e.request, {}, Asked::Stop);
@@ -78,10 +104,15 @@ struct EventWatch {
   void operator()(const event::WorkerReady& e) const {
     SeenWorker& worker = oracle.worker_of(e.worker, "world");
     const ClassOptions& options = oracle.classes_[worker.worker_class.value].options;
+    if (!worker.term_ordered && !worker.kill_ordered && !worker.broken) {
+      oracle.owe(Notice::WorkerReady);
+      if (worker.recovers) oracle.owe(Notice::RecoverySucceeded);
+    }
     worker.ready = true;
     worker.recall = e.recall;
-    worker.credits = static_cast<std::uint8_t>(
-        std::min<std::uint64_t>(e.credits, std::max(options.credits, options.concurrency)));
+    worker.offered = e.credits;
+    worker.concurrency = std::min<std::uint64_t>(e.credits, options.concurrency);
+    grant(worker, options);
     worker.ready_at = worker.heard_at = worker.empty_since = oracle.now_;
     oracle.successor_ready(oracle.slot_of(e.worker));
   }
@@ -107,7 +138,8 @@ struct EventWatch {
         worker != nullptr &&
         std::ranges::find(worker->hand, e.key, &HeldAttempt::key) != worker->hand.end();
     if (in_hand) oracle.heard(e.worker);
-    oracle.seen_.refused_results += !in_hand;
+    if (in_hand && oracle.listening_) oracle.owe(Notice::TaskProgress);
+    if (!in_hand) refuse_result();
   }
   void operator()(const event::RecallAnswered& e) const {
     SeenWorker* worker = oracle.find_worker(e.worker);
@@ -115,19 +147,46 @@ struct EventWatch {
     const auto found = std::ranges::find(worker->hand, e.key, &HeldAttempt::key);
     if (found == worker->hand.end()) return;
     oracle.heard(e.worker);
+    if (!found->recall_ordered) {
+      if (e.returned) refuse_result();  // nobody had asked for it
+      return;
+    }
     oracle.seen_.recalls += e.returned;
     if (e.returned) {
       oracle.returned_ = e.key;
-    } else if (!found->started) {
-      found->started = true;
-      found->started_at = oracle.now_;
+    } else {
+      found->recall_ordered = false;
+      oracle.mark_started(*found);
     }
   }
   void operator()(const event::Persisted& e) const { oracle.records_kept(e.through); }
   void operator()(const event::StoreState& e) const { oracle.accepting_ = e.accepting; }
-  void operator()(const event::WallStepped&) const {}
-  void operator()(const event::Listen&) const {}
-  void operator()(const event::Tick&) const {}
+  void operator()(const event::WallStepped& e) const {
+    oracle.wall_offset_ = Duration{e.wall.ns - oracle.now_.ns};
+    for (std::uint32_t index : oracle.unsettled_) {
+      SeenTask& task = oracle.tasks_[index];
+      const bool waits = task.phase == Phase::Waiting && task.round == 1 && task.attempt == 0;
+      const bool due =
+          task.accept_kept && task.eligible_at <= std::max(task.kept_at, oracle.previous_tick_);
+      if (task.spec.run_at.ns == 0 || !waits || due) continue;
+      const Instant date = Instant{task.spec.run_at.ns} - oracle.wall_offset_;
+      task.eligible_at = std::clamp(date, oracle.now_, oracle.now_ + kDurationMax);
+    }
+  }
+  void operator()(const event::Listen& e) const { oracle.listening_ = e.to_tasks; }
+  void operator()(const event::Tick&) const {
+    oracle.expire_keys();
+    oracle.give_up_due();
+  }
+
+  void grant(SeenWorker& worker, const ClassOptions& options) const {
+    const auto most = std::max<std::uint64_t>(options.credits, worker.concurrency);
+    worker.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(worker.offered, most));
+  }
+  void refuse_result() const {
+    ++oracle.seen_.refused_results;
+    oracle.owe(Notice::ResultRefused);
+  }
 
   void ask(ClientId client, RequestId request, TaskId task, Asked asked) const {
     oracle.ask({.client = client, .request = request, .asked = asked, .spec = {}, .task = task});
@@ -152,6 +211,10 @@ struct CommandWatch {
     require_rule(request.asked == Asked::Cancel && kept, "gate-cancelled", [&] {
       return task_name(c.task) + " was said to be cancelled before that was kept";
     });
+    require_rule(c.rung == task.rung, "rung", [&] {
+      return task_name(c.task) + " was ended by " + std::string(name_of(task.rung)) +
+             " and said to be by " + std::string(name_of(c.rung));
+    });
   }
   void operator()(const command::Completed& c) const { oracle.judge_completed(c); }
   void operator()(const command::Spawn& c) const { oracle.judge_spawn(c); }
@@ -162,12 +225,13 @@ struct CommandWatch {
   void operator()(const command::EndWorker& c) const { oracle.judge_end(c); }
   void operator()(const command::Persist& c) const { oracle.judge_persist(c); }
   void operator()(const command::Announce& c) const { oracle.judge_announce(c); }
-  void operator()(const command::Notify&) const {}
+  void operator()(const command::Notify& c) const { oracle.note_notice(c.notification); }
   void operator()(const command::Finished& c) const {
     require_rule(oracle.stopping_ && !oracle.finished_, "stop-finishes-once",
                  [] { return std::string("Finished unasked or twice"); });
     oracle.finished_ = true;
     oracle.lost_ = c.lost;
+    oracle.owe(Notice::PoolShutdown);
   }
 };
 
@@ -191,7 +255,10 @@ void Oracle::records_kept(RecordNumber through) {
                [] { return std::string("the disk kept what it was not given"); });
   kept_record_ = through;
   while (first_gate_ < accept_gates_.size() && accept_gates_[first_gate_].first <= through) {
-    tasks_[accept_gates_[first_gate_].second].accept_kept = true;
+    SeenTask& task = tasks_[accept_gates_[first_gate_].second];
+    task.accept_kept = true;
+    task.kept_at = now_;
+    if (listening_) owe(Notice::TaskSubmitted);
     ++first_gate_;
   }
 }
@@ -206,11 +273,16 @@ struct RecordWatch {
     known->round = 1;
     known->round_at = r.at;
     renew(*known, r.eligible_at);
+    if (r.spec.run_at.ns != 0) {
+      const Instant date = Instant{r.spec.run_at.ns} - oracle.wall_offset_;
+      known->eligible_at = std::clamp(date, r.at, oracle.now_ + kDurationMax);
+    }
     known->accept_kept = true;
+    known->kept_at = oracle.now_;
     known->vanished = false;
     known->owner = {};
     ++oracle.seen_.accepted;
-    if (r.spec.key) oracle.keys_[r.spec.key->high] = oracle.index_of(r.task) - 1;
+    if (r.spec.key) oracle.keys_[r.spec.key->high].push_back(oracle.index_of(r.task) - 1);
   }
   void operator()(const record::Started& r) const {
     SeenTask& task = oracle.task_of(r.task);
@@ -226,12 +298,13 @@ struct RecordWatch {
     task.eligible_at = r.eligible_at;
     task.suspect = r.suspect;
     task.spared = task.spared || r.cause == EndCause::NeverStarted;
-    task.returned = true;
+    task.began = task.began || (r.cause != EndCause::Recalled && r.cause != EndCause::NeverStarted);
     task.phase = r.held ? Phase::Held : Phase::Waiting;
   }
   void operator()(const record::Settled& r) const {
     SeenTask& task = oracle.task_of(r.task);
     if (task.vanished) return;
+    const std::uint32_t index = oracle.index_of(r.task) - 1;
     task.phase = Phase::Settled;
     task.verdict = r;
     task.attempt = r.attempt;
@@ -239,20 +312,23 @@ struct RecordWatch {
     task.settle_record = {};
     task.announced = true;  // whoever waits is told by the store
     task.settled_at = r.at;
-    oracle.drop_unsettled(oracle.index_of(r.task) - 1);
+    oracle.drop_unsettled(index);
     ++oracle.seen_.settled[static_cast<std::size_t>(r.verdict)];
-    oracle.dead_letters_ += r.verdict == Verdict::Dead;
-    if (!oracle.keeps_key(task, r)) oracle.settle_forget_key(task);
+    if (r.verdict == Verdict::Dead) {
+      oracle.bury(index);
+    } else {
+      oracle.release_key(index, r, r.at);
+    }
   }
   void operator()(const record::Revived& r) const {
     SeenTask& task = oracle.task_of(r.task);
     if (task.vanished) return;
+    oracle.unbury(oracle.index_of(r.task) - 1);
     task.round = r.round;
     task.round_at = r.at;
-    task.revived = true;
     renew(task, r.eligible_at);
+    task.suspect = died_of_crash(task);
     ++oracle.seen_.accepted;
-    --oracle.dead_letters_;
   }
   void operator()(const record::Released& r) const {
     SeenTask& task = oracle.task_of(r.task);
@@ -263,9 +339,9 @@ struct RecordWatch {
   void operator()(const record::Removed& r) const {
     SeenTask& task = oracle.task_of(r.task);
     if (task.vanished) return;
+    oracle.unbury(oracle.index_of(r.task) - 1);
     task.phase = Phase::Removed;
     oracle.settle_forget_key(task);
-    --oracle.dead_letters_;
   }
   void operator()(const record::Paused& r) const { oracle.note(r); }
 
@@ -276,10 +352,8 @@ struct RecordWatch {
     task.eligible_at = eligible_at;
     task.waiting_since = oracle.now_;
     task.gate = {};
-    task.suspect = task.spared = false;
-    const std::uint32_t index = oracle.index_of(task.id) - 1;
-    oracle.place_[index] = static_cast<std::uint32_t>(oracle.unsettled_.size());
-    oracle.unsettled_.push_back(index);
+    task.suspect = task.spared = task.began = task.recalled = false;
+    oracle.add_unsettled(oracle.index_of(task.id) - 1);
   }
 };
 
@@ -288,6 +362,8 @@ void Oracle::replay(const Record& record) { std::visit(RecordWatch{*this}, recor
 void Oracle::start_replay() {
   replaying_ = true;
   event_ = nullptr;
+  renew_keys();
+  expire_keys();
   for (SeenTask& task : tasks_) {
     const bool durable = task.spec.durability != Durability::None;
     require_rule(!(task.vanished && task.promised && durable), "promise",
@@ -301,6 +377,7 @@ void Oracle::after_replay(const Pool& pool) {
       return task_name(tasks_[index].id) + " still runs on a worker of an earlier life";
     });
   }
+  judge_notices();
   replaying_ = false;
   judge_counters(pool);
   judge_balance(pool);

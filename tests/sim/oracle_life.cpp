@@ -56,29 +56,22 @@ void Oracle::add_task(SeenTask task) {
   if (by_life_[life].size() <= counter) by_life_[life].resize(counter + 1);
   tasks_.push_back(std::move(task));
   by_life_[life][counter] = static_cast<std::uint32_t>(tasks_.size());
-  place_.push_back(static_cast<std::uint32_t>(unsettled_.size()));
-  unsettled_.push_back(static_cast<std::uint32_t>(tasks_.size() - 1));
+  place_.push_back(0);
+  add_unsettled(static_cast<std::uint32_t>(tasks_.size() - 1));
+}
+
+void Oracle::add_unsettled(std::uint32_t index) {
+  place_[index] = static_cast<std::uint32_t>(unsettled_.size());
+  unsettled_.push_back(index);
+  payload_bytes_ += tasks_[index].spec.payload_bytes;
 }
 
 void Oracle::drop_unsettled(std::uint32_t index) {
+  payload_bytes_ -= tasks_[index].spec.payload_bytes;
   const std::uint32_t place = place_[index], last = unsettled_.back();
   unsettled_[place] = last;
   place_[last] = place;
   unsettled_.pop_back();
-}
-
-// A key that serves to reconnect stands for its task whatever the verdict, unless its client's
-// leaving was the reason.
-bool Oracle::keeps_key(const SeenTask& task, const record::Settled& record) const {
-  if (record.verdict == Verdict::Dead || record.verdict == Verdict::Done) return true;
-  return task.spec.key && task.spec.key->use == KeyUse::Reconnect &&
-         record.cause != EndCause::Dropped;
-}
-
-void Oracle::settle_forget_key(const SeenTask& task) {
-  if (!task.spec.key) return;
-  const auto found = keys_.find(task.spec.key->high);
-  if (found != keys_.end() && tasks_[found->second].id == task.id) keys_.erase(found);
 }
 
 void Oracle::judge_counters(const Pool& pool) const {
@@ -107,7 +100,8 @@ void Oracle::judge_balance(const Pool& pool) const {
     return both("accepted", core.accepted, settled + queue.waiting() + queue.running) +
            " as settled + waiting + running";
   });
-  agree("dead letters", queue.dead_letters, dead_letters_);
+  agree("dead letters", queue.dead_letters, letters_.size());
+  agree("payload bytes", queue.payload_bytes, payload_bytes_);
   agree("unsettled", queue.waiting() + queue.running, unsettled_.size());
   std::uint64_t held = 0;
   for (const SeenSlot& slot : slots_) held += slot.worker.hand.size();
@@ -128,6 +122,13 @@ void Oracle::begin_turn(Instant now, Instant promised) {
   }
   now_ = now;
   commands_of_turn_ = 0;
+  cleared_.clear();
+  shared_ = 0;
+}
+
+void Oracle::life_begins(Instant now, WallTime wall) {
+  now_ = now;
+  wall_offset_ = Duration{wall.ns - now.ns};
 }
 
 void Oracle::after(const Pool& pool) {
@@ -154,8 +155,10 @@ void Oracle::after(const Pool& pool) {
     answered_ = nullptr;
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
+  judge_notices();
   judge_counters(pool);
   judge_balance(pool);
+  event_ = nullptr;
 }
 
 void Oracle::daemon_died(Instant now) {
@@ -167,9 +170,14 @@ void Oracle::daemon_died(Instant now) {
   open_.clear();
   open_requests_ = unannounced_ = 0;
   keys_.clear();
+  for (auto& done : done_keys_) done.clear();
+  lanes_.clear();
   const Counters fresh{};
   seen_ = fresh;
-  dead_letters_ = 0;
+  letters_.clear();
+  letter_bytes_ = payload_bytes_ = 0;
+  listening_ = true;
+  initialized_ = false;
   stall_at_ = now;
   grace_until_ = Instant{};
   options_ = scenario_.options;
@@ -178,10 +186,9 @@ void Oracle::daemon_died(Instant now) {
   accepting_ = true;
   accept_gates_.clear();
   first_gate_ = 0;
-  for (SeenType& type : types_) type = SeenType{.reopened = true};
+  for (SeenType& type : types_) type = SeenType{};
   for (std::size_t i = 0; i < classes_.size(); ++i) {
-    classes_[i].target = scenario_.classes[i].options.size;
-    classes_[i].paused = false;
+    classes_[i] = {scenario_.classes[i].options, scenario_.classes[i].options.size};
   }
   replaying_ = true;
   // Everything is rebuilt from what was kept; promises to clients stay.
@@ -189,7 +196,7 @@ void Oracle::daemon_died(Instant now) {
     task.phase = Phase::Removed;
     task.accept_kept = false;
     task.vanished = true;
-    task.cancel_asked = task.dropped = false;
+    task.cancel_asked = task.dropped = task.received = false;
   }
   unsettled_.clear();
 }
@@ -244,15 +251,17 @@ bool Oracle::slots_are_back() const {
   return true;
 }
 
+// A killed worker that does not go is waited for no longer than a second.
 void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const {
-  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) + options_.cancel_grace +
-                         options_.term_grace + milliseconds(1500);
+  constexpr Duration kExits = seconds(1), kTurn = milliseconds(1);
+  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) + kExits + kTurn;
   require_rule(now - asked <= bound, "stop-in-time", [&] {
     return "took " + std::to_string((now - asked).ns / 1'000'000) + " ms, bound is " +
            std::to_string(bound.ns / 1'000'000) + " ms";
   });
   for (const SeenSlot& slot : slots_) {
-    require_rule(!slot.worker.live, "stop-leaves-none",
+    const bool unkillable = slot.worker.kill_ordered && now - slot.worker.kill_at >= kExits;
+    require_rule(!slot.worker.live || unkillable, "stop-leaves-none",
                  [&] { return worker_name(slot.worker.id) + " still lives at Finished"; });
   }
   require_rule(lost == unsettled_.size(), "stop-counts",

@@ -35,7 +35,7 @@ Duration doubled(Duration first, std::uint64_t n, Duration most) {
   return std::min(delay, most);
 }
 
-bool is_free(EndCause cause) {
+bool ends_free(EndCause cause) {
   return cause == EndCause::Suspect || cause == EndCause::Recalled || cause == EndCause::Drained ||
          cause == EndCause::NeverStarted || cause == EndCause::Interrupted;
 }
@@ -58,6 +58,8 @@ std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t at
   };
   const bool exiting = !dying_.empty() && dead_.id == worker;
   SeenWorker* alive = exiting ? nullptr : find_worker(worker);
+  ended_on_ = exiting ? &dead_ : alive;
+  ended_with_ = exiting ? dying_count_ : alive == nullptr ? 0 : alive->given_up;
   if (!exiting && alive == nullptr) return std::nullopt;
   auto& hand = exiting ? dying_ : alive->hand;
   const auto found = std::ranges::find_if(hand, same);
@@ -70,19 +72,10 @@ std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t at
   return taken;
 }
 
-// The key of this task must still be known.
-bool Oracle::remembers(const SeenTask& task) const {
-  if (task.spec.key->use == KeyUse::Reconnect && task.received) return false;
-  if (task.phase < Phase::Settled) return true;
-  if (task.phase == Phase::Removed) return false;
-  if (task.verdict.verdict == Verdict::Dead) return true;
-  const bool roomy = options_.keys_max > 1000;
-  const Duration age = now_ - task.settled_at;
-  if (task.spec.key->use == KeyUse::Reconnect) {
-    const bool dropped = task.verdict.cause == EndCause::Dropped;
-    return roomy && !dropped && age < options_.reconnect_age_max;
-  }
-  return task.verdict.verdict == Verdict::Done && roomy && age < options_.keys_age_max;
+// The request of this step is answered when the record just written is kept.
+void Oracle::answer_waits_for(RequestId request) {
+  const auto found = open_.find(request.value);
+  if (found != open_.end()) requests_[found->second].record = last_record_;
 }
 
 void Oracle::note(const record::Accepted& record) {
@@ -94,21 +87,27 @@ void Oracle::note(const record::Accepted& record) {
                [&] { return task_name(record.task) + " was taken though the pool takes nothing"; });
   require_rule(unsettled_.size() < options_.tasks_max, "bounds",
                [&] { return task_name(record.task) + " is one more than tasks_max"; });
+  const std::uint64_t bytes = payload_bytes_ + record.spec.payload_bytes;
+  require_rule(bytes <= options_.payload_bytes_total_max, "bounds",
+               [&] { return task_name(record.task) + " is beyond payload_bytes_total_max"; });
   SeenTask task{.id = record.task, .spec = record.spec, .round_at = record.at};
   task.accepted_at = record.at;
   task.eligible_at = record.eligible_at;
   task.waiting_since = now_;
   task.gate = last_record_;
   task.owner = task.submitter = submit->client;
-  const bool dated = record.spec.run_at.ns != 0;
-  require_rule(record.at == now_ && (dated || record.eligible_at == now_ + record.spec.delay),
-               "eligible", [&] { return task_name(task.id) + " has wrong times"; });
+  const Instant date = Instant{record.spec.run_at.ns} - wall_offset_;
+  const Instant eligible_at = record.spec.run_at.ns != 0
+                                  ? std::clamp(date, now_, now_ + kDurationMax)
+                                  : now_ + record.spec.delay;
+  require_rule(record.at == now_ && record.eligible_at == eligible_at, "eligible",
+               [&] { return task_name(task.id) + " has wrong times"; });
   if (record.spec.key) {
-    const auto known = keys_.find(record.spec.key->high);
-    require_rule(known == keys_.end() || !remembers(tasks_[known->second]), "keys", [&] {
-      return task_name(task.id) + " has the key of " + task_name(tasks_[known->second].id);
+    const auto* known = task_with(*record.spec.key);
+    require_rule(known == nullptr, "keys", [&] {
+      return task_name(task.id) + " has the key of " + task_name(tasks_[*known].id);
     });
-    keys_[record.spec.key->high] = static_cast<std::uint32_t>(tasks_.size());
+    keys_[record.spec.key->high].push_back(static_cast<std::uint32_t>(tasks_.size()));
   }
   submit_answered_ = true;
   accept_gates_.emplace_back(last_record_, static_cast<std::uint32_t>(tasks_.size()));
@@ -127,11 +126,11 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
                           const record::Used& used) {
   require_rule(used == charged(task.used, charge), "used-adds",
                [&] { return budget_text(task, used) + ", which is not one more than before"; });
-  const bool dying = event_ != nullptr && std::holds_alternative<event::WorkerExited>(*event_);
+  const bool dying = attempt != nullptr && ended_with_ != 0;
   const bool timed_out =
       attempt != nullptr && (attempt->cancel_ordered ||
                              (attempt->started && now_ >= attempt->started_at + attempt->timeout));
-  const bool sure = attempt != nullptr && (dying_count_ == 1 || attempt->alone);
+  const bool sure = dying && (ended_with_ == 1 || attempt->alone);
   const auto innocent = [&](bool guilty) {
     require_rule(guilty, "innocent", [&] {
       return task_name(task.id) + " was charged a " + std::string(name_of(charge)) + " for " +
@@ -139,7 +138,7 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
     });
   };
   if (charge == Charge::Crash) {
-    innocent(dying && sure && !(attempt->cancel_ordered) && dead_.end_cause != ExitCause::Shutdown);
+    innocent(sure && !attempt->cancel_ordered && ended_on_->end_cause != ExitCause::Shutdown);
     ++seen_.crashes;
   } else if (charge == Charge::Failure) {
     const bool failed = answered_ != nullptr && attempt != nullptr &&
@@ -150,7 +149,7 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
   } else if (charge == Charge::Interruption) {
     innocent(replaying_ && task.phase == Phase::Running);
     ++seen_.interruptions;
-  } else if (dying && sure && !timed_out && !task.cancel_asked && !task.dropped && !dead_.retired &&
+  } else if (sure && !timed_out && !task.cancel_asked && !task.dropped && !ended_on_->retired &&
              !stopping_) {
     violate("guilty", task_name(task.id) + " was alone on a worker that died, and not charged");
   }
@@ -201,7 +200,7 @@ void Oracle::note(const record::Ended& record) {
   const auto attempt = take_attempt(task, record.attempt, record.worker);
   require_rule(attempt.has_value() || replaying_, "record-matches",
                [&] { return task_name(task.id) + " ended on a worker that does not have it"; });
-  require_rule(!(task.cancel_asked || task.dropped) || is_free(record.cause), "cancel-holds",
+  require_rule(!(task.cancel_asked || task.dropped) || ends_free(record.cause), "cancel-holds",
                [&] { return task_name(task.id) + " goes on though it was cancelled"; });
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
   judge_charge(task, run, record.cause, record.charge, record.used);
@@ -211,22 +210,23 @@ void Oracle::note(const record::Ended& record) {
                [&] { return budget_text(task, record.used) + " and goes on"; });
   require_rule(record.cause != EndCause::Suspect || record.suspect, "suspect",
                [&] { return task_name(task.id) + " does not run alone next"; });
-  if (is_free(record.cause)) {
+  if (ends_free(record.cause)) {
     require_rule(record.charge == Charge::Nothing || replaying_, "innocent",
                  [&] { return task_name(task.id) + " was charged for a free end"; });
     ++task.free_ends;
-    task.returned = true;
-    if (!replaying_) {
-      const bool dated = task.spec.run_at.ns != 0;
-      require_rule(dated || record.eligible_at == task.eligible_at, "old-key",
-                   [&] { return task_name(task.id) + " came back with another key"; });
-    }
+    require_rule(replaying_ || record.eligible_at == task.eligible_at, "old-key",
+                 [&] { return task_name(task.id) + " came back with another key"; });
+  } else if (!replaying_) {
+    owe(record.held ? Notice::TaskHeld : Notice::TaskFailed);
   }
-  if (record.charge != Charge::Nothing || !is_free(record.cause)) task.gate = last_record_;
+  const bool unstarted =
+      record.cause == EndCause::Recalled || record.cause == EndCause::NeverStarted;
+  task.began = task.began || !unstarted;
+  task.recalled = record.cause == EndCause::Recalled;
+  if (record.charge != Charge::Nothing || !ends_free(record.cause)) task.gate = last_record_;
   task.life_ends += record.held || record.cause == EndCause::RetryAfter;
   task.eligible_at = record.eligible_at;
   task.suspect = record.suspect;
-  task.revived = false;
   task.waiting_since = now_;
   task.phase = record.held ? Phase::Held : Phase::Waiting;
 }
@@ -247,8 +247,10 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
       earned = task.cancel_asked || task.dropped || (task.spec.cancel_on_disconnect && !task.owner);
       break;
     case Verdict::Expired:
-      earned = (task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline) ||
-               (task.spec.expiry.ns > 0 && now_ >= task.round_at + task.spec.expiry);
+      earned = record.cause == EndCause::Deadline
+                   ? task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline
+                   : task.spec.expiry.ns > 0 && now_ >= task.round_at + task.spec.expiry &&
+                         !task.began && record.cause == EndCause::Expired;
       break;
     case Verdict::Skipped:
       break;
@@ -276,19 +278,50 @@ void Oracle::note(const record::Settled& record) {
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
-  const bool late =
-      record.verdict == Verdict::Expired && record.cause == EndCause::Deadline && !run;
-  if (late) judge_due(task.round_at + task.spec.deadline, "deadline of a waiting task");
+  if (record.verdict == Verdict::Expired && !run) {
+    const bool whole = record.cause == EndCause::Deadline;
+    judge_due(task.round_at + (whole ? task.spec.deadline : task.spec.expiry), "an expiry");
+  }
+  if (record.verdict == Verdict::Cancelled) task.rung = rung_of(run);
+  owe_verdict(record.verdict, task.phase == Phase::Running);
   task.phase = Phase::Settled;
   task.verdict = record;
   task.settle_record = last_record_;
   task.announced = false;
   ++unannounced_;
   task.settled_at = now_;
-  drop_unsettled(index_of(task.id) - 1);
+  const std::uint32_t index = index_of(task.id) - 1;
+  drop_unsettled(index);
   ++seen_.settled[static_cast<std::size_t>(record.verdict)];
-  dead_letters_ += record.verdict == Verdict::Dead;
-  if (!keeps_key(task, record)) settle_forget_key(task);
+  if (record.verdict == Verdict::Dead) {
+    bury(index);
+  } else {
+    release_key(index, record, now_);
+  }
+}
+
+// Which step ended an attempt that was told to.
+Rung Oracle::rung_of(const HeldAttempt* attempt) const {
+  if (attempt == nullptr || !attempt->cancel_ordered) return Rung::NotRunning;
+  // A kill or term that was ordered before had another reason.
+  const Instant asked = attempt->cancel_at;
+  if (ended_on_->kill_ordered && ended_on_->kill_at >= asked) return Rung::Kill;
+  return ended_on_->term_ordered && ended_on_->term_at >= asked ? Rung::Term : Rung::Frame;
+}
+
+void Oracle::owe_verdict(Verdict verdict, bool ran) {
+  switch (verdict) {
+    case Verdict::Done:
+      if (listening_) owe(Notice::TaskCompleted);
+      return;
+    case Verdict::Dead:
+      if (ran && !replaying_) owe(Notice::TaskFailed);
+      return owe(Notice::TaskDead);
+    case Verdict::Expired:
+      return owe(Notice::TaskExpired);
+    default:
+      return owe(Notice::TaskCancelled);
+  }
 }
 
 void Oracle::note(const record::Revived& record) {
@@ -298,6 +331,11 @@ void Oracle::note(const record::Revived& record) {
                "record-matches", [&] { return "revived without need: " + task_name(record.task); });
   require_rule(event_ != nullptr && std::holds_alternative<event::RetryDead>(*event_),
                "verdict-final", [&] { return task_name(task.id) + " was revived by nobody"; });
+  require_rule(unsettled_.size() < options_.tasks_max &&
+                   payload_bytes_ + task.spec.payload_bytes <= options_.payload_bytes_total_max,
+               "bounds", [&] { return task_name(task.id) + " was revived into a full queue"; });
+  const std::uint32_t index = index_of(task.id) - 1;
+  unbury(index);
   task.round = record.round;
   task.attempt = 0;
   task.used = {};
@@ -306,55 +344,66 @@ void Oracle::note(const record::Revived& record) {
   task.eligible_at = record.eligible_at;
   task.gate = last_record_;
   task.starts = task.free_ends = task.life_ends = 0;
-  task.cancel_asked = task.dropped = task.suspect = task.returned = task.spared = false;
-  task.revived = true;
-  const std::uint32_t index = index_of(task.id) - 1;
-  place_[index] = static_cast<std::uint32_t>(unsettled_.size());
-  unsettled_.push_back(index);
+  task.cancel_asked = task.dropped = task.spared = task.began = task.recalled = false;
+  task.suspect = died_of_crash(task);
+  add_unsettled(index);
   ++seen_.accepted;
-  --dead_letters_;
+  owe(Notice::TaskRevived);
+  answer_waits_for(std::get<event::RetryDead>(*event_).request);
 }
 
 void Oracle::note(const record::Released& record) {
   SeenTask& task = task_of(record.task);
   require_rule(task.phase == Phase::Held, "record-matches",
                [&] { return "released without need: " + task_name(record.task); });
+  const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::Release>(event_);
+  require_rule(asked != nullptr, "record-matches",
+               [&] { return task_name(task.id) + " was released by nobody"; });
   task.phase = Phase::Waiting;
   task.eligible_at = record.eligible_at;
   task.waiting_since = now_;
   task.gate = last_record_;
+  answer_waits_for(asked->request);
 }
 
 void Oracle::note(const record::Removed& record) {
   SeenTask& task = task_of(record.task);
   require_rule(task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead,
                "record-matches", [&] { return "removed, not dead: " + task_name(record.task); });
-  const bool asked = event_ != nullptr && std::holds_alternative<event::RemoveDead>(*event_);
-  const bool bound = dead_letters_ > options_.dead_max || options_.dead_max <= 5 ||
-                     now_ - task.settled_at >= options_.dead_age_max;
-  require_rule(record.archived ? bound : asked, "dead-kept",
-               [&] { return task_name(task.id) + " was removed from the dead letters"; });
+  const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::RemoveDead>(event_);
+  require_rule(record.archived || asked != nullptr, "dead-kept",
+               [&] { return task_name(task.id) + " was removed by nobody"; });
+  if (record.archived) {
+    judge_archived(task);
+    owe(Notice::DeadArchived);
+  } else {
+    answer_waits_for(asked->request);
+  }
+  unbury(index_of(task.id) - 1);
   task.phase = Phase::Removed;
   settle_forget_key(task);
-  --dead_letters_;
 }
 
+// A type opened again: its tasks may claim only so much age.
 void Oracle::note(const record::Paused& record) {
   switch (record.target.scope) {
     case PauseScope::Type: {
       SeenType& type = types_[record.target.type.value];
+      const bool opens = type.paused && !record.paused;
+      if (opens) type.floor = std::max(type.floor, now_ - options_.reopen_age_max);
       type.paused = record.paused;
       type.changed_at = now_;
-      type.reopened = true;
-      return;
+      break;
     }
     case PauseScope::Class:
       classes_[record.target.worker_class.value].paused = record.paused;
-      return;
+      break;
     case PauseScope::Pool:
       paused_ = record.paused;
-      return;
+      break;
   }
+  const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::Pause>(event_);
+  if (asked != nullptr) answer_waits_for(asked->request);
 }
 
 }  // namespace warmpool::sim

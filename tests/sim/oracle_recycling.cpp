@@ -66,7 +66,9 @@ std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
   }));
 }
 
-void Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
+// Whether it begins a pair.
+bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
+  if (slot.worker.home != spawn.home) slot.pending = false;  // it was not wanted any more
   SeenWorker* at_home = nullptr;
   std::set<SlotId> pairs{spawn.home};
   for (SeenSlot& one : slots_) {
@@ -78,19 +80,25 @@ void Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
                  [&] { return worker_name(spawn.worker) + " is the third in its place"; });
     at_home = &other;
   }
-  if (at_home == nullptr || at_home->replaced || slot.pending) return;
+  if (at_home == nullptr || at_home->replaced || slot.pending) return false;
   slot.pending = true;
   slot.deaths_least = slot.deaths_most = 0;  // what died in this slot before was of another place
   require_rule(pairs.size() <= recycle_max(spawn.worker_class), "recycle-share", [&] {
     return std::to_string(pairs.size()) + " are replaced at once, allowed are " +
            std::to_string(recycle_max(spawn.worker_class));
   });
+  return true;
 }
 
 void Oracle::successor_ready(SeenSlot& slot) {
   if (!slot.pending) return;
   slot.pending = false;
-  if (SeenWorker* predecessor = beside(slot.worker)) predecessor->replaced = true;
+  const bool unwanted = slot.worker.term_ordered || slot.worker.kill_ordered || slot.worker.broken;
+  if (unwanted) return;
+  SeenWorker* predecessor = beside(slot.worker);
+  if (predecessor == nullptr) return;
+  predecessor->replaced = true;
+  owe(Notice::WorkerRecycled);
 }
 
 // A place whose worker dies is its successor's, which may be started at once. False: it has none.
@@ -102,6 +110,9 @@ bool Oracle::succeeded(const SeenWorker& dead) {
   if (heir == slots_.end()) return false;
   heir->pending = false;
   heir->deaths_least = 0;
+  // Perhaps both were to go; until it has, the pair costs what it cost.
+  heir->worker.parted = dead.retired || dead.may_drain || dead.unwanted();
+  heir->worker.recovers = true;
   return true;
 }
 
@@ -138,7 +149,8 @@ void Oracle::judge_due_workers() const {
     std::set<SlotId> pairs;
     for (const SeenSlot& other : slots_) {
       if (!other.used || other.worker_class != worker.worker_class) continue;
-      const bool leaves = other.worker.live && (other.worker.replaced || other.worker.unwanted());
+      const bool leaves = other.worker.live &&
+                          (other.worker.replaced || other.worker.parted || other.worker.unwanted());
       if (other.pending || leaves || (other.worker.live && is_pair(other.worker))) {
         pairs.insert(other.worker.home);
       }

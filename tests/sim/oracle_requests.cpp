@@ -77,7 +77,7 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
     case Refusal::QueueFull:
       return fair(unsettled_.size() >= options_.tasks_max);
     case Refusal::BytesFull:
-      return fair(scenario_.has(Fault::Overload));
+      return fair(payload_bytes_ + bytes_of(request) > options_.payload_bytes_total_max);
     case Refusal::Draining:
       return fair(draining_);
     case Refusal::Stopping:
@@ -85,9 +85,8 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
     case Refusal::StoreUnavailable:
       return fair(!accepting_);
     case Refusal::KeyConflict: {
-      const auto known = request.spec.key ? keys_.find(request.spec.key->high) : keys_.end();
-      return fair(known != keys_.end() &&
-                  tasks_[known->second].spec.key->digest != request.spec.key->digest);
+      const auto* known = request.spec.key ? task_with(*request.spec.key) : nullptr;
+      return fair(known != nullptr && tasks_[*known].spec.key->digest != request.spec.key->digest);
     }
     case Refusal::NoSuchTask:
       return fair(task == nullptr || task->phase == Phase::Settled ||
@@ -108,12 +107,17 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
   }
 }
 
+std::uint64_t Oracle::bytes_of(const SeenRequest& request) {
+  const SeenTask* task = find_task(request.task);
+  return task == nullptr ? request.spec.payload_bytes : task->spec.payload_bytes;
+}
+
 // A submit that made nothing and was not refused stands for an earlier task with its key.
 void Oracle::judge_duplicate(const event::Submit& submit) {
   if (submit_answered_) return;
   ++seen_.duplicates;
-  const auto known = submit.spec.key ? keys_.find(submit.spec.key->high) : keys_.end();
-  require_rule(known != keys_.end() && tasks_[known->second].spec.key == submit.spec.key, "keys",
+  const auto* known = submit.spec.key ? task_with(*submit.spec.key) : nullptr;
+  require_rule(known != nullptr && tasks_[*known].spec.key == submit.spec.key, "keys",
                [&] { return std::string("a submit with a new key was taken for an old task"); });
 }
 
@@ -136,6 +140,11 @@ void Oracle::judge_completed(const command::Completed& completed) {
   const SeenRequest& asked = answer(completed.client, completed.request);
   require_rule(asked.asked != Asked::Submit && asked.asked != Asked::Cancel, "one-answer",
                [&] { return request_name(asked.request) + " got the wrong kind of answer"; });
+  const bool changes = asked.asked == Asked::RetryDead || asked.asked == Asked::RemoveDead ||
+                       asked.asked == Asked::Release || asked.asked == Asked::Pause;
+  require_rule(!changes || (asked.record && asked.record <= kept_record_), "gate-completed", [&] {
+    return request_name(asked.request) + " was answered before what it changed was kept";
+  });
   if (asked.asked != Asked::Scale) return;
   SeenClass& scaled = classes_[asked.task.value];
   require_rule(completed.before == scaled.target && completed.after >= scaled.options.size_min &&
@@ -144,6 +153,12 @@ void Oracle::judge_completed(const command::Completed& completed) {
                  return "class " + std::to_string(asked.task.value) + " from " +
                         std::to_string(completed.before) + " to " + std::to_string(completed.after);
                });
+  if (completed.before != completed.after) {
+    owe(completed.after > completed.before ? Notice::PoolScaledUp : Notice::PoolScaledDown);
+  }
+  if (completed.after < completed.before) {
+    may_drain(ClassId{static_cast<std::uint16_t>(asked.task.value)});
+  }
   scaled.target = completed.after;
 }
 

@@ -26,24 +26,14 @@ void Oracle::judge_due(Instant due, std::string_view what) const {
                                " us ago and next_deadline did not say so");
 }
 
-bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
-  const auto& classes = types_[task.spec.type.value].classes;
-  return std::ranges::find(classes, worker_class) != classes.end();
+bool Oracle::is_open(ClassId worker_class) const {
+  return !paused_ && !classes_[worker_class.value].paused;
 }
 
-bool Oracle::ready_now(const SeenTask& task) const {
-  return task.phase == Phase::Waiting && task.accept_kept && task.gate <= kept_record_ &&
-         task.eligible_at <= now_ && !paused_ && !types_[task.spec.type.value].paused &&
-         !task.cancel_asked && !task.dropped && task.spec.run_at.ns == 0;
-}
-
-Instant Oracle::key_of(const SeenTask& task) const {
-  return task.eligible_at + options_.priority_step * task.spec.priority;
-}
-
-bool Oracle::judge_idle(SeenWorker& worker) const {
+bool Oracle::judge_idle(const SeenWorker& worker) const {
   const bool silent = !worker.beatless && now_ - worker.heard_at >= options_.unresponsive_after;
-  return worker.assignable() && worker.hand.empty() && !silent && !worker.stopped && !worker.broken;
+  return worker.assignable() && is_open(worker.worker_class) && worker.hand.empty() && !silent &&
+         !worker.stopped && !worker.broken;
 }
 
 void Oracle::judge_hand(const SeenWorker& worker) const {
@@ -53,10 +43,16 @@ void Oracle::judge_hand(const SeenWorker& worker) const {
              std::to_string((now_ - held.assigned_at).ns / 1000) + " us";
     });
   };
-  if (worker.broken || now_ <= grace_until_ + kSlack) return;
+  if (worker.broken) return;
   const HeldAttempt& head = worker.hand.front();
   const bool long_head =
       head.started_at > options_at_ && now_ >= head.started_at + options_.recall_after + kSlack;
+  for (const HeldAttempt& held : worker.hand) {
+    const bool behind = worker.recall && !held.started && !worker.term_ordered;
+    missed(!behind || held.recall_ordered || !(long_head || stopping_), "recall-after", held);
+    missed(!behind || held.recall_ordered || !head.cancel_ordered, "recall-at-cancel", held);
+  }
+  if (now_ <= grace_until_ + kSlack) return;
   for (const HeldAttempt& held : worker.hand) {
     const SeenTask& task = tasks_[held.task];
     const bool over = held.started && now_ >= held.started_at + held.timeout + kSlack;
@@ -64,10 +60,6 @@ void Oracle::judge_hand(const SeenWorker& worker) const {
         task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline + kSlack;
     if (held.started && !worker.term_ordered) {
       missed(held.cancel_ordered || !(over || late), "timeout-acts", held);
-    }
-    if (worker.recall && !held.started && !worker.term_ordered) {
-      missed(held.recall_ordered || !(long_head || stopping_), "recall-after", held);
-      missed(held.recall_ordered || !head.cancel_ordered, "recall-at-cancel", held);
     }
     if (!calm() || !held.cancel_ordered || worker.retired) continue;
     const Instant term_due = held.cancel_at + options_.cancel_grace + kSlack;
@@ -89,6 +81,9 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const bool asked = worker.retired && !worker.term_ordered && calm();
   rule(!asked || now_ <= worker.retired_at + options_.term_grace + kSlack, "retire-ends");
   if (!calm() || worker.broken || worker.retired || worker.term_ordered) return;
+  const bool quiet = worker.ready && worker.hand.empty() && !worker.beatless &&
+                     now_ >= worker.heard_at + options_.unresponsive_after + kSlack;
+  rule(worker.suspected || !quiet, "unresponsive-told");
   rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
@@ -96,16 +91,33 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   rule(!silent, "zombie-ends");
 }
 
-void Oracle::judge_waiting(std::uint64_t idle_classes) {
+// A suspect needs a worker that has nothing in hand, others one that can start one more.
+void Oracle::judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classes) const {
   for (std::uint32_t index : unsettled_) {
     const SeenTask& task = tasks_[index];
     if (task.phase == Phase::Running || !ready_now(task)) continue;
+    const std::uint64_t able = task.suspect ? idle_classes : free_classes;
     for (ClassId worker_class : types_[task.spec.type.value].classes) {
-      require_rule((idle_classes >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
-        return task_name(task.id) + " waits beside an idle worker of class " +
+      require_rule((able >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
+        return task_name(task.id) + " waits beside a free worker of class " +
                std::to_string(worker_class.value);
       });
     }
+  }
+}
+
+// What waits is over at its expiry, unless it began, and at its deadline. What an attempt was
+// charged for is kept first.
+void Oracle::judge_expiry() const {
+  for (std::uint32_t index : unsettled_) {
+    const SeenTask& task = tasks_[index];
+    if (task.phase == Phase::Running || task.gate > kept_record_) continue;
+    const bool late = task.spec.deadline.ns > 0 && now_ >= task.round_at + task.spec.deadline;
+    const bool expired = task.spec.expiry.ns > 0 && !task.began && task.phase == Phase::Waiting &&
+                         now_ >= task.round_at + task.spec.expiry;
+    require_rule(!late && !expired, "expires", [&] {
+      return task_name(task.id) + " waits beyond its " + (late ? "deadline" : "expiry");
+    });
   }
 }
 
@@ -133,8 +145,9 @@ void Oracle::judge_stopping(const SeenWorker& worker) const {
   });
 }
 
-void Oracle::after_tick(Instant promised) {
-  std::uint64_t idle_classes = 0;
+void Oracle::after_tick(const Pool& pool, Instant promised) {
+  std::uint64_t idle_classes = 0, free_classes = 0;
+  judge_reserve(pool);
   for (SeenSlot& slot : slots_) {
     SeenWorker& worker = slot.worker;
     if (!worker.live) continue;
@@ -143,13 +156,23 @@ void Oracle::after_tick(Instant promised) {
       judge_silence(worker);
     }
     if (stopping_) judge_stopping(worker);
-    const bool paused = paused_ || classes_[worker.worker_class.value].paused;
-    worker.idle_at_last_tick = !paused && judge_idle(worker);
-    if (worker.idle_at_last_tick) idle_classes |= 1ULL << worker.worker_class.value;
+    require_rule(worker.given_up == 0 || worker.hand.empty(), "unkillable-gives-up",
+                 [&] { return worker_name(worker.id) + " was given up and still has tasks"; });
+    worker.idle_at_last_tick = judge_idle(worker);
+    if (!worker.idle_at_last_tick) worker.idle_since = kNever;
+    if (worker.idle_at_last_tick) worker.idle_since = std::min(worker.idle_since, now_);
+    note_free(worker);
+    const std::uint64_t bit = 1ULL << worker.worker_class.value;
+    if (worker.idle_at_last_tick) idle_classes |= bit;
+    if (is_free(worker) && !worker.reserved) free_classes |= bit;
   }
-  if (idle_classes != 0 && !stopping_) judge_waiting(idle_classes);
+  if (free_classes != 0 && !stopping_) judge_waiting(idle_classes, free_classes);
+  if (!stopping_) judge_hands();
+  judge_letters();
+  judge_expiry();
   judge_places();
   judge_due_workers();
+  if (++ticks_ % 16 == 0) judge_shown(pool);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");

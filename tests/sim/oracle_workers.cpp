@@ -27,15 +27,40 @@ void Oracle::heard(WorkerId worker) {
   if (SeenWorker* found = find_worker(worker)) found->heard_at = now_;
 }
 
-void Oracle::mark_started(SeenWorker& worker) const {
+void Oracle::mark_started(SeenWorker& worker) {
   const std::size_t running = std::min(worker.hand.size(), worker.concurrency);
-  for (std::size_t i = 0; i < running; ++i) {
-    HeldAttempt& attempt = worker.hand[i];
-    if (attempt.started) continue;
-    attempt.started = true;
-    attempt.started_at = now_;
+  for (std::size_t i = 0; i < running; ++i) mark_started(worker.hand[i]);
+  if (!worker.hand.empty()) return;
+  worker.empty_since = now_;
+  worker.may_drain = false;
+}
+
+void Oracle::mark_started(HeldAttempt& attempt) {
+  if (attempt.started) return;
+  attempt.started = true;
+  attempt.started_at = now_;
+  tasks_[attempt.task].began = true;
+  tasks_[attempt.task].recalled = false;
+}
+
+// Some workers of the class end after what they have in hand; which is seen when they are retired.
+void Oracle::may_drain(ClassId worker_class) {
+  for (SeenSlot& slot : slots_) {
+    SeenWorker& worker = slot.worker;
+    if (slot.worker_class == worker_class && !worker.hand.empty()) worker.may_drain = true;
   }
-  if (worker.hand.empty()) worker.empty_since = now_;
+}
+
+// Whoever was killed and is still there after unkillable_after has nothing any more.
+void Oracle::give_up_due() {
+  for (SeenSlot& slot : slots_) {
+    SeenWorker& worker = slot.worker;
+    if (!worker.live || !worker.kill_ordered || worker.hand.empty()) continue;
+    if (now_ < worker.kill_at + options_.unkillable_after || now_ < grace_until_) continue;
+    judge_due(worker.kill_at + options_.unkillable_after, "giving up a worker");
+    worker.given_up = worker.hand.size();
+    owe(Notice::WorkerError);
+  }
 }
 
 void Oracle::answer_comes(const event::AttemptAnswered& answered) {
@@ -51,6 +76,7 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   fresh_answer_ = in_hand && !worker->kill_ordered;
   stale_answer_ = !in_hand;
   if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
+  if (stale_answer_) owe(Notice::ResultRefused);
   if (!fresh_answer_) return;
   worker->productive = true;
   ++worker->answers;
@@ -59,7 +85,10 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   const SeenTask& task = task_of(answered.key.task);
   SeenType& type = types_[task.spec.type.value];
   ++type.answers;
+  const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
+  const Duration seen = run.started ? now_ - run.started_at : Duration{};
   type.service_least = std::min(type.service_least, answered.service);
+  type.service_most = std::max({type.service_most, answered.service, seen});
 }
 
 void Oracle::exit_comes(const event::WorkerExited& exited) {
@@ -74,6 +103,10 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   worker.live = false;
   slot.died_at = now_;
   ++seen_.exits;
+  owe(Notice::WorkerExited);
+  const bool ordered = dead_.term_ordered || dead_.kill_ordered;
+  const bool retired = dead_.retired && exited.cause == ExitCause::Exited;
+  if (!ordered && !retired) owe(Notice::WorkerError);
   const bool asked = dead_.retired || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
@@ -104,7 +137,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
                [&] { return worker_name(spawn.worker) + " beside a living one"; });
   require_rule(!stopping_, "stop-starts-nothing",
                [&] { return worker_name(spawn.worker) + " was started by a stopping pool"; });
-  successor_spawns(slot, spawn);
+  const bool successor = successor_spawns(slot, spawn);
   if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class) {
     const Duration wait = restart_wait(slot.deaths_least);
     require_rule(now_ >= slot.died_at + wait / 4 * 3, "restart-backoff", [&] {
@@ -120,6 +153,11 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
   worker.spawned_at = worker.heard_at = worker.empty_since = now_;
+  worker.recovers = event_ != nullptr && !successor &&
+                    !std::holds_alternative<event::Scale>(*event_) &&
+                    !std::holds_alternative<event::ClassDeclared>(*event_);
+  owe(Notice::WorkerStarted);
+  if (worker.recovers) owe(Notice::RecoveryAttempted);
   slot.worker = std::move(worker);
   slot.used = true;
   slot.worker_class = spawn.worker_class;
@@ -137,7 +175,6 @@ Duration Oracle::restart_wait(std::uint32_t deaths) const {
 void Oracle::judge_assign(const command::Assign& assign) {
   SeenWorker& worker = worker_of(assign.worker, "assign-to-ready");
   SeenTask& task = task_of(assign.key.task);
-  const std::uint32_t index = index_of(task.id) - 1;
   const auto rule = [&](bool holds, std::string_view name, std::string_view why) {
     require_rule(holds, name, [&] {
       return task_name(task.id) + " to " + worker_name(worker.id) + ": " + std::string(why);
@@ -147,7 +184,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(task.phase != Phase::Running, "one-worker", "it is with another worker");
   rule(task.phase == Phase::Waiting, "assign-waiting", "it does not wait");
   rule(task.accept_kept && task.gate <= kept_record_, "gate-assign", "its record is not kept");
-  rule(task.eligible_at <= now_ || task.spec.run_at.ns != 0, "assign-early", "its time is later");
+  rule(task.eligible_at <= now_, "assign-early", "its time is later");
   rule(!types_[task.spec.type.value].paused, "pause", "its type is paused");
   rule(!classes_[worker.worker_class.value].paused && !paused_, "pause", "its class is paused");
   rule(!stopping_, "stop-starts-nothing", "the pool stops");
@@ -170,8 +207,11 @@ void Oracle::judge_assign(const command::Assign& assign) {
   const bool silent = worker.hand.empty() && !worker.beatless &&
                       now_ - worker.heard_at >= options_.unresponsive_after;
   rule(!silent && !worker.stopped, "silent-gets-nothing", "it is silent or stopped");
-  judge_prefetch(worker, assign);
-  judge_order(worker, task, index);
+  rule(!worker.reserved || task.suspect || !suspect_waits(worker.worker_class), "suspect-reserves",
+       "it is kept for a suspect");
+  judge_prefetch(worker, task);
+  judge_order(worker, task);
+  if (!task.suspect) judge_choice(worker, task);
   if (worker.idle_at_last_tick && worker.hand.empty() && task.waiting_since <= previous_tick_ &&
       task.spec.run_at.ns == 0 && task.gate <= kept_at_tick_ &&
       types_[task.spec.type.value].changed_at <= previous_tick_) {
@@ -182,70 +222,25 @@ void Oracle::judge_assign(const command::Assign& assign) {
                              task.free_ends + task.life_ends +
                              static_cast<std::uint32_t>(daemon_deaths_);
   rule(task.starts <= most, "starts", "it was started too often");
+  take_in_hand(worker, task, assign);
+}
+
+void Oracle::take_in_hand(SeenWorker& worker, SeenTask& task, const command::Assign& assign) {
   task.phase = Phase::Running;
   task.attempt = assign.key.attempt;
-  worker.hand.push_back(HeldAttempt{.task = index,
+  worker.hand.push_back(HeldAttempt{.task = index_of(task.id) - 1,
                                     .key = assign.key,
                                     .type = assign.type,
                                     .timeout = assign.timeout,
+                                    .place = place_of(task),
                                     .assigned_at = now_,
                                     .alone = task.suspect});
+  note_given(task);
+  worker.cleared = false;
+  worker.free_from = 0;
   mark_started(worker);
   ++seen_.attempts;
-}
-
-void Oracle::judge_prefetch(const SeenWorker& worker, const command::Assign& assign) const {
-  if (worker.hand.size() < worker.concurrency) return;
-  Duration least{};
-  bool known = true;
-  const auto add = [&](TypeId type) {
-    known = known && types_[type.value].answers >= 8;
-    least = least + types_[type.value].service_least;
-  };
-  add(assign.type);
-  for (const HeldAttempt& held : worker.hand) add(held.type);
-  require_rule(known && (least <= options_.prefetch_budget), "prefetch", [&] {
-    return task_name(assign.key.task) + " waits behind others at " + worker_name(worker.id) +
-           (known ? ", beyond the budget" : ", with a time not yet known");
-  });
-}
-
-namespace {
-
-// Suspects go before and after others as empty workers come; who was a dead letter may still be
-// one; the wall clock moves what waits for a date.
-bool keeps_order(const SeenTask& task) {
-  return !task.suspect && !task.revived && task.spec.run_at.ns == 0;
-}
-
-}  // namespace
-
-// The promise: within a lane strictly by key, then by acceptance; across lanes of a class by key,
-// unless a lane was closed and opened again.
-void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task,
-                         std::uint32_t index) const {
-  if (!keeps_order(task)) return;
-  const Instant key = key_of(task);
-  const SeenType& type = types_[task.spec.type.value];
-  for (std::uint32_t other_index : unsettled_) {
-    const SeenTask& other = tasks_[other_index];
-    if (other_index == index || other.phase != Phase::Waiting || !keeps_order(other)) continue;
-    const Instant other_key = key_of(other);
-    if (other_key > key || !ready_now(other)) continue;
-    const bool same_lane =
-        other.spec.type == task.spec.type && other.spec.tenant == task.spec.tenant;
-    if (other_key == key) {
-      const bool plain = task.attempt == 0 && task.round == 1 && other.attempt == 0 &&
-                         other.round == 1 && other.spec.delay == task.spec.delay;
-      if (!same_lane || !plain || index < other_index) continue;
-    } else if (!same_lane) {
-      const SeenType& other_type = types_[other.spec.type.value];
-      if (type.reopened || other_type.reopened || !worker.hand.empty()) continue;
-      if (!served_by(other, worker.worker_class)) continue;
-    }
-    violate(same_lane ? "order-in-lane" : "order-across-lanes",
-            task_name(task.id) + " overtakes " + task_name(other.id));
-  }
+  if (listening_) owe(Notice::TaskStarted);
 }
 
 void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
@@ -283,18 +278,6 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
   found->cancel_ordered = true;
   found->cancel_cause = cancel.cause;
   found->cancel_at = now_;
-}
-
-void Oracle::judge_recall(const command::Recall& recall) {
-  SeenWorker& worker = worker_of(recall.worker, "recall-unstarted");
-  const auto found = std::ranges::find(worker.hand, recall.key, &HeldAttempt::key);
-  require_rule(
-      worker.recall && found != worker.hand.end() && !found->recall_ordered && !found->started,
-      "recall-unstarted", [&] {
-        return task_name(recall.key.task) + " at " + worker_name(worker.id) +
-               " is not recallable, not in hand, started or recalled already";
-      });
-  found->recall_ordered = true;
 }
 
 void Oracle::judge_retire(const command::Retire& retire) {
@@ -362,8 +345,12 @@ void Oracle::judge_end(const command::EndWorker& end) {
   require_rule(!stalled, "stall-kills-none",
                [&] { return worker_name(worker.id) + " is killed right after a stall"; });
   worker.end_cause = end.cause;
+  if (end.cause != ExitCause::Requested && end.cause != ExitCause::Shutdown) {
+    owe(Notice::WorkerError);
+  }
   if (end.force == command::Force::Kill) {
     worker.kill_ordered = true;
+    worker.kill_at = now_;
   } else {
     worker.term_ordered = true;
     worker.term_at = now_;

@@ -45,6 +45,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Operator, "operator"},
     {Fault::Cancels, "cancels"},
     {Fault::LyingPage, "lying-page"},
+    {Fault::Unkillable, "unkillable"},
 }};
 
 namespace {
@@ -56,13 +57,16 @@ Options draw_options(Random& random) {
   options.priority_step = random.between(milliseconds(1), milliseconds(100));
   options.reopen_age_max = random.between(milliseconds(0), milliseconds(500));
   options.prefetch_budget = random.between(milliseconds(1), milliseconds(20));
+  options.overtake_max = random.between(microseconds(50), milliseconds(4));
   options.recall_after = random.between(milliseconds(1), milliseconds(20));
+  options.recall_idle_after = random.between(microseconds(100), milliseconds(5));
   options.heartbeat_interval = random.between(milliseconds(200), seconds(1));
   options.unresponsive_after = options.heartbeat_interval * 3;
   options.dead_after = options.heartbeat_interval * 6;
   options.start_timeout = random.between(milliseconds(300), seconds(2));
   options.cancel_grace = random.between(milliseconds(0), milliseconds(200));
   options.term_grace = random.between(milliseconds(0), milliseconds(300));
+  options.unkillable_after = random.between(milliseconds(50), seconds(2));
   options.drain_timeout = random.between(milliseconds(0), seconds(2));
   options.restarts_max = random.between(1, 4);
   options.restart_cooldown = random.between(milliseconds(50), milliseconds(500));
@@ -71,6 +75,7 @@ Options draw_options(Random& random) {
       options.restart_cooldown * static_cast<std::int64_t>(random.between(1, 10));
   options.interruptions_max = random.between(0, 3);
   if (random.chance(300)) options.dead_max = random.between(0, 5);
+  if (random.chance(200)) options.dead_bytes_max = random.between(0, 1000);
   if (random.chance(200)) options.keys_max = random.between(0, 10);
   if (random.chance(300)) options.keys_age_max = random.between(milliseconds(0), seconds(5));
   if (random.chance(200)) options.dead_age_max = random.between(seconds(1), seconds(10));

@@ -49,9 +49,10 @@ enum class Fault : std::uint8_t {
   SlowTask,
   Operator,
   Cancels,
-  LyingPage
+  LyingPage,
+  Unkillable
 };
-inline constexpr std::size_t kFaults = 33;
+inline constexpr std::size_t kFaults = 34;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

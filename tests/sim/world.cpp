@@ -79,7 +79,7 @@ bool World::turn() {
   take(event::Tick{});
   const Instant promised = pool_->next_deadline();
   deadline_ = std::max(promised, now_ + microseconds(1));
-  oracle_.after_tick(promised);
+  oracle_.after_tick(*pool_, promised);
   if (crashes_ && random_.chance(500)) commands_.clear();  // it died before it acted
   carry_out();
   if (crashes_) crash();

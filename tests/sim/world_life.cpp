@@ -55,6 +55,7 @@ void World::new_life() {
                   .wall = wall(),
                   .options = scenario_.options};
   pool_.emplace(genesis);
+  oracle_.life_begins(now_, wall());
   if (trace_ != nullptr) say("== life " + std::to_string(life_) + times_text(scenario_.options));
   declare();
   for (const Record& record : disk_.kept()) {

@@ -1,0 +1,186 @@
+// What people are shown must be so: a notice for each thing that happened and for nothing else, and
+// figures and states as clients and workers saw them.
+#include <algorithm>
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+namespace {
+
+// Told when the core judges it so: checked one by one, not counted.
+bool is_judged(Notice notice) {
+  return notice == Notice::PoolInitialized || notice == Notice::WorkerHealthChanged ||
+         notice == Notice::ZombieDetected || notice == Notice::RecoveryGivenUp ||
+         notice == Notice::TaskSlow;
+}
+
+void same(std::string_view what, std::uint64_t shown, std::uint64_t seen) {
+  require_rule(shown == seen, "shown", [&] {
+    return std::string(what) + ": shown are " + std::to_string(shown) + ", seen were " +
+           std::to_string(seen);
+  });
+}
+
+}  // namespace
+
+void Oracle::note_notice(const Notification& notification) {
+  ++given_[static_cast<std::size_t>(notification.notice)];
+  switch (notification.notice) {
+    case Notice::PoolInitialized:
+      return judge_initialized();
+    case Notice::WorkerHealthChanged:
+    case Notice::ZombieDetected:
+      return judge_health_told(notification);
+    case Notice::RecoveryGivenUp:
+      return require_rule(
+          std::ranges::any_of(slots_,
+                              [&](const SeenSlot& slot) {
+                                return slot.used && slot.worker.home == notification.slot &&
+                                       slot.deaths_most >= options_.restarts_max;
+                              }),
+          "notices",
+          [&] { return std::string("a slot was said to have failed after too few deaths"); });
+    default:
+      return;
+  }
+}
+
+// Once in a life, when every class has its minimum.
+void Oracle::judge_initialized() {
+  for (std::size_t c = 0; c < classes_.size(); ++c) {
+    const auto ready = std::ranges::count_if(slots_, [&](const SeenSlot& slot) {
+      return slot.worker.live && slot.worker.ready && slot.worker.worker_class.value == c;
+    });
+    const auto needed = std::min(classes_[c].options.size_min, classes_[c].target);
+    require_rule(!initialized_ && static_cast<std::uint64_t>(ready) >= needed, "notices",
+                 [] { return std::string("the pool was said to be initialized and is not"); });
+  }
+  initialized_ = true;
+}
+
+void Oracle::judge_notices() {
+  for (std::size_t i = 0; i < given_.size(); ++i) {
+    const bool judged = is_judged(kNoticeRows[i].notice);
+    require_rule(judged || given_[i] == owed_[i], "notices", [&] {
+      return std::string(kNoticeRows[i].name) + " was told " + std::to_string(given_[i]) +
+             " times, and had to be " + std::to_string(owed_[i]) + " times";
+    });
+  }
+  given_.fill(0);
+  owed_.fill(0);
+}
+
+// A worker is called unresponsive after its silence and until it is heard, and a zombie when its
+// time is over.
+void Oracle::judge_health_told(const Notification& notification) {
+  if (notification.notice != Notice::WorkerHealthChanged &&
+      notification.notice != Notice::ZombieDetected) {
+    return;
+  }
+  SeenWorker& worker = worker_of(notification.worker, "health-told");
+  const auto is_slow = [&](const HeldAttempt& held) {
+    const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options_.slow_percent);
+    return held.started && now_ >= held.started_at + std::min(options_.slow_after, share);
+  };
+  const Duration silence = now_ - worker.heard_at, stopped = now_ - worker.stopped_at;
+  bool holds = false;
+  if (notification.notice == Notice::ZombieDetected) {
+    const bool silent = silence >= options_.dead_after && notification.duration_ns == silence.ns;
+    holds = silent || (worker.stopped && stopped >= options_.dead_after &&
+                       notification.duration_ns == stopped.ns);
+  } else if (notification.to == WorkerHealth::Slow) {
+    holds =
+        std::ranges::any_of(worker.hand, [&](const HeldAttempt& held) { return is_slow(held); });
+    worker.slow = true;
+  } else if (notification.from == WorkerHealth::Slow) {
+    holds = std::exchange(worker.slow, false) && std::ranges::none_of(worker.hand, is_slow);
+  } else if (notification.to == WorkerHealth::Unresponsive) {
+    holds = !worker.suspected && worker.hand.empty() && silence >= options_.unresponsive_after;
+    worker.suspected = true;
+  } else {
+    holds = worker.suspected && silence.ns == 0;
+    worker.suspected = false;
+  }
+  require_rule(holds, "health-told", [&] {
+    return worker_name(worker.id) + " was said to be from " +
+           std::string(name_of(notification.from)) + " to " +
+           std::string(name_of(notification.to)) + " after a silence of " +
+           std::to_string(silence.ns / 1'000'000) + " ms";
+  });
+}
+
+void Oracle::judge_slot_shown(const SlotView& view) const {
+  const SeenWorker& worker = slots_[view.slot.value].worker;
+  same("worker", view.worker.value, worker.live ? worker.id.value : 0);
+  if (!worker.live) return;
+  same("attempts in hand", view.attempts_held.size(), worker.hand.size());
+  for (std::size_t i = 0; i < worker.hand.size(); ++i) {
+    const HeldAttempt& held = worker.hand[i];
+    const AttemptView& shown = view.attempts_held[i];
+    same("attempt", shown.key.token, held.key.token);
+    same("started", shown.started, held.started);
+    same("being ended", shown.cancelling, held.cancel_ordered);
+  }
+  same("stopped", view.stopped, worker.stopped);
+  same("unresponsive", view.unresponsive, worker.suspected);
+  same("slow", view.slow, worker.slow);
+  if (worker.assignable() && !worker.broken) same("credits", view.credits, worker.credits);
+}
+
+void Oracle::judge_queue_shown(const Snapshot& shown) const {
+  QueueView seen;
+  std::vector<std::uint64_t> ready(types_.size());
+  for (std::uint32_t index : unsettled_) {
+    const SeenTask& task = tasks_[index];
+    if (task.phase == Phase::Running) {
+      ++seen.running;
+    } else if (!task.accept_kept || task.gate > kept_record_) {
+      ++seen.recording;
+    } else if (task.phase == Phase::Held) {
+      ++seen.held;
+    } else if (task.eligible_at > now_) {
+      ++seen.delayed;
+    } else {
+      ++seen.ready;
+      ++ready[task.spec.type.value];
+    }
+  }
+  const QueueView& queue = shown.queue;
+  same("recording", queue.recording, seen.recording);
+  same("ready", queue.ready, seen.ready);
+  same("delayed", queue.delayed, seen.delayed);
+  same("held", queue.held, seen.held);
+  same("running", queue.running, seen.running);
+  Instant oldest = now_;
+  for (bool suspects : {false, true}) {
+    for (const SeenTask* head : lane_heads(std::nullopt, suspects)) {
+      oldest = std::min(oldest, head->eligible_at);
+    }
+  }
+  // While the pool is paused nothing is ready for anybody, and that still has an age.
+  require_rule(paused_ || queue.oldest_ready == now_ - oldest, "shown",
+               [] { return std::string("the age of the oldest ready task is wrong"); });
+  for (const TypeView& type : shown.types) {
+    same("waiting of a type", type.waiting, ready[type.type.value]);
+    same("paused", type.paused_itself, types_[type.type.value].paused);
+  }
+}
+
+void Oracle::judge_shown(const Pool& pool) const {
+  const Snapshot shown = pool.snapshot();
+  judge_queue_shown(shown);
+  for (const SlotView& view : shown.slots) judge_slot_shown(view);
+  for (const ClassView& view : shown.classes) {
+    std::uint64_t in_flight = 0;
+    for (const SeenSlot& slot : slots_) {
+      if (slot.worker_class == view.worker_class) in_flight += slot.worker.hand.size();
+    }
+    same("size", view.target, classes_[view.worker_class.value].target);
+    same("in flight", view.in_flight, in_flight);
+  }
+  same("draining", shown.draining, draining_);
+  same("stopping", shown.stopping, stopping_);
+  same("store accepts", shown.store_accepting, accepting_);
+}
+
+}  // namespace warmpool::sim
