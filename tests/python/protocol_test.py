@@ -137,7 +137,9 @@ class Worker(unittest.TestCase):
         for of_class, of_worker, both in ((4, 8, 4), (8, 4, 4), (4, 0, 1)):
             with pools.Pool(size=1, credits=of_class, worker_credits=of_worker) as pool:
                 self.echo(pool, 300)
-                self.assertEqual(self.counts(pool)["held_most"], both)
+                # What could not be taken back is not given ahead.
+                most = 1 if pools.CHANNEL == "fifo" else both
+                self.assertEqual(self.counts(pool)["held_most"], most)
 
     def test_without_the_feature_credits_it_is_given_one_at_a_time(self):
         with pools.Pool(size=1, credits=4, features=22) as pool:

@@ -25,6 +25,7 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   worker.ignores_term = luck_.strikes(Fault::IgnoreTerm, 500);
   worker.ignores_cancel = luck_.strikes(Fault::IgnoreCancel, 500);
   worker.ignores_retire = luck_.strikes(Fault::IgnoreRetire, 300);
+  worker.ignores_recall = luck_.strikes(Fault::IgnoreRecall, 200);
   const Instant soon = now + random_.between(microseconds(100), milliseconds(15));
   if (luck_.strikes(Fault::SpawnFails, 200)) {
     worker.cause = ExitCause::SpawnFailed;
@@ -137,6 +138,7 @@ void FakeWorkers::hear_cancel(Instant now, Worker& worker, const Heard& heard) {
 }
 
 void FakeWorkers::hear_recall(Instant now, Worker& worker, const Heard& heard) {
+  if (worker.ignores_recall) return;
   const auto run = std::ranges::find(worker.hand, heard.key, &Run::key);
   const bool returned = run != worker.hand.end() && !run->running;
   if (returned) worker.hand.erase(run);

@@ -57,7 +57,8 @@ class FakeWorkers {
     std::uint64_t incarnation = 0;
     Life life = Life::None;
     bool stopped = false, silent = false, broken = false, retiring = false, exiting = false;
-    bool ignores_term = false, ignores_cancel = false, ignores_retire = false, recall = true;
+    bool ignores_term = false, ignores_cancel = false, ignores_retire = false,
+         ignores_recall = false, recall = true;
     bool page = false;         // says what it runs
     std::uint64_t marker = 0;  // what that was when it died
     std::vector<Run> hand;

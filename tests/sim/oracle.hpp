@@ -151,7 +151,8 @@ class Oracle : protected Books {
   std::vector<const SeenTask*> lane_heads(std::optional<ClassId> worker_class, bool suspects) const;
   std::vector<Place> ready_places(ClassId worker_class) const;
   bool suspect_waits(ClassId worker_class) const;
-  bool is_free(const SeenWorker& worker) const;
+  // `surely`: even if its class was made smaller, which nobody sees of one that works.
+  bool is_free(const SeenWorker& worker, bool surely = true) const;
   void judge_order(const SeenWorker& worker, const SeenTask& task) const;
   void judge_choice(SeenWorker& worker, const SeenTask& task);
   void judge_turn(SeenWorker& worker);
@@ -166,6 +167,7 @@ class Oracle : protected Books {
   bool recall_is_asked(const SeenWorker& worker, const SeenTask& task) const;
   bool recall_shares(const HeldAttempt& attempt) const;
   bool recall_clears(const SeenWorker& worker, const HeldAttempt& attempt) const;
+  void judge_shared_late(const HeldAttempt& attempt) const;
   void judge_hands() const;
   void judge_ways(ClassId worker_class) const;
   void judge_storm() const;

@@ -27,6 +27,10 @@ void Oracle::judge_archived(const SeenTask& task) const {
                [&] { return task_name(task.id) + " was archived before its death was kept"; });
   require_rule(letters_over_bounds(), "dead-kept",
                [&] { return task_name(task.id) + " was archived without need"; });
+  const bool kept = task.settle_record <= kept_at_tick_ && options_at_ <= previous_tick_;
+  const bool room =
+      letters_.size() <= options_.dead_max && letter_bytes_ <= options_.dead_bytes_max;
+  if (kept && room) judge_due(task.settled_at + options_.dead_age_max, "an archival");
 }
 
 // A letter whose death is not kept yet stays, and all after it.

@@ -96,10 +96,10 @@ bool Oracle::suspect_waits(ClassId worker_class) const {
 }
 
 // Could start one more at once. A worker that is kept for a suspect looks so too.
-bool Oracle::is_free(const SeenWorker& worker) const {
+bool Oracle::is_free(const SeenWorker& worker, bool surely) const {
   if (worker.hand.empty()) return judge_idle(worker);
   const bool usable = worker.assignable() && is_open(worker.worker_class) && !worker.stopped &&
-                      !worker.broken && !worker.may_drain;
+                      !worker.broken && !(surely && worker.may_drain);
   return usable && worker.hand.size() < worker.concurrency &&
          std::ranges::none_of(worker.hand, [](const HeldAttempt& held) {
            return held.alone || held.cancel_ordered;

@@ -82,7 +82,7 @@ bool Oracle::recall_shares(const HeldAttempt& attempt) const {
   if (now_ < attempt.assigned_at + options_.recall_idle_after) return false;
   return std::ranges::any_of(slots_, [&](const SeenSlot& slot) {
     return slot.worker.live && served_by(tasks_[attempt.task], slot.worker.worker_class) &&
-           is_free(slot.worker);
+           is_free(slot.worker, false);
   });
 }
 
@@ -115,12 +115,29 @@ void Oracle::judge_recall(const command::Recall& recall) {
       return task_name(recall.key.task) + " is taken back from " + worker_name(worker.id) +
              " without reason";
     });
+    if (shares && !clears) judge_shared_late(*found);
     if (!shares) cleared_.emplace_back(worker.id, last_place(worker));
     shared_ += shares && !clears;
   }
   found->recall_ordered = true;
   found->recall_at = now_;
   worker.cleared = true;
+}
+
+// What somebody could have taken since the last Tick should have had a Tick of its own.
+void Oracle::judge_shared_late(const HeldAttempt& attempt) const {
+  bool idle = false;
+  for (const SeenSlot& slot : slots_) {
+    const SeenWorker& worker = slot.worker;
+    if (!worker.live) continue;
+    if (std::ranges::any_of(worker.hand, &HeldAttempt::recall_ordered)) return;
+    idle = idle || (worker.idle_at_last_tick && worker.idle_since <= previous_tick_ &&
+                    served_by(tasks_[attempt.task], worker.worker_class));
+  }
+  if (!idle || shared_ != 0 || options_at_ >= previous_tick_) return;
+  const Duration pause = std::max(kSlack, options_.recall_idle_after / 4);
+  const Instant due = std::max(attempt.assigned_at + options_.recall_idle_after, previous_tick_);
+  judge_due(due + pause, "a task for a free worker");
 }
 
 void Oracle::judge_hands() const {
@@ -167,7 +184,7 @@ void Oracle::judge_storm() const {
   std::size_t places = 0;
   for (const SeenSlot& slot : slots_) {
     const SeenWorker& worker = slot.worker;
-    if (worker.live && is_free(worker)) places += worker.concurrency - worker.hand.size();
+    if (worker.live && is_free(worker, false)) places += worker.concurrency - worker.hand.size();
   }
   require_rule(shared_ <= places, "recall-storm", [&] {
     return std::to_string(shared_) + " taken back for " + std::to_string(places) + " free places";

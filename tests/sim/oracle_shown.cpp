@@ -10,8 +10,7 @@ namespace {
 // Told when the core judges it so: checked one by one, not counted.
 bool is_judged(Notice notice) {
   return notice == Notice::PoolInitialized || notice == Notice::WorkerHealthChanged ||
-         notice == Notice::ZombieDetected || notice == Notice::RecoveryGivenUp ||
-         notice == Notice::TaskSlow;
+         notice == Notice::RecoveryGivenUp || notice == Notice::TaskSlow;
 }
 
 void same(std::string_view what, std::uint64_t shown, std::uint64_t seen) {

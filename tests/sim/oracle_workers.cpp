@@ -348,6 +348,8 @@ void Oracle::judge_end(const command::EndWorker& end) {
   if (end.cause != ExitCause::Requested && end.cause != ExitCause::Shutdown) {
     owe(Notice::WorkerError);
   }
+  const bool zombie = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped;
+  if (zombie) owe(Notice::ZombieDetected);
   if (end.force == command::Force::Kill) {
     worker.kill_ordered = true;
     worker.kill_at = now_;

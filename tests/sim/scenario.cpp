@@ -22,6 +22,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::IgnoreTerm, "ignore-term"},
     {Fault::IgnoreCancel, "ignore-cancel"},
     {Fault::IgnoreRetire, "ignore-retire"},
+    {Fault::IgnoreRecall, "ignore-recall"},
     {Fault::FailTask, "fail-task"},
     {Fault::FailForGood, "fail-for-good"},
     {Fault::RetryAfter, "retry-after"},

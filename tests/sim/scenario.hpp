@@ -27,6 +27,7 @@ enum class Fault : std::uint8_t {
   IgnoreTerm,
   IgnoreCancel,
   IgnoreRetire,
+  IgnoreRecall,
   FailTask,
   FailForGood,
   RetryAfter,
@@ -52,7 +53,7 @@ enum class Fault : std::uint8_t {
   LyingPage,
   Unkillable
 };
-inline constexpr std::size_t kFaults = 34;
+inline constexpr std::size_t kFaults = 35;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
