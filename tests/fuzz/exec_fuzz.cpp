@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     REQUIRE(!request.error().text.empty());
   }
   REQUIRE(warmpool::ipc::from_base64(warmpool::ipc::base64(text)) == text);
-  if (const auto bytes = warmpool::ipc::from_base64(text)) REQUIRE(bytes->size() <= text.size() / 4 * 3);
+  if (const auto bytes = warmpool::ipc::from_base64(text))
+    REQUIRE(bytes->size() <= text.size() / 4 * 3);
   return 0;
 }
