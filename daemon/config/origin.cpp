@@ -34,8 +34,21 @@ std::string origin_text(const Origin& origin) {
   return origin.where + ":" + std::to_string(origin.line) + ":" + std::to_string(origin.column);
 }
 
+// One line, whatever the file had in it.
 std::string problem_text(const Problem& problem) {
-  return origin_text(problem.origin) + ": " + problem.text;
+  std::string line;
+  for (const char each : origin_text(problem.origin) + ": " + problem.text) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (byte >= 0x20 && byte != 0x7f) {
+      line += each;
+    } else if (each == '\n') {
+      line += "\\n";
+    } else {
+      constexpr std::string_view digits = "0123456789abcdef";
+      line += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+  }
+  return line;
 }
 
 }  // namespace warmpool::daemon

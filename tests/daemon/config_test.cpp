@@ -253,6 +253,17 @@ TEST_F(Config, TellsWhatIsWrongWithAClass) {
             "5:1: address_space = 'much': give a size, such as 512MiB (B KiB MiB GiB kB MB GB)");
 }
 
+TEST_F(Config, AProblemIsOneLineWhateverTheFileHasInIt) {
+  write("warmpool.toml", "\"a\\nb\" = 1\nretries = \"\\u0007\"\n");
+  load();
+  ASSERT_EQ(problems_.size(), 2U);
+  for (const auto& problem : problems_) {
+    const auto text = problem_text(problem);
+    EXPECT_TRUE(std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20; })) << text;
+  }
+  EXPECT_NE(problem_text(problems_.front()).find("a\\nb"), std::string::npos);
+}
+
 TEST_F(Config, NamesTheOriginsOfOptionsThatDoNotGoTogether) {
   write("warmpool.toml", "dead_after = \"10s\"\n");
   load();
