@@ -104,7 +104,7 @@ stage "configure release" configure release
 stage "build release" build release
 stage "install release" install_release
 stage "simulator" if_there build/release/bin/warmpool-sim --steps "$sim_steps"
-stage "simulator's mutants" if_there tests/sim/run_mutants.sh
+stage "simulator's mutants" env BUILD=build/release tests/sim/run_mutants.sh
 
 stage "configure fuzz" configure fuzz
 stage "build fuzz" build fuzz
