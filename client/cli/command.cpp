@@ -40,6 +40,10 @@ constexpr CommandRow kRows[] = {
      "document with content and verdict.",
      declare_result},
     {"show", kTasks, "show one task with its attempts", "", declare_show},
+    {"why", kTasks, "why a task waits, and what would change it",
+     "Rules: recording, delayed, manual, suspect, paused, capability, no-worker, busy, next.\n"
+     "  warmpool why 4711",
+     declare_why},
     {"ls", kTasks, "list tasks that have not settled, and dead letters",
      "States: recording, ready, delayed, blocked, held, running, done, dead, cancelled, expired.",
      declare_ls},

@@ -33,6 +33,7 @@ Run declare_run(CLI::App& app);
 Run declare_wait(CLI::App& app);
 Run declare_result(CLI::App& app);
 Run declare_show(CLI::App& app);
+Run declare_why(CLI::App& app);
 Run declare_ls(CLI::App& app);
 Run declare_cancel(CLI::App& app);
 Run declare_release(CLI::App& app);

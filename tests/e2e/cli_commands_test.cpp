@@ -129,6 +129,30 @@ TEST(Commands, CheckEndsByTheHealthOfASlot) {
   EXPECT_EQ(daemon.call("check worker-9").status, 1);
 }
 
+TEST(Commands, WhyNamesWhatATaskWaitsFor) {
+  const RealDaemon daemon(two_workers());
+  ASSERT_TRUE(eventually([&] { return daemon.call("check worker-1").status == 0; }));
+  const std::string runs = first_word(daemon.call("submit sleep 60000 --print-id").output);
+  daemon.call("submit sleep 60000");
+  ASSERT_TRUE(eventually([&] {
+    return json::parse(daemon.call("status --json").output).at("tasks").at("running") == 2;
+  }));
+  const std::string waits = first_word(daemon.call("submit echo x --print-id").output);
+  const auto why = [&](const std::string& id) {
+    const auto ran = daemon.call("why " + id + " --json");
+    EXPECT_EQ(ran.status, 0) << ran.output;
+    return json::parse(ran.output);
+  };
+  EXPECT_EQ(why(waits).at("reasons").at(0).at("rule"), "busy");
+  EXPECT_EQ(why(runs).at("waits"), false);
+  daemon.call("pause echo");
+  EXPECT_EQ(why(waits).at("reasons").at(0).at("change"), "warmpool resume echo");
+  const std::string later = first_word(daemon.call("submit echo x --delay 1h --print-id").output);
+  EXPECT_EQ(why(later).at("reasons").at(0).at("rule"), "delayed");
+  EXPECT_EQ(daemon.call("why 4711").status, 1);
+  EXPECT_EQ(daemon.call("why").status, 2);
+}
+
 TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {
   const RealDaemon daemon(
       {.config = "[[class]]\nname = \"worker\"\nsize = 1\ntypes = [\"sleep\"]\ncommand = [\"sh\", "
