@@ -20,6 +20,8 @@ struct Accepted {
   Ticket ticket{};
   TaskId task{};
   bool duplicate = false;  // an earlier task has this key
+  // Full: it is synced to disk; Relaxed: written, and synced within a second; None: in memory.
+  Durability durability = Durability::Full;
 };
 
 // The last event of its ticket. `code`: a number of Refusal, or one that a later version added.

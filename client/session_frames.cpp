@@ -98,11 +98,14 @@ bool Session::on_accepted(const Frame& frame) {
   if (found == open_.end() || found->second.kind != OpenRequest::Kind::Submit) return true;
   OpenRequest& request = found->second;
   const TaskId task{frame.header.id};
-  const bool duplicate = (frame.header.flags & ipc::flag::kDuplicate) != 0;
+  const auto has = [&](std::uint8_t flag) { return (frame.header.flags & flag) != 0; };
+  const auto durability = has(ipc::flag::kMemoryOnly) ? Durability::None
+                          : has(ipc::flag::kRelaxed)  ? Durability::Relaxed
+                                                      : Durability::Full;
   // After a reconnect the second acceptance of the same task is no news.
   const bool news = request.task != task;
   request.task = task;
-  const Accepted accepted{Ticket{found->first}, task, duplicate};
+  const Accepted accepted{Ticket{found->first}, task, has(ipc::flag::kDuplicate), durability};
   if (news && request.wait) events_.push_back(accepted);
   if (news && !request.wait) push_last(accepted);
   if (request.wait) return true;

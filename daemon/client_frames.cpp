@@ -145,7 +145,7 @@ void Clients::on_await(Session& session, const ipc::Frame& frame) {
   if (!settled && (frame.header.flags & ipc::flag::kNow) != 0) {
     return refuse(session, number, task, Refusal::NoResult);
   }
-  wait_or_answer(session, number, task);
+  wait_or_answer(session, number, task, stored);
 }
 
 void Clients::on_cancel(Session& session, const ipc::Frame& frame) {

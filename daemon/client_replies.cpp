@@ -10,6 +10,18 @@ std::uint32_t number_of(RequestId request) { return static_cast<std::uint32_t>(r
 
 bool has(std::uint8_t flags, std::uint8_t flag) { return (flags & flag) != 0; }
 
+std::uint8_t flag_of(Durability durability) {
+  switch (durability) {
+    case Durability::Full:
+      return 0;
+    case Durability::Relaxed:
+      return ipc::flag::kRelaxed;
+    case Durability::None:
+      return ipc::flag::kMemoryOnly;
+  }
+  return 0;
+}
+
 }  // namespace
 
 template <class Meta>
@@ -26,21 +38,23 @@ void Clients::carry(const command::Accepted& command) {
   if (session == nullptr) return;
   const auto number = number_of(command.request);
   const auto& open = session->open.at(number);
-  const std::uint8_t flags = command.duplicate ? ipc::flag::kDuplicate : std::uint8_t{0};
+  const auto stored = services_.store.find(command.task);
+  std::uint8_t flags = stored ? flag_of(stored->durability) : std::uint8_t{0};
+  if (command.duplicate) flags |= ipc::flag::kDuplicate;
   session->stream.out().append(
       {.kind = ipc::Kind::Accepted, .flags = flags, .id = command.task.value, .token = open.token},
       {}, ipc::Bytes{});
   if (has(open.flags, ipc::flag::kWait)) {
     mark_later(*session);
-    wait_or_answer(*session, number, command.task);
+    wait_or_answer(*session, number, command.task, stored);
   } else {
     mark(*session);
     session->open.close(number);
   }
 }
 
-void Clients::wait_or_answer(Session& session, std::uint32_t number, TaskId task) {
-  const auto stored = services_.store.find(task);
+void Clients::wait_or_answer(Session& session, std::uint32_t number, TaskId task,
+                             const std::optional<StoredTask>& stored) {
   if (!stored) return refuse(session, number, task, Refusal::NoSuchTask);
   if (stored->verdict && !services_.settling.contains(task)) {
     return send_settled(session, number, *stored);

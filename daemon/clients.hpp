@@ -112,7 +112,8 @@ class Clients {
 
   // client_replies.cpp
   void send_settled(Session& session, std::uint32_t number, const StoredTask& task);
-  void wait_or_answer(Session& session, std::uint32_t number, TaskId task);
+  void wait_or_answer(Session& session, std::uint32_t number, TaskId task,
+                      const std::optional<StoredTask>& stored);
   bool part_done(OpenRequest& open, bool succeeded);
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);

@@ -129,6 +129,7 @@ class TaskJson {
     row["tenant"] = services_.tenants.at(stored.tenant);
     row["uid"] = stored.uid;
     row["payload_bytes"] = stored.payload_bytes;
+    row["durability"] = name_of(stored.durability);
     row["accepted_at"] = time(stored.accepted_at);
     row["started_at"] = time(stored.started_at);
     row["settled_at"] = stored.verdict ? time(stored.settled_at) : Json();

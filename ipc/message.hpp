@@ -101,6 +101,8 @@ inline constexpr std::uint8_t kProgress = 128;           // submit, await
 inline constexpr std::uint8_t kNow = 16;                 // await
 inline constexpr std::uint8_t kKeysOnly = 16;            // received
 inline constexpr std::uint8_t kDuplicate = 16;           // accepted
+inline constexpr std::uint8_t kRelaxed = 32;             // accepted: not synced yet
+inline constexpr std::uint8_t kMemoryOnly = 64;          // accepted: not on disk
 inline constexpr std::uint8_t kReturned = 16;            // recalled
 inline constexpr std::uint8_t kGap = 16;                 // event
 }  // namespace flag

@@ -68,7 +68,9 @@ inline constexpr FlagRow kSubmitFlags[] = {{flag::kWait, "wait"},
                                            {flag::kProgress, "progress"}};
 inline constexpr FlagRow kAwaitFlags[] = {{flag::kNow, "now"}, {flag::kProgress, "progress"}};
 inline constexpr FlagRow kReceivedFlags[] = {{flag::kKeysOnly, "keys-only"}};
-inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"}};
+inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"},
+                                             {flag::kRelaxed, "relaxed"},
+                                             {flag::kMemoryOnly, "memory-only"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
 

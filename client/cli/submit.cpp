@@ -48,6 +48,7 @@ struct SubmitCommand {
                         .number("schema", kSchema)
                         .number("id", accepted.task.value)
                         .flag("duplicate", accepted.duplicate)
+                        .text("durability", name_of(accepted.durability))
                         .str());
     } else if (print_id) {
       context.print(id);

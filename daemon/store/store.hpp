@@ -64,6 +64,7 @@ struct StoredTask {
   record::Used used;
   Instant accepted_at, started_at, settled_at;
   Content content{};           // of body
+  Durability durability{};     // that it has, whatever was asked for
   const Blob* body = nullptr;  // the payload; of a done one the result. Never null
   std::uint32_t payload_bytes = 0;
   SlotId slot;                                          // of the last attempt

@@ -193,6 +193,7 @@ std::optional<StoredTask> TaskImage::find(TaskId task) const {
   stored.started_at = row->started_at;
   stored.settled_at = row->settled_at;
   stored.content = row->content;
+  stored.durability = row->durability;
   stored.body = &row->body;
   stored.payload_bytes = row->payload_bytes;
   stored.slot = row->slot;

@@ -19,6 +19,12 @@ StoreAnswers VolatileStore::take_answers() {
   return {applied_, std::nullopt, std::nullopt};
 }
 
+std::optional<StoredTask> VolatileStore::find(TaskId task) const {
+  auto stored = image_.find(task);
+  if (stored) stored->durability = Durability::None;
+  return stored;
+}
+
 StoreFigures VolatileStore::figures() const {
   auto figures = image_.figures();
   figures.name = "volatile";

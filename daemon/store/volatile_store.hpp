@@ -13,7 +13,7 @@ class VolatileStore : public Store {
   Result<SettledTotals> recover(StoreNames&, const Replay&) override { return SettledTotals{}; }
   void apply(std::vector<StoreEntry>& batch) override;
   StoreAnswers take_answers() override;
-  std::optional<StoredTask> find(TaskId task) const override { return image_.find(task); }
+  std::optional<StoredTask> find(TaskId task) const override;
   std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
                                std::optional<TypeId> type) const override {
     return image_.finished(after, limit, verdict, type);

@@ -213,7 +213,8 @@ TEST(CommandLine, SubmitPrintsWhatWasAskedFor) {
   };
   EXPECT_EQ(submit({"hello"}), "accepted 101\n");
   EXPECT_EQ(submit({"hello", "--print-id"}), "101\n");
-  EXPECT_EQ(submit({"hello", "--json"}), "{\"schema\":1,\"id\":101,\"duplicate\":false}\n");
+  EXPECT_EQ(submit({"hello", "--json"}),
+            "{\"schema\":1,\"id\":101,\"duplicate\":false,\"durability\":\"full\"}\n");
   EXPECT_EQ(submit({"hello", "--wait"}), "hello");
   EXPECT_EQ(submit({"-", "--wait"}, "from stdin"), "from stdin");
   EXPECT_EQ(submit({"{\"a\":1}", "--content", "json", "--wait", "--json"}),

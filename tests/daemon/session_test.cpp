@@ -24,6 +24,15 @@ TEST(Session, RunsATaskAndSendsItsResult) {
   EXPECT_EQ(client.find(Kind::Settled, 7)->header.id, client.find(Kind::Accepted, 7)->header.id);
 }
 
+TEST(Session, SaysOfATaskThatItsStoreKeepsInMemory) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  client.submit("hello", 7);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 7) != nullptr; }));
+  EXPECT_EQ(client.find(Kind::Accepted, 7)->header.flags, ipc::flag::kMemoryOnly);
+}
+
 TEST(Session, ChargesNoQuietHourToWhatComesAfterIt) {
   TestDaemon test;
   auto client = test.connect();
@@ -156,7 +165,8 @@ TEST(Session, TakesTheSameKeyOnceAndRefusesItWithAnotherPayload) {
     return client.find(Kind::Accepted, 2) != nullptr && client.find(Kind::Refused, 3) != nullptr;
   }));
   EXPECT_EQ(client.find(Kind::Accepted, 1)->header.id, client.find(Kind::Accepted, 2)->header.id);
-  EXPECT_EQ(client.find(Kind::Accepted, 2)->header.flags, ipc::flag::kDuplicate);
+  EXPECT_EQ(client.find(Kind::Accepted, 2)->header.flags,
+            ipc::flag::kDuplicate | ipc::flag::kMemoryOnly);
   EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 3)), number(Refusal::KeyConflict));
 }
 
@@ -178,7 +188,8 @@ TEST(Session, AResubmitAfterALostAcknowledgementIsTheSameTask) {
   again.name_type("echo");
   again.submit("x", 7, ipc::flag::kWait, reconnecting("4b1d"));
   ASSERT_TRUE(test.until(again, [&] { return again.find(Kind::Settled, 7) != nullptr; }));
-  EXPECT_EQ(again.find(Kind::Accepted, 7)->header.flags, ipc::flag::kDuplicate);
+  EXPECT_EQ(again.find(Kind::Accepted, 7)->header.flags,
+            ipc::flag::kDuplicate | ipc::flag::kMemoryOnly);
   EXPECT_EQ(again.find(Kind::Settled, 7)->payload, "x");
   EXPECT_EQ(test.daemon.pool().counters().accepted, 1U);
   EXPECT_EQ(test.daemon.pool().counters().attempts, 1U);

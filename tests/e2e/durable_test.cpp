@@ -113,6 +113,25 @@ TEST(Durable, EachLineOfAMapComesOnceThoughItsDaemonIsKilledSlow) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, SaysOfEachTaskHowItIsKept) {
+  RealDaemon daemon(two_workers());
+  const auto submit = [&](const std::string& options) {
+    return json::parse(daemon.call("submit echo x --delay 1h --json " + options).output);
+  };
+  for (const std::string durability : {"full", "relaxed", "none"}) {
+    const auto options = "--key " + durability + " --durability " + durability;
+    const auto accepted = submit(options);
+    EXPECT_EQ(accepted.at("durability"), durability);
+    EXPECT_EQ(show(daemon, accepted.at("id").dump()).at("durability"), durability);
+    EXPECT_EQ(submit("--key " + durability).at("durability"), durability) << "of a duplicate";
+  }
+  daemon.call("stop");
+  daemon.wait();
+  RealDaemon in_memory(two_workers({"--store volatile"}));
+  const auto ran = in_memory.call("submit echo x --json");
+  EXPECT_EQ(json::parse(ran.output).at("durability"), "none");
+}
+
 TEST(Durable, EverythingComesBackAfterAKill) {
   RealDaemon daemon(two_workers());
   const auto dead = id_of(daemon, "fail 9 --retries 1");

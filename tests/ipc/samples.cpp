@@ -146,6 +146,8 @@ void add_answers(List& list) {
   from_daemon(list, client, "accepted", numbered(Kind::Accepted, 0, kTask));
   from_daemon(list, client, "accepted-duplicate",
               numbered(Kind::Accepted, flag::kDuplicate, kTask));
+  from_daemon(list, client, "accepted-memory-only",
+              numbered(Kind::Accepted, flag::kMemoryOnly, kTask));
   from_daemon(list, client, "refused", numbered(Kind::Refused),
               encoded(RefusedMeta{101, "1000000 tasks wait, the most is 1000000", seconds(2)}));
   Header settled = run(Kind::Settled, Content::Json);
