@@ -1,6 +1,7 @@
 // The stock type exec.
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 #include <unistd.h>
@@ -209,6 +210,7 @@ TEST(Exec, ProgramHasThreeDescriptorsAndNoSignalBlocked) {
 
 TEST(Exec, RefusesProgramsThatCannotRun) {
   const Scratch scratch;
+  ::setenv("PATH", "/usr/bin:/bin", 1);  // a place in it that nobody may enter is another error
   const auto expect_for_good = [](const json& request, std::string_view text) {
     const Answer answer = exec(request);
     EXPECT_EQ(Outcome::FailedForGood, answer.outcome) << answer.body;
