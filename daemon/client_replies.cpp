@@ -57,6 +57,11 @@ void Clients::wait_or_answer(Session& session, std::uint32_t number, TaskId task
                              const std::optional<StoredTask>& stored) {
   if (!stored) return refuse(session, number, task, Refusal::NoSuchTask);
   if (stored->verdict && !services_.settling.contains(task)) {
+    if (stored->result_gone) {
+      return refuse(session, number, task, Refusal::NoSuchTask,
+                    "the result of task " + std::to_string(task.value) +
+                        " was taken and is not kept; to fetch it again, submit with keep_result");
+    }
     return send_settled(session, number, *stored);
   }
   const bool progress = has(session.open.at(number).flags, ipc::flag::kProgress) &&

@@ -169,7 +169,9 @@ std::optional<std::string> Documents::show(TaskId task) const {
   if (stored->attempts_dropped != 0) document["attempts_dropped"] = stored->attempts_dropped;
   const bool done = stored->verdict == Verdict::Done;
   const bool has_body = done || !stored->verdict || stored->verdict == Verdict::Dead;
-  if (has_body) document[done ? "result" : "payload"] = body_json(*stored);
+  if (has_body && !stored->result_gone) {
+    document[done ? "result" : "payload"] = body_json(*stored);
+  }
   return text_of(document);
 }
 

@@ -44,8 +44,9 @@ constexpr CommandRow kRows[] = {
      "Rules: recording, delayed, manual, suspect, paused, capability, no-worker, busy, next.\n"
      "  warmpool why 4711",
      declare_why},
-    {"ls", kTasks, "list tasks that have not settled, and dead letters",
-     "States: recording, ready, delayed, blocked, held, running, done, dead, cancelled, expired.",
+    {"ls", kTasks, "list tasks, settled ones as long as they are remembered",
+     "States: recording, ready, delayed, blocked, held, running, done, dead, cancelled, expired,\n"
+     "skipped.",
      declare_ls},
     {"cancel", kTasks, "cancel tasks, waiting or running",
      "Returns when the cancel has taken effect. Status 1 if one could not be cancelled.",

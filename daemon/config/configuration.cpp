@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 #include "daemon/config/apply.hpp"
 #include "daemon/config/environment.hpp"
@@ -168,7 +169,13 @@ class Loader {
 }  // namespace
 
 Configuration load_configuration(const Sources& sources, Problems& problems) {
-  return Loader(sources, problems).load();
+  auto configuration = Loader(sources, problems).load();
+  const auto place = [](const Problem& problem) {
+    const auto& [layer, where, line, column] = problem.origin;
+    return std::tie(layer, where, line, column);
+  };
+  std::ranges::stable_sort(problems, {}, place);  // as a reader of the file meets them
+  return configuration;
 }
 
 std::optional<std::string> default_config_file(const Environment& environment) {

@@ -48,14 +48,18 @@ class Reader {
     }
   }
 
+  static bool is_list_of_tables(const toml::array& list) {
+    return list.is_homogeneous(toml::node_type::table);
+  }
+
   void read_setting(const toml::key& key, const toml::node& node, std::vector<Setting>& out) {
     Setting setting{std::string(key.str()), SettingForm::Text, {}, origin(key.source())};
-    if (const auto* list = node.as_array()) {
+    if (const auto* list = node.as_array(); list != nullptr && !is_list_of_tables(*list)) {
       setting.form = SettingForm::List;
       for (const auto& element : *list) {
         if (!read_element(setting.name, element, setting)) return;
       }
-    } else if (node.is_table()) {
+    } else if (list != nullptr || node.is_table()) {
       problem(key.source(), "'" + setting.name + "' is a table, and the only tables are [[class]]");
       return;
     } else if (!read_scalar(setting.name, node, setting)) {

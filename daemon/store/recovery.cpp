@@ -396,6 +396,7 @@ void Recovery::restore_result(const Statement& row) {
                                slot_of(row.number<std::uint32_t>(19)), Instant{row.integer(17)}},
                none);
   image_.apply(settled, last);
+  if (row.is_null(22)) image_.received(task);
   ++figures_.results;
   const auto key = key_at(row, 23);
   const bool reconnects = key && key->use == KeyUse::Reconnect;

@@ -66,6 +66,7 @@ struct StoredTask {
   Content content{};           // of body
   Durability durability{};     // that it has, whatever was asked for
   const Blob* body = nullptr;  // the payload; of a done one the result. Never null
+  bool result_gone = false;    // of a done one: received, and not to be kept
   std::uint32_t payload_bytes = 0;
   SlotId slot;                                          // of the last attempt
   const TaskTexts* texts = nullptr;                     // null: none

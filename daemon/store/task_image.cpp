@@ -144,6 +144,7 @@ bool TaskImage::received(TaskId task) {
   if (row == nullptr || row->state != State::Finished || row->keep_result) return false;
   if (row->extras) {
     replace_body(*row, {});  // its history is worth more than its room
+    row->result_gone = row->verdict == Verdict::Done;
   } else {
     drop(*row);
   }
@@ -195,6 +196,7 @@ std::optional<StoredTask> TaskImage::find(TaskId task) const {
   stored.content = row->content;
   stored.durability = row->durability;
   stored.body = &row->body;
+  stored.result_gone = row->result_gone;
   stored.payload_bytes = row->payload_bytes;
   stored.slot = row->slot;
   if (!row->extras) return stored;

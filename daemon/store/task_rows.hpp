@@ -38,6 +38,7 @@ struct TaskRow {
   EndCause cause{};
   Durability durability{};
   bool keep_result = false;
+  bool result_gone = false;  // its submitter has it; only the history is left
 
   Extras& extra() {
     if (!extras) extras = std::make_unique<Extras>();

@@ -105,7 +105,8 @@ void Intake::submit(ClientId client, RequestId request, const Wish& wish, const 
   Attachment attachment;
   attachment.body = Blob(wish.payload);
   attachment.content = wish.content;
-  attachment.keep_result = wish.keep_result;
+  // Whoever submits the key again is given the result, which receipts of others must not end.
+  attachment.keep_result = wish.keep_result || (spec.key && spec.key->use == KeyUse::Lasting);
   attachment.uid = wish.uid;
   attachment.texts = texts_of(wish.meta);
   services_.engine.attach(persist->number, std::move(attachment));

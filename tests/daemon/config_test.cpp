@@ -181,6 +181,15 @@ TEST_F(Config, JoinsAClassThatTwoFilesName) {
   EXPECT_EQ(built.classes[0].values.types, std::vector<std::string>{"t.*"});
 }
 
+TEST_F(Config, TellsFaultsInTheOrderOfTheFile) {
+  write("warmpool.toml",
+        "nosuch = 1\nretries = [1]\nage = 1\n[[class]]\nname = \"a\"\nsize = -1\nbogus = 2\n");
+  load();
+  std::vector<std::uint32_t> lines;
+  for (const auto& problem : problems_) lines.push_back(problem.origin.line);
+  EXPECT_EQ(lines, (std::vector<std::uint32_t>{1, 2, 3, 5, 5, 6, 7}));
+}
+
 TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
   EXPECT_EQ(fault_of("\n  timeot = \"5s\"\n"),
             "2:3: there is no pool option 'timeot'; did you mean 'timeout'?");
@@ -204,6 +213,8 @@ TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
             "text in quotes, true or false");
   EXPECT_EQ(fault_of("[pool]\nretries = 1\n"),
             "1:2: 'pool' is a table, and the only tables are [[class]]");
+  EXPECT_EQ(fault_of("[[clas]]\nname = \"a\"\n"),
+            "1:3: 'clas' is a table, and the only tables are [[class]]");
   EXPECT_EQ(fault_of("class = 1\n"),
             "1:9: 'class' is a list of tables: begin each class with "
             "[[class]]");

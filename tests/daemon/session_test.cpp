@@ -195,6 +195,12 @@ TEST(Session, AResubmitAfterALostAcknowledgementIsTheSameTask) {
   EXPECT_EQ(test.daemon.pool().counters().attempts, 1U);
 }
 
+void acknowledge(RawClient& client, std::uint64_t task, std::uint8_t flags = 0) {
+  std::string payload;
+  ipc::encode_received(std::span(&task, 1), payload);
+  client.send({.kind = Kind::Received, .flags = flags}, {}, payload);
+}
+
 TEST(Session, WhatAClientHasReceivedLeavesNothingBehind) {
   TestDaemon test;
   auto client = test.connect();
@@ -202,9 +208,7 @@ TEST(Session, WhatAClientHasReceivedLeavesNothingBehind) {
   client.submit("x", 1, ipc::flag::kWait, reconnecting("4b1d"));
   ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
   const auto task = client.find(Kind::Settled, 1)->header.id;
-  std::string payload;
-  ipc::encode_received(std::span(&task, 1), payload);
-  client.send({.kind = Kind::Received}, {}, payload);
+  acknowledge(client, task);
   ASSERT_TRUE(test.until(client, [&] { return test.store.figures().finished == 0; }))
       << "a key that nobody reads keeps no row";
   client.submit("x", 2, ipc::flag::kWait, reconnecting("4b1d"));
@@ -219,9 +223,7 @@ TEST(Session, KeysOnlyLeavesTheResult) {
   client.submit("x", 1, 0, reconnecting("4b1d"));
   ASSERT_TRUE(test.until(client, [&] { return test.store.figures().finished == 1; }));
   const auto task = client.find(Kind::Accepted, 1)->header.id;
-  std::string payload;
-  ipc::encode_received(std::span(&task, 1), payload);
-  client.send({.kind = Kind::Received, .flags = ipc::flag::kKeysOnly}, {}, payload);
+  acknowledge(client, task, ipc::flag::kKeysOnly);
   client.send({.kind = Kind::Await, .flags = ipc::flag::kNow, .id = task, .token = 2});
   ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 2) != nullptr; }));
   client.submit("x", 3, 0, reconnecting("4b1d"));
@@ -281,10 +283,39 @@ TEST(Session, DropsAResultThatItsClientHasReceived) {
   client.submit("x", 1);
   ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
   const auto task = client.find(Kind::Settled, 1)->header.id;
-  std::string payload;
-  ipc::encode_received(std::span(&task, 1), payload);
-  client.send({.kind = Kind::Received}, {}, payload);
+  acknowledge(client, task);
   EXPECT_TRUE(test.until(client, [&] { return test.store.figures().finished == 0; }));
+}
+
+TEST(Session, WhoSubmitsALastingKeyAgainHasTheResult) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  ipc::SubmitMeta meta;
+  meta.key = "order-1";
+  client.submit("x", 1, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  const auto task = client.find(Kind::Settled, 1)->header.id;
+  acknowledge(client, task);
+  client.submit("x", 2, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 2) != nullptr; }));
+  EXPECT_EQ(client.find(Kind::Settled, 2)->header.id, task);
+  EXPECT_EQ(client.find(Kind::Settled, 2)->payload, "x");
+}
+
+TEST(Session, AResultThatIsGoneIsRefusedAndNotEmpty) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo");
+  ipc::SubmitMeta meta;
+  meta.labels = {"kept for its history"};
+  client.submit("x", 1, ipc::flag::kWait, meta);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  const auto task = client.find(Kind::Settled, 1)->header.id;
+  acknowledge(client, task);
+  client.send({.kind = Kind::Await, .id = task, .token = 2});
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Refused, 2) != nullptr; }));
+  EXPECT_EQ(RawClient::code_of(*client.find(Kind::Refused, 2)), number(Refusal::NoSuchTask));
 }
 
 TEST(Session, CancelsWaitingAndRunningTasks) {

@@ -124,6 +124,16 @@ TEST_P(StoreContract, CutsErrorsAndOutput) {
   EXPECT_EQ(task.attempts->front().output, std::vector<std::string>{std::string(2000, 'p')});
 }
 
+TEST_P(StoreContract, SaysOfAReceivedResultThatItIsGone) {
+  accept(1, "p");
+  end(1, 1, "once");
+  settle(1, Verdict::Done, "r");
+  ASSERT_TRUE(settled());
+  EXPECT_FALSE(store_->find(TaskId{1})->result_gone);
+  store_->received(TaskId{1});
+  EXPECT_TRUE(store_->find(TaskId{1})->result_gone);
+}
+
 TEST_P(StoreContract, DropsTheOldestResultsBeyondItsBounds) {
   for (std::uint64_t task = 1; task <= 5; ++task) {
     accept(task, "p");

@@ -189,6 +189,21 @@ TEST(SqliteStore, AReceivedResultIsGoneUnlessItIsToBeKept) {
   EXPECT_TRUE(lives.store()->find(TaskId{2}));
 }
 
+TEST(SqliteStore, AReceivedResultStaysGoneInTheNextLife) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  for (const std::uint64_t task : {1U, 2U}) {
+    driver.accept(task, "p");
+    driver.end(task, 1, "once");
+    driver.settle(task, Verdict::Done, "");
+  }
+  ASSERT_TRUE(driver.settled());
+  lives.store()->received(TaskId{1});
+  ASSERT_TRUE(lives.open());
+  EXPECT_TRUE(lives.store()->find(TaskId{1})->result_gone);
+  EXPECT_FALSE(lives.store()->find(TaskId{2})->result_gone) << "empty, but there";
+}
+
 TEST(SqliteStore, KeysThatServeToReconnectLiveAsLongAsTheirResults) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());
