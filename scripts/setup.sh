@@ -15,6 +15,8 @@ packages=(
   nlohmann-json3-dev libsqlite3-dev libssl-dev libxxhash-dev
   # Tests and benchmarks.
   libgtest-dev libgmock-dev libbenchmark-dev strace python3 python3-msgpack procps
+  # The Python SDK and its tests.
+  python3-pytest python3-cloudpickle
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -1,0 +1,200 @@
+"""What the workers of the tests run."""
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from warmpool import Failed, FailedForGood, Held, Packed, RetryAfter, task
+
+together = threading.Barrier(2)
+kept = []
+
+
+@task("echo", raw=True)
+def echo(payload):
+    return payload
+
+
+@task("same")
+def same(payload):
+    return payload
+
+
+@task("type.*")
+def which(payload, ctx):
+    return ctx.type
+
+
+@task("context")
+def context(payload, ctx):
+    return {"task": ctx.task, "round": ctx.round, "attempt": ctx.attempt, "timeout": ctx.timeout, "left": ctx.time_left(),
+            "failures": ctx.failures, "token": ctx.token > 0, "workdir": ctx.workdir, "pid": os.getpid(),
+            "main": threading.current_thread() is threading.main_thread()}
+
+
+@task("packed")
+def packed():
+    return Packed({"bytes": b"\0\1"})
+
+
+@task("unpacked")
+def unpacked(payload):
+    return payload[0]
+
+
+@task("nothing")
+def nothing():
+    return None
+
+
+@task("unsendable")
+def unsendable():
+    return {1, 2}
+
+
+@task("large", timeout=60)
+def large(payload):
+    return b"x" * payload
+
+
+@task("fail")
+def fail(payload, ctx):
+    if ctx.failures < payload:
+        raise Failed(f"failure {ctx.failures + 1}")
+    return "ok"
+
+
+@task("raise")
+def raises(payload):
+    raise LookupError(payload)
+
+
+@task("fatal")
+def fatal():
+    raise FailedForGood("no retry can help")
+
+
+@task("later")
+def later(payload, ctx):
+    if ctx.failures == 0:
+        raise RetryAfter(0.01, "busy")
+    return "now"
+
+
+@task("held")
+def held(payload, ctx):
+    if not os.path.exists(payload):
+        raise Held("a person must look")
+    return "released"
+
+
+@task("exit")
+def exits():
+    sys.exit(3)
+
+
+@task("die")
+def die(payload):
+    os.kill(os.getpid(), payload)
+
+
+@task("heed")
+def heed(ctx):
+    if ctx.wait(60):
+        raise Failed(f"heard of it: {ctx.cancel_cause}")
+
+
+@task("deaf")
+def deaf(payload):
+    """Does not ask its context; leaves a note when it is interrupted."""
+    try:
+        open(payload + ".begun", "x").close()
+        time.sleep(60)
+    finally:
+        open(payload + ".cleaned", "x").close()
+
+
+@task("steps")
+def steps(payload, ctx):
+    for step in range(1, payload + 1):
+        ctx.progress(step / payload, f"step {step}")
+    return "all"
+
+
+@task("print")
+def prints(payload, ctx):
+    print("stray words" * 1000)
+    print("no line feed", end="")
+    os.write(1, b"\x00\x01raw bytes\xff\n")
+    subprocess.run(["sh", "-c", "echo of a child; ls /proc/self/fd | wc -l"], check=True)
+    ctx.log.info("of the log")
+    return "printed"
+
+
+@task("environment")
+def environment():
+    child = subprocess.run(["env"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [line.partition("=")[0] for line in child.splitlines()]
+
+
+@task("fork")
+def fork():
+    """A child that is ended by SIGTERM."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, b"x")
+        time.sleep(60)
+        os._exit(0)
+    os.read(reads, 1)
+    os.kill(child, 15)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@task("meet")
+def meet():
+    together.wait(30)
+    return threading.get_ident()
+
+
+@task("async.meet")
+async def async_meet():
+    kept.append(asyncio.get_running_loop())
+    for _ in range(3000):
+        if len(kept) >= 2:
+            return kept[0] is kept[1]
+        await asyncio.sleep(0.01)
+    raise Failed("alone")
+
+
+@task("async.echo")
+async def async_echo(payload, ctx):
+    await asyncio.sleep(0)
+    ctx.progress(0.5)
+    return payload
+
+
+@task("async.heed")
+async def async_heed(payload):
+    try:
+        open(payload + ".begun", "x").close()
+        await asyncio.sleep(60)
+    finally:
+        open(payload + ".cleaned", "x").close()
+
+
+@task("async.block")
+async def async_block():
+    """Blocks the loop after its answer: what still holds it keeps the worker from beating."""
+    asyncio.get_running_loop().call_later(0.01, time.sleep, 60)
+    return "left a mess"
+
+
+@task("spin")
+def spin(payload):
+    end = time.monotonic() + payload
+    while time.monotonic() < end:
+        pass
+    return "spun"

@@ -1,0 +1,199 @@
+"""What a client can rely on, sync."""
+import concurrent.futures
+import datetime
+import threading
+
+import pytest
+from handlers import large
+from pool import Pool, eventually
+
+import warmpool
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with Pool({"size": 2}, payload_bytes_max="1MiB") as made:
+        yield made
+
+
+@pytest.fixture
+def client(pool):
+    with pool.client() as made:
+        yield made
+
+
+def test_many_in_flight_are_all_answered(client):
+    tasks = [client.submit("same", number) for number in range(500)]
+    assert [each.result() for each in warmpool.as_completed(tasks)] != []
+    assert [each.result() for each in tasks] == list(range(500))
+
+
+def test_map_keeps_the_order_and_the_window(client):
+    drawn = []
+
+    def numbers():
+        for number in range(100):
+            drawn.append(number)
+            yield number
+
+    results = client.map("same", numbers(), window=8)
+    assert next(results) == 0 and len(drawn) <= 9
+    assert list(results) == list(range(1, 100))
+    assert sorted(client.map("same", range(100), ordered=False)) == list(range(100))
+
+
+def test_what_a_map_leaves_is_cancelled(client):
+    with pytest.raises(warmpool.TaskDead):
+        list(client.map("fail", [9, 9, 9], retries=0))
+    results = client.map("heed", [b""] * 4)
+    with pytest.raises(TimeoutError):
+        list(client.map("heed", [b""] * 4, timeout=0.05))
+    results.close()
+    eventually(lambda: client.status()["tasks"]["running"] == 0, "they are cancelled")
+
+
+def test_a_task_carries_its_wishes(client):
+    task = client.submit(large, 10)
+    assert task.result() == b"x" * 10
+    waiting = client.enqueue(large, 10, delay=600, labels=["a"], tenant="t", priority=3, run_at=None)
+    shown = client.request("show", waiting)
+    assert (shown["timeout_seconds"], shown["priority"], shown["labels"]) == (60, 3, ["a"])
+    client.cancel(waiting)
+
+
+def test_times_may_be_timedeltas_and_dates(client):
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    for wishes in ({"run_at": when}, {"delay": datetime.timedelta(hours=1)}):
+        task = client.enqueue("same", **wishes)
+        assert client.request("show", task)["state"] == "delayed"
+        client.cancel(task)
+
+
+@pytest.mark.parametrize("wishes, code", [({"priority": 101}, 202), ({"timeout": 0}, 203), ({"retries": 1001}, 204)])
+def test_what_the_daemon_refuses_says_why(client, wishes, code):
+    with pytest.raises(warmpool.Refused) as caught:
+        client.run("same", **wishes)
+    assert caught.value.code == code and client.run("same", 1) == 1
+
+
+@pytest.mark.parametrize("wishes", [{"priority": "high"}, {"retries": -1}, {"key": b"x"}, {"tenant": "a\0b"}, {"labels": [1]}])
+def test_what_would_break_the_protocol_is_found_before(client, wishes):
+    with pytest.raises(ValueError):
+        client.submit("same", **wishes)
+    with pytest.raises(TypeError, match="no such wish: colour"):
+        client.submit("same", colour="blue")
+    assert client.run("same", 1) == 1
+
+
+def test_a_payload_that_is_too_large_is_refused(client):
+    with pytest.raises(warmpool.Refused, match="205"):
+        client.run("echo", b"x" * ((1 << 20) + 1))
+    assert len(client.run("echo", b"x" * (1 << 20))) == 1 << 20
+
+
+def test_results_can_be_fetched_later_by_another_client(client, pool):
+    task = client.enqueue("same", "later")
+    with pool.client() as other:
+        assert other.wait(task).result() == "later"
+    with pytest.raises(warmpool.Refused, match="301"):
+        client.wait(1).result()
+
+
+def test_the_same_key_is_the_same_task(client):
+    first, second = (client.submit("same", 1, key="once", keep_result=True) for _ in range(2))
+    assert first.accepted() == second.accepted()
+    with pytest.raises(warmpool.Refused, match="206"):
+        client.run("same", 2, key="once")
+
+
+def test_cancel_of_a_future_ends_the_task_waiting_or_running(client):
+    running = client.submit("heed")
+    waiting = client.submit("same", delay=600)
+    eventually(lambda: client.request("show", running.accepted())["state"] == "running", "it runs")
+    for task in (running, waiting):
+        assert task.cancel() and task.cancelled() and task.cancel()
+        with pytest.raises(concurrent.futures.CancelledError):
+            task.result()
+        eventually(lambda: client.request("show", task.accepted(0))["state"] == "cancelled", "the daemon has cancelled it")
+    done = client.submit("same", 1)
+    assert done.result() == 1 and not done.cancel()
+    assert concurrent.futures.wait([running, waiting, done], timeout=0).not_done == set()
+
+
+def test_a_cancel_before_the_acceptance_reaches_the_daemon_too(client):
+    before = client.status()["tasks"]["cancelled"]
+    for _ in range(20):
+        client.submit("same", delay=600).cancel()
+    eventually(lambda: client.status()["tasks"]["cancelled"] == before + 20, "all are cancelled")
+
+
+def test_events_come_as_they_happen(client):
+    events = client.events("task-submitted", "task-completed")
+    task = client.submit("same", 1).accepted()
+    seen = []
+    while len(seen) < 2:
+        event = next(events)
+        if event["task"] == task:
+            seen.append(event["event"])
+    assert seen == ["task-submitted", "task-completed"]
+    assert all(each["event"] for each in client.events(follow=False, after=0))
+
+
+def test_threads_may_share_a_client(client):
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda number: client.run("same", number), range(200))) == list(range(200))
+
+
+def test_a_callback_may_submit(client):
+    chained, done = [], threading.Event()
+
+    def again(future):
+        if len(chained) < 5:
+            chained.append(future.result())
+            client.submit("same", len(chained)).add_done_callback(again)
+        else:
+            done.set()
+
+    client.submit("same", 0).add_done_callback(again)
+    assert done.wait(60) and chained == [0, 1, 2, 3, 4]
+
+
+def test_nobody_there_is_said_with_what_to_do(tmp_path):
+    with pytest.raises(warmpool.NoDaemon, match="start one with: warmpoold"):
+        warmpool.Client(str(tmp_path / "none.sock"))
+
+
+def test_a_long_path_is_reached(pool, tmp_path):
+    deep = tmp_path / ("d" * 100)
+    deep.symlink_to(pool.directory)
+    with warmpool.Client(str(deep / "warmpool.sock")) as client:
+        assert client.run("same", 1) == 1
+
+
+def test_after_close_everything_is_lost_at_once(pool):
+    client = pool.client()
+    open_task = client.submit("same", delay=600)
+    task = open_task.accepted()
+    client.close()
+    for future in (open_task, client.submit("same")):
+        with pytest.raises(warmpool.Lost):
+            future.result(10)
+    with pool.client() as other:
+        other.cancel(task)
+
+
+def is_forgotten(client, task):
+    try:
+        client.request("show", task)
+    except warmpool.Refused as refused:
+        return refused.code == 301
+    return False
+
+
+def test_results_that_were_taken_are_not_kept(client):
+    task = client.submit("echo", b"x" * 600_000)
+    kept = client.submit("echo", b"y" * 600_000, keep_result=True)
+    task.result(), kept.result()
+    client.submit("echo", b"z" * 600_000).result()  # a megabyte: both are acknowledged
+    eventually(lambda: is_forgotten(client, task.task), "it is dropped")
+    assert client.wait(kept.task).result() == b"y" * 600_000

@@ -1,0 +1,146 @@
+"""What a worker and its handlers can rely on. Over FIFOs too, with WARMPOOL_TEST_CHANNEL=fifo."""
+import os
+import signal
+
+import pytest
+from pool import Pool, eventually
+
+import warmpool
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with Pool(backoff_first="1ms", cancel_grace="10s") as made:
+        yield made
+
+
+@pytest.fixture
+def client(pool):
+    with pool.client() as made:
+        yield made
+
+
+@pytest.mark.parametrize("value", [b"", b"\0\xff", "text ü", "", {"a": [1, None, 2.5]}, None, 7])
+def test_values_come_back_as_they_were_sent(client, value):
+    assert client.run("same", value) == value
+
+
+def test_a_payload_may_be_msgpack(client):
+    assert client.run("echo", warmpool.Packed([b"x", 1])) == bytes.fromhex("92c4017801")  # raw: as they are, labelled as bytes
+    assert client.run("unpacked", warmpool.Packed([b"x", 1])) == b"x"
+
+
+def test_a_result_may_be_msgpack_or_nothing(client):
+    assert client.run("packed") == {"bytes": b"\0\1"}
+    assert client.run("nothing") is None
+
+
+def test_a_pattern_serves_all_types_that_fit(client):
+    assert client.run("type.one") == "type.one"
+
+
+def test_the_context_knows_its_attempt(client):
+    task = client.submit("context", timeout=30, deadline=20)
+    seen = task.result()
+    assert seen["task"] == task.task and (seen["round"], seen["attempt"], seen["failures"]) == (1, 1, 0)
+    assert seen["timeout"] == 30 and 0 < seen["left"] <= 20 and seen["token"] and seen["workdir"] == "/" and seen["main"]
+
+
+def test_one_process_serves_them_all(client):
+    assert len({client.run("context")["pid"] for _ in range(20)}) == 1
+
+
+def test_failures_are_tried_again_within_their_retries(client):
+    assert client.run("fail", 2, retries=2) == "ok"
+    with pytest.raises(warmpool.TaskDead, match="failure 2") as caught:
+        client.run("fail", 5, retries=1)
+    assert (caught.value.cause, caught.value.failures) == ("failed", 2)
+
+
+def test_an_exception_is_told_with_its_words_and_its_place(client):
+    with pytest.raises(warmpool.TaskDead) as caught:
+        client.run("raise", "gone", retries=0)
+    assert caught.value.error.startswith("LookupError: gone\n") and "in raises" in caught.value.error
+
+
+@pytest.mark.parametrize("name, payload, said", [
+    ("fatal", b"", "no retry can help"), ("unsendable", b"", "cannot be sent"), ("large", 2 << 20, "at most 1048576"),
+    ("no.such.handler", b"", "no handler for the type 'no.such.handler'")])
+def test_where_no_retry_can_help_there_is_none(client, name, payload, said):
+    with pytest.raises(warmpool.TaskDead, match=said) as caught:
+        client.run(name, payload)
+    assert caught.value.cause == "failed-for-good"
+
+
+def test_a_handler_may_ask_for_another_try_later(client):
+    task = client.submit("later")
+    assert task.result() == "now" and task.settled.attempt == 2
+
+
+def test_a_handler_may_hand_its_task_to_a_person(client, tmp_path):
+    task = client.submit("held", str(tmp_path / "looked"))
+    eventually(lambda: client.request("show", task.accepted())["state"] == "held", "it is held")
+    (tmp_path / "looked").touch()
+    client.request("release", task.task)
+    assert task.result(60) == "released"
+
+
+def test_what_calls_itself_an_exit_fails_its_task_only(client):
+    before = client.run("context")["pid"]
+    with pytest.raises(warmpool.TaskDead, match="SystemExit: 3"):
+        client.run("exit", retries=0)
+    assert client.run("context")["pid"] == before
+
+
+def test_progress_arrives_and_the_last_one_always(client):
+    seen = []
+    assert client.run("steps", 50, progress=lambda done, text: seen.append((done, text))) == "all"
+    assert seen[-1] == (1.0, "step 50")
+
+
+def test_a_handler_that_asks_is_told_of_cancel_and_timeout(client):
+    task = client.submit("heed")
+    eventually(lambda: client.request("show", task.accepted())["state"] == "running", "it runs")
+    assert client.cancel(task.task) == ("frame", "cancelled")
+    with pytest.raises(warmpool.TaskCancelled):
+        task.result()
+    with pytest.raises(warmpool.TaskDead, match="heard of it: timeout") as caught:
+        client.run("heed", timeout=0.05, retries=0)
+    assert caught.value.cause == "timeout"
+
+
+def test_prints_never_corrupt_the_channel_and_are_kept(client):
+    task = client.submit("print")
+    assert task.result() == "printed"
+    said = "".join(line["text"] for line in client.request("log", task.task)["lines"])
+    assert "stray words" in said and "of a child" in said and "of the log" in said
+
+
+def test_a_child_has_neither_the_channel_nor_the_secret(client):
+    names = client.run("environment")
+    assert "WARMPOOL_SLOT" in names
+    assert not {"WARMPOOL_TOKEN", "WARMPOOL_CHANNEL", "WARMPOOL_FIFO_IN", "WARMPOOL_FIFO_OUT"} & set(names)
+
+
+def test_a_forked_child_is_no_worker(client):
+    assert client.run("fork") == -signal.SIGTERM
+    assert client.run("same", 1) == 1
+
+
+def test_an_async_handler_runs_and_reports(client):
+    assert client.run("async.echo", "hi") == "hi"
+
+
+def test_cancelling_an_async_handler_runs_its_finally(client, tmp_path):
+    note = str(tmp_path / "note")
+    task = client.submit("async.heed", note)
+    eventually(lambda: os.path.exists(note + ".begun"), "it runs")
+    assert client.cancel(task.accepted()) == ("frame", "cancelled")
+    assert os.path.exists(note + ".cleaned")
+
+
+def test_a_dead_worker_costs_its_own_task_one_attempt(client):
+    with pytest.raises(warmpool.TaskDead) as caught:
+        client.run("die", int(signal.SIGKILL), crashes_max=1)
+    assert (caught.value.cause, caught.value.crashes) == ("crashed", 1)
+    assert client.run("same", "alive") == "alive"

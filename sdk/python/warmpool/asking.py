@@ -1,0 +1,141 @@
+"""What a client has open: each knows its frame, its answers, and whether it may be asked again on another connection."""
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Optional
+
+from . import words
+from .errors import Refused, seconds_of
+from .futures import TaskFuture
+from .link import Link
+from .wire import Buffer, Frame
+from .words import Kind
+
+
+class Asked:
+    """sent_once: a daemon may have it."""
+
+    sent_once = False
+    repeatable = True
+
+    def __init__(self, future: TaskFuture) -> None:
+        self.future = future
+
+    def frame(self, link: Link) -> Frame:
+        """Raises Refused for what this daemon would take for a broken protocol."""
+        raise NotImplementedError
+
+    def take(self, frame: Frame) -> bool:
+        """An answer. True if it is the last."""
+        if frame.kind == Kind.REFUSED:
+            self.future.fail(Refused(frame.at(0), frame.at(1, ""), seconds_of(frame.at(2))))
+        elif frame.kind == Kind.SETTLED:
+            self.future.settle(frame)
+        elif frame.kind == Kind.PROGRESSED:
+            self.future.report(frame)
+            return False
+        return True
+
+
+class Submit(Asked):
+    """With a key it is sent again as it was, because a daemon that lost its memory takes it anew. Without one it may have been
+    accepted: never again; once it has an id it is awaited."""
+
+    def __init__(self, future: TaskFuture, name: str, payload: Buffer, flags: int, meta: list[Any], keyed: bool) -> None:
+        super().__init__(future)
+        self.name, self.flags, self._meta, self.keyed = name, flags, meta, keyed
+        self.repeatable = keyed
+        self._payload: Optional[Buffer] = payload
+        self.on_accepted: Callable[[], Any] = lambda: None
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.flags & words.WAIT)
+
+    def frame(self, link: Link) -> Frame:
+        if not self.keyed and self.future.task is not None:
+            return Frame(Kind.AWAIT, flags=self.flags & words.PROGRESS, id=self.future.task)
+        if len(self._payload or b"") > link.payload_bytes_max:
+            raise Refused(205, f"the payload has {len(self._payload or b'')} bytes, at most {link.payload_bytes_max} "
+                          "(payload_bytes_max); send a path instead, or raise it")
+        return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=self._meta, payload=self._payload or b"")
+
+    def take(self, frame: Frame) -> bool:
+        if frame.kind != Kind.ACCEPTED:
+            return super().take(frame)
+        self.future.accept(frame.id)
+        if not self.keyed:
+            self.repeatable, self._payload = True, None
+        self.on_accepted()
+        if not self.waits:
+            self.future.finish(frame.id)
+        return not self.waits
+
+
+class Await(Asked):
+    def __init__(self, future: TaskFuture, task: int) -> None:
+        super().__init__(future)
+        self._task = task
+        future.accept(task)
+
+    def frame(self, link: Link) -> Frame:
+        return Frame(Kind.AWAIT, flags=words.PROGRESS, id=self._task)
+
+
+class Cancel(Asked):
+    """Its result: (rung, state), as words."""
+
+    def __init__(self, future: TaskFuture, task: int) -> None:
+        super().__init__(future)
+        self._task = task
+
+    def frame(self, link: Link) -> Frame:
+        return Frame(Kind.CANCEL, id=self._task)
+
+    def take(self, frame: Frame) -> bool:
+        if frame.kind != Kind.CANCELLED:
+            return super().take(frame)
+        self.future.finish((words.word(words.RUNGS, frame.at(0)), words.word(words.STATES, frame.at(1, 8))))
+        return True
+
+
+class Request(Asked):
+    """A verb; its result is the document. One that changes something is not asked twice."""
+
+    def __init__(self, future: TaskFuture, verb: str, arguments: tuple[Any, ...]) -> None:
+        super().__init__(future)
+        if verb not in words.VERBS:
+            raise ValueError(f"no such verb: {verb}; there are {', '.join(words.VERBS)}")
+        self.repeatable = verb in words.READING_VERBS
+        self._meta = [words.VERBS[verb], *arguments]
+
+    def frame(self, link: Link) -> Frame:
+        return Frame(Kind.REQUEST, meta=self._meta)
+
+    def take(self, frame: Frame) -> bool:
+        if frame.kind != Kind.REPLY:
+            return super().take(frame)
+        self.future.finish(json.loads(bytes(frame.payload)))
+        return True
+
+
+class Follow(Asked):
+    """Events: on another connection they go on after the last one that came."""
+
+    def __init__(self, future: TaskFuture, happened: Callable[[dict[str, Any]], Any], follow: bool, after: Optional[int],
+                 types: Optional[str]) -> None:
+        super().__init__(future)
+        self._happened, self._follow, self._after, self._types = happened, follow, after, types
+
+    def frame(self, link: Link) -> Frame:
+        return Frame(Kind.REQUEST, meta=[words.VERBS["events"], self._follow, self._after, self._types])
+
+    def take(self, frame: Frame) -> bool:
+        if frame.kind == Kind.REPLY:
+            self.future.finish(None)
+            return True
+        if frame.kind != Kind.EVENT:
+            return super().take(frame)
+        self._after = frame.id
+        self._happened(json.loads(bytes(frame.payload)))
+        return False

@@ -1,0 +1,181 @@
+"""The client: submits tasks and takes what becomes of them."""
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import itertools
+import queue
+import secrets
+from typing import Any, Iterable, Iterator, Optional, Union
+
+from . import content, words
+from .asking import Await, Cancel, Follow, Request, Submit
+from .conversation import Conversation
+from .futures import Progress, TaskFuture
+from .tasks import Task
+from .wishes import check_name, meta_of
+
+EVENTS_MAX = 100_000  # that wait in this process for who follows
+
+Type = Union[str, Task]
+
+
+class Client:
+    """A connection to a daemon. Threads: any may use it; one of its own reads.
+
+    socket: its path; without one $WARMPOOL_SOCKET, else where this user's daemon listens. reconnect: for how many seconds a
+    daemon that has gone may come back; 0 for a client that wants to know at once.
+    Raises NoDaemon, NotTrusted, Refused or ProtocolError.
+    """
+
+    def __init__(self, socket: Optional[str] = None, *, name: str = "python", connect_timeout: float = 5.0,
+                 reconnect: float = 30.0) -> None:
+        self._conversation = Conversation(socket, name, connect_timeout, reconnect)
+
+    def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
+               cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> TaskFuture:
+        """A task. wishes: priority (0 first .. 100), timeout, deadline, expiry, delay (seconds or timedelta), run_at (datetime),
+        retries, crashes_max, key, tenant, labels, durability ("full", "relaxed", "none").
+
+        auto_key: without a key of yours a random one lets it be sent again over another connection and be one task.
+        Blocks only while the daemon does not read. Errors: in the future.
+        """
+        future = TaskFuture(progress)
+        asked = self._submit(future, type, payload, words.WAIT | words.PROGRESS * (progress is not None)
+                             | words.KEEP_RESULT * keep_result | words.CANCEL_ON_DISCONNECT * cancel_on_disconnect,
+                             auto_key, wishes)
+        if not keep_result:
+            future.add_done_callback(self._acknowledge)
+        future._tell_cancel = lambda: self._cancel_now(future)
+        asked.on_accepted = lambda: self._cancel_now(future) if future.cancelled() else None
+        self._ask(asked)
+        return future
+
+    def enqueue(self, type: Type, payload: Any = b"", *, auto_key: bool = True, timeout_accept: Optional[float] = None,
+                **wishes: Any) -> int:
+        """Submits without waiting for the result: its id, once the daemon keeps it. wait(id) fetches the result later."""
+        future = TaskFuture()
+        asked = self._submit(future, type, payload, 0, auto_key, wishes)
+        self._ask(asked)
+        task: int = future.result(timeout_accept)
+        if asked.keyed and wishes.get("key") is None:
+            self._conversation.acknowledge_key(task)
+        return task
+
+    def run(self, type: Type, payload: Any = b"", *, wait: Optional[float] = None, **options: Any) -> Any:
+        """Submits and waits: the result. wait: for how many seconds; then TimeoutError, and the task goes on."""
+        return self.submit(type, payload, **options).result(wait)
+
+    def wait(self, task: int, progress: Optional[Progress] = None) -> TaskFuture:
+        """The result of a task that somebody submitted."""
+        future = TaskFuture(progress)
+        future._tell_cancel = lambda: self._cancel_now(future)
+        self._ask(Await(future, task))
+        return future
+
+    def cancel(self, task: int, timeout: Optional[float] = None) -> tuple[str, str]:
+        """Cancels a task, also one that runs, and waits until that took effect: (what worked, its state).
+        Raises Refused, with code 305 where it had settled."""
+        future = TaskFuture()
+        self._ask(Cancel(future, task))
+        done: tuple[str, str] = future.result(timeout)
+        return done
+
+    def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, ordered: bool = True, timeout: Optional[float] = None,
+            **options: Any) -> Iterator[Any]:
+        """Results of many tasks, of which at most `window` are open at once. ordered=False: as they come. timeout: of waiting for
+        each next one. A task that is not done raises; what is open then is cancelled."""
+        source = iter(payloads)
+        flight: collections.deque[TaskFuture] = collections.deque()
+        try:
+            flight.extend(self.submit(type, each, **options) for each in itertools.islice(source, window))
+            while flight:
+                future = flight[0] if ordered else first_of(flight, timeout)
+                value = future.result(timeout)
+                flight.remove(future)
+                flight.extend(self.submit(type, each, **options) for each in itertools.islice(source, 1))
+                yield value
+        finally:
+            for future in flight:
+                future.cancel()
+
+    def request(self, verb: str, *arguments: Any, timeout: Optional[float] = None) -> dict[str, Any]:
+        """A verb of docs/protocol.md, section 6, and its document: request("scale", "images", 1, 2)."""
+        future = TaskFuture()
+        self._ask(Request(future, verb, arguments))
+        document: dict[str, Any] = future.result(timeout)
+        return document
+
+    def status(self) -> dict[str, Any]:
+        return self.request("status")
+
+    def workers(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.request("workers")["workers"]
+        return rows
+
+    def events(self, *types: str, follow: bool = True, after: Optional[int] = None) -> Iterator[dict[str, Any]]:
+        """What happens in the pool, from now on (or after an event's number). Begun when this returns. A "gap" says that some are
+        missing. Raises Lost when the daemon does not come back."""
+        happened: queue.Queue[Optional[dict[str, Any]]] = queue.Queue(EVENTS_MAX)
+        future = TaskFuture()
+
+        def keep(event: dict[str, Any]) -> None:
+            if happened.full():
+                happened.get_nowait()
+                event = {"event": "gap", "number": event["number"], "missed": 1}
+            happened.put_nowait(event)
+
+        future.add_done_callback(lambda _: keep({"event": "", "number": 0}))
+        self._ask(Follow(future, keep, follow, after, ",".join(types) or None))
+        self.request("types")  # answered in the order of frames, so the events have begun
+        return told(happened, future)
+
+    def close(self) -> None:
+        """What is open ends as Lost; the tasks go on, but those with cancel_on_disconnect."""
+        self._conversation.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _submit(self, future: TaskFuture, type: Type, payload: Any, flags: int, auto_key: bool, wishes: dict[str, Any]) -> Submit:
+        if isinstance(type, Task):
+            wishes, type = {**type.wishes, **wishes}, type.name
+        check_name(type)
+        data, label = content.encode(payload)
+        key = secrets.token_hex(16) if auto_key and wishes.get("key") is None else None
+        keyed = key is not None or wishes.get("key") is not None
+        asked = Submit(future, type, data, flags | label, meta_of(wishes, key), keyed)
+        return asked
+
+    def _ask(self, asked: Union[Submit, Await, Cancel, Request, Follow]) -> None:
+        self._conversation.ask(asked)
+        self._conversation.make_room()
+
+    def _cancel_now(self, future: TaskFuture) -> None:
+        if future.task is not None:
+            self._conversation.ask(Cancel(TaskFuture(), future.task))
+
+    def _acknowledge(self, future: concurrent.futures.Future[Any]) -> None:
+        settled = getattr(future, "settled", None)
+        if settled is not None:
+            self._conversation.acknowledge(settled.task, len(settled.payload))
+
+
+def first_of(flight: Iterable[TaskFuture], timeout: Optional[float]) -> TaskFuture:
+    done, _ = concurrent.futures.wait(flight, timeout, return_when=concurrent.futures.FIRST_COMPLETED)
+    if not done:
+        raise TimeoutError("no result in time")
+    found: Any = next(iter(done))
+    assert isinstance(found, TaskFuture)
+    return found
+
+
+def told(happened: queue.Queue[Optional[dict[str, Any]]], future: TaskFuture) -> Iterator[dict[str, Any]]:
+    while (event := happened.get()) is not None:
+        if not event["event"]:  # the last
+            future.result(0)
+            return
+        yield event

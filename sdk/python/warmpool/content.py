@@ -1,0 +1,41 @@
+"""What a payload or result is as a Python value, and as bytes with their label (docs/protocol.md, section 8)."""
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgpack
+
+from .wire import Buffer
+from .words import Content
+
+
+class Packed:
+    """Marks a value that travels as msgpack: bytes inside lists and maps, and no floats turned to text."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def encode(value: Any) -> tuple[Buffer, Content]:
+    """bytes as they are, text as UTF-8, Packed as msgpack, everything else as JSON (None is null)."""
+    if isinstance(value, (bytes, bytearray)):
+        return value, Content.BYTES
+    if isinstance(value, memoryview):
+        return value.cast("B") if value.contiguous else value.tobytes(), Content.BYTES
+    if isinstance(value, str):
+        return value.encode(), Content.UTF8
+    if isinstance(value, Packed):
+        return msgpack.packb(value.value), Content.MSGPACK
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), Content.JSON
+
+
+def decode(payload: bytes, content: int) -> Any:
+    """Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
+    if content == Content.UTF8:
+        return payload.decode()
+    if content == Content.JSON:
+        return json.loads(payload)
+    if content == Content.MSGPACK:
+        return msgpack.unpackb(payload)
+    return payload

@@ -1,0 +1,100 @@
+"""What a handler knows of its attempt, and may say while it runs."""
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+import time
+from typing import Any, Callable, Optional, Protocol
+
+from .wire import Frame, about
+from .words import CAUSES, Kind, word
+
+PROGRESS_INTERVAL = 0.1  # seconds; the daemon forwards ten a second
+
+
+class Voice(Protocol):
+    """Where a context speaks."""
+
+    def say(self, frame: Frame) -> None: ...
+
+
+class Context:
+    """Threads: any may use it while the handler runs."""
+
+    def __init__(self, assign: Frame, type_name: str, voice: Voice) -> None:
+        self.task, self.token, self.round, self.attempt = assign.key
+        self.type = type_name
+        self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
+        self.timeout: Optional[float] = assign.at(0) / 1e9 or None
+        limits = [limit / 1e9 for limit in (assign.at(0), assign.at(1)) if limit]
+        self.deadline: Optional[float] = time.monotonic() + min(limits) if limits else None  # as time.monotonic()
+        self._key, self._voice = assign.key, voice
+        self._ended = threading.Event()
+        self._cause: Optional[int] = None
+        self.on_cancel: Optional[Callable[[], Any]] = None  # called once, by another thread
+        self._unsaid: Optional[list[Any]] = None
+        self._said_at = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Told to end: by a cancel, its timeout, its deadline, or because its worker must end."""
+        return self._cause is not None
+
+    @property
+    def cancel_cause(self) -> Optional[str]:
+        return None if self._cause is None else word(CAUSES, self._cause)
+
+    @property
+    def workdir(self) -> str:
+        return os.getcwd()
+
+    @functools.cached_property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """Goes to standard error, which the daemon keeps with the attempt."""
+        return logging.LoggerAdapter(logging.getLogger(f"warmpool.task.{self.type}"), {"task": self.task})
+
+    def time_left(self) -> Optional[float]:
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps, but not through a cancel. True if there was one."""
+        return self._ended.wait(seconds)
+
+    def raise_if_cancelled(self) -> None:
+        if self.cancelled:
+            from .failure import Failed
+
+            raise Failed(f"told to end: {self.cancel_cause}")
+
+    def progress(self, done: float, text: Optional[str] = None) -> None:
+        """done: from 0 to 1. Sent at most each 100 ms; the last one always is."""
+        permille = min(1000, max(0, round(done * 1000)))
+        with self._lock:
+            self._unsaid = [permille, text and text.replace("\0", " ").encode(errors="replace")[:1024].decode(errors="ignore")]
+            if time.monotonic() - self._said_at >= PROGRESS_INTERVAL:
+                self._say()
+
+    def finish(self) -> None:
+        """The worker's: what was held back is said before the answer."""
+        with self._lock:
+            if self._unsaid is not None:
+                self._say()
+
+    def cancel(self, cause: int) -> None:
+        """The worker's, from a thread that does not run the handler."""
+        if self._cause is None:
+            self.mark_cancelled(cause)
+            self._ended.set()
+            if self.on_cancel is not None:
+                self.on_cancel()
+
+    def mark_cancelled(self, cause: int) -> None:
+        """The same without a lock: a signal handler may call it."""
+        self._cause = cause
+
+    def _say(self) -> None:
+        self._voice.say(about(self._key, Kind.PROGRESS, meta=self._unsaid))
+        self._unsaid, self._said_at = None, time.monotonic()

@@ -1,0 +1,194 @@
+"""A client's half of the conversation, over as many connections as it takes.
+
+One thread reads, and dials again when the connection breaks. What was asked on a connection that broke is asked again only
+where that cannot do it twice.
+"""
+from __future__ import annotations
+
+import itertools
+import struct
+import threading
+from typing import Optional
+
+from .asking import Asked
+from .errors import Lost, NoDaemon, Refused
+from .link import Backoff, Link
+from .wire import Frame, ProtocolError
+from .words import KEYS_ONLY, Kind
+
+UNSENT_BYTES_MAX = 256 << 10  # then a submit waits until the daemon reads
+RECEIVED_MAX, RECEIVED_BYTES_MAX = 256, 1 << 20  # acknowledged together
+
+
+class Conversation:
+    """Threads: any may ask. Raises, when made, what Link raises."""
+
+    def __init__(self, path: Optional[str], name: str, connect_timeout: float, reconnect: float) -> None:
+        self._path, self._name, self._connect_timeout, self._reconnect = path, name, connect_timeout, reconnect
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Asked] = {}
+        self._dead: Optional[Exception] = None
+        self._closing = threading.Event()
+        self._received: list[int] = []
+        self._keys_received: list[int] = []
+        self._received_bytes = 0
+        self.link: Optional[Link] = Link(path, name, connect_timeout)
+        self._last_link = self.link
+        self._reader = threading.Thread(target=self._read, name="warmpool-client", daemon=True)
+        self._reader.start()
+
+    def ask(self, asked: Asked) -> None:
+        """Order: as called. Errors: in its future, at once where the conversation has ended."""
+        with self._lock:
+            dead = self._dead
+            if dead is None:
+                number = next(self._numbers)
+                self._open[number] = asked
+                self._send(number, asked)
+        if dead is not None:
+            asked.future.fail(dead)
+
+    def make_room(self, seconds: Optional[float] = None) -> bool:
+        """Blocks while too much is unsent; not in the reading thread, where callbacks run."""
+        link = self.link
+        if link is None or threading.current_thread() is self._reader:
+            return True
+        return link.channel.outbox.wait_below(UNSENT_BYTES_MAX, seconds)
+
+    def is_crowded(self) -> bool:
+        link = self.link
+        return link is not None and link.channel.outbox.unsent_bytes >= UNSENT_BYTES_MAX
+
+    def open_count(self) -> int:
+        with self._lock:
+            return len(self._open)
+
+    def acknowledge(self, task: int, count: int) -> None:
+        """The result of this task is here."""
+        with self._lock:
+            self._received.append(task)
+            self._received_bytes += count
+            if len(self._received) >= RECEIVED_MAX or self._received_bytes >= RECEIVED_BYTES_MAX:
+                self._say_received()
+
+    def acknowledge_key(self, task: int) -> None:
+        """Its id is here."""
+        with self._lock:
+            self._keys_received.append(task)
+            if len(self._keys_received) >= RECEIVED_MAX:
+                self._say_received()
+
+    def close(self) -> None:
+        """What is open ends as Lost. Blocks until what was sent is written, at most some seconds."""
+        with self._lock:
+            self._say_received()
+            link = self.link
+        if link is not None:
+            link.channel.outbox.flush(5)
+        self._closing.set()
+        if link is not None:
+            link.channel.hang_up()
+        if threading.current_thread() is not self._reader:
+            self._reader.join(10)
+
+    def _say_received(self) -> None:
+        for tasks, flags in ((self._received, 0), (self._keys_received, KEYS_ONLY)):
+            if tasks and self.link is not None:
+                self.link.channel.send(Frame(Kind.RECEIVED, flags=flags, payload=struct.pack(f"<{len(tasks)}Q", *tasks)))
+                tasks.clear()
+        self._received_bytes = 0
+
+    def _send(self, number: int, asked: Asked) -> None:
+        if self.link is None:
+            return
+        try:
+            frame = asked.frame(self.link)
+            frame.token = number
+            data = frame.encode()
+        except Refused as error:
+            self._open.pop(number, None)
+            asked.future.fail(error)
+            return
+        except Exception:
+            self._open.pop(number, None)
+            raise
+        asked.sent_once = True
+        self.link.channel.outbox.send(data)
+
+    # The reading thread.
+
+    def _read(self) -> None:
+        why: Exception = Lost("closed")
+        backoff = Backoff(self._reconnect)
+        while self.link is not None:
+            link = self.link
+            why = self._read_from(link)
+            if link.useful:
+                backoff = Backoff(self._reconnect)
+            if self._closing.is_set() or isinstance(why, (ProtocolError, Refused)) or not self._come_back(why, backoff):
+                break
+        self._end(why)
+
+    def _read_from(self, link: Link) -> Exception:
+        try:
+            while (frame := link.channel.receive()) is not None:
+                if frame.kind == Kind.ERROR:
+                    refused = Refused(frame.at(0), frame.at(1, ""))
+                    return refused if frame.at(0) >= 200 and frame.at(0) != 507 else Lost(str(refused))
+                link.useful = True
+                self._take(frame)
+        except ProtocolError as error:
+            return error
+        return Lost("closed" if self._closing.is_set() else "the daemon closed the connection")
+
+    def _take(self, frame: Frame) -> None:
+        with self._lock:
+            asked = self._open.get(frame.token)
+        if asked is None or not asked.take(frame):
+            return
+        with self._lock:
+            self._open.pop(frame.token, None)
+
+    def _come_back(self, why: Exception, backoff: Backoff) -> bool:
+        with self._lock:
+            link, self.link = self.link, None
+            ended = self._unsend()
+        if link is not None:
+            link.channel.close()
+        for asked in ended:
+            asked.future.fail(Lost(f"{why}; whether it took effect is not known, look with: warmpool status"))
+        while (delay := backoff.next()) is not None and not self._closing.wait(delay):
+            try:
+                made = Link(self._path, self._name, min(self._connect_timeout, 1.0))
+            except (NoDaemon, OSError):
+                continue
+            except Refused as error:
+                if error.code >= 200:
+                    return False
+                continue
+            except ProtocolError:
+                return False
+            with self._lock:
+                self.link = self._last_link = made
+                for number, asked in sorted(self._open.items()):
+                    self._send(number, asked)
+            return True
+        return False
+
+    def _unsend(self) -> list[Asked]:
+        """Makes what is open ready for the next connection; takes out what cannot be asked twice."""
+        ended = []
+        for number, asked in list(self._open.items()):
+            if asked.sent_once and not asked.repeatable:
+                ended.append(self._open.pop(number))
+        return ended
+
+    def _end(self, why: Exception) -> None:
+        with self._lock:
+            self._dead = why
+            ended, self._open = list(self._open.values()), {}
+            self.link = None
+        self._last_link.channel.close()
+        for asked in ended:
+            asked.future.fail(why)

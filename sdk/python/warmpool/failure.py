@@ -1,0 +1,56 @@
+"""What a handler raises to say how its task has failed. Any other exception is Failed."""
+from __future__ import annotations
+
+import traceback
+from typing import Optional
+
+from .words import Outcome
+
+TEXT_BYTES_MAX = 4096  # what the daemon keeps of the last error
+
+
+class Failed(Exception):
+    """Tried again within its retries."""
+
+    outcome = Outcome.FAILED
+    retry_after: Optional[float] = None
+
+
+class FailedForGood(Failed):
+    """No retry can help: a dead letter at once."""
+
+    outcome = Outcome.FAILED_FOR_GOOD
+
+
+class RetryAfter(Failed):
+    """Tried again after so many seconds."""
+
+    outcome = Outcome.RETRY_AFTER
+
+    def __init__(self, seconds: float, text: str = "") -> None:
+        super().__init__(text or f"to be tried again in {seconds:g} s")
+        self.retry_after = seconds
+
+
+class Held(Failed):
+    """Waits until a person releases it."""
+
+    outcome = Outcome.HELD
+
+
+class Interrupted(BaseException):
+    """Raised inside a handler on the main thread by SIGTERM. Let it pass: its finally blocks run, then the worker ends."""
+
+
+def text_of(error: BaseException) -> bytes:
+    """The error for people: its own words first, then where it came from, unless the handler chose to raise it."""
+    said = str(error)
+    if not isinstance(error, Failed):
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        where = "".join(traceback.format_tb(error.__traceback__)[-8:])
+        said += "\n" + where if where else ""
+    return said.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")[:TEXT_BYTES_MAX]
+
+
+def nanoseconds(seconds: Optional[float]) -> Optional[int]:
+    return None if seconds is None else max(0, int(seconds * 1e9))

@@ -1,0 +1,111 @@
+"""A task that was asked for, as a future."""
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from . import content
+from .errors import task_error
+from .wire import Frame
+from .words import CAUSES, Verdict, word
+
+Progress = Callable[[float, str], Any]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a task."""
+
+    task: int
+    verdict: int
+    cause: str
+    round: int
+    attempt: int
+    failures: int
+    crashes: int
+    payload: bytes
+    content: int
+
+    @classmethod
+    def of(cls, frame: Frame) -> Settled:
+        return cls(frame.id, frame.at(0), word(CAUSES, frame.at(1)), frame.round, frame.attempt, frame.at(2), frame.at(3),
+                   bytes(frame.payload), frame.flags & 3)
+
+
+class TaskFuture(concurrent.futures.Future[Any]):
+    """result() is what the handler returned, or raises what became of the task (TaskDead, TaskExpired, Refused, Lost ...).
+
+    It stays *pending* until the task settles, whether it runs or waits: cancel() works on both. Callbacks and `progress` run
+    in the client's reading thread and must not wait for the client.
+    """
+
+    def __init__(self, progress: Optional[Progress] = None) -> None:
+        super().__init__()
+        self.task: Optional[int] = None  # its id, once it was accepted
+        self.settled: Optional[Settled] = None
+        self._progress = progress
+        self._accepted = threading.Event()
+        self._gate, self._decided = threading.Lock(), False
+        self._tell_cancel: Callable[[], Any] = lambda: None
+
+    def accepted(self, timeout: Optional[float] = None) -> int:
+        """Waits for the id. Raises TimeoutError, or why there is none."""
+        if not self._accepted.wait(timeout):
+            raise TimeoutError("not accepted in time")
+        if self.task is None:
+            self.result(0)
+        assert self.task is not None
+        return self.task
+
+    def cancel(self) -> bool:
+        """Cancels the task, also one that runs; does not wait for that. False once it has settled."""
+        if not self._decide():
+            return self.cancelled()
+        super().cancel()
+        self.set_running_or_notify_cancel()
+        self._accepted.set()
+        self._tell_cancel()
+        return True
+
+    # The client's.
+
+    def accept(self, task: int) -> None:
+        self.task = task
+        self._accepted.set()
+
+    def report(self, frame: Frame) -> None:
+        if self._progress is not None:
+            self._progress(frame.at(0) / 1000, frame.at(1, ""))
+
+    def settle(self, frame: Frame) -> None:
+        self.settled = settled = Settled.of(frame)
+        if settled.verdict != Verdict.DONE:
+            said = settled.payload.decode(errors="replace")
+            self.fail(task_error(settled.verdict, settled.task, frame.at(1), said, settled.failures, settled.crashes))
+            return
+        try:
+            value = content.decode(settled.payload, settled.content)
+        except ValueError as error:
+            self.fail(ValueError(f"the result of task {settled.task} is not what its label says: {error}"))
+            return
+        self.finish(value)
+
+    def finish(self, value: Any) -> None:
+        if self._decide():
+            self._accepted.set()
+            self.set_running_or_notify_cancel()
+            self.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        if self._decide():
+            self._accepted.set()
+            self.set_running_or_notify_cancel()
+            self.set_exception(error)
+
+    def _decide(self) -> bool:
+        """The first who comes says how it ends."""
+        with self._gate:
+            first, self._decided = not self._decided, True
+            return first

@@ -1,0 +1,62 @@
+"""SIGTERM as an exception: a handler on the main thread is interrupted where it stands, but not while it speaks."""
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator
+
+from .failure import Interrupted
+
+
+class Interruption:
+    """asked: the worker was told to end. Only the first SIGTERM interrupts."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._inside = self._guarded = False
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Calls a handler on the main thread."""
+        try:
+            try:
+                self._inside = True
+                if self.asked:
+                    raise Interrupted
+                return function(*arguments)
+            finally:
+                self._inside = False
+        except Interrupted:  # also one that came in the line above
+            self._inside = False
+            raise
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """For what must not stop half-way: a frame that is half written breaks the channel."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._guarded = True
+        try:
+            yield
+        finally:
+            self._guarded = False
+        if self.asked and self._inside:
+            raise Interrupted
+
+    @contextmanager
+    def listening(self, wake: Callable[[], None]) -> Iterator[None]:
+        """wake: called in the signal handler, so it takes no lock."""
+        def on_term(*_: Any) -> None:
+            first, self.asked = not self.asked, True
+            wake()
+            if first and self._inside and not self._guarded:
+                raise Interrupted
+
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a worker runs on the main thread, where signals come")
+        before = signal.signal(signal.SIGTERM, on_term)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)

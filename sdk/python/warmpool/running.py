@@ -1,0 +1,141 @@
+"""Runs one attempt to its answer, and the three places where a handler may run."""
+from __future__ import annotations
+
+import asyncio
+import functools
+import queue
+import sys
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from .failure import Failed, FailedForGood, Interrupted, nanoseconds, text_of
+from .session import Attempt, Session
+from .tasks import Task
+from .words import Content, Kind
+
+Result = tuple[Kind, Any, int, tuple[Any, ...]]  # kind, payload, content, meta
+
+
+def failure(error: BaseException) -> Result:
+    outcome = getattr(error, "outcome", Failed.outcome) if isinstance(error, Failed) else Failed.outcome
+    retry_after = nanoseconds(error.retry_after) if isinstance(error, Failed) else None
+    return Kind.FAILED, text_of(error), Content.UTF8, (int(outcome), retry_after)
+
+
+def success(task: Task, value: Any, bytes_max: int) -> Result:
+    try:
+        payload, content = task.result(value)
+    except (TypeError, ValueError) as error:
+        return failure(FailedForGood(f"the result cannot be sent: {error}; return bytes, text or what JSON can say"))
+    if len(payload) > bytes_max:
+        return failure(FailedForGood(f"the result has {len(payload)} bytes, at most {bytes_max} (result_bytes_max)"))
+    return Kind.DONE, payload, content, ()
+
+
+class Running:
+    """From an attempt that was begun to its answer."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def arguments(self, task: Task, attempt: Attempt) -> tuple[Any, ...]:
+        try:
+            return task.arguments(attempt.payload, attempt.content, attempt.ctx)
+        except ValueError as error:
+            raise FailedForGood(f"the payload is not what its label says: {error}") from None
+
+    def sync(self, task: Task, attempt: Attempt, call: Optional[Callable[..., Any]] = None) -> None:
+        """call: what calls the function, for who has to know when the handler is inside."""
+        begun = time.monotonic_ns()
+        try:
+            arguments = self.arguments(task, attempt)
+            value = task.function(*arguments) if call is None else call(task.function, arguments)
+            answer = success(task, value, self._session.result_bytes_max)
+        except Interrupted:
+            answer = failure(Failed("the worker was told to end (SIGTERM)"))
+        except BaseException as error:  # SystemExit too: one task does not end the worker
+            answer = failure(error)
+        self.finish(attempt, answer, begun)
+
+    async def asynchronous(self, task: Task, attempt: Attempt) -> None:
+        begun = time.monotonic_ns()
+        try:
+            value = await task.function(*self.arguments(task, attempt))
+            answer = success(task, value, self._session.result_bytes_max)
+        except asyncio.CancelledError:
+            answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
+        except BaseException as error:
+            answer = failure(error)
+        self.finish(attempt, answer, begun)
+
+    def finish(self, attempt: Attempt, answer: Result, begun: int) -> None:
+        flush_output()
+        kind, payload, content, meta = answer
+        self._session.answer(attempt, kind, payload, content, meta, time.monotonic_ns() - begun)
+
+
+def flush_output() -> None:
+    """What a handler printed belongs to its attempt, so it leaves before the answer."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed by a handler: its own affair
+            pass
+
+
+class Threads:
+    """For several at once: a thread for each, begun when first needed."""
+
+    def __init__(self, running: Running, limit: int) -> None:
+        self._running, self._limit, self._made = running, limit, 0
+        self._given: queue.SimpleQueue[tuple[Task, Attempt]] = queue.SimpleQueue()
+
+    def begin(self, task: Task, attempt: Attempt) -> None:
+        if self._made < self._limit:
+            self._made += 1
+            threading.Thread(target=self._work, name=f"warmpool-{self._made}", daemon=True).start()
+        self._given.put((task, attempt))
+
+    def _work(self) -> None:
+        while True:
+            self._running.sync(*self._given.get())
+
+
+class Loop:
+    """For `async def`: one event loop in a thread of its own for the life of the worker, so that what a handler leaves there
+    (connections, background tasks) lives on between tasks. Begun when first needed."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = False
+
+    def begin(self, task: Task, attempt: Attempt) -> None:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="warmpool-loop", daemon=True).start()
+        self._loop.call_soon_threadsafe(self._start, task, attempt)
+
+    def through(self, beat: Callable[[], None]) -> None:
+        """Calls it in the loop, where there is one: a loop that is blocked by what a handler left there does not beat."""
+        if self._loop is None:
+            return beat()
+        if not self._asked:
+            self._asked = True
+            self._loop.call_soon_threadsafe(self._beat, beat)
+
+    def _beat(self, beat: Callable[[], None]) -> None:
+        self._asked = False
+        beat()
+
+    def _start(self, task: Task, attempt: Attempt) -> None:
+        loop = self._loop
+        assert loop is not None
+        made = loop.create_task(self._running.asynchronous(task, attempt))
+        self._tasks.add(made)
+        made.add_done_callback(self._tasks.discard)
+        attempt.ctx.on_cancel = functools.partial(loop.call_soon_threadsafe, made.cancel)
+        if attempt.ctx.cancelled:
+            made.cancel()

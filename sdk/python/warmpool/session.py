@@ -1,0 +1,188 @@
+"""A worker's half of the conversation: greets, takes what it is given, answers recalls and cancels at once.
+
+One thread reads; it never runs a handler, so that a cancel or a recall is answered while one runs. It needs the
+interpreter lock for a moment: a handler in C that keeps the lock keeps it from that, and the daemon's SIGTERM and kill
+come after their graces.
+"""
+from __future__ import annotations
+
+import collections
+import os
+import queue
+import threading
+from typing import Any, Callable, Optional
+
+from . import wire
+from .channel import Channel
+from .context import Context
+from .interruption import Interruption
+from .page import Page
+from .start import Start
+from .streams import SocketStream
+from .wire import Buffer, Frame, ProtocolError, about
+from .words import Content, Feature, Kind, RETURNED
+
+Key = tuple[int, int, int, int]
+DEADLINE, CANCELLED = 15, 13  # end causes
+
+
+class Attempt:
+    """One that is in hand."""
+
+    def __init__(self, assign: Frame, type_name: str, session: Session) -> None:
+        self.key, self.payload, self.content = assign.key, bytes(assign.payload), assign.flags & 3
+        self.ctx = Context(assign, type_name, session)
+
+
+class Session:
+    """Threads: read() is one; the rest is called by any. `changed` gets an item whenever there is something to look at."""
+
+    def __init__(self, start: Start, name: str) -> None:
+        self.channel = Channel(start.stream)
+        self.changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may be called in a signal handler
+        self.retiring, self.interruption = False, Interruption()
+        self.concurrency = start.concurrency
+        self.fault: Optional[str] = None
+        self.ended: Callable[[], None] = lambda: None  # called by the reading thread when there is no daemon any more
+        self._start, self._name = start, name
+        self._lock = threading.Lock()
+        self._waiting: collections.deque[Attempt] = collections.deque()
+        self._begun: dict[Key, Attempt] = {}
+        self._types: dict[int, str] = {}
+        self._page: Optional[Page] = None
+        self.features, self.heartbeat, self.result_bytes_max = Feature(0), 5.0, 1 << 20
+
+    def greet(self) -> None:
+        """Raises ProtocolError when the daemon does not welcome this worker."""
+        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS
+        if isinstance(self.channel.stream, SocketStream):
+            wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
+            self.channel.stream.takes_descriptors = True
+        self.channel.send(Frame(Kind.HELLO, id=self._start.worker, token=self._start.token, credits=self._start.credits,
+                                meta=[1, wire.VERSION, wire.VERSION, int(wanted), self._name, os.getpid()]))
+        welcome = self.channel.receive()
+        if welcome is None or welcome.kind != Kind.WELCOME:
+            raise ProtocolError(f"not welcome: {welcome.at(1, '')} ({welcome.at(0)})" if welcome else "the daemon hung up")
+        self.features, self.channel.body_bytes_max = Feature(welcome.at(1)), welcome.at(2)
+        self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7)
+        self._map_page(self.channel.stream.descriptors)
+        self.channel.stream.takes_descriptors = False
+        threading.Thread(target=self._read, name="warmpool-reader", daemon=True).start()
+
+    def _map_page(self, descriptors: list[int]) -> None:
+        """Where it cannot be had, beats go by frames."""
+        while descriptors:
+            descriptor = descriptors.pop()
+            if self._page is None and self.features & Feature.PAGE:
+                try:
+                    self._page = Page(descriptor, self._start.worker)
+                except (OSError, ValueError):
+                    self._page = None
+            else:
+                os.close(descriptor)
+
+    # What the working threads call.
+
+    def next(self) -> Optional[Attempt]:
+        """The attempt to begin now, in the order given; None while as many run as shall, or none waits."""
+        with self._lock:
+            if not self._waiting or len(self._begun) >= self.concurrency:
+                return None
+            attempt = self._waiting.popleft()
+            self._begun[attempt.key] = attempt
+            if self._page is not None:
+                self._page.begin(attempt.key[1] if self.concurrency == 1 else 0, len(self._waiting))
+            return attempt
+
+    def answer(self, attempt: Attempt, kind: Kind, payload: Buffer, content: int, meta: Any = (), busy_ns: int = 0) -> None:
+        attempt.ctx.finish()
+        frame = about(attempt.key, kind, flags=int(content), type=min(busy_ns // 1000, 65535), meta=list(meta), payload=payload)
+        with self._lock:
+            self._begun.pop(attempt.key, None)
+            self.channel.send(frame)
+            if self._page is not None:
+                self._page.end(busy_ns)
+        self.changed.put(None)
+
+    def say(self, frame: Frame) -> None:
+        """A context's progress."""
+        if self.features & Feature.PROGRESS:
+            with self.interruption.held_back():
+                self.channel.send(frame)
+
+    def beat(self) -> None:
+        """By the loop that would begin a task now, and only while none runs: that is what a beat says."""
+        with self._lock:
+            if self._begun:
+                return
+            if self._page is None:
+                self.channel.send(Frame(Kind.BEAT))
+            else:
+                self._page.note(len(self._waiting), self.channel.outbox.unsent_bytes)
+                self._page.beat()
+
+    def is_empty(self) -> bool:
+        with self._lock:
+            return not self._waiting and not self._begun
+
+    def end_all(self, text: str) -> None:
+        """The worker must end: what has not begun is answered as failed, what runs is told."""
+        with self._lock:
+            waiting, begun = list(self._waiting), list(self._begun.values())
+            self._waiting.clear()
+            for attempt in waiting:
+                self._give_back(attempt, text)
+        for attempt in begun:
+            attempt.ctx.cancel(CANCELLED)
+
+    # What the daemon says.
+
+    def _read(self) -> None:
+        try:
+            while (frame := self.channel.receive()) is not None:
+                if frame.kind == Kind.ERROR:
+                    raise ProtocolError(f"{frame.at(1, '')} ({frame.at(0)})")
+                self._take(frame)
+        except ProtocolError as error:
+            self.fault = str(error)
+        self.ended()
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == Kind.TYPE_NAME:
+            self._types[frame.type] = frame.at(0, "")
+        elif frame.kind == Kind.ASSIGN:
+            attempt = Attempt(frame, self._types.get(frame.type, ""), self)
+            with self._lock:
+                self._waiting.append(attempt)
+            self.changed.put(None)
+        elif frame.kind == Kind.RETIRE:
+            self.retiring = True
+            self.changed.put(None)
+        elif frame.kind == Kind.RECALL:
+            self._recall(frame.key)
+        elif frame.kind == Kind.CANCEL_ATTEMPT:
+            self._cancel(frame.key, frame.at(0, CANCELLED))
+        elif frame.kind != Kind.PONG:
+            raise ProtocolError(f"a frame of kind {frame.kind} is none that a worker is sent")
+
+    def _recall(self, key: Key) -> None:
+        with self._lock:
+            returned = self._take_back(key) is not None
+            self.channel.send(about(key, Kind.RECALLED, flags=RETURNED if returned else 0))
+
+    def _cancel(self, key: Key, cause: int) -> None:
+        with self._lock:
+            begun, waiting = self._begun.get(key), self._take_back(key)
+            if waiting is not None:
+                self._give_back(waiting, "told to end before it began")
+        if begun is not None:
+            begun.ctx.cancel(cause)
+
+    def _take_back(self, key: Key) -> Optional[Attempt]:
+        found = next((each for each in self._waiting if each.key == key), None)
+        if found is not None:
+            self._waiting.remove(found)
+        return found
+
+    def _give_back(self, attempt: Attempt, text: str) -> None:
+        self.channel.send(about(attempt.key, Kind.FAILED, flags=int(Content.UTF8), payload=text.encode()))
