@@ -120,7 +120,8 @@ void Daemon::on_finished(const command::Finished& finished) {
     return;
   }
   if (services_.store.figures().durable) {
-    log_.info("stopped; " + std::to_string(finished.lost) + " tasks wait for the next start");
+    log_.info("stopped; " + std::to_string(finished.lost) +
+              (finished.lost == 1 ? " task waits" : " tasks wait") + " for the next start");
     return;
   }
   constexpr std::uint32_t named_max = 20;
@@ -130,8 +131,8 @@ void Daemon::on_finished(const command::Finished& finished) {
     names += " " + std::to_string(task.task.value);
   }
   log_.warn("stopped; " + std::to_string(finished.lost) +
-            " accepted tasks are lost with the volatile store:" + names +
-            (finished.lost > named_max ? " ..." : ""));
+            (finished.lost == 1 ? " accepted task is" : " accepted tasks are") +
+            " lost with the volatile store:" + names + (finished.lost > named_max ? " ..." : ""));
 }
 
 // Nothing can be acknowledged any more, and what runs could not be kept.

@@ -26,6 +26,10 @@ std::uint64_t left_of(const std::string& document) {
   return left.is_number_unsigned() ? left.get<std::uint64_t>() : 0;
 }
 
+std::string left_text(std::uint64_t left) {
+  return std::to_string(left) + (left == 1 ? " task is left" : " tasks are left");
+}
+
 client::Deadline until(const std::optional<Duration>& timeout) {
   return timeout ? client::in(std::chrono::nanoseconds(timeout->ns)) : ipc::kNoDeadline;
 }
@@ -56,12 +60,12 @@ struct DrainCommand {
       if (!document) return context.fail(document.error());
       const std::uint64_t left = left_of(*document);
       if (undo || left == 0) return print_document(context, *document, {});
-      if (left != said) context.say(std::to_string(left) + " tasks are left");
+      if (left != said) context.say(left_text(left));
       said = left;
       const auto now = steady_clock::now();
       if (now >= deadline) {
-        return context.fail(kTimedOut, std::to_string(left) +
-                                           " tasks are left, and nothing new is taken; undo with: "
+        return context.fail(kTimedOut, left_text(left) +
+                                           ", and nothing new is taken; undo with: "
                                            "warmpool drain --undo");
       }
       if (interrupted_until(interrupts, std::min(deadline, now + kLookInterval))) {
@@ -88,7 +92,7 @@ struct StopCommand {
     const bool lost = !document && document.error().code < 100;
     if (!document && !lost) return context.fail(document.error());
     if (const std::uint64_t left = lost ? 0 : left_of(*document); left > 0) {
-      context.say(std::to_string(left) + " tasks are left");
+      context.say(left_text(left));
     }
     const int status = wait_until_gone(context, *client, interrupts, deadline);
     if (status != kOk || lost) return status;

@@ -1,5 +1,6 @@
 // Commands about the pool as it runs.
 #include <charconv>
+#include <limits>
 #include <memory>
 
 #include "client/cli/board_command.hpp"
@@ -25,7 +26,7 @@ struct ScaleCommand {
   client::Client::Scale mode = client::Client::Scale::To;
   std::uint64_t number = 0;
 
-  // Errors: not N, +N or -N.
+  // Errors: not N, +N or -N, or more than the wire carries.
   bool read() {
     std::string_view digits = amount;
     if (digits.starts_with('+')) mode = client::Client::Scale::Up;
@@ -33,7 +34,8 @@ struct ScaleCommand {
     if (mode != client::Client::Scale::To) digits.remove_prefix(1);
     const auto [end, failed] =
         std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    return !digits.empty() && failed == std::errc{} && end == digits.data() + digits.size();
+    return !digits.empty() && failed == std::errc{} && end == digits.data() + digits.size() &&
+           number <= std::numeric_limits<std::uint16_t>::max();
   }
 
   int run(Context& context) {
@@ -134,7 +136,9 @@ Run declare_scale(CLI::App& app) {
   add_argument(app, "n", command->amount, "so many workers; +N or -N: more or fewer")
       .required()
       .checked([](const std::string& text) {
-        return ScaleCommand{.amount = text}.read() ? "" : "\"" + text + "\" is not N, +N or -N";
+        return ScaleCommand{.amount = text}.read()
+                   ? ""
+                   : "\"" + text + "\" is not N, +N or -N, at most 65535";
       });
   add_text(app, "--class", command->worker_class, "NAME", "the worker class; none: the only one");
   return [command](Context& context) { return command->run(context); };

@@ -63,6 +63,19 @@ Result<void> set_values(Owner& owner, const OptionRow<Owner>& row, const Setting
   return {};
 }
 
+// TOML takes what stands below [[class]] for the class's.
+template <class Owner>
+std::string unknown_hint(std::string_view name) {
+  constexpr bool in_pool = std::is_same_v<Owner, Options>;
+  if (in_pool && find_row<ClassOptions>(name) != nullptr) {
+    return "; it is a class's: write it below a [[class]]";
+  }
+  if (!in_pool && find_row<Options>(name) != nullptr) {
+    return "; it is the pool's: write it above the first [[class]]";
+  }
+  return nearest_hint(name, names_of<Owner>());
+}
+
 template <class Owner>
 void apply(Sourced<Owner>& sourced, const Setting& setting, std::string_view kind,
            Problems& problems) {
@@ -70,7 +83,7 @@ void apply(Sourced<Owner>& sourced, const Setting& setting, std::string_view kin
   if (row == nullptr) {
     problems.push_back({setting.origin, "there is no " + std::string(kind) + " option '" +
                                             setting.name + "'" +
-                                            nearest_hint(setting.name, names_of<Owner>())});
+                                            unknown_hint<Owner>(setting.name)});
     return;
   }
   if (auto fault = form_fault(row->kind, setting); !fault.empty()) {

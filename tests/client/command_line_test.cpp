@@ -54,6 +54,7 @@ TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
       {"ls", "--state", "asleep"},
       {"dlq", "retry"},
       {"scale", "many"},
+      {"scale", "65536"},
       {"events", "--type", "task-done"},
       {"events", "--since", "yesterday"},
       {"status", "--color", "pink"},

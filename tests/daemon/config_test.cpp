@@ -193,6 +193,11 @@ TEST_F(Config, TellsFaultsInTheOrderOfTheFile) {
 TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
   EXPECT_EQ(fault_of("\n  timeot = \"5s\"\n"),
             "2:3: there is no pool option 'timeot'; did you mean 'timeout'?");
+  EXPECT_EQ(fault_of("size = 5\n"),
+            "1:1: there is no pool option 'size'; it is a class's: write it below a [[class]]");
+  EXPECT_EQ(fault_of("[[class]]\nname = \"a\"\ncommand = [\"x\"]\ntypes = [\"t\"]\nretries = 5\n"),
+            "5:1: there is no class option 'retries'; it is the pool's: write it above the first "
+            "[[class]]");
   EXPECT_EQ(fault_of("timeout = 5\n"),
             "1:1: timeout = '5': give a time with unit, such as 500ms, 5s, 1h30m (ns us ms s m h "
             "d)");

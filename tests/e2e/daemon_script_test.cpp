@@ -139,7 +139,7 @@ TEST_F(DaemonScript, ATaskThatOutlivesTheDeadlineIsEndedAndNamed) {
   ASSERT_EQ(ask("submit sleep 60000").status, 0);
   const auto stopped = call("stop");
   EXPECT_EQ(stopped.status, 0);
-  EXPECT_NE(stopped.output.find("1 tasks wait for the next start"), std::string::npos)
+  EXPECT_NE(stopped.output.find("1 task waits for the next start"), std::string::npos)
       << stopped.output;
 }
 

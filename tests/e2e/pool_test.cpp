@@ -244,7 +244,7 @@ TEST(EndToEnd, ASecondTermEndsAtOnce) {
   std::this_thread::sleep_for(100ms);
   daemon.signal(SIGTERM);
   EXPECT_GE(daemon.wait(), 0);
-  EXPECT_NE(daemon.log().find("1 tasks wait for the next start"), std::string::npos)
+  EXPECT_NE(daemon.log().find("1 task waits for the next start"), std::string::npos)
       << daemon.log();
 }
 
