@@ -106,6 +106,14 @@ def heed(ctx):
         raise Failed(f"heard of it: {ctx.cancel_cause}")
 
 
+@task("heed.noted")
+def heed_noted(payload, ctx):
+    """Leaves a note that it has begun."""
+    open(payload, "x").close()
+    if ctx.wait(60):
+        raise Failed(f"heard of it: {ctx.cancel_cause}")
+
+
 @task("deaf")
 def deaf(payload):
     """Does not ask its context; leaves a note when it is interrupted."""

@@ -76,10 +76,11 @@ def test_a_deaf_handler_is_interrupted_by_sigterm_and_cleans_up(tmp_path):
         assert exits(pool) == [("cancel", "0")]
 
 
-def test_several_at_once_are_told_of_sigterm_too():
+def test_several_at_once_are_told_of_sigterm_too(tmp_path):
     with Pool({"concurrency": 2, "credits": 2}, term_grace="30s") as pool, pool.client() as client:
-        tasks = [client.submit("heed", retries=0) for _ in range(2)]
-        eventually(lambda: client.status()["tasks"]["running"] == 2, "they run")
+        notes = [str(tmp_path / name) for name in ("one", "other")]
+        tasks = [client.submit("heed.noted", note, retries=0) for note in notes]
+        eventually(lambda: all(map(os.path.exists, notes)), "they run")
         os.kill(client.workers()[0]["pid"], signal.SIGTERM)
         for task in tasks:
             with pytest.raises(warmpool.TaskDead, match="heard of it"):
