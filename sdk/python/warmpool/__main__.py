@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
+from . import calls
 from .tasks import registry
 from .worker import Worker
 
@@ -29,17 +30,20 @@ def load(name: str) -> None:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m warmpool", description="Runs the tasks of modules, as a worker of warmpoold.")
-    parser.add_argument("module", nargs="+", help="a module, by its name or as a file FILE.py")
+    parser.add_argument("module", nargs="*", help="a module, by its name or as a file FILE.py")
     parser.add_argument("--types", action="store_true", help="print the task types of these modules, and end")
+    parser.add_argument("--calls", action="store_true", help="run the calls of warmpool.Executor (task type python.call)")
     parser.add_argument("--name", default="python", help="the name that the daemon shows to people")
     options = parser.parse_args(arguments)
     for module in options.module:
         load(module)
+    if options.calls:
+        registry.tasks.update(calls.tasks().tasks)
     if options.types:
         print("\n".join(sorted(registry.tasks)))
         return 0
     if not registry.tasks:
-        parser.error(f"no @task in {', '.join(options.module)}")
+        parser.error(f"no @task in {', '.join(options.module)}" if options.module else "name a module of tasks, or --calls")
     return Worker(name=options.name).run()
 
 

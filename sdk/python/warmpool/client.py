@@ -40,6 +40,14 @@ class Client:
         auto_key: without a key of yours a random one lets it be sent again over another connection and be one task.
         Blocks only while the daemon does not read. Errors: in the future.
         """
+        future = self.post(type, payload, progress=progress, keep_result=keep_result, cancel_on_disconnect=cancel_on_disconnect,
+                           auto_key=auto_key, **wishes)
+        self._conversation.make_room()
+        return future
+
+    def post(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
+             cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> TaskFuture:
+        """As submit, but never blocks: who calls it bounds what is open."""
         future = TaskFuture(progress)
         asked = self._submit(future, type, payload, words.WAIT | words.PROGRESS * (progress is not None)
                              | words.KEEP_RESULT * keep_result | words.CANCEL_ON_DISCONNECT * cancel_on_disconnect,
@@ -48,7 +56,7 @@ class Client:
             future.add_done_callback(self._acknowledge)
         future._tell_cancel = lambda: self._cancel_now(future)
         asked.on_accepted = lambda: self._cancel_now(future) if future.cancelled() else None
-        self._ask(asked)
+        self._conversation.ask(asked)
         return future
 
     def enqueue(self, type: Type, payload: Any = b"", *, auto_key: bool = True, timeout_accept: Optional[float] = None,
@@ -129,6 +137,9 @@ class Client:
         self._ask(Follow(future, keep, follow, after, ",".join(types) or None))
         self.request("types")  # answered in the order of frames, so the events have begun
         return told(happened, future)
+
+    def follow(self, asked: Follow) -> None:
+        self._conversation.ask(asked)
 
     def close(self) -> None:
         """What is open ends as Lost; the tasks go on, but those with cancel_on_disconnect."""

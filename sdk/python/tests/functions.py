@@ -1,0 +1,113 @@
+"""What the tests of the executor call, by import path."""
+import os
+import signal
+import sys
+import time
+
+state = []
+
+
+def double(number):
+    return number * 2
+
+
+def keywords(first, /, second=2, *, third=3):
+    return first, second, third
+
+
+def divide(first, second):
+    return first / second
+
+
+def sleep(seconds, value=None):
+    time.sleep(seconds)
+    return value
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    return path
+
+
+def pid(_=None):
+    return os.getpid()
+
+
+def die(how=signal.SIGKILL):
+    os.kill(os.getpid(), how)
+    time.sleep(60)
+
+
+def leave(path):
+    """Dies the first time."""
+    try:
+        with open(path, "x"):
+            pass
+    except FileExistsError:
+        return "second"
+    os._exit(7)
+
+
+def note(path):
+    with open(path, "a"):
+        pass
+    return path
+
+
+def start(value):
+    state.append(value)
+
+
+def started(_=None):
+    return list(state)
+
+
+def bad_start():
+    raise LookupError("the model is not there")
+
+
+def surroundings(names):
+    before = os.umask(0)
+    os.umask(before)
+    return {name: os.environ.get(name) for name in names}, os.getcwd(), before, sys.executable
+
+
+def large(count):
+    return b"x" * count
+
+
+class TwoArguments(Exception):
+    """Pickles, and does not come back."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+def raises(error):
+    raise error
+
+
+def raises_two_arguments():
+    raise TwoArguments("one", "two")
+
+
+def leave_by_exit():
+    sys.exit(3)
+
+
+class NotThere:
+    def __reduce__(self):
+        return divide, (1, 0)
+
+
+def not_there():
+    return NotThere()
+
+
+def unpicklable():
+    return lambda: None
+
+
+def in_main():
+    return sys.modules["__main__"].__name__

@@ -1,0 +1,196 @@
+"""How an executor begins and ends: initializer, shutdown, the daemon behind it."""
+import concurrent.futures
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures.process import BrokenProcessPool
+
+import functions
+import pytest
+from pool import HERE, PACKAGE, Pool, eventually
+
+import warmpool
+
+
+def program(text, **environment):
+    """A Python program of a user."""
+    return subprocess.Popen([sys.executable, "-B", "-c", "import functions, warmpool, sys, os\n" + text], stdout=subprocess.PIPE,
+                            text=True, env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}", **environment})
+
+
+def processes_of(directory):
+    """Which processes name this directory in their command or their environment, or are its daemon's children."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if directory.encode() in file.read():
+                    found.add(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ({"max_workers": 0}, ValueError), ({"max_workers": -1}, ValueError), ({"initializer": 5}, TypeError),
+    ({"max_tasks_per_child": 0}, ValueError), ({"max_tasks_per_child": 1.5}, TypeError), ({"mp_context": object()}, ValueError)])
+def test_wrong_arguments_are_found_at_once(arguments, error):
+    with pytest.raises(error):
+        warmpool.Executor(**arguments)
+
+
+def test_the_initializer_runs_once_in_each_worker():
+    with warmpool.Executor(2, initializer=functions.start, initargs=("loaded",)) as pool:
+        assert list(pool.map(functions.started, range(20))) == [["loaded"]] * 20
+
+
+def test_an_initializer_that_fails_breaks_the_pool():
+    with warmpool.Executor(1, initializer=functions.bad_start) as pool:
+        futures = [pool.submit(functions.double, 1) for _ in range(5)]
+        for each in futures:
+            with pytest.raises(BrokenProcessPool, match="the model is not there"):
+                each.result(60)
+        with pytest.raises(BrokenProcessPool):
+            pool.submit(functions.double, 1)
+
+
+def test_a_worker_is_replaced_after_max_tasks_per_child():
+    with warmpool.Executor(1, max_tasks_per_child=3) as pool:
+        eventually(lambda: pool.submit(functions.pid).result(60) != pool.submit(functions.pid).result(60), "it is replaced")
+
+
+def test_a_worker_finds_what_a_child_would(monkeypatch, tmp_path):
+    odd = {"ODD_ONE": 'a "quoted" \\ $HOME ${HOME} \n\t\x7f ü =', "ODD_TWO": "", "POOL_SIZE": "7"}
+    for name, value in odd.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o027)
+    try:
+        with warmpool.Executor(1) as pool:
+            seen, directory, mask, executable = pool.submit(functions.surroundings, list(odd)).result(60)
+            assert len(set(pool.map(functions.pid, range(20)))) == 1  # POOL_SIZE is not for it
+    finally:
+        os.umask(before)
+    assert (seen, directory, mask, executable) == (odd, str(tmp_path), 0o027, sys.executable)
+
+
+def test_nothing_is_taken_after_shutdown():
+    pool = warmpool.Executor(1)
+    pool.shutdown()
+    for call in (lambda: pool.submit(functions.double, 1), lambda: pool.map(functions.double, [1])):
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            call()
+    pool.shutdown()  # again: nothing to do
+
+
+def test_shutdown_waits_for_what_was_submitted_and_leaves_nothing():
+    pool = warmpool.Executor(2)
+    directory = pool._daemon.directory
+    assert processes_of(directory)
+    futures = [pool.submit(functions.sleep, 0.1, number) for number in range(10)]
+    pool.shutdown()
+    assert [each.result(0) for each in futures] == list(range(10))
+    assert not os.path.exists(directory) and not processes_of(directory)
+
+
+def test_shutdown_without_waiting_finishes_all_the_same(tmp_path):
+    pool, path = warmpool.Executor(1), str(tmp_path / "go")
+    directory = pool._daemon.directory
+    futures = [pool.submit(functions.wait_for, path) for _ in range(5)]
+    pool.shutdown(wait=False)
+    assert not any(each.done() for each in futures)
+    open(path, "x").close()
+    assert [each.result(60) for each in futures] == [path] * 5
+    eventually(lambda: not os.path.exists(directory), "the daemon is gone")
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_shutdown_may_cancel_what_waits(tmp_path, wait):
+    pool, path = warmpool.Executor(2), tmp_path / "go"
+    futures = [pool.submit(functions.wait_for, str(path)) for _ in range(20)]
+    later = threading.Timer(0.2, path.touch)
+    later.start()
+    pool.shutdown(wait=wait, cancel_futures=True)
+    done, not_done = concurrent.futures.wait(futures, 60)
+    later.join()
+    assert not not_done and [each.cancelled() for each in futures] == [False] * 3 + [True] * 17
+    assert {each.result() for each in futures if not each.cancelled()} == {str(path)}
+
+
+def test_one_that_nobody_holds_any_more_ends_after_its_calls():
+    pool = warmpool.Executor(1)
+    directory, future = pool._daemon.directory, pool.submit(functions.sleep, 0.2, "ran")
+    del pool
+    gc.collect()
+    assert future.result(60) == "ran"
+    eventually(lambda: not os.path.exists(directory), "the daemon is gone")
+
+
+def test_the_end_of_the_interpreter_finishes_what_was_submitted(tmp_path):
+    path = str(tmp_path / "noted")
+    running = program(f"pool = warmpool.Executor(1)\npool.submit(functions.sleep, 0.3)\npool.submit(functions.note, {path!r})\n"
+                      "print(pool._daemon.directory)")
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0 and os.path.exists(path)
+    assert said.strip() and not os.path.exists(said.strip())
+
+
+def test_functions_of_a_script_go_by_value(tmp_path):
+    pytest.importorskip("cloudpickle")
+    running = program("def local(x): return x + OFFSET\nOFFSET = 5\n"
+                      "with warmpool.Executor(1) as pool: print(list(pool.map(local, range(3))))")
+    assert running.communicate(timeout=60)[0].strip() == "[5, 6, 7]"
+
+
+def test_a_kill_of_the_program_ends_daemon_and_workers():
+    running = program("pool = warmpool.Executor(2)\npids = {pool.submit(functions.pid).result() for _ in range(20)}\n"
+                      "print(pool._daemon.directory, *pids, flush=True)\nsys.stdin.read()\n"
+                      "pool.submit(functions.sleep, 600).result()")
+    directory, *workers = running.stdout.readline().split()
+    assert processes_of(directory) and all(os.path.exists(f"/proc/{pid}") for pid in workers)
+    running.kill()
+    running.wait(60)
+    running.stdout.close()
+    eventually(lambda: not processes_of(directory) and not any(os.path.exists(f"/proc/{pid}") for pid in workers), "all are gone")
+    subprocess.run(["rm", "-rf", "--", directory], check=True)
+
+
+def test_a_daemon_that_dies_breaks_the_pool_and_nothing_waits_for_ever():
+    with warmpool.Executor(1) as pool:
+        futures = [pool.submit(functions.sleep, 60) for _ in range(5)]
+        os.kill(pool._daemon._process.pid, signal.SIGKILL)
+        for each in futures:
+            with pytest.raises(BrokenProcessPool, match="the daemon has gone"):
+                each.result(60)
+        with pytest.raises(BrokenProcessPool):
+            pool.submit(functions.double, 1)
+
+
+def test_workers_that_cannot_start_break_the_pool(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setenv("PYTHONHOME", "/nonexistent")
+    with warmpool.Executor(1) as pool:
+        with pytest.raises(BrokenProcessPool, match="the workers do not start"):
+            pool.submit(functions.double, 1).result(60)
+
+
+def test_where_there_is_no_daemon_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("WARMPOOL_BIN_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(warmpool.private_daemon, "__file__", str(tmp_path / "a/b/c/d.py"))
+    with pytest.raises(warmpool.NoDaemon, match="WARMPOOL_BIN_DIR, PATH or build/release/bin"):
+        warmpool.Executor(1)
+
+
+def test_a_daemon_that_runs_already_serves_it_too():
+    calls = {"name": "calls", "types": ["python.call"], "size": 2,
+             "command": [sys.executable, "-B", "-m", "warmpool", "--calls"], "environment": [f"PYTHONPATH={PACKAGE}:{HERE}"]}
+    with Pool(calls) as pool:
+        for start in ("first", "second"):
+            with warmpool.Executor(2, socket=pool.socket, initializer=functions.start, initargs=(start,)) as executor:
+                assert set(executor.map(functions.double, range(100))) == set(range(0, 200, 2))
+                assert all(seen.count(start) == 1 for seen in executor.map(functions.started, range(20)))
+        assert pool.process.poll() is None
