@@ -62,7 +62,8 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
     clients_.progressed(key, meta);
   });
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
-  archive_.describe_by([this](TaskId task) { return documents_.show(task); });
+  archive_.describe_by([this](TaskId task) { return documents_.letter(task); });
+  keeper_.on_backup([this](const Result<BackupFigures>& ended) { requests_.end_backup(ended); });
   declare();
   if (setup.fifos != nullptr && services_.options().submit_fifo) {
     submit_fifo_ =

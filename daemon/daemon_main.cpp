@@ -142,6 +142,16 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   return closed;
 }
 
+Result<void> restore(const Configuration& configuration, const std::string& file) {
+  const auto& options = configuration.pool.values;
+  auto place = take_place(options);
+  if (!place) return place.error();
+  const auto restored = restore_state(options, *place, file);
+  if (!restored) return restored.error();
+  std::printf("%s\n", restored->c_str());
+  return {};
+}
+
 int run(std::span<const std::string> words) {
   if (auto prepared = prepare_process(); !prepared) return fail(prepared.error());
   auto arguments = parse_arguments(words);
@@ -160,6 +170,10 @@ int run(std::span<const std::string> words) {
     std::fprintf(stderr, "warmpoold: %s\n", problem_text(problem).c_str());
   }
   if (!problems.empty()) return static_cast<int>(ExitStatus::Configuration);
+  if (arguments->restore) {
+    const auto restored = restore(configuration, *arguments->restore);
+    return restored ? static_cast<int>(ExitStatus::Ok) : fail(restored.error());
+  }
   if (auto served = serve(sources, std::move(configuration)); !served) return fail(served.error());
   return static_cast<int>(ExitStatus::Ok);
 }

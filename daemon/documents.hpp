@@ -26,6 +26,10 @@ struct LoopFigures {
 struct TaskFilter {
   std::optional<TaskState> state;
   std::optional<TypeId> type;
+  // Of dead letters.
+  std::optional<EndCause> cause;
+  Duration older;         // since it died
+  std::string_view text;  // in its error, key or labels
   std::uint32_t limit = 100;
   TaskId after;
 };
@@ -56,6 +60,15 @@ class Documents {
   // documents_tasks.cpp
   std::optional<std::string> show(TaskId task) const;  // none: no such task
   std::string tasks(const TaskFilter& filter) const;
+
+  // documents_dead.cpp
+  // All above `after` that fit, by id, whatever the limit. Cost: one pass over the core's tasks.
+  std::vector<TaskId> dead_letters(const TaskFilter& filter) const;
+  // Dead letters with their whole payloads. Bounds: stops at 8 MiB.
+  std::string letters(const TaskFilter& filter) const;
+  // One such, on one line. None: no such task.
+  std::optional<std::string> letter(TaskId task) const;
+  std::string backup(std::string_view file, const BackupFigures& figures) const;
 
   // documents_config.cpp
   std::string config() const;

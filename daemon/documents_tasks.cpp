@@ -1,9 +1,7 @@
-// Tasks: what the core decides by and what the store remembers, joined by id. The core knows live
-// tasks and dead letters, the store all that are kept.
+// One task and lists of them.
 #include <algorithm>
 
-#include "daemon/documents.hpp"
-#include "daemon/json.hpp"
+#include "daemon/task_json.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -11,35 +9,11 @@ namespace {
 constexpr std::uint32_t kLimitMax = 10'000;
 constexpr std::size_t kTextShownMax = 4096;
 
-TaskState state_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::Done:
-      return TaskState::Done;
-    case Verdict::Dead:
-      return TaskState::Dead;
-    case Verdict::Cancelled:
-      return TaskState::Cancelled;
-    case Verdict::Expired:
-      return TaskState::Expired;
-    case Verdict::Skipped:
-      return TaskState::Skipped;
-  }
-  return TaskState::Done;
-}
-
 std::optional<Verdict> verdict_of(TaskState state) {
   for (const auto& row : Words<Verdict>::rows) {
     if (state_of(row.value) == state) return row.value;
   }
   return std::nullopt;
-}
-
-Json holds_json(std::uint8_t holds) {
-  Json names = Json::array();
-  for (const auto& row : Words<Hold>::rows) {
-    if ((unsigned{holds} >> static_cast<unsigned>(row.value) & 1U) != 0) names.push_back(row.name);
-  }
-  return names;
 }
 
 Json body_json(const StoredTask& stored) {
@@ -50,112 +24,6 @@ Json body_json(const StoredTask& stored) {
   if (text.size() > kTextShownMax) body["cut"] = true;
   return body;
 }
-
-class TaskJson {
- public:
-  TaskJson(const Services& services, const Workers& workers)
-      : services_(services), workers_(workers) {}
-
-  Json row(TaskId task) const {
-    const auto live = services_.engine.pool().task(task);
-    const auto stored = services_.store.find(task);
-    Json row{{"id", task.value}};
-    if (live) add_live(*live, row);
-    if (!live && stored && stored->verdict) add_settled(*stored, row);
-    if (stored) add_stored(*stored, row);
-    return row;
-  }
-
-  Json attempts(const StoredTask& stored) const {
-    Json list = Json::array();
-    if (stored.attempts != nullptr) {
-      for (const auto& entry : *stored.attempts) list.push_back(attempt(entry));
-    } else if (stored.attempt != 0) {
-      AttemptEntry only{stored.round,
-                        stored.attempt,
-                        stored.cause,
-                        Charge::Nothing,
-                        0,
-                        stored.slot,
-                        WorkerId{},
-                        stored.started_at,
-                        stored.settled_at,
-                        {},
-                        {}};
-      list.push_back(attempt(only));
-      if (!stored.verdict) list.back().erase("cause");
-    }
-    return list;
-  }
-
- private:
-  Json time(Instant instant) const { return time_of(services_.engine.clock(), instant); }
-
-  void add_live(const TaskView& live, Json& row) const {
-    row["type"] = services_.types.at(live.type).name;
-    row["state"] = name_of(live.state);
-    row["priority"] = live.priority;
-    row["round"] = live.round;
-    row["attempt"] = live.attempt;
-    row["failures"] = live.used.failures;
-    row["crashes"] = live.used.crashes;
-    row["interruptions"] = live.used.interruptions;
-    row["retries"] = live.retries;
-    row["crashes_max"] = live.crashes_max;
-    row["holds"] = holds_json(live.holds);
-    row["worker"] = nullptr;
-    if (const auto* worker = workers_.find(live.worker)) {
-      row["worker"] = workers_.slot_name(worker->slot);
-    }
-    row["age_ms"] = milliseconds_of(services_.engine.now() - live.accepted_at);
-    row["eligible_at"] = time(live.eligible_at);
-    row["timeout_seconds"] = seconds_of(live.timeout);
-    if (live.state == TaskState::Dead) row["cause"] = name_of(live.last_cause);
-  }
-
-  void add_settled(const StoredTask& stored, Json& row) const {
-    row["type"] = services_.types.at(stored.type).name;
-    row["state"] = name_of(state_of(*stored.verdict));
-    row["round"] = stored.round;
-    row["attempt"] = stored.attempt;
-    row["failures"] = stored.used.failures;
-    row["crashes"] = stored.used.crashes;
-    row["interruptions"] = stored.used.interruptions;
-    row["cause"] = name_of(stored.cause);
-    row["age_ms"] = milliseconds_of(services_.engine.now() - stored.accepted_at);
-  }
-
-  void add_stored(const StoredTask& stored, Json& row) const {
-    row["tenant"] = services_.tenants.at(stored.tenant);
-    row["uid"] = stored.uid;
-    row["payload_bytes"] = stored.payload_bytes;
-    row["durability"] = name_of(stored.durability);
-    row["accepted_at"] = time(stored.accepted_at);
-    row["started_at"] = time(stored.started_at);
-    row["settled_at"] = stored.verdict ? time(stored.settled_at) : Json();
-    if (stored.error != nullptr) row["error"] = *stored.error;
-    if (stored.texts == nullptr) return;
-    if (!stored.texts->key.empty()) row["key"] = stored.texts->key;
-    if (!stored.texts->labels.empty()) row["labels"] = stored.texts->labels;
-  }
-
-  Json attempt(const AttemptEntry& entry) const {
-    Json json{{"round", entry.round},
-              {"attempt", entry.attempt},
-              {"cause", name_of(entry.cause)},
-              {"charged", name_of(entry.charge)},
-              {"worker", workers_.slot_name(entry.slot)},
-              {"started_at", time(entry.started_at)},
-              {"ended_at", time(entry.ended_at)}};
-    if (entry.code != 0) json["code"] = entry.code;
-    if (!entry.error.empty()) json["error"] = entry.error;
-    if (!entry.output.empty()) json["output"] = entry.output;
-    return json;
-  }
-
-  const Services& services_;
-  const Workers& workers_;
-};
 
 }  // namespace
 
@@ -179,11 +47,15 @@ std::string Documents::tasks(const TaskFilter& filter) const {
   const auto limit = std::clamp(filter.limit, 1U, kLimitMax);
   const auto verdict = filter.state ? verdict_of(*filter.state) : std::nullopt;
   std::vector<TaskId> ids;
-  for (const auto& view : services_.engine.pool().list({.after = filter.after,
-                          .limit = limit + 1,
-                          .state = filter.state,
-                          .type = filter.type})) {
-    ids.push_back(view.task);
+  if (filter.state == TaskState::Dead) {
+    ids = dead_letters(filter);
+  } else {
+    for (const auto& view : services_.engine.pool().list({.after = filter.after,
+                            .limit = limit + 1,
+                            .state = filter.state,
+                            .type = filter.type})) {
+      ids.push_back(view.task);
+    }
   }
   if (!filter.state || (verdict && *verdict != Verdict::Dead)) {
     const auto finished = services_.store.finished(filter.after, limit + 1, verdict, filter.type);

@@ -20,6 +20,7 @@ bool Keeper::commit() {
   if (answers.accepting) tell(*answers.accepting);
   if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
+  if (answers.backup) on_backup_(*answers.backup);
   return answers.accepting.has_value() || answers.persisted.has_value();
 }
 

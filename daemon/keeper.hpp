@@ -13,6 +13,9 @@ class Keeper {
   void carry(command::Persist& command);
   // Hands the batch over and tells the core what the store answers. Returns whether it answered.
   bool commit();
+  void on_backup(std::function<void(const Result<BackupFigures>&)> handler) {
+    on_backup_ = std::move(handler);
+  }
   // The store cannot go on.
   const std::optional<Error>& broken() const { return broken_; }
 
@@ -23,6 +26,7 @@ class Keeper {
   Archive& archive_;
   std::vector<StoreEntry> batch_;  // kept for its memory
   std::optional<Error> broken_;
+  std::function<void(const Result<BackupFigures>&)> on_backup_;
 };
 
 }  // namespace warmpool::daemon

@@ -32,7 +32,8 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
   return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(), clients_.due(),
-                   submit_fifo_ ? submit_fifo_->due() : kNever, board_ ? board_->due() : kNever});
+                   requests_.due(), submit_fifo_ ? submit_fifo_->due() : kNever,
+                   board_ ? board_->due() : kNever});
 }
 
 bool Daemon::turn(Duration wait) {

@@ -28,15 +28,6 @@ bool flag(const Argument& argument) {
 }
 RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
 
-TaskFilter filter_of(const Argument& limit, const Argument& after) {
-  constexpr std::uint64_t limit_default = 100;
-  constexpr std::uint64_t limit_max = 10'000;
-  TaskFilter filter;
-  filter.limit = static_cast<std::uint32_t>(std::min(number_or(limit, limit_default), limit_max));
-  filter.after = TaskId{number_or(after, 0)};
-  return filter;
-}
-
 }  // namespace
 
 const Requests::VerbHandler Requests::kVerbs[] = {
@@ -60,6 +51,9 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::Restart, &Requests::restart},
     {Verb::Heartbeat, &Requests::heartbeat},
     {Verb::Log, &Requests::log},
+    {Verb::DeadExport, &Requests::dead_ls},
+    {Verb::Clean, &Requests::clean},
+    {Verb::Backup, &Requests::backup},
 };
 
 void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
@@ -107,8 +101,17 @@ void Requests::refuse_type(Session& session, std::uint32_t number, std::string_v
           "' was seen, and no class serves it; served are: " + services_.types.known_text());
 }
 
+TaskFilter Requests::page_of(const Argument& limit, const Argument& after) {
+  constexpr std::uint64_t limit_default = 100;
+  constexpr std::uint64_t limit_max = 10'000;
+  TaskFilter filter;
+  filter.limit = static_cast<std::uint32_t>(std::min(number_or(limit, limit_default), limit_max));
+  filter.after = TaskId{number_or(after, 0)};
+  return filter;
+}
+
 void Requests::ls(Session& session, std::uint32_t number, const Arguments& arguments) {
-  auto filter = filter_of(arguments[2], arguments[3]);
+  auto filter = page_of(arguments[2], arguments[3]);
   if (!is_nil(arguments[0])) {
     filter.state = find_word<TaskState>(text(arguments[0]));
     if (!filter.state) {
@@ -120,61 +123,6 @@ void Requests::ls(Session& session, std::uint32_t number, const Arguments& argum
   }
   if (!type_argument(session, number, arguments[1], filter.type)) return;
   clients_.reply(session, number, documents_.tasks(filter));
-}
-
-void Requests::dead_ls(Session& session, std::uint32_t number, const Arguments& arguments) {
-  auto filter = filter_of(arguments[1], arguments[2]);
-  filter.state = TaskState::Dead;
-  if (!type_argument(session, number, arguments[0], filter.type)) return;
-  clients_.reply(session, number, documents_.tasks(filter));
-}
-
-void Requests::dead_change(Session& session, std::uint32_t number, const Arguments& arguments) {
-  Bulk bulk{session.id, number, static_cast<Verb>(session.open.at(number).verb), {}, 0};
-  if (const auto* ids = std::get_if<std::vector<std::uint64_t>>(&arguments[0])) {
-    for (const auto id : *ids) bulk.tasks.push_back(TaskId{id});
-  } else {
-    std::optional<TypeId> type;
-    if (!type_argument(session, number, arguments[1], type)) return;
-    const auto all = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(services_.options().dead_max, 0xffff'ffff));
-    for (const auto& view : services_.engine.pool().list(
-             {.after = {}, .limit = all, .state = TaskState::Dead, .type = type})) {
-      bulk.tasks.push_back(view.task);
-    }
-  }
-  auto& open = session.open.at(number);
-  open.parts = static_cast<std::uint32_t>(bulk.tasks.size());
-  if (bulk.tasks.empty()) return clients_.reply(session, number, completed(open, nullptr));
-  bulk_.push_back(std::move(bulk));
-}
-
-bool Requests::run_bulk(std::size_t tasks_max) {
-  while (!bulk_.empty() && tasks_max > 0) {
-    auto& bulk = bulk_.front();
-    auto* session = clients_.find(bulk.client);
-    while (session != nullptr && bulk.next < bulk.tasks.size() && tasks_max > 0) {
-      change_dead(*session, bulk, bulk.tasks[bulk.next++]);
-      --tasks_max;
-    }
-    if (session == nullptr || bulk.next == bulk.tasks.size()) bulk_.pop_front();
-  }
-  return !bulk_.empty();
-}
-
-void Requests::change_dead(Session& session, const Bulk& bulk, TaskId task) {
-  const auto stored = services_.store.find(task);
-  const auto refuse = [&](Refusal code) {
-    clients_.carry(command::Refused{session.id, id_of(bulk.number), task, code, {}});
-  };
-  if (!stored) return refuse(Refusal::NoSuchTask);
-  if (!session.may_touch(ipc::Right::Cancel, stored->uid)) return refuse(Refusal::NotYours);
-  if (stored->verdict != Verdict::Dead) return refuse(Refusal::NotDead);
-  if (bulk.verb == Verb::DeadRetry) {
-    services_.engine.step(event::RetryDead{session.id, id_of(bulk.number), task});
-  } else {
-    services_.engine.step(event::RemoveDead{session.id, id_of(bulk.number), task});
-  }
 }
 
 std::optional<ClassId> Requests::find_class(std::string_view name) const {
@@ -369,6 +317,7 @@ std::string Requests::completed(const OpenRequest& open, const command::Complete
     case Verb::DeadRetry:
       return small_document({{"retried", open.succeeded}, {"refused", open.refused}});
     case Verb::DeadRemove:
+    case Verb::Clean:
       return small_document({{"removed", open.succeeded}, {"refused", open.refused}});
     case Verb::Pause:
     case Verb::Resume:

@@ -30,6 +30,10 @@ class Requests {
   // Goes on with what concerns many tasks, at most `tasks_max` of them, so that no turn is long.
   // Returns whether more is left.
   bool run_bulk(std::size_t tasks_max);
+  // When run_bulk() has something to do that it may not do now; kNever if nothing.
+  Instant due() const { return bulk_due_; }
+  // The backup that was asked for has ended.
+  void end_backup(const Result<BackupFigures>& ended);
 
  private:
   using Arguments = std::array<ipc::Argument, ipc::kArgumentsMax>;
@@ -66,7 +70,22 @@ class Requests {
     std::vector<TaskId> tasks;
     std::size_t next = 0;
   };
-  void change_dead(Session& session, const Bulk& bulk, TaskId task);
+  struct BackupAsked {
+    ClientId client;
+    std::uint32_t number = 0;
+    std::string file;
+  };
+
+  // requests_dead.cpp. `rest`: cause, older and text. False after a refusal.
+  bool dead_filter(Session& session, std::uint32_t number, const ipc::Argument& type,
+                   std::span<const ipc::Argument, 3> rest, TaskFilter& filter);
+  void clean(Session& session, std::uint32_t number, const Arguments& arguments);
+  void backup(Session& session, std::uint32_t number, const Arguments& arguments);
+  void begin_bulk(Session& session, Bulk bulk);
+  bool take_retry();
+  void change_one(Session& session, const Bulk& bulk, TaskId task);
+
+  static TaskFilter page_of(const ipc::Argument& limit, const ipc::Argument& after);
   void resume_all(Session& session, std::uint32_t number);
   std::optional<TypeId> seen_type(std::string_view name);
   std::optional<ClassId> find_class(std::string_view name) const;
@@ -83,6 +102,9 @@ class Requests {
   Events& events_;
   std::function<void()> on_stop_;
   std::deque<Bulk> bulk_;
+  Instant bulk_due_ = kNever;
+  Instant retried_until_;  // at the rate of new rounds
+  BackupAsked backup_;
 };
 
 }  // namespace warmpool::daemon

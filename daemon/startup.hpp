@@ -85,6 +85,10 @@ struct OpenStore {
 };
 Result<OpenStore> open_store(const Options& options, const Place& place, TimeSource& time);
 
+// --restore: what was done, for people. Errors: a daemon runs, or the file is no backup.
+Result<std::string> restore_state(const Options& options, const Place& place,
+                                  const std::string& file);
+
 // Whom the workers of each class run as; that they can be given what their class says.
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/startup.hpp"
+#include "daemon/store/restore.hpp"
 #include "daemon/store/sqlite_store.hpp"
 #include "daemon/store/volatile_store.hpp"
 
@@ -130,6 +131,27 @@ Result<OpenStore> open_store(const Options& options, const Place& place, TimeSou
   opened.place = std::move(*state);
   if (auto kept = keep_life(place.directory, opened.life); !kept) return kept.error();
   return opened;
+}
+
+Result<std::string> restore_state(const Options& options, const Place& place,
+                                  const std::string& file) {
+  if (options.store == "volatile") {
+    return exit_error(ExitStatus::Usage,
+                      "store = \"volatile\" keeps nothing that a backup goes to");
+  }
+  auto state = take_state(options, place, ipc::Surroundings::of_process());
+  if (!state) return state.error();
+  SchemaPlace schema;
+  schema.path = state->directory.path() + "/" + kDatabaseName;
+  const auto restored = restore_store(schema, file);
+  if (!restored) return restored.error();
+  auto text = "restored " + schema.path + ": " + std::to_string(restored->tasks) +
+              " tasks that wait, " + std::to_string(restored->dead) + " dead letters, " +
+              std::to_string(restored->results) + " results";
+  if (!restored->replaced.empty()) {
+    text += "; what was there is now " + restored->replaced + ", remove it when it is not needed";
+  }
+  return text;
 }
 
 }  // namespace warmpool::daemon

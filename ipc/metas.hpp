@@ -68,7 +68,7 @@ struct SubmitMeta {
 
 using Argument =
     std::variant<std::monostate, bool, std::uint64_t, std::string_view, std::vector<std::uint64_t>>;
-inline constexpr std::size_t kArgumentsMax = 4;
+inline constexpr std::size_t kArgumentsMax = 6;
 
 // Order: after decode, arguments[i] has the kind of row i of its verb, or is monostate where that
 // row may be nil; those beyond the row's are monostate.

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kAnyNumber = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kNameBytesMax = 255;
+constexpr std::uint64_t kPathBytesMax = 4'095;
 constexpr std::uint64_t kIdsMax = 4'096;
 
 constexpr ArgumentRow kTask = {"task", ArgumentKind::Number, false, kAnyNumber};
@@ -22,8 +23,14 @@ constexpr ArgumentRow kSlotArguments[] = {{"slot", ArgumentKind::Text, false, kN
 constexpr ArgumentRow kTaskArguments[] = {kTask};
 constexpr ArgumentRow kLsArguments[] = {
     {"state", ArgumentKind::Text, true, kNameBytesMax}, kType, kLimit, kAfter};
-constexpr ArgumentRow kDeadLsArguments[] = {kType, kLimit, kAfter};
-constexpr ArgumentRow kDeadArguments[] = {kTasks, kType};
+constexpr ArgumentRow kCause = {"cause", ArgumentKind::Text, true, kNameBytesMax};
+constexpr ArgumentRow kOlder = {"older", ArgumentKind::Number, true, kAnyNumber};
+constexpr ArgumentRow kText = {"text", ArgumentKind::Text, true, kNameBytesMax};
+constexpr ArgumentRow kDeadLsArguments[] = {kType, kLimit, kAfter, kCause, kOlder, kText};
+constexpr ArgumentRow kDeadArguments[] = {kTasks, kType, kCause, kOlder, kText};
+constexpr ArgumentRow kCleanArguments[] = {{"older", ArgumentKind::Number, false, kAnyNumber},
+                                           {"state", ArgumentKind::Text, true, kNameBytesMax}};
+constexpr ArgumentRow kBackupArguments[] = {{"file", ArgumentKind::Text, false, kPathBytesMax}};
 constexpr ArgumentRow kScaleArguments[] = {{"class", ArgumentKind::Text, true, kNameBytesMax},
                                            {"mode", ArgumentKind::Number, false, 2},
                                            {"number", ArgumentKind::Number, false, 65'535}};
@@ -65,6 +72,9 @@ constexpr VerbRow kVerbs[] = {
     {Verb::Restart, "restart", kRestartArguments, Right::Control},
     {Verb::Heartbeat, "heartbeat", kHeartbeatArguments, Right::Read},
     {Verb::Log, "log", kLogArguments, Right::Read},
+    {Verb::DeadExport, "dead-export", kDeadLsArguments, Right::Read},
+    {Verb::Clean, "clean", kCleanArguments, Right::Cancel},
+    {Verb::Backup, "backup", kBackupArguments, Right::Control},
 };
 
 // So that find_verb needs no search.

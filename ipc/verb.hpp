@@ -32,7 +32,10 @@ enum class Verb : std::uint8_t {
   Events = 17,
   Restart = 18,
   Heartbeat = 19,
-  Log = 20
+  Log = 20,
+  DeadExport = 21,
+  Clean = 22,
+  Backup = 23
 };
 
 // Units: none; Ids is an array of u64.

@@ -107,6 +107,10 @@ TaskView Core::view(TaskIndex index) const {
   view.accepted_at = task.accepted_at;
   view.eligible_at = task.eligible_at;
   view.timeout = task.timeout;
+  if (const TaskExtras* extras = tasks.find_extras(index)) {
+    view.deadline = extras->deadline;
+    view.expiry = extras->expiry;
+  }
   view.last_cause = task.last_cause;
   view.payload_bytes = task.payload_bytes;
   return view;

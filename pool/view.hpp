@@ -88,7 +88,7 @@ struct TaskView {
   record::Used used;
   WorkerId worker;
   Instant accepted_at, eligible_at;
-  Duration timeout;
+  Duration timeout, deadline, expiry;  // 0: none
   EndCause last_cause{};
   std::uint32_t payload_bytes = 0;
 };

@@ -56,8 +56,25 @@ constexpr CommandRow kRows[] = {
     {"dlq ls", kDead, "list dead letters", "", declare_dlq_ls},
     {"dlq show", kDead, "show one dead letter with its attempts", "", declare_dlq_show},
     {"dlq retry", kDead, "give dead letters a new round",
-     "  warmpool dlq retry --all --type file.digest", declare_dlq_retry},
-    {"dlq rm", kDead, "remove dead letters for good", "", declare_dlq_rm},
+     "Many at once come at the daemon's dead_retry_rate a second; the command waits for the last.\n"
+     "With another payload a new task is made of the letter, with all that was asked for it but "
+     "its\n"
+     "key; the letter goes when that task is accepted.\n"
+     "  warmpool dlq retry --all --type file.digest --cause crashed --older 1h\n"
+     "  warmpool dlq retry 4711 --payload '{\"path\":\"/right\"}'",
+     declare_dlq_retry},
+    {"dlq rm", kDead, "remove dead letters for good", "  warmpool dlq rm --all --older 30d",
+     declare_dlq_rm},
+    {"dlq export", kDead, "print dead letters whole, as JSON lines",
+     "With payloads and all attempts; they stay where they are.\n"
+     "  warmpool dlq export --type file.digest > letters.jsonl",
+     declare_dlq_export},
+    {"dlq import", kDead, "submit exported dead letters as tasks",
+     "Takes lines of dlq export, and the daemon's archive (dead-letters.jsonl). A line that was\n"
+     "imported before makes no second task (known), as long as its key is remembered. Status 1 if\n"
+     "one was refused.\n"
+     "  warmpool dlq import letters.jsonl",
+     declare_dlq_import},
     {"status", kPool, "counters, figures, classes and health",
      "With --board status 69 if the daemon that wrote the figures is gone; they are shown all the "
      "same.",
@@ -121,6 +138,15 @@ constexpr CommandRow kRows[] = {
      declare_drain},
     {"stop", kPool, "stop the daemon and wait until it is gone",
      "Running tasks get drain_timeout to finish; with --now none.", declare_stop},
+    {"clean", kPool, "remove what has settled, with results and histories",
+     "By itself the daemon does so after results_age_max. Without --state dead letters stay.\n"
+     "  warmpool clean --older 7d\n  warmpool clean --older 30d --state dead",
+     declare_clean},
+    {"backup", kPool, "copy the store into a file while the daemon works",
+     "All that was acknowledged before. The daemon makes the file, with mode 0600. Put it back,\n"
+     "while no daemon runs, with: warmpoold --restore FILE\n"
+     "  warmpool backup /var/backups/warmpool-$(date +%F).db",
+     declare_backup},
     {"config show", kPool, "every option and its value", "", declare_config_show},
     {"config check", kPool, "check a configuration file",
      "Runs warmpoold --check-config, found beside this program or in PATH, and ends with its\n"

@@ -2,7 +2,11 @@
 #include <memory>
 
 #include "client/cli/command.hpp"
+#include "client/cli/dead_filter.hpp"
 #include "client/cli/declare.hpp"
+#include "client/cli/input.hpp"
+#include "client/cli/json_text.hpp"
+#include "client/cli/letter.hpp"
 #include "client/cli/requests.hpp"
 
 namespace warmpool::cli {
@@ -13,63 +17,156 @@ constexpr std::string_view kColumns[] = {"id",       "type",    "cause",      "r
                                          "failures", "crashes", "settled_at", "age_ms", "error"};
 
 struct DeadList {
-  std::string type;
+  DeadFilter filter;
   std::uint64_t limit = 100, after = 0;
 };
 
 struct DeadChange {
   std::vector<TaskId> ids;
-  std::string type;
+  DeadFilter filter;
   bool all = false;
 
-  int run(Context& context, ipc::Verb verb) const {
+  void declare(CLI::App& app) {
+    add_ids(app, ids);
+    add_flag(app, "--all", all, "all dead letters, or all that fit");
+    filter.declare(app);
+  }
+
+  // What is wrong with the words, or nothing.
+  std::string fault() const {
     if (ids.empty() && !all) {
-      return context.fail(kUsage,
-                          "name dead letters by their ids, or all of them with --all "
-                          "(and --type); see: warmpool dlq ls");
+      return "name dead letters by their ids, or all that fit with --all; see: warmpool dlq ls";
     }
-    if (!ids.empty() && (all || !type.empty())) {
-      return context.fail(kUsage, "give either ids or --all with --type");
+    if (!ids.empty() && (all || !filter.empty())) {
+      return "give either ids or --all with what they must fit";
     }
+    return {};
+  }
+
+  int run(Context& context, ipc::Verb verb) const {
+    if (const auto wrong = fault(); !wrong.empty()) return context.fail(kUsage, wrong);
     ipc::RequestMeta meta{.verb = verb};
     if (!ids.empty()) {
       std::vector<std::uint64_t> values;
-      for (const TaskId id : ids) {
-        values.push_back(id.value);
-      }
+      for (const TaskId id : ids) values.push_back(id.value);
       meta.arguments[0] = std::move(values);
     }
-    if (!type.empty()) meta.arguments[1] = std::string_view(type);
-    return ask_and_print(context, meta, {});
+    filter.put(meta, 1, 2);
+    auto client = context.connect();
+    if (!client) return context.fail(client.error());
+    // New rounds have a rate, so that this may take long.
+    auto document = client->request(meta, ipc::kNoDeadline);
+    if (!document) return context.fail(document.error());
+    return print_document(context, *document, {});
   }
 };
 
-Run declare_change(CLI::App& app, ipc::Verb verb) {
-  auto command = std::make_shared<DeadChange>();
-  add_ids(app, command->ids);
-  add_flag(app, "--all", command->all, "all dead letters");
-  add_text(app, "--type", command->type, "TYPE", "with --all: only of this type");
-  return [command, verb](Context& context) { return command->run(context, verb); };
-}
+// With another payload it is another task: it is submitted with all that the letter had, and the
+// letter goes when that is accepted.
+struct Edit {
+  std::string payload, file, content;
+
+  bool wanted() const { return !payload.empty() || !file.empty(); }
+
+  int run(Context& context, TaskId task) const {
+    auto client = context.connect();
+    if (!client) return context.fail(client.error());
+    auto letter = find(*client, task);
+    if (!letter) return context.fail(letter.error());
+    auto bytes = read(context, client->daemon().payload_bytes_max);
+    if (!bytes) return context.fail(kFailed, bytes.error().text);
+    auto& options = letter->options;
+    options.payload = std::move(*bytes);
+    if (!content.empty()) options.content = find_word<Content>(content).value();
+    options.key = "edited dead-letter " + std::to_string(task.value);
+    options.key_use = KeyUse::Reconnect;
+    auto accepted = client->accepted(client->submit(options), reply_deadline());
+    if (!accepted) return context.fail(accepted.error());
+    const std::vector<std::uint64_t> ids{task.value};
+    auto removed =
+        client->request({.verb = ipc::Verb::DeadRemove, .arguments = {ids}}, reply_deadline());
+    if (!removed) {
+      return context.fail(kFailed, "accepted " + std::to_string(accepted->value) + ", but " +
+                                       std::to_string(task.value) +
+                                       " could not be removed: " + removed.error().text);
+    }
+    if (context.json()) {
+      context.print(JsonObject()
+                        .number("schema", kSchema)
+                        .number("id", accepted->value)
+                        .number("removed", task.value)
+                        .str());
+    } else {
+      context.print("accepted " + std::to_string(accepted->value) + " instead of " +
+                    std::to_string(task.value));
+    }
+    return kOk;
+  }
+
+  static Result<Letter> find(client::Client& client, TaskId task) {
+    const auto document =
+        client.request({.verb = ipc::Verb::DeadExport,
+                        .arguments = {ipc::Argument(), std::uint64_t{1}, task.value - 1}},
+                       reply_deadline());
+    if (!document) return document.error();
+    std::string line;
+    bool whole = true;
+    if (auto found = letters_of(*document, line, whole); !found) return found.error();
+    auto letter = line.empty() ? Result<Letter>(Error{0, ""}) : parse_letter(line);
+    if (letter && letter->task == task) return letter;
+    return Error{301, std::to_string(task.value) + " is no dead letter; see: warmpool dlq ls"};
+  }
+
+  Result<std::string> read(Context& context, std::uint64_t bytes_max) const {
+    if (payload == "-") return read_all(context.in(), "standard input", bytes_max);
+    if (file.empty()) return payload;
+    auto fd = open_to_read(file);
+    if (!fd) return fd.error();
+    return read_all(fd->get(), file, bytes_max);
+  }
+};
 
 }  // namespace
 
 Run declare_dlq_ls(CLI::App& app) {
   auto list = std::make_shared<DeadList>();
-  add_text(app, "--type", list->type, "TYPE", "only of this type");
+  list->filter.declare(app);
   add_number(app, "--limit", list->limit, "N", "at most so many [100]").within(1, 10'000);
   add_number(app, "--after", list->after, "ID", "only ids above this one: the next page");
   return [list](Context& context) {
     ipc::RequestMeta meta{.verb = ipc::Verb::DeadLs};
-    if (!list->type.empty()) meta.arguments[0] = std::string_view(list->type);
+    list->filter.put(meta, 0, 3);
     meta.arguments[1] = list->limit;
     meta.arguments[2] = list->after;
     return ask_and_print(context, meta, {"tasks", kColumns, "no dead letter"});
   };
 }
 
-Run declare_dlq_retry(CLI::App& app) { return declare_change(app, ipc::Verb::DeadRetry); }
+Run declare_dlq_retry(CLI::App& app) {
+  auto command = std::make_shared<DeadChange>();
+  auto edit = std::make_shared<Edit>();
+  command->declare(app);
+  const auto payload = add_text(app, "--payload", edit->payload, "TEXT",
+                                "with this payload, or '-': standard input; one letter");
+  add_text(app, "--payload-file", edit->file, "FILE", "with what this file holds; one letter")
+      .excludes(payload);
+  std::vector<std::string> contents;
+  for (const auto& row : Words<Content>::rows) contents.emplace_back(row.name);
+  add_text(app, "--content", edit->content, "WHAT", "what the new payload is; else as before")
+      .one_of(std::move(contents));
+  return [command, edit](Context& context) {
+    if (!edit->wanted()) return command->run(context, ipc::Verb::DeadRetry);
+    if (command->ids.size() != 1) {
+      return context.fail(kUsage, "another payload is for one dead letter: give its id");
+    }
+    return edit->run(context, command->ids.front());
+  };
+}
 
-Run declare_dlq_rm(CLI::App& app) { return declare_change(app, ipc::Verb::DeadRemove); }
+Run declare_dlq_rm(CLI::App& app) {
+  auto command = std::make_shared<DeadChange>();
+  command->declare(app);
+  return [command](Context& context) { return command->run(context, ipc::Verb::DeadRemove); };
+}
 
 }  // namespace warmpool::cli

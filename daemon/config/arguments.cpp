@@ -10,9 +10,10 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<ArgumentRow, 7> kRows{{
+constexpr std::array<ArgumentRow, 8> kRows{{
     {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
     {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
+    {"restore", "FILE", "put this backup in the place of the store, and end"},
     {"check-config", "", "say what is wrong with the configuration, or ok, and end"},
     {"json", "", "with --check-config: as a JSON document"},
     {"version", "", "print the version and end"},
@@ -54,6 +55,10 @@ void take_flag(std::string_view name, Arguments& arguments) {
 void take_value(const std::string& name, std::string value, Arguments& arguments) {
   if (name == "config") {
     arguments.config_file = std::move(value);
+    return;
+  }
+  if (name == "restore") {
+    arguments.restore = std::move(value);
     return;
   }
   arguments.settings.push_back({with(name, '-', '_'),

@@ -19,6 +19,9 @@
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
+
+std::string restoring_path(const std::string& path) { return path + ".restoring"; }
+
 namespace {
 
 Error damaged(std::string text) { return {kStoreDamaged, std::move(text)}; }
@@ -46,6 +49,11 @@ Result<void> sync_directory(const std::string& path) {
 // What lies there, before anything is opened: opening may already destroy. Returns whether there is
 // a store.
 Result<bool> look_at_files(const std::string& path) {
+  if (size_of(restoring_path(path)) >= 0) {
+    return damaged(restoring_path(path) +
+                   " is there: a restore was not finished; run it again (warmpoold --restore "
+                   "FILE), or remove that file to go on with what is there");
+  }
   const auto size = size_of(path);
   const auto wal = size_of(path + "-wal");
   if (size > 0) return true;
@@ -203,6 +211,16 @@ Result<Database> open_file(const SchemaPlace& place) {
 }
 
 }  // namespace
+
+Result<void> check_store(Database& database, const std::string& path, const SchemaPlace& place) {
+  auto done = check_owner(database, path, place.migrations.size());
+  const auto version = database.integer("PRAGMA user_version");
+  if (done && (!version || *version == 0)) {
+    done = damaged(path + " has no tables" + kRestoreHint);
+  }
+  if (done) done = check_whole(database, path);
+  return done;
+}
 
 Result<Database> open_store_database(const SchemaPlace& place) {
   const auto is_there = look_at_files(place.path);

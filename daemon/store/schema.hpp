@@ -35,6 +35,12 @@ Result<Database> open_store_database(const SchemaPlace& place);
 // or kStoreDamaged.
 Result<Database> reopen_store_database(const SchemaPlace& place);
 
+// Whether this is a store that such a daemon can use, and whole. Blocks: while all of it is read.
+// Errors: Error::code is SQLite's, or kStoreDamaged; `path` is for the text.
+Result<void> check_store(Database& database, const std::string& path, const SchemaPlace& place);
+// While this file is there a restore was not finished, and no store is opened.
+std::string restoring_path(const std::string& path);
+
 // What SQLite has no code for: rows that are not what they must be, a file that is gone.
 inline constexpr int kStoreDamaged = -1;
 // `error` with the exit status that fits SQLite's code, or kStoreDamaged.

@@ -21,6 +21,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
 }
 
 Result<void> SqliteStore::close() {
+  backup_.reset();
   if (!thread_) return {};
   if (!batch_.empty()) give();
   return thread_->finish();
@@ -82,7 +83,10 @@ Result<void> SqliteStore::start_thread() {
 }
 
 void SqliteStore::apply(std::vector<StoreEntry>& batch) {
-  if (batch.empty()) return;
+  if (batch.empty()) {
+    if (!batch_.changes.empty()) give();  // of drop()
+    return;
+  }
   for (auto& entry : batch) {
     maker_.before(entry);
     if (image_.apply(entry.record, entry.attachment)) maker_.after(entry, batch_);
@@ -114,6 +118,8 @@ StoreAnswers SqliteStore::take_answers() {
   auto news = thread_->take_news();
   answers.accepting = news.accepting;
   answers.broken = std::move(news.broken);
+  if (backup_) answers.backup = backup_->result();
+  if (answers.backup) backup_.reset();
   return answers;
 }
 
@@ -122,6 +128,22 @@ void SqliteStore::received(TaskId task) {
   const auto* row = image_.row(task);
   const bool kept = row != nullptr && row->durability != Durability::None;
   if (image_.received(task) && kept) batch_.receipts.push_back({task});
+}
+
+bool SqliteStore::drop(TaskId task) {
+  const auto* row = image_.row(task);
+  const bool kept = row != nullptr && row->durability != Durability::None;
+  if (!image_.drop(task)) return false;
+  if (kept) batch_.changes.push_back(change::Cleaned{task});
+  return true;
+}
+
+Result<void> SqliteStore::begin_backup(const std::string& path) {
+  if (backup_) return Error{0, "a backup is being made; wait for its end"};
+  auto begun = StoreBackup::start(setup_.place.path, path, thread_->fd());
+  if (!begun) return begun.error();
+  backup_ = std::move(*begun);
+  return {};
 }
 
 void SqliteStore::trim(Instant now) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/clock.hpp"
+#include "daemon/store/backup.hpp"
 #include "daemon/store/change_maker.hpp"
 #include "daemon/store/recovery.hpp"
 #include "daemon/store/schema.hpp"
@@ -41,6 +42,12 @@ class SqliteStore : public Store {
                                std::optional<TypeId> type) const override {
     return image_.finished(after, limit, verdict, type);
   }
+  std::vector<TaskId> settled_before(Instant before,
+                                     std::optional<Verdict> verdict) const override {
+    return image_.settled_before(before, verdict);
+  }
+  bool drop(TaskId task) override;
+  Result<void> begin_backup(const std::string& path) override;
   void received(TaskId task) override;
   void trim(Instant now) override;
   void set_bounds(const Options& options) override;
@@ -57,6 +64,7 @@ class SqliteStore : public Store {
   ChangeMaker maker_;
   Database database_;  // until the thread has it
   std::unique_ptr<StoreThread> thread_;
+  std::unique_ptr<StoreBackup> backup_;  // after the thread, whose eventfd it writes
   std::uint64_t life_ = 0;
   Instant last_, begin_;  // the last one that the life before has kept; the first of this one
   std::int64_t begin_steady_ns_ = 0;

@@ -89,12 +89,19 @@ struct StoreFigures {
   Duration stalled;
 };
 
-// `persisted`: the newest number that is kept with all before it. `accepting`: since it changed.
-// `broken`: it cannot go on; the daemon ends with Error::code as its exit status.
+struct BackupFigures {
+  std::uint64_t bytes = 0;
+  Duration took;
+};
+
+// `backup`: the one that was begun has ended. `persisted`: the newest number that is kept with all
+// before it. `accepting`: since it changed. `broken`: it cannot go on; the daemon ends with
+// Error::code as its exit status.
 struct StoreAnswers {
   std::optional<RecordNumber> persisted;
   std::optional<bool> accepting;
   std::optional<Error> broken;
+  std::optional<Result<BackupFigures>> backup;
 };
 
 // Rounds by Verdict since the store was made.
@@ -132,6 +139,15 @@ class Store {
                                        std::optional<TypeId> type) const = 0;
   // Its submitter has the result: unless it is to be kept, it goes.
   virtual void received(TaskId task) = 0;
+  // Finished tasks (not dead letters) that settled before, with this verdict or any. Cost: as many
+  // as there are.
+  virtual std::vector<TaskId> settled_before(Instant before,
+                                             std::optional<Verdict> verdict) const = 0;
+  // Drops a finished task with its result and history. False: there is none.
+  virtual bool drop(TaskId task) = 0;
+  // Makes a copy of all that is kept in the file `path`, where nothing may be. The end of it comes
+  // with the answers. Errors: it is not begun. Blocks: never.
+  virtual Result<void> begin_backup(const std::string& path) = 0;
   // Drops what is over age.
   virtual void trim(Instant now) = 0;
   virtual void set_bounds(const Options& options) = 0;

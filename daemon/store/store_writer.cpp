@@ -34,6 +34,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   Pause,
   Resume,
   FindReceived,
+  FindResult,
   DropResult,
   DropBody,
   OldestResults,
@@ -115,6 +116,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::Resume, "DELETE FROM pauses WHERE scope = ? AND name = ?"},
       {Sql::FindReceived,
        "SELECT sequence, bytes, attempts FROM results WHERE task = ? AND NOT keep_result"},
+      {Sql::FindResult, "SELECT sequence, bytes, attempts FROM results WHERE task = ?"},
       {Sql::DropResult, "DELETE FROM results WHERE sequence = ?"},
       {Sql::DropBody,
        "UPDATE results SET bytes = 0, checksum = NULL, body = NULL WHERE sequence = ?"},
@@ -328,6 +330,21 @@ void StoreWriter::change(const change::Received& received) {
   run_one(plain ? Sql::DropResult : Sql::DropBody, sequence);
   state_.figures.result_bytes -= bytes;
   if (plain) --state_.figures.results;
+}
+
+void StoreWriter::change(const change::Cleaned& cleaned) {
+  if (!fault_) return;
+  auto& find = statements_[static_cast<std::size_t>(Sql::FindResult)];
+  const bool found = find.with(cleaned.task.value).step() == Step::Row;
+  const auto sequence = find.integer(0);
+  const auto bytes = find.number<std::uint64_t>(1);
+  const bool has_attempts = find.integer(2) != 0;
+  find.reset();
+  if (!found) return;  // trimmed meanwhile
+  run_one(Sql::DropResult, sequence);
+  if (has_attempts) run(Sql::DropAttempts, cleaned.task.value);
+  state_.figures.result_bytes -= bytes;
+  --state_.figures.results;
 }
 
 template <class End>

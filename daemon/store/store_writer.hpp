@@ -66,6 +66,7 @@ class StoreWriter {
   void change(const record::Removed& record);
   void change(const change::Paused& paused);
   void change(const change::Received& received);
+  void change(const change::Cleaned& cleaned);
 
   template <class... Values>
   void run(Sql sql, const Values&... values);

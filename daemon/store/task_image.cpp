@@ -139,6 +139,23 @@ void TaskImage::drop(TaskRow& row) {
   rows_.remove(row);
 }
 
+std::vector<TaskId> TaskImage::settled_before(Instant before,
+                                              std::optional<Verdict> verdict) const {
+  std::vector<TaskId> found;
+  for (const auto* row = rows_.oldest(State::Finished); row != nullptr && row->settled_at < before;
+       row = rows_.after(*row)) {
+    if (!verdict || row->verdict == *verdict) found.push_back(row->task);
+  }
+  return found;
+}
+
+bool TaskImage::drop(TaskId task) {
+  auto* row = rows_.find(task);
+  if (row == nullptr || row->state != State::Finished) return false;
+  drop(*row);
+  return true;
+}
+
 bool TaskImage::received(TaskId task) {
   auto* row = rows_.find(task);
   if (row == nullptr || row->state != State::Finished || row->keep_result) return false;

@@ -21,6 +21,8 @@ class TaskImage {
   std::optional<StoredTask> find(TaskId task) const;
   std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
                                std::optional<TypeId> type) const;
+  std::vector<TaskId> settled_before(Instant before, std::optional<Verdict> verdict) const;
+  bool drop(TaskId task);
   void trim(Instant now);
   void set_bounds(const Options& options);
   // True when it was a result and is gone now.

@@ -16,13 +16,20 @@ void VolatileStore::apply(std::vector<StoreEntry>& batch) {
 StoreAnswers VolatileStore::take_answers() {
   if (told_ == applied_) return {};
   told_ = applied_;
-  return {applied_, std::nullopt, std::nullopt};
+  StoreAnswers answers;
+  answers.persisted = applied_;
+  return answers;
 }
 
 std::optional<StoredTask> VolatileStore::find(TaskId task) const {
   auto stored = image_.find(task);
   if (stored) stored->durability = Durability::None;
   return stored;
+}
+
+Result<void> VolatileStore::begin_backup(const std::string&) {
+  return Error{0,
+               "this daemon keeps its tasks in memory (store = \"volatile\"); there is no store"};
 }
 
 StoreFigures VolatileStore::figures() const {

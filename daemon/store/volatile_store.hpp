@@ -18,6 +18,12 @@ class VolatileStore : public Store {
                                std::optional<TypeId> type) const override {
     return image_.finished(after, limit, verdict, type);
   }
+  std::vector<TaskId> settled_before(Instant before,
+                                     std::optional<Verdict> verdict) const override {
+    return image_.settled_before(before, verdict);
+  }
+  bool drop(TaskId task) override { return image_.drop(task); }
+  Result<void> begin_backup(const std::string& path) override;
   void received(TaskId task) override { image_.received(task); }
   void trim(Instant now) override { image_.trim(now); }
   void set_bounds(const Options& options) override { image_.set_bounds(options); }

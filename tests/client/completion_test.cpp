@@ -73,7 +73,8 @@ TEST_F(Completions, BashOffersCommands) {
 }
 
 TEST_F(Completions, BashOffersTheSecondWordOfAGroup) {
-  EXPECT_EQ(bash("dlq \"\"", 2), (std::set<std::string>{"ls", "show", "retry", "rm"}));
+  EXPECT_EQ(bash("dlq \"\"", 2),
+            (std::set<std::string>{"ls", "show", "retry", "rm", "export", "import"}));
   EXPECT_EQ(bash("--socket /x dlq r", 4), (std::set<std::string>{"retry", "rm"}));
 }
 

@@ -97,6 +97,128 @@ TEST(Documents, RetriesAndRemovesDeadLetters) {
             std::string::npos);
 }
 
+// Three dead letters: "x" and "y" of fail, one with a key, and an old one.
+void fill_with_dead(TestDaemon& test, RawClient& client) {
+  constexpr auto kText = static_cast<std::uint8_t>(ipc::flag::kWait | 1);  // utf8
+  client.name_type("fail", 0);
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  once.deadline = seconds(90);
+  client.submit("old", 1, kText, once);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 1; }));
+  test.time.pass(hours(2));
+  once.key = "order-17";
+  client.submit("x", 2, kText, once);
+  once.key = {};
+  once.labels = {"night"};
+  client.submit("y", 3, kText, once);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 3; }));
+}
+
+TEST(Documents, DeadLettersAreFoundByCauseAgeAndText) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  const auto count = [&](ipc::Argument cause, ipc::Argument older, ipc::Argument text) {
+    return ask(test, client, Verb::DeadLs, {{}, {}, {}, cause, older, text})["tasks"].size();
+  };
+  const auto hour = static_cast<std::uint64_t>(hours(1).ns);
+  EXPECT_EQ(count({}, {}, {}), 3U);
+  EXPECT_EQ(count(std::string_view("failed"), {}, {}), 3U);
+  EXPECT_EQ(count(std::string_view("crashed"), {}, {}), 0U);
+  EXPECT_EQ(count({}, hour, {}), 1U);
+  EXPECT_EQ(count({}, {}, std::string_view("said no")), 3U);
+  EXPECT_EQ(count({}, {}, std::string_view("order-1")), 1U);
+  EXPECT_EQ(count({}, {}, std::string_view("nigh")), 1U);
+  EXPECT_EQ(count({}, hour, std::string_view("nigh")), 0U);
+  const auto wrong = test.ask(client, Verb::DeadLs, {{}, {}, {}, std::string_view("bad luck")});
+  EXPECT_NE(wrong.find("crashed"), std::string::npos) << "the known ones are named: " << wrong;
+}
+
+TEST(Documents, DeadLettersAreRemovedByWhatTheyFit) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  const auto hour = static_cast<std::uint64_t>(hours(1).ns);
+  EXPECT_EQ(ask(test, client, Verb::DeadRemove, {{}, {}, {}, hour})["removed"], 1);
+  const auto left = ask(test, client, Verb::DeadExport);
+  ASSERT_EQ(left["letters"].size(), 2U);
+  EXPECT_EQ(left["letters"][0]["payload"]["text"], "x");
+}
+
+TEST(Documents, DeadLettersAreExportedWhole) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  const std::string large(100'000, 'z');
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  client.submit(large, 9, ipc::flag::kWait, once);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 4; }));
+  const auto first = ask(test, client, Verb::DeadExport, {{}, std::uint64_t{3}});
+  ASSERT_EQ(first["letters"].size(), 3U);
+  EXPECT_EQ(first["letters"][0]["payload"]["text"], "old");
+  EXPECT_EQ(first["letters"][0]["deadline_seconds"], 90.0);
+  EXPECT_EQ(first["letters"][0]["attempts"][0]["error"], "the handler said no");
+  EXPECT_EQ(first["letters"][1]["key"], "order-17");
+  EXPECT_EQ(first["more"], true);
+  const auto rest = ask(test, client, Verb::DeadExport,
+                        {{}, std::uint64_t{3}, first["next_after"].get<std::uint64_t>()});
+  ASSERT_EQ(rest["letters"].size(), 1U);
+  EXPECT_EQ(rest["letters"][0]["payload"]["base64"].get<std::string>().size(), 133'336U);
+  EXPECT_EQ(rest["more"], false);
+}
+
+// At two a second the third comes half a second late, and the clock stands still until then.
+TEST(Documents, NewRoundsHaveARate) {
+  auto configuration = small_configuration();
+  configuration.pool.values.dead_retry_rate = 2;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("fail");
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  for (const std::uint64_t token : {1U, 2U, 3U}) client.submit("x", token, ipc::flag::kWait, once);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 3; }));
+  test.time.stop();
+  const auto rounds = [&] { return test.daemon.pool().counters().accepted; };
+  client.ask(Verb::DeadRetry, {}, 77);
+  ASSERT_TRUE(test.until(client, [&] { return rounds() == 5; }));
+  for (int turn = 0; turn < 50; ++turn) test.daemon.turn({});
+  EXPECT_EQ(rounds(), 5U);
+  EXPECT_EQ(client.find(Kind::Reply, 77), nullptr);
+  test.time.pass(milliseconds(500));
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 77) != nullptr; }));
+  EXPECT_EQ(Json::parse(client.find(Kind::Reply, 77)->payload)["retried"], 3);
+}
+
+TEST(Documents, CleanRemovesWhatSettledLongerAgo) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  client.name_type("echo", 1);
+  client.submit("a", 11, ipc::flag::kWait, {}, 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 11) != nullptr; }));
+  test.time.pass(hours(1));
+  client.submit("b", 12, ipc::flag::kWait, {}, 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 12) != nullptr; }));
+  const auto half = static_cast<std::uint64_t>(minutes(30).ns);
+  EXPECT_EQ(ask(test, client, Verb::Clean, {half, std::string_view("cancelled")})["removed"], 0);
+  EXPECT_EQ(ask(test, client, Verb::Clean, {half})["removed"], 1);
+  EXPECT_EQ(test.store.figures().finished, 1U);
+  EXPECT_EQ(test.store.figures().dead, 3U) << "only when they are named";
+  EXPECT_EQ(ask(test, client, Verb::Clean, {half, std::string_view("dead")})["removed"], 3);
+  EXPECT_NE(test.ask(client, Verb::Clean, {half, std::string_view("ready")}).find("done"),
+            std::string::npos);
+}
+
+TEST(Documents, ABackupOfAStoreInMemoryIsRefused) {
+  TestDaemon test;
+  auto client = test.connect();
+  EXPECT_NE(test.ask(client, Verb::Backup, {std::string_view("/tmp/x")}).find("memory"),
+            std::string::npos);
+}
+
 TEST(Documents, ShowEveryOptionWithItsOrigin) {
   auto configuration = small_configuration();
   configuration.pool.origins["retries"] = {Layer::File, "/etc/x.toml", 3, 1};

@@ -166,6 +166,79 @@ TEST(Durable, EverythingComesBackAfterAKill) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, DeadLettersAreEditedExportedAndImported) {
+  RealDaemon daemon(two_workers());
+  const auto dead = [&](std::uint64_t count) {
+    return eventually([&] { return tasks_of(daemon).at("dlq") == count; });
+  };
+  for (const char* key : {"one", "two"}) {
+    id_of(daemon, std::string("fail 9 --retries 0 --priority 3 --key ") + key);
+  }
+  const auto plain = id_of(daemon, "fail 9 --retries 0");
+  ASSERT_TRUE(dead(3));
+  const auto lines = daemon.directory() + "/letters";
+  EXPECT_EQ(daemon.call("dlq export --text two > " + lines).status, 0);
+  EXPECT_EQ(daemon.call("dlq rm --all --text two").status, 0);
+  ASSERT_TRUE(dead(2));
+  for (const char* outcome : {"imported", "known"}) {
+    const auto ran = daemon.call("dlq import --json " + lines);
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_EQ(json::parse(ran.output).at(outcome), 1) << ran.output;
+  }
+  ASSERT_TRUE(dead(3));
+  const auto edited = daemon.call("dlq retry " + plain + " --payload 0 --json");
+  ASSERT_EQ(edited.status, 0);
+  EXPECT_EQ(daemon.call("wait " + json::parse(edited.output).at("id").dump()).status, 0);
+  ASSERT_TRUE(dead(2));
+  EXPECT_EQ(daemon.call("dlq retry " + plain + " --payload 0").status, 1) << "it is gone";
+  EXPECT_EQ(daemon.call("dlq retry --all --payload 0").status, 2);
+  expect_adds_up(tasks_of(daemon));
+}
+
+TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
+  RealDaemon daemon(two_workers());
+  const auto done = id_of(daemon, "echo kept");
+  const auto delayed = id_of(daemon, "echo later --delay 1h");
+  ASSERT_EQ(daemon.call("wait " + done).status, 0);
+  std::thread load([&] { daemon.call("bench throughput --tasks 20000"); });
+  const auto file = daemon.directory() + "/backup.db";
+  const auto made = daemon.call("backup --json " + file);
+  load.join();
+  ASSERT_EQ(made.status, 0) << made.output;
+  EXPECT_EQ(daemon.call("backup " + file).status, 1) << "what is there is not replaced";
+  const auto after = id_of(daemon, "echo after --delay 1h");
+  const auto restore = program("warmpoold") + " --config /dev/null --runtime-dir " +
+                       daemon.directory() + " --restore " + file + " 2>&1";
+  EXPECT_EQ(run_shell(restore).status, 75) << "a daemon runs";
+  daemon.signal(SIGTERM);
+  daemon.wait();
+  const auto restored = run_shell(restore);
+  EXPECT_EQ(restored.status, 0) << restored.output;
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(daemon.call("result " + done).output, "kept");
+  EXPECT_EQ(show(daemon, delayed).at("state"), "delayed");
+  EXPECT_TRUE(show(daemon, after).is_null());
+  EXPECT_NE(id_of(daemon, "echo next --delay 1h"), after);
+  expect_adds_up(tasks_of(daemon));
+}
+
+TEST(Durable, CleanedTasksDoNotComeBack) {
+  RealDaemon daemon(two_workers());
+  const auto done = id_of(daemon, "echo kept");
+  ASSERT_EQ(daemon.call("wait " + done).status, 0);
+  EXPECT_EQ(daemon.call("clean --older 1h").output.find("removed 1"), std::string::npos);
+  ASSERT_FALSE(show(daemon, done).is_null());
+  ASSERT_TRUE(eventually([&] {
+    const auto ran = daemon.call("clean --older 1ms --state done --json");
+    return ran.status == 0 && json::parse(ran.output).at("removed") == 1;
+  }));
+  daemon.signal(SIGTERM);
+  daemon.wait();
+  ASSERT_TRUE(daemon.start());
+  EXPECT_TRUE(show(daemon, done).is_null());
+  EXPECT_EQ(tasks_of(daemon).at("done"), 1);
+}
+
 TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
   RealDaemon daemon(two_workers({"--drain-timeout 10ms"}));
   const auto running = id_of(daemon, "sleep 1500");

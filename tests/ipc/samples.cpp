@@ -127,6 +127,14 @@ void add_requests(List& list) {
   add_request(list, Verb::DeadLs, {string_view("file.digest"), number});
   add_request(list, Verb::DeadRetry, {std::vector<std::uint64_t>{kTask, kTask + 1}});
   add_request(list, Verb::DeadRemove, {Argument(), string_view("file.digest")});
+  add_request(list, Verb::DeadRetry,
+              {Argument(), string_view("file.digest"), string_view("crashed"),
+               static_cast<std::uint64_t>(hours(1).ns), string_view("signal 11")},
+              "-filter");
+  add_request(list, Verb::DeadExport, {Argument(), number});
+  add_request(list, Verb::Clean,
+              {static_cast<std::uint64_t>(hours(168).ns), string_view("cancelled")});
+  add_request(list, Verb::Backup, {string_view("/backup/warmpool.db")});
   add_request(list, Verb::Scale, {string_view("default"), std::uint64_t{1}, std::uint64_t{2}});
   add_request(list, Verb::Drain, {true});
   add_request(list, Verb::Stop, {false});

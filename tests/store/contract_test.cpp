@@ -161,6 +161,24 @@ TEST_P(StoreContract, ListsFinishedTasksInOrderOfTheirIds) {
   EXPECT_TRUE(store_->finished({}, 9, {}, TypeId{4}).empty());
 }
 
+TEST_P(StoreContract, DropsWhatIsAskedForAndNothingThatHasNotFinished) {
+  for (std::uint64_t task = 1; task <= 3; ++task) accept(task, "p");
+  settle(1, Verdict::Done, "r", 5);
+  settle(2, Verdict::Cancelled, "", 6);
+  settle(3, Verdict::Dead, "error", 7);
+  accept(4, "p");
+  ASSERT_TRUE(settled());
+  EXPECT_EQ(store_->settled_before(Instant{6}, std::nullopt), std::vector<TaskId>{TaskId{1}});
+  EXPECT_EQ(store_->settled_before(Instant{9}, Verdict::Cancelled), std::vector<TaskId>{TaskId{2}});
+  EXPECT_EQ(store_->settled_before(Instant{9}, std::nullopt).size(), 2U);
+  EXPECT_TRUE(store_->drop(TaskId{1}));
+  for (const std::uint64_t task : {1U, 3U, 4U, 5U})
+    EXPECT_FALSE(store_->drop(TaskId{task})) << task;
+  EXPECT_FALSE(store_->find(TaskId{1}));
+  EXPECT_EQ(store_->figures().result_bytes, 0U);
+  EXPECT_EQ(store_->figures().finished, 1U);
+}
+
 TEST_P(StoreContract, SharesLargeBodiesAndCopiesSmallOnes) {
   accept(1, std::string(Blob::kSharedBytesMin, 'x'));
   accept(2, std::string(Blob::kSharedBytesMin - 1, 'x'));

@@ -27,6 +27,12 @@ class FakeStore : public Store {
                                std::optional<TypeId> type) const override {
     return inner_.finished(after, limit, verdict, type);
   }
+  std::vector<TaskId> settled_before(Instant before,
+                                     std::optional<Verdict> verdict) const override {
+    return inner_.settled_before(before, verdict);
+  }
+  bool drop(TaskId task) override { return inner_.drop(task); }
+  Result<void> begin_backup(const std::string& path) override { return inner_.begin_backup(path); }
   void received(TaskId task) override { inner_.received(task); }
   void trim(Instant now) override { inner_.trim(now); }
   void set_bounds(const Options& options) override { inner_.set_bounds(options); }

@@ -230,6 +230,26 @@ TEST(SqliteStore, KeysThatServeToReconnectLiveAsLongAsTheirResults) {
   EXPECT_TRUE(replayed<record::Settled>(lives).empty()) << "their clients had an hour to come";
 }
 
+TEST(SqliteStore, WhatWasCleanedStaysAway) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  for (const std::uint64_t task : {1U, 2U}) {
+    driver.accept(task, "p");
+    driver.start(task, 1);
+    driver.end(task, 1, "first error");
+    driver.settle(task, Verdict::Done, "r", 5, 2);
+  }
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.store()->drop(TaskId{1}));
+  ASSERT_TRUE(lives.open());
+  EXPECT_FALSE(lives.store()->find(TaskId{1}));
+  EXPECT_EQ(text_of(*lives.store()->find(TaskId{2})), "r");
+  EXPECT_EQ(lives.totals[0], 2U) << "they were done all the same";
+  lives.close();
+  EXPECT_EQ(*lives.raw().integer("SELECT count(*) FROM attempts WHERE task = 1"), 0);
+  EXPECT_NE(*lives.raw().integer("SELECT count(*) FROM attempts WHERE task = 2"), 0);
+}
+
 TEST(SqliteStore, PausesComeBack) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());

@@ -1,0 +1,138 @@
+// Dead letters out to lines of JSON, and in again.
+#include <deque>
+#include <memory>
+#include <unistd.h>
+
+#include "client/cli/command.hpp"
+#include "client/cli/dead_filter.hpp"
+#include "client/cli/declare.hpp"
+#include "client/cli/input.hpp"
+#include "client/cli/json_text.hpp"
+#include "client/cli/letter.hpp"
+#include "client/cli/line_reader.hpp"
+#include "client/cli/requests.hpp"
+
+namespace warmpool::cli {
+
+namespace {
+
+constexpr std::uint64_t kPage = 1'000;
+constexpr std::size_t kInFlight = 64;
+constexpr std::uint64_t kLineBytesMax = 64U << 20;
+
+int export_letters(Context& context, const DeadFilter& filter) {
+  auto client = context.connect();
+  if (!client) return context.fail(client.error());
+  bool whole = true;
+  for (std::uint64_t after = 0;;) {
+    ipc::RequestMeta meta{.verb = ipc::Verb::DeadExport};
+    filter.put(meta, 0, 3);
+    meta.arguments[1] = kPage;
+    meta.arguments[2] = after;
+    auto document = client->request(meta, reply_deadline());
+    if (!document) return context.fail(document.error());
+    std::string lines;
+    const auto next = letters_of(*document, lines, whole);
+    if (!next) return context.fail(kUnreachable, next.error().text);
+    context.out().write(lines);
+    if (*next == 0) break;
+    after = *next;
+  }
+  if (whole) return kOk;
+  return context.fail(kFailed, "letters with payloads above 8 MiB were exported without them");
+}
+
+class Import {
+ public:
+  Import(Context& context, client::Client client)
+      : context_(context), client_(std::move(client)), lines_(kLineBytesMax) {}
+
+  int run(int fd) {
+    std::string piece(64U << 10, '\0');
+    while (!lines_.done()) {
+      const auto got = ::read(fd, piece.data(), piece.size());
+      if (got < 0) return context_.fail(kFailed, "cannot read the letters");
+      if (got == 0) lines_.finish();
+      lines_.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+      while (auto line = lines_.next()) {
+        if (auto taken = take(*line); !taken) return context_.fail(taken.error());
+      }
+    }
+    if (auto answered = wait_for(0); !answered) return context_.fail(answered.error());
+    return report();
+  }
+
+ private:
+  Result<void> take(const Line& line) {
+    auto letter = line.bytes > line.text.size() ? Result<Letter>(Error{0, "the line is too long"})
+                                                : parse_letter(line.text);
+    if (!letter) {
+      ++refused_;
+      context_.fail(kFailed, "line " + std::to_string(line.number) + ": " + letter.error().text);
+      return {};
+    }
+    client_.submit(std::move(letter->options));
+    return wait_for(kInFlight - 1);
+  }
+
+  Result<void> wait_for(std::size_t open) {
+    while (client_.open() > open) {
+      auto event = client_.wait_any(reply_deadline());
+      if (!event) return event.error();
+      if (!*event) {
+        return Error{static_cast<int>(client::Fault::TimedOut), "the daemon did not answer"};
+      }
+      if (const auto* accepted = std::get_if<client::Accepted>(&**event)) {
+        ++(accepted->duplicate ? known_ : imported_);
+      } else if (const auto* refused = std::get_if<client::Refused>(&**event)) {
+        ++refused_;
+        context_.fail(kFailed, refused->text);
+      } else if (const auto* unknown = std::get_if<client::Unknown>(&**event)) {
+        return Error{static_cast<int>(client::Fault::Lost), unknown->text};
+      }
+    }
+    return {};
+  }
+
+  int report() {
+    print_document(context_,
+                   JsonObject()
+                       .number("imported", imported_)
+                       .number("known", known_)
+                       .number("refused", refused_)
+                       .str(),
+                   {});
+    return refused_ == 0 ? kOk : kFailed;
+  }
+
+  Context& context_;
+  client::Client client_;
+  LineReader lines_;
+  std::uint64_t imported_ = 0, known_ = 0, refused_ = 0;
+};
+
+}  // namespace
+
+Run declare_dlq_export(CLI::App& app) {
+  auto filter = std::make_shared<DeadFilter>();
+  filter->declare(app);
+  return [filter](Context& context) { return export_letters(context, *filter); };
+}
+
+Run declare_dlq_import(CLI::App& app) {
+  auto file = std::make_shared<std::string>("-");
+  add_argument(app, "file", *file, "lines of dlq export, or of an archive; '-': standard input");
+  return [file](Context& context) {
+    ipc::UniqueFd opened;
+    if (*file != "-") {
+      auto fd = open_to_read(*file);
+      if (!fd) return context.fail(kFailed, fd.error().text);
+      opened = std::move(*fd);
+    }
+    auto client = context.connect();
+    if (!client) return context.fail(client.error());
+    return Import(context, std::move(*client)).run(opened ? opened.get() : context.in());
+  };
+}
+
+}  // namespace warmpool::cli

@@ -1,0 +1,28 @@
+// Dead letters as lines of JSON, and as tasks again.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "client/options.hpp"
+#include "pool/ids.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::cli {
+
+struct Letter {
+  TaskId task;
+  client::SubmitOptions options;
+};
+
+// A line of `warmpool dlq export` or of the daemon's archive. The key is its own; one without gets
+// a key that stands for this letter, so that it becomes one task however often it is imported.
+// Errors: what is wrong with the line.
+Result<Letter> parse_letter(std::string_view line);
+
+// The members "letters" and "next_after" of a document of the verb dead-export. `lines`: each
+// letter on a line of its own. Returns the id to go on after; 0: these were all. Errors: it is no
+// such document. `whole`: false if one lacks its payload.
+Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, bool& whole);
+
+}  // namespace warmpool::cli

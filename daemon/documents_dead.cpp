@@ -1,0 +1,98 @@
+// Dead letters: which of them fit, and whole ones for export and archive.
+#include <algorithm>
+#include <limits>
+
+#include "daemon/task_json.hpp"
+#include "ipc/text_forms.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::size_t kLettersBytesMax = 8U << 20;
+constexpr std::size_t kPayloadExportedMax = 8U << 20;
+constexpr std::uint32_t kLimitMax = 10'000;
+
+bool has_text(const StoredTask& stored, std::string_view text) {
+  const auto has = [text](std::string_view whole) { return whole.find(text) != whole.npos; };
+  if (text.empty() || (stored.error != nullptr && has(*stored.error))) return true;
+  if (stored.texts == nullptr) return false;
+  return has(stored.texts->key) || std::ranges::any_of(stored.texts->labels, has);
+}
+
+bool fits(const StoredTask& stored, const TaskFilter& filter, Instant now) {
+  if (filter.cause && stored.cause != *filter.cause) return false;
+  return now - stored.settled_at >= filter.older && has_text(stored, filter.text);
+}
+
+Json payload_json(const StoredTask& stored) {
+  Json payload{{"content", name_of(stored.content)}, {"bytes", stored.body->size()}};
+  if (stored.body->size() > kPayloadExportedMax) return payload;
+  const auto text = ipc::text_of(stored.body->bytes());
+  const bool readable = stored.content == Content::Utf8 || stored.content == Content::Json;
+  if (readable) {
+    payload["text"] = text;
+  } else {
+    payload["base64"] = ipc::base64(text);
+  }
+  return payload;
+}
+
+Json letter_json(const TaskJson& json, const StoredTask& stored) {
+  auto letter = json.row(stored.task);
+  letter["attempts"] = json.attempts(stored);
+  if (stored.attempts_dropped != 0) letter["attempts_dropped"] = stored.attempts_dropped;
+  letter["payload"] = payload_json(stored);
+  return letter;
+}
+
+}  // namespace
+
+std::vector<TaskId> Documents::dead_letters(const TaskFilter& filter) const {
+  std::vector<TaskId> found;
+  for (const auto& view : services_.engine.pool().list({.after = filter.after,
+                          .limit = std::numeric_limits<std::uint32_t>::max(),
+                          .state = TaskState::Dead,
+                          .type = filter.type})) {
+    const auto stored = services_.store.find(view.task);
+    if (stored && fits(*stored, filter, services_.engine.now())) found.push_back(view.task);
+  }
+  return found;
+}
+
+std::string Documents::letters(const TaskFilter& filter) const {
+  const TaskJson json(services_, workers_);
+  const auto found = dead_letters(filter);
+  const std::size_t limit = std::clamp(filter.limit, 1U, kLimitMax);
+  Json letters = Json::array();
+  std::size_t bytes = 0;
+  for (const auto task : found) {
+    const auto stored = services_.store.find(task);
+    if (letters.size() == limit || (bytes != 0 && bytes + stored->body->size() > kLettersBytesMax))
+      break;
+    constexpr std::size_t beside_payload = 4096;
+    bytes += stored->body->size() + beside_payload;
+    letters.push_back(letter_json(json, *stored));
+  }
+  const bool more = letters.size() < found.size();
+  const auto last = more ? found[letters.size() - 1].value : 0;
+  Json document{{"schema", kDocumentSchema}, {"letters", std::move(letters)}, {"more", more}};
+  if (more) document["next_after"] = last;
+  return text_of(document);
+}
+
+std::optional<std::string> Documents::letter(TaskId task) const {
+  const auto stored = services_.store.find(task);
+  if (!stored) return std::nullopt;
+  Json document{{"schema", kDocumentSchema}};
+  document.update(letter_json(TaskJson(services_, workers_), *stored));
+  return text_of(document);
+}
+
+std::string Documents::backup(std::string_view file, const BackupFigures& figures) const {
+  return text_of(Json{{"schema", kDocumentSchema},
+                      {"file", file},
+                      {"bytes", figures.bytes},
+                      {"seconds", seconds_of(figures.took)}});
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,61 @@
+// The connection reads only: there is never more than one that writes.
+#include "daemon/store/backup.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/store/database_copy.hpp"
+
+namespace warmpool::daemon {
+
+Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& database,
+                                                        const std::string& path, int wake_fd) {
+  if (!path.starts_with('/')) return Error{0, "give an absolute path, not '" + path + "'"};
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) == 0) {
+    return Error{0, path + " is there already; give a new name"};
+  }
+  std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd));
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  made->thread_ = std::thread([backup = made.get()] { backup->run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_setname_np(made->thread_.native_handle(), "warmpool-backup");
+  return made;
+}
+
+StoreBackup::~StoreBackup() {
+  aborted_ = true;
+  thread_.join();
+}
+
+std::optional<Result<BackupFigures>> StoreBackup::result() const {
+  if (!ended_.load(std::memory_order_acquire)) return std::nullopt;
+  return result_;
+}
+
+void StoreBackup::run() {
+  result_ = copy();
+  ended_.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+Result<BackupFigures> StoreBackup::copy() {
+  using std::chrono::steady_clock;
+  const auto begun = steady_clock::now();
+  auto source = Database::open(database_, OpenMode::ReadOnly, {});
+  if (!source) return source.error();
+  if (auto copied = copy_database(*source, path_, aborted_); !copied) return copied.error();
+  BackupFigures figures;
+  struct stat made {};
+  if (::stat(path_.c_str(), &made) == 0) figures.bytes = static_cast<std::uint64_t>(made.st_size);
+  figures.took = {std::chrono::nanoseconds(steady_clock::now() - begun).count()};
+  return figures;
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,94 @@
+// One read transaction over the whole copy makes it one moment of the source: without it SQLite
+// begins anew whenever the writer commits, and under load never ends. The copy has no journal of
+// its own: until it has its name, nobody takes it for one.
+#include "daemon/store/database_copy.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <memory>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "ipc/fd.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr int kPagesAtOnce = 1024;
+
+Error failed(const std::string& what) { return {SQLITE_IOERR, what + ": " + std::strerror(errno)}; }
+
+Result<void> make_file(const std::string& path) {
+  const ipc::UniqueFd fd(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return failed("cannot make " + path);
+  return {};
+}
+
+Result<void> sync_file(const std::string& path) {
+  const ipc::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + path);
+  return {};
+}
+
+Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool>& aborted) {
+  const std::unique_ptr<sqlite3_backup, int (*)(sqlite3_backup*)> backup(
+      ::sqlite3_backup_init(copy.handle(), "main", source.handle(), "main"),
+      ::sqlite3_backup_finish);
+  if (!backup) return copy.error("cannot copy");
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK) {
+    if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
+    code = ::sqlite3_backup_step(backup.get(), kPagesAtOnce);
+  }
+  if (code == SQLITE_DONE) return {};
+  return Error{code, std::string("cannot copy: ") + ::sqlite3_errstr(code)};
+}
+
+Result<void> fill(Database& source, const std::string& path, const std::atomic<bool>& aborted) {
+  auto copy = Database::open(path, OpenMode::ReadWrite, {});
+  if (!copy) return copy.error();
+  auto done = copy->run("PRAGMA synchronous = OFF");
+  if (done) done = copy->run("PRAGMA journal_mode = OFF");
+  if (done) done = source.run("BEGIN");
+  if (!done) return done;
+  // The transaction begins with the first read.
+  const auto begun = source.integer("SELECT life FROM store");
+  done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
+  (void)source.run("COMMIT");
+  if (!done) return done;
+  if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
+  const auto said = copy->text("PRAGMA quick_check(1)");
+  if (!said) return said.error();
+  if (*said != "ok") return Error{SQLITE_CORRUPT, "the copy is damaged: " + *said};
+  return {};
+}
+
+}  // namespace
+
+Result<void> sync_parent(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const auto parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const ipc::UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + parent);
+  return {};
+}
+
+Result<void> copy_database(Database& source, const std::string& path,
+                           const std::atomic<bool>& aborted) {
+  const auto part = path + ".part";
+  if (auto made = make_file(part); !made) return made;
+  auto done = fill(source, part, aborted);
+  if (done) done = sync_file(part);
+  if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
+    done = failed("cannot make " + path);
+  }
+  if (done) return sync_parent(path);
+  ::unlink(part.c_str());
+  return done;
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,102 @@
+// The copy lies beside the store as FILE.restoring until everything else is done, and no store is
+// opened while it is there: what a crash leaves half done is never taken for an older store or for
+// none.
+#include "daemon/store/restore.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/exit_status.hpp"
+#include "daemon/store/database_copy.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// So many lives are left out, in which ids may have been given that the backup does not know.
+constexpr std::uint64_t kLivesLeftOut = 32;
+
+bool is_there(const std::string& path) {
+  struct stat found {};
+  return ::lstat(path.c_str(), &found) == 0;
+}
+
+Error failed(const std::string& what) {
+  return {static_cast<int>(ExitStatus::StoreFailed), what + ": " + std::strerror(errno)};
+}
+
+Result<void> move(const std::string& from, const std::string& to) {
+  if (!is_there(from) || ::rename(from.c_str(), to.c_str()) == 0) return {};
+  return failed("cannot rename " + from);
+}
+
+// Of the store that is there, as far as it can be read.
+std::uint64_t life_of(const std::string& path) {
+  if (!is_there(path)) return 0;
+  auto database = Database::open(path, OpenMode::ReadOnly, {});
+  if (!database) return 0;
+  const auto life = database->integer("SELECT life FROM store");
+  return life ? static_cast<std::uint64_t>(*life) : 0;
+}
+
+Result<Restored> look_at(Database& database, std::uint64_t life_least) {
+  Restored restored;
+  auto query = database.prepare(
+      "SELECT (SELECT count(*) FROM tasks) - (SELECT count(*) FROM progress WHERE dead_at IS NOT "
+      "NULL), (SELECT count(*) FROM progress WHERE dead_at IS NOT NULL), "
+      "(SELECT count(*) FROM results), life FROM store");
+  if (!query) return query.error();
+  if (query->step() != Step::Row) return database.error("the table store");
+  restored.tasks = query->number<std::uint64_t>(0);
+  restored.dead = query->number<std::uint64_t>(1);
+  restored.results = query->number<std::uint64_t>(2);
+  const auto life = std::max(query->number<std::uint64_t>(3) + kLivesLeftOut, life_least);
+  query->reset();
+  if (auto set = database.run("UPDATE store SET life = " + std::to_string(life)); !set) {
+    return set.error();
+  }
+  return restored;
+}
+
+Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
+  auto source = Database::open(file, OpenMode::ReadOnly, {});
+  if (!source) return source.error();
+  if (auto ours = check_store(*source, file, place); !ours) return ours.error();
+  const auto copy_path = restoring_path(place.path);
+  ::unlink(copy_path.c_str());
+  ::unlink((copy_path + ".part").c_str());
+  const std::atomic<bool> aborted{false};
+  if (auto copied = copy_database(*source, copy_path, aborted); !copied) return copied.error();
+  auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
+  if (!copy) return copy.error();
+  return look_at(*copy, life_of(place.path));
+}
+
+}  // namespace
+
+Result<Restored> restore_store(const SchemaPlace& place, const std::string& file) {
+  const auto& path = place.path;
+  const auto aside = path + ".replaced";
+  const bool replaces = is_there(path) || is_there(path + "-wal");
+  if (replaces && is_there(aside)) {
+    return Error{static_cast<int>(ExitStatus::StoreFailed),
+                 aside + " is there, which an earlier restore set aside; move it away first"};
+  }
+  auto restored = make_copy(place, file);
+  if (!restored) return store_error(restored.error());
+  // The WAL first: a database with the WAL of another is damaged, one without can be looked at.
+  auto done = move(path + "-wal", aside + "-wal");
+  if (done) done = move(path, aside);
+  if (!done) return done.error();
+  ::unlink((path + "-shm").c_str());
+  if (done = move(restoring_path(path), path); !done) return done.error();
+  if (done = sync_parent(path); !done) return store_error(done.error());
+  if (replaces) restored->replaced = aside;
+  return restored;
+}
+
+}  // namespace warmpool::daemon
