@@ -54,6 +54,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
   if (options.channel == "fifo") spec.channel = ChannelKind::Fifos;
   spec.command = options.command;
   spec.environment = options.environment;
+  spec.environment.push_back("WARMPOOL_CONCURRENCY=" + std::to_string(options.concurrency));
   spec.types = options.types;
   if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
   spec.identity = identities_[command.worker_class.value];
