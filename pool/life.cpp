@@ -16,6 +16,9 @@ void Core::on(const event::Tick&) {
   for (auto& worker_class : classes) {
     if (!worker_class.due.empty()) recycle(worker_class);
   }
+  // Without a worker to wait for nothing else says so; only now are all classes known.
+  if (resized_) pool_may_be_initialized();
+  resized_ = false;
   dispatch();
   make_way();
   recall_for_idle();

@@ -2,7 +2,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -90,6 +92,28 @@ TEST_F(DaemonScript, StartsOnceAndRestarts) {
   const auto restarted = call("restart --config /dev/null", "POOL_SIZE=1");
   EXPECT_EQ(restarted.status, 0) << restarted.output;
   EXPECT_NE(pid(), first);
+  EXPECT_EQ(status(), kRunning);
+}
+
+TEST_F(DaemonScript, OfManyStartsAtOnceOneStartsAndAllSucceed) {
+  std::vector<std::future<Ran>> calls;
+  for (int i = 0; i < 5; ++i) {
+    calls.push_back(std::async(std::launch::async, [this] {
+      return call("start --config /dev/null", "POOL_SIZE=1");
+    }));
+  }
+  int started = 0;
+  for (auto& each : calls) {
+    const auto ended = each.get();
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    if (ended.output.find("started: process") != std::string::npos) ++started;
+  }
+  EXPECT_EQ(started, 1);
+}
+
+TEST_F(DaemonScript, APoolOfNoWorkersHasNothingToWaitFor) {
+  const auto started = call("start --config /dev/null", "POOL_SIZE=0 START_TIMEOUT=20");
+  EXPECT_EQ(started.status, 0) << started.output;
   EXPECT_EQ(status(), kRunning);
 }
 
