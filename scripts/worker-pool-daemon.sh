@@ -121,6 +121,8 @@ status() {
 
 # --- Start ------------------------------------------------------------------------------------------------
 
+is_there() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+
 # What was written to the log since it had so many bytes.
 show_log() {
   [ -s "$log" ] || return 0
@@ -132,10 +134,11 @@ meaning_of() { "$warmpoold" --help | sed -n "s/^ *$1  *\([a-z].*\)/: \1/p" | tai
 
 make_directories() {
   # The directory itself as the daemon would make it; not its parents.
-  if ! [ -d "$runtime" ]; then mkdir -m 0700 "$runtime" || fail 1 "cannot make $runtime; give another as WARMPOOL_RUNTIME_DIR"; fi
+  # Another start may make it at the same moment.
+  if ! [ -d "$runtime" ]; then mkdir -m 0700 "$runtime" || [ -d "$runtime" ] || fail 1 "cannot make $runtime; give another as WARMPOOL_RUNTIME_DIR"; fi
   [ -w "$runtime" ] || fail 4 "$runtime cannot be written; give another as WARMPOOL_RUNTIME_DIR"
   if [ -n "${FIFO_DIR-}" ] && ! [ -d "$FIFO_DIR" ]; then
-    mkdir -m 0700 "$FIFO_DIR" || fail 1 "cannot make FIFO_DIR=$FIFO_DIR"
+    mkdir -m 0700 "$FIFO_DIR" || [ -d "$FIFO_DIR" ] || fail 1 "cannot make FIFO_DIR=$FIFO_DIR"
   fi
 }
 
@@ -145,9 +148,20 @@ take_back() {
   await_end "$1" 10 || kill -KILL "$1" 2>/dev/null || true
 }
 
+# await_answer <pid>: true when it answers or is gone. What another start began a moment ago does so soon; what a
+# signal has stopped never will.
+await_answer() {
+  local until_second=$((SECONDS + start_seconds))
+  while is_there "$1" && ! answers; do
+    if [ "$SECONDS" -ge "$until_second" ] || grep -q '^State:[[:space:]]*[Tt]' "/proc/$1/status"; then return 1; fi
+    sleep 0.1
+  done
+}
+
 start() {
   local state pid bytes=0 until_second code=0
   read -r state pid <<<"$(look)"
+  if [ "$state" = silent ] && await_answer "$pid"; then read -r state pid <<<"$(look)"; fi
   case "$state" in
     running) say "runs already: process $pid"; return 0 ;;
     hidden) fail 4 "cannot look into $runtime: it belongs to another user" ;;
@@ -159,11 +173,12 @@ start() {
   setsid "$warmpoold" --runtime-dir "$runtime" "$@" </dev/null >>"$log" 2>&1 &
   pid=$!
   until_second=$((SECONDS + start_seconds))
-  until is_ready; do
+  # Ready may be that of a start a moment earlier; then this one is about to end with 75.
+  until is_ready && [[ $(holder) =~ ^($pid)?$ ]]; do
     if ! kill -0 "$pid" 2>/dev/null; then
       wait "$pid" || code=$?
       # Somebody else was a moment faster.
-      if [ "$code" -eq 75 ] && answers; then say "runs already: process $(holder)"; return 0; fi
+      if [ "$code" -eq 75 ] && await_answer "$(holder)" && answers; then say "runs already: process $(holder)"; return 0; fi
       show_log "$bytes"
       if [ "$code" -eq 78 ]; then fail 6 "warmpoold ended with 78: the configuration is wrong"; fi
       fail 1 "warmpoold ended with $code$(meaning_of "$code")"
@@ -180,8 +195,6 @@ start() {
 }
 
 # --- Stop -------------------------------------------------------------------------------------------------
-
-is_there() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
 # await_end <pid> <seconds>: true when it has ended by then.
 await_end() {

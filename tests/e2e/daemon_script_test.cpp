@@ -2,7 +2,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -91,6 +93,21 @@ TEST_F(DaemonScript, StartsOnceAndRestarts) {
   EXPECT_EQ(restarted.status, 0) << restarted.output;
   EXPECT_NE(pid(), first);
   EXPECT_EQ(status(), kRunning);
+}
+
+TEST_F(DaemonScript, OfManyStartsAtOnceOneStartsAndAllSucceed) {
+  std::vector<std::future<Ran>> calls;
+  for (int i = 0; i < 5; ++i) {
+    calls.push_back(std::async(std::launch::async,
+                               [this] { return call("start --config /dev/null", "POOL_SIZE=1"); }));
+  }
+  int started = 0;
+  for (auto& each : calls) {
+    const auto ended = each.get();
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    if (ended.output.find("started: process") != std::string::npos) ++started;
+  }
+  EXPECT_EQ(started, 1);
 }
 
 TEST_F(DaemonScript, StaleFilesProveNothing) {
