@@ -353,6 +353,30 @@ TEST(Attempts, CancelOfOneThatIsEndingForItsTimeoutWins) {
   EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Cancelled);
 }
 
+// The one before it was answered, so it may have begun, and it is told to end; its worker had given
+// it back by then.
+TEST(Attempts, WhatWasGivenBackDidNotRunThoughACancelCrossed) {
+  PoolDriver driver;
+  driver.ready_pool(1, 16);
+  teach(driver);
+  driver.submit();
+  const TaskId second = driver.submit();
+  driver.tick();
+  const auto assigns = driver.all<command::Assign>();
+  ASSERT_GE(assigns.size(), 2U);
+  driver.turn(event::Cancel{ClientId{1}, RequestId{80}, second});
+  const auto recall = driver.last<command::Recall>();
+  ASSERT_TRUE(recall);
+  driver.answer(assigns[assigns.size() - 2]);
+  ASSERT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
+  EXPECT_EQ(driver.last<command::CancelAttempt>()->key, recall->key);
+  driver.turn(event::RecallAnswered{recall->worker, recall->key, true});
+  ASSERT_TRUE(driver.last<command::Cancelled>());
+  EXPECT_EQ(driver.last<command::Cancelled>()->rung, Rung::NotRunning);
+  EXPECT_EQ(driver.slot_state(0), SlotState::Ready);
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+}
+
 TEST(Attempts, CancelOfAnUnstartedOneHarmsNobodyBeforeIt) {
   PoolDriver driver;
   driver.ready_pool(1, 16);

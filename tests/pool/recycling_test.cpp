@@ -133,6 +133,32 @@ TEST(Recycling, ASuccessorThatCannotStartCostsNoCapacity) {
   EXPECT_EQ(driver.all<command::Retire>().size(), 1U) << "asked again it starts at once";
 }
 
+TEST(Recycling, ASuccessorWhoseHelloCameAfterItsKillIsStartedAgain) {
+  Options options = default_options();
+  options.start_timeout = seconds(10);
+  PoolDriver driver(options);
+  ready_class(driver, 1);
+  const auto old = driver.worker(0);
+  restart_all(driver);
+  const auto late = driver.last<command::Spawn>()->worker;
+  driver.pass(seconds(11));
+  ASSERT_TRUE(driver.last<command::EndWorker>());
+  ASSERT_EQ(driver.last<command::EndWorker>()->worker, late);
+  driver.turn(event::WorkerReady{late, 1, true});
+  EXPECT_TRUE(driver.all<command::Retire>().empty()) << "nobody gives way to one that is killed";
+  driver.kill_worker(late);
+  driver.tick();
+  EXPECT_EQ(driver.notices(Notice::RecoveryAttempted), 1U);
+  ASSERT_NE(driver.last<command::Spawn>()->worker, late);
+  EXPECT_EQ(driver.last<command::Spawn>()->home, SlotId{0});
+  driver.hello_all();
+  driver.tick();
+  ASSERT_EQ(driver.all<command::Retire>().size(), 1U);
+  EXPECT_EQ(driver.last<command::Retire>()->worker, old);
+  EXPECT_EQ(driver.notices(Notice::RecoverySucceeded), 1U);
+  EXPECT_EQ(driver.notices(Notice::WorkerRecycled), 1U);
+}
+
 TEST(Recycling, APlaceWhoseWorkerDiesIsItsSuccessors) {
   PoolDriver driver;
   ready_class(driver, 1);

@@ -62,6 +62,7 @@ struct HeldAttempt {
   Place place{};
   Instant assigned_at{}, started_at{}, recall_at{};
   bool started = false, recall_ordered = false, cancel_ordered = false;
+  bool returned = false;  // by its worker, which had been asked to
   bool alone = false;   // ran as a suspect
   bool behind = false;  // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};

@@ -68,7 +68,8 @@ std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t at
   hand.erase(found);
   if (!exiting) mark_started(*alive);
   if (answered_ != nullptr && answered_->key == taken.key) fresh_answer_ = false;
-  if (returned_ == taken.key) returned_.reset();
+  taken.returned = returned_ == taken.key;
+  if (taken.returned) returned_.reset();
   return taken;
 }
 
@@ -300,9 +301,11 @@ void Oracle::note(const record::Settled& record) {
   }
 }
 
-// Which step ended an attempt that was told to.
+// Which step ended an attempt that was told to. What was given back did not run, also where the
+// answer crossed a cancel frame.
 Rung Oracle::rung_of(const HeldAttempt* attempt) const {
-  if (attempt == nullptr || !attempt->cancel_ordered) return Rung::NotRunning;
+  const bool ran = attempt != nullptr && !attempt->returned;
+  if (!ran || !attempt->cancel_ordered) return Rung::NotRunning;
   // A kill or term that was ordered before had another reason.
   const Instant asked = attempt->cancel_at;
   if (ended_on_->kill_ordered && ended_on_->kill_at >= asked) return Rung::Kill;

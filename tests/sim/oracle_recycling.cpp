@@ -90,11 +90,12 @@ bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
   return true;
 }
 
+// The hello of one that is being ended comes too late: its next life is the successor.
 void Oracle::successor_ready(SeenSlot& slot) {
   if (!slot.pending) return;
-  slot.pending = false;
   const bool unwanted = slot.worker.term_ordered || slot.worker.kill_ordered || slot.worker.broken;
   if (unwanted) return;
+  slot.pending = false;
   SeenWorker* predecessor = beside(slot.worker);
   if (predecessor == nullptr) return;
   predecessor->replaced = true;
