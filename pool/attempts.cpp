@@ -218,10 +218,12 @@ void Core::mark_rung(TaskId id, Rung rung) {
   for (auto each = first; each != last; ++each) each->second.rung = rung;
 }
 
+// A worker that was told to end before, for whatever reason, heeds no frame any more.
 void Core::begin_ending(Slot& slot, Held& held, EndCause cause) {
   if (held.is_ending()) return;
+  const bool termed = slot.order != ExitCause::Exited;
   held.ending = cause;
-  held.rung = Rung::Frame;
+  held.rung = slot.killed ? Rung::Kill : termed ? Rung::Term : Rung::Frame;
   held.rung_at = now + options.cancel_grace;
   emit(command::CancelAttempt{slot.worker, held.key, cause});
   recall_unstarted(slot);

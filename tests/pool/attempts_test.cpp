@@ -330,6 +330,38 @@ TEST(Attempts, CancelWaitsForTheWorkerAndNamesTheRung) {
   EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Cancelled);
 }
 
+TEST(Attempts, CancelOfWhatAKilledWorkerHasNamesTheKill) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  driver.tick();
+  const auto worker = driver.worker(0);
+  driver.step(event::WorkerBroken{worker, ExitCause::Protocol});
+  ASSERT_EQ(driver.last<command::EndWorker>()->force, command::Force::Kill);
+  driver.turn(event::Cancel{ClientId{1}, RequestId{80}, task});
+  driver.kill_worker(worker);
+  ASSERT_TRUE(driver.last<command::Cancelled>());
+  EXPECT_EQ(driver.last<command::Cancelled>()->rung, Rung::Kill) << "nobody heeded a frame";
+  EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Cancelled);
+}
+
+// The first of two runs overlong; the worker got SIGTERM for it before the other is cancelled.
+TEST(Attempts, CancelAfterTheTermNamesTheTerm) {
+  PoolDriver driver;
+  driver.ready_pool(1, 2, 2);
+  driver.submit({.timeout = seconds(10)});
+  const TaskId other = driver.submit({.timeout = seconds(3600)});
+  driver.tick();
+  ASSERT_EQ(driver.hand(0).size(), 2U);
+  const auto worker = driver.worker(0);
+  while (!driver.last<command::EndWorker>()) driver.pass(seconds(1));
+  ASSERT_EQ(driver.last<command::EndWorker>()->force, command::Force::Term);
+  driver.turn(event::Cancel{ClientId{1}, RequestId{80}, other});
+  driver.kill_worker(worker, ExitCause::Signalled, -15);
+  ASSERT_TRUE(driver.last<command::Cancelled>());
+  EXPECT_EQ(driver.last<command::Cancelled>()->rung, Rung::Term);
+}
+
 TEST(Attempts, CancelThatComesTooLateIsRefused) {
   PoolDriver driver;
   driver.ready_pool(1);

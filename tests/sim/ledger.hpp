@@ -63,8 +63,8 @@ struct HeldAttempt {
   Instant assigned_at{}, started_at{}, recall_at{};
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool returned = false;  // by its worker, which had been asked to
-  bool alone = false;   // ran as a suspect
-  bool behind = false;  // of a worker that died: behind what it said it was in
+  bool alone = false;     // ran as a suspect
+  bool behind = false;    // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
 };

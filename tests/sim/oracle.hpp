@@ -112,6 +112,7 @@ class Oracle : protected Books {
   SeenWorker* find_worker(WorkerId worker);
   void heard(WorkerId worker);
   void answer_comes(const event::AttemptAnswered& answered);
+  void learn(const event::AttemptAnswered& answered, const HeldAttempt& run);
   void exit_comes(const event::WorkerExited& exited);
   void note_hint(std::uint64_t running);
   void judge_spawn(const command::Spawn& spawn);

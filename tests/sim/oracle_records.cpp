@@ -281,7 +281,10 @@ void Oracle::note(const record::Settled& record) {
   judge_verdict(task, run, record);
   if (record.verdict == Verdict::Expired && !run) {
     const bool whole = record.cause == EndCause::Deadline;
-    judge_due(task.round_at + (whole ? task.spec.deadline : task.spec.expiry), "an expiry");
+    const Instant due = task.round_at + (whole ? task.spec.deadline : task.spec.expiry);
+    // It ran until then and was charged: that is kept first, and no Tick could have been sooner.
+    const bool ended_late = task.waiting_since >= due && task.gate > kept_at_tick_;
+    if (!ended_late) judge_due(due, "an expiry");
   }
   if (record.verdict == Verdict::Cancelled) task.rung = rung_of(run);
   owe_verdict(record.verdict, task.phase == Phase::Running);
@@ -306,10 +309,8 @@ void Oracle::note(const record::Settled& record) {
 Rung Oracle::rung_of(const HeldAttempt* attempt) const {
   const bool ran = attempt != nullptr && !attempt->returned;
   if (!ran || !attempt->cancel_ordered) return Rung::NotRunning;
-  // A kill or term that was ordered before had another reason.
-  const Instant asked = attempt->cancel_at;
-  if (ended_on_->kill_ordered && ended_on_->kill_at >= asked) return Rung::Kill;
-  return ended_on_->term_ordered && ended_on_->term_at >= asked ? Rung::Term : Rung::Frame;
+  if (ended_on_->kill_ordered) return Rung::Kill;
+  return ended_on_->term_ordered ? Rung::Term : Rung::Frame;
 }
 
 void Oracle::owe_verdict(Verdict verdict, bool ran) {

@@ -8,6 +8,8 @@ namespace {
 
 // The core may look at one worker at most so often.
 constexpr Duration kSlack = microseconds(100);
+// From one Tick to the next at least.
+constexpr Duration kTurn = microseconds(1);
 // A worker whose channel closed has this time to end by itself.
 constexpr Duration kLastWords = milliseconds(100);
 
@@ -20,7 +22,8 @@ bool Oracle::calm() const {
 
 // Something that was due between the last Tick and now should have had a Tick of its own.
 void Oracle::judge_due(Instant due, std::string_view what) const {
-  if (stalled_turn_ || !calm() || due + kSlack >= now_ || due + kSlack <= previous_tick_) return;
+  if (stalled_turn_ || !calm() || due + kSlack <= previous_tick_) return;
+  if (std::max(due + kSlack, previous_tick_ + kTurn) >= now_) return;
   violate("deadline-told", std::string(what) + " was due " +
                                std::to_string((now_ - due).ns / 1000) +
                                " us ago and next_deadline did not say so");

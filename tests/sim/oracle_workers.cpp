@@ -77,15 +77,20 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   stale_answer_ = !in_hand;
   if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
   if (stale_answer_) owe(Notice::ResultRefused);
+  if (stale_answer_) return;
+  const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
+  learn(answered, run);
   if (!fresh_answer_) return;
   worker->productive = true;
   ++worker->answers;
   SeenSlot& slot = slot_of(answered.worker);
   slot.deaths_least = slot.deaths_most = 0;
-  const SeenTask& task = task_of(answered.key.task);
-  SeenType& type = types_[task.spec.type.value];
+}
+
+// How often its type was answered at most, and what such a run took at least and at most.
+void Oracle::learn(const event::AttemptAnswered& answered, const HeldAttempt& run) {
+  SeenType& type = types_[task_of(answered.key.task).spec.type.value];
   ++type.answers;
-  const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
   const Duration seen = run.started ? now_ - run.started_at : Duration{};
   type.service_least = std::min(type.service_least, answered.service);
   type.service_most = std::max({type.service_most, answered.service, seen});
