@@ -48,6 +48,7 @@ struct CoreState {
   Instant grace_until_{};         // after a stall nobody is judged before
   bool initialized_ = false, draining_ = false, stopping_ = false, finished_ = false;
   bool forced_ = false, store_accepting_ = true, task_notices_ = true, paused_ = false;
+  bool resized_ = false;  // within the turn
   Instant stop_at_ = kNever;
   std::multimap<TaskId, CancelRequest> cancels_;
   std::map<ClientId, Owned> owned_;

@@ -13,6 +13,9 @@ void Core::on(const event::Tick&) {
   keys.expire(now, KeyAges(options));
   bound_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
+  // Where no worker is to come no hello says so; only at the end of a turn are all classes known.
+  if (resized_) pool_may_be_initialized();
+  resized_ = false;
   for (auto& worker_class : classes) {
     if (!worker_class.due.empty()) recycle(worker_class);
   }

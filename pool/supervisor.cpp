@@ -35,6 +35,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   told.size = target;
   if (told.count != 0) notify(told);
   worker_class.target = target;
+  resized_ = true;
   std::size_t active = slots.active(worker_class);
   for (; active < target; ++active) {
     Slot& slot = slots.add(worker_class, now);

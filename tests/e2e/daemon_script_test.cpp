@@ -110,6 +110,12 @@ TEST_F(DaemonScript, OfManyStartsAtOnceOneStartsAndAllSucceed) {
   EXPECT_EQ(started, 1);
 }
 
+TEST_F(DaemonScript, APoolOfNoWorkersHasNothingToWaitFor) {
+  const auto started = call("start --config /dev/null", "POOL_SIZE=0 START_TIMEOUT=20");
+  EXPECT_EQ(started.status, 0) << started.output;
+  EXPECT_EQ(status(), kRunning);
+}
+
 TEST_F(DaemonScript, StaleFilesProveNothing) {
   ASSERT_EQ(call("start --config /dev/null", "POOL_SIZE=1").status, 0);
   ::kill(pid(), SIGKILL);

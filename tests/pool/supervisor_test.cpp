@@ -14,6 +14,18 @@ TEST(Supervisor, StartsAsManyAsDeclared) {
   EXPECT_EQ(driver.notices(Notice::PoolInitialized), 1U);
 }
 
+TEST(Supervisor, APoolOfNoWorkersIsInitializedAtTheEndOfItsFirstTurn) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_class(1, 1, 1, 1);
+  driver.tick();
+  EXPECT_EQ(driver.notices(Notice::PoolInitialized), 0U) << "one class wants a worker";
+  driver.turn(event::Scale{ClientId{1}, RequestId{1}, ClassId{1}, event::ScaleMode::To, 0});
+  EXPECT_EQ(driver.notices(Notice::PoolInitialized), 1U);
+  driver.turn(event::Scale{ClientId{1}, RequestId{2}, ClassId{0}, event::ScaleMode::To, 2});
+  EXPECT_EQ(driver.notices(Notice::PoolInitialized), 1U) << "once";
+}
+
 TEST(Supervisor, TheFirstReplacementIsAtOnceThenLater) {
   PoolDriver driver;
   driver.declare_class(1);
