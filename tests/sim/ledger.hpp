@@ -85,7 +85,8 @@ struct SeenWorker {
   bool recovers = false;     // replaces one that died unasked
   bool suspected = false;    // was said to be unresponsive
   bool slow = false;         // was said to be slow
-  bool may_drain = false;    // its class was made smaller
+  bool may_drain = false;    // its class was made smaller while it worked
+  Instant drained_at{-1};    // and then it had nothing in hand any more
   bool reserved = false;     // is kept for a suspect, as the pool shows
   std::size_t given_up = 0;  // what it had when it was given up, though it still lives
   std::uint8_t offered = 0, credits = 0;

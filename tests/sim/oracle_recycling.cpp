@@ -123,7 +123,8 @@ void Oracle::judge_capacity(const SeenWorker& worker) {
                        std::holds_alternative<event::ClassDeclared>(*event_);
   if (smaller || stopping_ || worker.replaced) return;
   const SeenWorker* other = beside(worker);
-  const bool alone = other == nullptr || other->replaced || other->retired || other->unwanted();
+  const bool alone = worker.drained_at == now_ || other == nullptr || other->replaced ||
+                     other->retired || other->unwanted();
   require_rule(alone, "capacity", [&] {
     return worker_name(worker.id) + " is asked to end, and its successor is not ready";
   });

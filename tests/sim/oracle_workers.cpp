@@ -32,6 +32,7 @@ void Oracle::mark_started(SeenWorker& worker) {
   for (std::size_t i = 0; i < running; ++i) mark_started(worker.hand[i]);
   if (!worker.hand.empty()) return;
   worker.empty_since = now_;
+  if (worker.may_drain) worker.drained_at = now_;
   worker.may_drain = false;
 }
 
