@@ -52,12 +52,7 @@ struct DeadChange {
       meta.arguments[0] = std::move(values);
     }
     filter.put(meta, 1, 2);
-    auto client = context.connect();
-    if (!client) return context.fail(client.error());
-    // New rounds have a rate, so that this may take long.
-    auto document = client->request(meta, ipc::kNoDeadline);
-    if (!document) return context.fail(document.error());
-    return print_document(context, *document, {});
+    return ask_patiently(context, meta);  // new rounds have a rate
   }
 };
 

@@ -13,6 +13,14 @@ int ask_and_print(Context& context, const ipc::RequestMeta& request, const View&
   return print_document(context, *document, view);
 }
 
+int ask_patiently(Context& context, const ipc::RequestMeta& request) {
+  auto client = context.connect();
+  if (!client) return context.fail(client.error());
+  auto document = client->request(request, ipc::kNoDeadline);
+  if (!document) return context.fail(document.error());
+  return print_document(context, *document, {});
+}
+
 int print_document(Context& context, const std::string& document, const View& view) {
   const auto parsed = nlohmann::ordered_json::parse(document, nullptr, false);
   if (parsed.is_discarded()) {

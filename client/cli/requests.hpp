@@ -18,6 +18,8 @@ struct View {
 
 // Asks, and prints the document as JSON or as `view` says. Returns what the command ends with.
 int ask_and_print(Context& context, const ipc::RequestMeta& request, const View& view);
+// For what may take long: the daemon works at it, so that no time is set.
+int ask_patiently(Context& context, const ipc::RequestMeta& request);
 int print_document(Context& context, const std::string& document, const View& view);
 
 }  // namespace warmpool::cli

@@ -10,15 +10,6 @@ namespace warmpool::cli {
 
 namespace {
 
-// Both may take long: as long as they do, the daemon works at it.
-int ask_patiently(Context& context, const ipc::RequestMeta& request) {
-  auto client = context.connect();
-  if (!client) return context.fail(client.error());
-  auto document = client->request(request, ipc::kNoDeadline);
-  if (!document) return context.fail(document.error());
-  return print_document(context, *document, {});
-}
-
 struct CleanCommand {
   std::optional<Duration> older;
   std::string state;

@@ -4,23 +4,13 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
+#include "client/cli/members.hpp"
 
 namespace warmpool::cli {
 
 namespace {
 
 using nlohmann::json;
-
-std::string text_of(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::uint64_t number_of(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_number_integer() ? found->get<std::uint64_t>() : 0;
-}
 
 const json& list_of(const json& object, const char* name) {
   static const json none = json::array();

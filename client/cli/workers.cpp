@@ -8,6 +8,7 @@
 #include "client/cli/format.hpp"
 #include "client/cli/interrupts.hpp"
 #include "client/cli/json_text.hpp"
+#include "client/cli/members.hpp"
 #include "client/cli/requests.hpp"
 
 namespace warmpool::cli {
@@ -18,11 +19,6 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLookInterval{200};
-
-std::string text_of(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 struct RestartCommand {
   std::string slot, worker_class;

@@ -2,11 +2,10 @@
 #include "daemon/store/backup.hpp"
 
 #include <chrono>
-#include <csignal>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/quiet_thread.hpp"
 #include "daemon/store/database_copy.hpp"
 
 namespace warmpool::daemon {
@@ -19,12 +18,7 @@ Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& datab
     return Error{0, path + " is there already; give a new name"};
   }
   std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd));
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  made->thread_ = std::thread([backup = made.get()] { backup->run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_setname_np(made->thread_.native_handle(), "warmpool-backup");
+  made->thread_ = quiet_thread("warmpool-backup", [backup = made.get()] { backup->run(); });
   return made;
 }
 

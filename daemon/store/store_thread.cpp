@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/quiet_thread.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -41,14 +40,7 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
   made->figures_.disk = made->connection_.figures();
-  // Signals are the main thread's, which reads them from a descriptor: delivered here they would
-  // end the process.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  made->thread_ = std::thread([thread = made.get()] { thread->run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_setname_np(made->thread_.native_handle(), "warmpool-store");
+  made->thread_ = quiet_thread("warmpool-store", [thread = made.get()] { thread->run(); });
   return made;
 }
 

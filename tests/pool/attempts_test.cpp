@@ -6,17 +6,6 @@
 namespace warmpool::test {
 namespace {
 
-// Runs no-op tasks until the type is known to be short.
-void teach(PoolDriver& driver) {
-  for (int i = 0; i < 8; ++i) {
-    driver.submit();
-    driver.tick();
-    driver.answer(*driver.last<command::Assign>(), Outcome::Done, microseconds(10));
-    driver.tick();
-  }
-  driver.log.clear();
-}
-
 TEST(Attempts, DoneSettlesAndAnnouncesAfterItsRecord) {
   PoolDriver driver;
   driver.ready_pool(1);
@@ -143,7 +132,7 @@ TEST(Attempts, ARetryWaitsForTheRecordOfTheCharge) {
 TEST(Attempts, SeveralInHandAreSuspectsAndNoneIsCharged) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach();
   std::vector<TaskId> tasks;
   for (int i = 0; i < 4; ++i) tasks.push_back(driver.submit());
   driver.tick();
@@ -165,7 +154,7 @@ struct FourInHand {
 
   FourInHand() {
     driver.ready_pool(1, 16);
-    teach(driver);
+    driver.teach();
     for (int i = 0; i < 4; ++i) tasks.push_back(driver.submit());
     driver.tick();
     EXPECT_EQ(driver.hand(0).size(), 4U);
@@ -249,7 +238,7 @@ TEST(Hint, ClearsNobodyWhoWasAlone) {
 TEST(Attempts, ASuspectGetsAWorkerToItselfUnderLoad) {
   PoolDriver driver;
   driver.ready_pool(2, 16);
-  teach(driver);
+  driver.teach();
   for (int i = 0; i < 8; ++i) driver.submit();
   driver.tick();
   driver.kill_worker(driver.worker(0));
@@ -390,7 +379,7 @@ TEST(Attempts, CancelOfOneThatIsEndingForItsTimeoutWins) {
 TEST(Attempts, WhatWasGivenBackDidNotRunThoughACancelCrossed) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach();
   driver.submit();
   const TaskId second = driver.submit();
   driver.tick();
@@ -412,7 +401,7 @@ TEST(Attempts, WhatWasGivenBackDidNotRunThoughACancelCrossed) {
 TEST(Attempts, CancelOfAnUnstartedOneHarmsNobodyBeforeIt) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach();
   driver.submit();
   const TaskId second = driver.submit();
   driver.tick();
@@ -428,7 +417,7 @@ TEST(Attempts, CancelOfAnUnstartedOneHarmsNobodyBeforeIt) {
 TEST(Attempts, TasksBehindALateOneAreTakenBack) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach();
   driver.submit();
   const TaskId behind = driver.submit();
   driver.tick();

@@ -13,16 +13,6 @@ void answer_all(PoolDriver& driver, std::uint16_t slot) {
   }
 }
 
-void teach(PoolDriver& driver) {
-  for (int i = 0; i < 8; ++i) {
-    driver.submit();
-    driver.tick();
-    driver.answer(*driver.last<command::Assign>(), Outcome::Done, microseconds(10));
-  }
-  driver.tick();
-  driver.log.clear();
-}
-
 event::ClassDeclared with(const std::string& strategy, std::uint64_t size) {
   event::ClassDeclared declared{ClassId{0}, default_class_options()};
   declared.options.name = "worker";
@@ -67,7 +57,7 @@ TEST(Dispatch, AFreeWorkerOfAnotherClassComesBeforeWorkAhead) {
   driver.declare_class(1, 16, 1, 0);
   driver.declare_type(0, {0});
   driver.hello_all();
-  teach(driver);
+  driver.teach();
   driver.declare_class(1, 1, 1, 1);
   driver.declare_type(0, {0, 1});
   driver.hello_all();
@@ -81,7 +71,7 @@ TEST(Dispatch, AFreeWorkerOfAnotherClassComesBeforeWorkAhead) {
 TEST(Dispatch, WorkAheadGoesAround) {
   PoolDriver driver;
   driver.ready_pool(4, 16);
-  teach(driver);
+  driver.teach();
   for (int i = 0; i < 12; ++i) driver.submit();
   driver.tick();
   for (std::uint16_t slot = 0; slot < 4; ++slot) EXPECT_EQ(driver.hand(slot).size(), 3U) << slot;
@@ -118,7 +108,7 @@ TEST(Dispatch, LeastLoadedGivesAheadWhereFewestAreInHand) {
   driver.step(with("least-loaded", 2));
   driver.declare_type(0);
   driver.hello_all();
-  teach(driver);
+  driver.teach();
   for (int i = 0; i < 8; ++i) driver.submit();
   driver.tick();
   answer_all(driver, 1);
@@ -145,7 +135,7 @@ TEST(Dispatch, AStrategyMayChangeWhileTheClassWorks) {
 TEST(Dispatch, CreditsMayChangeWhileTheClassWorks) {
   PoolDriver driver;
   driver.ready_pool(1, 1);
-  teach(driver);
+  driver.teach();
   driver.step(with("round-robin", 1));
   for (int i = 0; i < 3; ++i) driver.submit();
   driver.tick();
@@ -171,7 +161,7 @@ TEST(Dispatch, AClassThatBeatsAgainIsHeardFromNow) {
 TEST(Dispatch, AnUnresponsiveWorkerIsNotKeptForASuspect) {
   PoolDriver driver;
   driver.ready_pool(2, 16);
-  teach(driver);
+  driver.teach();
   for (int i = 0; i < 4; ++i) driver.submit();
   driver.tick();
   driver.kill_worker(driver.worker(0));  // two suspects

@@ -90,6 +90,16 @@ void PoolDriver::answer(const command::Assign& assign, Outcome outcome, Duration
   step(event::AttemptAnswered{assign.worker, assign.key, outcome, retry_after, service, 0});
 }
 
+void PoolDriver::teach(Duration service, TypeId type) {
+  for (int i = 0; i < 8; ++i) {
+    submit({.type = type});
+    tick();
+    answer(*last<command::Assign>(), Outcome::Done, service);
+    tick();
+  }
+  log.clear();
+}
+
 void PoolDriver::kill_worker(WorkerId worker, ExitCause cause, int code, std::uint64_t running) {
   step(event::WorkerExited{worker, cause, code, running});
 }

@@ -62,6 +62,8 @@ class PoolDriver {
     }
     return found;
   }
+  // Runs tasks of a type until the time that they take is known; the log is empty after it.
+  void teach(Duration service = microseconds(10), TypeId type = {});
   std::size_t notices(Notice notice) const {
     const auto told = all<command::Notify>();
     return static_cast<std::size_t>(std::ranges::count_if(

@@ -9,6 +9,8 @@
 namespace warmpool::test {
 namespace {
 
+constexpr Duration kRun = microseconds(500);
+
 // Much may be given ahead, so that there is something to take back.
 Options roomy() {
   Options options = default_options();
@@ -17,20 +19,9 @@ Options roomy() {
   return options;
 }
 
-void answer_first(PoolDriver& driver, std::uint16_t slot, Duration service = microseconds(500)) {
+void answer_first(PoolDriver& driver, std::uint16_t slot, Duration service = kRun) {
   const auto held = driver.hand(slot).front();
   driver.step(event::AttemptAnswered{driver.worker(slot), held.key, Outcome::Done, {}, service, 0});
-}
-
-// Runs tasks until the type is known to take so long.
-void teach(PoolDriver& driver, Duration service = microseconds(500), std::uint32_t type = 0) {
-  for (int i = 0; i < 8; ++i) {
-    driver.submit({.type = TypeId{type}});
-    driver.tick();
-    driver.answer(*driver.last<command::Assign>(), Outcome::Done, service);
-    driver.tick();
-  }
-  driver.log.clear();
 }
 
 std::vector<TaskId> submit_many(PoolDriver& driver, int tasks, std::uint8_t priority = 10) {
@@ -65,7 +56,7 @@ std::vector<TaskId> tasks_in(PoolDriver& driver, std::uint16_t slot) {
 TEST(Recall, TheLeastUrgentMakeWayForAMoreUrgentTask) {
   PoolDriver driver(roomy());
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach(kRun);
   const auto tasks = submit_many(driver, 7);
   ASSERT_EQ(driver.hand(0).size(), 7U);
   const TaskId urgent = driver.submit({.priority = 0});
@@ -85,7 +76,7 @@ TEST(Recall, OfTasksWithOnePlaceTheLastMakeWay) {
   PoolDriver driver(options);
   driver.ready_pool(1, 16);
   driver.declare_type(1);
-  teach(driver);
+  driver.teach(kRun);
   driver.turn(event::Pause{ClientId{1}, RequestId{98}, pause_of(TypeId{0}), true});
   const auto tasks = submit_many(driver, 7);
   driver.pass(seconds(5));
@@ -99,7 +90,7 @@ TEST(Recall, OfTasksWithOnePlaceTheLastMakeWay) {
 TEST(Recall, NothingMakesWayWithinTheBound) {
   PoolDriver driver(roomy());
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach(kRun);
   const auto tasks = submit_many(driver, 3);
   const TaskId urgent = driver.submit({.priority = 0});
   driver.tick();
@@ -110,7 +101,7 @@ TEST(Recall, NothingMakesWayWithinTheBound) {
 TEST(Recall, WhatIsMoreUrgentStays) {
   PoolDriver driver(roomy());
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach(kRun);
   const auto urgent = submit_many(driver, 7, 0);
   const TaskId less = driver.submit({.priority = 5});
   driver.tick();
@@ -122,7 +113,7 @@ TEST(Recall, OneHandIsClearedForEachTaskThatNeedsIt) {
   PoolDriver driver(roomy());
   driver.ready_pool(4, 16);
   driver.declare_type(1);  // how long it takes is not known: it starts on a free worker
-  teach(driver);
+  driver.teach(kRun);
   submit_many(driver, 28);
   for (std::uint16_t slot = 0; slot < 4; ++slot) ASSERT_EQ(driver.hand(slot).size(), 7U);
   driver.submit({.type = TypeId{1}, .priority = 0});
@@ -141,7 +132,7 @@ TEST(Recall, NobodyIsTakenBackTwiceForMoreUrgentTasks) {
   PoolDriver driver(roomy());
   driver.ready_pool(2, 16);
   driver.declare_type(1);
-  teach(driver);
+  driver.teach(kRun);
   std::map<TaskId, int> times;
   for (int round = 0; round < 200; ++round) {
     submit_many(driver, 3, 50);
@@ -161,7 +152,7 @@ TEST(Recall, NobodyIsTakenBackTwiceForMoreUrgentTasks) {
 TEST(Recall, AFreeWorkerGetsWhatWaitsBehindAnother) {
   PoolDriver driver;
   driver.ready_pool(2, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   const auto tasks = submit_many(driver, 4);
   ASSERT_EQ(tasks_in(driver, 0), (std::vector{tasks[0], tasks[2]}));
   answer_first(driver, 1);
@@ -178,7 +169,7 @@ TEST(Recall, AFreeWorkerGetsWhatWaitsBehindAnother) {
 TEST(Recall, TheMostUrgentGoToFreeWorkersAndNoMoreThanThereArePlaces) {
   PoolDriver driver;
   driver.ready_pool(2, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   const auto tasks = submit_many(driver, 10);
   while (!driver.hand(1).empty()) answer_first(driver, 1, microseconds(100));
   driver.pass(microseconds(1'010));
@@ -192,7 +183,7 @@ TEST(Recall, TheMostUrgentGoToFreeWorkersAndNoMoreThanThereArePlaces) {
 TEST(Recall, AWorkerThatDoesNotAnswerHoldsNoPlaceForLong) {
   PoolDriver driver;
   driver.ready_pool(3, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   const auto tasks = submit_many(driver, 6);
   while (!driver.hand(2).empty()) answer_first(driver, 2, microseconds(100));
   driver.pass(microseconds(1100));
@@ -208,8 +199,8 @@ TEST(Recall, AFreeWorkerOfAnotherClassCountsIfItServesTheType) {
   driver.declare_type(0, {0, 1});
   driver.declare_type(1, {0});
   driver.hello_all();
-  teach(driver, microseconds(100), 0);
-  teach(driver, microseconds(100), 1);
+  driver.teach(microseconds(100), TypeId{0});
+  driver.teach(microseconds(100), TypeId{1});
   driver.submit({.type = TypeId{1}});
   driver.tick();
   const TaskId own = driver.submit({.type = TypeId{1}});
@@ -226,7 +217,7 @@ TEST(Recall, AFreeWorkerOfAnotherClassCountsIfItServesTheType) {
 TEST(Recall, NothingIsGivenBehindATaskThatRunsLongerThanItShould) {
   PoolDriver driver;
   driver.ready_pool(2, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   submit_many(driver, 1);
   driver.now = driver.now + milliseconds(2);
   submit_many(driver, 1);
@@ -240,7 +231,7 @@ TEST(Recall, WorkersThatCannotGiveBackAreGivenNothingAhead) {
   driver.declare_class(1, 16);
   driver.declare_type(0);
   driver.step(event::WorkerReady{driver.worker(0), 16, false});
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   submit_many(driver, 4);
   EXPECT_EQ(driver.hand(0).size(), 1U);
 }
@@ -258,7 +249,7 @@ TEST(Recall, WhatNobodyAskedForIsNotTakenBack) {
 TEST(Recall, ATaskThatRunsAlreadyStaysAndIsTimedFromNow) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   submit_many(driver, 2);
   driver.pass(milliseconds(11));
   const auto recall = *driver.last<command::Recall>();
@@ -270,7 +261,7 @@ TEST(Recall, ATaskThatRunsAlreadyStaysAndIsTimedFromNow) {
 TEST(Recall, TasksBehindALateOneAreNotKeptByAStallOfTheLoop) {
   PoolDriver driver;
   driver.ready_pool(1, 16);
-  teach(driver, microseconds(100));
+  driver.teach(microseconds(100));
   submit_many(driver, 3);
   driver.now = driver.now + seconds(60);
   driver.tick();
@@ -281,7 +272,7 @@ TEST(Recall, TasksBehindALateOneAreNotKeptByAStallOfTheLoop) {
 TEST(Recall, TheWorkerKeptForASuspectIsClearedOfWhatIsLessUrgent) {
   PoolDriver driver(roomy());
   driver.ready_pool(2, 16);
-  teach(driver);
+  driver.teach(kRun);
   submit_many(driver, 2, 0);
   submit_many(driver, 2, 0);
   ASSERT_EQ(driver.hand(0).size(), 2U);
@@ -296,7 +287,7 @@ TEST(Recall, TheWorkerKeptForASuspectIsClearedOfWhatIsLessUrgent) {
 TEST(Recall, ANewBoundHoldsAtOnce) {
   PoolDriver driver(roomy());
   driver.ready_pool(1, 16);
-  teach(driver);
+  driver.teach(kRun);
   submit_many(driver, 3);
   driver.submit({.type = TypeId{0}, .priority = 0});
   Options tight = roomy();
