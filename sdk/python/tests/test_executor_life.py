@@ -13,6 +13,7 @@ import pytest
 from pool import HERE, PACKAGE, Pool, eventually
 
 import warmpool
+from warmpool import private_daemon
 
 
 def program(text, **environment):
@@ -47,7 +48,7 @@ def test_the_initializer_runs_once_in_each_worker():
         assert list(pool.map(functions.started, range(20))) == [["loaded"]] * 20
 
 
-def test_an_initializer_that_fails_breaks_the_pool():
+def test_an_initializer_that_fails_breaks_the_pool(caplog):
     with warmpool.Executor(1, initializer=functions.bad_start) as pool:
         futures = [pool.submit(functions.double, 1) for _ in range(5)]
         for each in futures:
@@ -55,6 +56,7 @@ def test_an_initializer_that_fails_breaks_the_pool():
                 each.result(60)
         with pytest.raises(BrokenProcessPool):
             pool.submit(functions.double, 1)
+    assert "Exception in initializer" in caplog.text
 
 
 def test_a_worker_is_replaced_after_max_tasks_per_child():
@@ -180,7 +182,7 @@ def test_workers_that_cannot_start_break_the_pool(monkeypatch):
 def test_where_there_is_no_daemon_it_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("WARMPOOL_BIN_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(warmpool.private_daemon, "__file__", str(tmp_path / "a/b/c/d.py"))
+    monkeypatch.setattr(private_daemon, "__file__", str(tmp_path / "a/b/c/d.py"))
     with pytest.raises(warmpool.NoDaemon, match="WARMPOOL_BIN_DIR, PATH or build/release/bin"):
         warmpool.Executor(1)
 

@@ -8,7 +8,6 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import calls
 from .tasks import registry
 from .worker import Worker
 
@@ -38,6 +37,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     for module in options.module:
         load(module)
     if options.calls:
+        from . import calls
+
         registry.tasks.update(calls.tasks().tasks)
     if options.types:
         print("\n".join(sorted(registry.tasks)))

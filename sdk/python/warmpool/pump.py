@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import logging
 import pickle
 import threading
 from concurrent.futures.process import BrokenProcessPool
@@ -114,6 +115,7 @@ class Pump:
         try:
             kind, *what = pickle.loads(task.result())
             if kind == "broken":
+                logging.getLogger("concurrent.futures").critical("Exception in initializer:\n%s", what[0])
                 return self.shatter(f"the initializer failed in a worker:\n{what[0]}")
             self._settle(future, kind, what)
         except (Lost, NoDaemon) as error:

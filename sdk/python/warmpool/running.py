@@ -1,8 +1,6 @@
-"""Runs one attempt to its answer, and the three places where a handler may run."""
+"""Runs one attempt to its answer, and the threads where several run at once."""
 from __future__ import annotations
 
-import asyncio
-import functools
 import queue
 import sys
 import threading
@@ -39,6 +37,10 @@ class Running:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    @property
+    def result_bytes_max(self) -> int:
+        return self._session.result_bytes_max
+
     def arguments(self, task: Task, attempt: Attempt) -> tuple[Any, ...]:
         try:
             return task.arguments(attempt.payload, attempt.content, attempt.ctx)
@@ -55,17 +57,6 @@ class Running:
         except Interrupted:
             answer = failure(Failed("the worker was told to end (SIGTERM)"))
         except BaseException as error:  # SystemExit too: one task does not end the worker
-            answer = failure(error)
-        self.finish(attempt, answer, begun)
-
-    async def asynchronous(self, task: Task, attempt: Attempt) -> None:
-        begun = time.monotonic_ns()
-        try:
-            value = await task.function(*self.arguments(task, attempt))
-            answer = success(task, value, self._session.result_bytes_max)
-        except asyncio.CancelledError:
-            answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
-        except BaseException as error:
             answer = failure(error)
         self.finish(attempt, answer, begun)
 
@@ -100,42 +91,3 @@ class Threads:
     def _work(self) -> None:
         while True:
             self._running.sync(*self._given.get())
-
-
-class Loop:
-    """For `async def`: one event loop in a thread of its own for the life of the worker, so that what a handler leaves there
-    (connections, background tasks) lives on between tasks. Begun when first needed."""
-
-    def __init__(self, running: Running) -> None:
-        self._running = running
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._asked = False
-
-    def begin(self, task: Task, attempt: Attempt) -> None:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="warmpool-loop", daemon=True).start()
-        self._loop.call_soon_threadsafe(self._start, task, attempt)
-
-    def through(self, beat: Callable[[], None]) -> None:
-        """Calls it in the loop, where there is one: a loop that is blocked by what a handler left there does not beat."""
-        if self._loop is None:
-            return beat()
-        if not self._asked:
-            self._asked = True
-            self._loop.call_soon_threadsafe(self._beat, beat)
-
-    def _beat(self, beat: Callable[[], None]) -> None:
-        self._asked = False
-        beat()
-
-    def _start(self, task: Task, attempt: Attempt) -> None:
-        loop = self._loop
-        assert loop is not None
-        made = loop.create_task(self._running.asynchronous(task, attempt))
-        self._tasks.add(made)
-        made.add_done_callback(self._tasks.discard)
-        attempt.ctx.on_cancel = functools.partial(loop.call_soon_threadsafe, made.cancel)
-        if attempt.ctx.cancelled:
-            made.cancel()

@@ -6,14 +6,17 @@ import os
 import queue
 import signal
 import sys
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from .failure import FailedForGood
-from .running import Loop, Running, Threads, failure, flush_output
+from .running import Running, Threads, failure, flush_output
 from .session import Attempt, Session
 from .start import NotStarted, Start
 from .tasks import Registry, registry
 from .wire import ProtocolError
+
+if TYPE_CHECKING:
+    from .loop import Loop
 
 # Exit statuses, as those of the C++ library.
 RETIRED, NOT_STARTED, DAEMON_GONE, PROTOCOL = 0, 2, 69, 76
@@ -25,6 +28,7 @@ class Worker:
 
     def __init__(self, tasks: Registry = registry, name: str = "python") -> None:
         self._tasks, self._name = tasks, name
+        self._loop: Optional[Loop] = None  # of `async def` handlers, once there was one
 
     def run(self, start: Optional[Start] = None) -> int:
         """Blocks until retired or told to end; returns an exit status. Where the daemon is gone the process ends at once."""
@@ -44,10 +48,10 @@ class Worker:
 
     def _serve(self, session: Session) -> None:
         running = Running(session)
-        threads, loop, interruption = Threads(running, session.concurrency), Loop(running), session.interruption
+        threads, interruption = Threads(running, session.concurrency), session.interruption
         while True:
             while not interruption.asked and (attempt := session.next()) is not None:
-                self._begin(attempt, session, running, threads, loop)
+                self._begin(attempt, session, running, threads)
             if interruption.asked:
                 session.end_all("the worker was told to end (SIGTERM)")
             if (interruption.asked or session.retiring) and session.is_empty():
@@ -55,15 +59,22 @@ class Worker:
             try:
                 session.changed.get(timeout=session.heartbeat)
             except queue.Empty:
-                loop.through(session.beat)
+                if self._loop is None:
+                    session.beat()
+                else:
+                    self._loop.through(session.beat)
 
-    def _begin(self, attempt: Attempt, session: Session, running: Running, threads: Threads, loop: Loop) -> None:
+    def _begin(self, attempt: Attempt, session: Session, running: Running, threads: Threads) -> None:
         task = self._tasks.find(attempt.ctx.type)
         if task is None:
             kind, text, content, meta = failure(FailedForGood(f"no handler for the type {attempt.ctx.type!r}"))
             session.answer(attempt, kind, text, content, meta)
         elif task.is_async:
-            loop.begin(task, attempt)
+            if self._loop is None:
+                from .loop import Loop
+
+                self._loop = Loop(running)
+            self._loop.begin(task, attempt)
         elif session.concurrency > 1:
             threads.begin(task, attempt)
         else:

@@ -1,0 +1,57 @@
+"""Where `async def` handlers run. Imported when the first one does: asyncio costs a worker tens of milliseconds to start."""
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from typing import Callable
+
+from .failure import Failed
+from .running import Running, failure, success
+from .session import Attempt
+from .tasks import Task
+
+
+class Loop:
+    """For `async def`: one event loop in a thread of its own for the life of the worker, so that what a handler leaves there
+    (connections, background tasks) lives on between tasks."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = False
+        threading.Thread(target=self._loop.run_forever, name="warmpool-loop", daemon=True).start()
+
+    def begin(self, task: Task, attempt: Attempt) -> None:
+        self._loop.call_soon_threadsafe(self._start, task, attempt)
+
+    def through(self, beat: Callable[[], None]) -> None:
+        """Calls it in the loop: one that is blocked by what a handler left there does not beat."""
+        if not self._asked:
+            self._asked = True
+            self._loop.call_soon_threadsafe(self._beat, beat)
+
+    def _beat(self, beat: Callable[[], None]) -> None:
+        self._asked = False
+        beat()
+
+    def _start(self, task: Task, attempt: Attempt) -> None:
+        made = self._loop.create_task(self._run(task, attempt))
+        self._tasks.add(made)
+        made.add_done_callback(self._tasks.discard)
+        attempt.ctx.on_cancel = functools.partial(self._loop.call_soon_threadsafe, made.cancel)
+        if attempt.ctx.cancelled:
+            made.cancel()
+
+    async def _run(self, task: Task, attempt: Attempt) -> None:
+        begun = time.monotonic_ns()
+        try:
+            value = await task.function(*self._running.arguments(task, attempt))
+            answer = success(task, value, self._running.result_bytes_max)
+        except asyncio.CancelledError:
+            answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
+        except BaseException as error:
+            answer = failure(error)
+        self._running.finish(attempt, answer, begun)
