@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing warmpool needs on Debian 12, and nothing that is there already.
+# Installs what building and testing warmpool needs on Debian 12, and nothing that is there already: packages, and
+# the one module of sdk/node, into a folder there that git ignores.
 # Silent and well under a second when nothing is missing, so that every other script can call it first.
 set -euo pipefail
 
@@ -19,6 +20,10 @@ packages=(
   python3-pytest python3-cloudpickle
 )
 
+# Any node from 18 on will do; Debian's comes only where there is none.
+node_works() { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
+node_works || packages+=(nodejs npm)
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
@@ -31,7 +36,21 @@ missing=()
 for package in "${packages[@]}"; do
   grep -qxF "$package installed" <<<"$installed" || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+
+# The lock says what exactly is installed. Without it (no registry in reach) all else can be built and tested; the tests
+# sdk.node.* say what is missing.
+install_modules() {
+  local folder
+  folder=$(dirname "${BASH_SOURCE[0]}")/../sdk/node
+  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && return
+  say "installing the modules of sdk/node"
+  npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+    say "npm could not install the modules of sdk/node; again with: npm --prefix sdk/node ci"
+}
+if [ ${#missing[@]} -eq 0 ]; then
+  install_modules
+  exit 0
+fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -58,4 +77,5 @@ if ! install_missing >"$log" 2>&1; then
   sleep 5
   install_missing >"$log" 2>&1 || { cat "$log" >&2; fail "apt could not install: ${missing[*]} (its words are above)"; }
 fi
+install_modules
 say "done"

@@ -1,0 +1,84 @@
+// What a client has asked and has no last answer to yet. An ask knows its frame and what its answers mean, so that it can be asked
+// again on another connection:
+//   frame(link)     what is sent; on a later connection too, when again() says so
+//   take(frame)     an answer; true: it was the last
+//   again()         may it be sent again, although it may have been handled?
+//   fail(error)     there will be no answer
+import { Disconnected, Refused, Unknown } from "./errors.js";
+import { at, millisecondsAt, numberAt } from "./frame.js";
+import { Kind, rungs, states, verbs } from "./words.js";
+
+export function refusedBy(frame) {
+  return new Refused(numberAt(frame, 0), at(frame, 1, ""), millisecondsAt(frame, 2));
+}
+
+class Ask {
+  sent = false;
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  again() {
+    return true;
+  }
+
+  fail(error) {
+    this.reject(error);
+  }
+
+  take(frame) {
+    if (frame.kind === Kind.refused) this.reject(refusedBy(frame));
+    else this.resolve(this.valueOf(frame));
+    return true;
+  }
+}
+
+export class Cancel extends Ask {
+  constructor(id) {
+    super();
+    this.id = id;
+  }
+
+  frame() {
+    return { kind: Kind.cancel, id: this.id };
+  }
+
+  valueOf(frame) {
+    return { rung: rungs[numberAt(frame, 0)], state: states[numberAt(frame, 1, 8)] };
+  }
+}
+
+const changing = new Set([
+  "dead-retry", "dead-remove", "scale", "drain", "stop", "pause", "resume", "release", "restart", "heartbeat", "clean",
+  "backup",
+]);
+
+export class Request extends Ask {
+  constructor(verb, args) {
+    super();
+    this.verb = verb;
+    this.args = args;
+    this.verbNumber = verbs.indexOf(verb);
+    if (this.verbNumber < 1) throw new TypeError(`there is no verb ${verb}; there are ${verbs.slice(1).join(", ")}`);
+  }
+
+  frame() {
+    return { kind: Kind.request, meta: [this.verbNumber, ...this.args] };
+  }
+
+  again() {
+    return !changing.has(this.verb);
+  }
+
+  fail(error) {
+    if (!this.sent || this.again() || !(error instanceof Disconnected)) return this.reject(error);
+    this.reject(new Unknown(`${error.message}; whether ${this.verb} was done is not known`, error.code));
+  }
+
+  valueOf(frame) {
+    return JSON.parse(frame.payload.toString("utf8"));
+  }
+}

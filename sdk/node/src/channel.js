@@ -1,0 +1,91 @@
+// A connection that speaks frames. What is sent within one turn of the event loop goes out in one write.
+import { at, encodeFrame, FrameReader } from "./frame.js";
+import { Kind } from "./words.js";
+
+export class Channel {
+  #readable;
+  #writable;
+  #reader = new FrameReader();
+  #corked = false;
+  #over = false;
+  #takes;
+
+  /**
+   * A socket, or one stream for each direction. `takes.frame(frame)` is called for each frame but pings, `takes.end(error)` once,
+   * when nothing more will come: with what went wrong, or without.
+   */
+  constructor(readable, writable, takes) {
+    this.#readable = readable;
+    this.#writable = writable;
+    this.#takes = takes;
+    readable.on("data", (piece) => this.#read(piece));
+    readable.on("end", () => this.#end());
+    for (const stream of new Set([readable, writable])) {
+      stream.on("error", (error) => this.#end(error));
+      stream.on("close", () => this.#end());
+    }
+  }
+
+  set bodyBytesMax(bytes) {
+    this.#reader.bodyBytesMax = bytes;
+  }
+
+  send(frame) {
+    if (this.#over) return;
+    const pieces = encodeFrame(frame); // before the cork: it throws for what fits in no frame
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#writable.cork();
+      setImmediate(() => {
+        this.#corked = false;
+        this.#writable.uncork();
+      });
+    }
+    for (const piece of pieces) this.#writable.write(piece);
+  }
+
+  /** Resolves when all that was sent is written, or cannot be. */
+  finish() {
+    if (this.#over) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#writable.on("close", resolve);
+      this.#writable.on("error", resolve);
+      this.#writable.end(resolve);
+    });
+  }
+
+  destroy() {
+    this.#over = true;
+    this.#readable.destroy();
+    this.#writable.destroy();
+  }
+
+  ref(wanted) {
+    for (const stream of new Set([this.#readable, this.#writable])) wanted ? stream.ref() : stream.unref();
+  }
+
+  #read(piece) {
+    if (this.#over) return;
+    this.#reader.push(piece);
+    let frame;
+    try {
+      while (!this.#over && (frame = this.#reader.next()) !== undefined) {
+        if (frame.kind === Kind.ping) this.send({ kind: Kind.pong, token: frame.token });
+        else this.#takes.frame(frame);
+      }
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #end(error) {
+    if (this.#over) return;
+    this.destroy();
+    this.#takes.end(error);
+  }
+}
+
+/** What an error frame says, for people. */
+export function said(frame) {
+  return `${Number(at(frame, 0, 0))}: ${at(frame, 1, "")}`;
+}

@@ -1,0 +1,366 @@
+// A client: asks for tasks, and dials again when the connection breaks.
+//
+// Every ask (asks.js, job.js) stays in a table until its last answer, so that all of them can be asked again on another
+// connection. While nothing is asked the connection does not keep the process alive.
+import { Cancel, Request } from "./asks.js";
+import { Disconnected, Refused } from "./errors.js";
+import { nanoseconds } from "./frame.js";
+import { events } from "./events.js";
+import { Job } from "./job.js";
+import { Link, mayRedial, redial } from "./link.js";
+import { map, mapSettled } from "./map.js";
+import { placeOf } from "./place.js";
+import { Flag, Kind } from "./words.js";
+
+const receivedAtOnce = 256;
+const receivedWaitMs = 20;
+const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
+
+/** Resolves with a Client that the daemon has welcomed. */
+export async function connect({ socket, name = "node", reconnect = 30_000 } = {}) {
+  const client = new Client(placeOf(socket), name, reconnect === false ? 0 : reconnect);
+  await client.open();
+  return client;
+}
+
+export class Client {
+  #place;
+  #name;
+  #redialMs;
+  #link;
+  #asks = new Map(); // by request number: no last answer yet
+  #next = 1;
+  #backlog = []; // not sent, because too much is in flight
+  #inFlight = 0;
+  #received = [];
+  #keysReceived = [];
+  #receivedTimer;
+  #closed; // why
+
+  constructor(place, name, redialMs) {
+    this.#place = place;
+    this.#name = name;
+    this.#redialMs = redialMs;
+  }
+
+  async open() {
+    this.#use(await Link.open(this.#place, this.#name, this.#takes()));
+  }
+
+  /** Name and version of the daemon, and what it takes. */
+  get server() {
+    return this.#link?.server;
+  }
+  get payloadBytesMax() {
+    return this.#link?.payloadBytesMax;
+  }
+  get closed() {
+    return this.#closed !== undefined;
+  }
+
+  /** Queues a task; what becomes of it is asked of the Job. */
+  submit(type, payload, options = {}) {
+    const job = Job.submitted(this, type, payload, options);
+    const { signal } = options;
+    if (signal?.aborted) job.abort(signal.reason);
+    else {
+      this.#ask(job);
+      if (signal) onceAborted(signal, job, (reason) => this.#abort(job, reason));
+    }
+    return job;
+  }
+
+  /** The result of one task. */
+  run(type, payload, options) {
+    return this.submit(type, payload, options).result();
+  }
+
+  /** The results of a task for each payload, in their order (or as they come, with ordered: false). */
+  map(type, payloads, options) {
+    return map(this, type, payloads, options);
+  }
+
+  /** The same, but nothing is thrown for a task that is not done: {index, payload, value} or {index, payload, error}. */
+  mapSettled(type, payloads, options) {
+    return mapSettled(this, type, payloads, options);
+  }
+
+  /** A task that somebody submitted. */
+  job(id, options) {
+    const job = Job.awaited(this, id, options);
+    this.#ask(job);
+    return job;
+  }
+
+  cancel(id) {
+    return this.#ask(new Cancel(BigInt(id))).promise;
+  }
+
+  /** Any verb of docs/protocol.md, section 6, with its arguments in their order. */
+  async request(verb, ...args) {
+    return this.#ask(new Request(verb, args)).promise;
+  }
+
+  status() {
+    return this.request("status");
+  }
+  workers() {
+    return this.request("workers");
+  }
+  worker(slot) {
+    return this.request("worker", slot);
+  }
+  show(id) {
+    return this.request("show", BigInt(id));
+  }
+  ls({ state, type, limit, after } = {}) {
+    return this.request("ls", state, type, limit, after);
+  }
+  /** Dead letters that fit all that is given: `older`: dead for so many milliseconds; `text`: in their error, key or labels. */
+  deadLs({ limit, after, ...filter } = {}) {
+    return this.request("dead-ls", filter.type, limit, after, ...restOf(filter));
+  }
+  /** The same, with their whole payloads. */
+  deadExport({ limit, after, ...filter } = {}) {
+    return this.request("dead-export", filter.type, limit, after, ...restOf(filter));
+  }
+  deadRetry({ tasks, ...filter } = {}) {
+    return this.request("dead-retry", tasks?.map(BigInt), filter.type, ...restOf(filter));
+  }
+  deadRemove({ tasks, ...filter } = {}) {
+    return this.request("dead-remove", tasks?.map(BigInt), filter.type, ...restOf(filter));
+  }
+  /** Forgets what settled longer ago than `older` milliseconds. */
+  clean({ older, state }) {
+    return this.request("clean", nanoseconds(older, "older"), state);
+  }
+  /** A copy of the store in this file, which the daemon makes. */
+  backup(file) {
+    return this.request("backup", file);
+  }
+  /** One of `to`, `up` and `down`. */
+  scale({ class: name, to, up, down }) {
+    const modes = [to, up, down];
+    const mode = modes.findIndex((number) => number !== undefined);
+    if (mode < 0) throw new TypeError("scale takes one of to, up and down");
+    return this.request("scale", name, mode, modes[mode]);
+  }
+  drain(on = true) {
+    return this.request("drain", on);
+  }
+  stop({ now = false } = {}) {
+    return this.request("stop", now);
+  }
+  pause({ type, class: name } = {}) {
+    return this.request("pause", type, name);
+  }
+  resume({ type, class: name, all } = {}) {
+    return this.request("resume", type, name, all);
+  }
+  config() {
+    return this.request("config");
+  }
+  types() {
+    return this.request("types");
+  }
+  release(id) {
+    return this.request("release", BigInt(id));
+  }
+  restart({ slot, class: name } = {}) {
+    return this.request("restart", slot, name);
+  }
+  log({ task, slot, limit } = {}) {
+    return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit);
+  }
+
+  /** What happens in the pool, over a connection of its own that ends with the iteration. */
+  events(options) {
+    return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs }, options);
+  }
+
+  /** What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. */
+  async close() {
+    if (this.#closed !== undefined) return;
+    const error = new Disconnected("this client was closed");
+    this.#closed = error;
+    this.#flushReceived();
+    const link = this.#link;
+    this.#link = undefined;
+    this.#failAll(error);
+    await link?.close();
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("nodejs.asyncDispose")]() {
+    await this.close();
+  }
+
+  // --- For jobs ---
+
+  cancelQuietly(id) {
+    // A task that has settled meanwhile needs no cancel.
+    this.cancel(id).catch(() => {});
+  }
+
+  /** A job that is still in the table, on the same connection. */
+  sendAgain(job) {
+    if (this.#link !== undefined) this.#transmit(job);
+  }
+
+  received(id, keysOnly) {
+    const list = keysOnly ? this.#keysReceived : this.#received;
+    list.push(id);
+    if (list.length >= receivedAtOnce) return this.#flushReceived();
+    this.#receivedTimer ??= setTimeout(() => this.#flushReceived(), receivedWaitMs).unref();
+  }
+
+  // --- Asks ---
+
+  #ask(ask) {
+    if (this.#closed !== undefined) {
+      ask.fail(this.#closed);
+      return ask;
+    }
+    ask.number = this.#next++;
+    this.#asks.set(ask.number, ask);
+    this.#hold();
+    if (this.#link === undefined) return ask; // sent when there is one again
+    if (this.#inFlight >= this.#link.inFlightMax) this.#backlog.push(ask);
+    else {
+      ++this.#inFlight;
+      this.#transmit(ask);
+    }
+    return ask;
+  }
+
+  #transmit(ask) {
+    try {
+      const frame = ask.frame(this.#link);
+      const bytes = frame.payload?.length ?? 0;
+      if (bytes > this.#link.payloadBytesMax + frameSlack) {
+        throw new Refused(205, `the payload has ${bytes} bytes, allowed are ${this.#link.payloadBytesMax}; send a path instead, or raise payload_bytes_max`);
+      }
+      this.#link.send({ ...frame, token: BigInt(ask.number) });
+      ask.sent = true;
+    } catch (error) {
+      ask.fail(error); // it fits in no frame
+      this.#done(ask);
+    }
+  }
+
+  #done(ask) {
+    if (!this.#asks.delete(ask.number)) return;
+    forget(ask);
+    const waiting = this.#backlog.indexOf(ask);
+    if (waiting >= 0) this.#backlog.splice(waiting, 1);
+    else if (this.#link !== undefined) {
+      --this.#inFlight;
+      this.#sendBacklog();
+    }
+    this.#hold();
+  }
+
+  #sendBacklog() {
+    while (this.#backlog.length > 0 && this.#inFlight < this.#link.inFlightMax) {
+      ++this.#inFlight;
+      this.#transmit(this.#backlog.shift());
+    }
+  }
+
+  #abort(job, reason) {
+    if (job.id !== undefined) return this.cancelQuietly(job.id);
+    if (job.sent) return; // cancelled when it is accepted
+    job.abort(reason);
+    this.#done(job);
+  }
+
+  #take(frame) {
+    const ask = this.#asks.get(Number(frame.token));
+    if (ask !== undefined && ask.take(frame)) this.#done(ask);
+  }
+
+  // --- The connection ---
+
+  #takes() {
+    return { frame: (frame) => this.#take(frame), end: (error) => this.#lost(error) };
+  }
+
+  #use(link) {
+    this.#link = link;
+    this.#backlog = [...this.#asks.values()];
+    this.#inFlight = 0;
+    this.#sendBacklog();
+    this.#hold();
+  }
+
+  async #lost(error) {
+    this.#link = undefined;
+    this.#inFlight = 0;
+    this.#backlog = [];
+    if (this.#closed !== undefined) return;
+    for (const ask of [...this.#asks.values()]) {
+      if (!ask.sent || ask.again()) continue;
+      ask.fail(error);
+      this.#done(ask);
+    }
+    try {
+      if (this.#redialMs <= 0 || !mayRedial(error)) throw error;
+      const link = await redial(this.#place, this.#name, this.#takes(), this.#redialMs, () => this.#closed !== undefined);
+      if (this.#closed === undefined) this.#use(link);
+      else await link.close();
+    } catch (final) {
+      this.#closed ??= final instanceof Disconnected ? final : new Disconnected(final.message);
+      this.#failAll(this.#closed);
+    }
+  }
+
+  #failAll(error) {
+    const asks = [...this.#asks.values()];
+    this.#asks.clear();
+    this.#backlog = [];
+    for (const ask of asks) {
+      forget(ask);
+      ask.fail(error);
+    }
+  }
+
+  #hold() {
+    this.#link?.ref(this.#asks.size > 0);
+  }
+
+  #flushReceived() {
+    clearTimeout(this.#receivedTimer);
+    this.#receivedTimer = undefined;
+    for (const [ids, flags] of [[this.#received, 0], [this.#keysReceived, Flag.keysOnly]]) {
+      if (ids.length === 0) continue;
+      const payload = Buffer.allocUnsafe(ids.length * 8);
+      ids.forEach((id, place) => payload.writeBigUInt64LE(id, place * 8));
+      ids.length = 0;
+      this.#link?.send({ kind: Kind.received, flags, payload });
+    }
+  }
+}
+
+// Arguments of the verbs about dead letters that follow the type.
+function restOf({ type, cause, older, text, ...unknown }) {
+  for (const name of Object.keys(unknown)) throw new TypeError(`dead letters have no filter ${name}; there are: type, cause, older, text`);
+  return [cause, nanoseconds(older, "older"), text];
+}
+
+// One listener for each signal, however many tasks it is given to: Node warns of many.
+const watched = new WeakMap(); // signal -> Map(job -> what to do)
+
+function onceAborted(signal, job, act) {
+  let jobs = watched.get(signal);
+  if (jobs === undefined) {
+    jobs = new Map();
+    watched.set(signal, jobs);
+    signal.addEventListener("abort", () => {
+      for (const each of [...jobs.values()]) each(signal.reason);
+    }, { once: true });
+  }
+  jobs.set(job, act);
+}
+
+function forget(ask) {
+  if (ask.signal) watched.get(ask.signal)?.delete(ask);
+}

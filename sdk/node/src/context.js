@@ -1,0 +1,122 @@
+// What a handler may know of its run, and do in it.
+import fs from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { format } from "node:util";
+import { millisecondsAt, numberAt } from "./frame.js";
+import { causes, contents } from "./words.js";
+
+const progressIntervalMs = 100;
+const progressTextBytesMax = 1024;
+
+/** Why a handler's signal is aborted: `cause` is a word of docs/protocol.md, section 8. */
+export class RunEnded extends Error {
+  constructor(cause) {
+    super(cause === "drained" ? "the worker was told to end" : `the run was ended: ${cause}`);
+    this.cause = cause;
+  }
+  get name() {
+    return "AbortError";
+  }
+}
+
+// At most `most` bytes of UTF-8, without NUL, ending with a whole character.
+export function cutText(text, most) {
+  const bytes = Buffer.from(String(text).replaceAll("\0", "\ufffd"));
+  if (bytes.length <= most) return bytes.toString();
+  let end = most;
+  while ((bytes[end] & 0xc0) === 0x80) --end;
+  return bytes.toString("utf8", 0, end);
+}
+
+export class Context {
+  #abort = new AbortController();
+  #sendProgress;
+  #latest; // a report that waits until it may be sent
+  #due = 0;
+  #timer;
+  #directory;
+
+  constructor(assign, type, sendProgress) {
+    this.task = assign.id;
+    this.round = assign.round;
+    this.attempt = assign.attempt;
+    this.token = assign.token;
+    this.type = type;
+    this.bytes = assign.payload;
+    this.content = contents[assign.flags & 3];
+    this.failures = numberAt(assign, 2);
+    this.crashes = numberAt(assign, 3);
+    this.timeout = millisecondsAt(assign, 0) || undefined;
+    const left = millisecondsAt(assign, 1) || Infinity;
+    this.#sendProgress = sendProgress;
+    const ends = Date.now() + left;
+    // Of the whole task, and of this run from when it begins.
+    this.deadline = Number.isFinite(ends) ? ends : undefined;
+  }
+
+  /** Aborted when the daemon wants this run to end: a cancel, its time, the end of the worker. */
+  get signal() {
+    return this.#abort.signal;
+  }
+
+  get cancelled() {
+    return this.signal.aborted;
+  }
+
+  /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
+  progress(permille, text = "") {
+    if (!(permille >= 0 && permille <= 1000)) throw new RangeError(`progress takes 0 to 1000 permille, not ${permille}`);
+    this.#latest = [Math.round(permille), cutText(text, progressTextBytesMax)];
+    const wait = this.#due - performance.now();
+    if (wait <= 0) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  /** A line to standard error, which the daemon keeps. */
+  log(...values) {
+    process.stderr.write(`${format(...values)}\n`);
+  }
+
+  /** A directory for this run alone, removed after it. */
+  workdir() {
+    this.#directory ??= fs.mkdtemp(path.join(os.tmpdir(), `warmpool-${this.task}-`));
+    return this.#directory;
+  }
+
+  // --- For the worker ---
+
+  begin() {
+    if (this.timeout !== undefined) this.deadline = Math.min(this.deadline ?? Infinity, Date.now() + this.timeout);
+  }
+
+  end(cause) {
+    if (!this.cancelled) this.#abort.abort(new RunEnded(cause));
+  }
+
+  endBy(causeNumber) {
+    this.end(causes[causeNumber] ?? "cancelled");
+  }
+
+  /** What was reported and not sent goes out before the answer. */
+  async close() {
+    this.#flush();
+    this.progress = () => {};
+    if (this.#directory === undefined) return;
+    try {
+      await fs.rm(await this.#directory, { recursive: true, force: true });
+    } catch (error) {
+      this.log(`warmpool: ${error.message}`);
+    }
+  }
+
+  #flush() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#latest === undefined) return;
+    const latest = this.#latest;
+    this.#latest = undefined;
+    this.#due = performance.now() + progressIntervalMs;
+    this.#sendProgress(latest);
+  }
+}

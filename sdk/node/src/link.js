@@ -1,0 +1,110 @@
+// One connection of a client, from hello to its end; and dialling again.
+import { Channel, said } from "./channel.js";
+import { Disconnected } from "./errors.js";
+import { at, numberAt } from "./frame.js";
+import { dial } from "./place.js";
+import { Feature, Kind } from "./words.js";
+
+const welcomeWaitMs = 10_000;
+const redialMs = { first: 20, most: 1000 };
+const brokenProtocol = (code) => code >= 501 && code !== 507; // 507: we were too slow, and may try again
+
+export class Link {
+  types = new Map();
+  #channel;
+
+  /** Resolves when the daemon has said welcome. `takes`: frame(frame), end(error: Disconnected). */
+  static async open(place, name, takes) {
+    const link = new Link();
+    await link.#greet(await dial(place), place, name, takes);
+    return link;
+  }
+
+  #greet(socket, place, name, takes) {
+    return new Promise((resolve, reject) => {
+      let error; // that the daemon sent
+      let welcomed = false;
+      const late = setTimeout(() => fail(new Disconnected(`no welcome from ${place.path} within ${welcomeWaitMs / 1000} s`)), welcomeWaitMs);
+      const fail = (why) => {
+        clearTimeout(late);
+        this.#channel.destroy();
+        welcomed ? takes.end(why) : reject(why);
+      };
+      this.#channel = new Channel(socket, socket, {
+        frame: (frame) => {
+          if (frame.kind === Kind.error) error = frame;
+          else if (welcomed) takes.frame(frame);
+          else if (frame.kind === Kind.welcome) {
+            welcomed = true;
+            clearTimeout(late);
+            this.#learn(frame);
+            resolve();
+          } else fail(new Disconnected(`${place.path} is no warmpool daemon: it sent a frame of kind ${frame.kind}`, 505));
+        },
+        end: (broken) => fail(ended(place, error, broken)),
+      });
+      this.#channel.send({ kind: Kind.hello, meta: [0, 1, 1, Feature.progress | Feature.events, name, process.pid] });
+    });
+  }
+
+  #learn(welcome) {
+    this.features = numberAt(welcome, 1);
+    this.frameBytesMax = this.#channel.bodyBytesMax = numberAt(welcome, 2);
+    this.payloadBytesMax = numberAt(welcome, 3);
+    this.inFlightMax = numberAt(welcome, 4);
+    this.server = at(welcome, 6, "");
+  }
+
+  send(frame) {
+    this.#channel.send(frame);
+  }
+
+  /** The number of a type on this connection, which the daemon is told first. */
+  typeNumber(name) {
+    let number = this.types.get(name);
+    if (number === undefined) {
+      // All numbers are taken: the last one is given again. Frames are handled in order.
+      number = Math.min(this.types.size, 4095);
+      for (const [other, its] of this.types) if (its === number) this.types.delete(other);
+      this.types.set(name, number);
+      this.#channel.send({ kind: Kind.typeName, type: number, meta: [name] });
+    }
+    return number;
+  }
+
+  ref(wanted) {
+    this.#channel.ref(wanted);
+  }
+
+  async close() {
+    this.ref(true); // or the process would end before
+    await this.#channel.finish();
+    this.#channel.destroy();
+  }
+}
+
+function ended(place, error, broken) {
+  if (error !== undefined) return new Disconnected(`the daemon says ${said(error)}`, numberAt(error, 0));
+  if (broken?.name === "ProtocolError") return new Disconnected(broken.message, 501);
+  return new Disconnected(`the connection to ${place.path} ended${broken?.code ? ` (${broken.code})` : ""}`);
+}
+
+/** Dials until somebody answers, for `forMs`. `stopped()` ends it early. */
+export async function redial(place, name, takes, forMs, stopped) {
+  const end = performance.now() + forMs;
+  let wait = redialMs.first;
+  for (;;) {
+    try {
+      return await Link.open(place, name, takes);
+    } catch (error) {
+      if (stopped() || performance.now() + wait >= end || brokenProtocol(error.code)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (stopped()) throw new Disconnected("closed");
+    wait = Math.min(wait * 2, redialMs.most);
+  }
+}
+
+export function mayRedial(error) {
+  return !brokenProtocol(error.code);
+}

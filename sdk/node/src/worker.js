@@ -1,0 +1,281 @@
+// A worker: says which types it handles, then serves the daemon that started it.
+//
+// The event loop is the worker: while a handler awaits, recalls, cancels and pings are answered; while one computes, nothing is,
+// and nobody is wronged by that, because silence alone never ends a worker that has a task. Runs begin on a turn of the loop of
+// their own (setImmediate), so that what the daemon has sent meanwhile (a recall, a cancel) is read before each.
+import { Channel, said } from "./channel.js";
+import { pack, unpack } from "./content.js";
+import { Context, cutText } from "./context.js";
+import { Failed } from "./errors.js";
+import { at, millisecondsAt, nanoseconds, numberAt } from "./frame.js";
+import { givenChannel, NoChannel } from "./given_channel.js";
+import { Feature, Flag, Kind } from "./words.js";
+
+/** What run() resolves with, and what the process ends with. */
+export const Status = Object.freeze({ retired: 0, noChannel: 2, daemonGone: 69, protocol: 76 });
+
+const errorBytesMax = 64 * 1024;
+const endWaitMs = 1000; // within the daemon's term_grace [3 s]
+const handlers = new Map();
+
+/** Order: before run(). A type that is handled already gets the new handler. */
+export function task(type, options, handler) {
+  if (typeof options === "function") [options, handler] = [{}, options];
+  if (typeof type !== "string" || type === "") throw new TypeError("task takes the name of a type, options and a handler");
+  if (typeof handler !== "function") throw new TypeError(`the handler of ${type} is no function`);
+  for (const name of Object.keys(options)) {
+    if (name !== "timeout") throw new TypeError(`task ${type} has no option ${name}; there is: timeout`);
+  }
+  nanoseconds(options.timeout, "timeout");
+  handlers.set(type, { timeout: options.timeout, handler });
+  return handler;
+}
+
+export function types() {
+  return [...handlers.keys()];
+}
+
+class Attempt {
+  constructor(assign, type, sendProgress) {
+    this.assign = assign;
+    this.key = keyOf(assign);
+    this.context = new Context(assign, type, (meta) => sendProgress(this, meta));
+  }
+
+  answer(kind, fields) {
+    const { id, token, round, attempt } = this.assign;
+    return { kind, id, token, round, attempt, ...fields };
+  }
+}
+
+function keyOf(frame) {
+  return `${frame.token}/${frame.id}/${frame.round}/${frame.attempt}`;
+}
+
+class Worker {
+  #given;
+  #channel;
+  #known;
+  #resolve;
+  #types = new Map();
+  #waiting = [];
+  #running = new Map();
+  #features = 0;
+  #resultBytesMax = 0;
+  #welcomed = false;
+  #retiring = false;
+  #terminating = false;
+  #pumpDue = false;
+  #beats;
+  #status; // once it is known
+  #closing;
+
+  constructor(given, known, { name, closing }) {
+    this.#given = given;
+    this.#known = known;
+    this.#closing = closing;
+    this.#channel = new Channel(given.readable, given.writable, {
+      frame: (frame) => this.#take(frame),
+      end: (error) => this.#ended(error),
+    });
+    const wanted = Feature.credits | Feature.cancel | Feature.progress | (given.fifos ? 0 : Feature.recall);
+    this.#channel.send({
+      kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits,
+      meta: [1, 1, 1, wanted, cutText(name, 255), process.pid],
+    });
+  }
+
+  async run() {
+    const terminate = () => this.#terminate();
+    process.on("SIGTERM", terminate);
+    const status = await new Promise((resolve) => (this.#resolve = resolve));
+    clearInterval(this.#beats);
+    for (const { context } of this.#running.values()) context.end("drained");
+    try {
+      await this.#closing?.();
+    } catch (error) {
+      say(`closing failed: ${error?.stack ?? error}`);
+    }
+    await this.#channel.finish();
+    this.#channel.destroy();
+    process.off("SIGTERM", terminate);
+    return status;
+  }
+
+  #take(frame) {
+    if (this.#status !== undefined) return;
+    switch (frame.kind) {
+      case Kind.welcome: return this.#welcome(frame);
+      case Kind.error: return this.#finish(Status.protocol, `the daemon says ${said(frame)}`);
+      case Kind.typeName: return void this.#types.set(frame.type, at(frame, 0, ""));
+      case Kind.assign: return this.#assigned(frame);
+      case Kind.cancelAttempt: return this.#cancel(frame);
+      case Kind.recall: return this.#recall(frame);
+      case Kind.retire:
+        this.#retiring = true;
+        return this.#finishWhenIdle();
+      case Kind.pong: return undefined;
+      default: return this.#finish(Status.protocol, `the daemon sent a frame of kind ${frame.kind}`);
+    }
+  }
+
+  #welcome(frame) {
+    this.#welcomed = true;
+    this.#features = numberAt(frame, 1);
+    this.#channel.bodyBytesMax = numberAt(frame, 2);
+    this.#resultBytesMax = numberAt(frame, 7);
+    const interval = millisecondsAt(frame, 5);
+    if (interval > 0) this.#beats = setInterval(() => this.#channel.send({ kind: Kind.beat }), Math.min(interval, 0x7fffffff));
+  }
+
+  #assigned(frame) {
+    const type = this.#types.get(frame.type);
+    if (!this.#welcomed || type === undefined) {
+      return this.#finish(Status.protocol, "the daemon assigned a task of a type that it had not named");
+    }
+    const attempt = new Attempt(frame, type, (from, meta) => {
+      if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
+    });
+    if (this.#terminating) return this.#refuse(attempt, "the worker was told to end");
+    this.#waiting.push(attempt);
+    this.#pumpSoon();
+  }
+
+  #pumpSoon() {
+    if (this.#pumpDue) return;
+    this.#pumpDue = true;
+    setImmediate(() => {
+      this.#pumpDue = false;
+      if (this.#waiting.length === 0 || this.#running.size >= this.#given.concurrency) return;
+      const attempt = this.#waiting.shift();
+      this.#running.set(attempt.key, attempt);
+      this.#execute(attempt);
+      if (this.#waiting.length > 0 && this.#running.size < this.#given.concurrency) this.#pumpSoon();
+    });
+  }
+
+  async #execute(attempt) {
+    const begun = performance.now();
+    const fields = await this.#answerOf(attempt);
+    fields.type = Math.min(Math.round((performance.now() - begun) * 1000), 65535);
+    await attempt.context.close();
+    if (!this.#running.delete(attempt.key)) return; // answered in its place
+    this.#channel.send(attempt.answer(fields.kind, fields));
+    if (this.#waiting.length > 0) this.#pumpSoon();
+    this.#finishWhenIdle();
+  }
+
+  async #answerOf({ assign, context }) {
+    const known = this.#known.get(context.type);
+    if (known === undefined) {
+      const text = `this worker does not handle the type ${context.type}; correct \`types\` of its class, or its program`;
+      return this.#failure(2, text);
+    }
+    context.begin();
+    const timer = known.timeout === undefined ? undefined : setTimeout(() => context.end("timeout"), known.timeout);
+    try {
+      const result = await known.handler(unpack(assign.flags & 3, assign.payload), context);
+      const { number, bytes } = pack(result === undefined ? null : result);
+      if (bytes.length > this.#resultBytesMax) {
+        const text = `the result has ${bytes.length} bytes, allowed are ${this.#resultBytesMax}; return a path instead, or raise result_bytes_max`;
+        return this.#failure(2, text);
+      }
+      return { kind: Kind.done, flags: number, payload: bytes };
+    } catch (error) {
+      return this.#thrown(error, context);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // Of an error that was meant its text is all; the stack of another tells where.
+  #thrown(error, context) {
+    if (error instanceof Failed) return this.#failure(error.outcome, error.message, error.ms);
+    if (context.cancelled && error?.name === "AbortError") return this.#failure(1, context.signal.reason.message);
+    return this.#failure(1, error instanceof Error ? error.stack : String(error));
+  }
+
+  #failure(outcome, text, ms) {
+    return {
+      kind: Kind.failed, flags: 1, meta: [outcome, nanoseconds(ms, "ms")],
+      payload: Buffer.from(cutText(text, Math.min(errorBytesMax, this.#resultBytesMax))),
+    };
+  }
+
+  #refuse(attempt, message) {
+    const fields = this.#failure(1, message);
+    this.#channel.send(attempt.answer(fields.kind, fields));
+  }
+
+  #takeWaiting(frame) {
+    const place = this.#waiting.findIndex((attempt) => attempt.key === keyOf(frame));
+    return place < 0 ? undefined : this.#waiting.splice(place, 1)[0];
+  }
+
+  #cancel(frame) {
+    const waiting = this.#takeWaiting(frame);
+    if (waiting !== undefined) this.#refuse(waiting, "cancelled before it started");
+    else this.#running.get(keyOf(frame))?.context.endBy(numberAt(frame, 0, 13));
+    this.#finishWhenIdle();
+  }
+
+  #recall(frame) {
+    const waiting = this.#takeWaiting(frame);
+    const { id, token, round, attempt } = frame;
+    this.#channel.send({ kind: Kind.recalled, id, token, round, attempt, flags: waiting === undefined ? 0 : Flag.returned });
+    this.#finishWhenIdle();
+  }
+
+  // SIGTERM: end now. Handlers that heed their signal answer themselves; for the others it is done.
+  #terminate() {
+    if (this.#terminating) return;
+    this.#terminating = true;
+    for (const attempt of this.#waiting.splice(0)) this.#refuse(attempt, "the worker was told to end");
+    for (const { context } of this.#running.values()) context.end("drained");
+    setTimeout(() => {
+      for (const attempt of this.#running.values()) this.#refuse(attempt, "the worker was told to end, and the handler did not heed it");
+      this.#running.clear();
+      this.#finishWhenIdle();
+    }, endWaitMs);
+    this.#finishWhenIdle();
+  }
+
+  #finishWhenIdle() {
+    const ending = this.#retiring || this.#terminating;
+    if (ending && this.#running.size === 0 && this.#waiting.length === 0) this.#finish(Status.retired);
+  }
+
+  #ended(error) {
+    if (this.#retiring || this.#terminating) return this.#finish(Status.retired);
+    if (error?.name === "ProtocolError") return this.#finish(Status.protocol, error.message);
+    return this.#finish(Status.daemonGone, "the daemon closed the channel without retiring this worker");
+  }
+
+  #finish(status, why) {
+    if (this.#status !== undefined) return;
+    this.#status = status;
+    if (why !== undefined) say(why);
+    this.#resolve(status);
+  }
+}
+
+function say(text) {
+  process.stderr.write(`warmpool worker: ${text}\n`);
+}
+
+/**
+ * Serves until retired, told to end by SIGTERM, or left by the daemon; then ends the process (`exit: false`: resolves with the
+ * status instead). `closing` is called before, when all is answered, for what handlers keep open.
+ */
+export async function run({ name = "node", closing, exit = true } = {}) {
+  let status;
+  try {
+    status = await new Worker(givenChannel(), handlers, { name, closing }).run();
+  } catch (error) {
+    if (!(error instanceof NoChannel)) throw error;
+    say(error.message);
+    status = Status.noChannel;
+  }
+  if (exit) process.exit(status);
+  return status;
+}

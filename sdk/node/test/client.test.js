@@ -1,0 +1,294 @@
+// What a client can ask, and what becomes of it when the connection breaks.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { connect, Disconnected, Refused, TaskAborted, TaskError, Unknown, WarmpoolError } from "warmpool";
+import { dial } from "../src/place.js";
+import { eventually, here, Pool } from "./pool.js";
+import { Proxy } from "./proxy.js";
+
+const timeout = 120_000;
+const it = (name, options, body) => test(name, { timeout }, () => Pool.with(options, body));
+
+/** A test with a second client, whose connection can be cut. */
+const cutting = (name, options, body) =>
+  it(name, options, async (pool) => {
+    const proxy = await Proxy.start(pool.file("proxy.sock"), pool.file("warmpool.sock"));
+    try {
+      await body(pool, await pool.connect({ socket: pool.file("proxy.sock") }), proxy);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+async function errorOf(promise, kind) {
+  const error = await promise.then((value) => assert.fail(`done with ${JSON.stringify(value)}`), (why) => why);
+  assert.ok(error instanceof kind && error instanceof WarmpoolError, error.stack);
+  return error;
+}
+
+async function collect(source) {
+  const items = [];
+  for await (const item of source) items.push(item);
+  return items;
+}
+
+const runs = (pool, job) => eventually(async () => (await pool.client.show(await job.accepted())).state === "running", "it runs");
+const accepted = async (pool) => (await pool.client.status()).tasks.accepted;
+const range = (count) => [...Array(count).keys()];
+
+it("map keeps the order, in a window", { size: 2 }, async (pool, client) => {
+  assert.deepEqual(await collect(client.map("js.value", range(300), { inFlight: 16 })), range(300));
+  const waits = [200, 0, 0, 0];
+  const indexes = (await collect(client.mapSettled("js.sleep", waits, { ordered: false }))).map(({ index }) => index);
+  assert.equal(indexes.at(-1), 0);
+  let taken = 0;
+  const endless = (async function* () {
+    for (;;) yield taken++;
+  })();
+  for await (const value of client.map("js.value", endless, { inFlight: 5 })) if (value === 9) break;
+  assert.ok(taken <= 16, `${taken} were taken`);
+});
+
+it("map throws what fails and cancels the rest; mapSettled goes on", { retries: 0 }, async (pool, client) => {
+  const source = client.map("js.fail", [0, 1, ...Array(10).fill(0)], { ordered: true });
+  assert.equal((await source.next()).value, "ok");
+  await errorOf(source.next(), TaskError);
+  assert.equal((await source.next()).done, true);
+  const items = await collect(client.mapSettled("js.fail", [0, 1, 0]));
+  assert.deepEqual(items.map(({ value, error }) => value ?? error.cause), ["ok", "failed", "ok"]);
+  const stopped = client.map("js.sleep", [0, 60_000, 60_000]);
+  assert.equal((await stopped.next()).value, "slept");
+  await stopped.return();
+  const { tasks } = await client.status();
+  assert.deepEqual([tasks.running, tasks.waiting], [0, 0]);
+});
+
+it("an AbortSignal cancels, whenever it comes", {}, async (pool, client) => {
+  const abort = new AbortController();
+  const running = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  const waiting = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  const elsewhere = client.submit("js.value", 1);
+  await runs(pool, running);
+  const unsent = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  abort.abort(new Error("enough"));
+  for (const job of [running, waiting, unsent]) {
+    const error = await errorOf(job.result(), TaskAborted);
+    assert.deepEqual([error.name, error.verdict, error.reason.message], ["AbortError", "cancelled", "enough"]);
+  }
+  assert.equal(await elsewhere.result(), 1);
+  const never = client.submit("js.value", 1, { signal: abort.signal });
+  await assert.rejects(never.result(), /enough/);
+  assert.equal(await accepted(pool), 4);
+  const done = new AbortController();
+  assert.equal(await client.run("js.value", 2, { signal: done.signal }), 2);
+  done.abort(); // too late, and nobody minds
+});
+
+it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) => {
+  assert.equal((await errorOf(client.run("no-such"), Refused)).code, 201);
+  assert.equal((await errorOf(client.run("js.value", 1, { priority: 101 }), Refused)).code, 202);
+  assert.equal((await errorOf(client.run("js.value", 1, { timeout: -1 }), Refused)).code, 203);
+  const payload = Buffer.alloc(client.payloadBytesMax + 1);
+  assert.equal((await errorOf(client.run("js.value", payload), Refused)).code, 205);
+  const far = Buffer.alloc(client.payloadBytesMax + (1 << 20));
+  assert.equal((await errorOf(client.run("js.value", far), Refused)).code, 205);
+  assert.equal((await errorOf(client.job(1).result(), Refused)).code, 301);
+  assert.equal((await errorOf(client.worker("nobody"), Refused)).code, 302);
+  assert.throws(() => client.submit("js.value", 1, { prioriti: 1 }), /no option prioriti/);
+  assert.throws(() => client.submit("js.value", 1, { timeout: "5s" }), /number of milliseconds/);
+  await assert.rejects(client.request("dance"), /no verb dance/);
+  assert.equal(await client.run("js.value", "still here"), "still here");
+});
+
+it("wishes arrive", { retries: 0 }, async (pool, client) => {
+  const job = client.submit("js.value", 1, {
+    priority: 3, timeout: 5000, delay: 20, labels: ["a", "b"], tenant: "t", key: "k", durability: "relaxed", crashesMax: 2, retries: 4,
+  });
+  const row = await client.show(await job.accepted());
+  assert.deepEqual([row.tenant, row.key, row.labels], ["t", "k", ["a", "b"]]);
+  assert.equal(await job.result(), 1);
+  assert.equal(job.durability, "relaxed");
+  const same = client.submit("js.value", 1, { tenant: "t", key: "k" });
+  assert.equal(await same.accepted(), job.id);
+  assert.equal(same.duplicate, true);
+  assert.equal((await errorOf(client.run("js.value", 2, { tenant: "t", key: "k" }), Refused)).code, 206);
+  const later = client.submit("js.value", 1, { runAt: new Date(Date.now() + 3_600_000), wait: false });
+  const id = await later.accepted();
+  assert.equal((await client.show(id)).state, "delayed");
+  assert.throws(() => later.settled(), /wait: false/);
+  assert.deepEqual(await client.cancel(id), { rung: "not-running", state: "cancelled" });
+  assert.equal((await client.job(id).settled()).verdict, "cancelled");
+});
+
+it("a task is awaited by another client", {}, async (pool, client) => {
+  const other = await pool.connect();
+  const job = other.submit("js.steps", 3, { wait: false });
+  const watched = client.job(await job.accepted());
+  const reports = await collect(watched.progress());
+  assert.equal(reports.at(-1).permille, 1000);
+  assert.equal(await watched.result(), "all");
+});
+
+it("verbs", { size: 2 }, async (pool, client) => {
+  assert.deepEqual(await client.scale({ class: "node", to: 1 }), { schema: 1, before: 2, after: 1 });
+  assert.equal((await client.config()).options.some(({ name }) => name === "tasks_max"), true);
+  assert.equal((await client.types()).classes[0].name, "node");
+  await client.pause({ type: "js.value" });
+  const job = client.submit("js.value", 1);
+  await job.accepted();
+  await client.resume({ type: "js.value" });
+  assert.equal(await job.result(), 1);
+  const dead = await client.submit("js.fatal").settled();
+  assert.deepEqual((await client.deadLs()).tasks.map(({ id }) => BigInt(id)), [dead.id]);
+  assert.equal((await client.deadLs({ cause: "crashed" })).tasks.length, 0);
+  assert.equal((await client.deadExport({ text: "no retry", older: 0 })).letters.length, 1);
+  assert.throws(() => client.deadRetry({ typ: "js.fatal" }), /no filter typ/);
+  assert.equal((await client.deadRetry({ tasks: [dead.id] })).retried, 1);
+  assert.equal((await client.job(dead.id).settled()).round, 2);
+  assert.equal((await client.deadRemove({ type: "js.fatal" })).removed, 1);
+  assert.ok(Array.isArray((await client.ls({ type: "js.value" })).tasks));
+  assert.ok(Array.isArray((await client.log({ slot: "node-0", limit: 5 })).lines));
+  await client.backup(pool.file("copy"));
+  assert.ok(fs.existsSync(pool.file("copy")));
+  assert.ok((await client.clean({ older: 0, state: "done" })).removed >= 1);
+  await client.drain();
+  assert.equal((await errorOf(client.run("js.value", 1), Refused)).code, 103);
+  await client.drain(false);
+  assert.equal(await client.run("js.value", 2), 2);
+});
+
+it("events are followed, over a connection of their own", {}, async (pool, client) => {
+  const events = client.events({ types: "task-*" });
+  let begun = false;
+  const first = events.next().finally(() => (begun = true));
+  await eventually(async () => (await client.run("js.value", 1)) === 1 && begun, "the daemon tells"); // it has begun to listen
+  const seen = [(await first).value];
+  const last = client.submit("js.value", 2);
+  await last.result();
+  for await (const event of events) {
+    seen.push(event);
+    if (event.event === "task-completed" && BigInt(event.task) === last.id) break;
+  }
+  assert.ok(seen.every(({ number, event }) => Number.isInteger(number) && event.startsWith("task-")));
+  const remembered = await collect(client.events({ follow: false, after: seen[0].number - 1, types: "task-completed" }));
+  assert.deepEqual(BigInt(remembered.at(-1).task), last.id);
+  assert.equal((await errorOf(collect(client.events({ types: "no-such" })), Refused)).code, 208);
+});
+
+cutting("a submit whose acceptance was lost is the same task", {}, async (pool, client, proxy) => {
+  proxy.deafen();
+  const job = client.submit("js.sleep", 200);
+  await eventually(async () => (await accepted(pool)) === 1, "the daemon has it");
+  proxy.cut();
+  assert.equal(await job.result(), "slept");
+  assert.equal(job.duplicate, true);
+  assert.deepEqual([await accepted(pool), (await pool.client.status()).tasks.duplicates, proxy.connections], [1, 1, 2]);
+});
+
+cutting("an accepted task is awaited by its id", {}, async (pool, client, proxy) => {
+  const keyed = client.submit("js.sleep", 300);
+  const bare = client.submit("js.sleep", 0, { autoKey: false });
+  await Promise.all([keyed.accepted(), bare.accepted()]);
+  const queued = pool.client.submit("js.value", 1);
+  proxy.cut();
+  const late = client.submit("js.value", "while there is no connection");
+  assert.deepEqual(await Promise.all([keyed.result(), bare.result(), late.result(), queued.result()]), ["slept", "slept", "while there is no connection", 1]);
+  assert.equal(await accepted(pool), 4);
+});
+
+cutting("what may have been done and cannot be asked again is unknown", {}, async (pool, client, proxy) => {
+  proxy.deafen();
+  const bare = client.submit("js.value", 1, { autoKey: false });
+  const paused = client.pause({ type: "js.echo" });
+  const status = client.status();
+  await eventually(async () => (await accepted(pool)) === 1, "the daemon has it");
+  proxy.cut();
+  await errorOf(bare.result(), Unknown);
+  await errorOf(bare.accepted(), Unknown);
+  await errorOf(paused, Unknown);
+  assert.equal((await status).schema, 1);
+  assert.equal(await accepted(pool), 1);
+});
+
+cutting("a task that ends with its client is submitted anew", {}, async (pool, client, proxy) => {
+  const job = client.submit("js.sleep", 400, { cancelOnDisconnect: true });
+  const first = await job.accepted();
+  await runs(pool, job);
+  proxy.cut();
+  assert.equal(await job.result(), "slept");
+  assert.notEqual(job.id, first);
+  assert.equal((await pool.client.show(first)).state, "cancelled");
+});
+
+cutting("a client gives up in its time, and says so", {}, async (pool, client, proxy) => {
+  const impatient = await pool.connect({ socket: pool.file("proxy.sock"), reconnect: 100 });
+  const never = await pool.connect({ socket: pool.file("proxy.sock"), reconnect: false });
+  const jobs = [impatient, never].map((each) => each.submit("js.sleep", 60_000));
+  for (const job of jobs) await job.accepted();
+  proxy.refuse(true);
+  proxy.cut();
+  for (const job of jobs) await errorOf(job.result(), Disconnected);
+  await errorOf(impatient.status(), Disconnected);
+  assert.equal(impatient.closed && never.closed, true);
+  proxy.refuse(false);
+  assert.equal(client.closed, false);
+});
+
+it("tasks outlive a crash of the daemon", {}, async (pool, client) => {
+  const jobs = [client.submit("js.sleep", 300), ...range(20).map((number) => client.submit("js.value", number))];
+  await Promise.all(jobs.map((job) => job.accepted()));
+  await pool.crash();
+  assert.deepEqual(await Promise.all(jobs.map((job) => job.result())), ["slept", ...range(20)]);
+});
+
+it("tasks that a daemon kept in memory alone are submitted anew", {}, async (pool, client) => {
+  const job = client.submit("js.sleep", 300, { durability: "none" });
+  await job.accepted();
+  await pool.crash();
+  assert.equal(await job.result(), "slept");
+});
+
+it("close ends what waits and leaves tasks be", {}, async (pool) => {
+  const other = await pool.connect();
+  const job = other.submit("js.sleep", 100);
+  const id = await job.accepted();
+  const result = errorOf(job.result(), Disconnected);
+  await other.close();
+  await other.close();
+  assert.match((await result).message, /closed/);
+  await errorOf(other.run("js.value", 1), Disconnected);
+  assert.equal(await pool.client.job(id).result(), "slept");
+});
+
+it("a program ends when it has asked for nothing more", {}, async (pool) => {
+  const script = `import { connect } from "warmpool"; const pool = await connect({ socket: ${JSON.stringify(pool.file("warmpool.sock"))} });
+    console.log(await pool.run("js.value", 7)); pool.submit("js.value", 8);`;
+  const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 30_000 });
+  assert.deepEqual([said.status, said.stdout], [0, "7\n"], said.stderr);
+});
+
+it("a path that is too long for an address is reached", {}, async (pool) => {
+  const deep = path.join(pool.directory, "d".repeat(120));
+  fs.mkdirSync(deep);
+  fs.linkSync(pool.file("warmpool.sock"), path.join(deep, "warmpool.sock"));
+  const client = await pool.connect({ socket: path.join(deep, "warmpool.sock") });
+  assert.equal(await client.run("js.value", 1), 1);
+});
+
+test("a socket that nobody named is taken from nobody else", async () => {
+  const directory = fs.mkdtempSync("/tmp/warmpool-node.");
+  try {
+    fs.mkdirSync(path.join(directory, "warmpool"));
+    fs.chmodSync(path.join(directory, "warmpool"), 0o777);
+    const place = { path: path.join(directory, "warmpool", "warmpool.sock"), named: false };
+    await assert.rejects(dial(place), /only this user or root may write to/);
+    fs.chmodSync(path.join(directory, "warmpool"), 0o700);
+    await assert.rejects(dial(place), /ENOENT.*start one with: warmpoold/);
+    await assert.rejects(connect({ socket: place.path }), Disconnected);
+  } finally {
+    fs.rmSync(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,95 @@
+// The worker of the tests: each type shows one thing that handlers do.
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { FailedForGood, Held, RetryAfter, task, withContent } from "warmpool";
+
+let running = 0;
+let most = 0;
+
+task("js.echo", (payload, ctx) => withContent(ctx.content, payload));
+task("js.value", (payload) => payload);
+task("js.nothing", () => {});
+task("js.fail", async (times, ctx) => {
+  if (ctx.failures < times) throw new Error(`failure ${ctx.failures + 1} of ${times}`);
+  return "ok";
+});
+task("js.fatal", () => {
+  throw new FailedForGood("no retry can help");
+});
+task("js.later", (ms, ctx) => {
+  if (ctx.failures === 0) throw new RetryAfter(ms, "busy");
+  return "now";
+});
+task("js.held", (file) => {
+  if (!fs.existsSync(file)) throw new Held("look at me");
+  return "released";
+});
+task("js.sleep", async (ms, ctx) => {
+  await delay(ms, undefined, { signal: ctx.signal });
+  return "slept";
+});
+task("js.cause", async (file, ctx) => {
+  await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  fs.writeFileSync(file, ctx.signal.reason.cause);
+  ctx.signal.throwIfAborted();
+});
+task("js.deaf", (file) => {
+  fs.writeFileSync(file, String(process.pid));
+  return new Promise(() => setInterval(() => {}, 1000));
+});
+task("js.hurry", { timeout: 30 }, async (_, ctx) => delay(60_000, undefined, { signal: ctx.signal }));
+task("js.steps", async (steps, ctx) => {
+  for (let step = 1; step <= steps; ++step) {
+    ctx.progress(Math.round((1000 * step) / steps), `step ${step}`);
+    await delay(120);
+  }
+  return "all";
+});
+task("js.flood", (reports, ctx) => {
+  for (let report = 1; report <= reports; ++report) ctx.progress(report % 1000, `report ${report}`);
+  return reports;
+});
+task("js.noise", (lines) => {
+  const frame = Buffer.alloc(32, 0xff); // what would break the channel, were it there
+  for (let line = 0; line < lines; ++line) {
+    console.log(`out ${line}`);
+    console.error(`err ${line}`);
+    process.stdout.write(frame);
+  }
+  fs.writeSync(1, "straight to descriptor 1\n");
+  return lines;
+});
+task("js.block", (ms) => {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+  return "blocked";
+});
+task("js.overlap", async (ms) => {
+  most = Math.max(most, ++running);
+  await delay(ms);
+  --running;
+  return most;
+});
+task("js.child", () => {
+  // What a program that a handler starts has open beyond its standard streams, and of the secrets.
+  const script = "for fd in /proc/$$/fd/*; do [ ${fd##*/} -gt 2 ] && readlink $fd; done; env | grep -E '^WARMPOOL_(TOKEN|CHANNEL|FIFO)'";
+  return spawnSync("/bin/sh", ["-c", script]).stdout.toString().match(/socket|pipe|fifo|WARMPOOL.*/g) ?? [];
+});
+task("js.workdir", async (_, ctx) => {
+  const directory = await ctx.workdir();
+  fs.writeFileSync(`${directory}/file`, "x");
+  return directory;
+});
+task("js.about", (_, ctx) => ({
+  task: String(ctx.task), round: ctx.round, attempt: ctx.attempt, token: String(ctx.token), type: ctx.type, timeout: ctx.timeout,
+  left: ctx.deadline === undefined ? null : ctx.deadline - Date.now(), pid: process.pid, concurrency: process.env.WARMPOOL_CONCURRENCY,
+}));
+task("js.large", (bytes) => Buffer.alloc(bytes, 0x61));
+task("js.die", () => process.exit(3));
+task("js.late", () => {
+  setTimeout(() => {
+    throw new Error("outside of any handler");
+  }, 1);
+  return delay(60_000);
+});

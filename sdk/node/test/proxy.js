@@ -1,0 +1,52 @@
+// Between a client and its daemon: passes everything on, until a test cuts the connection or holds the answers back.
+import net from "node:net";
+
+export class Proxy {
+  connections = 0;
+  #pairs = new Set();
+  #deaf = false;
+  #refusing = false;
+
+  static async start(path, daemon) {
+    const proxy = new Proxy();
+    proxy.server = net.createServer((client) => proxy.#join(client, daemon));
+    await new Promise((resolve) => proxy.server.listen(path, resolve));
+    return proxy;
+  }
+
+  #join(client, daemon) {
+    if (this.#refusing) return client.destroy();
+    ++this.connections;
+    const there = net.connect(daemon);
+    const pair = [client, there];
+    this.#pairs.add(pair);
+    client.on("data", (bytes) => there.write(bytes));
+    there.on("data", (bytes) => this.#deaf || client.write(bytes));
+    for (const [one, other] of [pair, [...pair].reverse()]) {
+      one.on("error", () => {});
+      one.on("close", () => {
+        other.destroy();
+        this.#pairs.delete(pair);
+      });
+    }
+  }
+
+  /** From now on what the daemon says is lost. */
+  deafen() {
+    this.#deaf = true;
+  }
+
+  cut() {
+    this.#deaf = false;
+    for (const [client] of this.#pairs) client.destroy();
+  }
+
+  refuse(refusing) {
+    this.#refusing = refusing;
+  }
+
+  async stop() {
+    this.cut();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}

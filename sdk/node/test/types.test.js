@@ -1,0 +1,45 @@
+// index.d.ts is written by hand: its names are those that src/ has, no more and no less.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import * as warmpool from "warmpool";
+import { Context } from "../src/context.js";
+import { Job } from "../src/job.js";
+import { here } from "./pool.js";
+
+const types = fs.readFileSync(path.join(here, "../index.d.ts"), "utf8");
+
+/** Names of the members that a class or interface declares. */
+function declared(name) {
+  const [, body] = types.match(new RegExp(`(?:class|interface) ${name}(?:<[^>]*>)?(?: extends \\w+)? \\{([\\s\\S]*?)\\n\\}`));
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??(?:<[^(]*>)?[(:]/gm)].map(([, member]) => member);
+  return new Set(members.filter((member) => member !== "constructor"));
+}
+
+const members = (prototype) => Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
+const sorted = (names) => [...names].sort();
+
+test("what is exported is declared, and the other way round", () => {
+  const values = [...types.matchAll(/^export (?:declare )?(?:function|class|const) (\w+)/gm)].map(([, name]) => name);
+  assert.deepEqual(sorted(new Set(values)), sorted(Object.keys(warmpool)));
+});
+
+test("a client has the declared members", () => {
+  const inner = ["open", "cancelQuietly", "sendAgain", "received"];
+  assert.deepEqual(sorted(declared("Client")), sorted(members(warmpool.Client.prototype).filter((name) => !inner.includes(name))));
+});
+
+test("a job has the declared members", () => {
+  const inner = ["frame", "again", "take", "fail", "abort"];
+  const made = ["id", "duplicate", "durability"];
+  assert.deepEqual(sorted(declared("Job")), sorted([...members(Job.prototype).filter((name) => !inner.includes(name)), ...made]));
+});
+
+test("a context has the declared members", () => {
+  const inner = ["begin", "end", "endBy", "close"];
+  const assign = { id: 1n, round: 1, attempt: 1, token: 1n, payload: Buffer.alloc(0), flags: 0, meta: [] };
+  const context = new Context(assign, "t", () => {});
+  const all = [...Object.keys(context), ...members(Context.prototype)].filter((name) => !inner.includes(name));
+  assert.deepEqual(sorted(declared("Context")), sorted(all));
+});

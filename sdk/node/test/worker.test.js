@@ -1,0 +1,201 @@
+// What a worker does with each frame that a daemon sends, and with what handlers do. WARMPOOL_TEST_CHANNEL=fifo: over FIFOs.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { TaskError } from "warmpool";
+import { channel, eventually, here, Pool } from "./pool.js";
+
+const timeout = 120_000;
+const it = (name, options, body) => test(name, { timeout }, () => Pool.with(options, body));
+
+async function errorOf(promise) {
+  const error = await promise.then((value) => assert.fail(`done with ${value}`), (why) => why);
+  assert.ok(error instanceof TaskError, error.stack);
+  return error;
+}
+
+it("a handler takes and gives values of every content", {}, async (pool, client) => {
+  for (const [value, content] of [[Buffer.from([0, 255, 10]), "bytes"], ["grüße", "utf8"], [{ a: [1, null] }, "json"], [{ b: 2 }, "msgpack"]]) {
+    assert.deepEqual(await client.run("js.echo", value, { content }), value);
+  }
+  assert.equal(await client.run("js.nothing"), null);
+  assert.deepEqual(await client.run("js.value", undefined), Buffer.alloc(0));
+});
+
+it("failures are told apart", { retries: 3 }, async (pool, client) => {
+  assert.equal(await client.run("js.fail", 2), "ok");
+  const spent = await errorOf(client.run("js.fail", 9, { retries: 1 }));
+  assert.deepEqual([spent.verdict, spent.cause, spent.failures], ["dead", "failed", 2]);
+  assert.match(spent.text, /^Error: failure 2 of 9\n +at .*handlers\.js/);
+  const fatal = await errorOf(client.run("js.fatal"));
+  assert.deepEqual([fatal.cause, fatal.failures, fatal.text], ["failed-for-good", 1, "no retry can help"]);
+  assert.equal(await client.run("js.later", 20), "now");
+  const unknown = await errorOf(client.run("js.no-such"));
+  assert.equal(unknown.cause, "failed-for-good");
+  assert.match(unknown.text, /does not handle the type js\.no-such/);
+});
+
+it("a held task waits until a person releases it", {}, async (pool, client) => {
+  const job = client.submit("js.held", pool.file("released"));
+  const id = await job.accepted();
+  await eventually(async () => (await client.show(id)).state === "held", "it is held");
+  fs.writeFileSync(pool.file("released"), "");
+  await client.release(id);
+  assert.equal(await job.result(), "released");
+});
+
+it("a cancel aborts the signal, with its cause", {}, async (pool, client) => {
+  const file = pool.file("cause");
+  for (const [options, cause] of [[{}, "cancelled"], [{ timeout: 60, retries: 0 }, "timeout"], [{ deadline: 60 }, "deadline"]]) {
+    const job = client.submit("js.cause", file, options);
+    await eventually(async () => ["running", "dead", "expired"].includes((await client.show(await job.accepted())).state), "it runs");
+    if (cause === "cancelled") assert.deepEqual(await job.cancel(), { rung: "frame", state: "cancelled" });
+    const settled = await job.settled();
+    assert.equal(settled.cause, cause);
+    assert.equal(fs.readFileSync(file, "utf8"), cause);
+  }
+  assert.deepEqual(pool.exits(), []);
+});
+
+it("a handler that does not heed it is ended with its worker", { cancel_grace: "20ms", term_grace: "5s" }, async (pool, client) => {
+  const file = pool.file("pid");
+  const job = client.submit("js.deaf", file, { retries: 0 });
+  await eventually(() => fs.existsSync(file), "it runs");
+  assert.deepEqual(await job.cancel(), { rung: "term", state: "cancelled" });
+  assert.equal(await client.run("js.value", "next"), "next");
+});
+
+it("the timeout of a handler is its own", { retries: 0 }, async (pool, client) => {
+  const error = await errorOf(client.run("js.hurry"));
+  assert.deepEqual([error.cause, error.text], ["failed", "the run was ended: timeout"]);
+  assert.deepEqual(pool.exits(), []);
+});
+
+it("progress is reported, and the last report before the answer", {}, async (pool, client) => {
+  const steps = [];
+  for await (const { permille, text } of client.submit("js.steps", 4).progress()) steps.push([permille, text]);
+  assert.deepEqual(steps.at(-1), [1000, "step 4"]);
+  const job = client.submit("js.flood", 1005);
+  const reports = [];
+  for await (const { text } of job.progress()) reports.push(text);
+  assert.equal(reports.at(-1), "report 1005");
+  assert.ok(reports.length < 10, `${reports.length} reports`);
+  assert.equal(await job.result(), 1005);
+});
+
+it("what a handler prints is kept and is no part of the channel", {}, async (pool, client) => {
+  const results = [];
+  for await (const lines of client.map("js.noise", [300, 300, 3])) results.push(lines);
+  assert.deepEqual(results, [300, 300, 3]);
+  const kept = async () => JSON.stringify((await client.worker("node-0")).output);
+  await eventually(async () => (await kept()).includes("straight to descriptor 1"), "the daemon has read it");
+  assert.deepEqual(pool.exits(), []);
+});
+
+it("a program that a handler starts has neither the channel nor its secret", {}, async (pool, client) => {
+  assert.deepEqual(await client.run("js.child"), []);
+});
+
+it("as many run at once as the class says", { concurrency: 3 }, async (pool, client) => {
+  const seen = [];
+  for await (const most of client.map("js.overlap", Array(12).fill(100), { ordered: false })) seen.push(most);
+  assert.equal(Math.max(...seen), 3);
+});
+
+it("one after the other where it says nothing, however many are in hand", { credits: 8 }, async (pool, client) => {
+  const seen = [];
+  for await (const most of client.map("js.overlap", Array(60).fill(0), { ordered: false })) seen.push(most);
+  assert.deepEqual([seen.length, Math.max(...seen)], [60, 1]);
+});
+
+it("what was not begun is given back", { credits: 8, prefetch_budget: "1s", recall_after: "5ms" }, async (pool, client) => {
+  for await (const _ of client.map("js.sleep", Array(40).fill(0))); // known to be short
+  const slow = client.submit("js.sleep", 500);
+  const jobs = Array.from({ length: 20 }, () => client.submit("js.sleep", 0));
+  for (const job of [slow, ...jobs]) assert.equal(await job.result(), "slept");
+  const { recalls } = (await client.status()).performance;
+  assert.equal(recalls > 0, channel === "socket", `${recalls} recalls`);
+  assert.deepEqual(pool.exits(), []);
+});
+
+it("a handler that computes for long costs nobody anything", { heartbeat_interval: "100ms", unresponsive_after: "400ms", dead_after: "1s" }, async (pool, client) => {
+  assert.equal(await client.run("js.block", 1500), "blocked");
+  assert.deepEqual(pool.exits(), []);
+});
+
+it("an idle worker beats", { heartbeat_interval: "100ms", unresponsive_after: "400ms", dead_after: "1s" }, async (pool, client) => {
+  const { pid } = await pool.worker();
+  const beaten = (await pool.worker()).last_heartbeat;
+  await eventually(async () => (await pool.worker()).last_heartbeat > beaten, "it has beaten");
+  assert.equal((await pool.worker()).pid, pid);
+});
+
+it("a retired worker answers what it has and ends with 0", {}, async (pool, client) => {
+  const job = client.submit("js.sleep", 300);
+  await eventually(async () => (await client.show(await job.accepted())).state === "running", "it runs");
+  await client.restart({ slot: "node-0" });
+  assert.equal(await job.result(), "slept");
+  await eventually(() => pool.exits().length === 1, "the old one is gone");
+  assert.match(pool.exits()[0], / 0$/);
+  assert.equal((await client.status()).performance.crashes, 0);
+});
+
+it("SIGTERM ends a worker, with an answer for what it has", { retries: 1 }, async (pool, client) => {
+  const job = client.submit("js.sleep", 60_000, { retries: 0 });
+  await eventually(async () => (await client.show(await job.accepted())).state === "running", "it runs");
+  process.kill((await pool.worker()).pid, "SIGTERM");
+  const error = await errorOf(job.result());
+  assert.deepEqual([error.cause, error.crashes], ["failed", 0]);
+  assert.match(error.text, /told to end/);
+});
+
+it("a death charges its task and no more", { size: 2 }, async (pool, client) => {
+  const death = errorOf(client.run("js.die", undefined, { crashesMax: 0 }));
+  const values = [];
+  for await (const value of client.map("js.value", [...Array(50).keys()])) values.push(value);
+  assert.deepEqual(values, [...Array(50).keys()]);
+  assert.deepEqual([(await death).cause, (await death).crashes], ["crashed", 1]);
+  const late = await errorOf(client.run("js.late", undefined, { crashesMax: 0 }));
+  assert.equal(late.cause, "crashed");
+  await eventually(() => pool.log().includes("outside of any handler") || pool.exits().length === 2, "the second death");
+});
+
+it("the context says what the daemon said", {}, async (pool, client) => {
+  const job = client.submit("js.about", undefined, { timeout: 50_000, deadline: 40_000 });
+  const about = await job.result();
+  assert.equal(about.task, String(job.id));
+  assert.deepEqual([about.round, about.attempt, about.type, about.timeout], [1, 1, "js.about", 50_000]);
+  assert.ok(about.left > 0 && about.left <= 40_000, about.left);
+  assert.equal(about.concurrency, "1");
+  assert.equal(fs.existsSync(await client.run("js.workdir")), false);
+});
+
+it("large payloads and results come whole; a result that is too large fails for good", { payload_bytes_max: "8MiB", result_bytes_max: "5MiB" }, async (pool, client) => {
+  const payload = Buffer.alloc(5 << 20, "0123456789");
+  assert.ok(payload.equals(await client.run("js.echo", payload)));
+  const error = await errorOf(client.run("js.large", payload.length + 1));
+  assert.deepEqual([error.cause, error.failures], ["failed-for-good", 1]);
+  assert.match(error.text, /5242881 bytes/);
+});
+
+it("a worker whose daemon is gone ends", {}, async (pool, client) => {
+  const { pid } = await pool.worker();
+  client.submit("js.sleep", 60_000);
+  await pool.stop().catch(() => {});
+  await eventually(() => !fs.existsSync(`/proc/${pid}`), "the worker is gone");
+});
+
+test("a worker that nobody started says so", () => {
+  const main = path.join(here, "../src/main.js");
+  const by = (env) => spawnSync(process.execPath, [main, path.join(here, "handlers.js")], { env, encoding: "utf8", timeout: 30_000, stdio: ["ignore", "pipe", "pipe"] });
+  const alone = by({});
+  assert.deepEqual([alone.status, /WARMPOOL_WORKER is not set: a worker is started by the daemon/.test(alone.stderr)], [2, true], alone.stderr);
+  const given = { WARMPOOL_WORKER: "1", WARMPOOL_TOKEN: "2" };
+  assert.match(by({ ...given, WARMPOOL_CHANNEL: "99" }).stderr, /no open descriptor/);
+  assert.match(by({ ...given, WARMPOOL_CHANNEL: "0" }).stderr, /is no socket/);
+  assert.match(by({ ...given, WARMPOOL_FIFO_IN: "/nowhere", WARMPOOL_FIFO_OUT: "/nowhere" }).stderr, /ENOENT/);
+  const empty = spawnSync(process.execPath, [main], { encoding: "utf8", timeout: 30_000 });
+  assert.deepEqual([empty.status, /usage/.test(empty.stdout)], [2, true]);
+});
