@@ -201,7 +201,8 @@ void Session::on_assign(const ipc::Frame& frame) {
     return fail("assign beyond the credits of hello (" + std::to_string(credits_) + ")");
   }
   auto attempt = queue_.blank();
-  const auto handler = handlers_.find(type);
+  auto handler = handlers_.find(type);
+  if (handler == handlers_.end()) handler = handlers_.find(kAnyType);
   attempt->key = ipc::key_of(frame.header);
   attempt->handler = handler == handlers_.end() ? nullptr : &handler->second;
   attempt->type = type;

@@ -32,6 +32,9 @@ enum class RunStatus : int {
 
 inline constexpr unsigned kCreditsMax = 64;
 
+// Handles every type that has no handler of its own.
+inline constexpr std::string_view kAnyType = "*";
+
 struct Settings {
   int channel = -1;      // a socket, or the FIFO that is read. Owns: run() takes and closes it
   int channel_out = -1;  // the FIFO that is written; -1 with a socket. Owns: likewise

@@ -1,5 +1,6 @@
 // The stock worker: the SDK, and the types of stock/. Its command line is read by hand: two options
 // are no reason for a library in a program that is started by the hundred.
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/stock/lines.hpp"
 #include "worker/stock/stock.hpp"
 
 namespace {
@@ -14,20 +16,27 @@ namespace {
 using warmpool::worker::kCreditsMax;
 using warmpool::worker::Worker;
 
-constexpr int kUsage = 2;
+constexpr int kUsage = 2, kNotRunnable = 126, kNotFound = 127;
 
 struct Command {
   bool help = false, version = false;
   std::optional<unsigned> credits;
   std::vector<std::string> types;
+  std::string wrap;
+  std::vector<std::string> program;
 };
 
 void print_help() {
   std::puts(
-      "usage: warmpool-worker [--types A,B...] [--credits N]\n\n"
+      "usage: warmpool-worker [--types A,B...] [--credits N]\n"
+      "       warmpool-worker --wrap lines [--types A,B...] [--credits N] -- PROGRAM "
+      "[ARGUMENT...]\n\n"
       "The stock worker of warmpool. The daemon starts it and hands it a channel; name it in the\n"
       "`command` of a worker class. Run tasks with: warmpool submit TYPE PAYLOAD\n\n"
       "options:\n"
+      "  --wrap lines   keep PROGRAM running: it reads a line of JSON for each task and writes\n"
+      "                 one back (docs/worker.md, any program); it is given all types of its "
+      "class\n"
       "  --types A,B    handle only these types (default: all)\n"
       "  --credits N    short tasks it may hold at once, 1 to 64 (default: 64, or\n"
       "                 WARMPOOL_CREDITS); the class's `credits` may allow fewer\n"
@@ -39,7 +48,9 @@ void print_help() {
   }
   std::puts(
       "\nexit status: 0 retired, 2 usage or not started by a daemon, 69 the daemon is gone,\n"
-      "71 out of descriptors or threads, 76 the protocol was broken");
+      "71 out of descriptors or threads, 76 the protocol was broken; with --wrap 126 or 127 if "
+      "the\n"
+      "program cannot be run or found, and the program's own if it ends within a task");
 }
 
 int refuse(const std::string& why) {
@@ -63,6 +74,11 @@ std::optional<std::string> set(Command& command, std::string_view name, std::str
     command.types = split(value);
     return std::nullopt;
   }
+  if (name == "--wrap") {
+    command.wrap = value;
+    if (value == "lines") return std::nullopt;
+    return "--wrap takes \"lines\", not \"" + std::string(value) + '"';
+  }
   unsigned credits = 0;
   const char* end = value.data() + value.size();
   const auto [stop, fault] = std::from_chars(value.data(), end, credits);
@@ -77,6 +93,10 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
   for (int i = 1; i < argc; ++i) {
     std::string_view name = argv[i];
     std::optional<std::string_view> value;
+    if (name == "--") {
+      command.program.assign(argv + i + 1, argv + argc);
+      break;
+    }
     if (const auto equals = name.find('='); equals != std::string_view::npos) {
       value = name.substr(equals + 1);
       name = name.substr(0, equals);
@@ -85,7 +105,7 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
       command.help = true;
     } else if (name == "--version") {
       command.version = true;
-    } else if (name == "--types" || name == "--credits") {
+    } else if (name == "--types" || name == "--credits" || name == "--wrap") {
       if (!value && i + 1 < argc) value = argv[++i];
       if (!value) return std::string(name) + " needs a value";
       if (auto wrong = set(command, name, *value)) return wrong;
@@ -93,7 +113,30 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
       return "unknown argument " + std::string(name);
     }
   }
+  if (!command.wrap.empty() && command.program.empty() && !command.help) {
+    return "--wrap needs a program after \"--\"";
+  }
+  if (command.wrap.empty() && !command.program.empty()) {
+    return "a program after \"--\" needs --wrap lines";
+  }
   return std::nullopt;
+}
+
+int run_wrapped(Command& command) {
+  warmpool::worker::stock::Lines lines(std::move(command.program));
+  // A program that cannot run is told before the first task, by the end of this worker.
+  if (const auto started = lines.start(); !started) {
+    std::fprintf(stderr, "warmpool-worker: %s\n", started.error().text.c_str());
+    return started.error().code == ENOENT ? kNotFound : kNotRunnable;
+  }
+  Worker worker("warmpool-worker");
+  if (command.types.empty()) command.types.emplace_back(warmpool::worker::kAnyType);
+  for (const auto& type : command.types) {
+    worker.handle(type,
+                  [&lines](warmpool::worker::Context& context) { return lines.run(context); });
+  }
+  if (command.credits) worker.set_credits(*command.credits);
+  return worker.run();
 }
 
 }  // namespace
@@ -109,6 +152,7 @@ int main(int argc, char** argv) {
     std::puts("warmpool-worker " WARMPOOL_VERSION);
     return 0;
   }
+  if (!command.wrap.empty()) return run_wrapped(command);
   Worker worker("warmpool-worker");
   for (const auto& type : warmpool::worker::stock::types()) worker.handle(type.name, type.handler);
   if (!command.types.empty()) {

@@ -66,7 +66,9 @@ while True:
         break
 )";
 
+// A process for each task keeps nothing on disk, so neither does the pool here.
 constexpr char kConfiguration[] = R"(log_level = "warn"
+store = "volatile"
 [[class]]
 name = "native"
 command = ["@BIN@/warmpool-worker"]

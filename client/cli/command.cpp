@@ -28,7 +28,9 @@ constexpr CommandRow kRows[] = {
     {"run", kTasks, "run a command as a task and end with its status",
      "Standard input is passed on unless it is a terminal; output is bounded by the daemon's\n"
      "result_bytes_max. Not tried again unless --retries says so. Ends with the command's status,\n"
-     "128 + N if signal N killed it (137: killed), 124 if it ran out of time.\n"
+     "128 + N if signal N killed it (137: killed), 124 if it ran out of time, 127 if it was not "
+     "found\n"
+     "and 126 if it cannot be run.\n"
      "  warmpool run --timeout 1m -- make test",
      declare_run},
     {"wait", kTasks, "wait until tasks have settled",
@@ -157,8 +159,9 @@ constexpr CommandRow kRows[] = {
     {"bench latency", kOther, "how long one task takes from submit to result", "",
      declare_bench_latency},
     {"bench reuse", kOther, "what warm workers are worth beside a process for each task",
-     "Starts a daemon of its own whose workers may hold 16 short tasks (K = 16), and measures 64 "
-     "tasks\n"
+     "Starts a daemon of its own whose workers may hold 16 short tasks (K = 16) and which keeps "
+     "nothing\n"
+     "on disk, as a process for each task keeps nothing, and measures 64 tasks\n"
      "outstanding against the same work with as many processes at once as there are workers: a "
      "native\n"
      "handler (echo beside /bin/echo), and a handler in Python beside a python3 for each task. "

@@ -130,7 +130,8 @@ struct RunCommand {
       if (ending.value("stdout_truncated", false)) context.say("warmpool: standard output was cut");
       if (ending.value("stderr_truncated", false)) context.say("warmpool: standard error was cut");
     }
-    if (!known || settled.cause != EndCause::Failed) report(context, settled);
+    const bool ran = known && ending.value("started", true);
+    if (!ran || settled.cause != EndCause::Failed) report(context, settled);
     return status;
   }
 

@@ -18,7 +18,7 @@ Call::Call(std::string_view payload, Content content) : cancel_(std::move(*Event
   attempt_.deadline = Context::Clock::time_point::max();
 }
 
-Answer Call::run(Answer (*handler)(Context&)) {
+Answer Call::run(const Handler& handler) {
   attempt_.failures = failures;
   Context context(attempt_, cancel_, *this, Context::Clock::now());
   return handler(context);

@@ -1,6 +1,7 @@
 // Calls one handler without a daemon.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,11 +18,14 @@ class Call : private ProgressSink {
 
   std::uint16_t failures = 0;
   std::uint64_t result_bytes = 1U << 20;
-  Answer run(Answer (*handler)(Context&));
+  std::function<void()> on_progress;
+  Answer run(const Handler& handler);
   void cancel() { cancel_.raise(); }
 
  private:
-  void report(std::uint16_t, std::string_view) override {}
+  void report(std::uint16_t, std::string_view) override {
+    if (on_progress) on_progress();
+  }
   std::uint64_t result_bytes_max() const override { return result_bytes; }
 
   Attempt attempt_;

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
 #include <unistd.h>
 
@@ -226,6 +227,23 @@ TEST(Exec, RefusesProgramsThatCannotRun) {
   expect_for_good(elsewhere, "directory /no/such/place");
   elsewhere["cwd"] = text;
   expect_for_good(elsewhere, "Not a directory");
+}
+
+TEST(Exec, SaysTheStatusOfAShellWhereNoProgramWasStarted) {
+  const Scratch scratch;
+  ::setenv("PATH", "/usr/bin:/bin", 1);
+  const auto ending_of = [](const json& request) {
+    std::istringstream body(exec(request).body);
+    std::string for_people, document;
+    std::getline(body, for_people);
+    std::getline(body, document);
+    return json::parse(document);
+  };
+  const json missing = ending_of({{"argv", {"no-such-program-here"}}});
+  EXPECT_EQ(127, missing["status"]);
+  EXPECT_EQ(false, missing["started"]);
+  EXPECT_EQ(126, ending_of({{"argv", {scratch.write("plain", "x")}}})["status"]);
+  EXPECT_FALSE(result_of(exec({{"argv", {"true"}}})).contains("started"));
 }
 
 TEST(Exec, RefusesListsNestedDeeperThanItsStack) {

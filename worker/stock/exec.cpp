@@ -2,7 +2,8 @@
 // {"base64": text} where it is not UTF-8, "stdout_truncated", "stderr_truncated", "seconds"}.
 //
 // A failed run's error is one line for people, then the same JSON as a second line: whoever asked
-// (`warmpool run`) finds status and output there.
+// (`warmpool run`) finds status and output there. Where no program was started it holds
+// "started": false, and the status that a shell would have ended with.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -33,17 +34,18 @@ std::string_view cut(const Capture& stream) {
   return kept;
 }
 
-std::string json_of(const Ending& ending) {
+std::string json_of(const Ending& ending, bool started = true) {
   const double seconds = static_cast<double>(ending.took.count() / 1000) / 1e6;
   const bool exited = ending.signal == 0;
-  return ordered_json{{"status", exited ? ordered_json(ending.status) : ordered_json()},
-                      {"signal", exited ? ordered_json() : ordered_json(ending.signal)},
-                      {"stdout", stream_json(std::string(cut(ending.standard_output)))},
-                      {"stderr", stream_json(std::string(cut(ending.standard_error)))},
-                      {"stdout_truncated", ending.standard_output.truncated},
-                      {"stderr_truncated", ending.standard_error.truncated},
-                      {"seconds", seconds}}
-      .dump();
+  ordered_json document{{"status", exited ? ordered_json(ending.status) : ordered_json()},
+                        {"signal", exited ? ordered_json() : ordered_json(ending.signal)},
+                        {"stdout", stream_json(std::string(cut(ending.standard_output)))},
+                        {"stderr", stream_json(std::string(cut(ending.standard_error)))},
+                        {"stdout_truncated", ending.standard_output.truncated},
+                        {"stderr_truncated", ending.standard_error.truncated},
+                        {"seconds", seconds}};
+  if (!started) document["started"] = false;
+  return document.dump();
 }
 
 // JSON makes six bytes of some, so that only the whole tells whether it fits.
@@ -91,6 +93,14 @@ bool is_permanent(int error) {
   }
 }
 
+// With the statuses of a shell: 127 not found, 126 cannot be run.
+Answer not_started(const Error& error) {
+  if (!is_permanent(error.code)) return failed(error.text);
+  Ending ending;
+  ending.status = error.code == ENOENT ? 127 : 126;
+  return failed_for_good(error.text + '\n' + json_of(ending, false));
+}
+
 }  // namespace
 
 Answer exec(Context& context) {
@@ -98,10 +108,7 @@ Answer exec(Context& context) {
   if (!request) return failed_for_good(request.error().text);
   if (context.cancelled()) return failed("cancelled before the program was started");
   auto child = Child::spawn(*request);
-  if (!child) {
-    const Error& error = child.error();
-    return is_permanent(error.code) ? failed_for_good(error.text) : failed(error.text);
-  }
+  if (!child) return not_started(child.error());
   Ending ending = child->run(context);
   if (ending.signal == 0 && std::ranges::count(request->ok_status, ending.status) != 0) {
     return done(fitting_json(ending, context.result_bytes_max()), Content::Json);

@@ -1,0 +1,168 @@
+#include "worker/stock/kept_program.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/broken_pipe.hpp"
+
+namespace warmpool::worker::stock {
+namespace {
+
+using ipc::UniqueFd;
+
+Error failure(const std::string& what, int error) {
+  return {error, what + ": " + std::strerror(error)};
+}
+
+// Above the standard streams, which may be closed here; close-on-exec.
+Result<void> make_pipe(UniqueFd& read_end, UniqueFd& write_end) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return failure("cannot make a pipe", errno);
+  const UniqueFd first(fds[0]), second(fds[1]);
+  read_end = UniqueFd(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3));
+  write_end = UniqueFd(::fcntl(second.get(), F_DUPFD_CLOEXEC, 3));
+  if (!read_end || !write_end) return failure("cannot make a pipe", errno);
+  return {};
+}
+
+void unblock(const UniqueFd& fd) {
+  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+}
+
+}  // namespace
+
+Result<void> KeptProgram::start() {
+  UniqueFd theirs_in, theirs_out;
+  if (auto made = make_pipe(theirs_in, input_); !made) return made;
+  if (auto made = make_pipe(output_, theirs_out); !made) return made;
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs_in.get(), 0);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs_out.get(), 1);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  sigset_t signals;
+  sigemptyset(&signals);
+  ::posix_spawnattr_setsigmask(&attributes, &signals);
+  sigfillset(&signals);
+  ::posix_spawnattr_setsigdefault(&attributes, &signals);
+  std::vector<char*> words;
+  for (auto& word : argv_) words.push_back(word.data());
+  words.push_back(nullptr);
+  const int error =
+      ::posix_spawnp(&pid_, words.front(), &actions, &attributes, words.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    pid_ = 0;
+    return failure("cannot run " + argv_.front(), error);
+  }
+  unblock(input_);
+  unblock(output_);
+  to_write_.clear();
+  received_.clear();
+  written_ = taken_ = 0;
+  return {};
+}
+
+void KeptProgram::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+int KeptProgram::end() {
+  if (pid_ <= 0) return 0;
+  input_.reset();
+  const auto until = Clock::now() + kEndMax;
+  siginfo_t info{};
+  while (Clock::now() < until) {
+    info.si_pid = 0;
+    const int waited = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT | WNOHANG);
+    if (waited == 0 && info.si_pid == pid_) return reap();
+    // Its last words are read, so that it does not wait for us.
+    pollfd out{output_.get(), POLLIN, 0};
+    const int ready = ::poll(&out, 1, 10);
+    if (ready > 0 && !read_some()) output_.reset();
+    taken_ = received_.size();
+  }
+  return kill_now();
+}
+
+int KeptProgram::kill_now() {
+  if (pid_ <= 0) return 0;
+  ::kill(pid_, SIGKILL);
+  return reap();
+}
+
+int KeptProgram::reap() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = 0;
+  input_.reset();
+  output_.reset();
+  return status;
+}
+
+void KeptProgram::write_line(std::string line) {
+  to_write_ = std::move(line);
+  to_write_ += '\n';
+  written_ = 0;
+  feed();
+}
+
+bool KeptProgram::step(int also, Clock::time_point until) {
+  const bool feeding = input_ && written_ < to_write_.size();
+  pollfd fds[] = {
+      {output_.get(), POLLIN, 0}, {feeding ? input_.get() : -1, POLLOUT, 0}, {also, POLLIN, 0}};
+  int wait_ms = -1;
+  if (until != Clock::time_point::max()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    wait_ms = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+  if (::poll(fds, std::size(fds), wait_ms) <= 0) return true;
+  if (fds[1].revents != 0) feed();
+  return fds[0].revents == 0 || read_some();
+}
+
+std::optional<std::string> KeptProgram::take_line() {
+  const std::size_t end = received_.find('\n', taken_);
+  if (end == std::string::npos) {
+    received_.erase(0, taken_);
+    taken_ = 0;
+    return std::nullopt;
+  }
+  std::string line = received_.substr(taken_, end - taken_);
+  taken_ = end + 1;
+  return line;
+}
+
+// A program that reads no more has ended, or answers without: its output tells.
+void KeptProgram::feed() {
+  const BrokenPipe held;
+  const ssize_t bytes =
+      ::write(input_.get(), to_write_.data() + written_, to_write_.size() - written_);
+  if (bytes >= 0) {
+    written_ += static_cast<std::size_t>(bytes);
+  } else if (errno != EAGAIN && errno != EINTR) {
+    written_ = to_write_.size();
+  }
+}
+
+bool KeptProgram::read_some() {
+  std::array<char, 64 * 1024> piece;
+  const ssize_t bytes = ::read(output_.get(), piece.data(), piece.size());
+  if (bytes > 0) received_.append(piece.data(), static_cast<std::size_t>(bytes));
+  return bytes > 0 || (bytes < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+}  // namespace warmpool::worker::stock

@@ -1,0 +1,61 @@
+// A program that is started once and spoken to in lines: its input and output are pipes, its
+// standard error is the worker's.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+#include "ipc/fd.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::worker::stock {
+
+// Owns: the process, from start() to end(). It stays in the worker's process group, so that what
+// ends the worker ends it too.
+// Threads: one.
+class KeptProgram {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit KeptProgram(std::vector<std::string> argv) : argv_(std::move(argv)) {}
+  ~KeptProgram() { end(); }
+  KeptProgram(const KeptProgram&) = delete;
+  KeptProgram& operator=(const KeptProgram&) = delete;
+
+  bool running() const { return pid_ > 0; }
+  // Errors: Error::code is the errno; the text names the program.
+  Result<void> start();
+  // Asks it to end.
+  void signal(int number) const;
+  // Closes its input, waits for kEndMax, then kills it. Returns its wait status; 0: none ran.
+  int end();
+  int kill_now();
+  static constexpr std::chrono::milliseconds kEndMax{1000};
+
+  // A line to write; what is left of it leaves with step().
+  void write_line(std::string line);
+  // Blocks: until a byte came or left, `also` is readable (-1: none), or the time has come.
+  // False when its output has ended.
+  bool step(int also, Clock::time_point until);
+  // The next whole line, without its end.
+  std::optional<std::string> take_line();
+  // What came of a line that is not whole yet.
+  std::size_t pending() const { return received_.size() - taken_; }
+
+ private:
+  void feed();
+  bool read_some();
+  int reap();
+
+  std::vector<std::string> argv_;
+  ipc::UniqueFd input_, output_;
+  pid_t pid_ = 0;
+  std::string to_write_, received_;
+  std::size_t written_ = 0, taken_ = 0;
+};
+
+}  // namespace warmpool::worker::stock
