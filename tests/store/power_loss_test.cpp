@@ -3,7 +3,8 @@
 // last that was acknowledged.
 //
 // kill -9 cannot show this: what was written and not synced survives it in the page cache. In CI a
-// bounded number of cuts; WARMPOOL_POWER_CUTS=20000 for a long run.
+// bounded number of cuts; WARMPOOL_POWER_CUTS=20000 for a long run, or WARMPOOL_POWER_SEEDS=100
+// from WARMPOOL_POWER_SEED on (scripts/campaign.sh power).
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,8 @@
 
 namespace warmpool::daemon {
 namespace {
+
+constexpr std::uint64_t kRecords = 120;  // of each seed
 
 struct Kept {
   Record record;
@@ -221,16 +224,25 @@ class PowerLoss {
 };
 
 TEST(PowerLoss, LosesNothingThatWasAcknowledged) {
-  const char* asked = std::getenv("WARMPOOL_POWER_CUTS");
-  const std::uint64_t most = asked == nullptr ? 600 : std::strtoull(asked, nullptr, 10);
-  std::uint64_t cuts = 0;
-  for (std::uint64_t seed = 1; cuts < most && !HasFailure(); ++seed) {
-    PowerLoss power(seed, 120);
+  const auto asked = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
+  };
+  const std::uint64_t seeds_max = asked("WARMPOOL_POWER_SEEDS"),
+                      cuts_asked = asked("WARMPOOL_POWER_CUTS");
+  const std::uint64_t first = std::max<std::uint64_t>(asked("WARMPOOL_POWER_SEED"), 1);
+  const std::uint64_t cuts_max = seeds_max > 0 ? ~0ULL : cuts_asked > 0 ? cuts_asked : 600;
+  std::uint64_t cuts = 0, seeds = 0;
+  while (cuts < cuts_max && (seeds_max == 0 || seeds < seeds_max) && !HasFailure()) {
+    PowerLoss power(first + seeds++, kRecords);
     power.run();
     cuts += power.cuts();
   }
   RecordProperty("cuts", std::to_string(cuts));
-  if (asked != nullptr) std::printf("%s power cuts, nothing lost\n", std::to_string(cuts).c_str());
+  if (seeds_max + cuts_asked > 0 && !HasFailure()) {
+    std::printf("power: seeds %s cuts %s records %s\n", std::to_string(seeds).c_str(),
+                std::to_string(cuts).c_str(), std::to_string(seeds * kRecords).c_str());
+  }
 }
 
 }  // namespace

@@ -1,0 +1,170 @@
+// All keys are of use "lasting", so that any of them may be submitted again at any time, and must
+// then be the same task with the same end.
+#include "tests/campaign/caller.hpp"
+
+#include <poll.h>
+#include <variant>
+
+#include "pool/time.hpp"
+
+namespace warmpool::campaign {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kInFlight = 16;
+
+void pause_for(int milliseconds) { ::poll(nullptr, 0, milliseconds); }
+
+}  // namespace
+
+Caller::Caller(std::string name, std::uint64_t seed, Direction& direction, Ledger& ledger)
+    : name_(std::move(name)), random_(seed), direction_(direction), ledger_(ledger) {}
+
+void Caller::run() {
+  while (!direction_.give_up) {
+    if (!client_ && !connect()) {
+      pause_for(20);
+      continue;
+    }
+    if (!direction_.drain) {
+      fill();
+      disturb();
+    } else if (open_.empty() && again_.empty()) {
+      return;
+    }
+    for (const auto at : std::exchange(again_, {})) submit(at);
+    take();
+  }
+}
+
+bool Caller::connect() {
+  client::ConnectOptions options;
+  options.socket = direction_.socket;
+  options.name = name_;
+  options.reconnect.delay_max = 50ms;
+  options.reconnect.give_up_after = 1h;
+  auto connected = client::Client::connect(options);
+  if (!connected) return false;
+  client_.emplace(std::move(*connected));
+  return true;
+}
+
+// As a client that dies: what is open is submitted again by the next one.
+void Caller::leave() {
+  for (const auto& [ticket, at] : open_) again_.push_back(at);
+  open_.clear();
+  client_.reset();
+  ++departures_;
+}
+
+Entry Caller::make() {
+  Entry entry;
+  auto& task = entry.task;
+  const auto kind = random_() % 20;
+  task.type = kind < 13 ? "work" : kind < 17 ? "flaky" : kind < 19 ? "doomed" : "crashing";
+  task.payload = task.type == "work" ? std::to_string(one_in(20) ? 80 : random_() % 4)
+                                     : std::to_string(random_() % 3);
+  task.retries = task.type == "doomed" ? 1 : 3;
+  const auto kept = random_() % 10;
+  task.durability = kept < 7 ? Durability::Full : kept < 9 ? Durability::Relaxed : Durability::None;
+  if (one_in(8)) task.delay = milliseconds(static_cast<std::int64_t>(random_() % 300));
+  task.priority = random_() % 30;
+  task.key = name_ + "-" + std::to_string(entries_.size());
+  task.wait = true;
+  return entry;
+}
+
+void Caller::fill() {
+  while (open_.size() < kInFlight) {
+    entries_.push_back(make());
+    submit(entries_.size() - 1);
+  }
+}
+
+void Caller::submit(std::size_t at) {
+  if (!client_) return again_.push_back(at);
+  open_.emplace(client_->submit(entries_[at].task).value, at);
+}
+
+void Caller::disturb() {
+  if (one_in(10) && !open_.empty()) {
+    auto& entry = entries_[open_.begin()->second];
+    if (!entry.ids.empty()) {
+      entry.cancel_asked = true;
+      ++cancels_;
+      client_->cancel_later(TaskId{entry.ids.back()});
+    }
+  }
+  if (one_in(10)) {
+    const auto at = random_() % entries_.size();
+    const auto& entry = entries_[at];
+    if (!entry.told.empty() && !entry.cancel_asked && entry.task.durability != Durability::None) {
+      ++resubmits_;
+      submit(at);
+    }
+  }
+  if (one_in(300)) leave();
+}
+
+void Caller::take() {
+  if (!client_) return;
+  if (client_->open() == 0) return pause_for(5);
+  auto event = client_->wait_any(client::in(20ms));
+  while (event && *event) {
+    std::visit([this](const auto& one) { on(one); }, **event);
+    if (client_->open() == 0) return;
+    event = client_->wait_any(ipc::kAtOnce);
+  }
+  if (!event) leave();
+}
+
+void Caller::odd(std::size_t at, const std::string& text) {
+  oddities_.push_back(*entries_[at].task.key + ": " + text);
+}
+
+void Caller::on(const client::Accepted& event) {
+  const auto found = open_.find(event.ticket.value);
+  if (found == open_.end()) return;
+  auto& entry = entries_[found->second];
+  ++direction_.accepted;
+  ledger_.note("accepted " + std::to_string(event.task.value) + " " + *entry.task.key);
+  if (event.durability != entry.task.durability) odd(found->second, "kept in another way");
+  for (const auto id : entry.ids) {
+    if (id == event.task.value) return;
+  }
+  entry.ids.push_back(event.task.value);
+}
+
+void Caller::on(const client::Settled& event) {
+  const auto found = open_.find(event.ticket.value);
+  if (found == open_.end()) return;
+  auto& entry = entries_[found->second];
+  entry.told.push_back({event.task.value, event.verdict, event.round, event.attempt, event.result,
+                        monotonic_nanoseconds()});
+  ledger_.note("settled " + std::to_string(event.task.value) + " " + *entry.task.key + " " +
+               std::string(name_of(event.verdict)) + " " + std::to_string(event.round) + " " +
+               std::to_string(event.attempt));
+  open_.erase(found);
+  ++direction_.settled;
+}
+
+void Caller::on(const client::Refused& event) {
+  const auto found = open_.find(event.ticket.value);
+  if (found == open_.end()) return;  // a cancel that came too late
+  if (event.retry_after.ns == 0) {
+    odd(found->second, "refused: " + event.text);
+  } else {
+    again_.push_back(found->second);
+  }
+  open_.erase(found);
+}
+
+void Caller::on(const client::Unknown& event) {
+  const auto found = open_.find(event.ticket.value);
+  if (found == open_.end()) return;
+  odd(found->second, "unknown in spite of its key: " + event.text);
+  open_.erase(found);
+}
+
+}  // namespace warmpool::campaign

@@ -1,0 +1,80 @@
+// warmpool-campaign: long runs of faults against real daemons. scripts/campaign.sh builds and
+// starts it.
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "tests/campaign/campaigns.hpp"
+
+namespace {
+
+using namespace warmpool::campaign;
+
+constexpr const char* kUsage =
+    R"(usage: scripts/campaign.sh kill|power|map [--runs N] [--seed S] [--files N] [--out DIR]
+
+  kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
+         key; then compares what they and the handlers saw with what was promised
+  power  cuts the power at each sync of the store, for N seeds [100]
+  map    one `warmpool map file.digest` over N files of /usr/share (--files [20000]) while its
+         daemon is killed and restarted N times [3]
+
+  --runs N    how often, 1 to 1000000
+  --seed S    where chance begins [1]
+  --out DIR   where the report goes (kill.md, power.md, map.md) and, where something was found, the
+              evidence [build/campaign]
+
+Exit status: 0 nothing was found, 1 something was, 2 wrong usage.
+)";
+
+struct Campaign {
+  std::uint64_t runs;
+  int (*run)(const Plan&);
+};
+
+const std::map<std::string_view, Campaign> kCampaigns = {
+    {"kill", {100, kill_campaign}}, {"power", {100, power_campaign}}, {"map", {3, map_campaign}}};
+
+bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
+  const char* end = text + std::strlen(text);
+  const auto read = std::from_chars(text, end, value);
+  return read.ec == std::errc() && read.ptr == end && value >= least && value <= most;
+}
+
+bool take_option(std::string_view name, const char* value, Plan& plan) {
+  constexpr std::uint64_t kMost = 1'000'000;
+  if (name == "--runs") return number(value, 1, kMost, plan.runs);
+  if (name == "--seed") return number(value, 0, ~0ULL, plan.seed);
+  if (name == "--files") return number(value, 1, kMost, plan.files);
+  if (name != "--out" || *value == '\0') return false;
+  std::error_code error;
+  plan.out = std::filesystem::absolute(value).string();
+  std::filesystem::create_directories(plan.out, error);
+  if (error) std::fprintf(stderr, "campaign: %s: %s\n", value, error.message().c_str());
+  return !error;
+}
+
+int refuse(const char* argument) {
+  std::fprintf(stderr, "campaign: wrong argument: %s\n%s", argument, kUsage);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--help") return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
+  }
+  const auto found = argc > 1 ? kCampaigns.find(argv[1]) : kCampaigns.end();
+  if (found == kCampaigns.end()) return refuse(argc > 1 ? argv[1] : "none is given");
+  Plan plan;
+  plan.runs = found->second.runs;
+  for (int i = 2; i < argc; i += 2) {
+    if (i + 1 == argc || !take_option(argv[i], argv[i + 1], plan)) return refuse(argv[i]);
+  }
+  return found->second.run(plan);
+}

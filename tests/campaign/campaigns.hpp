@@ -1,0 +1,23 @@
+// The campaigns. Each returns the exit status of the program: 0 nothing was found, 1 something was.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace warmpool::campaign {
+
+struct Plan {
+  std::uint64_t runs = 0;
+  std::uint64_t seed = 1;
+  std::uint64_t files = 20'000;
+  std::string out{};  // directory of the report; empty: printed only
+};
+
+// `runs` kills -9 of a daemon at work, with clients that go on.
+int kill_campaign(const Plan& plan);
+// `runs` seeds of records, the power cut at each sync of each.
+int power_campaign(const Plan& plan);
+// One `warmpool map` over `files` files, with `runs` kills -9 of its daemon.
+int map_campaign(const Plan& plan);
+
+}  // namespace warmpool::campaign

@@ -1,0 +1,71 @@
+// What was seen from outside: every acknowledgement, every end that was told, every run of a
+// handler. Files that are only appended to, by processes that the daemon's death does not touch.
+//
+//   seen   accepted <id> <key>                       by the clients of this program
+//          settled <id> <key> <verdict> <round> <attempt>
+//   ran    <id> <round> <attempt> <nanoseconds>      by each handler as it begins
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/options.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::campaign {
+
+// By the clock that all processes of this machine share.
+std::uint64_t monotonic_nanoseconds();
+
+// An end of a task, as a client was told it.
+struct Told {
+  std::uint64_t id = 0;
+  Verdict verdict = Verdict::Done;
+  std::uint16_t round = 0, attempt = 0;
+  std::string result{};
+  std::uint64_t at = 0;  // nanoseconds
+
+  bool says_the_same(const Told& other) const {
+    return verdict == other.verdict && round == other.round && attempt == other.attempt &&
+           result == other.result;
+  }
+};
+
+// A key of one client, and all that was said of it.
+struct Entry {
+  client::SubmitOptions task{};
+  bool cancel_asked = false;
+  std::vector<std::uint64_t> ids{};  // different ones, in the order of their acknowledgement
+  std::vector<Told> told{};
+};
+
+// A run of a handler.
+struct Ran {
+  std::uint16_t round = 0, attempt = 0;
+  std::uint64_t at = 0;  // nanoseconds
+};
+using Runs = std::multimap<std::uint64_t, Ran>;  // by task
+
+// Threads: any.
+class Ledger {
+ public:
+  explicit Ledger(const std::string& directory);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  void note(std::string line);
+  const std::string& runs_path() const { return runs_path_; }
+  Runs runs() const;
+
+ private:
+  std::string runs_path_;
+  std::mutex mutex_;
+  int seen_ = -1;
+};
+
+}  // namespace warmpool::campaign
