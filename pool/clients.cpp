@@ -1,6 +1,7 @@
 // What clients ask for. A request is answered at once when it changes nothing that must be kept,
 // else when its record is kept.
 #include <algorithm>
+#include <utility>
 
 #include "pool/core.hpp"
 
@@ -66,8 +67,8 @@ bool Core::answer_duplicate(const event::Submit& event) {
   if (const auto index = tasks.find(owner->task)) {
     if (event.spec.cancel_on_disconnect) {
       own(*index, event.client);
-    } else {
-      tasks[*index].cancel_on_disconnect = false;
+    } else if (tasks[*index].cancel_on_disconnect) {
+      keep_for_good(*index);
     }
   }
   if (recorder.kept() == recorder.last()) {
@@ -128,6 +129,14 @@ void Core::own(TaskIndex index, ClientId client) {
     return !found || is_settled(tasks[*found].state) || tasks[*found].owner != client;
   });
   owned.sweep_at = std::max<std::size_t>(1024, 2 * owned.tasks.size());
+}
+
+// Also beyond the daemon's own end: else a restart would wait for an owner that never comes.
+void Core::keep_for_good(TaskIndex index) {
+  Task& task = tasks[index];
+  task.cancel_on_disconnect = false;
+  task.owner = {};
+  recorder.persist(record::Kept{task.id}, *out_);
 }
 
 void Core::on(const event::Cancel& event) {
@@ -191,13 +200,27 @@ void Core::on(const event::ClientGone& event) {
     const auto index = tasks.find(id);
     if (!index) continue;
     const Task& task = tasks[*index];
-    if (task.owner != event.client || !task.cancel_on_disconnect || is_settled(task.state))
-      continue;
-    if (task.state == TaskState::Running) {
-      if (!task.cancelling) cancel_running(*index, EndCause::Dropped);
-    } else {
-      settle(*index, Verdict::Cancelled, End{.cause = EndCause::Dropped});
-    }
+    if (task.owner == event.client) drop(*index);
+  }
+}
+
+void Core::drop(TaskIndex index) {
+  const Task& task = tasks[index];
+  if (!task.cancel_on_disconnect || is_settled(task.state)) return;
+  if (task.state != TaskState::Running) {
+    settle(index, Verdict::Cancelled, End{.cause = EndCause::Dropped});
+  } else if (!task.cancelling) {
+    cancel_running(index, EndCause::Dropped);
+  }
+}
+
+// Nobody has come for them.
+void Core::drop_orphans() {
+  if (now < orphans_until_) return;
+  orphans_until_ = kNever;
+  for (TaskId id : std::exchange(orphans_, {})) {
+    const auto index = tasks.find(id);
+    if (index && !tasks[*index].owner) drop(*index);
   }
 }
 
@@ -238,6 +261,8 @@ void Core::revive(TaskIndex index, Instant at) {
   task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;
   task.began = task.recalled = false;
+  task.cancel_on_disconnect = false;  // a person wants this round, and stays
+  task.owner = {};
   ++counters.accepted;
   set_round_timers(index, at);
 }

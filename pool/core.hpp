@@ -40,6 +40,9 @@ class Core : public CoreState {
   std::optional<Refusal> refusal_of_dead(std::optional<TaskIndex> index) const;
   void revive(TaskIndex index, Instant at);
   void own(TaskIndex index, ClientId client);
+  void keep_for_good(TaskIndex index);
+  void drop(TaskIndex index);
+  void drop_orphans();
   void cancel_running(TaskIndex index, EndCause cause);
   void refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after = {});
   // config.cpp
@@ -186,15 +189,12 @@ class Core : public CoreState {
   void apply(const record::Released& record);
   void apply(const record::Removed& record);
   void apply(const record::Paused& record);
+  void apply(const record::Kept& record);
   void resume_replayed(TaskIndex index);
 
-  bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
   void complete(ClientId client, RequestId request, std::uint64_t before, std::uint64_t after);
-  void notify(const Notification& notification);
   Notification about(TaskIndex index, Notice notice) const;
   Notification about(const Slot& slot, Notice notice) const;
-  WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
-  void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
 };
 
 }  // namespace warmpool

@@ -40,6 +40,11 @@ struct CoreState {
   Instant now;
 
  protected:
+  bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
+  WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
+  void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
+  void notify(const Notification& notification) { emit(command::Notify{notification}); }
+
   Commands* out_ = nullptr;
   Jitter jitter_;
   std::uint64_t tasks_made_ = 0;
@@ -52,6 +57,9 @@ struct CoreState {
   Instant stop_at_ = kNever;
   std::multimap<TaskId, CancelRequest> cancels_;
   std::map<ClientId, Owned> owned_;
+  // Their clients left with an earlier life and may come back until then.
+  std::vector<TaskId> orphans_;
+  Instant orphans_until_ = kNever;
   std::deque<DeadLetter> dead_;
   std::uint64_t dead_bytes_ = 0;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay

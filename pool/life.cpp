@@ -10,6 +10,7 @@ void Core::on(const event::Tick&) {
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
+  drop_orphans();
   keys.expire(now, KeyAges(options));
   bound_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
@@ -30,6 +31,7 @@ Instant Core::next_deadline() const {
   Instant next = std::min(timers.next(), slots.next_due());
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
+  next = std::min(next, orphans_until_);
   next = std::min(next, due_of_recall());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_) next = std::min(next, give_up_at());

@@ -33,6 +33,7 @@ struct Options {
   Duration slow_after{};
   std::uint64_t slow_percent{};
   Duration cancel_grace{}, term_grace{}, unkillable_after{}, drain_timeout{};
+  Duration reconnect_grace{};
   std::uint64_t restarts_max{}, restart_multiplier{};
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.

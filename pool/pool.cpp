@@ -20,8 +20,6 @@ void Core::step(Instant at, const Event& event, Commands& commands) {
   out_ = nullptr;
 }
 
-void Core::notify(const Notification& notification) { emit(command::Notify{notification}); }
-
 struct Pool::State : Core {
   using Core::Core;
 };

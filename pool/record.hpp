@@ -79,6 +79,11 @@ struct Removed {
   Instant at;
 };
 
+// Its client came back without the wish that its leaving cancels the task.
+struct Kept {
+  TaskId task;
+};
+
 struct Paused {
   PauseTarget target;
   bool paused;
@@ -88,7 +93,8 @@ struct Paused {
 
 namespace warmpool {
 
-using Record = std::variant<record::Accepted, record::Started, record::Ended, record::Settled,
-                            record::Revived, record::Released, record::Removed, record::Paused>;
+using Record =
+    std::variant<record::Accepted, record::Started, record::Ended, record::Settled, record::Revived,
+                 record::Released, record::Removed, record::Paused, record::Kept>;
 
 }  // namespace warmpool

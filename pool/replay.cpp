@@ -12,6 +12,7 @@ void Core::apply(const record::Accepted& record) {
   if (tasks.find(record.task)) return;
   const TaskIndex index = accept(record.spec, record.task, record.at);
   tasks[index].eligible_at = record.eligible_at;
+  tasks[index].cancel_on_disconnect = record.spec.cancel_on_disconnect;
   if (record.spec.run_at.ns != 0) {
     tasks[index].eligible_at = wall_date(record.spec.run_at, record.at);
   }
@@ -86,6 +87,10 @@ void Core::apply(const record::Paused& record) {
   set_paused(record.target, record.paused);
 }
 
+void Core::apply(const record::Kept& record) {
+  if (const auto index = tasks.find(record.task)) tasks[*index].cancel_on_disconnect = false;
+}
+
 // What was accepted is what has settled and what has not.
 void Core::replay_totals(const std::array<std::uint64_t, 5>& settled) {
   counters.settled = settled;
@@ -98,8 +103,11 @@ void Core::finish_replay(Instant at, Commands& commands) {
   now = at;
   out_ = &commands;
   tasks.each([this](TaskIndex index) {
-    if (tasks[index].state == TaskState::Recording) resume_replayed(index);
+    if (tasks[index].state != TaskState::Recording) return;
+    if (tasks[index].cancel_on_disconnect) orphans_.push_back(tasks[index].id);
+    resume_replayed(index);
   });
+  if (!orphans_.empty()) orphans_until_ = now + options.reconnect_grace;
   open_attempts_.clear();
   keys.renew(now);
   keys.expire(now, KeyAges(options));

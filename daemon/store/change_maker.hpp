@@ -30,6 +30,7 @@ class ChangeMaker {
   void make(const record::Released& record, ChangeBatch& batch);
   void make(const record::Removed& record, ChangeBatch& batch);
   void make(const record::Paused& record, ChangeBatch& batch);
+  void make(const record::Kept& record, ChangeBatch& batch);
   void make_finished(const record::Settled& record, const TaskRow& row,
                      std::unique_ptr<AttemptRow> attempt, ChangeBatch& batch);
 

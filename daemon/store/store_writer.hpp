@@ -67,6 +67,7 @@ class StoreWriter {
   void change(const change::Paused& paused);
   void change(const change::Received& received);
   void change(const change::Cleaned& cleaned);
+  void change(const record::Kept& record);
 
   template <class... Values>
   void run(Sql sql, const Values&... values);

@@ -43,6 +43,7 @@ class TaskImage {
   bool apply_record(const record::Released& record, Attachment& attachment);
   bool apply_record(const record::Removed& record, Attachment& attachment);
   bool apply_record(const record::Paused& record, Attachment& attachment);
+  bool apply_record(const record::Kept& record, Attachment& attachment);
 
   void finish(TaskRow& row, Attachment& attachment);
   void replace_body(TaskRow& row, Blob body);

@@ -166,6 +166,24 @@ TEST(Durable, EverythingComesBackAfterAKill) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, ATaskWhoseClientDoesNotComeBackEndsAfterItsGrace) {
+  RealDaemon daemon(two_workers({"--reconnect-grace", "1s"}));
+  daemon.call("pause echo");
+  const auto kept = id_of(daemon, "echo kept");
+  const auto client = daemon.command("submit echo dropped --cancel-on-disconnect --wait");
+  const std::string pid = daemon.directory() + "/client.pid";
+  run_shell("(exec " + client + ") > /dev/null 2>&1 & echo $! > " + pid);
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("waiting") == 2; }));
+  // Stopped, it does not see the daemon's end: it stays away.
+  run_shell("kill -STOP $(cat " + pid + ")");
+  kill_and_restart(daemon);
+  EXPECT_EQ(tasks_of(daemon).at("waiting"), 2);
+  EXPECT_TRUE(eventually([&] { return tasks_of(daemon).at("cancelled") == 1; }));
+  EXPECT_EQ(show(daemon, kept).at("state"), "ready");
+  run_shell("kill -KILL $(cat " + pid + ")");
+  expect_adds_up(tasks_of(daemon));
+}
+
 TEST(Durable, DeadLettersAreEditedExportedAndImported) {
   RealDaemon daemon(two_workers());
   const auto dead = [&](std::uint64_t count) {

@@ -48,6 +48,7 @@ class NextLife {
  private:
   static Genesis genesis(const PoolDriver& old) {
     Genesis made;
+    made.options = default_options();
     made.life = 2;
     made.now = old.now;
     made.wall = WallTime{old.now.ns + seconds(1'700'000'000).ns};
@@ -164,6 +165,65 @@ TEST(Replay, KeysPastTheirMemoryAreFreeFromTheFirstTurn) {
   const TaskId again = next.submit(spec, driver.now);
   EXPECT_TRUE(again);
   EXPECT_NE(again, first);
+}
+
+// The verdict that was announced of it since the log was cleared.
+std::optional<Verdict> verdict_of(const NextLife& life, TaskId task) {
+  for (const auto& command : life.log) {
+    const auto* each = std::get_if<command::Announce>(&command);
+    if (each != nullptr && each->task == task) return each->verdict;
+  }
+  return std::nullopt;
+}
+
+TEST(Replay, TasksWhoseClientsStayAwayAreCancelledAfterTheirGrace) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId dropped = driver.submit({.cancel_on_disconnect = true});
+  const TaskId kept = driver.submit();
+  NextLife next(driver);
+  const Instant due = driver.now + default_options().reconnect_grace;
+  EXPECT_EQ(next.pool().next_deadline(), due);
+  next.pool().step(due - Duration{1}, event::Tick{}, next.log);
+  next.keep();
+  EXPECT_FALSE(verdict_of(next, dropped));
+  next.pool().step(due, event::Tick{}, next.log);
+  next.keep();
+  EXPECT_EQ(verdict_of(next, dropped), Verdict::Cancelled);
+  EXPECT_FALSE(verdict_of(next, kept));
+  EXPECT_GT(next.pool().next_deadline(), due);
+}
+
+TEST(Replay, AClientThatComesBackByItsKeyHasItsTaskAgain) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  TaskSpec spec{.cancel_on_disconnect = true};
+  spec.key = IdempotencyKey{1, 2, 3};
+  const TaskId task = driver.submit(spec);
+  NextLife next(driver);
+  EXPECT_EQ(next.submit(spec, driver.now), task);
+  const Instant due = driver.now + default_options().reconnect_grace;
+  next.pool().step(due, event::Tick{}, next.log);
+  next.keep();
+  EXPECT_FALSE(verdict_of(next, task));
+  next.pool().step(due, event::ClientGone{ClientId{1}}, next.log);
+  next.keep();
+  EXPECT_EQ(verdict_of(next, task), Verdict::Cancelled);
+}
+
+TEST(Replay, WhoComesBackWithoutTheWishKeepsTheTaskForGood) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  TaskSpec spec{.cancel_on_disconnect = true};
+  spec.key = IdempotencyKey{1, 2, 3};
+  const TaskId task = driver.submit(spec);
+  spec.cancel_on_disconnect = false;
+  EXPECT_EQ(driver.submit(spec), task);
+  ASSERT_EQ(driver.records<record::Kept>().size(), 1U);
+  NextLife next(driver);
+  next.pool().step(driver.now + hours(1), event::Tick{}, next.log);
+  next.keep();
+  EXPECT_FALSE(verdict_of(next, task));
 }
 
 TEST(Replay, PausesComeBack) {

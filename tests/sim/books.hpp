@@ -24,7 +24,8 @@ class Books {
   Instant now_, previous_tick_, stall_at_{-1}, grace_until_, options_at_{-1};
   bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
   bool finished_ = false, accepting_ = true, replaying_ = false, paused_ = false;
-  Instant stop_at_;
+  Instant stop_at_, orphans_until_ = kNever;
+  std::vector<std::uint32_t> orphans_due_;  // their clients have not come back in time
   Duration wall_offset_{};
   std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;
   std::uint64_t commands_of_turn_ = 0, ticks_ = 0;

@@ -55,6 +55,7 @@ struct EventWatch {
     if ((task.phase >= Phase::Settled && !dead) || task.spec.key != e.spec.key) return;
     task.owner = e.client;
     task.spec.cancel_on_disconnect = e.spec.cancel_on_disconnect;
+    task.kept = task.kept && !e.spec.cancel_on_disconnect;
   }
   void operator()(const event::Cancel& e) const {
     ask(e.client, e.request, e.task, Asked::Cancel);
@@ -177,6 +178,18 @@ struct EventWatch {
   void operator()(const event::Tick&) const {
     oracle.expire_keys();
     oracle.give_up_due();
+    if (oracle.now_ >= oracle.orphans_until_) drop_orphans();
+  }
+
+  void drop_orphans() const {
+    oracle.judge_due(oracle.orphans_until_, "giving up tasks whose clients stay away");
+    oracle.orphans_until_ = kNever;
+    for (std::uint32_t index : oracle.unsettled_) {
+      SeenTask& task = oracle.tasks_[index];
+      if (task.owner || !task.spec.cancel_on_disconnect) continue;
+      task.dropped = true;
+      oracle.orphans_due_.push_back(index);
+    }
   }
 
   void grant(SeenWorker& worker, const ClassOptions& options) const {
@@ -281,6 +294,7 @@ struct RecordWatch {
     known->kept_at = oracle.now_;
     known->vanished = false;
     known->owner = {};
+    known->spec.cancel_on_disconnect = r.spec.cancel_on_disconnect;
     ++oracle.seen_.accepted;
     if (r.spec.key) oracle.keys_[r.spec.key->high].push_back(oracle.index_of(r.task) - 1);
   }
@@ -326,6 +340,7 @@ struct RecordWatch {
     oracle.unbury(oracle.index_of(r.task) - 1);
     task.round = r.round;
     task.round_at = r.at;
+    task.spec.cancel_on_disconnect = false;
     renew(task, r.eligible_at);
     task.suspect = died_of_crash(task);
     ++oracle.seen_.accepted;
@@ -344,6 +359,9 @@ struct RecordWatch {
     oracle.settle_forget_key(task);
   }
   void operator()(const record::Paused& r) const { oracle.note(r); }
+  void operator()(const record::Kept& r) const {
+    oracle.task_of(r.task).spec.cancel_on_disconnect = false;
+  }
 
   void renew(SeenTask& task, Instant eligible_at) const {
     task.phase = Phase::Waiting;
@@ -361,6 +379,8 @@ void Oracle::replay(const Record& record) { std::visit(RecordWatch{*this}, recor
 
 void Oracle::start_replay() {
   replaying_ = true;
+  orphans_until_ = kNever;
+  orphans_due_.clear();
   event_ = nullptr;
   renew_keys();
   expire_keys();
@@ -368,6 +388,11 @@ void Oracle::start_replay() {
     const bool durable = task.spec.durability != Durability::None;
     require_rule(!(task.vanished && task.promised && durable), "promise",
                  [&] { return "acknowledged and lost: " + task_name(task.id); });
+    const bool drops = task.phase < Phase::Settled && task.spec.cancel_on_disconnect;
+    require_rule(task.vanished || !task.kept || !drops || !durable, "kept", [&] {
+      return "taken back for good and still to be dropped: " + task_name(task.id);
+    });
+    if (drops && !task.vanished) orphans_until_ = now_ + options_.reconnect_grace;
   }
 }
 

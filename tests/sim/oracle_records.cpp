@@ -48,7 +48,17 @@ void Oracle::judge_persist(const command::Persist& persist) {
            std::to_string(last_record_.value);
   });
   last_record_ = persist.number;
-  std::visit([this](const auto& record) { note(record); }, persist.record);
+  if (const auto* kept = std::get_if<record::Kept>(&persist.record)) {
+    const auto* submit = event_ == nullptr ? nullptr : std::get_if<event::Submit>(event_);
+    require_rule(submit != nullptr && !submit->spec.cancel_on_disconnect, "kept",
+                 [&] { return task_name(kept->task) + " was taken back by nobody"; });
+    return;
+  }
+  std::visit(
+      [this](const auto& record) {
+        if constexpr (!std::is_same_v<decltype(record), const record::Kept&>) note(record);
+      },
+      persist.record);
 }
 
 std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t attempt,
@@ -245,7 +255,7 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                (answers && answered_->outcome == Outcome::FailedForGood);
       break;
     case Verdict::Cancelled:
-      earned = task.cancel_asked || task.dropped || (task.spec.cancel_on_disconnect && !task.owner);
+      earned = task.cancel_asked || task.dropped;
       break;
     case Verdict::Expired:
       earned = record.cause == EndCause::Deadline
@@ -350,6 +360,8 @@ void Oracle::note(const record::Revived& record) {
   task.starts = task.free_ends = task.life_ends = 0;
   task.cancel_asked = task.dropped = task.spared = task.began = task.recalled = false;
   task.suspect = died_of_crash(task);
+  task.spec.cancel_on_disconnect = false;
+  task.owner = {};
   add_unsettled(index);
   ++seen_.accepted;
   owe(Notice::TaskRevived);

@@ -53,6 +53,7 @@ void Oracle::judge_accepted(const command::Accepted& accepted) {
                [&] { return task_name(task.id) + " was acknowledged before its record was kept"; });
   task.promised = true;
   if (accepted.duplicate) {
+    if (!asked.spec.cancel_on_disconnect && !task.spec.cancel_on_disconnect) task.kept = true;
     require_rule(task.spec.key && asked.spec.key == task.spec.key, "keys", [&] {
       return request_name(asked.request) + " was told it is " + task_name(task.id) +
              ", which has another key";

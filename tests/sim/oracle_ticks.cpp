@@ -173,6 +173,13 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   if (!stopping_) judge_hands();
   judge_letters();
   judge_expiry();
+  for (std::uint32_t index : orphans_due_) {
+    const SeenTask& task = tasks_[index];
+    require_rule(task.phase >= Phase::Running, "dropped", [&] {
+      return task_name(task.id) + " is not dropped though its client did not come back";
+    });
+  }
+  orphans_due_.clear();
   judge_places();
   judge_due_workers();
   if (++ticks_ % 16 == 0) judge_shown(pool);

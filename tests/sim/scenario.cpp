@@ -68,6 +68,7 @@ Options draw_options(Random& random) {
   options.cancel_grace = random.between(milliseconds(0), milliseconds(200));
   options.term_grace = random.between(milliseconds(0), milliseconds(300));
   options.unkillable_after = random.between(milliseconds(50), seconds(2));
+  options.reconnect_grace = random.between(milliseconds(1), seconds(2));
   options.drain_timeout = random.between(milliseconds(0), seconds(2));
   options.restarts_max = random.between(1, 4);
   options.restart_cooldown = random.between(milliseconds(50), milliseconds(500));

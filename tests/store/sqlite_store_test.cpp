@@ -268,6 +268,23 @@ TEST(SqliteStore, PausesComeBack) {
   EXPECT_EQ(paused[2].target, pause_of_pool());
 }
 
+TEST(SqliteStore, TasksThatWereTakenBackForGoodStayTaken) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  for (const std::uint64_t task : {1U, 2U, 3U})
+    driver.accept(task, "p", {.cancel_on_disconnect = true});
+  driver.keep(record::Kept{TaskId{2}});
+  driver.settle(3, Verdict::Done, "r", 5, 0);
+  driver.keep(record::Kept{TaskId{3}});
+  driver.keep(record::Kept{TaskId{4}});
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.open());
+  const auto accepted = replayed<record::Accepted>(lives);
+  ASSERT_EQ(accepted.size(), 2U);
+  EXPECT_TRUE(accepted[0].spec.cancel_on_disconnect);
+  EXPECT_FALSE(accepted[1].spec.cancel_on_disconnect);
+}
+
 TEST(SqliteStore, DropsTheOldestResultsAndKeysBeyondItsBounds) {
   SqliteLives lives;
   lives.options.results_max = 3;
