@@ -15,17 +15,19 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|power|map [--runs N] [--seed S] [--files N] [--out DIR]
+    R"(usage: scripts/campaign.sh kill|sweep|power|map [--runs N] [--seed S] [--files N] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
          key; then compares what they and the handlers saw with what was promised
+  sweep  the same with a daemon that kills itself on each side of each step (failpoints) and of each
+         write, sync, rename, unlink and truncate, the 1st, 4th, 16th ... time: N counts [4]
   power  cuts the power at each sync of the store, for N seeds [100]
   map    one `warmpool map file.digest` over N files of /usr/share (--files [20000]) while its
          daemon is killed and restarted N times [3]
 
   --runs N    how often, 1 to 1000000
   --seed S    where chance begins [1]
-  --out DIR   where the report goes (kill.md, power.md, map.md) and, where something was found, the
+  --out DIR   where the report goes (kill.md, ...) and, where something was found, the
               evidence [build/campaign]
 
 Exit status: 0 nothing was found, 1 something was, 2 wrong usage.
@@ -36,8 +38,10 @@ struct Campaign {
   int (*run)(const Plan&);
 };
 
-const std::map<std::string_view, Campaign> kCampaigns = {
-    {"kill", {100, kill_campaign}}, {"power", {100, power_campaign}}, {"map", {3, map_campaign}}};
+const std::map<std::string_view, Campaign> kCampaigns = {{"kill", {100, kill_campaign}},
+                                                         {"sweep", {4, sweep_campaign}},
+                                                         {"power", {100, power_campaign}},
+                                                         {"map", {3, map_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* end = text + std::strlen(text);

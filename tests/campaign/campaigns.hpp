@@ -15,6 +15,8 @@ struct Plan {
 
 // `runs` kills -9 of a daemon at work, with clients that go on.
 int kill_campaign(const Plan& plan);
+// Each failpoint of a daemon made for it, at `runs` different counts.
+int sweep_campaign(const Plan& plan);
 // `runs` seeds of records, the power cut at each sync of each.
 int power_campaign(const Plan& plan);
 // One `warmpool map` over `files` files, with `runs` kills -9 of its daemon.

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <memory>
 #include <poll.h>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -37,32 +39,76 @@ std::string config_with(const std::string& runs_path) {
 
 class KillCampaign {
  public:
-  explicit KillCampaign(const Plan& plan)
+  KillCampaign(const Plan& plan, const std::string& title, const std::string& program)
       : plan_(plan),
         random_(plan.seed),
+        report_(title),
         ledger_(scratch_.path()),
-        daemon_({.config = config_with(ledger_.runs_path()), .arguments = {}, .prefix = {}}) {}
+        daemon_({.config = config_with(ledger_.runs_path()),
+                 .arguments = {},
+                 .prefix = {},
+                 .wrapper = {},
+                 .program = program}) {}
 
-  int run() {
+  int kill() {
     if (!daemon_.running()) {
       report_.violation("the daemon did not start: " + daemon_.log());
-      return finish();
+      return finish("kill");
     }
     begin();
     for (std::uint64_t run = 1; run <= plan_.runs && daemon_.running(); ++run) {
       kill_once(run);
-      if (run % 10 == 0 || run == plan_.runs) {
-        progress(std::to_string(run) + " of " + std::to_string(plan_.runs) + " kills, " +
-                 std::to_string(direction_.settled) + " ends told");
+      show(run, plan_.runs);
+    }
+    conclude();
+    return finish("kill");
+  }
+
+  // Every life has a failpoint; where it is not reached at work, it may be in an orderly stop.
+  int sweep() {
+    const auto points = failpoints();
+    if (!daemon_.running() || points.empty()) {
+      report_.violation("the daemon did not start: " + daemon_.log());
+      return finish("sweep");
+    }
+    begin();
+    end_life();
+    const auto lives = points.size() * plan_.runs;
+    std::uint64_t life = 0, count = 1;
+    for (std::uint64_t run = 0; run < plan_.runs; ++run, count *= 4) {
+      for (const auto& point : points) {
+        live_until(point, count);
+        show(++life, lives);
       }
     }
-    drain();
-    check_counts();
-    check_nothing_stays();
-    return finish();
+    daemon_.set_prefix({});
+    restart("the last failpoint");
+    report_.row("failpoints", points.size());
+    report_.row("lives with a failpoint", life);
+    report_.row("of these killed there", daemon_kills_ - 1);
+    report_.row("ended by an orderly stop", stops_);
+    std::string never;
+    for (const auto& point : points) {
+      if (!reached_.contains(point)) never += (never.empty() ? "" : ", ") + point;
+    }
+    report_.row("never reached", never.empty() ? "none" : never);
+    conclude();
+    return finish("sweep");
   }
 
  private:
+  void conclude() {
+    drain();
+    check_counts();
+    check_nothing_stays();
+  }
+
+  void show(std::uint64_t at, std::uint64_t all) const {
+    if (at % 10 != 0 && at != all) return;
+    progress(std::to_string(at) + " of " + std::to_string(all) + " lives ended, " +
+             std::to_string(direction_.settled) + " ends told");
+  }
+
   void begin() {
     direction_.socket = daemon_.directory() + "/warmpool.sock";
     for (int i = 0; i < kCallers; ++i) {
@@ -79,19 +125,57 @@ class KillCampaign {
     test::eventually([&] { return direction_.settled > before || !daemon_.running(); });
     ::poll(nullptr, 0, static_cast<int>(random_() % 250));
     if (random_() % 4 == 0) kill_a_worker();
+    end_life();
+    restart("kill " + std::to_string(run));
+  }
+
+  // It ends by our SIGKILL; all else is a finding.
+  void end_life() {
     daemon_.signal(SIGKILL);
-    if (daemon_.wait() != 128 + SIGKILL) {
-      report_.violation("the daemon ended by itself before kill " + std::to_string(run) + ": " +
-                        last_words());
-    }
+    const auto status = daemon_.wait();
     ++daemon_kills_;
+    if (status == 128 + SIGKILL) return;
+    report_.violation("the daemon ended with " + std::to_string(status) + ": " + last_words());
+  }
+
+  void restart(const std::string& after) {
     const auto begun = steady_clock::now();
     if (!daemon_.start()) {
-      report_.violation("no restart after kill " + std::to_string(run) + ": " + last_words());
-      return;
+      return report_.violation("no restart after " + after + ": " + last_words());
     }
     restarts_.push_back(
         std::chrono::duration<double, std::milli>(steady_clock::now() - begun).count());
+  }
+
+  static std::vector<std::string> failpoints() {
+    std::istringstream list(
+        test::run_shell("WARMPOOL_FAILPOINT=list " + test::program("warmpoold-failpoints")).output);
+    std::vector<std::string> points;
+    for (std::string point; list >> point;) points.push_back(point);
+    return points;
+  }
+
+  // A life that ends at this point: maybe before it answers, maybe only in an orderly stop.
+  void live_until(const std::string& point, std::uint64_t count) {
+    daemon_.set_prefix("export WARMPOOL_FAILPOINT=" + point + ":" + std::to_string(count) + ";");
+    const auto begun = steady_clock::now();
+    if (daemon_.start()) {
+      restarts_.push_back(
+          std::chrono::duration<double, std::milli>(steady_clock::now() - begun).count());
+      const auto enough = direction_.settled + 100 + 4 * count;
+      test::eventually([&] { return !daemon_.running() || direction_.settled >= enough; });
+    }
+    if (daemon_.running()) daemon_.signal(SIGTERM);
+    const auto status = daemon_.wait();
+    if (status == 128 + SIGKILL) {
+      ++daemon_kills_;
+      reached_.insert(point);
+    } else if (status == 0) {
+      ++stops_;
+    } else {
+      report_.violation("the daemon ended with " + std::to_string(status) + " near " + point +
+                        ": " + last_words());
+    }
   }
 
   void kill_a_worker() {
@@ -158,7 +242,7 @@ class KillCampaign {
     }
   }
 
-  int finish() {
+  int finish(const std::string& name) {
     std::uint64_t cancels = 0, resubmits = 0, departures = 0;
     for (const auto& caller : callers_) {
       cancels += caller->cancels();
@@ -187,7 +271,7 @@ class KillCampaign {
     report_.bound("chance of a loss or double per kill below", daemon_kills_,
                   report_.violations() == 0);
     if (report_.violations() > 0) scratch_.keep_in(plan_.out, daemon_.directory() + "/log");
-    return report_.publish(plan_.out, "kill");
+    return report_.publish(plan_.out, name);
   }
 
   std::string last_words() const {
@@ -197,7 +281,7 @@ class KillCampaign {
 
   Plan plan_;
   std::mt19937_64 random_;
-  Report report_{"Kill campaign"};
+  Report report_;
   Scratch scratch_;
   Ledger ledger_;
   test::RealDaemon daemon_;
@@ -207,11 +291,19 @@ class KillCampaign {
   std::atomic<bool> drained_{false};
   std::vector<double> restarts_;
   std::uint64_t daemon_kills_ = 0, worker_kills_ = 0;
+  std::uint64_t stops_ = 0;
+  std::set<std::string> reached_;
   Judged judged_;
 };
 
 }  // namespace
 
-int kill_campaign(const Plan& plan) { return KillCampaign(plan).run(); }
+int kill_campaign(const Plan& plan) {
+  return KillCampaign(plan, "Kill campaign", "warmpoold").kill();
+}
+
+int sweep_campaign(const Plan& plan) {
+  return KillCampaign(plan, "Sweep of failpoints", "warmpoold-failpoints").sweep();
+}
 
 }  // namespace warmpool::campaign

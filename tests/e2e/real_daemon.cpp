@@ -88,7 +88,7 @@ RealDaemon::~RealDaemon() {
 }
 
 bool RealDaemon::start() {
-  std::string line = setup_.prefix + " exec " + setup_.wrapper + " " + program("warmpoold") +
+  std::string line = setup_.prefix + " exec " + setup_.wrapper + " " + program(setup_.program) +
                      " --runtime-dir " + directory_;
   line +=
       setup_.config.empty() ? " --config /dev/null" : " --config " + directory_ + "/warmpool.toml";

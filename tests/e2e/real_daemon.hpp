@@ -25,6 +25,7 @@ class RealDaemon {
     std::vector<std::string> arguments;  // besides --runtime-dir
     std::string prefix;                  // before the command, such as "ulimit -n 64;"
     std::string wrapper{};               // a program that runs the command, such as "nice"
+    std::string program = "warmpoold";   // in the bin directory
     std::string descriptors{};           // for its 0, 1 and 2; empty: /dev/null and the log
   };
 
@@ -39,6 +40,8 @@ class RealDaemon {
   std::string command(const std::string& arguments) const;
 
   bool start();  // again, in the same directory
+  // Of the starts that follow, in place of Setup::prefix.
+  void set_prefix(std::string prefix) { setup_.prefix = std::move(prefix); }
   void signal(int number) const;
   int wait();  // for its end; exit status, 128 + signal, -1 when it does not end
   bool running() const;

@@ -1,0 +1,132 @@
+// Linked into warmpoold-failpoints, a daemon for tests whose other objects are those of warmpoold.
+// The linker puts these functions around calls from one source to another (--wrap), and the calls
+// that the database makes of the system find them first: so the daemon itself has no failpoints.
+//
+//   WARMPOOL_FAILPOINT=commit-before:3   the process kills itself the third time it comes there
+//
+// A name that no point has does nothing. All points, one to a line: warmpoold-failpoints with
+// WARMPOOL_FAILPOINT=list.
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "pool/result.hpp"
+
+// name, symbol of a function that gives nothing
+#define VOID_POINTS(POINT)                                                       \
+  POINT(persist, "_ZN8warmpool6daemon6Keeper5carryERNS_7command7PersistE")       \
+  POINT(batch, "_ZN8warmpool6daemon6Keeper6commitEv")                            \
+  POINT(ack, "_ZN8warmpool6daemon7Clients5carryERKNS_7command8AcceptedE")        \
+  POINT(settle, "_ZN8warmpool6daemon7Clients5carryERKNS_7command8AnnounceE")     \
+  POINT(cancelled, "_ZN8warmpool6daemon7Clients5carryERKNS_7command9CancelledE") \
+  POINT(reply, "_ZN8warmpool6daemon7Clients5flushEv")                            \
+  POINT(spawn, "_ZN8warmpool6daemon7Workers5carryERKNS_7command5SpawnE")         \
+  POINT(assign, "_ZN8warmpool6daemon7Workers5carryERKNS_7command6AssignE")       \
+  POINT(assigned, "_ZN8warmpool6daemon7Workers5flushEv")                         \
+  POINT(bury, "_ZN8warmpool6daemon7Workers4buryEv")                              \
+  POINT(recover, "_ZN8warmpool6daemon6Engine13finish_replayERKSt5arrayImLm5EE")
+// Of one that gives a Result<void>.
+#define RESULT_POINTS(POINT)                                            \
+  POINT(commit, "_ZN8warmpool6daemon11StoreWriter5writeERKNS0_5GroupE") \
+  POINT(sql,                                                            \
+        "_ZN8warmpool6daemon8Database3runERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE")
+#define SYSTEM_POINTS(POINT) POINT(write) POINT(fsync) POINT(rename) POINT(unlink) POINT(truncate)
+
+namespace {
+
+char wanted[64];
+std::atomic<unsigned long> left{0};
+
+void reach(const char* name, const char* side) {
+  if (wanted[0] == '\0') return;
+  const auto length = std::strlen(name);
+  if (std::strncmp(wanted, name, length) != 0 || wanted[length] != '-') return;
+  if (std::strcmp(wanted + length + 1, side) != 0) return;
+  if (left.fetch_sub(1) == 1) ::raise(SIGKILL);
+}
+
+void list() {
+#define NAME(name, symbol) std::puts(#name "-before\n" #name "-after");
+#define SYSTEM_NAME(name) NAME(name, "")
+  VOID_POINTS(NAME) RESULT_POINTS(NAME) SYSTEM_POINTS(SYSTEM_NAME)
+}
+
+// Before main, and taken out of the environment: the daemon knows no such option.
+struct Arm {
+  Arm() {
+    const char* text = std::getenv("WARMPOOL_FAILPOINT");
+    if (text == nullptr) return;
+    if (std::strcmp(text, "list") == 0) {
+      list();
+      std::exit(0);
+    }
+    const char* colon = std::strchr(text, ':');
+    const auto length = colon == nullptr ? 0 : static_cast<std::size_t>(colon - text);
+    if (length > 0 && length < sizeof wanted) {
+      left = std::strtoul(colon + 1, nullptr, 10);
+      std::memcpy(wanted, text, length);
+    }
+    ::unsetenv("WARMPOOL_FAILPOINT");
+  }
+} arm;
+
+}  // namespace
+
+// The true ones are member functions: this, then their argument, if they have one.
+#define VOID_POINT(name, symbol)                                       \
+  unsigned char real_##name(void*, const void*) asm("__real_" symbol); \
+  unsigned char wrap_##name(void*, const void*) asm("__wrap_" symbol); \
+  unsigned char wrap_##name(void* self, const void* argument) {        \
+    reach(#name, "before");                                            \
+    const auto given = real_##name(self, argument);                    \
+    reach(#name, "after");                                             \
+    return given;                                                      \
+  }
+#define RESULT_POINT(name, symbol)                                              \
+  warmpool::Result<void> real_##name(void*, const void*) asm("__real_" symbol); \
+  warmpool::Result<void> wrap_##name(void*, const void*) asm("__wrap_" symbol); \
+  warmpool::Result<void> wrap_##name(void* self, const void* argument) {        \
+    reach(#name, "before");                                                     \
+    auto given = real_##name(self, argument);                                   \
+    reach(#name, "after");                                                      \
+    return given;                                                               \
+  }
+
+VOID_POINTS(VOID_POINT)
+RESULT_POINTS(RESULT_POINT)
+
+namespace {
+
+template <class... Arguments>
+long call(const char* name, long number, Arguments... arguments) {
+  reach(name, "before");
+  const long given = ::syscall(number, arguments...);
+  reach(name, "after");
+  return given;
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t pwrite64(int fd, const void* bytes, size_t count, off64_t at) {
+  return call("write", SYS_pwrite64, fd, bytes, count, at);
+}
+int fdatasync(int fd) { return static_cast<int>(call("fsync", SYS_fdatasync, fd)); }
+int fsync(int fd) { return static_cast<int>(call("fsync", SYS_fsync, fd)); }
+int unlink(const char* path) noexcept {
+  return static_cast<int>(call("unlink", SYS_unlinkat, AT_FDCWD, path, 0));
+}
+int rename(const char* from, const char* to) noexcept {
+  return static_cast<int>(call("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int ftruncate64(int fd, off64_t length) noexcept {
+  return static_cast<int>(call("truncate", SYS_ftruncate, fd, length));
+}
+}
