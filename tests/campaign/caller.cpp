@@ -68,8 +68,11 @@ Entry Caller::make() {
   task.retries = task.type == "doomed" ? 1 : 3;
   const auto kept = random_() % 10;
   task.durability = kept < 7 ? Durability::Full : kept < 9 ? Durability::Relaxed : Durability::None;
-  if (one_in(8)) task.delay = milliseconds(static_cast<std::int64_t>(random_() % 300));
-  task.priority = random_() % 30;
+  // In memory a task is as young as its daemon: with a delay, or behind more urgent ones, it would
+  // never run in lives as short as these.
+  if (one_in(8) && task.durability != Durability::None)
+    task.delay = milliseconds(static_cast<std::int64_t>(random_() % 300));
+  task.priority = task.durability == Durability::None ? 0 : random_() % 30;
   task.key = name_ + "-" + std::to_string(entries_.size());
   task.wait = true;
   return entry;
