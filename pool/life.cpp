@@ -7,10 +7,10 @@ namespace warmpool {
 
 void Core::on(const event::Tick&) {
   if (promised_ != kNever && now > promised_ + options.heartbeat_interval) forgive_stall();
+  drop_orphans();
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
-  drop_orphans();
   keys.expire(now, KeyAges(options));
   bound_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
@@ -28,10 +28,9 @@ void Core::on(const event::Tick&) {
 }
 
 Instant Core::next_deadline() const {
-  Instant next = std::min(timers.next(), slots.next_due());
+  Instant next = std::min({timers.next(), slots.next_due(), orphans_until_});
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
-  next = std::min(next, orphans_until_);
   next = std::min(next, due_of_recall());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_) next = std::min(next, give_up_at());
