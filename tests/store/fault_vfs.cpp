@@ -102,7 +102,12 @@ struct FaultCalls {
     auto& owner = *mine.owner;
     owner.tell_sync();
     owner.wait_for_sync();
-    if (const int code = owner.judge(DiskCall::Sync, mine.kind)) return code;
+    if (const int code = owner.judge(DiskCall::Sync, mine.kind)) {
+      // As a kernel does: what could not be written reads as before, and no later sync writes it.
+      const std::lock_guard lock(owner.mutex_);
+      if (auto* image = owner.image_of(mine.kind)) image->unsynced.clear();
+      return code;
+    }
     if (!owner.skips_syncs_) {
       if (const int code = mine.methods().xSync(mine.below(), flags)) return code;
     }
