@@ -67,7 +67,7 @@ bool Core::answer_duplicate(const event::Submit& event) {
     if (event.spec.cancel_on_disconnect) {
       own(*index, event.client);
     } else {
-      tasks[*index].cancel_on_disconnect = false;
+      take_back(*index);
     }
   }
   if (recorder.kept() == recorder.last()) {
@@ -193,11 +193,7 @@ void Core::on(const event::ClientGone& event) {
     const Task& task = tasks[*index];
     if (task.owner != event.client || !task.cancel_on_disconnect || is_settled(task.state))
       continue;
-    if (task.state == TaskState::Running) {
-      if (!task.cancelling) cancel_running(*index, EndCause::Dropped);
-    } else {
-      settle(*index, Verdict::Cancelled, End{.cause = EndCause::Dropped});
-    }
+    drop(*index);
   }
 }
 
@@ -238,6 +234,8 @@ void Core::revive(TaskIndex index, Instant at) {
   task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;
   task.began = task.recalled = false;
+  task.owner = ClientId{};  // whoever retries it, its client does not wait for this round
+  task.cancel_on_disconnect = false;
   ++counters.accepted;
   set_round_timers(index, at);
 }

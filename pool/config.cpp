@@ -81,6 +81,19 @@ bool Core::set_paused(const PauseTarget& target, bool paused) {
   return true;
 }
 
+bool Core::is_paused(const PauseTarget& target) const {
+  switch (target.scope) {
+    case PauseScope::Type:
+      return (lanes.holds(target.type) & hold_bit(Hold::Paused)) != 0;
+    case PauseScope::Class:
+      return target.worker_class.value < classes.size() &&
+             classes[target.worker_class.value].paused;
+    case PauseScope::Pool:
+      break;
+  }
+  return paused_;
+}
+
 namespace {
 
 Notice notice_of(PauseScope scope, bool paused) {
@@ -98,10 +111,15 @@ Notice notice_of(PauseScope scope, bool paused) {
 }  // namespace
 
 void Core::on(const event::Pause& event) {
+  const bool changes = is_paused(event.target) != event.paused;
   if (!set_paused(event.target, event.paused)) {
     const bool type = event.target.scope == PauseScope::Type;
     const auto code = type ? Refusal::UnknownType : Refusal::NoSuchClass;
     return refuse(event.client, event.request, {}, code);
+  }
+  if (!changes) {
+    if (recorder.kept() == recorder.last()) return complete(event.client, event.request, 0, 1);
+    return recorder.then(Recorder::Then::Answer, kNone, {}, event.client, event.request);
   }
   Notification told{.notice = notice_of(event.target.scope, event.paused)};
   told.type = event.target.type;

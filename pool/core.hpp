@@ -42,12 +42,19 @@ class Core : public CoreState {
   void own(TaskIndex index, ClientId client);
   void cancel_running(TaskIndex index, EndCause cause);
   void refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after = {});
+  // orphans.cpp
+  void take_back(TaskIndex index);
+  void drop(TaskIndex index);
+  void collect_orphans();
+  void drop_orphans();
+  Instant orphans_due() const;
   // config.cpp
   void on(const event::ClassDeclared& event);
   void on(const event::TypeDeclared& event);
   void on(const event::OptionsChanged& event);
   void on(const event::Pause& event);
   bool set_paused(const PauseTarget& target, bool paused);
+  bool is_paused(const PauseTarget& target) const;
   std::optional<PauseScope> paused_by(TypeId type) const;
   TypeState& type_state(TypeId type);
   void make_peers(const std::vector<ClassId>& serving);
@@ -178,14 +185,7 @@ class Core : public CoreState {
   Instant wall_date(WallTime wall, Instant least) const;
   void finish_when_empty();
   // replay.cpp
-  void apply(const record::Accepted& record);
-  void apply(const record::Started& record);
-  void apply(const record::Ended& record);
-  void apply(const record::Settled& record);
-  void apply(const record::Revived& record);
-  void apply(const record::Released& record);
-  void apply(const record::Removed& record);
-  void apply(const record::Paused& record);
+  void apply(const auto& record);
   void resume_replayed(TaskIndex index);
 
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }

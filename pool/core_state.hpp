@@ -52,6 +52,8 @@ struct CoreState {
   Instant stop_at_ = kNever;
   std::multimap<TaskId, CancelRequest> cancels_;
   std::map<ClientId, Owned> owned_;
+  std::vector<TaskId> orphans_;  // of earlier lives, to be cancelled unless their client comes
+  Instant orphaned_at_{};
   std::deque<DeadLetter> dead_;
   std::uint64_t dead_bytes_ = 0;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay

@@ -7,6 +7,7 @@ namespace warmpool {
 
 void Core::on(const event::Tick&) {
   if (promised_ != kNever && now > promised_ + options.heartbeat_interval) forgive_stall();
+  if (orphans_due() <= now) drop_orphans();
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
@@ -31,6 +32,7 @@ Instant Core::next_deadline() const {
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
   next = std::min(next, due_of_recall());
+  next = std::min(next, orphans_due());
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_) next = std::min(next, give_up_at());
   return next;

@@ -72,6 +72,12 @@ struct Released {
   Instant at, eligible_at;
 };
 
+// A task that was to be cancelled with its client is not any more.
+struct Kept {
+  TaskId task;
+  Instant at;
+};
+
 // A dead letter was removed by a person, or moved to the archive because of a bound.
 struct Removed {
   TaskId task;
@@ -88,7 +94,8 @@ struct Paused {
 
 namespace warmpool {
 
-using Record = std::variant<record::Accepted, record::Started, record::Ended, record::Settled,
-                            record::Revived, record::Released, record::Removed, record::Paused>;
+using Record =
+    std::variant<record::Accepted, record::Started, record::Ended, record::Settled, record::Revived,
+                 record::Released, record::Removed, record::Paused, record::Kept>;
 
 }  // namespace warmpool

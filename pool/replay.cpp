@@ -4,19 +4,18 @@
 
 namespace warmpool {
 
-void Core::replay(const Record& record) {
-  std::visit([this](const auto& each) { apply(each); }, record);
-}
-
+template <>
 void Core::apply(const record::Accepted& record) {
   if (tasks.find(record.task)) return;
   const TaskIndex index = accept(record.spec, record.task, record.at);
   tasks[index].eligible_at = record.eligible_at;
+  tasks[index].cancel_on_disconnect = record.spec.cancel_on_disconnect;
   if (record.spec.run_at.ns != 0) {
     tasks[index].eligible_at = wall_date(record.spec.run_at, record.at);
   }
 }
 
+template <>
 void Core::apply(const record::Started& record) {
   const auto index = tasks.find(record.task);
   if (!index) return;
@@ -24,6 +23,7 @@ void Core::apply(const record::Started& record) {
   open_attempts_.insert_or_assign(record.task, record);
 }
 
+template <>
 void Core::apply(const record::Ended& record) {
   const auto index = tasks.find(record.task);
   if (!index) return;
@@ -41,6 +41,7 @@ void Core::apply(const record::Ended& record) {
   open_attempts_.erase(record.task);
 }
 
+template <>
 void Core::apply(const record::Settled& record) {
   const auto index = tasks.find(record.task);
   if (!index || tasks[*index].state == TaskState::Dead) return;
@@ -61,6 +62,7 @@ void Core::apply(const record::Settled& record) {
   tasks.drop(*index);
 }
 
+template <>
 void Core::apply(const record::Revived& record) {
   const auto index = tasks.find(record.task);
   if (!index || tasks[*index].state != TaskState::Dead) return;
@@ -69,6 +71,7 @@ void Core::apply(const record::Revived& record) {
   tasks[*index].eligible_at = record.eligible_at;
 }
 
+template <>
 void Core::apply(const record::Released& record) {
   const auto index = tasks.find(record.task);
   if (!index) return;
@@ -76,14 +79,25 @@ void Core::apply(const record::Released& record) {
   tasks[*index].eligible_at = record.eligible_at;
 }
 
+template <>
 void Core::apply(const record::Removed& record) {
   const auto index = tasks.find(record.task);
   if (index && tasks[*index].state == TaskState::Dead) remove_dead(*index);
 }
 
+template <>
 void Core::apply(const record::Paused& record) {
   if (record.target.scope == PauseScope::Type) type_state(record.target.type);
   set_paused(record.target, record.paused);
+}
+
+template <>
+void Core::apply(const record::Kept& record) {
+  if (const auto index = tasks.find(record.task)) tasks[*index].cancel_on_disconnect = false;
+}
+
+void Core::replay(const Record& record) {
+  std::visit([this](const auto& each) { apply(each); }, record);
 }
 
 // What was accepted is what has settled and what has not.
@@ -101,6 +115,7 @@ void Core::finish_replay(Instant at, Commands& commands) {
     if (tasks[index].state == TaskState::Recording) resume_replayed(index);
   });
   open_attempts_.clear();
+  collect_orphans();
   keys.renew(now);
   keys.expire(now, KeyAges(options));
   out_ = nullptr;

@@ -92,9 +92,10 @@ struct Cleaned {
 
 }  // namespace change
 
-using Change = std::variant<change::Named, change::Added, change::Started, change::Ended,
-                            change::Buried, change::Finished, record::Revived, record::Released,
-                            record::Removed, change::Paused, change::Received, change::Cleaned>;
+using Change =
+    std::variant<change::Named, change::Added, change::Started, change::Ended, change::Buried,
+                 change::Finished, record::Revived, record::Released, record::Removed, record::Kept,
+                 change::Paused, change::Received, change::Cleaned>;
 
 // What a batch needs before it may be told as kept: nothing, to be written, to be synced.
 enum class Demand : std::uint8_t { Later, Written, Synced };

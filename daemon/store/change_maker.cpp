@@ -161,6 +161,13 @@ void ChangeMaker::make(const record::Released& record, ChangeBatch& batch) {
   batch.changes.emplace_back(record);
 }
 
+void ChangeMaker::make(const record::Kept& record, ChangeBatch& batch) {
+  const auto* row = kept_row(record.task);
+  if (row == nullptr) return;
+  demand(row->durability, batch);
+  batch.changes.emplace_back(record);
+}
+
 // Its row is gone already.
 void ChangeMaker::make(const record::Removed& record, ChangeBatch& batch) {
   if (durability_ == Durability::None) return;

@@ -28,6 +28,7 @@ class ChangeMaker {
   void make(const record::Settled& record, ChangeBatch& batch);
   void make(const record::Revived& record, ChangeBatch& batch);
   void make(const record::Released& record, ChangeBatch& batch);
+  void make(const record::Kept& record, ChangeBatch& batch);
   void make(const record::Removed& record, ChangeBatch& batch);
   void make(const record::Paused& record, ChangeBatch& batch);
   void make_finished(const record::Settled& record, const TaskRow& row,

@@ -2,7 +2,7 @@
 // that memory and disk disagree; that is damage, never something to go over.
 //
 // What changes of a task stands in a row of its own (progress), which is small: an update of the
-// task's row would write its payload again.
+// task's row would write its payload again. Only who takes a task back from its client's end does.
 #include "daemon/store/store_writer.hpp"
 
 #include "daemon/store/checksum.hpp"
@@ -22,6 +22,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   Bury,
   Revive,
   Release,
+  Keep,
   AddAttempt,
   CutErrors,
   CutOutputs,
@@ -92,6 +93,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
        "dead_at = NULL WHERE task = ?1 AND round = ?2 - 1 AND dead_at IS NOT NULL"},
       {Sql::Release,
        "UPDATE progress SET held = 0, eligible_at = ?2 WHERE task = ?1 AND dead_at IS NULL"},
+      {Sql::Keep, "UPDATE tasks SET cancel_on_disconnect = 0 WHERE id = ?"},
       {Sql::AddAttempt, "INSERT INTO attempts VALUES(?, ?, ?,?,?,?,?, ?,?,?,?, ?,?)"},
       {Sql::CutErrors,
        "UPDATE attempts SET error = substr(error, 1, ?3) WHERE task = ?1 AND position < ?2 "
@@ -307,6 +309,8 @@ void StoreWriter::change(const record::Revived& record) {
 void StoreWriter::change(const record::Released& record) {
   run_one(Sql::Release, record.task.value, record.eligible_at.ns);
 }
+
+void StoreWriter::change(const record::Kept& record) { run_one(Sql::Keep, record.task.value); }
 
 void StoreWriter::change(const record::Removed& record) {
   drop_task(record.task);

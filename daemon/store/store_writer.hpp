@@ -63,6 +63,7 @@ class StoreWriter {
   void change(const change::Finished& finished);
   void change(const record::Revived& record);
   void change(const record::Released& record);
+  void change(const record::Kept& record);
   void change(const record::Removed& record);
   void change(const change::Paused& paused);
   void change(const change::Received& received);

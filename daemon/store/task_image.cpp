@@ -118,6 +118,11 @@ bool TaskImage::apply_record(const record::Released& record, Attachment&) {
   return row != nullptr && row->state == State::Live;
 }
 
+bool TaskImage::apply_record(const record::Kept& record, Attachment&) {
+  const auto* row = rows_.find(record.task);
+  return row != nullptr && row->state == State::Live;
+}
+
 bool TaskImage::apply_record(const record::Removed& record, Attachment&) {
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Dead) return false;

@@ -41,6 +41,7 @@ class TaskImage {
   bool apply_record(const record::Settled& record, Attachment& attachment);
   bool apply_record(const record::Revived& record, Attachment& attachment);
   bool apply_record(const record::Released& record, Attachment& attachment);
+  bool apply_record(const record::Kept& record, Attachment& attachment);
   bool apply_record(const record::Removed& record, Attachment& attachment);
   bool apply_record(const record::Paused& record, Attachment& attachment);
 

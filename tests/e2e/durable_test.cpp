@@ -166,6 +166,28 @@ TEST(Durable, EverythingComesBackAfterAKill) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, ATaskThatEndsWithItsClientWaitsAWhileForItAfterAKill) {
+  RealDaemon daemon(two_workers({"--reconnect-grace 2s"}));
+  const std::string wish = " --cancel-on-disconnect --wait --key ";
+  const auto one = daemon.directory() + "/one", two = daemon.directory() + "/two";
+  const auto gone = run_shell(daemon.command("submit sleep 60000" + wish + "gone") + " >" + one +
+                              " 2>&1 & echo $!");
+  run_shell("(" + daemon.command("submit sleep 5000" + wish + "back") + "; echo status $?) >" +
+            two + " 2>&1 &");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("running") == 2; }));
+  daemon.signal(SIGKILL);
+  daemon.wait();
+  run_shell("kill -9 " + gone.output);
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(tasks_of(daemon).at("cancelled"), 0) << "its client has time to come back";
+  EXPECT_TRUE(eventually([&] { return tasks_of(daemon).at("cancelled") == 1; }));
+  EXPECT_TRUE(eventually([&] { return tasks_of(daemon).at("done") == 1; }));
+  EXPECT_TRUE(eventually([&] {
+    return run_shell("cat " + two).output.find("status 0") != std::string::npos;
+  })) << run_shell("cat " + two).output;
+  expect_adds_up(tasks_of(daemon));
+}
+
 TEST(Durable, DeadLettersAreEditedExportedAndImported) {
   RealDaemon daemon(two_workers());
   const auto dead = [&](std::uint64_t count) {

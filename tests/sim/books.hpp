@@ -26,6 +26,8 @@ class Books {
   bool finished_ = false, accepting_ = true, replaying_ = false, paused_ = false;
   Instant stop_at_;
   Duration wall_offset_{};
+  // Of tasks of earlier lives; and the deadline that the core holds itself to.
+  Instant orphaned_at_, core_promised_ = kNever;
   std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;
   std::uint64_t commands_of_turn_ = 0, ticks_ = 0;
   RecordNumber last_record_, kept_record_, kept_at_tick_;
@@ -56,6 +58,7 @@ class Books {
   SeenWorker dead_;
   const SeenWorker* ended_on_ = nullptr;  // the worker that the last attempt was taken from
   std::size_t ended_with_ = 0;            // how many it had, if it died or was given up; else 0
+  TaskId taken_back_;                     // from its client's end; its record has not come yet
   bool submit_answered_ = false;          // by a refusal or a new task; else it is a duplicate
   std::optional<AttemptKey> returned_;    // by a recall, not yet ended
   bool fresh_answer_ = false, stale_answer_ = false, doubtful_answer_ = false;

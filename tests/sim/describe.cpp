@@ -151,6 +151,7 @@ struct RecordText {
   std::string operator()(const record::Released& r) const {
     return "released " + task_name(r.task);
   }
+  std::string operator()(const record::Kept& r) const { return "kept " + task_name(r.task); }
   std::string operator()(const record::Removed& r) const {
     return (r.archived ? "archived " : "removed ") + task_name(r.task);
   }

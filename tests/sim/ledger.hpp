@@ -39,6 +39,7 @@ struct SeenTask {
   bool recalled = false;      // was taken back and has not begun since
   bool cancel_asked = false;  // by a request, in this round
   bool dropped = false;       // its owner left and wanted that to cancel it
+  bool orphaned = false;      // the daemon died, and its owner has not come back
   bool received = false;      // its client said that it has all it waited for
   bool vanished = false;      // lost with the daemon, rightly: not durable
   ClientId owner{}, submitter{};
@@ -139,6 +140,7 @@ struct SeenRequest {
   TaskId task{};          // of the others
   RecordNumber record{};  // that must be kept before it is answered
   bool answered = false;
+  bool unchanged = false;  // it was so already
 };
 
 struct SeenClass {

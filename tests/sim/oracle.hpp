@@ -48,7 +48,7 @@ class Oracle : protected Books {
   friend struct EventWatch;
   friend struct CommandWatch;
   friend struct RecordWatch;
-
+  friend struct OrphanWatch;
   void records_kept(RecordNumber through);
 
   // oracle_life.cpp

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/orphan_watch.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -53,8 +54,7 @@ struct EventWatch {
     SeenTask& task = oracle.tasks_[*known];
     const bool dead = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead;
     if ((task.phase >= Phase::Settled && !dead) || task.spec.key != e.spec.key) return;
-    task.owner = e.client;
-    task.spec.cancel_on_disconnect = e.spec.cancel_on_disconnect;
+    OrphanWatch{oracle}.comes(task, e);
   }
   void operator()(const event::Cancel& e) const {
     ask(e.client, e.request, e.task, Asked::Cancel);
@@ -87,7 +87,10 @@ struct EventWatch {
   }
   void operator()(const event::Pause& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
-    oracle.owe(notice_of(e.target.scope, e.paused));
+    if (paused(e.target) != e.paused) return oracle.owe(notice_of(e.target.scope, e.paused));
+    SeenRequest& asked = oracle.requests_.back();
+    asked.unchanged = true;
+    asked.record = oracle.last_record_;
   }
   void operator()(const event::Drain& e) const {
     ask(e.client, e.request, {}, Asked::Drain);
@@ -177,11 +180,17 @@ struct EventWatch {
   void operator()(const event::Tick&) const {
     oracle.expire_keys();
     oracle.give_up_due();
+    OrphanWatch{oracle}.tick();
   }
 
   void grant(SeenWorker& worker, const ClassOptions& options) const {
     const auto most = std::max<std::uint64_t>(options.credits, worker.concurrency);
     worker.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(worker.offered, most));
+  }
+  bool paused(const PauseTarget& target) const {
+    if (target.scope == PauseScope::Type) return oracle.types_[target.type.value].paused;
+    if (target.scope == PauseScope::Pool) return oracle.paused_;
+    return oracle.classes_[target.worker_class.value].paused;
   }
   void refuse_result() const {
     ++oracle.seen_.refused_results;
@@ -281,6 +290,7 @@ struct RecordWatch {
     known->kept_at = oracle.now_;
     known->vanished = false;
     known->owner = {};
+    known->spec.cancel_on_disconnect = r.spec.cancel_on_disconnect;
     ++oracle.seen_.accepted;
     if (r.spec.key) oracle.keys_[r.spec.key->high].push_back(oracle.index_of(r.task) - 1);
   }
@@ -328,6 +338,7 @@ struct RecordWatch {
     task.round_at = r.at;
     renew(task, r.eligible_at);
     task.suspect = died_of_crash(task);
+    task.spec.cancel_on_disconnect = false;
     ++oracle.seen_.accepted;
   }
   void operator()(const record::Released& r) const {
@@ -344,6 +355,9 @@ struct RecordWatch {
     oracle.settle_forget_key(task);
   }
   void operator()(const record::Paused& r) const { oracle.note(r); }
+  void operator()(const record::Kept& r) const {
+    oracle.task_of(r.task).spec.cancel_on_disconnect = false;
+  }
 
   void renew(SeenTask& task, Instant eligible_at) const {
     task.phase = Phase::Waiting;
@@ -378,6 +392,7 @@ void Oracle::after_replay(const Pool& pool) {
     });
   }
   judge_notices();
+  OrphanWatch{*this}.replayed();
   replaying_ = false;
   judge_counters(pool);
   judge_balance(pool);

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/orphan_watch.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -155,6 +156,7 @@ void Oracle::after(const Pool& pool) {
     answered_ = nullptr;
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
+  OrphanWatch{*this}.after();
   judge_notices();
   judge_counters(pool);
   judge_balance(pool);
@@ -196,7 +198,7 @@ void Oracle::daemon_died(Instant now) {
     task.phase = Phase::Removed;
     task.accept_kept = false;
     task.vanished = true;
-    task.cancel_asked = task.dropped = task.received = false;
+    task.cancel_asked = task.dropped = task.received = task.orphaned = false;
   }
   unsettled_.clear();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/orphan_watch.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -48,7 +49,15 @@ void Oracle::judge_persist(const command::Persist& persist) {
            std::to_string(last_record_.value);
   });
   last_record_ = persist.number;
-  std::visit([this](const auto& record) { note(record); }, persist.record);
+  std::visit(
+      [this](const auto& record) {
+        if constexpr (requires { note(record); }) {
+          note(record);
+        } else {
+          OrphanWatch{*this}.note(record);
+        }
+      },
+      persist.record);
 }
 
 std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t attempt,
@@ -245,7 +254,7 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                (answers && answered_->outcome == Outcome::FailedForGood);
       break;
     case Verdict::Cancelled:
-      earned = task.cancel_asked || task.dropped || (task.spec.cancel_on_disconnect && !task.owner);
+      earned = task.cancel_asked || task.dropped;
       break;
     case Verdict::Expired:
       earned = record.cause == EndCause::Deadline
@@ -350,6 +359,8 @@ void Oracle::note(const record::Revived& record) {
   task.starts = task.free_ends = task.life_ends = 0;
   task.cancel_asked = task.dropped = task.spared = task.began = task.recalled = false;
   task.suspect = died_of_crash(task);
+  task.owner = {};
+  task.spec.cancel_on_disconnect = task.orphaned = false;
   add_unsettled(index);
   ++seen_.accepted;
   owe(Notice::TaskRevived);
@@ -407,7 +418,10 @@ void Oracle::note(const record::Paused& record) {
       break;
   }
   const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::Pause>(event_);
-  if (asked != nullptr) answer_waits_for(asked->request);
+  if (asked == nullptr) return;
+  require_rule(!requests_.back().unchanged, "pause-once",
+               [] { return std::string("a pause that changed nothing was recorded"); });
+  answer_waits_for(asked->request);
 }
 
 }  // namespace warmpool::sim

@@ -53,6 +53,8 @@ void Oracle::judge_accepted(const command::Accepted& accepted) {
                [&] { return task_name(task.id) + " was acknowledged before its record was kept"; });
   task.promised = true;
   if (accepted.duplicate) {
+    require_rule(asked.record <= kept_record_, "gate-kept",
+                 [&] { return task_name(task.id) + " was told to be kept before its record was"; });
     require_rule(task.spec.key && asked.spec.key == task.spec.key, "keys", [&] {
       return request_name(asked.request) + " was told it is " + task_name(task.id) +
              ", which has another key";
@@ -142,7 +144,8 @@ void Oracle::judge_completed(const command::Completed& completed) {
                [&] { return request_name(asked.request) + " got the wrong kind of answer"; });
   const bool changes = asked.asked == Asked::RetryDead || asked.asked == Asked::RemoveDead ||
                        asked.asked == Asked::Release || asked.asked == Asked::Pause;
-  require_rule(!changes || (asked.record && asked.record <= kept_record_), "gate-completed", [&] {
+  const bool written = (asked.record || asked.unchanged) && asked.record <= kept_record_;
+  require_rule(!changes || written, "gate-completed", [&] {
     return request_name(asked.request) + " was answered before what it changed was kept";
   });
   if (asked.asked != Asked::Scale) return;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/orphan_watch.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -173,6 +174,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   if (!stopping_) judge_hands();
   judge_letters();
   judge_expiry();
+  OrphanWatch{*this}.after_tick(promised);
   judge_places();
   judge_due_workers();
   if (++ticks_ % 16 == 0) judge_shown(pool);

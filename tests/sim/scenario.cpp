@@ -161,6 +161,7 @@ Scenario draw_scenario(std::uint64_t seed) {
     scenario.types.push_back(draw_type(random, i, classes));
   }
   draw_load(scenario, random);
+  scenario.options.reconnect_grace = Random(seed).between(milliseconds(0), seconds(3));
   return scenario;
 }
 

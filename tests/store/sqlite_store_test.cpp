@@ -59,6 +59,26 @@ TEST(SqliteStore, GivesBackWhatWaitsWithAllThatItWasAcceptedWith) {
   EXPECT_EQ(stored.content, Content::Utf8);
 }
 
+TEST(SqliteStore, RemembersThatATaskDoesNotEndWithItsClientAnyMore) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  TaskSpec spec;
+  spec.cancel_on_disconnect = true;
+  for (std::uint64_t task = 1; task <= 3; ++task) driver.accept(task, "abc", spec);
+  driver.keep(record::Kept{TaskId{1}, Instant{2}});
+  driver.keep(record::Kept{TaskId{2}, Instant{2}});
+  driver.keep(record::Kept{TaskId{2}, Instant{3}});
+  driver.settle(2, Verdict::Cancelled, "", 3);
+  driver.keep(record::Kept{TaskId{2}, Instant{4}});
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.open());
+  const auto accepted = replayed<record::Accepted>(lives);
+  ASSERT_EQ(accepted.size(), 2U);
+  EXPECT_FALSE(accepted[0].spec.cancel_on_disconnect);
+  EXPECT_TRUE(accepted[1].spec.cancel_on_disconnect);
+  EXPECT_EQ(text_of(*lives.store()->find(TaskId{1})), "abc");
+}
+
 TEST(SqliteStore, ReplaysInTheOrderOfAcceptance) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());
