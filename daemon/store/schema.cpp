@@ -33,10 +33,18 @@ Error system_refuses(const std::string& what) {
 constexpr char kRestoreHint[] =
     "; restore a backup, or move the directory away to begin with an empty store";
 
-// Of a missing file -1.
-off_t size_of(const std::string& path) {
+// Of a missing file -1. Only what is surely missing is: over what cannot be looked at a new store
+// would be made. Errors: also where it is no file.
+Result<off_t> size_of(const std::string& path) {
   struct stat found {};
-  return ::stat(path.c_str(), &found) == 0 ? found.st_size : -1;
+  if (::stat(path.c_str(), &found) != 0) {
+    if (errno == ENOENT) return off_t{-1};
+    return system_refuses("cannot look at " + path);
+  }
+  if (!S_ISREG(found.st_mode)) {
+    return Error{SQLITE_CANTOPEN, path + " is no file; move it away, or give another --state-dir"};
+  }
+  return found.st_size;
 }
 
 Result<void> sync_directory(const std::string& path) {
@@ -49,16 +57,20 @@ Result<void> sync_directory(const std::string& path) {
 // What lies there, before anything is opened: opening may already destroy. Returns whether there is
 // a store.
 Result<bool> look_at_files(const std::string& path) {
-  if (size_of(restoring_path(path)) >= 0) {
+  const auto restoring = size_of(restoring_path(path));
+  const auto size = size_of(path);
+  const auto wal = size_of(path + "-wal");
+  for (const auto* looked : {&restoring, &size, &wal}) {
+    if (!*looked) return looked->error();
+  }
+  if (*restoring >= 0) {
     return damaged(restoring_path(path) +
                    " is there: a restore was not finished; run it again (warmpoold --restore "
                    "FILE), or remove that file to go on with what is there");
   }
-  const auto size = size_of(path);
-  const auto wal = size_of(path + "-wal");
-  if (size > 0) return true;
-  if (size < 0 && wal <= 0) return false;
-  return damaged(path + (size < 0 ? " is missing beside its WAL" : " is empty") +
+  if (*size > 0) return true;
+  if (*size < 0 && *wal <= 0) return false;
+  return damaged(path + (*size < 0 ? " is missing beside its WAL" : " is empty") +
                  ": what it held is lost" + kRestoreHint);
 }
 

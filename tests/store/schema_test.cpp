@@ -73,6 +73,19 @@ TEST(Schema, AWalWithoutItsFileIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::filesystem::file_size(lives.path() + "-wal"), std::filesystem::file_size(copy));
 }
 
+TEST(Schema, WhatCannotBeLookedAtIsNotTakenForMissing) {
+  SqliteLives lives;
+  std::filesystem::create_symlink(lives.path(), lives.path());  // a link to itself
+  EXPECT_EQ(lives.open(), nullptr);
+  EXPECT_NE(lives.error.text.find("cannot look at"), std::string::npos) << lives.error.text;
+  EXPECT_TRUE(std::filesystem::is_symlink(lives.path()));
+  std::filesystem::remove(lives.path());
+  std::filesystem::create_directory(lives.path());
+  EXPECT_EQ(lives.open(), nullptr);
+  EXPECT_NE(lives.error.text.find("is no file"), std::string::npos) << lives.error.text;
+  EXPECT_TRUE(std::filesystem::is_directory(lives.path()));
+}
+
 TEST(Schema, APageOfNonsenseIsFoundAtTheStart) {
   SqliteLives lives;
   keep_some(lives, 2'000);
