@@ -93,7 +93,8 @@ TEST(Commands, RunIsTheCommand) {
   EXPECT_EQ(piped.output, "a\nb\n1\n");
   EXPECT_EQ(daemon.call("run -n -- sh -c 'kill -9 $$'").status, 137);
   EXPECT_EQ(daemon.call("run -n --timeout 200ms -- sleep 30").status, 124);
-  EXPECT_EQ(daemon.call("run -n -- /no/such/program").status, 1);
+  EXPECT_EQ(daemon.call("run -n -- /no/such/program").status, 127);
+  EXPECT_EQ(daemon.call("run -n -- /etc/passwd").status, 126);
 }
 
 TEST(Commands, RestartKeepsTheCapacityAndTheNames) {
