@@ -30,7 +30,9 @@ task("js.sleep", async (ms, ctx) => {
   return "slept";
 });
 task("js.cause", async (file, ctx) => {
-  await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  const aborted = new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  fs.writeFileSync(`${file}.begun`, "");
+  await aborted;
   fs.writeFileSync(file, ctx.signal.reason.cause);
   ctx.signal.throwIfAborted();
 });
