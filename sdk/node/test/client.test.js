@@ -137,7 +137,7 @@ it("verbs", { size: 2 }, async (pool, client) => {
   assert.equal((await client.config()).options.some(({ name }) => name === "tasks_max"), true);
   assert.equal((await client.types()).classes[0].name, "node");
   await client.pause({ type: "js.value" });
-  const job = client.submit("js.value", 1);
+  const job = client.submit("js.value", 1, { keepResult: true });
   await job.accepted();
   await client.resume({ type: "js.value" });
   assert.equal(await job.result(), 1);
