@@ -147,26 +147,24 @@ std::unique_ptr<AttemptRow> ChangeMaker::attempt_of(const TaskRow& row, ChangeBa
   return attempt;
 }
 
-void ChangeMaker::make(const record::Revived& record, ChangeBatch& batch) {
+// As it is, with what its task needs.
+template <class Kind>
+void ChangeMaker::pass_on(const Kind& record, ChangeBatch& batch) {
   const auto* row = kept_row(record.task);
   if (row == nullptr) return;
   demand(row->durability, batch);
   batch.changes.emplace_back(record);
+}
+
+void ChangeMaker::make(const record::Revived& record, ChangeBatch& batch) {
+  pass_on(record, batch);
 }
 
 void ChangeMaker::make(const record::Released& record, ChangeBatch& batch) {
-  const auto* row = kept_row(record.task);
-  if (row == nullptr) return;
-  demand(row->durability, batch);
-  batch.changes.emplace_back(record);
+  pass_on(record, batch);
 }
 
-void ChangeMaker::make(const record::Kept& record, ChangeBatch& batch) {
-  const auto* row = kept_row(record.task);
-  if (row == nullptr) return;
-  demand(row->durability, batch);
-  batch.changes.emplace_back(record);
-}
+void ChangeMaker::make(const record::Kept& record, ChangeBatch& batch) { pass_on(record, batch); }
 
 // Its row is gone already.
 void ChangeMaker::make(const record::Removed& record, ChangeBatch& batch) {

@@ -34,6 +34,8 @@ class ChangeMaker {
   void make_finished(const record::Settled& record, const TaskRow& row,
                      std::unique_ptr<AttemptRow> attempt, ChangeBatch& batch);
 
+  template <class Kind>
+  void pass_on(const Kind& record, ChangeBatch& batch);
   // Null: nothing of this task is on disk.
   const TaskRow* kept_row(TaskId task) const;
   std::unique_ptr<AttemptRow> attempt_of(const TaskRow& row, ChangeBatch& batch);

@@ -113,14 +113,17 @@ bool TaskImage::apply_record(const record::Revived& record, Attachment&) {
   return true;
 }
 
-bool TaskImage::apply_record(const record::Released& record, Attachment&) {
-  const auto* row = rows_.find(record.task);
+bool TaskImage::is_live(TaskId task) const {
+  const auto* row = rows_.find(task);
   return row != nullptr && row->state == State::Live;
 }
 
+bool TaskImage::apply_record(const record::Released& record, Attachment&) {
+  return is_live(record.task);
+}
+
 bool TaskImage::apply_record(const record::Kept& record, Attachment&) {
-  const auto* row = rows_.find(record.task);
-  return row != nullptr && row->state == State::Live;
+  return is_live(record.task);
 }
 
 bool TaskImage::apply_record(const record::Removed& record, Attachment&) {

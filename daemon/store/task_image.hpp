@@ -45,6 +45,7 @@ class TaskImage {
   bool apply_record(const record::Paused& record, Attachment& attachment);
   bool apply_record(const record::Kept& record, Attachment& attachment);
 
+  bool is_live(TaskId task) const;
   void finish(TaskRow& row, Attachment& attachment);
   void replace_body(TaskRow& row, Blob body);
   void drop(TaskRow& row);

@@ -4,69 +4,34 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "worker/broken_pipe.hpp"
+#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
-namespace {
-
-using ipc::UniqueFd;
-
-Error failure(const std::string& what, int error) {
-  return {error, what + ": " + std::strerror(error)};
-}
-
-// Above the standard streams, which may be closed here; close-on-exec.
-Result<void> make_pipe(UniqueFd& read_end, UniqueFd& write_end) {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return failure("cannot make a pipe", errno);
-  const UniqueFd first(fds[0]), second(fds[1]);
-  read_end = UniqueFd(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3));
-  write_end = UniqueFd(::fcntl(second.get(), F_DUPFD_CLOEXEC, 3));
-  if (!read_end || !write_end) return failure("cannot make a pipe", errno);
-  return {};
-}
-
-void unblock(const UniqueFd& fd) {
-  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
-}
-
-}  // namespace
-
 Result<void> KeptProgram::start() {
-  UniqueFd theirs_in, theirs_out;
-  if (auto made = make_pipe(theirs_in, input_); !made) return made;
-  if (auto made = make_pipe(output_, theirs_out); !made) return made;
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, theirs_in.get(), 0);
-  ::posix_spawn_file_actions_adddup2(&actions, theirs_out.get(), 1);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  sigset_t signals;
-  sigemptyset(&signals);
-  ::posix_spawnattr_setsigmask(&attributes, &signals);
-  sigfillset(&signals);
-  ::posix_spawnattr_setsigdefault(&attributes, &signals);
-  std::vector<char*> words;
-  for (auto& word : argv_) words.push_back(word.data());
-  words.push_back(nullptr);
-  const int error =
-      ::posix_spawnp(&pid_, words.front(), &actions, &attributes, words.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
+  auto input = make_pipe();
+  if (!input) return input.error();
+  auto output = make_pipe();
+  if (!output) return output.error();
+  SpawnActions actions;
+  actions.move(input->read_end, 0);
+  actions.move(output->write_end, 1);
+  actions.close_others();
+  const SpawnAttributes attributes(SpawnGroup::Workers);
+  auto words = argv_;
+  const int error = ::posix_spawnp(&pid_, words.front().c_str(), actions.get(), attributes.get(),
+                                   pointers_to(words).data(), environ);
   if (error != 0) {
     pid_ = 0;
-    return failure("cannot run " + argv_.front(), error);
+    return spawn_failure("cannot run " + argv_.front(), error);
   }
+  input_ = std::move(input->write_end);
+  output_ = std::move(output->read_end);
   unblock(input_);
   unblock(output_);
   to_write_.clear();
