@@ -1,5 +1,6 @@
 // What is declared to the core: classes, types, options, pauses.
 #include <algorithm>
+#include <utility>
 
 #include "pool/core.hpp"
 
@@ -58,27 +59,28 @@ void Core::on(const event::OptionsChanged& event) {
   refresh_all();
 }
 
-// False: there is no such type or class. A class and the pool stop dispatching and move no lane:
-// the order of what waits stays as it is.
-bool Core::set_paused(const PauseTarget& target, bool paused) {
+// Whether that changed anything; nothing: there is no such type or class. A class and the pool stop
+// dispatching and move no lane: the order of what waits stays as it is.
+std::optional<bool> Core::set_paused(const PauseTarget& target, bool paused) {
   switch (target.scope) {
-    case PauseScope::Type:
-      if (target.type.value >= types.size()) return false;
+    case PauseScope::Type: {
+      if (target.type.value >= types.size()) return std::nullopt;
+      const bool was = (lanes.holds(target.type) & hold_bit(Hold::Paused)) != 0;
+      if (was == paused) return false;
       if (paused) {
         lanes.close(target.type, Hold::Paused);
       } else {
         lanes.open(target.type, Hold::Paused, now, options.reopen_age_max);
       }
       return true;
+    }
     case PauseScope::Class:
-      if (target.worker_class.value >= classes.size()) return false;
-      classes[target.worker_class.value].paused = paused;
-      return true;
+      if (target.worker_class.value >= classes.size()) return std::nullopt;
+      return std::exchange(classes[target.worker_class.value].paused, paused) != paused;
     case PauseScope::Pool:
-      paused_ = paused;
       break;
   }
-  return true;
+  return std::exchange(paused_, paused) != paused;
 }
 
 namespace {
@@ -98,10 +100,16 @@ Notice notice_of(PauseScope scope, bool paused) {
 }  // namespace
 
 void Core::on(const event::Pause& event) {
-  if (!set_paused(event.target, event.paused)) {
+  const auto changed = set_paused(event.target, event.paused);
+  if (!changed) {
     const bool type = event.target.scope == PauseScope::Type;
     const auto code = type ? Refusal::UnknownType : Refusal::NoSuchClass;
     return refuse(event.client, event.request, {}, code);
+  }
+  // The record that made it so may not be kept yet.
+  if (!*changed) {
+    if (recorder.kept() == recorder.last()) return complete(event.client, event.request, 0, 1);
+    return recorder.then(Recorder::Then::Answer, kNone, {}, event.client, event.request);
   }
   Notification told{.notice = notice_of(event.target.scope, event.paused)};
   told.type = event.target.type;

@@ -50,7 +50,7 @@ class Core : public CoreState {
   void on(const event::TypeDeclared& event);
   void on(const event::OptionsChanged& event);
   void on(const event::Pause& event);
-  bool set_paused(const PauseTarget& target, bool paused);
+  std::optional<bool> set_paused(const PauseTarget& target, bool paused);
   std::optional<PauseScope> paused_by(TypeId type) const;
   TypeState& type_state(TypeId type);
   void make_peers(const std::vector<ClassId>& serving);

@@ -78,6 +78,7 @@ void Core::on(const event::Stop& event) {
   if (!stopping_) {
     stopping_ = true;
     stop_at_ = now + options.drain_timeout;
+    orphans_until_ = kNever;  // the next life gives their clients time to come back
     for (std::size_t at = 0; at < slots.size(); ++at) {
       Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
       if (!slot.removing && slot.state != SlotState::Gone) drain(slot);

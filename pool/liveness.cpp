@@ -168,6 +168,8 @@ Instant Core::due_of_busy(const Slot& slot) const {
 // The loop was late: what looks like silence or slowness may be ours.
 void Core::forgive_stall() {
   grace_until_ = now + options.heartbeat_interval;
+  // Their clients may have come and not been heard.
+  if (orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     heard(slot);

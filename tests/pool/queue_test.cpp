@@ -206,6 +206,38 @@ TEST(Queue, PausesOfWhatIsNotThereAreRefused) {
   EXPECT_TRUE(driver.records<record::Paused>().empty());
 }
 
+TEST(Queue, APauseOfWhatIsPausedIsAnsweredAndChangesNothing) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  std::uint64_t requests = 0;
+  for (const auto& target : {pause_of(TypeId{0}), pause_of(ClassId{0}), pause_of_pool()}) {
+    for (const bool paused : {true, true, false, false}) {
+      driver.turn(event::Pause{ClientId{1}, RequestId{++requests}, target, paused});
+      EXPECT_EQ(driver.last<command::Completed>()->request, RequestId{requests});
+    }
+  }
+  EXPECT_EQ(driver.records<record::Paused>().size(), 6U);
+  EXPECT_EQ(driver.notices(Notice::TypePaused), 1U);
+  EXPECT_EQ(driver.notices(Notice::TypeResumed), 1U);
+  EXPECT_EQ(driver.notices(Notice::ClassPaused), 1U);
+  EXPECT_EQ(driver.notices(Notice::ClassResumed), 1U);
+  EXPECT_EQ(driver.notices(Notice::PoolPaused), 1U);
+  EXPECT_EQ(driver.notices(Notice::PoolResumed), 1U);
+}
+
+// The second one is told what the first one is not told yet.
+TEST(Queue, APauseOfWhatIsPausedIsAnsweredNoSoonerThanThatIsKept) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.auto_keep = false;
+  for (std::uint64_t request : {1U, 2U}) {
+    driver.turn(event::Pause{ClientId{1}, RequestId{request}, pause_of_pool(), true});
+  }
+  EXPECT_FALSE(driver.last<command::Completed>());
+  driver.keep_all();
+  EXPECT_EQ(driver.all<command::Completed>().size(), 2U);
+}
+
 // All that waited for it waited alike, so nobody is set back as in a type that is resumed.
 TEST(Queue, APoolThatIsResumedKeepsItsOrder) {
   PoolDriver driver;

@@ -1,4 +1,6 @@
 // A new life begins where the records of the old one end.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/pool/pool_driver.hpp"
@@ -209,6 +211,37 @@ TEST(Replay, AClientThatComesBackByItsKeyHasItsTaskAgain) {
   next.pool().step(due, event::ClientGone{ClientId{1}}, next.log);
   next.keep();
   EXPECT_EQ(verdict_of(next, task), Verdict::Cancelled);
+}
+
+// In that time the daemon heard nobody.
+TEST(Replay, AStallOfTheLoopTakesNoTimeFromClientsThatComeBack) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.cancel_on_disconnect = true});
+  NextLife next(driver);
+  next.pool().step(driver.now, event::Tick{}, next.log);
+  const Instant late = driver.now + default_options().reconnect_grace + seconds(60);
+  next.pool().step(late, event::Tick{}, next.log);
+  next.keep();
+  EXPECT_FALSE(verdict_of(next, task));
+  const Instant due = late + default_options().reconnect_grace;
+  for (Instant now = late; now < due;) {
+    now = std::clamp(next.pool().next_deadline(), now + Duration{1}, due);
+    next.pool().step(now, event::Tick{}, next.log);
+  }
+  next.keep();
+  EXPECT_EQ(verdict_of(next, task), Verdict::Cancelled);
+}
+
+TEST(Replay, APoolThatStopsLeavesTheTimeToComeBackToTheNextLife) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.cancel_on_disconnect = true});
+  NextLife next(driver);
+  next.pool().step(driver.now, event::Stop{}, next.log);
+  next.pool().step(driver.now + default_options().reconnect_grace, event::Tick{}, next.log);
+  next.keep();
+  EXPECT_FALSE(verdict_of(next, task));
 }
 
 TEST(Replay, WhoComesBackWithoutTheWishKeepsTheTaskForGood) {

@@ -25,6 +25,7 @@ class Books {
   bool stalled_turn_ = false, draining_ = false, stopping_ = false, stop_now_ = false;
   bool finished_ = false, accepting_ = true, replaying_ = false, paused_ = false;
   Instant stop_at_, orphans_until_ = kNever;
+  Instant core_promised_ = kNever;          // the deadline that the core holds itself to
   std::vector<std::uint32_t> orphans_due_;  // their clients have not come back in time
   Duration wall_offset_{};
   std::uint64_t lost_ = 0, life_ = 1, daemon_deaths_ = 0, quiet_ticks_ = 0;

@@ -9,6 +9,7 @@ FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agend
                          Works& works)
     : scenario_(scenario),
       random_(random),
+      returns_(scenario.seed ^ 0xbacc),
       agenda_(agenda),
       luck_(luck),
       works_(works),
@@ -149,7 +150,7 @@ std::optional<Event> FakeClients::act(Instant now, std::uint32_t index, WallTime
     client.resubmit_from = 0;
   }
   agenda_.plan(now + pause, What::ClientActs, index);
-  if (client.resubmits) {
+  if (client.resubmits && client.back_at <= now) {
     if (auto again = resubmit(client)) return again;
   }
   if (luck_.calm()) return std::nullopt;
@@ -189,11 +190,19 @@ void FakeClients::told(const Command& command) {
   }
 }
 
-void FakeClients::daemon_died() {
+void FakeClients::daemon_died(Instant now) {
   for (Client& client : clients_) {
     client.id = ClientId{++client_ids_};
     client.here = client.resubmits = true;
     client.resubmit_from = 0;
+    client.back_at = now;
+    const std::uint64_t way = returns_.below(10);
+    if (way < 2) client.resubmits = false;
+    if (way == 2 || way == 3) {
+      client.back_at = now + returns_.between(Duration{}, scenario_.options.reconnect_grace * 2);
+    }
+    if (way != 4 && way != 5) continue;
+    for (Submission& made : client.submissions) made.spec.cancel_on_disconnect = false;
   }
   admin_ = ClientId{++client_ids_};
   drained_ = false;

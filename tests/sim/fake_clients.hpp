@@ -22,7 +22,9 @@ class FakeClients {
   std::optional<Event> act(Instant now, std::uint32_t client, WallTime wall);
   std::optional<Event> operate(Instant now);
   void told(const Command& command);
-  void daemon_died();  // all are cut off; they come back and resubmit by key
+  // All are cut off. They come back and resubmit by key: at once, late, never, or without the wish
+  // that their tasks end with them.
+  void daemon_died(Instant now);
 
   // Ends all that somebody has to end: pauses, drains. `release`: tasks that are held.
   void undo_all(std::vector<Event>& out);
@@ -43,6 +45,7 @@ class FakeClients {
     std::vector<Submission> submissions;
     std::size_t resubmit_from = 0;  // those before have been sent again
     bool resubmits = false;
+    Instant back_at;  // after a death of the daemon
   };
 
   RequestId next_request() { return RequestId{++requests_}; }
@@ -64,6 +67,7 @@ class FakeClients {
 
   const Scenario& scenario_;
   Random& random_;
+  Random returns_;  // of its own, so that it changes nothing else in a run
   Agenda& agenda_;
   Luck& luck_;
   Works& works_;

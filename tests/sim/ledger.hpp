@@ -140,6 +140,7 @@ struct SeenRequest {
   TaskId task{};          // of the others
   RecordNumber record{};  // that must be kept before it is answered
   bool answered = false;
+  bool unchanged = false;  // it was so already
 };
 
 struct SeenClass {

@@ -88,7 +88,10 @@ struct EventWatch {
   }
   void operator()(const event::Pause& e) const {
     ask(e.client, e.request, {}, Asked::Pause);
-    oracle.owe(notice_of(e.target.scope, e.paused));
+    if (paused(e.target) != e.paused) return oracle.owe(notice_of(e.target.scope, e.paused));
+    SeenRequest& asked = oracle.requests_.back();
+    asked.unchanged = true;
+    asked.record = oracle.last_record_;
   }
   void operator()(const event::Drain& e) const {
     ask(e.client, e.request, {}, Asked::Drain);
@@ -100,6 +103,7 @@ struct EventWatch {
     if (e.client) ask(e.client, e.request, {}, Asked::Stop);
     if (!oracle.stopping_) oracle.stop_at_ = oracle.now_;
     oracle.stopping_ = true;
+    oracle.orphans_until_ = kNever;
     oracle.stop_now_ = oracle.stop_now_ || e.now;
   }
   void operator()(const event::WorkerReady& e) const {
@@ -178,6 +182,11 @@ struct EventWatch {
   void operator()(const event::Tick&) const {
     oracle.expire_keys();
     oracle.give_up_due();
+    const bool late = oracle.core_promised_ != kNever &&
+                      oracle.now_ > oracle.core_promised_ + oracle.options_.heartbeat_interval;
+    if (late && oracle.orphans_until_ != kNever) {
+      oracle.orphans_until_ = oracle.now_ + oracle.options_.reconnect_grace;
+    }
     if (oracle.now_ >= oracle.orphans_until_) drop_orphans();
   }
 
@@ -195,6 +204,11 @@ struct EventWatch {
   void grant(SeenWorker& worker, const ClassOptions& options) const {
     const auto most = std::max<std::uint64_t>(options.credits, worker.concurrency);
     worker.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(worker.offered, most));
+  }
+  bool paused(const PauseTarget& target) const {
+    if (target.scope == PauseScope::Type) return oracle.types_[target.type.value].paused;
+    if (target.scope == PauseScope::Pool) return oracle.paused_;
+    return oracle.classes_[target.worker_class.value].paused;
   }
   void refuse_result() const {
     ++oracle.seen_.refused_results;
@@ -379,7 +393,7 @@ void Oracle::replay(const Record& record) { std::visit(RecordWatch{*this}, recor
 
 void Oracle::start_replay() {
   replaying_ = true;
-  orphans_until_ = kNever;
+  orphans_until_ = core_promised_ = kNever;
   orphans_due_.clear();
   event_ = nullptr;
   renew_keys();

@@ -419,7 +419,10 @@ void Oracle::note(const record::Paused& record) {
       break;
   }
   const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::Pause>(event_);
-  if (asked != nullptr) answer_waits_for(asked->request);
+  if (asked == nullptr) return;
+  require_rule(!requests_.back().unchanged, "pause-once",
+               [] { return std::string("a pause that changed nothing was recorded"); });
+  answer_waits_for(asked->request);
 }
 
 }  // namespace warmpool::sim

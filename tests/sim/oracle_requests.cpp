@@ -143,7 +143,8 @@ void Oracle::judge_completed(const command::Completed& completed) {
                [&] { return request_name(asked.request) + " got the wrong kind of answer"; });
   const bool changes = asked.asked == Asked::RetryDead || asked.asked == Asked::RemoveDead ||
                        asked.asked == Asked::Release || asked.asked == Asked::Pause;
-  require_rule(!changes || (asked.record && asked.record <= kept_record_), "gate-completed", [&] {
+  const bool written = (asked.record || asked.unchanged) && asked.record <= kept_record_;
+  require_rule(!changes || written, "gate-completed", [&] {
     return request_name(asked.request) + " was answered before what it changed was kept";
   });
   if (asked.asked != Asked::Scale) return;

@@ -188,6 +188,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");
   });
   previous_tick_ = now_;
+  core_promised_ = std::max(promised, now_);
   kept_at_tick_ = kept_record_;
 }
 

@@ -77,7 +77,7 @@ void World::crash() {
   add_hits();
   if (trace_ != nullptr) say("== the daemon dies");
   workers_.all_end();
-  clients_.daemon_died();
+  clients_.daemon_died(now_);
   disk_.crash();
   commands_.clear();
   now_ = now_ + random_.between(milliseconds(1), milliseconds(500));
