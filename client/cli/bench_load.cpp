@@ -14,6 +14,7 @@ client::SubmitOptions task_of(const Load& load) {
   options.type = load.type;
   options.payload = std::string(load.payload_bytes, 'x');
   options.content = Content::Utf8;
+  options.durability = load.durability;
   options.wait = true;
   return options;
 }

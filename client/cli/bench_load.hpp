@@ -14,6 +14,7 @@ namespace warmpool::cli {
 struct Load {
   std::string type = "echo";
   std::uint64_t tasks = 10'000, in_flight = 64, payload_bytes = 64;
+  Durability durability = Durability::Full;
 };
 
 struct Measured {

@@ -171,6 +171,21 @@ constexpr CommandRow kRows[] = {
      "of a process for each outstanding task. Status 1 if a task failed or a zombie was left.\n"
      "  warmpool bench reuse --tasks 20000 --json",
      declare_bench_reuse},
+    {"bench durable", kOther, "what durable costs, beside servers that also sync",
+     "Starts a daemon of its own with two workers (K = 16) and measures, with one client: tasks of "
+     "64 bytes\n"
+     "accepted a second, their type paused, with 1, 64 and 1,000 outstanding; and the full cycle "
+     "of "
+     "accept,\n"
+     "run, settle, result with 64. Beside it, where they are installed, Redis (a list, appendfsync "
+     "always)\n"
+     "and beanstalkd (-f0), on the same directory, in turns; times_NAME is the median of the "
+     "ratios "
+     "within\n"
+     "rounds. p50_in_syncs: the time of one acceptance in fdatasyncs of 4 KiB on that directory.\n"
+     "  sudo apt-get install redis-server beanstalkd\n"
+     "  warmpool bench durable --directory /var/tmp --json",
+     declare_bench_durable},
     {"completions", kOther, "what makes a shell complete commands and options",
      "  warmpool completions bash > ~/.local/share/bash-completion/completions/warmpool\n"
      "  warmpool completions zsh > \"${fpath[1]}/_warmpool\"\n"

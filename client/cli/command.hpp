@@ -65,6 +65,7 @@ Run declare_config_check(CLI::App& app);
 Run declare_bench_throughput(CLI::App& app);
 Run declare_bench_latency(CLI::App& app);
 Run declare_bench_reuse(CLI::App& app);
+Run declare_bench_durable(CLI::App& app);
 Run declare_completions(CLI::App& app);
 Run declare_help(CLI::App& app);
 Run declare_version(CLI::App& app);

@@ -5,13 +5,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
-#include <spawn.h>
-#include <sstream>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace warmpool::cli {
@@ -20,7 +16,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kReadyMax{60}, kEndMax{20};
+constexpr std::chrono::seconds kReadyMax{60};
 constexpr int kLookMs = 20;
 
 Error failed(const std::string& what) { return {0, what + ": " + std::strerror(errno)}; }
@@ -45,8 +41,9 @@ std::string directory_of_this_program() {
 
 Result<void> PrivateDaemon::make_directory() {
   if (!directory_.empty()) return {};
-  const char* base = std::getenv("TMPDIR");
-  std::string name = std::string(base == nullptr || *base == '\0' ? "/tmp" : base);
+  const char* usual = std::getenv("TMPDIR");
+  std::string name = usual == nullptr || *usual == '\0' ? "/tmp" : usual;
+  if (!base_.empty()) name = base_;
   name += "/warmpool-private.XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) return failed("cannot make " + name);
   directory_ = name;
@@ -73,42 +70,12 @@ Result<void> PrivateDaemon::start(std::string toml, Interrupts& interrupts) {
 Result<void> PrivateDaemon::spawn() {
   std::string program = directory_of_this_program() + "/warmpoold";
   if (::access(program.c_str(), X_OK) != 0) program = "warmpoold";
-  std::vector<std::string> words{program, "--config", directory_ + "/warmpool.toml",
-                                 "--runtime-dir", directory_};
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 1, (directory_ + "/log").c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  // Ctrl-C is for the command, which ends its daemon itself.
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  errno = ::posix_spawnp(&pid_, program.c_str(), &actions, &attributes, argv.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (errno == 0) return {};
-  pid_ = -1;
-  return failed("cannot run warmpoold; install it beside warmpool, or put it into PATH");
-}
-
-bool PrivateDaemon::ended() {
-  if (pid_ <= 0) return true;
-  if (::waitpid(pid_, nullptr, WNOHANG) == 0) return false;
-  pid_ = -1;
-  return true;
-}
-
-std::string PrivateDaemon::last_words() const {
-  std::ifstream file(directory_ + "/log");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string all = text.str();
-  return all.size() > 1'000 ? all.substr(all.size() - 1'000) : all;
+  const std::vector<std::string> words{program, "--config", directory_ + "/warmpool.toml",
+                                       "--runtime-dir", directory_};
+  auto spawned = process_.spawn(words, directory_ + "/log");
+  if (spawned) return {};
+  return Error{
+      0, spawned.error().text + "; install it beside warmpool, or put its directory into PATH"};
 }
 
 Result<void> PrivateDaemon::await_ready(Interrupts& interrupts) {
@@ -116,28 +83,23 @@ Result<void> PrivateDaemon::await_ready(Interrupts& interrupts) {
   client::ConnectOptions options;
   options.socket = socket();
   options.reconnect.enabled = false;
-  while (!ended()) {
+  while (!process_.ended()) {
     auto client = client::Client::connect(options);
     const auto status = client ? client->status(client::in(std::chrono::seconds(5)))
                                : Result<std::string>(client.error());
     if (status && status->find("\"initialized\":true") != std::string::npos) return {};
     if (steady_clock::now() > deadline) {
-      return Error{
-          0, "the workers of the private daemon were not ready within 60 s:\n" + last_words()};
+      return Error{0, "the workers of the private daemon were not ready within 60 s:\n" +
+                          process_.last_words()};
     }
     if (interrupts.take()) return Error{0, "interrupted"};
     pause_for_a_moment();
   }
-  return Error{0, "the private daemon ended at its start:\n" + last_words()};
+  return Error{0, "the private daemon ended at its start:\n" + process_.last_words()};
 }
 
 PrivateDaemon::~PrivateDaemon() {
-  const auto deadline = steady_clock::now() + kEndMax;
-  if (pid_ > 0) ::kill(pid_, SIGQUIT);
-  while (!ended()) {
-    if (steady_clock::now() > deadline) ::kill(pid_, SIGKILL);
-    pause_for_a_moment();
-  }
+  process_.end(SIGQUIT);
   std::error_code ignored;
   if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
 }

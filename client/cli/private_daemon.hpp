@@ -2,8 +2,8 @@
 #pragma once
 
 #include <string>
-#include <sys/types.h>
 
+#include "client/cli/child.hpp"
 #include "client/cli/interrupts.hpp"
 #include "client/client.hpp"
 
@@ -19,23 +19,23 @@ class PrivateDaemon {
   // Blocks: until its workers are ready, at most 60 s. Errors: it ended, with its last words; an
   //   interrupt.
   Result<void> start(std::string toml, Interrupts& interrupts);
+  // Where its directory is made; else in TMPDIR or /tmp. Order: first.
+  void put_into(std::string base) { base_ = std::move(base); }
   // Puts a file into its directory. Order: before start.
   Result<void> add_file(const std::string& name, const std::string& text);
   ~PrivateDaemon();
 
   const std::string& directory() const { return directory_; }
   std::string socket() const { return directory_ + "/warmpool.sock"; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_.pid(); }
 
  private:
   Result<void> make_directory();
   Result<void> spawn();
   Result<void> await_ready(Interrupts& interrupts);
-  bool ended();
-  std::string last_words() const;
 
-  std::string directory_;
-  pid_t pid_ = -1;
+  std::string base_, directory_;
+  Child process_;
 };
 
 }  // namespace warmpool::cli

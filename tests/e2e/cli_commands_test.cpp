@@ -340,5 +340,23 @@ TEST(Commands, BenchReuseTellsWhatReuseIsWorthSlow) {
   }
 }
 
+TEST(Commands, BenchDurableTellsWhatDurableCostsSlow) {
+  // Servers that are not installed are named and left out.
+  const auto ran = run_shell("PATH=/nonexistent " + program_directory() +
+                             "/warmpool bench durable --tasks 1000 --rounds 1 --json");
+  ASSERT_EQ(ran.status, 0) << ran.output;
+  const auto document = json::parse(ran.output);
+  ASSERT_EQ(document.at("cases").size(), 4U);
+  for (const auto& row : document.at("cases")) {
+    EXPECT_GT(row.at("tasks_per_second"), 0) << row;
+    EXPECT_GT(row.at("syncs_per_task"), 0) << row;
+    EXPECT_LE(row.at("syncs_per_task"), 2) << row;
+  }
+  for (const auto& [name, said] : document.at("peers").items()) {
+    EXPECT_TRUE(said.get<std::string>().starts_with("not measured: cannot run " + name)) << said;
+  }
+  EXPECT_EQ(document.at("peers").size(), 2U);
+}
+
 }  // namespace
 }  // namespace warmpool::test

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""How many tasks a second are accepted durably, and how soon a daemon is back with a million of them.
+"""How soon a daemon that was killed with a million tasks in its store is back with all of them.
 
-The type is paused, so that only acceptance is measured. One client, 64-byte payloads, frames as in docs/protocol.md.
+One client, 64-byte payloads, their type paused; frames as in docs/protocol.md.
 """
 import argparse
 import json
@@ -9,25 +9,20 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import tempfile
 import time
 
 HEAD = struct.Struct("<IHBBQQHHHBB")
-DURABILITIES = ("full", "relaxed", "none")
 KINDS = {"accepted": 32, "refused": 33}
 PAYLOAD = b"x" * 64
 
 
-def submit(number: int, durability: int, delay_ns: int = 0) -> bytes:
-    # 13 fields up to durability: nil but for delay (6) and durability (11)
-    meta = b""
-    if durability or delay_ns:
-        delay = b"\xd3" + struct.pack(">q", delay_ns) if delay_ns else b"\xc0"
-        meta = b"\x9b" + b"\xc0" * 5 + delay + b"\xc0" * 4 + bytes([durability])
-    return HEAD.pack(len(meta) + len(PAYLOAD), len(meta), 16, 1, 0, number, 0, 0, 0, 0, 0) + meta + PAYLOAD
+def submit(delay_ns: int = 0) -> bytes:
+    # 6 fields up to delay, nil but for that
+    meta = b"\x96" + b"\xc0" * 5 + b"\xd3" + struct.pack(">q", delay_ns) if delay_ns else b""
+    return HEAD.pack(len(meta) + len(PAYLOAD), len(meta), 16, 1, 0, 1, 0, 0, 0, 0, 0) + meta + PAYLOAD
 
 
 class Client:
@@ -55,17 +50,15 @@ class Client:
         self.rest = self.rest[at:]
         return count
 
-    def accept(self, tasks: int, outstanding: int, durability: int = 0, delay_ns: int = 0) -> float:
-        """Tasks a second."""
-        frame = submit(1, durability, delay_ns)
-        begun, sent, accepted = time.monotonic(), 0, 0
+    def accept(self, tasks: int, outstanding: int, delay_ns: int = 0) -> None:
+        frame = submit(delay_ns)
+        sent = accepted = 0
         while accepted < tasks:
             more = min(tasks - sent, outstanding - (sent - accepted))
             if more:
                 self.socket.sendall(frame * more)
                 sent += more
             accepted += self.answers()
-        return tasks / (time.monotonic() - begun)
 
 
 class Daemon:
@@ -113,39 +106,6 @@ class Daemon:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def sync_seconds(directory: str, syncs: int = 200) -> float:
-    """Median of one write of 4 KiB over what is there, and its fdatasync: as in a WAL that is used again."""
-    took = []
-    with open(f"{directory}/sync", "wb", buffering=0) as file:
-        file.write(bytes(4096 * syncs))
-        os.fsync(file.fileno())
-        file.seek(0)
-        for _ in range(syncs):
-            begun = time.monotonic()
-            file.write(bytes(4096))
-            os.fdatasync(file.fileno())
-            took.append(time.monotonic() - begun)
-    return statistics.median(took)
-
-
-def acceptance(daemon: Daemon, rounds: int) -> list[dict]:
-    client = Client(f"{daemon.directory}/warmpool.sock")
-    figures: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        for outstanding in (1, 64, 1000):
-            for number, name in enumerate(DURABILITIES):
-                tasks = 500 if outstanding == 1 else 20_000
-                before = daemon.status()["store"]
-                rate = client.accept(tasks, outstanding, number)
-                after = daemon.status()["store"]
-                syncs = after["syncs"] - before["syncs"]
-                figures.setdefault((name, outstanding), []).append((rate, syncs / tasks))
-    return [{"durability": name, "outstanding": outstanding,
-             "accepted_per_second": round(statistics.median(rate for rate, _ in got)),
-             "syncs_per_task": round(statistics.median(each for _, each in got), 4)}
-            for (name, outstanding), got in sorted(figures.items(), key=lambda item: item[0][1])]
-
-
 def recovery(bin_dir: str, base: str, waiting: int, delayed: int) -> dict:
     daemon = Daemon(bin_dir, base)
     try:
@@ -173,20 +133,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default="build/release/bin", help="where warmpoold and warmpool are")
     parser.add_argument("--directory", help="on the disk to be measured; else the usual one for temporary files")
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--waiting", type=int, default=1_000_000)
     parser.add_argument("--delayed", type=int, default=100_000)
     given = parser.parse_args()
-    daemon = Daemon(given.bin, given.directory)
-    try:
-        daemon.start()
-        daemon.call("pause", "echo")
-        document = {"fdatasync_seconds": round(sync_seconds(daemon.directory), 6),
-                    "acceptance": acceptance(daemon, given.rounds)}
-    finally:
-        daemon.remove()
-    document["recovery"] = recovery(given.bin, given.directory, given.waiting, given.delayed)
-    print(json.dumps(document, indent=1))
+    print(json.dumps(recovery(given.bin, given.directory, given.waiting, given.delayed), indent=1))
 
 
 if __name__ == "__main__":
