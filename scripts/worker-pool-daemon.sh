@@ -142,10 +142,13 @@ make_directories() {
   fi
 }
 
-# Ends what was started and did not come up, so that a failed start leaves nothing.
+# Ends what was started and did not come up, so that a failed start leaves nothing. What a shell has put into the
+# background ignores QUIT until it has set its signals up; TERM ends it before that.
 take_back() {
+  kill -TERM "$1" 2>/dev/null || true
   kill -QUIT "$1" 2>/dev/null || true
   await_end "$1" 10 || kill -KILL "$1" 2>/dev/null || true
+  if await_end "$1" 10 && [ -z "$(holder)" ] && ! answers; then rm -f "$socket"; fi
 }
 
 # await_answer <pid>: true when it answers or is gone. What another start began a moment ago does so soon; what a
