@@ -48,8 +48,6 @@ struct Case {
 };
 constexpr std::array<Case, 4> kCases{
     {{false, 1, 40}, {false, 64, 1}, {false, 1'000, 1}, {true, 64, 1}}};
-// Servers that sync each job for itself: fewer are enough.
-constexpr std::uint64_t kPeerDivisor = 20;
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -197,9 +195,7 @@ class DurableBench {
     const auto own = measure_own(client, what, tasks);
     if (!own) return own.error();
     for (const auto& peer : peers_) {
-      const auto fewer = std::max(tasks / kPeerDivisor, what.outstanding);
-      const bool slow = what.cycle || peer->server().drop != nullptr;
-      const auto came = peer->measure(what, slow ? fewer : tasks, interrupts_);
+      const auto came = peer->measure(what, tasks, interrupts_);
       if (!came) return came.error();
       Figures& figures = peer->figures[what];
       figures.per_second.push_back(came->per_second);

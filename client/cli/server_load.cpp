@@ -15,6 +15,8 @@ using std::chrono::steady_clock;
 constexpr int kWorkers = 2;
 constexpr std::chrono::milliseconds kLook{200};
 constexpr std::chrono::minutes kSilenceMax{1};
+// A server that is slow on this disk is asked for no more jobs after that.
+constexpr std::chrono::seconds kAskMax{2};
 
 double rate(std::uint64_t jobs, steady_clock::time_point begun) {
   return static_cast<double>(jobs) /
@@ -70,6 +72,7 @@ class PeerClient {
     const auto begun = steady_clock::now();
     auto heard_at = begun;
     while (done_ < jobs) {
+      if (steady_clock::now() - begun > kAskMax) jobs = put_;
       for (; put_ < jobs && put_ - done_ < outstanding; ++put_) putter_.ask(server_.put_job);
       ask_for_results(outstanding);
       if (const auto put = putter_.advance(); !put) return put.error();
@@ -87,7 +90,7 @@ class PeerClient {
         return Error{0, std::string(server_.name) + " brought no result for a minute"};
       }
     }
-    const double result = rate(jobs, begun);
+    const double result = rate(done_, begun);
     if (const auto rest = taker_.finish(); !rest) return rest.error();
     return result;
   }
@@ -122,6 +125,7 @@ Result<Accepting> measure_accepting(Pipeline& client, const std::string& request
   const auto begun = steady_clock::now();
   auto asked_at = begun, heard_at = begun;
   for (std::uint64_t asked = 0, done = 0; done < jobs;) {
+    if (steady_clock::now() - begun > kAskMax) jobs = asked;
     const auto more = std::min(jobs - asked, outstanding - (asked - done));
     if (more > 0) asked_at = steady_clock::now();
     client.ask(request, more);

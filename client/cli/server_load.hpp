@@ -15,7 +15,8 @@ struct Accepting {
   std::int64_t p50_ns = 0;  // from request to answer; only of one outstanding
 };
 
-// Blocks: until all are answered. Errors: the first answer that says no, an interrupt.
+// Blocks: until all are answered, or those that were asked in the first 2 s. Errors: the first
+// answer that says no, an interrupt.
 Result<Accepting> measure_accepting(Pipeline& client, const std::string& request,
                                     std::uint64_t jobs, std::uint64_t outstanding,
                                     Interrupts& interrupts);
