@@ -14,8 +14,10 @@ namespace {
 constexpr int kSyncsFailedMax = 3;
 constexpr Duration kRefusedWait = seconds(1);
 constexpr Duration kBusyWait = milliseconds(100);
-constexpr int kBusyTries = 10;    // then nothing new is accepted
-constexpr int kRefusedTries = 3;  // then the connection itself is suspected
+constexpr std::int64_t kSparePages = 1024;
+constexpr int kPagesAtOnce = 512;  // some milliseconds
+constexpr int kBusyTries = 10;     // then nothing new is accepted
+constexpr int kRefusedTries = 3;   // then the connection itself is suspected
 
 // 0: there is no such file.
 std::uint64_t inode_of(const std::string& path) {
@@ -165,6 +167,24 @@ void StoreConnection::check_wal() {
   const auto moved = checkpoint("PASSIVE");
   if (moved || fault_of(moved.error().code) != Fault::Sync) return;
   must_reopen_ = rewrites_ = true;
+}
+
+// Free pages are used again, so it is begun only where they are most of the file, and then done
+// until few are left. What fails leaves them where they are.
+bool StoreConnection::give_back_pages() {
+  if (!database_ || must_reopen_) return false;
+  const auto free = database_.integer("PRAGMA freelist_count");
+  const auto all = database_.integer("PRAGMA page_count");
+  if (!free || !all || *free <= kSparePages) return gives_back_ = false;
+  gives_back_ = gives_back_ || *free > *all / 2;
+  if (!gives_back_) return false;
+  const auto given =
+      database_.run("PRAGMA incremental_vacuum(" + std::to_string(kPagesAtOnce) + ")");
+  if (!given && fault_of(given.error().code) == Fault::Sync) must_reopen_ = rewrites_ = true;
+  // The file is shortened by the move of the WAL into it.
+  gives_back_ = given && *free - kPagesAtOnce > kSparePages;
+  if (!gives_back_ || wal_pages_ >= place_.checkpoint_pages) check_wal();
+  return gives_back_;
 }
 
 void StoreConnection::finish() {

@@ -45,6 +45,9 @@ class StoreConnection {
   const std::string& trouble() const { return trouble_; }
   // Moves what it can of the WAL into the file.
   void check_wal();
+  // Shortens the file by some pages that nothing uses, if many are so. Order: while nothing waits
+  // to be written. Returns whether there are more.
+  bool give_back_pages();
   // The end of a life: after it the file alone is whole.
   void finish();
 
@@ -67,7 +70,7 @@ class StoreConnection {
   StoreWriter writer_;
   std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that are in the tables
   std::uint64_t inode_ = 0, wal_inode_ = 0, wal_pages_ = 0;
-  bool must_reopen_ = false, rewrites_ = false;
+  bool must_reopen_ = false, rewrites_ = false, gives_back_ = false;
   int syncs_failed_ = 0, tries_ = 0;  // in a row
   std::string trouble_;
 };

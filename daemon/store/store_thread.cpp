@@ -14,6 +14,10 @@ namespace {
 
 // What was acknowledged as written is synced after this: the window that a power cut may lose.
 constexpr Duration kRelaxedWindow = seconds(1);
+// So long nothing must have come before unused pages are given back, and then between some and
+// more.
+constexpr Duration kTidyAfter = seconds(1);
+constexpr Duration kTidyPause = milliseconds(50);
 // Above it nothing new is accepted until the WAL could be moved into the file: somebody reads an
 // old state of it and does not stop.
 constexpr std::uint64_t kWalBytesMax = std::uint64_t{1} << 30;
@@ -30,7 +34,8 @@ StoreThread::StoreThread(StoreThreadSetup setup)
     : setup_(std::move(setup)),
       connection_(setup_.place, std::move(setup_.database)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      late_(setup_.life) {}
+      late_(setup_.life),
+      tidy_pause_(kTidyAfter) {}
 
 Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) {
   std::unique_ptr<StoreThread> made(new StoreThread(std::move(setup)));
@@ -110,6 +115,11 @@ void StoreThread::run() {
       queue_.clear();
       continue;
     }
+    if (std::exchange(tidies_, false)) {
+      spare_ = connection_.give_back_pages();
+      tidy_pause_ = kTidyPause;
+      continue;
+    }
     if (again_at_ == kNever) take_batches();
     write_group();
   }
@@ -127,7 +137,11 @@ bool StoreThread::wait() {
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
   if (again_at_ == kNever && !wanted_ && queue_.empty() && is_clean()) {
     sleeps_ = true;
-    wake_.wait(lock, wanted);
+    if (spare_) {
+      tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(tidy_pause_.ns), wanted);
+    } else {
+      wake_.wait(lock, wanted);
+    }
     sleeps_ = false;
   }
   wanted_ = quits_;
@@ -169,6 +183,8 @@ void StoreThread::write_group() {
     written_.store(through.value, std::memory_order_release);
     return;
   }
+  spare_ = true;
+  tidy_pause_ = kTidyAfter;
   late_.collect(ending_ ? kNever : at, starts_, receipts_);
   const bool synced = demand == Demand::Synced || sync_due_ <= at || ending_;
   const Group group{batches_, starts_, receipts_, through, at, setup_.time->wall(), synced};

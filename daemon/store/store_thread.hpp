@@ -105,6 +105,9 @@ class StoreThread {
   Instant again_at_ = kNever;  // when the group is tried again
   bool broken_ = false, ending_ = false;
   Error last_error_;  // of a group that was not written
+  // Whether the file may have pages to give back, when it is looked at, and that it is now.
+  bool spare_ = true, tidies_ = false;
+  Duration tidy_pause_;
 
   std::thread thread_;
 };
