@@ -111,3 +111,52 @@ def unpicklable():
 
 def in_main():
     return sys.modules["__main__"].__name__
+
+
+def crash(*_):
+    """As a fault in C would."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)
+
+
+class Reduced:
+    """What pickling it calls, and what unpickling it calls."""
+
+    def __init__(self, pickling=None, unpickling=None):
+        self.calls = pickling, unpickling
+
+    def __reduce__(self):
+        pickling, unpickling = self.calls
+        if pickling is not None:
+            pickling()
+        return (unpickling or double), (1,) if unpickling is None else ()
+
+
+def crashes_when_pickled():
+    return Reduced(pickling=crash)
+
+
+def exits_when_pickled():
+    return Reduced(pickling=leave_by_exit)
+
+
+def exits_when_unpickled():
+    return Reduced(unpickling=leave_by_exit)
+
+
+class Tracked:
+    """May be weakly referred to."""
+
+    def method(self):
+        return None
+
+
+def tracked(_=None):
+    return Tracked()
+
+
+def chained():
+    try:
+        divide(1, 0)
+    except ZeroDivisionError as error:
+        raise LookupError("because of that") from error

@@ -6,6 +6,7 @@ import concurrent.futures
 import itertools
 import os
 import secrets
+import threading
 import weakref
 from typing import Any, Callable, Iterable, Iterator, Optional
 
@@ -18,6 +19,7 @@ from .pump import Pump
 
 FOR_EVER = 3_660 * 86_400  # seconds; the longest timeout there is
 live: weakref.WeakSet[Pump] = weakref.WeakSet()
+ending = threading.Event()  # the interpreter ends: nobody would end another daemon
 
 
 class Executor(concurrent.futures.Executor):
@@ -26,13 +28,15 @@ class Executor(concurrent.futures.Executor):
     max_workers: [cores]; processes of a private daemon, or how many calls are open at once at the daemon of `socket`, which needs
     a class for them (README.md). timeout: seconds that a call may take. crashes_max: how many workers a call may cost before it
     fails with WorkerDied [1: it is not run again]. wishes: more of Client.submit's, for each call.
-    Raises NoDaemon where no daemon is found or can be started.
+    Raises NoDaemon where no daemon is found or can be started, RuntimeError once the interpreter ends.
     """
 
     def __init__(self, max_workers: Optional[int] = None, mp_context: None = None, initializer: Optional[Callable[..., Any]] = None,
                  initargs: tuple[Any, ...] = (), *, max_tasks_per_child: Optional[int] = None, socket: Optional[str] = None,
                  timeout: Optional[float] = None, crashes_max: int = 1, **wishes: Any) -> None:
         check(max_workers, mp_context, initializer, max_tasks_per_child, socket)
+        if ending.is_set():
+            raise RuntimeError("cannot make an executor at interpreter shutdown")
         self._workers = max_workers or os.cpu_count() or 1
         self._token = secrets.token_hex(8)
         self._start = None if initializer is None else calls.dump((initializer, initargs))
@@ -121,6 +125,7 @@ def close(client: Client, daemon: Optional[PrivateDaemon]) -> None:
 
 def finish_all() -> None:
     """At the end of the interpreter: what was submitted is finished, as in the standard library."""
+    ending.set()
     for pump in list(live):
         pump.shutdown(True, False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import logging
+import os
 import pickle
 import threading
 from concurrent.futures.process import BrokenProcessPool
@@ -32,7 +33,8 @@ def as_known(error: TaskDead) -> Exception:
 
 
 class Pump:
-    """Threads: any may add; results are set by the client's reading thread. close: called once, when all is done after shutdown."""
+    """Threads: any may add; results are set by the client's reading thread. close: called once, when all is done after shutdown.
+    In a process that was forked off, which has neither the thread nor any use for the connection, it takes nothing and ends nothing."""
 
     def __init__(self, client: Client, window: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
         self._client, self._window, self._wishes, self._close = client, window, wishes, close
@@ -41,6 +43,7 @@ class Pump:
         self._given: set[Future] = set()
         self._broken: Optional[str] = None
         self._shut = self._filling = self._closed = False
+        self._process = os.getpid()
 
     def add(self, future: Future, payload: bytes) -> None:
         with self._changed:
@@ -50,12 +53,16 @@ class Pump:
 
     def check(self) -> None:
         """Raises where nothing more is taken."""
+        if os.getpid() != self._process:
+            raise RuntimeError("cannot schedule new futures in a forked process: the executor is its parent's; make one here")
         if self._broken is not None:
             raise BrokenProcessPool(self._broken)
         if self._shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
     def shutdown(self, wait: bool, cancel: bool) -> None:
+        if os.getpid() != self._process:
+            return
         with self._changed:
             self._shut = True
             dropped = [future for future, _ in self._pending] if cancel else []
