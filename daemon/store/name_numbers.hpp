@@ -15,8 +15,12 @@ class NameNumbers {
  public:
   explicit NameNumbers(NameKind kind) : kind_(kind) {}
 
-  // A row of the table.
+  // A row of the table: the newest() and one.
   void know(std::uint32_t number, std::string name);
+  // The last number that was given; 0: none.
+  std::uint32_t newest() const {
+    return names_.empty() ? 0 : static_cast<std::uint32_t>(names_.size() - 1);
+  }
   // The name of a number that know() was told; empty for one that it was not.
   const std::string& name_of(std::uint32_t number) const;
   // `id` of this life has this number in the store.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "daemon/store/change_maker.hpp"
-#include "daemon/store/sqlite.hpp"
+#include "daemon/store/file_row.hpp"
 
 namespace warmpool::daemon {
 
@@ -17,18 +17,20 @@ struct RecoveryFigures {
 };
 
 // Order: once, before the connection goes to the store thread. Blocks: until all is read; about
-// 2 us a task. Errors: Error::code is the ExitStatus.
+// 2 us a task. Errors: Error::code is the ExitStatus; StoreDamaged where a row cannot be true.
+// Nothing is written in any case.
 class Recovery {
  public:
   // Keys that only serve to reconnect are remembered of what settled since `reconnect_from`.
   Recovery(Database& database, TaskImage& image, ChangeMaker& maker, StoreNames& names,
-           const Store::Replay& replay, Instant reconnect_from)
+           const Store::Replay& replay, Instant reconnect_from, const RowLimits& limits)
       : database_(database),
         image_(image),
         maker_(maker),
         names_(names),
         replay_(replay),
-        reconnect_from_(reconnect_from) {}
+        reconnect_from_(reconnect_from),
+        limits_(limits) {}
 
   Result<RecoveryFigures> run();
   // What must be written because of what was found: damaged tasks become dead letters.
@@ -59,27 +61,28 @@ class Recovery {
   Result<void> read_tasks();
   Result<void> read_results();
   Result<void> read_pauses();
+  bool next(Statement& query, Step& step) const;
   Result<void> end_of(Statement& query, Step step) const;
 
-  record::Accepted accepted_of(const Statement& row, Attachment& attachment);
-  Progress progress_of(const Statement& row);
-  void restore(const record::Accepted& accepted, Attachment& attachment,
-               const std::optional<Progress>& progress, bool is_whole);
-  void restore_rounds(const record::Accepted& accepted, const Progress& progress);
+  record::Accepted accepted_of(const FileRow& row, Attachment& attachment);
+  Progress progress_of(const FileRow& row);
+  Result<void> restore(const record::Accepted& accepted, Attachment& attachment,
+                       const std::optional<Progress>& progress, bool is_whole);
+  Result<void> restore_rounds(const record::Accepted& accepted, const Progress& progress);
   void restore_end(HistoryRow& row, const Progress& progress);
   void bury_damaged(const record::Accepted& accepted, const Progress& progress);
-  void restore_result(const Statement& row);
-  record::Settled settled_of(const Statement& row);
-  void restore_history(record::Settled& settled, Attachment& last);
-  std::vector<HistoryRow> history_of(TaskId task);
+  Result<void> restore_result(const FileRow& row);
+  record::Settled settled_of(const FileRow& row);
+  Result<void> restore_history(record::Settled& settled, Attachment& last);
+  Result<void> read_history(TaskId task, std::uint16_t round, std::vector<HistoryRow>& rows);
   void remember_key(TaskId task, const IdempotencyKey& key, Verdict verdict, Instant at);
   // To the image and to the core.
   void tell(const Record& record, Attachment& attachment);
   void tell(const Record& record);
 
-  TypeId type_of(std::uint32_t number);
-  TenantId tenant_of(std::uint32_t number);
-  SlotId slot_of(std::uint32_t number);
+  TypeId type_of(const FileRow& row, int column);
+  TenantId tenant_of(const FileRow& row, int column);
+  SlotId slot_of(const FileRow& row, int column);
 
   Database& database_;
   TaskImage& image_;
@@ -87,6 +90,7 @@ class Recovery {
   StoreNames& names_;
   const Store::Replay& replay_;
   Instant reconnect_from_;
+  RowLimits limits_;
   Statement history_;
   std::vector<std::optional<TypeId>> types_;  // by number in the store
   std::vector<std::optional<TenantId>> tenants_;

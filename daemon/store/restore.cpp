@@ -50,7 +50,9 @@ Result<Restored> look_at(Database& database, std::uint64_t life_least) {
       "NULL), (SELECT count(*) FROM progress WHERE dead_at IS NOT NULL), "
       "(SELECT count(*) FROM results), life FROM store");
   if (!query) return query.error();
-  if (query->step() != Step::Row) return database.error("the table store");
+  if (const auto step = query->step(); step != Step::Row) {
+    return database.no_row("the table store", step);
+  }
   restored.tasks = query->number<std::uint64_t>(0);
   restored.dead = query->number<std::uint64_t>(1);
   restored.results = query->number<std::uint64_t>(2);

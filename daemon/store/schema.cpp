@@ -33,6 +33,11 @@ Error system_refuses(const std::string& what) {
 constexpr char kRestoreHint[] =
     "; restore a backup, or move the directory away to begin with an empty store";
 
+constexpr char kLockedHint[] =
+    "; another program has the database open and holds it: end that one (fuser or lsof shows "
+    "which) "
+    "and start again";
+
 // Of a missing file -1. Only what is surely missing is: over what cannot be looked at a new store
 // would be made. Errors: also where it is no file.
 Result<off_t> size_of(const std::string& path) {
@@ -137,6 +142,9 @@ Result<void> check_owner(Database& database, const std::string& path, std::size_
   }
   const auto version = database.integer("PRAGMA user_version");
   if (!version) return version.error();
+  if (*version < 1) {
+    return damaged(path + " is damaged: its version is " + std::to_string(*version) + kRestoreHint);
+  }
   if (*version > static_cast<std::int64_t>(newest)) {
     return damaged(path + " is of version " + std::to_string(*version) + ", this daemon knows " +
                    std::to_string(newest) + ": use the newer daemon, or restore a backup");
@@ -166,7 +174,7 @@ Result<void> set_up_connection(Database& database) {
 }
 
 template <class Word>
-Result<void> write_words(Database& database, std::string_view kind) {
+Result<void> write_words_of(Database& database, std::string_view kind) {
   auto insert = database.prepare("INSERT OR REPLACE INTO words(kind, number, name) VALUES(?,?,?)");
   if (!insert) return insert.error();
   for (const auto& row : Words<Word>::rows) {
@@ -177,30 +185,33 @@ Result<void> write_words(Database& database, std::string_view kind) {
   return {};
 }
 
-// The vocabularies of this version, for people who read the tables.
-Result<void> write_all_words(Database& database) {
-  auto done = database.run("BEGIN IMMEDIATE");
-  if (done) done = write_words<Verdict>(database, "verdict");
-  if (done) done = write_words<EndCause>(database, "cause");
-  if (done) done = write_words<Charge>(database, "charge");
-  if (done) done = write_words<Durability>(database, "durability");
-  if (done) done = write_words<Content>(database, "content");
-  if (done) done = write_words<KeyUse>(database, "key-use");
-  if (done) done = write_words<PauseScope>(database, "pause");
-  if (done) done = database.run("COMMIT");
-  return done;
-}
-
 }  // namespace
 
 Error store_error(const Error& error) {
   const int code = error.code & 0xff;
-  const bool bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  // The statements are right, so where SQLite finds fault with one the tables are not what they
+  // were.
+  const bool bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR ||
+                   code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
+  const bool locked = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL;
   if (bad || error.code == kStoreDamaged) {
     return {static_cast<int>(ExitStatus::StoreDamaged), error.text + (bad ? kRestoreHint : "")};
   }
   return {static_cast<int>(code == SQLITE_NOMEM ? ExitStatus::System : ExitStatus::StoreFailed),
-          error.text};
+          error.text + (locked ? kLockedHint : "")};
+}
+
+Result<void> write_words(Database& database) {
+  auto done = database.run("BEGIN IMMEDIATE");
+  if (done) done = write_words_of<Verdict>(database, "verdict");
+  if (done) done = write_words_of<EndCause>(database, "cause");
+  if (done) done = write_words_of<Charge>(database, "charge");
+  if (done) done = write_words_of<Durability>(database, "durability");
+  if (done) done = write_words_of<Content>(database, "content");
+  if (done) done = write_words_of<KeyUse>(database, "key-use");
+  if (done) done = write_words_of<PauseScope>(database, "pause");
+  if (done) done = database.run("COMMIT");
+  return done;
 }
 
 std::span<const Migration> schema_migrations() {
@@ -226,10 +237,6 @@ Result<Database> open_file(const SchemaPlace& place) {
 
 Result<void> check_store(Database& database, const std::string& path, const SchemaPlace& place) {
   auto done = check_owner(database, path, place.migrations.size());
-  const auto version = database.integer("PRAGMA user_version");
-  if (done && (!version || *version == 0)) {
-    done = damaged(path + " has no tables" + kRestoreHint);
-  }
   if (done) done = check_whole(database, path);
   return done;
 }
@@ -242,7 +249,6 @@ Result<Database> open_store_database(const SchemaPlace& place) {
   }
   auto database = open_file(place);
   if (!database) return store_error(database.error());
-  if (auto done = write_all_words(*database); !done) return store_error(done.error());
   return database;
 }
 

@@ -31,6 +31,10 @@ struct SchemaPlace {
 // StoreFailed for what the system refuses. The text says what to do.
 Result<Database> open_store_database(const SchemaPlace& place);
 
+// The vocabularies of this version, for people who read the tables. Errors: Error::code is
+// SQLite's.
+Result<void> write_words(Database& database);
+
 // The same of a store that this daemon has made or opened before. Errors: Error::code is SQLite's,
 // or kStoreDamaged.
 Result<Database> reopen_store_database(const SchemaPlace& place);

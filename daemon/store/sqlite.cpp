@@ -52,6 +52,11 @@ bool Statement::is_null(int column) const {
   return ::sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
+std::string Statement::name(int column) const {
+  const char* name = ::sqlite3_column_name(statement_, column);
+  return name == nullptr ? std::string() : std::string(name);
+}
+
 void Statement::bind(int at, std::int64_t value) { ::sqlite3_bind_int64(statement_, at, value); }
 
 void Statement::bind(int at, std::nullptr_t) { ::sqlite3_bind_null(statement_, at); }
@@ -81,7 +86,13 @@ Result<Database> Database::open(const std::string& path, OpenMode mode, const st
                                      vfs.empty() ? nullptr : vfs.c_str());
   if (code != SQLITE_OK) return database.error("cannot open " + path);
   ::sqlite3_extended_result_codes(database.handle_, 1);
+  ::sqlite3_db_config(database.handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   return database;
+}
+
+void Database::close_whole() {
+  ::sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
+  ::sqlite3_close_v2(std::exchange(handle_, nullptr));
 }
 
 Result<void> Database::run(const std::string& sql) {
@@ -100,15 +111,20 @@ Result<Statement> Database::prepare(std::string_view sql) {
 Result<std::int64_t> Database::integer(std::string_view sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
-  if (statement->step() != Step::Row) return error(sql);
+  if (const auto step = statement->step(); step != Step::Row) return no_row(sql, step);
   return statement->integer(0);
 }
 
 Result<std::string> Database::text(std::string_view sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
-  if (statement->step() != Step::Row) return error(sql);
+  if (const auto step = statement->step(); step != Step::Row) return no_row(sql, step);
   return std::string(statement->text(0));
+}
+
+Error Database::no_row(std::string_view what, Step step) const {
+  if (step == Step::Failed) return error(what);
+  return {SQLITE_CORRUPT, std::string(what) + ": the store is damaged: there is no row"};
 }
 
 int Database::changes() const { return ::sqlite3_changes(handle_); }

@@ -60,6 +60,7 @@ class Statement {
   std::string_view text(int column) const;
   ipc::Bytes bytes(int column) const;
   bool is_null(int column) const;
+  std::string name(int column) const;
 
  private:
   sqlite3_stmt* statement_ = nullptr;
@@ -67,7 +68,8 @@ class Statement {
 
 enum class OpenMode : std::uint8_t { ReadOnly, ReadWrite };
 
-// One connection. Order: its statements end before it. Threads: one at a time.
+// One connection. To close it leaves the WAL as it is: what of it may be moved into the file, and
+// when, is decided elsewhere. Order: its statements end before it. Threads: one at a time.
 class Database {
  public:
   Database() = default;
@@ -81,14 +83,19 @@ class Database {
   // The file must be there. `vfs` empty: the system's. Errors: Error::code is SQLite's.
   static Result<Database> open(const std::string& path, OpenMode mode, const std::string& vfs);
 
+  // The last connection that closes takes the WAL away, which is empty.
+  void close_whole();
+
   Result<void> run(const std::string& sql);
   Result<Statement> prepare(std::string_view sql);
-  // The first column of the first row.
+  // The first column of the first row. Errors: SQLITE_CORRUPT where there is none.
   Result<std::int64_t> integer(std::string_view sql);
   Result<std::string> text(std::string_view sql);
 
   // Rows that the last statement changed.
   int changes() const;
+  // After a step() that was to give a row and did not.
+  Error no_row(std::string_view what, Step step) const;
   // Of the last call, with `what` before it. Error::code: SQLite's extended one.
   Error error(std::string_view what) const;
   int code() const;

@@ -3,10 +3,20 @@
 #include "daemon/store/sqlite_store.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "daemon/exit_status.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+// Ids have 24 bits for it.
+constexpr std::int64_t kLifeMax = (1 << 24) - 1;
+// Where the time of a store stays, should a wall clock run as far: 146 years, and what is planned
+// from there on still fits.
+constexpr Instant kInstantMax{std::int64_t{1} << 62};
+
+}  // namespace
 
 SqliteStore::SqliteStore(const SqliteStoreSetup& setup)
     : setup_(setup), image_(setup.options), maker_(image_) {}
@@ -16,7 +26,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
   auto database = open_store_database(setup.place);
   if (!database) return database.error();
   store->database_ = std::move(*database);
-  if (auto begun = store->begin_life(setup.life_least); !begun) return begun.error();
+  if (auto begun = store->read_life(setup.life_least); !begun) return begun.error();
   return store;
 }
 
@@ -27,27 +37,40 @@ Result<void> SqliteStore::close() {
   return thread_->finish();
 }
 
-// The first write of a life: its number is never used again, whatever happens then.
-Result<void> SqliteStore::begin_life(std::uint64_t least) {
+Result<void> SqliteStore::read_life(std::uint64_t least) {
   const auto wall = setup_.time->wall();
   begin_steady_ns_ = setup_.time->steady_ns();
   auto query = database_.prepare(
       "SELECT life, instant, wall, done, dead, cancelled, expired, skipped FROM store");
   if (!query) return store_error(query.error());
-  if (query->step() != Step::Row) return store_error(database_.error("the table store"));
-  life_ = std::max(query->number<std::uint64_t>(0) + 1, least);
-  const bool is_new = query->integer(2) == 0;
-  const auto passed = is_new ? 0 : std::max<std::int64_t>(0, wall.ns - query->integer(2));
-  last_ = Instant{query->integer(1)};
-  begin_ = last_ + Duration{passed};
-  for (std::size_t at = 0; at < settled_.size(); ++at) {
-    settled_[at] = query->number<std::uint64_t>(static_cast<int>(at) + 3);
+  if (const auto step = query->step(); step != Step::Row) {
+    return store_error(database_.no_row("the table store", step));
   }
-  query->reset();
+  RowLimits limits(kInstantMax, kLifeMax);
+  const FileRow row(*query, "store", limits);
+  last_life_ = static_cast<std::uint64_t>(row.within(0, 0, kLifeMax - 1));
+  life_ = std::max(last_life_ + 1, least);
+  last_ = row.past(1);
+  const auto then = row.within(2, -kInstantMax.ns, std::numeric_limits<std::int64_t>::max());
+  const bool is_new = then == 0;
+  const auto passed =
+      is_new ? 0 : std::max<std::int64_t>(0, wall.ns - std::max<std::int64_t>(then, 0));
+  begin_ = Instant{std::max(last_.ns, std::min(kInstantMax.ns - passed, last_.ns) + passed)};
+  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 8;  // their sum is told
+  for (std::size_t at = 0; at < settled_.size(); ++at) {
+    settled_[at] = static_cast<std::uint64_t>(row.within(static_cast<int>(at) + 3, 0, most));
+  }
+  if (auto good = limits.verdict(); !good) return store_error(good.error());
+  return {};
+}
+
+// The first write of a life: its number is never used again, whatever happens then.
+Result<void> SqliteStore::keep_life() {
+  if (auto words = write_words(database_); !words) return store_error(words.error());
   auto update = database_.prepare(
       "UPDATE store SET life = ?, record = 0, groups = 0, instant = ?, wall = ? WHERE only");
   if (!update) return store_error(update.error());
-  if (!update->with(life_, begin_.ns, wall.ns).run()) {
+  if (!update->with(life_, begin_.ns, setup_.time->wall().ns).run()) {
     return store_error(database_.error("cannot write to " + setup_.place.path));
   }
   return {};
@@ -56,10 +79,11 @@ Result<void> SqliteStore::begin_life(std::uint64_t least) {
 Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& replay) {
   maker_.set_names(names);
   Recovery recovery(database_, image_, maker_, names, replay,
-                    last_ - setup_.options.reconnect_age_max);
+                    last_ - setup_.options.reconnect_age_max, {last_, last_life_});
   auto recovered = recovery.run();
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
+  if (auto kept = keep_life(); !kept) return kept.error();
   if (auto started = start_thread(); !started) return started.error();
   batch_ = recovery.take_repairs();
   settled_[static_cast<std::size_t>(Verdict::Dead)] += recovered_.buried;

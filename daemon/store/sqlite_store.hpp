@@ -21,12 +21,12 @@ struct SqliteStoreSetup {
 // Threads: the main thread's, but for what is the store thread's.
 class SqliteStore : public Store {
  public:
-  // The life's number is kept before this returns. Errors: Error::code is the ExitStatus.
+  // Nothing of an earlier life's is changed by it. Errors: Error::code is the ExitStatus.
   // Blocks: while the file is checked.
   static Result<std::unique_ptr<SqliteStore>> open(const SqliteStoreSetup& setup);
   ~SqliteStore() override { (void)close(); }
 
-  // Of this life.
+  // Of this life; kept when recover() returns, so nothing may be given out with it before.
   std::uint64_t life() const { return life_; }
   // At which this life begins: the last one that was kept, and what the wall says has passed.
   Instant begin() const { return begin_; }
@@ -55,7 +55,8 @@ class SqliteStore : public Store {
 
  private:
   explicit SqliteStore(const SqliteStoreSetup& setup);
-  Result<void> begin_life(std::uint64_t least);
+  Result<void> read_life(std::uint64_t least);
+  Result<void> keep_life();
   Result<void> start_thread();
   void give();
 
@@ -66,6 +67,7 @@ class SqliteStore : public Store {
   std::unique_ptr<StoreThread> thread_;
   std::unique_ptr<StoreBackup> backup_;  // after the thread, whose eventfd it writes
   std::uint64_t life_ = 0;
+  std::uint64_t last_life_ = 0;
   Instant last_, begin_;  // the last one that the life before has kept; the first of this one
   std::int64_t begin_steady_ns_ = 0;
   SettledTotals settled_{};

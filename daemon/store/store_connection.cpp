@@ -46,6 +46,7 @@ StoreConnection::Fault StoreConnection::fault_of(int code) {
       return Fault::Busy;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT:  // a row is there that must not be
       return Fault::Damaged;
     case SQLITE_NOMEM:
       return Fault::Memory;
@@ -65,7 +66,9 @@ Result<void> StoreConnection::prepare() {
   if (auto ready = writer_.prepare(database_); !ready) return ready;
   auto query = database_.prepare("SELECT life, groups FROM store");
   if (!query) return query.error();
-  if (query->step() != Step::Row) return database_.error("the table store");
+  if (const auto step = query->step(); step != Step::Row) {
+    return database_.no_row("the table store", step);
+  }
   inode_ = inode_of(place_.path);
   wal_inode_ = inode_of(place_.path + "-wal");
   life_ = query->number<std::uint64_t>(0);
@@ -95,13 +98,16 @@ Written StoreConnection::done() {
 Written StoreConnection::judge(const Error& error, bool last) {
   ++tries_;
   const auto fault = fault_of(error.code);
-  if (fault == Fault::Damaged || fault == Fault::Memory || last) return broken(error);
+  if (fault == Fault::Sync) {
+    must_reopen_ = rewrites_ = true;
+    ++syncs_failed_;
+  }
+  const bool hopeless = fault == Fault::Damaged || fault == Fault::Memory;
+  if (hopeless || last || syncs_failed_ >= kSyncsFailedMax) return broken(error);
   switch (fault) {
     case Fault::Busy:
       return later(error, kBusyWait, tries_ >= kBusyTries);
     case Fault::Sync:
-      must_reopen_ = rewrites_ = true;
-      if (++syncs_failed_ >= kSyncsFailedMax) return broken(error);
       return later(error, kBusyWait, true);
     default:
       must_reopen_ = must_reopen_ || tries_ >= kRefusedTries;
@@ -115,6 +121,7 @@ Written StoreConnection::later(const Error& error, Duration wait, bool refuses) 
 }
 
 Written StoreConnection::broken(const Error& error) {
+  trouble_ = error.text;
   return {Written::Kind::Broken, {}, true, store_error(error)};
 }
 
@@ -155,7 +162,9 @@ Result<void> StoreConnection::still_there() {
 Result<void> StoreConnection::checkpoint(std::string_view mode) {
   auto run = database_.prepare("PRAGMA wal_checkpoint(" + std::string(mode) + ")");
   if (!run) return run.error();
-  if (run->step() != Step::Row) return database_.error("cannot move the WAL into the file");
+  if (const auto step = run->step(); step != Step::Row) {
+    return database_.no_row("cannot move the WAL into the file", step);
+  }
   if (mode == "TRUNCATE" && run->integer(0) != 0) {
     return Error{SQLITE_BUSY, "another program reads an old state of " + place_.path};
   }
@@ -167,6 +176,7 @@ void StoreConnection::check_wal() {
   const auto moved = checkpoint("PASSIVE");
   if (moved || fault_of(moved.error().code) != Fault::Sync) return;
   must_reopen_ = rewrites_ = true;
+  trouble_ = moved.error().text;
 }
 
 // Free pages are used again, so it is begun only where they are most of the file, and then done
@@ -180,17 +190,31 @@ bool StoreConnection::give_back_pages() {
   if (!gives_back_) return false;
   const auto given =
       database_.run("PRAGMA incremental_vacuum(" + std::to_string(kPagesAtOnce) + ")");
-  if (!given && fault_of(given.error().code) == Fault::Sync) must_reopen_ = rewrites_ = true;
+  if (!given && fault_of(given.error().code) == Fault::Sync) {
+    must_reopen_ = rewrites_ = true;
+    trouble_ = given.error().text;
+  }
   // The file is shortened by the move of the WAL into it.
   gives_back_ = given && *free - kPagesAtOnce > kSparePages;
   if (!gives_back_ || wal_pages_ >= place_.checkpoint_pages) check_wal();
   return gives_back_;
 }
 
-void StoreConnection::finish() {
+// After a failed sync nothing is moved: what the WAL reads as may not be on the disk. The next
+// start writes it anew. A program that reads an old state only keeps the WAL from being taken away.
+Result<void> StoreConnection::finish() {
   writer_.release();
-  if (database_ && !must_reopen_) (void)checkpoint("TRUNCATE");
+  if (!database_) return {};
+  const auto moved =
+      must_reopen_ ? Result<void>(Error{SQLITE_IOERR_FSYNC, trouble_}) : checkpoint("TRUNCATE");
+  if (moved) {
+    database_.close_whole();
+    return {};
+  }
   database_ = Database();
+  if (fault_of(moved.error().code) == Fault::Busy) return {};
+  return Error{static_cast<int>(ExitStatus::StoreFailed),
+               moved.error().text + "; what was acknowledged is in " + place_.path + "-wal"};
 }
 
 }  // namespace warmpool::daemon

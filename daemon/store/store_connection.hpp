@@ -48,8 +48,9 @@ class StoreConnection {
   // Shortens the file by some pages that nothing uses, if many are so. Order: while nothing waits
   // to be written. Returns whether there are more.
   bool give_back_pages();
-  // The end of a life: after it the file alone is whole.
-  void finish();
+  // The end of a life: after it the file alone is whole. Errors: then the WAL beside it is still
+  // part of it, and nothing is lost; Error::code is the ExitStatus.
+  Result<void> finish();
 
  private:
   static constexpr std::uint64_t kPageBytes = 4096;
@@ -59,7 +60,7 @@ class StoreConnection {
   Written done();
   Written judge(const Error& error, bool last);
   Written later(const Error& error, Duration wait, bool refuses);
-  static Written broken(const Error& error);
+  Written broken(const Error& error);
   // Whether the group that failed is in the tables all the same.
   Result<bool> reopen();
   Result<void> still_there();

@@ -58,7 +58,7 @@ Result<void> StoreThread::finish() {
   wake_.notify_one();
   thread_.join();
   if (broken_) return last_error_;
-  return {};
+  return closed_;
 }
 
 // Without a notice for what may come later, where the thread will look by itself.
@@ -123,7 +123,7 @@ void StoreThread::run() {
     if (again_at_ == kNever) take_batches();
     write_group();
   }
-  connection_.finish();
+  closed_ = connection_.finish();
 }
 
 // Sleeps only after it has looked for a while and there is nothing left that comes later. A group

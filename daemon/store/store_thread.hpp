@@ -104,7 +104,8 @@ class StoreThread {
   Instant sync_due_ = kNever;  // of what was only written
   Instant again_at_ = kNever;  // when the group is tried again
   bool broken_ = false, ending_ = false;
-  Error last_error_;  // of a group that was not written
+  Error last_error_;     // of a group that was not written
+  Result<void> closed_;  // what the end of the connection came to
   // Whether the file may have pages to give back, when it is looked at, and that it is now.
   bool spare_ = true, tidies_ = false;
   Duration tidy_pause_;

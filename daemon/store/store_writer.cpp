@@ -156,7 +156,9 @@ Result<void> StoreWriter::read_state() {
       "(SELECT ifnull(max(sequence), 0) FROM keys), done, dead, cancelled, expired, skipped "
       "FROM store");
   if (!query) return query.error();
-  if (query->step() != Step::Row) return database_->error("the table store");
+  if (const auto step = query->step(); step != Step::Row) {
+    return database_->no_row("the table store", step);
+  }
   State state;
   state.figures = {query->number<std::uint64_t>(0),
                    query->number<std::uint64_t>(1),
@@ -224,6 +226,14 @@ void StoreWriter::run_one(Sql sql, const Values&... values) {
                      " rows were changed, 1 should be, by: " +
                      std::string(kSql[static_cast<std::size_t>(sql)].text) +
                      "; keep the state directory and report it"};
+}
+
+bool StoreWriter::has_row(Sql sql, Statement& statement) {
+  const auto step = statement.step();
+  if (step == Step::Failed && fault_) {
+    fault_ = database_->error(kSql[static_cast<std::size_t>(sql)].text);
+  }
+  return step == Step::Row;
 }
 
 void StoreWriter::change(const change::Named& named) {
@@ -325,7 +335,7 @@ void StoreWriter::change(const change::Paused& paused) {
 void StoreWriter::change(const change::Received& received) {
   if (!fault_) return;
   auto& find = statements_[static_cast<std::size_t>(Sql::FindReceived)];
-  const bool found = find.with(received.task.value).step() == Step::Row;
+  const bool found = has_row(Sql::FindReceived, find.with(received.task.value));
   const auto sequence = find.integer(0);
   const auto bytes = find.number<std::uint64_t>(1);
   const bool plain = find.integer(2) == 0;
@@ -339,7 +349,7 @@ void StoreWriter::change(const change::Received& received) {
 void StoreWriter::change(const change::Cleaned& cleaned) {
   if (!fault_) return;
   auto& find = statements_[static_cast<std::size_t>(Sql::FindResult)];
-  const bool found = find.with(cleaned.task.value).step() == Step::Row;
+  const bool found = has_row(Sql::FindResult, find.with(cleaned.task.value));
   const auto sequence = find.integer(0);
   const auto bytes = find.number<std::uint64_t>(1);
   const bool has_attempts = find.integer(2) != 0;
@@ -394,7 +404,7 @@ void StoreWriter::trim_results(Instant now) {
   oldest.with(kTrimmedAtOnce);
   std::int64_t last = 0;
   results_due_ = now + kTrimPause;
-  while (oldest.step() == Step::Row) {
+  while (has_row(Sql::OldestResults, oldest)) {
     const Instant due = Instant{oldest.integer(2)} + bounds_.results_age_max;
     results_due_ = std::max(due, now);
     if (!over() && due > now) break;
@@ -415,7 +425,7 @@ void StoreWriter::trim_keys(Instant now) {
   oldest.with(kTrimmedAtOnce);
   std::int64_t last = 0;
   keys_due_ = now + kTrimPause;
-  while (oldest.step() == Step::Row) {
+  while (has_row(Sql::OldestKeys, oldest)) {
     const Instant due = Instant{oldest.integer(1)} + bounds_.keys_age_max;
     keys_due_ = std::max(due, now);
     if (!over() && due > now) break;

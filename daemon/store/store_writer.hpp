@@ -74,6 +74,8 @@ class StoreWriter {
   // As run(), of a statement that must change exactly one row.
   template <class... Values>
   void run_one(Sql sql, const Values&... values);
+  // Of a statement that is to give a row or none: anything else is the fault of the group.
+  bool has_row(Sql sql, Statement& statement);
   template <class End>
   void add_attempt(const End& record, const AttemptRow& row);
   void drop_task(TaskId task);
