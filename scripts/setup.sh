@@ -20,6 +20,9 @@ packages=(
   python3-pytest python3-cloudpickle
 )
 
+# An example draws thumbnails with it (sdk/python/examples); without it its tests are skipped, and nothing else misses it.
+wished=(python3-pil)
+
 # Any node from 18 on will do; Debian's comes only where there is none.
 node_works() { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
 node_works || packages+=(nodejs npm)
@@ -31,10 +34,11 @@ command -v dpkg-query >/dev/null || fail "this script knows Debian only (dpkg-qu
 setup: on another system install the equivalents of: ${packages[*]}"
 
 # One dpkg-query for all: it prints a line for each package it knows, so what has no line is missing.
-installed=$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
+installed=$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' "${packages[@]}" "${wished[@]}" 2>/dev/null || true)
+is_missing() { ! grep -qxF "$1 installed" <<<"$installed"; }
 missing=()
 for package in "${packages[@]}"; do
-  grep -qxF "$package installed" <<<"$installed" || missing+=("$package")
+  if is_missing "$package"; then missing+=("$package"); fi
 done
 
 # The lock says what exactly is installed. Without it (no registry in reach) all else can be built and tested; the tests
@@ -47,16 +51,28 @@ install_modules() {
   npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
     say "npm could not install the modules of sdk/node; again with: npm --prefix sdk/node ci"
 }
-if [ ${#missing[@]} -eq 0 ]; then
+
+wished_missing=()
+for package in "${wished[@]}"; do
+  if is_missing "$package"; then wished_missing+=("$package"); fi
+done
+if [ ${#missing[@]} -eq 0 ] && [ ${#wished_missing[@]} -eq 0 ]; then
   install_modules
   exit 0
 fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || fail "missing packages: ${missing[*]}
+  if ! command -v sudo >/dev/null; then
+    if [ ${#missing[@]} -eq 0 ]; then
+      say "not root and no sudo: without ${wished_missing[*]} the tests of an example are skipped"
+      install_modules
+      exit 0
+    fi
+    fail "missing packages: ${missing[*]}
 setup: you are not root and there is no sudo. Ask an administrator to run:
 setup:   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+  fi
   # "env" because sudo drops variables of the caller.
   as_root=(sudo)
 fi
@@ -68,14 +84,23 @@ apt() {
 }
 install_missing() { apt update && apt install -y --no-install-recommends "${missing[@]}"; }
 
-say "installing ${missing[*]}"
+# A machine that cannot have them is told, and told again next time; it is no fault.
+install_wished() {
+  say "installing ${wished_missing[*]}, which an example uses"
+  apt update >"$log" 2>&1 || true
+  apt install -y --no-install-recommends "${wished_missing[@]}" >"$log" 2>&1 ||
+    say "they cannot be had here: the tests of that example are skipped"
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+[ ${#missing[@]} -eq 0 ] || say "installing ${missing[*]}"
 # Mirrors fail for a moment now and then; a second try costs nothing and saves a morning.
-if ! install_missing >"$log" 2>&1; then
+if [ ${#missing[@]} -gt 0 ] && ! install_missing >"$log" 2>&1; then
   say "apt failed, trying once more in 5 s"
   sleep 5
   install_missing >"$log" 2>&1 || { cat "$log" >&2; fail "apt could not install: ${missing[*]} (its words are above)"; }
 fi
+[ ${#wished_missing[@]} -eq 0 ] || install_wished
 install_modules
 say "done"

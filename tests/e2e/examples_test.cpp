@@ -123,5 +123,24 @@ TEST(Examples, AWorkerOfOnesOwnServesItsTypes) {
   EXPECT_EQ(daemon.call("submit elsewhere x --wait").status, 1);
 }
 
+TEST(Examples, AShellScriptIsAWorker) {
+  const RealDaemon daemon(
+      {.config = "[[class]]\nname = \"shell\"\nsize = 1\nsize_min = 1\ncommand = [\"" +
+                 program("warmpool-worker") + "\", \"--wrap\", \"lines\", \"--\", \"/bin/sh\", \"" +
+                 source_file("worker/examples/folder_size.sh") + "\"]\ntypes = [\"folder.size\"]\n",
+       .arguments = {},
+       .prefix = ""});
+  const auto folder = source_file("worker");
+  const auto measured = run_shell("du -sk " + folder + " | cut -f1 | tr -d '\\n'").output;
+  const auto sized = daemon.call("submit folder.size " + folder + " --wait");
+  EXPECT_EQ(sized.status, 0);
+  EXPECT_EQ(sized.output, measured);
+  EXPECT_EQ(daemon.call("submit folder.size /no/such/folder --wait").status, 1);
+  // Still the same shell.
+  EXPECT_EQ(daemon.call("submit folder.size " + folder + " --wait").output, measured);
+  const auto workers = nlohmann::json::parse(daemon.call("workers --json").output);
+  EXPECT_EQ(workers.at("workers").at(0).at("processes_spawned"), 1);
+}
+
 }  // namespace
 }  // namespace warmpool::test
