@@ -99,12 +99,18 @@ TEST(Commands, RunIsTheCommand) {
 
 TEST(Commands, RestartKeepsTheCapacityAndTheNames) {
   const RealDaemon daemon(two_workers());
-  const std::string id = first_word(daemon.call("submit sleep 3000 --print-id").output);
+  const std::string id =
+      first_word(daemon.call("submit " + daemon.gated_task() + " --print-id").output);
   EXPECT_TRUE(eventually([&] {
     return json::parse(daemon.call("status --json").output).at("tasks").at("running") == 1;
   }));
   const auto before = daemon.workers();
-  const auto restarted = daemon.call("restart --all --timeout 30s --json");
+  // One of the two ends only when its task has.
+  std::jthread opens([&] {
+    EXPECT_TRUE(eventually([&] { return daemon.workers() != before; }));
+    daemon.open_gate();
+  });
+  const auto restarted = daemon.call("restart --all --timeout 60s --json");
   EXPECT_EQ(restarted.status, 0);
   EXPECT_EQ(json::parse(restarted.output).at("restarting"), 2);
   for (const pid_t pid : daemon.workers()) {

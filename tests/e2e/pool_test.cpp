@@ -227,9 +227,11 @@ TEST(EndToEnd, APoisonTaskBecomesADeadLetterWithItsHistory) {
 
 TEST(EndToEnd, TermDrainsWhatRunsAndLeavesNothing) {
   RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  std::jthread running([&] { EXPECT_EQ(daemon.call("submit sleep 1500 --wait").status, 0); });
+  std::jthread running(
+      [&] { EXPECT_EQ(daemon.call("submit " + daemon.gated_task() + " --wait").status, 0); });
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
   daemon.signal(SIGTERM);
+  daemon.open_gate();
   EXPECT_EQ(daemon.wait(), 0);
   running.join();
   EXPECT_NE(run_shell("test -e " + daemon.directory() + "/warmpool.sock").status, 0);
@@ -327,9 +329,12 @@ TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
 
 TEST(EndToEnd, ScalingDrainsTheBusy) {
   RealDaemon daemon({.config = kFourWorkers, .arguments = {}, .prefix = {}});
-  std::jthread running([&] { EXPECT_EQ(daemon.call("submit sleep 1000 --wait").status, 0); });
+  std::jthread running(
+      [&] { EXPECT_EQ(daemon.call("submit " + daemon.gated_task() + " --wait").status, 0); });
   ASSERT_TRUE(eventually([&] { return status_of(daemon).at("tasks").at("running") == 1; }));
   EXPECT_EQ(daemon.call("scale 1").status, 0);
+  EXPECT_TRUE(eventually([&] { return daemon.workers().size() == 1; }));
+  daemon.open_gate();
   running.join();
   EXPECT_TRUE(eventually([&] { return daemon.workers().size() == 1; }));
   EXPECT_EQ(daemon.call("scale +2").status, 0);

@@ -148,4 +148,11 @@ std::vector<pid_t> RealDaemon::workers() const {
 
 std::string RealDaemon::log() const { return read_file(directory_ + "/log"); }
 
+std::string RealDaemon::gated_task() const {
+  return R"(exec '{"argv":["sh","-c","for i in $(seq 1200); do [ -e )" + directory_ +
+         R"(/gate ] && break; sleep 0.05; done"]}')";
+}
+
+void RealDaemon::open_gate() const { std::ofstream(directory_ + "/gate"); }
+
 }  // namespace warmpool::test

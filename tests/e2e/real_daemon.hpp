@@ -39,6 +39,10 @@ class RealDaemon {
   Ran call(const std::string& arguments) const;
   std::string command(const std::string& arguments) const;
 
+  // Type and payload of a task that runs until its gate is opened, or for a minute.
+  std::string gated_task() const;
+  void open_gate() const;
+
   bool start();  // again, in the same directory
   // Of the starts that follow, in place of Setup::prefix.
   void set_prefix(std::string prefix) { setup_.prefix = std::move(prefix); }
