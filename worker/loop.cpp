@@ -24,6 +24,10 @@ Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, const Terminati
 RunStatus Loop::run() {
   while (session_.open()) {
     if (!session_.in_hand().empty()) {
+      if (termination_.requested()) {
+        session_.refuse_waiting("the worker was told to end (SIGTERM)");
+        continue;
+      }
       run_one();
       send_when_due();
       continue;

@@ -226,6 +226,14 @@ void Session::on_cancel(const ipc::Frame& frame) {
   }
 }
 
+void Session::refuse_waiting(std::string_view why) {
+  while (!queue_.empty()) {
+    auto attempt = queue_.pop();
+    send_failed(attempt->key, failed(std::string(why)), 0);
+    queue_.recycle(std::move(attempt));
+  }
+}
+
 void Session::on_recall(const ipc::Frame& frame) {
   const AttemptKey key = ipc::key_of(frame.header);
   auto attempt = queue_.remove(key);

@@ -54,6 +54,8 @@ class Session {
   void end_run(std::chrono::nanoseconds took);
 
   void answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took);
+  // Those that have not started are answered as failed: this worker must end.
+  void refuse_waiting(std::string_view why);
   void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
   // In the page, without a system call; where there is none as a frame that is to be written.
   void beat(Clock::time_point now);

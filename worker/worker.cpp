@@ -10,6 +10,7 @@
 
 #include "worker/broken_pipe.hpp"
 #include "worker/loop.hpp"
+#include "worker/own_environment.hpp"
 #include "worker/watcher.hpp"
 
 namespace warmpool::worker {
@@ -20,12 +21,8 @@ int end_with(RunStatus status, const std::string& why) {
   return static_cast<int>(status);
 }
 
-// Children shall neither find a channel that they do not have, nor the secret.
 void hide_channel() {
-  ::unsetenv("WARMPOOL_CHANNEL");
-  ::unsetenv("WARMPOOL_FIFO_IN");
-  ::unsetenv("WARMPOOL_FIFO_OUT");
-  ::unsetenv("WARMPOOL_TOKEN");
+  for (const char* name : kOwnEnvironment) ::unsetenv(name);
 }
 
 ipc::Channel channel_of(const Settings& settings) {

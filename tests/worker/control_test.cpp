@@ -305,7 +305,7 @@ TEST(Terminate, CancelsTheHandlerAnswersAndEnds) {
   hands.started.wait();
   ::kill(::getpid(), SIGTERM);
   EXPECT_EQ("cancelled", daemon.next().payload);
-  EXPECT_EQ("short", daemon.next().payload);
+  EXPECT_EQ(Kind::Failed, daemon.next().header.kind);
   EXPECT_EQ(0, daemon.status());
 }
 

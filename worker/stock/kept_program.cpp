@@ -10,9 +10,26 @@
 #include <unistd.h>
 
 #include "worker/broken_pipe.hpp"
+#include "worker/own_environment.hpp"
 #include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
+namespace {
+
+// It is started before the worker takes what is its own out of the environment.
+std::vector<char*> inherited() {
+  std::vector<char*> kept;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::string_view name = text.substr(0, text.find('='));
+    if (std::ranges::count(kOwnEnvironment, name) == 0) kept.push_back(*entry);
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
+}  // namespace
+
 Result<void> KeptProgram::start() {
   auto input = make_pipe();
   if (!input) return input.error();
@@ -25,7 +42,7 @@ Result<void> KeptProgram::start() {
   const SpawnAttributes attributes(SpawnGroup::Workers);
   auto words = argv_;
   const int error = ::posix_spawnp(&pid_, words.front().c_str(), actions.get(), attributes.get(),
-                                   pointers_to(words).data(), environ);
+                                   pointers_to(words).data(), inherited().data());
   if (error != 0) {
     pid_ = 0;
     return spawn_failure("cannot run " + argv_.front(), error);

@@ -4,7 +4,7 @@
 //   take(frame)     an answer; true: it was the last
 //   again()         may it be sent again, although it may have been handled?
 //   fail(error)     there will be no answer
-import { Disconnected, Refused, Unknown } from "./errors.js";
+import { Disconnected, ProtocolError, Refused, Unknown } from "./errors.js";
 import { at, millisecondsAt, numberAt } from "./frame.js";
 import { Kind, rungs, states, verbs } from "./words.js";
 
@@ -29,9 +29,18 @@ class Ask {
     this.reject(error);
   }
 
+  // What cannot be read fails this ask alone.
+  #give(frame) {
+    try {
+      this.resolve(this.valueOf(frame));
+    } catch (error) {
+      this.reject(new ProtocolError(`the daemon's reply is no document: ${error.message}`));
+    }
+  }
+
   take(frame) {
     if (frame.kind === Kind.refused) this.reject(refusedBy(frame));
-    else this.resolve(this.valueOf(frame));
+    else this.#give(frame);
     return true;
   }
 }

@@ -1,5 +1,6 @@
 // A connection that speaks frames. What is sent within one turn of the event loop goes out in one write.
 import { at, encodeFrame, FrameReader } from "./frame.js";
+import { check } from "./rules.js";
 import { Kind } from "./words.js";
 
 export class Channel {
@@ -9,12 +10,16 @@ export class Channel {
   #corked = false;
   #over = false;
   #takes;
+  #rules;
+  /** Those that were agreed. */
+  features = 0;
 
   /**
    * A socket, or one stream for each direction. `takes.frame(frame)` is called for each frame but pings, `takes.end(error)` once,
-   * when nothing more will come: with what went wrong, or without.
+   * when nothing more will come: with what went wrong, or without. `rules`: what may come.
    */
-  constructor(readable, writable, takes) {
+  constructor(readable, writable, rules, takes) {
+    this.#rules = rules;
     this.#readable = readable;
     this.#writable = writable;
     this.#takes = takes;
@@ -26,6 +31,9 @@ export class Channel {
     }
   }
 
+  get bodyBytesMax() {
+    return this.#reader.bodyBytesMax;
+  }
   set bodyBytesMax(bytes) {
     this.#reader.bodyBytesMax = bytes;
   }
@@ -70,6 +78,7 @@ export class Channel {
     let frame;
     try {
       while (!this.#over && (frame = this.#reader.next()) !== undefined) {
+        check(frame, this.#rules, this.features);
         if (frame.kind === Kind.ping) this.send({ kind: Kind.pong, token: frame.token });
         else this.#takes.frame(frame);
       }

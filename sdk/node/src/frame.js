@@ -3,6 +3,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { ProtocolError } from "./errors.js";
 
+export const version = 1; // of the protocol
 export const headerBytes = 32;
 export const bodyBytesBeforeWelcome = 4096;
 const empty = Buffer.alloc(0);

@@ -1,10 +1,12 @@
 // One connection of a client, from hello to its end; and dialling again.
 import { Channel, said } from "./channel.js";
 import { Disconnected } from "./errors.js";
-import { at, numberAt } from "./frame.js";
+import { at, numberAt, version } from "./frame.js";
 import { dial } from "./place.js";
+import { forClient } from "./rules.js";
 import { Feature, Kind } from "./words.js";
 
+const wanted = Feature.progress | Feature.events;
 const welcomeWaitMs = 10_000;
 const redialMs = { first: 20, most: 1000 };
 const brokenProtocol = (code) => code >= 501 && code !== 507; // 507: we were too slow, and may try again
@@ -30,11 +32,15 @@ export class Link {
         this.#channel.destroy();
         welcomed ? takes.end(why) : reject(why);
       };
-      this.#channel = new Channel(socket, socket, {
+      this.#channel = new Channel(socket, socket, forClient, {
         frame: (frame) => {
           if (frame.kind === Kind.error) error = frame;
+          else if (welcomed && frame.kind === Kind.welcome) fail(new Disconnected(`${place.path} said welcome twice`, 505));
           else if (welcomed) takes.frame(frame);
-          else if (frame.kind === Kind.welcome) {
+          else if (frame.kind === Kind.welcome && numberAt(frame, 0, version) !== version) {
+            const text = `the daemon at ${place.path} speaks version ${numberAt(frame, 0)} of the protocol, which was not offered`;
+            fail(new Disconnected(text, 502));
+          } else if (frame.kind === Kind.welcome) {
             welcomed = true;
             clearTimeout(late);
             this.#learn(frame);
@@ -43,12 +49,12 @@ export class Link {
         },
         end: (broken) => fail(ended(place, error, broken)),
       });
-      this.#channel.send({ kind: Kind.hello, meta: [0, 1, 1, Feature.progress | Feature.events, name, process.pid] });
+      this.#channel.send({ kind: Kind.hello, meta: [0, version, version, wanted, name, process.pid] });
     });
   }
 
   #learn(welcome) {
-    this.features = numberAt(welcome, 1);
+    this.features = this.#channel.features = wanted & Number(BigInt.asUintN(31, BigInt(at(welcome, 1, 0))));
     this.frameBytesMax = this.#channel.bodyBytesMax = numberAt(welcome, 2);
     this.payloadBytesMax = numberAt(welcome, 3);
     this.inFlightMax = numberAt(welcome, 4);

@@ -7,8 +7,9 @@ import { Channel, said } from "./channel.js";
 import { pack, unpack } from "./content.js";
 import { Context, cutText } from "./context.js";
 import { Failed } from "./errors.js";
-import { at, millisecondsAt, nanoseconds, numberAt } from "./frame.js";
+import { at, millisecondsAt, nanoseconds, numberAt, version } from "./frame.js";
 import { givenChannel, NoChannel } from "./given_channel.js";
+import { forWorker } from "./rules.js";
 import { Feature, Flag, Kind } from "./words.js";
 
 /** What run() resolves with, and what the process ends with. */
@@ -60,6 +61,7 @@ class Worker {
   #types = new Map();
   #waiting = [];
   #running = new Map();
+  #wanted;
   #features = 0;
   #resultBytesMax = 0;
   #welcomed = false;
@@ -74,14 +76,14 @@ class Worker {
     this.#given = given;
     this.#known = known;
     this.#closing = closing;
-    this.#channel = new Channel(given.readable, given.writable, {
+    this.#channel = new Channel(given.readable, given.writable, forWorker, {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    const wanted = Feature.credits | Feature.cancel | Feature.progress | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | (given.fifos ? 0 : Feature.recall);
     this.#channel.send({
       kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits,
-      meta: [1, 1, 1, wanted, cutText(name, 255), process.pid],
+      meta: [1, version, version, this.#wanted, cutText(name, 255), process.pid],
     });
   }
 
@@ -120,10 +122,14 @@ class Worker {
   }
 
   #welcome(frame) {
+    if (this.#welcomed) return this.#finish(Status.protocol, "the daemon said welcome twice");
+    if (numberAt(frame, 0, version) !== version) {
+      return this.#finish(Status.protocol, `the daemon speaks version ${numberAt(frame, 0)} of the protocol, which was not offered`);
+    }
     this.#welcomed = true;
-    this.#features = numberAt(frame, 1);
+    this.#features = this.#channel.features = this.#wanted & Number(BigInt.asUintN(31, BigInt(at(frame, 1, 0))));
     this.#channel.bodyBytesMax = numberAt(frame, 2);
-    this.#resultBytesMax = numberAt(frame, 7);
+    this.#resultBytesMax = numberAt(frame, 7) || this.#channel.bodyBytesMax;
     const interval = millisecondsAt(frame, 5);
     if (interval > 0) this.#beats = setInterval(() => this.#channel.send({ kind: Kind.beat }), Math.min(interval, 0x7fffffff));
   }
@@ -132,6 +138,9 @@ class Worker {
     const type = this.#types.get(frame.type);
     if (!this.#welcomed || type === undefined) {
       return this.#finish(Status.protocol, "the daemon assigned a task of a type that it had not named");
+    }
+    if (this.#waiting.length + this.#running.size >= this.#given.credits) {
+      return this.#finish(Status.protocol, `the daemon assigned beyond the credits of hello (${this.#given.credits})`);
     }
     const attempt = new Attempt(frame, type, (from, meta) => {
       if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));

@@ -8,7 +8,7 @@ from . import words
 from .errors import Refused, seconds_of
 from .futures import TaskFuture
 from .link import Link
-from .wire import Buffer, Frame
+from .wire import Buffer, Frame, ProtocolError
 from .words import Kind
 
 
@@ -115,7 +115,12 @@ class Request(Asked):
     def take(self, frame: Frame) -> bool:
         if frame.kind != Kind.REPLY:
             return super().take(frame)
-        self.future.finish(json.loads(bytes(frame.payload)))
+        try:
+            document = json.loads(bytes(frame.payload))
+        except ValueError as error:
+            self.future.fail(ValueError(f"the daemon's reply is no document: {error}"))
+        else:
+            self.future.finish(document)
         return True
 
 
@@ -136,6 +141,10 @@ class Follow(Asked):
             return True
         if frame.kind != Kind.EVENT:
             return super().take(frame)
+        try:
+            event = json.loads(bytes(frame.payload))
+        except ValueError as error:
+            raise ProtocolError(f"an event that is no document: {error}") from None
         self._after = frame.id
-        self._happened(json.loads(bytes(frame.payload)))
+        self._happened(event)
         return False

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
-from . import wire
+from . import rules, wire
 from .outbox import Outbox
 from .streams import FifoStream, SocketStream
 from .wire import Frame
@@ -15,8 +15,9 @@ READ_BYTES = 1 << 18
 class Channel:
     """Threads: one receives; any may send."""
 
-    def __init__(self, stream: Union[SocketStream, FifoStream]) -> None:
-        self.stream = stream
+    def __init__(self, stream: Union[SocketStream, FifoStream], taken: dict[Kind, rules.Rule]) -> None:
+        self.stream, self._taken = stream, taken
+        self.features = 0  # agreed
         self.body_bytes_max = wire.BODY_BYTES_BEFORE_WELCOME
         self.outbox = Outbox(stream.fileno(), stream.write)
         self._data, self._at = b"", 0
@@ -35,6 +36,7 @@ class Channel:
             if body is None:
                 return None
             frame = wire.decode(header, body)
+            rules.check(frame, self._taken, self.features)
             if frame.kind != Kind.PING:
                 return frame
             self.send(Frame(Kind.PONG, token=frame.token))

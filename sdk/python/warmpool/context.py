@@ -96,5 +96,5 @@ class Context:
         self._cause = cause
 
     def _say(self) -> None:
-        self._voice.say(about(self._key, Kind.PROGRESS, meta=self._unsaid))
-        self._unsaid, self._said_at = None, time.monotonic()
+        unsaid, self._unsaid, self._said_at = self._unsaid, None, time.monotonic()  # before: a signal may end this
+        self._voice.say(about(self._key, Kind.PROGRESS, meta=unsaid))

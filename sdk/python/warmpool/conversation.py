@@ -136,6 +136,8 @@ class Conversation:
                 if frame.kind == Kind.ERROR:
                     refused = Refused(frame.at(0), frame.at(1, ""))
                     return refused if frame.at(0) >= 200 and frame.at(0) != 507 else Lost(str(refused))
+                if frame.kind == Kind.WELCOME:
+                    return ProtocolError("a second welcome")
                 link.useful = True
                 self._take(frame)
         except ProtocolError as error:

@@ -7,7 +7,7 @@ import struct
 import time
 from typing import Optional
 
-from . import wire
+from . import rules, wire
 from .channel import Channel
 from .errors import NoDaemon, Refused, WarmpoolError
 from .streams import SocketStream, dialled
@@ -44,7 +44,7 @@ class Link:
         try:
             if not named:
                 check_owner(connected, self.path)
-            self.channel = Channel(SocketStream(connected))
+            self.channel = Channel(SocketStream(connected), rules.FOR_CLIENT)
             patience(connected, seconds)
             self._greet(name)
             patience(connected, 0)
@@ -71,7 +71,10 @@ class Link:
             raise Refused(welcome.at(0), welcome.at(1, ""))
         if welcome.kind != Kind.WELCOME:
             raise wire.ProtocolError(f"what listens at {self.path} is no warmpoold")
-        self.features, self.channel.body_bytes_max = Feature(welcome.at(1)), welcome.at(2)
+        if welcome.at(0, wire.VERSION) != wire.VERSION:
+            raise wire.ProtocolError(f"the daemon at {self.path} speaks version {welcome.at(0)} of the protocol, which was not offered")
+        self.features, self.channel.body_bytes_max = features & welcome.at(1), welcome.at(2)
+        self.channel.features = self.features
         self.payload_bytes_max, self.in_flight_max = welcome.at(3), welcome.at(4)
 
     def type_number(self, name: str) -> int:

@@ -12,7 +12,7 @@ import queue
 import threading
 from typing import Any, Callable, Optional
 
-from . import wire
+from . import rules, wire
 from .channel import Channel
 from .context import Context
 from .interruption import Interruption
@@ -24,6 +24,10 @@ from .words import Content, Feature, Kind, RETURNED
 
 Key = tuple[int, int, int, int]
 DEADLINE, CANCELLED = 15, 13  # end causes
+
+
+class HungUp(Exception):
+    """The daemon has gone before it said welcome."""
 
 
 class Attempt:
@@ -38,7 +42,7 @@ class Session:
     """Threads: read() is one; the rest is called by any. `changed` gets an item whenever there is something to look at."""
 
     def __init__(self, start: Start, name: str) -> None:
-        self.channel = Channel(start.stream)
+        self.channel = Channel(start.stream, rules.FOR_WORKER)
         self.changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may be called in a signal handler
         self.retiring, self.interruption = False, Interruption()
         self.concurrency = start.concurrency
@@ -61,10 +65,15 @@ class Session:
         self.channel.send(Frame(Kind.HELLO, id=self._start.worker, token=self._start.token, credits=self._start.credits,
                                 meta=[1, wire.VERSION, wire.VERSION, int(wanted), self._name, os.getpid()]))
         welcome = self.channel.receive()
-        if welcome is None or welcome.kind != Kind.WELCOME:
-            raise ProtocolError(f"not welcome: {welcome.at(1, '')} ({welcome.at(0)})" if welcome else "the daemon hung up")
-        self.features, self.channel.body_bytes_max = Feature(welcome.at(1)), welcome.at(2)
-        self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7)
+        if welcome is None:
+            raise HungUp("the daemon hung up")
+        if welcome.kind != Kind.WELCOME:
+            raise ProtocolError(f"not welcome: {welcome.at(1, '')} ({welcome.at(0)})")
+        if welcome.at(0, wire.VERSION) != wire.VERSION:
+            raise ProtocolError(f"the daemon speaks version {welcome.at(0)} of the protocol, which was not offered")
+        self.features, self.channel.body_bytes_max = wanted & welcome.at(1), welcome.at(2)
+        self.channel.features = self.features
+        self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7) or welcome.at(2)
         self._map_page(self.channel.stream.descriptors)
         self.channel.stream.takes_descriptors = False
         threading.Thread(target=self._read, name="warmpool-reader", daemon=True).start()
@@ -151,9 +160,7 @@ class Session:
         if frame.kind == Kind.TYPE_NAME:
             self._types[frame.type] = frame.at(0, "")
         elif frame.kind == Kind.ASSIGN:
-            attempt = Attempt(frame, self._types.get(frame.type, ""), self)
-            with self._lock:
-                self._waiting.append(attempt)
+            self._assigned(frame)
             self.changed.put(None)
         elif frame.kind == Kind.RETIRE:
             self.retiring = True
@@ -164,6 +171,16 @@ class Session:
             self._cancel(frame.key, frame.at(0, CANCELLED))
         elif frame.kind != Kind.PONG:
             raise ProtocolError(f"a frame of kind {frame.kind} is none that a worker is sent")
+
+    def _assigned(self, frame: Frame) -> None:
+        name = self._types.get(frame.type)
+        if name is None:
+            raise ProtocolError(f"assign of type number {frame.type}, which was never named")
+        attempt = Attempt(frame, name, self)
+        with self._lock:
+            if len(self._waiting) + len(self._begun) >= self._start.credits:
+                raise ProtocolError(f"assign beyond the credits of hello ({self._start.credits})")
+            self._waiting.append(attempt)
 
     def _recall(self, key: Key) -> None:
         with self._lock:

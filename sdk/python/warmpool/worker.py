@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 from .failure import FailedForGood
 from .running import Running, Threads, failure, flush_output
-from .session import Attempt, Session
+from .session import Attempt, HungUp, Session
 from .start import NotStarted, Start
 from .tasks import Registry, registry
 from .wire import ProtocolError
@@ -39,6 +39,8 @@ class Worker:
             session.greet()
         except NotStarted as error:
             return said(NOT_STARTED, str(error))
+        except HungUp as error:
+            return said(DAEMON_GONE, str(error))
         except ProtocolError as error:
             return said(PROTOCOL, str(error))
         with session.interruption.listening(lambda: session.changed.put(None)):

@@ -1,0 +1,78 @@
+"""The handlers of docs/sdk.md (conformance), as a program of lines for warmpool-worker --wrap lines."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+
+class Told(Exception):
+    """SIGTERM: this task shall end."""
+
+
+def told(*_):
+    raise Told
+
+
+def say(**members):
+    print(json.dumps(members), flush=True)
+
+
+def waits(payload):
+    say(progress=0.001, text="begun")
+    signal.pause()
+
+
+def opens(payload):
+    say(progress=0.001, text="begun")
+    with open(payload, encoding="utf-8") as gate:
+        say(result=gate.readline().rstrip())
+
+
+def steps(payload):
+    for step in range(1, int(payload) + 1):
+        say(progress=step / int(payload), text=f"step {step}")
+    say(result=payload)
+
+
+def prints(payload):
+    print("stray words")
+    print('{"no": "answer"}', flush=True)
+    sys.stderr.write("\0\0\0\0 no frame\n")
+    os.write(1, b"\xff\xfe no text\n")
+    subprocess.run(["sh", "-c", "echo of a child"], check=True)
+    say(result="printed")
+
+
+HANDLERS = {
+    "echo": lambda payload: say(result=payload),
+    "large": lambda payload: say(result="x" * int(payload)),
+    "fail": lambda payload: say(error=payload),
+    "fail.long": lambda payload: say(error="x" * int(payload)),
+    "fatal": lambda payload: say(error=payload, final=True),
+    "later": lambda payload: say(error=payload, retry_after=1.5),
+    "held": lambda payload: say(held=payload),
+    "gate": opens,
+    "heed": waits,
+    "steps": steps,
+    "print": prints,
+    "surroundings": lambda payload: say(result=subprocess.run(["sh", "-c", "env; ls -l /proc/self/fd"], stdout=subprocess.PIPE, text=True,
+                                                              check=True).stdout),
+}
+
+
+def serve(line):
+    task = json.loads(line)
+    if task["type"] == "context":
+        return say(result=json.dumps({"task": str(task["task"]), "round": task["round"], "attempt": task["attempt"], "type": task["type"],
+                                      "timeout_ms": round((task["timeout"] or 0) * 1000)}))
+    HANDLERS[task["type"]](task["payload"])
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, told)
+    while given := sys.stdin.readline():
+        try:
+            serve(given)
+        except Told:
+            say(error="told to end")

@@ -1,0 +1,54 @@
+// The handlers of docs/sdk.md (conformance), in JavaScript.
+import { execFile, execFileSync } from "node:child_process";
+import fs from "node:fs/promises";
+import { promisify } from "node:util";
+import { Failed, FailedForGood, Held, RetryAfter, task, withContent } from "../../sdk/node/src/index.js";
+
+task("echo", (payload) => payload);
+task("echo.msgpack", (payload) => withContent("msgpack", payload));
+task("large", (payload) => "x".repeat(Number(payload)));
+task("fail", (payload) => {
+  throw new Failed(payload);
+});
+task("fail.long", (payload) => {
+  throw new Failed("x".repeat(Number(payload)));
+});
+task("fatal", (payload) => {
+  throw new FailedForGood(payload);
+});
+task("later", (payload) => {
+  throw new RetryAfter(1500, payload);
+});
+task("held", (payload) => {
+  throw new Held(payload);
+});
+task("throw", (payload) => {
+  throw new RangeError(payload);
+});
+task("gate", async (payload, ctx) => {
+  ctx.progress(1, "begun");
+  const gate = await fs.open(payload);
+  const { buffer, bytesRead } = await gate.read();
+  await gate.close();
+  return buffer.toString("utf8", 0, bytesRead).trim();
+});
+task("heed", async (payload, ctx) => {
+  ctx.progress(1, "begun");
+  await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  throw new Failed(`told to end: ${ctx.signal.reason.cause}`);
+});
+task("steps", (payload, ctx) => {
+  for (let step = 1; step <= Number(payload); ++step) ctx.progress((1000 * step) / Number(payload), `step ${step}`);
+  return payload;
+});
+task("context", (payload, ctx) => ({
+  task: String(ctx.task), round: ctx.round, attempt: ctx.attempt, type: ctx.type, timeout_ms: ctx.timeout ?? 0,
+  token: String(ctx.token), failures: ctx.failures, crashes: ctx.crashes,
+}));
+task("print", () => {
+  process.stdout.write("stray words");
+  process.stderr.write("\0\0\0\0 no frame\n");
+  execFileSync("sh", ["-c", "echo of a child"], { stdio: "inherit" });
+  return "printed";
+});
+task("surroundings", async () => (await promisify(execFile)("sh", ["-c", "env; ls -l /proc/self/fd"])).stdout);

@@ -1,0 +1,67 @@
+"""The SDKs that the table is held against, and what each does not offer by design, with the reason."""
+import os
+import sys
+from dataclasses import dataclass, field
+
+from page import HERE, PROJECT
+
+BIN = os.environ.get("WARMPOOL_BIN_DIR") or os.path.join(PROJECT, "build", "release", "bin")
+NODE = os.environ.get("WARMPOOL_NODE", "node")
+PYTHON = [sys.executable, "-B"]
+PYTHON_PATH = {"PYTHONPATH": os.path.join(PROJECT, "sdk", "python")}
+
+
+@dataclass
+class Sdk:
+    command: list
+    lacks: dict = field(default_factory=dict)  # feature of the table: why
+    environment: dict = field(default_factory=dict)
+
+
+def program(name):
+    return os.path.join(BIN, name)
+
+
+def own(name):
+    return os.path.join(HERE, name)
+
+
+# By transport: what no worker can have there.
+TRANSPORTS = {
+    "socket": {},
+    "fifo": {"form": "what a frame may hold is read by the same code; the cases over a socket prove it", "recall": "never agreed over FIFOs (section 3)", "page": "a FIFO carries no descriptors (section 3)"},
+}
+
+ONE_AFTER_THE_OTHER = "its handlers run one after the other on the main thread; `size` of the class gives more workers (docs/worker.md)"
+
+WORKERS = {
+    "cpp": Sdk([program("test-conformance-worker")], {
+        "concurrency": ONE_AFTER_THE_OTHER,
+        "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
+    }),
+    "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH),
+    "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
+        "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",
+    }),
+    "lines": Sdk([program("warmpool-worker"), "--wrap", "lines", "--", sys.executable, "-I", "-S", own("lines_program.py")], {
+        "concurrency": ONE_AFTER_THE_OTHER,
+        "cause": "its program is told by SIGTERM, which has no cause",
+        "msgpack": "a line of JSON: what is no text comes and goes as base64, as plain bytes",
+        "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
+        "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
+        "types": "its program is given every type of its class",
+    }),
+}
+
+CLIENTS = {
+    "cpp": Sdk([program("test-conformance-client")], {
+        "documents": "a document is handed over as the text that came; who reads it decodes it (client/client.hpp)",
+        "labels": "a result is handed over as the bytes that came, with their label (client/events.hpp)",
+    }),
+    "python": Sdk([*PYTHON, own("python_client.py")], {
+        "duplicate": "its future is of the task, whoever submitted it first",
+    }, PYTHON_PATH),
+    "node": Sdk([NODE, own("node_client.mjs")], {
+        "labels": "bytes that are not what their label says are handed over as bytes (sdk/node/src/content.js)",
+    }),
+}

@@ -1,0 +1,103 @@
+// The handlers of docs/sdk.md (conformance), in C++.
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+
+#include "worker/worker.hpp"
+
+using namespace warmpool::worker;
+using warmpool::Content;
+
+namespace {
+
+std::string text_of(const Context& context) { return std::string(context.text()); }
+
+std::string many(const Context& context) { return std::string(std::stoul(text_of(context)), 'x'); }
+
+// Of a program, to its end.
+std::string output_of(const char* command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> program(::popen(command, "r"), ::pclose);
+  std::string output;
+  std::array<char, 4096> part{};
+  while (const std::size_t bytes = std::fread(part.data(), 1, part.size(), program.get())) {
+    output.append(part.data(), bytes);
+  }
+  return output;
+}
+
+Answer gate(Context& context) {
+  context.progress(1, "begun");
+  std::ifstream opened(text_of(context));
+  std::string line;
+  std::getline(opened, line);
+  return done(line, Content::Utf8);
+}
+
+Answer heed(Context& context) {
+  context.progress(1, "begun");
+  context.wait_for(std::chrono::seconds(60));
+  return failed("told to end");
+}
+
+Answer steps(Context& context) {
+  const unsigned count = static_cast<unsigned>(std::stoul(text_of(context)));
+  for (unsigned step = 1; step <= count; ++step) {
+    context.progress(1000 * step / count, "step " + std::to_string(step));
+  }
+  return done(text_of(context), Content::Utf8);
+}
+
+Answer seen(Context& context) {
+  const auto member = [](const char* name, const std::string& value) {
+    return std::string("\"") + name + "\":" + value + ",";
+  };
+  const auto quoted = [](const std::string& text) { return '"' + text + '"'; };
+  const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(context.timeout());
+  return done('{' + member("task", quoted(std::to_string(context.task().value))) +
+                  member("round", std::to_string(context.round())) +
+                  member("attempt", std::to_string(context.attempt())) +
+                  member("timeout_ms", std::to_string(timeout.count())) +
+                  member("token", quoted(std::to_string(context.token()))) +
+                  member("failures", std::to_string(context.failures())) +
+                  member("crashes", std::to_string(context.crashes())) +
+                  "\"type\":" + quoted(std::string(context.type())) + '}',
+              Content::Json);
+}
+
+Answer print(Context&) {
+  const std::array<char, 64> zeros{};
+  std::fputs("stray words", stdout);
+  std::fflush(stdout);
+  std::fputs("no frame\n", stderr);
+  if (::write(STDOUT_FILENO, zeros.data(), zeros.size()) < 0) return failed("cannot write");
+  std::fputs(output_of("echo of a child >&2").c_str(), stdout);
+  return done("printed", Content::Utf8);
+}
+
+}  // namespace
+
+int main() {
+  Worker worker("conformance");
+  const auto echo = [](Context& context) { return done(text_of(context), context.content()); };
+  worker.handle("echo", echo).handle("echo.msgpack", echo);
+  worker.handle("large", [](Context& context) { return done(many(context), Content::Utf8); });
+  worker.handle("fail", [](Context& context) { return failed(text_of(context)); });
+  worker.handle("fail.long", [](Context& context) { return failed(many(context)); });
+  worker.handle("fatal", [](Context& context) { return failed_for_good(text_of(context)); });
+  worker.handle("later", [](Context& context) {
+    return retry_after(std::chrono::milliseconds(1500), text_of(context));
+  });
+  worker.handle("held", [](Context& context) { return held(text_of(context)); });
+  worker.handle("throw",
+                [](Context& context) -> Answer { throw std::runtime_error(text_of(context)); });
+  worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
+  worker.handle("print", print);
+  worker.handle("surroundings", [](Context&) {
+    return done(output_of("env; ls -l /proc/self/fd"), Content::Utf8);
+  });
+  return worker.run();
+}
