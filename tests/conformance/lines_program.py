@@ -19,8 +19,11 @@ def say(**members):
 
 
 def waits(payload):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # so that none comes just before it is waited for
     say(progress=0.001, text="begun")
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    raise Told
 
 
 def opens(payload):

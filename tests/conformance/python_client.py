@@ -1,4 +1,4 @@
-"""The program of docs/sdk.md (conformance) around the Python client: commands by lines on standard input, what becomes of them on standard output."""
+"""The program of docs/sdk.md (conformance) around the Python client."""
 import datetime
 import json
 import sys

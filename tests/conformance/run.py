@@ -20,6 +20,8 @@ FEATURES = {
 
 def suite(role, name, transport, words):
     cases, known = (table.WORKERS, sdks.WORKERS) if role == "worker" else (table.CLIENTS, sdks.CLIENTS)
+    if name not in known or transport not in sdks.TRANSPORTS:
+        sys.exit(f"no {role} {name} over {transport}; there are {', '.join(known)}, over {' and '.join(sdks.TRANSPORTS)}")
     sdk = known[name]
 
     kind = WorkerDriver if role == "worker" else ClientDriver

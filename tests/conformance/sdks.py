@@ -29,7 +29,11 @@ def own(name):
 # By transport: what no worker can have there.
 TRANSPORTS = {
     "socket": {},
-    "fifo": {"form": "what a frame may hold is read by the same code; the cases over a socket prove it", "recall": "never agreed over FIFOs (section 3)", "page": "a FIFO carries no descriptors (section 3)"},
+    "fifo": {
+        "recall": "never agreed over FIFOs (section 3)",
+        "page": "a FIFO carries no descriptors (section 3)",
+        "form": "what a frame may hold is judged by the same code as over a socket, where these cases are",
+    },
 }
 
 ONE_AFTER_THE_OTHER = "its handlers run one after the other on the main thread; `size` of the class gives more workers (docs/worker.md)"

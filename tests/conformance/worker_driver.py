@@ -373,7 +373,7 @@ class WorkerDriver:
         frame = self._its(number, "done", "what a program of a handler sees")
         text = frame.payload.decode(errors="replace")
         assert "PATH=" in text, f"it shows no environment: {text}"
-        for secret in ("WARMPOOL_TOKEN=", "WARMPOOL_CHANNEL=", str(TOKEN)):
+        for secret in ("WARMPOOL_TOKEN=", "WARMPOOL_CHANNEL=", "WARMPOOL_FIFO_IN=", "WARMPOOL_FIFO_OUT=", str(TOKEN)):
             assert secret not in text, f"a program of a handler has {secret}"
         assert not re.search(f"-> {self.mark}", text), f"a program of a handler has the channel open:\n{text}"
 

@@ -95,10 +95,6 @@ it("what a handler prints is kept and is no part of the channel", {}, async (poo
   assert.deepEqual(pool.exits(), []);
 });
 
-it("a program that a handler starts has neither the channel nor its secret", {}, async (pool, client) => {
-  assert.deepEqual(await client.run("js.child"), []);
-});
-
 it("as many run at once as the class says", { concurrency: 3 }, async (pool, client) => {
   const seen = [];
   for await (const most of client.map("js.overlap", Array(12).fill(100), { ordered: false })) seen.push(most);

@@ -141,12 +141,6 @@ def prints(payload, ctx):
     return "printed"
 
 
-@task("environment")
-def environment():
-    child = subprocess.run(["env"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return [line.partition("=")[0] for line in child.splitlines()]
-
-
 @task("fork")
 def fork():
     """A child that is ended by SIGTERM."""

@@ -85,12 +85,6 @@ def test_what_would_break_the_protocol_is_found_before(client, wishes):
     assert client.run("same", 1) == 1
 
 
-def test_a_payload_that_is_too_large_is_refused(client):
-    with pytest.raises(warmpool.Refused, match="205"):
-        client.run("echo", b"x" * ((1 << 20) + 1))
-    assert len(client.run("echo", b"x" * (1 << 20))) == 1 << 20
-
-
 def test_results_can_be_fetched_later_by_another_client(client, pool):
     task = client.enqueue("same", "later")
     with pool.client() as other:

@@ -116,12 +116,6 @@ def test_prints_never_corrupt_the_channel_and_are_kept(client):
     assert "stray words" in said and "of a child" in said and "of the log" in said
 
 
-def test_a_child_has_neither_the_channel_nor_the_secret(client):
-    names = client.run("environment")
-    assert "WARMPOOL_SLOT" in names
-    assert not {"WARMPOOL_TOKEN", "WARMPOOL_CHANNEL", "WARMPOOL_FIFO_IN", "WARMPOOL_FIFO_OUT"} & set(names)
-
-
 def test_a_forked_child_is_no_worker(client):
     assert client.run("fork") == -signal.SIGTERM
     assert client.run("same", 1) == 1

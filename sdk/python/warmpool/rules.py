@@ -33,8 +33,7 @@ FOR_CLIENT = {
     Kind.PROGRESSED: Rule(RUN, "nt", needs=Feature.PROGRESS), Kind.CANCELLED: Rule("id token", "nn"),
     Kind.EVENT: Rule("id token", payload=True, flags=GAP, needs=Feature.EVENTS),
 }
-# Numbers in a meta: a time is an i64, all others are from 0.
-NUMBER_MAX = 2**64
+NUMBER_MAX = 2**64  # times are i64, but none that a daemon sends is below 0
 
 
 def check(frame: Frame, rules: dict[Kind, Rule], features: int) -> None:
