@@ -38,7 +38,8 @@ std::string to_hex(const std::string& bytes) {
 }
 
 void take_payload(const json& payload, client::SubmitOptions& options) {
-  const auto& [kind, value] = *payload.items().begin();
+  const std::string kind = payload.begin().key();
+  const json& value = payload.begin().value();
   if (kind == "text") {
     options.content = Content::Utf8;
     options.payload = value.get<std::string>();
