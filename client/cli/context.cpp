@@ -68,7 +68,19 @@ Result<client::Client> Context::connect(client::ConnectOptions options) {
 Result<std::string> Context::ask(const ipc::RequestMeta& request) {
   auto client = connect();
   if (!client) return client.error();
-  return client->request(request, reply_deadline());
+  return ask(*client, request);
+}
+
+// A refusal that is about a task (3xx) says which.
+Result<std::string> Context::ask(client::Client& client, const ipc::RequestMeta& request) {
+  auto answer = client.request(request, reply_deadline());
+  if (answer) return answer;
+  const ipc::VerbRow* row = ipc::find_verb(request.verb);
+  const bool of_task = row != nullptr && !row->arguments.empty() &&
+                       row->arguments.front().name == "task" && answer.error().code / 100 == 3;
+  const auto* task = std::get_if<std::uint64_t>(&request.arguments.front());
+  if (!of_task || task == nullptr) return answer;
+  return Error{answer.error().code, "task " + std::to_string(*task) + ": " + answer.error().text};
 }
 
 client::Deadline reply_deadline() { return client::in(kReplyPatience); }

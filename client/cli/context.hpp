@@ -45,6 +45,7 @@ class Context {
   Result<client::Client> connect(client::ConnectOptions options = {});
   // A request and its document. Blocks: up to the deadline for requests [30 s].
   Result<std::string> ask(const ipc::RequestMeta& request);
+  static Result<std::string> ask(client::Client& client, const ipc::RequestMeta& request);
 
  private:
   Globals globals_;

@@ -87,7 +87,8 @@ struct ResultCommand {
     if (!event) return context.fail(event.error());
     if (!*event) return context.fail(kTimedOut, "the daemon did not answer; see: warmpool status");
     if (const auto* refused = std::get_if<client::Refused>(&**event)) {
-      return context.fail({refused->code, refused->text});
+      return context.fail(
+          {refused->code, "task " + std::to_string(refused->task.value) + ": " + refused->text});
     }
     if (const auto* unknown = std::get_if<client::Unknown>(&**event)) {
       return context.fail(kUnreachable, unknown->text);

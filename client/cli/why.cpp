@@ -51,7 +51,7 @@ int why(Context& context, TaskId id) {
       ipc::RequestMeta{.verb = ipc::Verb::Status}};
   std::array<json, 4> documents;
   for (std::size_t at = 0; at < questions.size(); ++at) {
-    const auto text = client->request(questions[at], reply_deadline());
+    const auto text = Context::ask(*client, questions[at]);
     if (!text) return context.fail(text.error());
     documents[at] = json::parse(*text, nullptr, false);
     if (!documents[at].is_object()) return context.fail(kFailed, "the daemon's reply is no JSON");
