@@ -35,7 +35,7 @@ foreach(library IN ITEMS warmpool_pool warmpool_ipc warmpool_worker warmpool_cli
   endif()
 endforeach()
 install(DIRECTORY pool ipc worker client DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/warmpool
-  FILES_MATCHING PATTERN "*.hpp" PATTERN "stock" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "examples" EXCLUDE)
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "plugin.h" PATTERN "stock" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "examples" EXCLUDE)
 configure_file(cmake/install_prefix.cmake.in ${CMAKE_BINARY_DIR}/install_prefix.cmake @ONLY)
 install(SCRIPT ${CMAKE_BINARY_DIR}/install_prefix.cmake)
 install(FILES ${CMAKE_BINARY_DIR}/install/warmpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

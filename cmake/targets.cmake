@@ -75,6 +75,13 @@ function(warmpool_executable name)
   endif()
 endfunction()
 
+# warmpool_plugin(<name> <source>): <name>.so beside the programs, for warmpool-worker --plugin. Links nothing of ours.
+function(warmpool_plugin name source)
+  add_library(${name} MODULE ${source})
+  target_link_libraries(${name} PRIVATE warmpool_warnings)
+  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+endfunction()
+
 # warmpool_programs(<prefix> LINKS <library>...): one executable <prefix><name> for each <name>_main.cpp here.
 function(warmpool_programs prefix)
   cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})

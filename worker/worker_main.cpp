@@ -1,5 +1,5 @@
-// The stock worker: the SDK, and the types of stock/. Its command line is read by hand: two options
-// are no reason for a library in a program that is started by the hundred.
+// The stock worker: the SDK, and the types of stock/. Its command line is read by hand: four
+// options are no reason for a library in a program that is started by the hundred.
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/stock/lines.hpp"
+#include "worker/stock/plugin.hpp"
 #include "worker/stock/stock.hpp"
 
 namespace {
@@ -22,7 +23,7 @@ struct Command {
   bool help = false, version = false;
   std::optional<unsigned> credits;
   std::vector<std::string> types;
-  std::string wrap;
+  std::string wrap, plugin;
   std::vector<std::string> program;
 };
 
@@ -30,13 +31,16 @@ void print_help() {
   std::puts(
       "usage: warmpool-worker [--types A,B...] [--credits N]\n"
       "       warmpool-worker --wrap lines [--types A,B...] [--credits N] -- PROGRAM "
-      "[ARGUMENT...]\n\n"
+      "[ARGUMENT...]\n"
+      "       warmpool-worker --plugin FILE.so [--types A,B...] [--credits N]\n\n"
       "The stock worker of warmpool. The daemon starts it and hands it a channel; name it in the\n"
       "`command` of a worker class. Run tasks with: warmpool submit TYPE PAYLOAD\n\n"
       "options:\n"
       "  --wrap lines   keep PROGRAM running: it reads a line of JSON for each task and writes\n"
       "                 one back (docs/worker.md, any program); it is given all types of its "
       "class\n"
+      "  --plugin FILE  handle the types of this shared object in place of those below\n"
+      "                 (docs/worker.md, plug-ins)\n"
       "  --types A,B    handle only these types (default: all)\n"
       "  --credits N    short tasks it may hold at once, 1 to 64 (default: 64, or\n"
       "                 WARMPOOL_CREDITS); the class's `credits` may allow fewer\n"
@@ -48,9 +52,9 @@ void print_help() {
   }
   std::puts(
       "\nexit status: 0 retired, 2 usage or not started by a daemon, 69 the daemon is gone,\n"
-      "71 out of descriptors or threads, 76 the protocol was broken; with --wrap 126 or 127 if "
-      "the\n"
-      "program cannot be run or found, and the program's own if it ends within a task");
+      "71 out of descriptors or threads, 76 the protocol was broken; with --wrap and --plugin 126\n"
+      "or 127 if the program cannot be run or found, the plug-in loaded or found; with --wrap the\n"
+      "program's own if it ends within a task");
 }
 
 int refuse(const std::string& why) {
@@ -79,6 +83,11 @@ std::optional<std::string> set(Command& command, std::string_view name, std::str
     if (value == "lines") return std::nullopt;
     return "--wrap takes \"lines\", not \"" + std::string(value) + '"';
   }
+  if (name == "--plugin") {
+    command.plugin = value;
+    if (!value.empty()) return std::nullopt;
+    return "--plugin takes the path of a shared object";
+  }
   unsigned credits = 0;
   const char* end = value.data() + value.size();
   const auto [stop, fault] = std::from_chars(value.data(), end, credits);
@@ -105,7 +114,7 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
       command.help = true;
     } else if (name == "--version") {
       command.version = true;
-    } else if (name == "--types" || name == "--credits" || name == "--wrap") {
+    } else if (name == "--types" || name == "--credits" || name == "--wrap" || name == "--plugin") {
       if (!value && i + 1 < argc) value = argv[++i];
       if (!value) return std::string(name) + " needs a value";
       if (auto wrong = set(command, name, *value)) return wrong;
@@ -116,19 +125,24 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
   if (!command.wrap.empty() && command.program.empty() && !command.help) {
     return "--wrap needs a program after \"--\"";
   }
+  if (!command.wrap.empty() && !command.plugin.empty()) {
+    return "--wrap and --plugin are two kinds of worker; give one";
+  }
   if (command.wrap.empty() && !command.program.empty()) {
     return "a program after \"--\" needs --wrap lines";
   }
   return std::nullopt;
 }
 
+// What cannot run is told before the first task, by the end of this worker.
+int refuse_to_start(const warmpool::Error& error) {
+  std::fprintf(stderr, "warmpool-worker: %s\n", error.text.c_str());
+  return error.code == ENOENT ? kNotFound : kNotRunnable;
+}
+
 int run_wrapped(Command& command) {
   warmpool::worker::stock::Lines lines(std::move(command.program));
-  // A program that cannot run is told before the first task, by the end of this worker.
-  if (const auto started = lines.start(); !started) {
-    std::fprintf(stderr, "warmpool-worker: %s\n", started.error().text.c_str());
-    return started.error().code == ENOENT ? kNotFound : kNotRunnable;
-  }
+  if (const auto started = lines.start(); !started) return refuse_to_start(started.error());
   Worker worker("warmpool-worker");
   if (command.types.empty()) command.types.emplace_back(warmpool::worker::kAnyType);
   for (const auto& type : command.types) {
@@ -154,7 +168,16 @@ int main(int argc, char** argv) {
   }
   if (!command.wrap.empty()) return run_wrapped(command);
   Worker worker("warmpool-worker");
-  for (const auto& type : warmpool::worker::stock::types()) worker.handle(type.name, type.handler);
+  warmpool::worker::Handlers handlers;
+  if (command.plugin.empty()) {
+    for (const auto& type : warmpool::worker::stock::types()) {
+      handlers.emplace(type.name, type.handler);
+    }
+  } else if (const auto loaded = warmpool::worker::stock::load_plugin(command.plugin, handlers);
+             !loaded) {
+    return refuse_to_start(loaded.error());
+  }
+  for (auto& [type, handler] : handlers) worker.handle(type, std::move(handler));
   if (!command.types.empty()) {
     if (const auto kept = worker.keep_only(command.types); !kept) return refuse(kept.error().text);
   }

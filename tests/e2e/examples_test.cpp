@@ -123,6 +123,18 @@ TEST(Examples, AWorkerOfOnesOwnServesItsTypes) {
   EXPECT_EQ(daemon.call("submit elsewhere x --wait").status, 1);
 }
 
+TEST(Examples, APluginServesItsTypes) {
+  const RealDaemon daemon(
+      {.config = "[[class]]\nname = \"text\"\nsize = 1\nsize_min = 1\ncommand = [\"" +
+                 program("warmpool-worker") + "\", \"--plugin\", \"" +
+                 program("example-plugin-distance.so") + "\"]\ntypes = [\"text.*\"]\n",
+       .arguments = {},
+       .prefix = ""});
+  EXPECT_EQ(daemon.call("submit text.distance \"$(printf 'kitten\\nsitting')\" --wait").output,
+            "3");
+  EXPECT_EQ(daemon.call("submit text.distance 'one line' --wait").status, 1);
+}
+
 TEST(Examples, AShellScriptIsAWorker) {
   const RealDaemon daemon(
       {.config = "[[class]]\nname = \"shell\"\nsize = 1\nsize_min = 1\ncommand = [\"" +

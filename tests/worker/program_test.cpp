@@ -102,6 +102,31 @@ TEST(Program, HandlesOnlyTheTypesNamed) {
   EXPECT_EQ(Kind::Done, started.daemon.next().kind());
 }
 
+TEST(Program, ServesThePluginThatItIsGiven) {
+  Started started({"--plugin", test::program("test-plugin-odd.so"), "--types=odd.two"});
+  started.daemon.assign("odd.two", "x");
+  EXPECT_EQ(Kind::Done, started.daemon.next().kind());
+  started.daemon.assign("odd.two", "throw");
+  const auto thrown = started.daemon.next();
+  EXPECT_EQ(Outcome::Failed, thrown.as<ipc::FailedMeta>().outcome);
+  EXPECT_EQ("thrown by a plug-in", thrown.payload);
+  started.daemon.assign("odd.two", "throw-number");
+  EXPECT_EQ(Outcome::Failed, started.daemon.next().as<ipc::FailedMeta>().outcome);
+  started.daemon.assign("odd.one", "x");
+  EXPECT_EQ(Outcome::FailedForGood, started.daemon.next().as<ipc::FailedMeta>().outcome);
+  started.daemon.retire();
+  EXPECT_EQ(0, started.process.wait());
+}
+
+TEST(Program, EndsBeforeTheFirstTaskWhereThePluginCannotBeUsed) {
+  EXPECT_EQ(127, Process({"--plugin", "/no/such.so"}, {}).wait());
+  EXPECT_EQ(126, Process({"--plugin", test::source_file("README.md")}, {}).wait());
+  EXPECT_EQ(126,
+            Process({"--plugin", test::program("test-plugin-odd.so")}, {"ODD=version"}).wait());
+  EXPECT_EQ(2, Process({"--plugin", ""}, {}).wait());
+  EXPECT_EQ(2, Process({"--plugin", "x.so", "--wrap", "lines", "--", "cat"}, {}).wait());
+}
+
 TEST(Program, HidesChannelAndTokenFromWhatItStarts) {
   Started started;
   started.daemon.assign("exec", R"({"argv":["sh","-c","env; ls /proc/self/fd"]})");
