@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/schema_sql.hpp"
+#include "daemon/store/wal.hpp"
 #include "ipc/fd.hpp"
 #include "pool/pause.hpp"
 #include "pool/words.hpp"
@@ -152,10 +154,25 @@ Result<void> check_owner(Database& database, const std::string& path, std::size_
   return {};
 }
 
+// A page that could not be read is no damage, but the check tells of it as if it were. 0: there is
+// none in what it said.
+int read_fault_in(const std::string& said) {
+  if (said.find("failed to get page") != said.npos) return SQLITE_IOERR_READ;
+  constexpr std::string_view mark = "error code=";
+  const auto at = said.find(mark);
+  if (at == said.npos) return 0;
+  const int code = std::atoi(said.c_str() + at + mark.size());
+  const int kind = code & 0xff;
+  return kind == SQLITE_IOERR || kind == SQLITE_NOMEM || kind == SQLITE_FULL ? code : 0;
+}
+
 Result<void> check_whole(Database& database, const std::string& path) {
   const auto said = database.text("PRAGMA quick_check(1)");
   if (!said) return said.error();
   if (*said == "ok") return {};
+  if (const int code = read_fault_in(*said)) {
+    return Error{code, "cannot read " + path + ": " + ::sqlite3_errstr(code)};
+  }
   return damaged(path + " is damaged: " + *said + kRestoreHint);
 }
 
@@ -226,7 +243,16 @@ Result<Database> open_file(const SchemaPlace& place) {
   auto database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
   if (!database) return database;
   auto done = check_owner(*database, place.path, place.migrations.size());
-  if (done) done = check_whole(*database, place.path);
+  if (!done) return done.error();
+  // Nothing is believed that may not be on the disk. SQLite's index of it is made anew too.
+  const auto rewritten = rewrite_wal(*database);
+  if (!rewritten) return rewritten.error();
+  if (*rewritten) {
+    database = Database();
+    database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
+    if (!database) return database;
+  }
+  done = check_whole(*database, place.path);
   if (done) done = migrate(*database, place.migrations);
   if (done) done = set_up_connection(*database);
   if (!done) return done.error();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/store/sqlite.hpp"
+#include "pool/time.hpp"
 
 namespace warmpool::daemon {
 
@@ -23,12 +24,15 @@ struct SchemaPlace {
   std::span<const Migration> migrations = schema_migrations();
   // The store thread moves the WAL into the file when it has this many pages.
   std::uint32_t checkpoint_pages = 4096;
+  // Until what the disk refused, and what another program was in the way of, is tried again.
+  Duration refused_wait = seconds(1), busy_wait = milliseconds(100);
 };
 
-// Opens the file for writing; makes it where it is missing, brings older ones up to date, and
-// checks it. Blocks: while all of it is read. Errors: Error::code is the ExitStatus: StoreDamaged
-// for what is no database of ours, is damaged, of a newer version or has lost its other half;
-// StoreFailed for what the system refuses. The text says what to do.
+// Opens the file for writing; makes it where it is missing, writes its WAL anew so that all that
+// can be read is on the disk, brings older ones up to date, and checks it. Blocks: while all of it
+// is read. Errors: Error::code is the ExitStatus: StoreDamaged for what is no database of ours, is
+// damaged, of a newer version or has lost its other half; StoreFailed for what the system refuses.
+// The text says what to do.
 Result<Database> open_store_database(const SchemaPlace& place);
 
 // The vocabularies of this version, for people who read the tables. Errors: Error::code is

@@ -127,6 +127,8 @@ Error Database::no_row(std::string_view what, Step step) const {
   return {SQLITE_CORRUPT, std::string(what) + ": the store is damaged: there is no row"};
 }
 
+bool Database::is_idle() const { return ::sqlite3_get_autocommit(handle_) != 0; }
+
 int Database::changes() const { return ::sqlite3_changes(handle_); }
 
 int Database::code() const { return ::sqlite3_extended_errcode(handle_); }

@@ -92,6 +92,8 @@ class Database {
   Result<std::int64_t> integer(std::string_view sql);
   Result<std::string> text(std::string_view sql);
 
+  // Outside a transaction.
+  bool is_idle() const;
   // Rows that the last statement changed.
   int changes() const;
   // After a step() that was to give a row and did not.

@@ -12,8 +12,6 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr int kSyncsFailedMax = 3;
-constexpr Duration kRefusedWait = seconds(1);
-constexpr Duration kBusyWait = milliseconds(100);
 constexpr std::int64_t kSparePages = 1024;
 constexpr int kPagesAtOnce = 512;  // some milliseconds
 constexpr int kBusyTries = 10;     // then nothing new is accepted
@@ -99,19 +97,19 @@ Written StoreConnection::judge(const Error& error, bool last) {
   ++tries_;
   const auto fault = fault_of(error.code);
   if (fault == Fault::Sync) {
-    must_reopen_ = rewrites_ = true;
+    must_reopen_ = true;
     ++syncs_failed_;
   }
   const bool hopeless = fault == Fault::Damaged || fault == Fault::Memory;
   if (hopeless || last || syncs_failed_ >= kSyncsFailedMax) return broken(error);
   switch (fault) {
     case Fault::Busy:
-      return later(error, kBusyWait, tries_ >= kBusyTries);
+      return later(error, place_.busy_wait, tries_ >= kBusyTries);
     case Fault::Sync:
-      return later(error, kBusyWait, true);
+      return later(error, place_.busy_wait, true);
     default:
       must_reopen_ = must_reopen_ || tries_ >= kRefusedTries;
-      return later(error, kRefusedWait, true);
+      return later(error, place_.refused_wait, true);
   }
 }
 
@@ -125,18 +123,14 @@ Written StoreConnection::broken(const Error& error) {
   return {Written::Kind::Broken, {}, true, store_error(error)};
 }
 
-// Nothing is believed of the old connection. After a failed sync the pages that the kernel could
-// not write may read as if they were on the disk, so the WAL's content is written into the file,
-// page by page, and that is synced, before anything counts as kept.
+// Nothing is believed of the old connection. To open writes the WAL anew (wal.cpp), so that what it
+// holds of the group counts.
 Result<bool> StoreConnection::reopen() {
   writer_.release();
   database_ = Database();
   auto opened = reopen_store_database(place_);
   if (!opened) return opened.error();
   database_ = std::move(*opened);
-  if (rewrites_) {
-    if (auto rewritten = checkpoint("TRUNCATE"); !rewritten) return rewritten.error();
-  }
   const auto life = life_;
   const auto groups = groups_;
   if (auto ready = prepare(); !ready) return ready.error();
@@ -148,7 +142,7 @@ Result<bool> StoreConnection::reopen() {
                                     std::to_string(life) + "/" + std::to_string(groups) +
                                     " was kept, " + found + " is there"};
   }
-  must_reopen_ = rewrites_ = false;
+  must_reopen_ = false;
   return groups_ == groups + 1;
 }
 
@@ -175,7 +169,7 @@ Result<void> StoreConnection::checkpoint(std::string_view mode) {
 void StoreConnection::check_wal() {
   const auto moved = checkpoint("PASSIVE");
   if (moved || fault_of(moved.error().code) != Fault::Sync) return;
-  must_reopen_ = rewrites_ = true;
+  must_reopen_ = true;
   trouble_ = moved.error().text;
 }
 
@@ -191,7 +185,7 @@ bool StoreConnection::give_back_pages() {
   const auto given =
       database_.run("PRAGMA incremental_vacuum(" + std::to_string(kPagesAtOnce) + ")");
   if (!given && fault_of(given.error().code) == Fault::Sync) {
-    must_reopen_ = rewrites_ = true;
+    must_reopen_ = true;
     trouble_ = given.error().text;
   }
   // The file is shortened by the move of the WAL into it.

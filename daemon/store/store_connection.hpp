@@ -23,9 +23,9 @@ struct Written {
 
 // A full disk, a file system that became read-only, an input or output error: nothing is
 // acknowledged, the group is kept and tried again until it is written. A failed sync is never tried
-// again by itself, because the kernel forgets what it could not write: the connection is closed,
-// what the WAL holds is written anew into the file and synced, and what of the group is not there
-// is applied again; several in a row are the end.
+// again by itself, because the kernel forgets what it could not write: the connection is closed and
+// opened, what the WAL holds is written anew and synced, and what of the group is not there is
+// applied again; several in a row are the end.
 //
 // Threads: the store thread. Blocks: in every call, as long as the disk does.
 class StoreConnection {
@@ -71,7 +71,7 @@ class StoreConnection {
   StoreWriter writer_;
   std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that are in the tables
   std::uint64_t inode_ = 0, wal_inode_ = 0, wal_pages_ = 0;
-  bool must_reopen_ = false, rewrites_ = false, gives_back_ = false;
+  bool must_reopen_ = false, gives_back_ = false;
   int syncs_failed_ = 0, tries_ = 0;  // in a row
   std::string trouble_;
 };

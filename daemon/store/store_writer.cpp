@@ -5,6 +5,8 @@
 // task's row would write its payload again.
 #include "daemon/store/store_writer.hpp"
 
+#include <sqlite3.h>
+
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/schema.hpp"
 
@@ -184,6 +186,7 @@ Result<void> StoreWriter::set_synced(bool synced) {
 Result<void> StoreWriter::write(const Group& group) {
   fault_ = {};
   state_ = kept_;
+  if (!database_->is_idle()) return Error{SQLITE_IOERR, "the transaction before did not end"};
   if (syncs_ != group.synced) fault_ = set_synced(group.synced);
   run(Sql::Begin);
   for (const auto& batch : group.batches) {

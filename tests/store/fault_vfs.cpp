@@ -147,6 +147,8 @@ struct FaultCalls {
   // No promise of the disk is believed: neither whole sectors nor order.
   static int traits(sqlite3_file*) { return 0; }
   static int shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
+    *out = nullptr;
+    if (const int code = of(file).owner->judge(DiskCall::Share, of(file).kind)) return code;
     return of(file).methods().xShmMap(of(file).below(), page, size, extend, out);
   }
   static int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
@@ -204,6 +206,8 @@ struct FaultCalls {
     return code;
   }
   static int access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
+    const int code = of(vfs).owner->judge(DiskCall::Access, DiskFile::Other);
+    if (code != SQLITE_OK) return code;
     return of(vfs).system->xAccess(of(vfs).system, name, flags, out);
   }
   static int full_name(sqlite3_vfs* vfs, const char* name, int bytes, char* out) {

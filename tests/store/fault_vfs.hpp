@@ -21,7 +21,18 @@ struct sqlite3_vfs;
 namespace warmpool::daemon {
 
 enum class DiskFile : std::uint8_t { Database, Wal, Other };
-enum class DiskCall : std::uint8_t { Open, Read, Write, Truncate, Sync, Size, Delete, Lock };
+enum class DiskCall : std::uint8_t {
+  Open,
+  Read,
+  Write,
+  Truncate,
+  Sync,
+  Size,
+  Delete,
+  Lock,
+  Access,
+  Share  // of the WAL's index, in memory
+};
 
 // The `first`-th call of this kind (from 1, since the fault was set) answers `code` instead of
 // being carried out, and so do all after it while it is sticky.

@@ -7,13 +7,13 @@
 // from WARMPOOL_POWER_SEED on (scripts/campaign.sh power).
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 #include <random>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
 #include "tests/store/fault_vfs.hpp"
+#include "tests/store/record_load.hpp"
 #include "tests/store/store_fixture.hpp"
 
 namespace warmpool::daemon {
@@ -21,129 +21,10 @@ namespace {
 
 constexpr std::uint64_t kRecords = 120;  // of each seed
 
-struct Kept {
-  Record record;
-  std::string body;
-};
-
-std::string brief(const std::string& text) {
-  return text.substr(0, 12) + "(" + std::to_string(text.size()) + ")";
-}
-
-// What is told of a task, as text, so that a difference can be read.
-std::string told(const std::optional<StoredTask>& task) {
-  if (!task) return "none";
-  std::string text = "round " + std::to_string(task->round) + " attempt " +
-                     std::to_string(task->attempt) + " failures " +
-                     std::to_string(task->used.failures) + " body " + brief(text_of(*task));
-  text += task->verdict ? " " + std::string(name_of(*task->verdict)) : " live";
-  if (task->error != nullptr) text += " error " + brief(*task->error);
-  if (task->attempts != nullptr) text += " history " + std::to_string(task->attempts->size());
-  return text;
-}
-
-// The writes of a pool at work, without the pool: tasks are accepted, fail, are done, die, are
-// revived and removed.
-class Load {
- public:
-  explicit Load(std::uint64_t seed) : random_(seed) {}
-
-  Kept next() {
-    const auto what = random_() % 10;
-    if (live_.empty() || what < 4) return accept();
-    const auto at = random_() % live_.size();
-    auto& task = live_[at];
-    if (task.dead) return after_death(at);
-    ++task.attempt;
-    if (what < 6) return fail(task);
-    return settle(at, what == 9 ? Verdict::Dead : Verdict::Done);
-  }
-  std::uint64_t tasks() const { return last_; }
-
- private:
-  struct Task {
-    std::uint64_t id;
-    std::uint16_t round = 1, attempt = 0, failures = 0;
-    bool dead = false;
-  };
-
-  std::string bytes() {
-    return std::string(random_() % 9'000, static_cast<char>('a' + last_ % 26));
-  }
-
-  Kept accept() {
-    live_.push_back({++last_});
-    TaskSpec spec;
-    spec.priority = static_cast<std::uint8_t>(random_() % 100);
-    return {record::Accepted{TaskId{last_}, spec, Instant{1}, Instant{1}}, bytes()};
-  }
-  Kept fail(Task& task) {
-    const record::Used used{++task.failures, 0, 0};
-    return {record::Ended{TaskId{task.id}, task.round, task.attempt, WorkerId{5}, EndCause::Failed,
-                          Charge::Failure, 0, used, Instant{3}, Instant{4}, false, false},
-            "error " + std::to_string(task.attempt)};
-  }
-  Kept settle(std::size_t at, Verdict verdict) {
-    auto& task = live_[at];
-    const record::Used used{task.failures, 0, 0};
-    const auto cause = verdict == Verdict::Done ? EndCause::Done : EndCause::Failed;
-    Kept kept{record::Settled{TaskId{task.id}, task.round, task.attempt, WorkerId{5}, verdict,
-                              cause, Charge::Nothing, 0, used, Instant{5}},
-              bytes()};
-    task.dead = verdict == Verdict::Dead;
-    if (!task.dead) live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(at));
-    return kept;
-  }
-  Kept after_death(std::size_t at) {
-    auto& task = live_[at];
-    if (random_() % 3 == 0) {
-      const TaskId id{task.id};
-      live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(at));
-      return {record::Removed{id, false, Instant{7}}, {}};
-    }
-    task.dead = false;
-    task.attempt = task.failures = 0;
-    ++task.round;
-    return {record::Revived{TaskId{task.id}, task.round, Instant{6}, Instant{6}}, {}};
-  }
-
-  std::mt19937_64 random_;
-  std::vector<Task> live_;
-  std::uint64_t last_ = 0;
-};
-
-// What the first records come to, grown as cuts ask for more of them.
-class Model {
- public:
-  explicit Model(const std::vector<Kept>& records) : records_(records) { clear(); }
-
-  const TaskImage& at(std::uint64_t count) {
-    if (count < applied_) clear();
-    for (; applied_ < count; ++applied_) {
-      Attachment attachment;
-      attachment.body = Blob(ipc::bytes_of(records_[applied_].body));
-      attachment.content = Content::Utf8;
-      attachment.uid = 7;
-      image_->apply(records_[applied_].record, attachment);
-    }
-    return *image_;
-  }
-
- private:
-  void clear() {
-    image_ = std::make_unique<TaskImage>(default_options());
-    applied_ = 0;
-  }
-
-  const std::vector<Kept>& records_;
-  std::unique_ptr<TaskImage> image_;
-  std::size_t applied_ = 0;
-};
-
 class PowerLoss {
  public:
   PowerLoss(std::uint64_t seed, std::uint64_t records) : seed_(seed), load_(seed) {
-    for (std::uint64_t i = 0; i < records; ++i) records_.push_back(load_.next());
+    records_ = load_.take(records);
     fast_.skip_syncs();
     lives_.place.vfs = vfs_.name();
     lives_.place.checkpoint_pages = 40;
@@ -162,11 +43,7 @@ class PowerLoss {
     std::mt19937_64 random(seed_);
     std::vector<StoreEntry> batch;
     for (std::size_t at = 0; at < records_.size() && !failed_; ++at) {
-      StoreEntry entry{RecordNumber{at + 1}, records_[at].record, {}};
-      entry.attachment.body = Blob(ipc::bytes_of(records_[at].body));
-      entry.attachment.content = Content::Utf8;
-      entry.attachment.uid = 7;
-      batch.push_back(std::move(entry));
+      batch.push_back(records_[at].entry(at + 1));
       if (random() % 4 != 0) continue;
       store->apply(batch);
       note(store->take_answers());
@@ -268,6 +145,36 @@ TEST(PowerLoss, LosesNothingThatWasAcknowledgedWhenASyncFailsSlow) {
     }
     power.run();
     EXPECT_TRUE(power.fault_met()) << seed;
+  }
+}
+
+// A life ends with a sync that failed: what it wrote last reads as written and is not on the disk.
+// The next life finds it, and goes on from there.
+TEST(PowerLoss, AStartBuildsOnNothingThatIsNotOnTheDisk) {
+  FaultVfs vfs, fast;
+  fast.skip_syncs();
+  SqliteLives lives;
+  lives.renumbers = false;
+  lives.place.vfs = vfs.name();
+  RecordDriver first(*lives.open());
+  first.accept(1, "kept");
+  ASSERT_TRUE(first.settled());
+  vfs.set_fault({DiskCall::Sync, DiskFile::Wal, 1, true, SQLITE_IOERR_FSYNC});
+  first.accept(2, "written, and not synced");
+  ASSERT_FALSE(lives.store()->close());
+  lives.close();
+  vfs.clear_faults();
+  RecordDriver second(*lives.open());
+  ASSERT_TRUE(lives.store()->find(TaskId{2})) << "the page cache has it";
+  second.accept(3, "kept too");
+  ASSERT_TRUE(second.settled());
+  SqliteLives after;
+  after.renumbers = false;
+  after.place.vfs = fast.name();
+  FaultVfs::make_files(vfs.moment(), Torn::None, 1, after.path());
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  for (std::uint64_t task = 1; task <= 3; ++task) {
+    EXPECT_TRUE(after.store()->find(TaskId{task})) << task;
   }
 }
 

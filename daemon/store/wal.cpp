@@ -1,0 +1,54 @@
+// A kernel that could not write a page reports it once, to one fsync, and takes the page for clean:
+// it reads as it was meant, the next fsync succeeds, and after a power cut it is not there. Neither
+// a connection that was closed and opened nor a new process sees the difference, and SQLite's own
+// recovery finds every checksum right. Only what is written again is known to be on the disk. To
+// move the WAL into the file would not do: cut in the middle, the file has new pages and old ones,
+// and the WAL that would mend it is gone.
+#include "daemon/store/wal.hpp"
+
+#include <algorithm>
+
+#include <sqlite3.h>
+
+namespace warmpool::daemon {
+namespace {
+
+// SQLite itself never writes more than a page, and its VFS takes no more than 128 KiB at once.
+constexpr sqlite3_int64 kBytesAtOnce = 1 << 16;
+
+Error failed(int code) {
+  return {code, std::string("cannot write the WAL anew: ") + ::sqlite3_errstr(code)};
+}
+
+// Returns whether there was something.
+Result<bool> rewrite(sqlite3_file& wal) {
+  sqlite3_int64 size = 0;
+  if (const int code = wal.pMethods->xFileSize(&wal, &size)) return failed(code);
+  std::string bytes(static_cast<std::size_t>(std::min(size, kBytesAtOnce)), '\0');
+  for (sqlite3_int64 at = 0; at < size; at += kBytesAtOnce) {
+    const int count = static_cast<int>(std::min(size - at, kBytesAtOnce));
+    if (const int code = wal.pMethods->xRead(&wal, bytes.data(), count, at)) return failed(code);
+    if (const int code = wal.pMethods->xWrite(&wal, bytes.data(), count, at)) return failed(code);
+  }
+  if (size == 0) return false;
+  if (const int code = wal.pMethods->xSync(&wal, SQLITE_SYNC_NORMAL)) return failed(code);
+  return true;
+}
+
+}  // namespace
+
+Result<bool> rewrite_wal(Database& database) {
+  const auto mode = database.text("PRAGMA journal_mode");
+  if (!mode) return mode.error();
+  if (*mode != "wal") return false;
+  // Whoever may write has the WAL open, and is alone with it.
+  if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) return begun.error();
+  sqlite3_file* wal = nullptr;
+  ::sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  const bool is_open = wal != nullptr && wal->pMethods != nullptr;
+  auto done = is_open ? rewrite(*wal) : Result<bool>(false);
+  (void)database.run("ROLLBACK");
+  return done;
+}
+
+}  // namespace warmpool::daemon
