@@ -176,7 +176,7 @@ TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {
   EXPECT_EQ(log.status, 0);
   EXPECT_EQ(log.output, "tick\ntick\n");
   EXPECT_EQ(daemon.call("log").status, 2);
-  const auto unknown = daemon.call("log 12345 2>&1");
+  const auto unknown = run_shell(daemon.command("log 12345") + " 2>&1");
   EXPECT_EQ(unknown.status, 1);
   EXPECT_TRUE(unknown.output.starts_with("warmpool: task 12345: no task")) << unknown.output;
 }
