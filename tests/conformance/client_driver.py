@@ -178,6 +178,17 @@ class ClientDriver:
     def sends(self, kind, name, fields):
         self._send(self._frame(kind, name, fields).encode())
 
+    def sends_many(self, kind, count, fields):
+        """To nobody. All of it is read, whatever the client is doing."""
+        for _ in range(count):
+            self._send(self._frame(kind, None, fields).encode())
+
+    def deaf(self):
+        self.end.deaf = True
+
+    def hears(self):
+        self.end.deaf = False
+
     def part(self, kind, name, fields, count):
         self._send(self._frame(kind, name, fields).encode()[:count])
 
@@ -298,11 +309,20 @@ class ClientDriver:
             else:
                 assert said.get(field) == wanted, f"{field} is not {wanted}: it says {str(said)[:500]}"
 
+    def says_settled(self, name, payload):
+        """A second acceptance, of another id, may be said before."""
+        def found():
+            self.heard = [each for each in self.heard if (each.get("as"), each["says"]) != (self._own(name), "accepted")]
+            return any(each.get("as") == self._own(name) for each in self.heard)
+
+        wire.until(found, f"the program says what became of {name}", self._turn)
+        self.says("settled", name, {"verdict": "done", "payload": payload})
+
     def _turn(self):
         """The program may be writing frames while it is waited for, and the other way round."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            if self.end is not None and not self.end.closed:
+            if self.end is not None and not self.end.closed and not self.end.deaf:
                 selector.register(self.end.read_fd, selectors.EVENT_READ)
             selector.select(0.05)
         if self.end is not None:

@@ -31,6 +31,7 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   broken bytes              after these the worker must end with status 76
 #   hang-up, term, exit status
 #   printed text              is found in what it wrote to standard output or error
+#   deaf, hears               nothing of it is read, until all that was sent meanwhile has been read by it
 WORKERS = [
     Case("hello", "1", (), [("start", {}), ("welcome", {}), ("retire",), ("exit", 0)]),
     Case("hello credits of the environment", "2", ("credits",), [
@@ -123,6 +124,9 @@ WORKERS = [
     Case("several in hand, in order", "5", ("credits",), [
         ("work",), ("assign", 1, "gate", "", {}), *[("assign", n, "echo", f"no. {n}", {}) for n in range(2, 17)], ("begun", 1), ("open", 1),
         ("done", 1, "open"), *[("done", n, f"no. {n}") for n in range(2, 17)], ("ping",)]),
+    Case("reads while its own writes block", "1", ("credits",), [
+        ("work",), ("deaf",), *[("assign", n, "echo", str(n) * LARGE, {}) for n in range(1, 5)], ("hears",),
+        *[("done", n, str(n) * LARGE) for n in range(1, 5)]]),
     Case("several at once", "1", ("concurrency",), [
         ("start", {"concurrency": 2}), ("welcome", FOREVER), ("assign", 1, "gate", "", {}), ("assign", 2, "gate", "", {}),
         ("assign", 3, "echo", "hi", {}), ("begun", 1), ("begun", 2), ("ping",), ("open", 2), ("done", 2, "open"), ("done", 3, "hi"),
@@ -192,6 +196,7 @@ WORKERS += [
 #   again as id                  it comes back for that task, by its key or by its id, and is told that it was accepted
 #   received id...               it has told that these results need not be kept
 #   drop, vanish, return         the connection ends; nobody listens any more; somebody does again
+#   deaf, hears                  nothing of it is read, or again; sends-many kind count {fields}: to no request, and all of it is read
 #   no-dial                      nobody dials within the time that the next answer takes
 
 
@@ -278,6 +283,10 @@ CLIENTS = [
     Case("answers byte by byte", "2", (), [
         ("greet", {}), ("crumbs",), submit("a"), *accepted("a", ID), *settled("a", ID, ("json", TREE))]),
     Case("ping", "5", (), [("greet", {}), ("quiet",), submit("a"), *accepted("a", ID), ("quiet",), *settled("a", ID)]),
+    Case("reads while its own writes block", "1", (), [
+        ("greet", {}), ("deaf",), submit("a", "x" * LARGE), ("sends-many", "settled", 64, {"id": ID, "token": 2**63, "payload": "y" * 65_536}),
+        ("hears",), ("gets", "submit", "a", {"payload": "x" * LARGE}), ("sends", "accepted", "a", {"id": ID}),
+        ("says", "accepted", "a", {}), *settled("a", ID)]),
     Case("progress", "5", ("progress",), [
         ("greet", {}), submit("a", progress=True), ("gets", "submit", "a", {"has": 128}), ("sends", "accepted", "a", {"id": ID}),
         ("says", "accepted", "a", {}),
@@ -329,6 +338,15 @@ CLIENTS = [
     Case("cut off after accepted, without a key", "5", (), [
         ("greet", {}), submit("a", auto_key=False), *accepted("a", ID), ("drop",), ("accept",), ("welcome", {}), ("gets", "await", "a", {"id": ID}),
         *settled("a", ID), ("quiet",)]),
+    Case("cut off with a task that ends with its client", "5", (), [
+        ("greet", {}), submit("a", cancel_on_disconnect=True), *accepted("a", ID), ("drop",), ("accept",), ("welcome", {}),
+        ("gets", "submit", "a", {"has": 32, "meta": KEY}), ("sends", "accepted", "a", {"id": ID, "flags": 16}), *settled("a", ID)]),
+    Case("cut off with a task that has ended with its client", "5", (), [
+        ("greet", {}), submit("a", cancel_on_disconnect=True), *accepted("a", ID), ("drop",), ("accept",), ("welcome", {}),
+        ("gets", "submit", "a", {"meta": KEY}), ("sends", "accepted", "a", {"id": ID, "flags": 16}),
+        ("sends", "settled", "a", {"id": ID, "round": 1, "attempt": 1, "meta": [2, 17]}), ("gets", "submit", "a", {"payload": "hi", "meta": KEY}),
+        ("sends", "accepted", "a", {"id": ID + 1}), ("sends", "settled", "a", {"id": ID + 1, "round": 1, "attempt": 1, "payload": "anew"}),
+        ("says-settled", "a", "anew")]),
     Case("cut off with several open, in order", "5", (), [
         ("greet", {}), *[submit(name) for name in "abcd"], *[("gets", "submit", name, {}) for name in "abcd"], ("drop",), ("accept",),
         ("welcome", {}), *[("gets", "submit", name, {"meta": KEY}) for name in "abcd"], ("quiet",)]),
@@ -359,11 +377,12 @@ CLIENTS = [
         ("greet", {"reconnect_ms": 200}), submit("a"), ("gets", "submit", "a", {}), ("vanish",), ("says", "lost", "a", {})]),
     Case("a client that does not dial again", "5", (), [
         ("greet", {"reconnect_ms": 0}), submit("a"), ("gets", "submit", "a", {}), ("drop",), ("says", "lost", "a", {}), ("no-dial",)]),
-    Case("error that lets it dial again", "7", (), [
-        ("greet", {}), submit("a"), ("gets", "submit", "a", {}), ("sends", "error", None, {"meta": [507, "you read too slowly"]}), ("drop",),
+    *[Case(f"error {code}, after which it dials again", "7", (), [
+        ("greet", {}), submit("a"), ("gets", "submit", "a", {}), ("sends", "error", None, {"meta": [code, "come back"]}), ("drop",),
         ("accept",), ("welcome", {}), ("gets", "submit", "a", {"meta": KEY}), ("sends", "accepted", "a", {"id": ID}),
-        ("says", "accepted", "a", {}), *settled("a", ID)]),
-    Case("error that does not", "7", (), [
+        ("says", "accepted", "a", {}), *settled("a", ID)])
+      for code in (104, 507)],
+    Case("error 504, after which it does not", "7", (), [
         ("greet", {}), submit("a"), ("gets", "submit", "a", {}), ("sends", "error", None, {"meta": [504, "bad meta"]}), ("drop",),
         ("says", "lost", "a", {"text": "bad meta"}), ("no-dial",)]),
     Case("garbage", "1", (), [

@@ -35,6 +35,7 @@ class End:
             os.set_blocking(descriptor, False)
         self.features = 0  # agreed
         self.closed = False  # by the peer
+        self.deaf = False  # nothing is read
         self._unsent, self._data = bytearray(), bytearray()
         self._frames = []
 
@@ -53,7 +54,7 @@ class End:
         if self.closed:
             select.select([], [], [], min(seconds, 0.002))
             return
-        readable, writable, _ = select.select([self.read_fd], [self.write_fd] if self._unsent else [], [], seconds)
+        readable, writable, _ = select.select([] if self.deaf else [self.read_fd], [self.write_fd] if self._unsent else [], [], seconds)
         try:
             if writable:
                 del self._unsent[:os.write(self.write_fd, self._unsent[:1 << 16])]

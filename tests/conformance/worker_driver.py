@@ -193,6 +193,13 @@ class WorkerDriver:
     def together(self):
         self.held = b""
 
+    def deaf(self):
+        self.end.deaf = True
+
+    def hears(self):
+        self.end.flush()  # it has read all, although nothing that it wrote was
+        self.end.deaf = False
+
     def apart(self):
         held, self.held = self.held, None
         self._send(held)

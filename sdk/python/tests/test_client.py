@@ -85,6 +85,11 @@ def test_what_would_break_the_protocol_is_found_before(client, wishes):
     assert client.run("same", 1) == 1
 
 
+def test_a_progress_callback_that_raises_harms_nobody(client, caplog):
+    assert client.run("steps", 3, progress=lambda *_: 1 / 0, wait=60) == "all"
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_results_can_be_fetched_later_by_another_client(client, pool):
     task = client.enqueue("same", "later")
     with pool.client() as other:

@@ -11,6 +11,8 @@ from .link import Link
 from .wire import Buffer, Frame, ProtocolError
 from .words import Kind
 
+DROPPED = words.CAUSES.index("dropped")
+
 
 class Asked:
     """sent_once: a daemon may have it."""
@@ -24,6 +26,10 @@ class Asked:
     def frame(self, link: Link) -> Frame:
         """Raises Refused for what this daemon would take for a broken protocol."""
         raise NotImplementedError
+
+    def is_wanted_anew(self, answer: Frame) -> bool:
+        """Is it to be sent again on the same connection, in the place of this answer?"""
+        return False
 
     def take(self, frame: Frame) -> bool:
         """An answer. True if it is the last."""
@@ -59,6 +65,11 @@ class Submit(Asked):
             raise Refused(205, f"the payload has {len(self._payload or b'')} bytes, at most {link.payload_bytes_max} "
                           "(payload_bytes_max); send a path instead, or raise it")
         return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=self._meta, payload=self._payload or b"")
+
+    def is_wanted_anew(self, answer: Frame) -> bool:
+        """The daemon took this client for gone and cancelled the task, which freed its key; but here we are."""
+        dropped = answer.kind == Kind.SETTLED and answer.at(0) == words.Verdict.CANCELLED and answer.at(1) == DROPPED
+        return dropped and self.keyed and not self.future.cancelled()
 
     def take(self, frame: Frame) -> bool:
         if frame.kind != Kind.ACCEPTED:

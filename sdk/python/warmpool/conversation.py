@@ -147,6 +147,8 @@ class Conversation:
     def _take(self, frame: Frame) -> None:
         with self._lock:
             asked = self._open.get(frame.token)
+            if asked is not None and asked.is_wanted_anew(frame):
+                return self._send(frame.token, asked)
         if asked is None or not asked.take(frame):
             return
         with self._lock:

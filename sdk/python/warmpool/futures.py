@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
@@ -77,7 +78,10 @@ class TaskFuture(concurrent.futures.Future[Any]):
 
     def report(self, frame: Frame) -> None:
         if self._progress is not None:
-            self._progress(frame.at(0) / 1000, frame.at(1, ""))
+            try:
+                self._progress(frame.at(0) / 1000, frame.at(1, ""))
+            except Exception:  # as of a callback: it must not end the thread that reads for all
+                logging.getLogger("concurrent.futures").exception("the progress callback of task %s failed", self.task)
 
     def settle(self, frame: Frame) -> None:
         self.settled = settled = Settled.of(frame)
