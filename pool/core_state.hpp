@@ -39,6 +39,9 @@ struct CoreState {
   std::vector<TypeState> types;
   Instant now;
 
+  // In order of index. Cost: as many as have died since the oldest of them, not all tasks.
+  std::vector<TaskIndex> dead_letters() const;
+
  protected:
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
   WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }

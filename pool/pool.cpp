@@ -53,12 +53,26 @@ std::optional<TaskView> Pool::task(TaskId task) const {
   return state_->view(*index);
 }
 
+std::vector<TaskIndex> CoreState::dead_letters() const {
+  std::vector<TaskIndex> letters;
+  for (const auto& letter : dead_) {
+    const auto index = tasks.find(letter.task);
+    if (index && tasks[*index].state == TaskState::Dead) letters.push_back(*index);
+  }
+  // One that was revived and died again is there for each of its deaths.
+  std::ranges::sort(letters);
+  letters.erase(std::unique(letters.begin(), letters.end()), letters.end());
+  return letters;
+}
+
+// Dead letters are few beside what may wait, and are asked for by people in a hurry: a pass over a
+// million waiting tasks would hold up the daemon's loop for them.
 std::vector<TaskView> Pool::list(const TaskQuery& query) const {
   std::vector<TaskIndex> found;
   const auto younger = [this](TaskIndex a, TaskIndex b) {
     return state_->tasks[a].id < state_->tasks[b].id;
   };
-  state_->tasks.each([&](TaskIndex index) {
+  const auto consider = [&](TaskIndex index) {
     const Task& task = state_->tasks[index];
     if (task.id <= query.after || query.limit == 0) return;
     if (query.state && task.state != *query.state) return;
@@ -69,7 +83,12 @@ std::vector<TaskView> Pool::list(const TaskQuery& query) const {
     if (found.size() <= query.limit) return;
     std::ranges::pop_heap(found, younger);
     found.pop_back();
-  });
+  };
+  if (query.state == TaskState::Dead) {
+    for (const TaskIndex index : state_->dead_letters()) consider(index);
+  } else {
+    state_->tasks.each(consider);
+  }
   std::ranges::sort(found, younger);
   std::vector<TaskView> views;
   for (TaskIndex index : found) views.push_back(state_->view(index));

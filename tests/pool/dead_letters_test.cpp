@@ -40,6 +40,29 @@ TEST(DeadLetters, OnlyTheDeadCanBeRetriedOrRemoved) {
   EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::NoSuchTask);
 }
 
+TEST(DeadLetters, AListHoldsEachOfThemOnceWhateverBecameOfItBefore) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId twice = bury_one(driver);
+  const TaskId once = bury_one(driver);
+  const TaskId removed = bury_one(driver);
+  const TaskId revived = bury_one(driver);
+  driver.turn(event::RetryDead{ClientId{1}, RequestId{40}, twice});
+  driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+  driver.tick();
+  driver.turn(event::RemoveDead{ClientId{1}, RequestId{41}, removed});
+  driver.turn(event::RetryDead{ClientId{1}, RequestId{42}, revived});
+  const TaskQuery query{.after = {}, .limit = 10, .state = TaskState::Dead};
+  std::vector<TaskId> found;
+  for (const auto& view : driver.pool().list(query)) found.push_back(view.task);
+  EXPECT_EQ(found, (std::vector{twice, once}));
+  ASSERT_EQ(driver.pool().list({.after = {}, .limit = 1, .state = TaskState::Dead}).size(), 1U);
+  const auto second = driver.pool().list({.after = twice, .limit = 10, .state = TaskState::Dead});
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second.front().task, once);
+  EXPECT_EQ(driver.pool().list({.after = {}, .limit = 10}).size(), 3U);
+}
+
 TEST(DeadLetters, RemovedOnesAreGone) {
   PoolDriver driver;
   driver.ready_pool(1);
