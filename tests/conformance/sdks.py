@@ -38,11 +38,14 @@ TRANSPORTS = {
 
 ONE_AFTER_THE_OTHER = "its handlers run one after the other on the main thread; `size` of the class gives more workers (docs/worker.md)"
 
+CPP_LACKS = {
+    "concurrency": ONE_AFTER_THE_OTHER,
+    "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
+}
+
 WORKERS = {
-    "cpp": Sdk([program("test-conformance-worker")], {
-        "concurrency": ONE_AFTER_THE_OTHER,
-        "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
-    }),
+    "cpp": Sdk([program("test-conformance-worker")], CPP_LACKS),
+    "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], CPP_LACKS),
     "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH),
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
         "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",

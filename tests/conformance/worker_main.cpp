@@ -1,12 +1,9 @@
 // The handlers of docs/sdk.md (conformance), in C++.
-#include <array>
-#include <cstdio>
 #include <fstream>
-#include <memory>
 #include <stdexcept>
 #include <string>
-#include <unistd.h>
 
+#include "tests/conformance/program_output.hpp"
 #include "worker/worker.hpp"
 
 using namespace warmpool::worker;
@@ -17,17 +14,6 @@ namespace {
 std::string text_of(const Context& context) { return std::string(context.text()); }
 
 std::string many(const Context& context) { return std::string(std::stoul(text_of(context)), 'x'); }
-
-// Of a program, to its end.
-std::string output_of(const char* command) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> program(::popen(command, "r"), ::pclose);
-  std::string output;
-  std::array<char, 4096> part{};
-  while (const std::size_t bytes = std::fread(part.data(), 1, part.size(), program.get())) {
-    output.append(part.data(), bytes);
-  }
-  return output;
-}
 
 Answer gate(Context& context) {
   context.progress(1, "begun");
@@ -69,12 +55,7 @@ Answer seen(Context& context) {
 }
 
 Answer print(Context&) {
-  const std::array<char, 64> zeros{};
-  std::fputs("stray words", stdout);
-  std::fflush(stdout);
-  std::fputs("no frame\n", stderr);
-  if (::write(STDOUT_FILENO, zeros.data(), zeros.size()) < 0) return failed("cannot write");
-  std::fputs(output_of("echo of a child >&2").c_str(), stdout);
+  warmpool::testing::print_strays();
   return done("printed", Content::Utf8);
 }
 
@@ -97,7 +78,7 @@ int main() {
   worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
   worker.handle("print", print);
   worker.handle("surroundings", [](Context&) {
-    return done(output_of("env; ls -l /proc/self/fd"), Content::Utf8);
+    return done(warmpool::testing::output_of(warmpool::testing::kSurroundings), Content::Utf8);
   });
   return worker.run();
 }
