@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <tuple>
 
 #include "pool/core_parts.hpp"
 #include "pool/jitter.hpp"
@@ -41,6 +42,20 @@ struct CoreState {
 
   // In order of index. Cost: as many as have died since the oldest of them, not all tasks.
   std::vector<TaskIndex> dead_letters() const;
+
+  // All but the place where commands go during a step, and `genesis`, which a core is made of.
+  static auto fields(auto& self) {
+    auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
+           now, out, jitter, tasks_made, wall_offset, promised, grace_until, initialized, draining,
+           stopping, finished, forced, store_accepting, task_notices, paused, resized, stop_at,
+           cancels, owned, orphans, orphans_until, dead, dead_bytes, open_attempts, ways, behind,
+           free] = self;
+    return std::tie(options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
+                    now, jitter, tasks_made, wall_offset, promised, grace_until, initialized,
+                    draining, stopping, finished, forced, store_accepting, task_notices, paused,
+                    resized, stop_at, cancels, owned, orphans, orphans_until, dead, dead_bytes,
+                    open_attempts, ways, behind, free);
+  }
 
  protected:
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }

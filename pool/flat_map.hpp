@@ -2,8 +2,10 @@
 // shifting back, so that it never fills with tombstones. It cannot be iterated: order would leak.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "pool/require.hpp"
@@ -14,6 +16,8 @@ namespace warmpool {
 template <class Value>
 class FlatMap {
  public:
+  using Mapped = Value;
+
   Value* find(std::uint64_t key) {
     if (entries_.empty()) return nullptr;
     for (std::size_t at = home(key);; at = next(at)) {
@@ -48,6 +52,17 @@ class FlatMap {
   }
 
   std::size_t size() const { return size_; }
+
+  // For images alone: a copy, in the order of the keys.
+  std::vector<std::pair<std::uint64_t, Value>> sorted() const {
+    std::vector<std::pair<std::uint64_t, Value>> pairs;
+    for (const auto& entry : entries_) {
+      if (entry.key != 0) pairs.emplace_back(entry.key, entry.value);
+    }
+    std::sort(pairs.begin(), pairs.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    return pairs;
+  }
 
  private:
   struct Entry {

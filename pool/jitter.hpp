@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 #include "pool/time.hpp"
 
@@ -16,6 +17,11 @@ class Jitter {
   Duration shorten(Duration delay) {
     const auto quarter = static_cast<std::uint64_t>(delay.ns / 4);
     return quarter == 0 ? delay : delay - Duration{static_cast<std::int64_t>(draw() % quarter)};
+  }
+
+  static auto fields(auto& self) {
+    auto& [state] = self;
+    return std::tie(state);
   }
 
  private:

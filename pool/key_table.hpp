@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "pool/flat_map.hpp"
@@ -42,6 +43,11 @@ class KeyTable {
   // Remembered keys of use Reconnect count from now on: their clients could not come before.
   void renew(Instant now);
   std::size_t size() const { return entries_.size() - free_.size(); }
+
+  static auto fields(auto& self) {
+    auto& [index, reconnect, entries, free, lists] = self;
+    return std::tie(index, reconnect, entries, free, lists);
+  }
 
  private:
   static constexpr std::uint32_t kEnd = 0xffffffff;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "pool/heap.hpp"
@@ -66,6 +67,11 @@ class LaneTable {
 
   std::uint64_t waiting(TypeId type) const;  // ready ones
   Instant oldest() const;  // earliest eligible_at of the first tasks of open lanes; kNever if none
+
+  static auto fields(auto& self) {
+    auto& [tasks, step, lanes, types, heaps] = self;
+    return std::tie(step, lanes, types, heaps);
+  }
 
  private:
   struct Entry {

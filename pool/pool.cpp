@@ -4,13 +4,11 @@
 
 #include <algorithm>
 
-#include "pool/core.hpp"
+#include "pool/pool_state.hpp"
 
 namespace warmpool {
 
-Core::Core(const Genesis& made) : CoreState(made) {
-  REQUIRE(made.life > 0 && made.life < (std::uint64_t{1} << 24));
-}
+Core::Core(const Genesis& made) : CoreState(made) { REQUIRE(is_life(made.life)); }
 
 void Core::step(Instant at, const Event& event, Commands& commands) {
   REQUIRE(at >= now);
@@ -19,10 +17,6 @@ void Core::step(Instant at, const Event& event, Commands& commands) {
   std::visit([this](const auto& each) { on(each); }, event);
   out_ = nullptr;
 }
-
-struct Pool::State : Core {
-  using Core::Core;
-};
 
 Pool::Pool(const Genesis& genesis) : state_(std::make_unique<State>(genesis)) {}
 Pool::~Pool() = default;

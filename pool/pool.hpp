@@ -4,6 +4,8 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "pool/command.hpp"
@@ -62,6 +64,16 @@ class Pool {
   // In order of id. Cost: one pass over all tasks the core holds.
   std::vector<TaskView> list(const TaskQuery& query) const;
   RowHits row_hits() const;
+
+  // All that it holds, as bytes from which the same core comes back (pool_image.cpp); no payloads,
+  // no commands, no environments, but the secret of the tokens. Nothing where they would be more
+  // than `bytes_max`. Order: after a turn.
+  std::optional<std::string> image(std::size_t bytes_max) const;
+  // Nothing where these bytes are no image of this program's shape. Errors: beyond that they are
+  // believed; an image that contradicts itself breaks the contract of a later step.
+  static std::optional<Pool> from_image(std::string_view bytes);
+  // Differs where images, events, records or commands have other fields.
+  static std::uint32_t shape();
 
  private:
   struct State;

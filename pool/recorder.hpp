@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <tuple>
 
 #include "pool/command.hpp"
 #include "pool/ids.hpp"
@@ -52,6 +53,11 @@ class Recorder {
   RecordNumber last() const { return {last_}; }
   RecordNumber kept() const { return kept_; }
   bool idle() const { return waiting_.empty(); }
+
+  static auto fields(auto& self) {
+    auto& [last, kept, waiting] = self;
+    return std::tie(last, kept, waiting);
+  }
 
  private:
   std::uint64_t last_ = 0;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 namespace warmpool {
@@ -45,6 +46,11 @@ class SlotSet {
   template <class Visit>
   void each(Visit visit) const {
     for (auto at = next(0); at; at = next(*at + std::size_t{1})) visit(*at);
+  }
+
+  static auto fields(auto& self) {
+    auto& [words, count] = self;
+    return std::tie(words, count);
   }
 
  private:

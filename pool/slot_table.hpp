@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "pool/ids.hpp"
@@ -72,6 +73,22 @@ struct Slot {
   Instant force_at = kNever;  // next step of ending the worker
   Instant due = kNever;       // when it is looked at next; never later than needed
   std::uint32_t due_place = kNone;
+
+  static auto fields(auto& slot) {
+    auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
+           order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
+           leaving, due_for, slow, recovering, killed, offered, credits, concurrency, expected,
+           behind, unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
+           spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at,
+           force_at, due, due_place] = slot;
+    return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
+                    last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
+                    successor, replaced, leaving, due_for, slow, recovering, killed, offered,
+                    credits, concurrency, expected, behind, unproductive, attempts,
+                    attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
+                    last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
+                    due, due_place);
+  }
 };
 
 // Where an attempt stands in the hand; held.size() if it is not in it.
@@ -129,6 +146,11 @@ class SlotTable {
   void look_at(Slot& slot, Instant at);
   Instant next_due() const;
   Slot* pop_due(Instant now);
+
+  static auto fields(auto& self) {
+    auto& [slots, due, row_hits, workers, processes] = self;
+    return std::tie(slots, due, row_hits, workers, processes);
+  }
 
  private:
   Slot& renew(Slot& slot, Instant now);

@@ -9,8 +9,7 @@ TaskIndex TaskTable::add(TaskId id) {
     index = free_.back();
     free_.pop_back();
   } else {
-    index = used_++;
-    if (index / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<Task[]>(kChunk));
+    index = add_place();
   }
   Task& task = (*this)[index];
   const std::uint32_t stamp = task.stamp;

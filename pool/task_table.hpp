@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "pool/flat_map.hpp"
@@ -57,7 +58,40 @@ struct Task {
   bool dropped : 1 = false;     // so because its client left
   bool began : 1 = false;       // an attempt of this round was started, not only given
   bool recalled : 1 = false;    // was taken back and has not begun since
+
+  static auto fields(auto& task);  // pool/image/
 };
+
+// The single bits of a task as one number.
+template <class T>
+struct TaskBits {
+  T& task;
+  std::uint8_t pack() const {
+    return static_cast<std::uint8_t>(task.cancel_on_disconnect | task.suspect << 1 |
+                                     task.spared << 2 | task.hold_next << 3 | task.cancelling << 4 |
+                                     task.dropped << 5 | task.began << 6 | task.recalled << 7);
+  }
+  void unpack(std::uint8_t bits) const {
+    task.cancel_on_disconnect = (bits & 1) != 0;
+    task.suspect = (bits & 2) != 0;
+    task.spared = (bits & 4) != 0;
+    task.hold_next = (bits & 8) != 0;
+    task.cancelling = (bits & 16) != 0;
+    task.dropped = (bits & 32) != 0;
+    task.began = (bits & 64) != 0;
+    task.recalled = (bits & 128) != 0;
+  }
+};
+
+auto Task::fields(auto& task) {
+  auto& [id, accepted_at, eligible_at, timeout, owner, record, type, tenant, payload_bytes, extras,
+         stamp, timers, used, slot, round, attempt, retries, crashes_max, priority, state,
+         last_cause, durability, b0, b1, b2, b3, b4, b5, b6, b7] = task;
+  return std::tuple_cat(std::tie(id, accepted_at, eligible_at, timeout, owner, record, type, tenant,
+                                 payload_bytes, extras, stamp, timers, used, slot, round, attempt,
+                                 retries, crashes_max, priority, state, last_cause, durability),
+                        std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
+}
 
 class TaskTable {
  public:
@@ -90,6 +124,17 @@ class TaskTable {
     for (TaskIndex index = 0; index < used_; ++index) {
       if ((*this)[index].id) visit(index);
     }
+  }
+
+  // pool/image/: the places that are or were in use, and one more.
+  TaskIndex places() const { return used_; }
+  TaskIndex add_place() {
+    if (used_ / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<Task[]>(kChunk));
+    return used_++;
+  }
+  static auto fields(auto& self) {
+    auto& [chunks, free, used, index, extras, extras_free, counts, row_hits, payload_bytes] = self;
+    return std::tie(free, index, extras, extras_free, counts, row_hits, payload_bytes);
   }
 
  private:

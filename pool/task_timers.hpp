@@ -2,6 +2,7 @@
 // heap is compacted when more than half is, so a million settled tasks with an expiry cost nothing.
 #pragma once
 
+#include <tuple>
 #include <vector>
 
 #include "pool/task_table.hpp"
@@ -29,6 +30,11 @@ class TaskTimers {
   // Takes the first that is due and whose task lives. Whether it still matters is the caller's to
   // judge: a task may have moved on.
   bool pop_due(Instant now, Fired& fired);
+
+  static auto fields(auto& self) {
+    auto& [tasks, heap, stale] = self;
+    return std::tie(heap, stale);
+  }
 
  private:
   struct Entry {

@@ -9,9 +9,9 @@
 #include <string>
 #include <unistd.h>
 
+#include "pool/describe.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
-#include "tests/sim/describe.hpp"
 #include "tests/sim/run.hpp"
 
 namespace {

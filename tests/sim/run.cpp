@@ -27,9 +27,9 @@ void live(World& world, const Scenario& scenario) {
 
 }  // namespace
 
-RunResult run_scenario(const Scenario& scenario, Trace* trace) {
+RunResult run_scenario(const Scenario& scenario, Trace* trace, Tape* tape) {
   RunResult result;
-  World world(scenario, trace);
+  World world(scenario, trace, tape);
   try {
     live(world, scenario);
   } catch (const Violation& violation) {

@@ -17,8 +17,8 @@ struct RunResult {
   Instant at;  // of the violation
 };
 
-// `trace` may be null.
-RunResult run_scenario(const Scenario& scenario, Trace* trace);
+// `trace` and `tape` may be null.
+RunResult run_scenario(const Scenario& scenario, Trace* trace, Tape* tape = nullptr);
 RunResult run_seed(std::uint64_t seed, Trace* trace);
 
 }  // namespace warmpool::sim

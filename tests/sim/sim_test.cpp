@@ -1,9 +1,9 @@
 // What ctest runs of the simulator; CI runs millions of steps more with the program.
 #include <gtest/gtest.h>
 
+#include "pool/describe.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
-#include "tests/sim/describe.hpp"
 #include "tests/sim/run.hpp"
 
 namespace warmpool::sim {

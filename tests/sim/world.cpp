@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "tests/sim/describe.hpp"
+#include "pool/describe.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -15,9 +15,10 @@ constexpr Duration kWallAtStart = seconds(1'700'000'000);
 
 }  // namespace
 
-World::World(const Scenario& scenario, Trace* trace)
+World::World(const Scenario& scenario, Trace* trace, Tape* tape)
     : scenario_(scenario),
       trace_(trace),
+      tape_(tape),
       random_(scenario.seed ^ 0xabcdef),
       luck_(scenario, random_),
       workers_(scenario, random_, agenda_, luck_, works_),
@@ -45,6 +46,7 @@ void World::take(const Event& event) {
   const std::size_t from = commands_.size();
   oracle_.before(now_, event);
   pool_->step(now_, event, commands_);
+  if (tape_ != nullptr) tape_->stepped(now_, event, std::span(commands_).subspan(from));
   ++steps_;
   note_new(from);
   oracle_.after(*pool_);
@@ -77,6 +79,7 @@ bool World::turn() {
   ++turns_;
   for (int i = 0; i < kHandlersMax && agenda_.next() <= now_; ++i) happen(agenda_.take());
   take(event::Tick{});
+  if (tape_ != nullptr) tape_->turn_ended(*pool_);
   const Instant promised = pool_->next_deadline();
   deadline_ = std::max(promised, now_ + microseconds(1));
   oracle_.after_tick(*pool_, promised);

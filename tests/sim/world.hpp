@@ -10,6 +10,7 @@
 #include "tests/sim/fake_disk.hpp"
 #include "tests/sim/fake_workers.hpp"
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/tape.hpp"
 #include "tests/sim/trace.hpp"
 
 namespace warmpool::sim {
@@ -23,7 +24,8 @@ struct Figures {
 
 class World {
  public:
-  World(const Scenario& scenario, Trace* trace);
+  // `trace` and `tape` may be null.
+  World(const Scenario& scenario, Trace* trace, Tape* tape = nullptr);
 
   void begin();
   // Until `end` or until `steps_max` steps were taken.
@@ -59,6 +61,7 @@ class World {
 
   const Scenario& scenario_;
   Trace* trace_;
+  Tape* tape_;
   Random random_;
   Agenda agenda_;
   Luck luck_;

@@ -1,6 +1,6 @@
 // The daemon's lives. A crash loses what the disk had not kept, and all workers; the next life is
 // told its classes and types, then what the disk has.
-#include "tests/sim/describe.hpp"
+#include "pool/describe.hpp"
 #include "tests/sim/world.hpp"
 
 namespace warmpool::sim {
@@ -55,16 +55,19 @@ void World::new_life() {
                   .wall = wall(),
                   .options = scenario_.options};
   pool_.emplace(genesis);
+  if (tape_ != nullptr) tape_->life_begins(genesis);
   oracle_.life_begins(now_, wall());
   if (trace_ != nullptr) say("== life " + std::to_string(life_) + times_text(scenario_.options));
   declare();
   for (const Record& record : disk_.kept()) {
     pool_->replay(record);
+    if (tape_ != nullptr) tape_->replayed(record);
     oracle_.replay(record);
   }
   oracle_.start_replay();
   const std::size_t from = commands_.size();
   pool_->finish_replay(now_, commands_);
+  if (tape_ != nullptr) tape_->replay_finished(now_, std::span(commands_).subspan(from));
   note_new(from);
   oracle_.after_replay(*pool_);
   deadline_ = kNever;

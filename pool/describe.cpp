@@ -1,12 +1,10 @@
 // Short on purpose: a violation prints the last 40 lines, and each must be read at a glance.
-#include "tests/sim/describe.hpp"
+#include "pool/describe.hpp"
 
-#include <cinttypes>
+#include <array>
 #include <cstdio>
 
-#include "tests/sim/violation.hpp"
-
-namespace warmpool::sim {
+namespace warmpool {
 namespace {
 
 std::string text(std::uint64_t number) { return std::to_string(number); }
@@ -221,13 +219,24 @@ struct CommandText {
 
 std::string describe(const Event& event) { return std::visit(EventText{}, event); }
 
+std::string describe(const Record& record) { return std::visit(RecordText{}, record); }
+
 std::string describe(const Command& command) { return std::visit(CommandText{}, command); }
 
 std::string describe(Instant now) {
   std::array<char, 40> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%" PRId64 ".%09" PRId64, now.ns / 1'000'000'000,
-                now.ns % 1'000'000'000);
+  std::snprintf(buffer.data(), buffer.size(), "%lld.%09lld",
+                static_cast<long long>(now.ns / 1'000'000'000),
+                static_cast<long long>(now.ns % 1'000'000'000));
   return buffer.data();
 }
 
-}  // namespace warmpool::sim
+std::string task_name(TaskId task) {
+  return std::to_string(task.value >> 40) + "." + std::to_string(task.value & ((1ULL << 40) - 1));
+}
+
+std::string worker_name(WorkerId worker) {
+  return std::to_string(worker.value & 0xffff) + "#" + std::to_string(worker.value >> 16);
+}
+
+}  // namespace warmpool

@@ -1,0 +1,37 @@
+// A core as bytes, and back. The bytes hold every member of its parts, the order of heaps and free
+// places included, so that what comes back decides as the first would have: the flight recorder
+// begins its segments with that. Lookup tables are written in the order of their keys, so that
+// equal cores have equal bytes. Options that no decision needs (commands, environments) are left
+// out.
+#include "pool/core.hpp"
+#include "pool/image/reader.hpp"
+#include "pool/image/shape.hpp"
+#include "pool/pool_state.hpp"
+
+namespace warmpool {
+
+std::optional<std::string> Pool::image(std::size_t bytes_max) const {
+  std::string bytes;
+  image::ByteSink sink(bytes, bytes_max);
+  image::walk(sink, state_->genesis);
+  image::walk(sink, static_cast<const CoreState&>(*state_));
+  if (sink.full()) return std::nullopt;
+  return bytes;
+}
+
+std::optional<Pool> Pool::from_image(std::string_view bytes) {
+  image::Reader reader(bytes);
+  Genesis genesis;
+  reader.get(genesis);
+  if (!reader.good() || !is_life(genesis.life)) return std::nullopt;
+  Pool pool(genesis);
+  reader.get(static_cast<CoreState&>(*pool.state_));
+  if (!reader.good() || !reader.empty()) return std::nullopt;
+  return pool;
+}
+
+std::uint32_t Pool::shape() {
+  return image::shape_of<Genesis, CoreState, Event, Record, Command>();
+}
+
+}  // namespace warmpool
