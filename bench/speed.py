@@ -2,7 +2,7 @@
 """No-op tasks through the whole path, beside minimal brokers; and where the time goes.
 
     bench/speed.py [--bin DIR] [--brokers DIR] [--rounds N] [--seconds S]     ratios
-    bench/speed.py --where [--bin DIR] [--seconds S]                          CPU, wake-ups, system calls a task
+    bench/speed.py --where [--record] [--bin DIR] [--seconds S]               CPU, wake-ups, system calls a task
 
 --brokers names a folder with the program l3_epoll (client -> broker -> worker -> broker -> client, nothing else done);
 without it only warmpool is measured.
@@ -46,7 +46,7 @@ credits = {credits}
 
 
 class Daemon:
-    def __init__(self, bin_dir, credits, cpu=None, environment=None, channel="socket"):
+    def __init__(self, bin_dir, credits, cpu=None, environment=None, channel="socket", options=()):
         self.bin, self.dir = bin_dir, tempfile.mkdtemp(prefix="warmpool-speed.")
         self.environment = environment or {}
         config = os.path.join(self.dir, "warmpool.toml")
@@ -56,7 +56,7 @@ class Daemon:
                                      channel=channel))
         self.prefix = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self.process = self.start(f"{bin_dir}/warmpoold", "--config", config, "--runtime-dir", self.dir,
-                                  "--store", "volatile", "--log-level", "warn")
+                                  "--store", "volatile", "--log-level", "warn", *options)
         try:
             self.wait_until_ready()
         except BaseException:
@@ -206,7 +206,7 @@ def compare(args):
 
     def case(title, wanted, credits, outstanding, guess, pinned=False):
         figure = 1 if pinned else 0  # p50 or tasks a second
-        daemon = daemons[credits, pinned] = Daemon(args.bin, credits, CPU if pinned else None)
+        daemon = daemons[credits, pinned] = Daemon(args.bin, credits, CPU if pinned else None, options=args.options)
         return Case(title, not pinned, wanted,
                     ours=lambda: daemon.bench(outstanding, args.seconds, guess)[figure],
                     theirs=lambda: broker(args.brokers, args.seconds, credits, outstanding, pinned)[figure])
@@ -299,7 +299,7 @@ def where(args):
     for credits, outstanding, pinned, guess in ((1, 1, True, 15_000), (1, 64, False, 40_000), (16, 64, False, 150_000)):
         directory = tempfile.mkdtemp(prefix="warmpool-syscount.")
         counting = {"LD_PRELOAD": os.path.join(args.bin, "bench-syscount.so"), "WARMPOOL_SYSCOUNT": directory}
-        daemon = Daemon(args.bin, credits, CPU if pinned else None, counting)
+        daemon = Daemon(args.bin, credits, CPU if pinned else None, counting, options=args.options)
         try:
             title = f"K = {credits}, {outstanding} outstanding" + (", all on one core" if pinned else "")
             print_where(daemon, directory, title, outstanding, max(1000, int(4 * args.seconds * guess)))
@@ -316,6 +316,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement [0.5]")
     parser.add_argument("--without-memory", action="store_true", help="leave out the million waiting tasks")
+    parser.add_argument("--record", dest="options", action="store_const", const=("--record", "true"), default=(),
+                        help="with the flight recorder on")
     parser.add_argument("--where", action="store_true", help="where the time goes, instead of ratios")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)

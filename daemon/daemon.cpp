@@ -36,7 +36,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       log_(ports.log),
       notifier_(ports.notifier),
       clock_(ports.time, setup.begin),
-      engine_(genesis_of(setup, clock_), clock_),
+      engine_(genesis_of(setup, clock_), clock_, ports.recorder),
       types_(classes_of(configuration_)),
       services_{configuration_, log_,     reactor_, engine_,  ports.store,
                 types_,         tenants_, waiters_, settling_},

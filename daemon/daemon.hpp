@@ -25,6 +25,7 @@ struct DaemonPorts {
   ProcessPort& processes;
   Store& store;
   ServiceNotifier& notifier;
+  FlightRecorder* recorder = nullptr;  // null: nothing is recorded
 };
 
 struct DaemonSetup {

@@ -1,5 +1,6 @@
 // warmpoold: reads its arguments and its configuration, takes its place, and runs until it is told
 // to stop. Every way not to start has its exit status: exit_status.hpp.
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include "daemon/config/environment.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/process/linux_processes.hpp"
+#include "daemon/record/replayer.hpp"
 #include "daemon/startup.hpp"
 
 namespace warmpool::daemon {
@@ -117,13 +119,15 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   auto listener = ipc::Listener::open(place->directory, place->lock);
   if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);
 
+  auto recording = open_recorder(options, *place, *opened, **log);
+  if (!recording) return recording.error();
   say_beginning(**log, configuration, swept);
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
   const bool publishes = options.board;
   Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
                  place->group, socket_path, runtime_dir + "/dead-letters.jsonl", fifo_directory},
-                {**log, time, **processes, *opened->store, notifier});
+                {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
   if (publishes) daemon.publish_in(board_place(*place));
@@ -152,6 +156,35 @@ Result<void> restore(const Configuration& configuration, const std::string& file
   return {};
 }
 
+// A core that ends the process in the middle of it is what a recording may be about.
+void flush_at_abort(int) { std::fflush(stdout); }
+
+Result<void> replay(const Arguments& arguments) {
+  ReplayOptions options{*arguments.replay, {}, {}, {}};
+  const auto wrong = [](std::string_view name, const std::string& value, std::string_view allowed) {
+    return exit_error(ExitStatus::Usage, "--" + std::string(name) + " is '" + value + "'; give " +
+                                             std::string(allowed));
+  };
+  constexpr std::string_view seconds = "seconds as the trace has them, such as 12.5";
+  if (arguments.from && !(options.from = parse_instant(*arguments.from))) {
+    return wrong("from", *arguments.from, seconds);
+  }
+  if (arguments.until && !(options.until = parse_instant(*arguments.until))) {
+    return wrong("until", *arguments.until, seconds);
+  }
+  if (arguments.task && !(options.task = parse_task(*arguments.task))) {
+    return wrong("task", *arguments.task, "an id, or life and number as the trace has them");
+  }
+  ::signal(SIGABRT, flush_at_abort);
+  Replayer replayer(options, stdout);
+  auto ran = replayer.run();
+  if (std::fflush(stdout) != 0) {
+    return exit_error(ExitStatus::System,
+                      "cannot write the trace: " + std::string(std::strerror(errno)));
+  }
+  return ran;
+}
+
 int run(std::span<const std::string> words) {
   if (auto prepared = prepare_process(); !prepared) return fail(prepared.error());
   auto arguments = parse_arguments(words);
@@ -161,6 +194,10 @@ int run(std::span<const std::string> words) {
   if (arguments->help) return std::fputs(help_text().c_str(), stdout), 0;
   if (arguments->man) return std::fputs(manual_roff().c_str(), stdout), 0;
   if (arguments->version) return std::printf("%s\n", kServerName), 0;
+  if (arguments->replay) {
+    const auto replayed = replay(*arguments);
+    return replayed ? static_cast<int>(ExitStatus::Ok) : fail(replayed.error());
+  }
   const Sources sources{program_directory(), arguments->config_file, arguments->settings,
                         environment_of_process()};
   if (arguments->check_config) return check(sources, arguments->json);

@@ -133,6 +133,7 @@ void add_alert(Json& alerts, const char* name, const char* level, std::string te
 struct Places {
   bool initialized = false, socket_lost = false;
   std::optional<SubmitFifoFigures> submit_fifo{};
+  std::optional<RecorderFigures> recorder{};
 };
 
 // A sync that takes longer than any disk in order needs.
@@ -193,6 +194,10 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
     add_alert(
         alerts, "submit-fifo", "warning",
         "something is in the place of " + places.submit_fifo->path + "; see the daemon's log");
+  }
+  if (places.recorder && !places.recorder->on) {
+    add_alert(alerts, "recorder", "warning",
+              "the flight recorder is off: " + places.recorder->trouble);
   }
   return alerts;
 }
@@ -264,6 +269,18 @@ Json submit_fifo_json(const SubmitFifoFigures& figures) {
           {"in_flight", figures.in_flight}};
 }
 
+Json recorder_json(const RecorderFigures& figures) {
+  Json trouble;
+  if (!figures.trouble.empty()) trouble = figures.trouble;
+  return {{"on", figures.on},
+          {"directory", figures.directory},
+          {"segment", figures.segment},
+          {"bytes", figures.bytes},
+          {"steps", figures.steps},
+          {"gaps", figures.gaps},
+          {"trouble", std::move(trouble)}};
+}
+
 Json loop_json(const LoopFigures& loop) {
   return {{"turns", loop.turns},
           {"handlers", loop.handlers},
@@ -309,6 +326,7 @@ std::string Documents::status() const {
   document["queue"] = queue_json(snapshot.queue);
   Places places{initialized_, socket_lost_};
   if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
+  if (const auto* recorder = services_.engine.recorder()) places.recorder = recorder->figures();
   const auto store = services_.store.figures();
   document["health"] = health_json(snapshot, capacity, places, store);
   document["classes"] = classes_json(services_, snapshot);
@@ -318,6 +336,7 @@ std::string Documents::status() const {
                         {"followers", events_.followers()},
                         {"waiting", events_.waiting()}};
   if (places.submit_fifo) document["submit_fifo"] = submit_fifo_json(*places.submit_fifo);
+  if (places.recorder) document["recorder"] = recorder_json(*places.recorder);
   document["loop"] = loop_json(loop_);
   return text_of(document);
 }

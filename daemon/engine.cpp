@@ -7,21 +7,34 @@
 
 namespace warmpool::daemon {
 
-Engine::Engine(const Genesis& genesis, Clock& clock)
-    : clock_(clock), now_(genesis.now), pool_(genesis) {}
+Engine::Engine(const Genesis& genesis, Clock& clock, FlightRecorder* recorder)
+    : clock_(clock), now_(genesis.now), pool_(genesis), recorder_(recorder) {
+  if (recorder_ != nullptr) recorder_->begin(genesis);
+}
 
 void Engine::refresh() { now_ = std::max(now_, clock_.now()); }
 
 std::span<const Command> Engine::step(const Event& event) {
   const auto before = commands_.size();
   pool_.step(now_, event, commands_);
-  return std::span<const Command>(commands_).subspan(before);
+  const auto added = std::span<const Command>(commands_).subspan(before);
+  if (recorder_ != nullptr) recorder_->stepped(now_, event, added);
+  return added;
+}
+
+void Engine::replay(const Record& record) {
+  pool_.replay(record);
+  if (recorder_ != nullptr) recorder_->replayed(record);
 }
 
 void Engine::finish_replay(const std::array<std::uint64_t, 5>& settled) {
   refresh();
+  const auto before = commands_.size();
   pool_.replay_totals(settled);
   pool_.finish_replay(now_, commands_);
+  if (recorder_ == nullptr) return;
+  recorder_->totals(settled);
+  recorder_->replay_ended(now_, std::span<const Command>(commands_).subspan(before));
 }
 
 void Engine::take(Commands& out) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/clock.hpp"
+#include "daemon/record/flight_recorder.hpp"
 #include "daemon/store/store.hpp"
 #include "pool/pool.hpp"
 
@@ -17,7 +18,8 @@ namespace warmpool::daemon {
 //   happened now and not an hour ago. And again before the Tick.
 class Engine {
  public:
-  Engine(const Genesis& genesis, Clock& clock);
+  // `recorder`: is told of all that the core is given; null: nobody is. Order: outlives the engine.
+  Engine(const Genesis& genesis, Clock& clock, FlightRecorder* recorder = nullptr);
 
   Instant now() const { return now_; }
   void refresh();
@@ -26,10 +28,16 @@ class Engine {
   std::span<const Command> step(const Event& event);
   // Records of earlier lives, in order; then once the end of them, from which the core goes on.
   // Order: before the first turn.
-  void replay(const Record& record) { pool_.replay(record); }
+  void replay(const Record& record);
   void finish_replay(const std::array<std::uint64_t, 5>& settled);
   // All commands since the last call, in order.
   void take(Commands& out);
+  // The turn is over: a recorder may take stock.
+  void end_turn() {
+    if (recorder_ != nullptr) recorder_->turn_ended(pool_);
+  }
+  Instant due() const { return recorder_ != nullptr ? recorder_->due() : kNever; }
+  const FlightRecorder* recorder() const { return recorder_; }
   bool has_commands() const { return !commands_.empty(); }
   std::size_t command_count() const { return commands_.size(); }
 
@@ -49,6 +57,7 @@ class Engine {
   Clock& clock_;
   Instant now_;
   Pool pool_;
+  FlightRecorder* recorder_;
   Commands commands_;
   std::deque<Attached> attached_;  // in order of number
 };

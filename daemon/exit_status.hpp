@@ -10,6 +10,7 @@ namespace warmpool::daemon {
 
 enum class ExitStatus : std::uint8_t {
   Ok = 0,
+  ReplayDiffers = 1,
   Usage = 2,
   StoreDamaged = 65,
   Unavailable = 69,
@@ -26,11 +27,13 @@ struct ExitRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<ExitRow, 10> kExitRows{{
+inline constexpr std::array<ExitRow, 11> kExitRows{{
     {ExitStatus::Ok, "stopped as asked; or --help, --version, --check-config found nothing wrong"},
+    {ExitStatus::ReplayDiffers, "--replay: this program does not decide as it was recorded"},
     {ExitStatus::Usage, "the command line is wrong"},
     {ExitStatus::StoreDamaged,
-     "the store is damaged, of a newer version or not ours; nothing was changed in it"},
+     "the store or the recording is damaged, of a newer version or not ours; nothing was changed "
+     "in it"},
     {ExitStatus::Unavailable, "a program that it needs is missing: warmpool-launch or a worker"},
     {ExitStatus::System, "the system refused something: descriptors, memory, a signal handler"},
     {ExitStatus::CannotCreate,

@@ -32,7 +32,7 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
   return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(), clients_.due(),
-                   requests_.due(), submit_fifo_ ? submit_fifo_->due() : kNever,
+                   requests_.due(), engine_.due(), submit_fifo_ ? submit_fifo_->due() : kNever,
                    board_ ? board_->due() : kNever});
 }
 
@@ -52,6 +52,7 @@ bool Daemon::turn(Duration wait) {
   if (workers_.due() <= woken) workers_.sweep();
   chores_.run(woken);
   const bool worked = settle() || handled > 0;
+  engine_.end_turn();
   again_ = events_.pump() || again_;
   workers_.flush();
   clients_.flush();

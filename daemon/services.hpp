@@ -8,6 +8,7 @@
 #include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "daemon/reactor.hpp"
+#include "daemon/server_name.hpp"
 #include "daemon/settling.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/waiters.hpp"
@@ -37,7 +38,5 @@ std::uint32_t frame_bytes_max(const Options& options);
 // What welcome says: documents of large pools are longer than any payload may be.
 std::uint32_t announced_bytes_max(const Options& options);
 inline constexpr std::uint32_t kDocumentBytesMax = 16U << 20;
-
-inline constexpr char kServerName[] = "warmpoold/0.1.0";
 
 }  // namespace warmpool::daemon

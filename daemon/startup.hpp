@@ -14,6 +14,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/process/identity.hpp"
 #include "daemon/process/process_port.hpp"
+#include "daemon/record/flight_recorder.hpp"
 #include "daemon/store/store.hpp"
 #include "ipc/client_address.hpp"
 #include "ipc/endpoint.hpp"
@@ -84,6 +85,15 @@ struct OpenStore {
   Instant begin{1};  // an Instant of 0 stands for none
 };
 Result<OpenStore> open_store(const Options& options, const Place& place, TimeSource& time);
+
+// Where the option `record` has what happens written down; null where it is off. Order: outlives
+// the daemon.
+struct RecordPlace {
+  std::optional<ipc::RuntimeLock> lock;
+  std::unique_ptr<FlightRecorder> recorder;
+};
+Result<RecordPlace> open_recorder(const Options& options, const Place& place,
+                                  const OpenStore& store, Log& log);
 
 // --restore: what was done, for people. Errors: a daemon runs, or the file is no backup.
 Result<std::string> restore_state(const Options& options, const Place& place,

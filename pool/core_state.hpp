@@ -43,6 +43,7 @@ struct CoreState {
   // In order of index. Cost: as many as have died since the oldest of them, not all tasks.
   std::vector<TaskIndex> dead_letters() const;
 
+  std::uint64_t generator() const { return jitter_.state(); }
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
   static auto fields(auto& self) {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,

@@ -19,6 +19,7 @@ class Jitter {
     return quarter == 0 ? delay : delay - Duration{static_cast<std::int64_t>(draw() % quarter)};
   }
 
+  std::uint64_t state() const { return state_; }
   static auto fields(auto& self) {
     auto& [state] = self;
     return std::tie(state);

@@ -38,11 +38,11 @@ struct Options {
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
-      socket_group;
+      socket_group, record_dir;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
-  std::uint64_t events_max{};
+  std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
   Duration frame_timeout{}, sample_interval{}, board_interval{};
-  bool submit_fifo{}, board{};
+  bool submit_fifo{}, board{}, record{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().

@@ -27,6 +27,8 @@ struct Genesis {
   Options options = default_options();
 };
 
+struct PoolSettings;  // pool_settings.hpp
+
 // Order: replay() of all records of earlier lives first (or none), then step(). `now` never goes
 //   back. A turn is any number of events, then Tick, then its commands are carried out.
 // Bounds: 65,535 slots; tasks by options.tasks_max. Threads: one at a time. Blocks: never.
@@ -72,6 +74,7 @@ class Pool {
   // Nothing where these bytes are no image of this program's shape. Errors: beyond that they are
   // believed; an image that contradicts itself breaks the contract of a later step.
   static std::optional<Pool> from_image(std::string_view bytes);
+  PoolSettings settings() const;
   // Differs where images, events, records or commands have other fields.
   static std::uint32_t shape();
 

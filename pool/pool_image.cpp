@@ -6,6 +6,7 @@
 #include "pool/core.hpp"
 #include "pool/image/reader.hpp"
 #include "pool/image/shape.hpp"
+#include "pool/pool_settings.hpp"
 #include "pool/pool_state.hpp"
 
 namespace warmpool {
@@ -30,8 +31,14 @@ std::optional<Pool> Pool::from_image(std::string_view bytes) {
   return pool;
 }
 
+PoolSettings Pool::settings() const {
+  PoolSettings settings{state_->genesis, state_->options, state_->generator(), {}};
+  for (const auto& worker_class : state_->classes) settings.classes.push_back(worker_class.options);
+  return settings;
+}
+
 std::uint32_t Pool::shape() {
-  return image::shape_of<Genesis, CoreState, Event, Record, Command>();
+  return image::shape_of<PoolSettings, CoreState, Event, Record, Command>();
 }
 
 }  // namespace warmpool

@@ -10,10 +10,14 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<ArgumentRow, 8> kRows{{
+constexpr std::array<ArgumentRow, 12> kRows{{
     {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
     {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
     {"restore", "FILE", "put this backup in the place of the store, and end"},
+    {"replay", "PATH", "run a recording (a file or a directory of them), print it, and end"},
+    {"from", "SECONDS", "with --replay: print what came then or later, in the store's time"},
+    {"until", "SECONDS", "with --replay: print what came then or earlier"},
+    {"task", "ID", "with --replay: print only what concerns this task"},
     {"check-config", "", "say what is wrong with the configuration, or ok, and end"},
     {"json", "", "with --check-config: as a JSON document"},
     {"version", "", "print the version and end"},
@@ -52,13 +56,21 @@ void take_flag(std::string_view name, Arguments& arguments) {
   arguments.man |= name == "man";
 }
 
+struct ValueRow {
+  std::string_view name;
+  std::optional<std::string> Arguments::*field;
+};
+constexpr std::array<ValueRow, 6> kValues{{{"config", &Arguments::config_file},
+                                           {"restore", &Arguments::restore},
+                                           {"replay", &Arguments::replay},
+                                           {"from", &Arguments::from},
+                                           {"until", &Arguments::until},
+                                           {"task", &Arguments::task}}};
+
 void take_value(const std::string& name, std::string value, Arguments& arguments) {
-  if (name == "config") {
-    arguments.config_file = std::move(value);
-    return;
-  }
-  if (name == "restore") {
-    arguments.restore = std::move(value);
+  const auto* row = std::ranges::find(kValues, name, &ValueRow::name);
+  if (row != kValues.end()) {
+    arguments.*row->field = std::move(value);
     return;
   }
   arguments.settings.push_back({with(name, '-', '_'),
@@ -110,6 +122,9 @@ Result<Arguments> parse_arguments(std::span<const std::string> words) {
     return Error{0,
                  "--json goes with --check-config; for a running daemon use: warmpool status "
                  "--json"};
+  }
+  if (!arguments.replay && (arguments.from || arguments.until || arguments.task)) {
+    return Error{0, "--from, --until and --task go with --replay"};
   }
   return arguments;
 }

@@ -14,6 +14,7 @@ namespace warmpool::daemon {
 
 struct Arguments {
   std::optional<std::string> config_file, restore;
+  std::optional<std::string> replay, from, until, task;
   bool check_config = false, json = false, version = false, help = false, man = false;
   std::vector<Setting> settings;  // --name VALUE of the pool's options, and --workers
 };

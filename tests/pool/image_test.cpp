@@ -43,7 +43,7 @@ class Filler {
       fill(value.template emplace<0>());
     } else {
       auto fields = fields_of(value);
-      std::apply([this](auto&... each) { (fill(each), ...); }, fields);
+      std::apply([this](auto&... each) { (this->fill(each), ...); }, fields);
     }
   }
 
