@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,8 +13,8 @@
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/raw_files.hpp"
 #include "daemon/store/schema_sql.hpp"
-#include "daemon/store/wal.hpp"
 #include "ipc/fd.hpp"
 #include "pool/pause.hpp"
 #include "pool/words.hpp"
@@ -154,25 +153,14 @@ Result<void> check_owner(Database& database, const std::string& path, std::size_
   return {};
 }
 
-// A page that could not be read is no damage, but the check tells of it as if it were. 0: there is
-// none in what it said.
-int read_fault_in(const std::string& said) {
-  if (said.find("failed to get page") != said.npos) return SQLITE_IOERR_READ;
-  constexpr std::string_view mark = "error code=";
-  const auto at = said.find(mark);
-  if (at == said.npos) return 0;
-  const int code = std::atoi(said.c_str() + at + mark.size());
-  const int kind = code & 0xff;
-  return kind == SQLITE_IOERR || kind == SQLITE_NOMEM || kind == SQLITE_FULL ? code : 0;
-}
-
+// A page that could not be read is no damage, but SQLite tells of both in the same way. So what it
+// finds is looked at twice, with all of the file read in between.
 Result<void> check_whole(Database& database, const std::string& path) {
-  const auto said = database.text("PRAGMA quick_check(1)");
-  if (!said) return said.error();
-  if (*said == "ok") return {};
-  if (const int code = read_fault_in(*said)) {
-    return Error{code, "cannot read " + path + ": " + ::sqlite3_errstr(code)};
-  }
+  auto said = database.text("PRAGMA quick_check(1)");
+  if (!said || *said == "ok") return said ? Result<void>() : said.error();
+  if (auto read = read_through(database); !read) return read;
+  said = database.text("PRAGMA quick_check(1)");
+  if (!said || *said == "ok") return said ? Result<void>() : said.error();
   return damaged(path + " is damaged: " + *said + kRestoreHint);
 }
 

@@ -123,8 +123,8 @@ Written StoreConnection::broken(const Error& error) {
   return {Written::Kind::Broken, {}, true, store_error(error)};
 }
 
-// Nothing is believed of the old connection. To open writes the WAL anew (wal.cpp), so that what it
-// holds of the group counts.
+// Nothing is believed of the old connection. To open writes the WAL anew (raw_files.cpp), so that
+// what it holds of the group counts.
 Result<bool> StoreConnection::reopen() {
   writer_.release();
   database_ = Database();

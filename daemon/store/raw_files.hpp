@@ -1,4 +1,4 @@
-// The WAL as bytes.
+// The files of a database as bytes, through its own descriptors.
 #pragma once
 
 #include "daemon/store/sqlite.hpp"
@@ -10,5 +10,8 @@ namespace warmpool::daemon {
 // Errors: Error::code is SQLite's. Blocks: while it is written; no other program can write
 // meanwhile.
 Result<bool> rewrite_wal(Database& database);
+
+// Reads all of the file and of its WAL. Errors: that it cannot be; Error::code is SQLite's.
+Result<void> read_through(Database& database);
 
 }  // namespace warmpool::daemon

@@ -4,7 +4,7 @@
 // recovery finds every checksum right. Only what is written again is known to be on the disk. To
 // move the WAL into the file would not do: cut in the middle, the file has new pages and old ones,
 // and the WAL that would mend it is gone.
-#include "daemon/store/wal.hpp"
+#include "daemon/store/raw_files.hpp"
 
 #include <algorithm>
 
@@ -18,6 +18,10 @@ constexpr sqlite3_int64 kBytesAtOnce = 1 << 16;
 
 Error failed(int code) {
   return {code, std::string("cannot write the WAL anew: ") + ::sqlite3_errstr(code)};
+}
+
+Error unreadable(int code) {
+  return {code, std::string("cannot read the store: ") + ::sqlite3_errstr(code)};
 }
 
 // Returns whether there was something.
@@ -35,7 +39,30 @@ Result<bool> rewrite(sqlite3_file& wal) {
   return true;
 }
 
+Result<void> read_all(sqlite3_file* file) {
+  if (file == nullptr || file->pMethods == nullptr) return {};
+  sqlite3_int64 size = 0;
+  if (const int code = file->pMethods->xFileSize(file, &size)) return unreadable(code);
+  std::string bytes(static_cast<std::size_t>(kBytesAtOnce), '\0');
+  for (sqlite3_int64 at = 0; at < size; at += kBytesAtOnce) {
+    const int count = static_cast<int>(std::min(size - at, kBytesAtOnce));
+    if (const int code = file->pMethods->xRead(file, bytes.data(), count, at)) {
+      return unreadable(code);
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<void> read_through(Database& database) {
+  for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
+    sqlite3_file* file = nullptr;
+    ::sqlite3_file_control(database.handle(), "main", which, &file);
+    if (auto read = read_all(file); !read) return read;
+  }
+  return {};
+}
 
 Result<bool> rewrite_wal(Database& database) {
   const auto mode = database.text("PRAGMA journal_mode");
