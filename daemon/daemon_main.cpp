@@ -11,6 +11,7 @@
 #include "daemon/config/check_config.hpp"
 #include "daemon/config/environment.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/out_of_memory.hpp"
 #include "daemon/process/linux_processes.hpp"
 #include "daemon/record/replayer.hpp"
 #include "daemon/startup.hpp"
@@ -219,6 +220,7 @@ int run(std::span<const std::string> words) {
 }  // namespace warmpool::daemon
 
 int main(int argc, char** argv) {
+  warmpool::daemon::end_without_memory();
   const std::vector<std::string> words(argv + 1, argv + argc);
   return warmpool::daemon::run(words);
 }

@@ -202,8 +202,11 @@ Error store_error(const Error& error) {
   if (bad || error.code == kStoreDamaged) {
     return {static_cast<int>(ExitStatus::StoreDamaged), error.text + (bad ? kRestoreHint : "")};
   }
-  return {static_cast<int>(code == SQLITE_NOMEM ? ExitStatus::System : ExitStatus::StoreFailed),
-          error.text + (locked ? kLockedHint : "")};
+  if (code == SQLITE_NOMEM || error.code == SQLITE_IOERR_NOMEM) {
+    return {static_cast<int>(ExitStatus::System),
+            error.text + " (out of memory; what was acknowledged is kept)"};
+  }
+  return {static_cast<int>(ExitStatus::StoreFailed), error.text + (locked ? kLockedHint : "")};
 }
 
 Result<void> write_words(Database& database) {

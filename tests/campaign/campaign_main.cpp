@@ -15,12 +15,14 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|sweep|power|map [--runs N] [--seed S] [--files N] [--out DIR]
+    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map [--runs N] [--seed S] [--files N] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
          key; then compares what they and the handlers saw with what was promised
   sweep  the same with a daemon that kills itself on each side of each step (failpoints) and of each
          write, sync, rename, unlink and truncate, the 1st, 4th, 16th ... time: N counts [4]
+  memory the same with a daemon for which memory ends N times [100]: at some allocation of its own,
+         or of SQLite's and all after it; it ends with a message and its status
   power  cuts the power at each sync of the store, for N seeds [100]
   map    one `warmpool map file.digest` over N files of /usr/share (--files [20000]) while its
          daemon is killed and restarted N times [3]
@@ -40,6 +42,7 @@ struct Campaign {
 
 const std::map<std::string_view, Campaign> kCampaigns = {{"kill", {100, kill_campaign}},
                                                          {"sweep", {4, sweep_campaign}},
+                                                         {"memory", {100, memory_campaign}},
                                                          {"power", {100, power_campaign}},
                                                          {"map", {3, map_campaign}}};
 

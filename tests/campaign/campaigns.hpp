@@ -17,6 +17,8 @@ struct Plan {
 int kill_campaign(const Plan& plan);
 // Each failpoint of a daemon made for it, at `runs` different counts.
 int sweep_campaign(const Plan& plan);
+// `runs` lives of that daemon in which an allocation fails, of its own or of SQLite's.
+int memory_campaign(const Plan& plan);
 // `runs` seeds of records, the power cut at each sync of each.
 int power_campaign(const Plan& plan);
 // One `warmpool map` over `files` files, with `runs` kills -9 of its daemon.

@@ -4,6 +4,9 @@
 //
 //   WARMPOOL_FAILPOINT=commit-before:3   the process kills itself the third time it comes there
 //
+// Beside them, where memory ends: `new:N` is the N-th allocation of the daemon's own, `sqlite:N`
+// the N-th of SQLite's and all after it; these do not kill, they fail.
+//
 // A name that no point has does nothing. All points, one to a line: warmpoold-failpoints with
 // WARMPOOL_FAILPOINT=list.
 #include <atomic>
@@ -12,9 +15,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <new>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include <sqlite3.h>
 
 #include "pool/result.hpp"
 
@@ -57,6 +63,28 @@ void list() {
   VOID_POINTS(NAME) RESULT_POINTS(NAME) SYSTEM_POINTS(SYSTEM_NAME)
 }
 
+std::atomic<unsigned long> news_left{0}, sqlite_left{0};
+
+// Of SQLite's own allocator, with an end.
+sqlite3_mem_methods plain;
+bool sqlite_ends() {
+  if (sqlite_left.load() == 0) return false;
+  return sqlite_left.load() == 1 || sqlite_left.fetch_sub(1) == 1;
+}
+void* sqlite_malloc(int bytes) { return sqlite_ends() ? nullptr : plain.xMalloc(bytes); }
+void* sqlite_realloc(void* old, int bytes) {
+  return sqlite_ends() ? nullptr : plain.xRealloc(old, bytes);
+}
+
+void end_memory_of_sqlite(unsigned long count) {
+  ::sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
+  auto ending = plain;
+  ending.xMalloc = sqlite_malloc;
+  ending.xRealloc = sqlite_realloc;
+  ::sqlite3_config(SQLITE_CONFIG_MALLOC, &ending);
+  sqlite_left = count;
+}
+
 // Before main, and taken out of the environment: the daemon knows no such option.
 struct Arm {
   Arm() {
@@ -69,8 +97,11 @@ struct Arm {
     const char* colon = std::strchr(text, ':');
     const auto length = colon == nullptr ? 0 : static_cast<std::size_t>(colon - text);
     if (length > 0 && length < sizeof wanted) {
-      left = std::strtoul(colon + 1, nullptr, 10);
+      const auto count = std::strtoul(colon + 1, nullptr, 10);
       std::memcpy(wanted, text, length);
+      if (std::strcmp(wanted, "new") == 0) news_left = count;
+      if (std::strcmp(wanted, "sqlite") == 0) end_memory_of_sqlite(count);
+      left = count;
     }
     ::unsetenv("WARMPOOL_FAILPOINT");
   }
@@ -112,6 +143,17 @@ long call(const char* name, long number, Arguments... arguments) {
 }
 
 }  // namespace
+
+// Those for arrays, and that do not throw, come here.
+void* operator new(std::size_t bytes) {
+  const bool ends = news_left.load() != 0 && news_left.fetch_sub(1) == 1;
+  void* given = ends ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
+  if (given != nullptr) return given;
+  if (const auto handler = std::get_new_handler()) handler();
+  throw std::bad_alloc();
+}
+void operator delete(void* bytes) noexcept { std::free(bytes); }
+void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
 
 extern "C" {
 

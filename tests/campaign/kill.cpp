@@ -64,6 +64,30 @@ class KillCampaign {
     return finish("kill");
   }
 
+  // Every life has an allocation that fails, if it comes so far: at the start, at work, in a stop.
+  int memory() {
+    if (!daemon_.running()) {
+      report_.violation("the daemon did not start: " + daemon_.log());
+      return finish("memory");
+    }
+    begin();
+    end_life();
+    for (std::uint64_t life = 1; life <= plan_.runs; ++life) {
+      // As many in each order of size, up to some thousands of tasks.
+      const std::uint64_t order = std::uint64_t{1} << random_() % 18;
+      live_until(life % 2 == 0 ? "new" : "sqlite", order + random_() % order);
+      show(life, plan_.runs);
+    }
+    daemon_.set_prefix({});
+    restart("the last end of memory");
+    report_.row("lives", plan_.runs);
+    report_.row("of these ended without memory, with message and status 71", memory_ends_);
+    report_.row("ended by an orderly stop", stops_);
+    if (memory_ends_ == 0) report_.violation("memory never ended");
+    conclude();
+    return finish("memory");
+  }
+
   // Every life has a failpoint; where it is not reached at work, it may be in an orderly stop.
   int sweep() {
     const auto points = failpoints();
@@ -162,7 +186,7 @@ class KillCampaign {
     if (daemon_.start()) {
       restarts_.push_back(
           std::chrono::duration<double, std::milli>(steady_clock::now() - begun).count());
-      const auto enough = direction_.settled + 100 + 4 * count;
+      const auto enough = direction_.settled + 100 + 4 * std::min<std::uint64_t>(count, 1'000);
       test::eventually([&] { return !daemon_.running() || direction_.settled >= enough; });
     }
     if (daemon_.running()) daemon_.signal(SIGTERM);
@@ -170,6 +194,8 @@ class KillCampaign {
     if (status == 128 + SIGKILL) {
       ++daemon_kills_;
       reached_.insert(point);
+    } else if (status == 71 && last_words().find("out of memory") != std::string::npos) {
+      ++memory_ends_;
     } else if (status == 0) {
       ++stops_;
     } else {
@@ -291,7 +317,7 @@ class KillCampaign {
   std::atomic<bool> drained_{false};
   std::vector<double> restarts_;
   std::uint64_t daemon_kills_ = 0, worker_kills_ = 0;
-  std::uint64_t stops_ = 0;
+  std::uint64_t stops_ = 0, memory_ends_ = 0;
   std::set<std::string> reached_;
   Judged judged_;
 };
@@ -300,6 +326,10 @@ class KillCampaign {
 
 int kill_campaign(const Plan& plan) {
   return KillCampaign(plan, "Kill campaign", "warmpoold").kill();
+}
+
+int memory_campaign(const Plan& plan) {
+  return KillCampaign(plan, "Memory campaign", "warmpoold-failpoints").memory();
 }
 
 int sweep_campaign(const Plan& plan) {
