@@ -34,6 +34,12 @@ struct TaskFilter {
   TaskId after;
 };
 
+// Which lines of output: the last `lines`, or those with a number above `after`, at most `lines`.
+struct LogWish {
+  std::size_t lines = 20;
+  std::optional<std::uint64_t> after;
+};
+
 class Documents {
  public:
   // `started`: when this life began. `place`: the socket, for people.
@@ -52,8 +58,9 @@ class Documents {
   std::string workers() const;
   std::optional<std::string> worker(std::string_view slot_name) const;  // none: no such slot
   // Its last output, oldest first. None: no such slot.
-  std::optional<std::string> worker_log(std::string_view slot_name, std::size_t lines) const;
-  std::optional<std::string> task_log(TaskId task, std::size_t lines) const;  // none: no such task
+  std::optional<std::string> worker_log(std::string_view slot_name, const LogWish& wish) const;
+  std::optional<std::string> task_log(TaskId task,
+                                      const LogWish& wish) const;  // none: no such task
   std::string types() const;
   std::string pauses() const;  // what is paused now
 

@@ -81,24 +81,40 @@ Json page_json(const ipc::PageTallies& told) {
           {"in_hand", told.in_hand}, {"unsent_bytes", told.unsent_bytes}};
 }
 
-// The last `count` of those that were written in this time.
-Json output_json(const Services& services, const OutputRing& ring, std::size_t count,
-                 Instant from = {}, Instant to = kNever) {
-  constexpr std::size_t lines_max = 64;
-  auto kept = ring.lines(lines_max);
-  std::erase_if(kept, [&](const OutputLine& line) { return line.at < from || line.at > to; });
-  if (kept.size() > count) {
-    kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(count));
+Json line_json(const Services& services, const OutputLine& line) {
+  Json row{{"at", time_of(services.engine.clock(), line.at)},
+           {"stream", line.stream == OutputStream::Out ? "stdout" : "stderr"},
+           {"text", line.text}};
+  if (line.task) row["task"] = line.task.value;
+  if (line.cut) row["cut"] = true;
+  if (line.unfinished) row["unfinished"] = true;
+  return row;
+}
+
+// Of these lines those that are wanted and belong to it.
+template <class Belongs>
+Json output_json(const Services& services, const OutputRing& ring, const LogWish& wish,
+                 const Belongs& belongs) {
+  auto kept = wish.after ? ring.lines_after(*wish.after) : ring.lines(Workers::kOutputLinesMax);
+  std::erase_if(kept, [&](const OutputLine& line) { return !belongs(line); });
+  if (kept.size() > wish.lines) {
+    kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(wish.lines));
   }
   Json lines = Json::array();
-  for (const auto& line : kept) {
-    lines.push_back({{"at", time_of(services.engine.clock(), line.at)},
-                     {"stream", line.stream == OutputStream::Out ? "stdout" : "stderr"},
-                     {"text", line.text}});
-    if (line.cut) lines.back()["cut"] = true;
-  }
+  for (const auto& line : kept) lines.push_back(line_json(services, line));
   return lines;
 }
+
+// From where a reader goes on, and whether lines before are gone that it has not seen.
+void add_place(const OutputRing& ring, const LogWish& wish, Json& document) {
+  const auto& counters = ring.counters();
+  document["last"] = counters.lines;
+  const auto gone = counters.lines_dropped;
+  const bool missed = wish.after && gone > *wish.after;
+  document["missed"] = missed ? gone - *wish.after : 0;
+}
+
+bool all_of_them(const OutputLine&) { return true; }
 
 }  // namespace
 
@@ -138,35 +154,46 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
   const auto& counters = ring->counters();
   document["output_total_bytes"] = counters.bytes;
   document["output_dropped_bytes"] = counters.bytes_dropped;
-  document["output"] = output_json(services_, *ring, 64);
+  document["output"] = output_json(services_, *ring, {.lines = 64, .after = {}}, all_of_them);
   return text_of(document);
 }
 
 std::optional<std::string> Documents::worker_log(std::string_view slot_name,
-                                                 std::size_t lines) const {
+                                                 const LogWish& wish) const {
   const auto home = workers_.find_home(slot_name);
   const auto* ring = home ? workers_.output_of(*home) : nullptr;
   if (ring == nullptr) return std::nullopt;
-  return text_of({{"schema", kDocumentSchema},
-                  {"worker", slot_name},
-                  {"lines", output_json(services_, *ring, lines)}});
+  Json document{{"schema", kDocumentSchema}, {"worker", slot_name}};
+  document["lines"] = output_json(services_, *ring, wish, all_of_them);
+  add_place(*ring, wish, document);
+  return text_of(document);
 }
 
 // What the last attempt wrote, as far as its worker's last lines still hold it; of one that failed
-// its last lines are kept with the task.
-std::optional<std::string> Documents::task_log(TaskId task, std::size_t lines) const {
+// its last lines are kept with the task. Where several tasks run at once in a worker nobody knows
+// whose a line is, and all that came meanwhile is shown.
+std::optional<std::string> Documents::task_log(TaskId task, const LogWish& wish) const {
   const auto stored = services_.store.find(task);
   if (!stored) return std::nullopt;
-  Json document{{"schema", kDocumentSchema},  {"id", task.value},  {"round", stored->round},
-                {"attempt", stored->attempt}, {"worker", nullptr}, {"lines", Json::array()}};
+  Json document{{"schema", kDocumentSchema}, {"id", task.value},
+                {"round", stored->round},    {"attempt", stored->attempt},
+                {"worker", nullptr},         {"settled", stored->verdict.has_value()},
+                {"lines", Json::array()}};
   if (stored->started_at.ns == 0) return text_of(document);
   document["worker"] = workers_.slot_name(stored->slot);
   const auto end = stored->verdict ? stored->settled_at : kNever;
+  const auto worker_class = workers_.class_of(stored->slot);
+  const bool many = worker_class && services_.options_of(*worker_class).concurrency > 1;
   const auto* ring = workers_.output_of(stored->slot);
   if (ring != nullptr) {
-    document["lines"] = output_json(services_, *ring, lines, stored->started_at, end);
+    document["lines"] = output_json(services_, *ring, wish, [&](const OutputLine& line) {
+      const bool its_own = line.task ? line.task == task : many;
+      return its_own && line.at >= stored->started_at && line.at <= end;
+    });
+    add_place(*ring, wish, document);
   }
-  if (!document["lines"].empty() || stored->attempts == nullptr || stored->attempts->empty()) {
+  const bool none = stored->attempts == nullptr || stored->attempts->empty();
+  if (!document["lines"].empty() || wish.after || none) {
     return text_of(document);
   }
   const auto& last = stored->attempts->back();

@@ -197,13 +197,15 @@ void Requests::heartbeat(Session& session, std::uint32_t number, const Arguments
 
 void Requests::log(Session& session, std::uint32_t number, const Arguments& arguments) {
   constexpr std::uint64_t lines_default = 20;
-  const auto lines = static_cast<std::size_t>(number_or(arguments[2], lines_default));
+  LogWish wish{.lines = static_cast<std::size_t>(number_or(arguments[2], lines_default)),
+               .after = {}};
+  if (!is_nil(arguments[3])) wish.after = number_or(arguments[3], 0);
   if (is_nil(arguments[0]) == is_nil(arguments[1])) {
     return clients_.refuse(session, number, {}, Refusal::BadArgument, "name a task or a slot");
   }
   const TaskId task{number_or(arguments[0], 0)};
-  auto document = is_nil(arguments[0]) ? documents_.worker_log(text(arguments[1]), lines)
-                                       : documents_.task_log(task, lines);
+  auto document = is_nil(arguments[0]) ? documents_.worker_log(text(arguments[1]), wish)
+                                       : documents_.task_log(task, wish);
   if (!document) {
     return clients_.refuse(session, number, task,
                            task ? Refusal::NoSuchTask : Refusal::NoSuchWorker);

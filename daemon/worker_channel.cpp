@@ -260,9 +260,6 @@ void Workers::on_failed(WorkerProcess& worker, const ipc::Frame& frame) {
   answered.retry_after =
       Duration{std::clamp(meta->retry_after.ns, std::int64_t{0}, kDurationMax.ns)};
   const auto text = ipc::text_of(frame.payload);
-  // What the handler printed last is still in the pipes.
-  pump_what_is_there(worker, worker.output, worker.child.output.get());
-  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
   if (ipc::is_utf8(text)) return answer(worker, frame, answered, text);
   answer(worker, frame, answered, safe_text(text));
 }
@@ -270,10 +267,14 @@ void Workers::on_failed(WorkerProcess& worker, const ipc::Frame& frame) {
 void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
                      event::AttemptAnswered answered, std::string_view error) {
   answered.service = microseconds(frame.header.type);
-  auto since = services_.engine.now();
+  std::vector<std::string> output;
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
   if (held != worker.in_hand.end()) {
-    since = held->assigned_at;
+    // What the handler printed last is still in the pipes. While others are in hand it may be
+    // theirs as well, so then the pipes are read in their turn.
+    const bool failed = answered.outcome != Outcome::Done;
+    if (failed || worker.in_hand.size() == 1) take_output(worker);
+    if (failed) output = output_since(worker, held->assigned_at);
     tell_progress(*held);
     worker.in_hand.erase(held);
   }
@@ -291,7 +292,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     attachment.body = Blob(done ? frame.payload : ipc::bytes_of(error));
     if (!done) {
       attachment.texts = std::make_unique<TaskTexts>();
-      attachment.texts->output = output_since(worker, since);
+      attachment.texts->output = output;
     }
     services_.engine.attach(number, std::move(attachment));
   }

@@ -40,6 +40,7 @@ Workers::Place& Workers::place_of(SlotId home, ClassId worker_class) {
   if (place.name != name) {
     OutputBounds bounds;
     bounds.bytes_max = services_.options().worker_output_bytes_max;
+    bounds.lines_max = kOutputLinesMax;
     place = {std::move(name), worker_class, OutputRing(bounds)};
   }
   return place;
@@ -144,8 +145,7 @@ void Workers::drain(WorkerProcess& worker) {
     take_frames(worker);
     waiting -= std::min(waiting, FrameStream::kReadBytesMax);
   }
-  pump_what_is_there(worker, worker.output, worker.child.output.get());
-  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
+  take_output(worker);
   worker.exit_watch.reset();
   worker.channel_watch.reset();
   worker.write_watch.reset();
@@ -179,9 +179,24 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   }
 }
 
+// What is read now was written by the task that runs: the first in hand, unless several run.
+OutputRing& Workers::ring_for(WorkerProcess& worker) {
+  auto& ring = place_of(worker.slot, worker.worker_class).ring;
+  const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
+  const bool known = one_runs && !worker.in_hand.empty();
+  ring.set_task(known ? worker.in_hand.front().key.task : TaskId{});
+  return ring;
+}
+
+// Before its answer is taken: from then on what comes is the next one's.
+void Workers::take_output(WorkerProcess& worker) {
+  pump_what_is_there(worker, worker.output, worker.child.output.get());
+  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
+}
+
 void Workers::pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
                    std::unique_ptr<Watch>& watch) {
-  auto& ring = place_of(worker.slot, worker.worker_class).ring;
+  auto& ring = ring_for(worker);
   const auto result = pump.pump(fd.get(), ring, services_.engine.now());
   figures_.output_bytes += result.read;
   if (!result.closed) return;
@@ -191,8 +206,9 @@ void Workers::pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
 
 void Workers::pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd) {
   if (fd < 0) return;
-  auto& ring = place_of(worker.slot, worker.worker_class).ring;
   auto left = bytes_waiting(fd);
+  if (left == 0) return;
+  auto& ring = ring_for(worker);
   while (left > 0) {
     const auto result = pump.pump(fd, ring, services_.engine.now(), left);
     figures_.output_bytes += result.read;
@@ -207,7 +223,10 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
   const auto* ring = output_of(worker.slot);
   if (ring == nullptr) return texts;
   for (auto& line : ring->lines(lines_max)) {
-    if (line.at >= since) texts.push_back(std::move(line.text));
+    const bool its_own = !line.task || std::ranges::any_of(worker.in_hand, [&](const InHand& held) {
+      return held.key.task == line.task;
+    });
+    if (its_own && line.at >= since) texts.push_back(std::move(line.text));
   }
   return texts;
 }
@@ -332,6 +351,12 @@ std::optional<SlotId> Workers::find_home(std::string_view name) const {
 const OutputRing* Workers::output_of(SlotId home) const {
   const auto found = places_.find(home.value);
   return found == places_.end() ? nullptr : &found->second.ring;
+}
+
+std::optional<ClassId> Workers::class_of(SlotId home) const {
+  const auto found = places_.find(home.value);
+  if (found == places_.end()) return std::nullopt;
+  return found->second.worker_class;
 }
 
 const Workers::Reported* Workers::reported_of(SlotId home) const {

@@ -54,6 +54,8 @@ class Workers {
   SlotId earlier_slot(std::string_view name);
   std::optional<SlotId> find_home(std::string_view name) const;
   const OutputRing* output_of(SlotId home) const;
+  static constexpr std::size_t kOutputLinesMax = 1024;
+  std::optional<ClassId> class_of(SlotId home) const;
 
   // What a program without the protocol says of itself.
   struct Reported {
@@ -96,6 +98,8 @@ class Workers {
   void pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
             std::unique_ptr<Watch>& watch);
   void pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd);
+  void take_output(WorkerProcess& worker);
+  OutputRing& ring_for(WorkerProcess& worker);
   Place& place_of(SlotId home, ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command, std::uint64_t token);
   void set_stopped(WorkerProcess& worker, bool stopped);
@@ -127,7 +131,7 @@ class Workers {
   WorkerProcess* reachable(WorkerId worker);
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);
-  // Lines of its slot since `since`, at most 20.
+  // Lines of what it has in hand since `since`, at most 20.
   std::vector<std::string> output_since(const WorkerProcess& worker, Instant since) const;
 
   Services& services_;

@@ -46,7 +46,8 @@ constexpr ArgumentRow kHeartbeatArguments[] = {{"slot", ArgumentKind::Text, fals
                                                {"task", ArgumentKind::Number, true, kAnyNumber}};
 constexpr ArgumentRow kLogArguments[] = {{"task", ArgumentKind::Number, true, kAnyNumber},
                                          {"slot", ArgumentKind::Text, true, kNameBytesMax},
-                                         kLimit};
+                                         kLimit,
+                                         kAfter};
 constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false, 0},
                                             kAfter,
                                             {"types", ArgumentKind::Text, true, kNameBytesMax}};

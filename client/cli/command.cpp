@@ -92,8 +92,17 @@ constexpr CommandRow kRows[] = {
      "  warmpool check worker-0 || warmpool restart worker-0",
      declare_check},
     {"log", kPool, "the last output of a task or of a worker",
-     "The last 64 lines of each worker are kept; of a task that failed its own last lines too.\n"
-     "  warmpool log 4711 -n 5\n  warmpool log --slot worker-0",
+     "The last 1,024 lines of each worker are kept, as far as worker_output_bytes_max allows; of a "
+     "task\n"
+     "that failed its own last lines too. Lines belong to the task that ran when they were "
+     "written: "
+     "exactly\n"
+     "so where a worker has one task in hand (credits = 1), to the older one where it had several, "
+     "to all that\n"
+     "ran where several run at once (concurrency). -f says which lines it missed, and ends with 69 "
+     "when the\n"
+     "daemon does.\n"
+     "  warmpool log 4711 -n 5\n  warmpool log 4711 -f\n  warmpool log --slot worker-0 -f",
      declare_log},
     {"heartbeat", kPool, "speak for a worker whose program has no protocol",
      "Counts as a sign of life, and warmpool worker shows what it says. Only the daemon's user, "
@@ -109,7 +118,9 @@ constexpr CommandRow kRows[] = {
      "docs/protocol.md,\n"
      "section 11. An event \"gap\" tells how many are missing. task-submitted, -started, -progress "
      "and\n"
-     "-completed are made only while somebody follows them.\n"
+     "-completed are made only while somebody follows them. With -f it ends with 69 when the "
+     "daemon\n"
+     "stops; one that died may come back within 30 s.\n"
      "  warmpool events -f --type worker-*,zombie-detected",
      declare_events},
     {"scale", kPool, "change the number of workers of a class",

@@ -13,6 +13,8 @@ namespace {
 
 // Of the text that the daemon is asked with.
 constexpr std::size_t kTypesBytesMax = 255;
+// How soon it is noticed that the daemon has gone.
+constexpr std::chrono::milliseconds kLookInterval{500};
 
 std::string wrong_type(const std::string& text) {
   if (text.size() > kTypesBytesMax)
@@ -38,19 +40,40 @@ struct EventsCommand {
     auto client = context.connect();
     if (!client) return context.fail(client.error());
     client->events(options);
+    bool there = true, stopped = false;
     while (!context.out().broken()) {
       // What is there already goes out in one piece.
       auto event = client->wait_any(ipc::kAtOnce);
       if (event && !*event) {
         context.out().flush();
+        if (stopped && !client->connected()) {
+          return context.fail(kUnreachable, "the daemon has stopped");
+        }
+        tell_of_daemon(context, client->connected(), there);
         pollfd also[] = {{interrupts.fd(), POLLIN, 0}};
-        event = client->wait_any(ipc::kNoDeadline, also);
+        event = client->wait_any(client::in(kLookInterval), also);
         if (interrupts.take()) return kInterrupted;
       }
       if (!event) return context.fail(event.error());
+      stopped = stopped || is_shutdown(*event);
       if (const auto ended = take(context, *event)) return *ended;
     }
     return kOk;
+  }
+
+  // The last event of a daemon that was asked to stop.
+  static bool is_shutdown(const std::optional<client::Event>& event) {
+    const auto* happened = event ? std::get_if<client::Happened>(&*event) : nullptr;
+    return happened != nullptr &&
+           happened->document.find("\"event\":\"pool-shutdown\"") != std::string::npos;
+  }
+
+  // The client library looks for another daemon, and ends the events where none comes.
+  static void tell_of_daemon(Context& context, bool connected, bool& there) {
+    if (connected == there) return;
+    there = connected;
+    context.say(there ? "warmpool: the daemon is back; what was missed comes as a gap"
+                      : "warmpool: the daemon has gone; going on when one is back within 30 s");
   }
 
   // What the command ends with, if this event is the last.
@@ -61,7 +84,7 @@ struct EventsCommand {
     } else if (const auto* refused = std::get_if<client::Refused>(&*event)) {
       return context.fail({refused->code, refused->text});
     } else if (const auto* unknown = std::get_if<client::Unknown>(&*event)) {
-      return context.fail(kUnreachable, unknown->text);
+      return context.fail(kUnreachable, "the events end: " + unknown->text);
     } else if (std::holds_alternative<client::HappenedAll>(*event)) {
       return kOk;
     }

@@ -129,6 +129,11 @@ Result<std::uint64_t> parse_id(std::string_view text) {
   return number;
 }
 
+std::string wrong_id(const std::string& text) {
+  const auto id = parse_id(text);
+  return id ? "" : id.error().text;
+}
+
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known) {
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;

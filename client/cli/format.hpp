@@ -27,6 +27,8 @@ using ipc::parse_priority;
 using ipc::parse_wall;
 // Decimal, not 0.
 Result<std::uint64_t> parse_id(std::string_view text);
+// What is wrong with it; empty: nothing. For options that are checked.
+std::string wrong_id(const std::string& text);
 
 using ipc::base64;
 using ipc::from_base64;

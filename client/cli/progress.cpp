@@ -26,6 +26,10 @@ std::string bar(std::uint64_t done, std::uint64_t total, std::size_t width) {
   return "[" + std::string(filled, '#') + std::string(width - filled, ' ') + "]";
 }
 
+bool wanted(const Output& out, const std::string& when) {
+  return when == "always" || (when == "auto" && out.is_terminal());
+}
+
 }  // namespace
 
 std::string progress_text(const ProgressState& state, std::size_t width) {
@@ -52,8 +56,43 @@ std::string progress_text(const ProgressState& state, std::size_t width) {
   return (before + after).substr(0, width);
 }
 
+std::string progress_text(std::uint16_t permille, std::string_view text, std::size_t width) {
+  const unsigned percent = std::min<unsigned>(permille, 1000) / 10;
+  std::string line = bar(percent, 100, kBarMax) +
+                     (percent < 10    ? "   "
+                      : percent < 100 ? "  "
+                                      : " ") +
+                     std::to_string(percent) + " %";
+  if (!text.empty()) line += "  ";
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) line += c;
+  }
+  if (line.size() <= width) return line;
+  // Not within a character.
+  while (width > 0 && (static_cast<unsigned char>(line[width]) & 0xC0) == 0x80) --width;
+  return line.substr(0, width);
+}
+
+TaskProgressLine::TaskProgressLine(Output& out, const std::string& when)
+    : out_(out), shown_(wanted(out, when)) {}
+
+void TaskProgressLine::draw(std::uint16_t permille, std::string_view text) {
+  if (!shown_) return;
+  const auto line = progress_text(permille, text, columns_of(out_.fd()) - 1);
+  out_.write(out_.is_terminal() ? "\r" + line + "\x1b[K" : line + "\n");
+  out_.flush();
+  drawn_ = out_.is_terminal();
+}
+
+void TaskProgressLine::clear() {
+  if (!drawn_) return;
+  out_.write("\r\x1b[K");
+  out_.flush();
+  drawn_ = false;
+}
+
 ProgressLine::ProgressLine(Output& out, const std::string& when)
-    : out_(out), shown_(when == "always" || (when == "auto" && out.is_terminal())) {}
+    : out_(out), shown_(wanted(out, when)) {}
 
 void ProgressLine::draw(const ProgressState& state, bool last) {
   if (!shown_) return;

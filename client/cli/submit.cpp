@@ -3,6 +3,7 @@
 #include "client/cli/command.hpp"
 #include "client/cli/declare.hpp"
 #include "client/cli/input.hpp"
+#include "client/cli/progress.hpp"
 #include "client/cli/settled_text.hpp"
 #include "client/cli/task_options.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 
 struct SubmitCommand {
   TaskOptions task;
-  std::string type, payload, file, key;
+  std::string type, payload, file, key, progress = "auto";
   std::optional<Duration> delay;
   std::optional<WallTime> run_at;
   bool wait = false, print_id = false, keep = false, cancel_on_disconnect = false;
@@ -27,7 +28,7 @@ struct SubmitCommand {
     return payload;
   }
 
-  client::SubmitOptions options(std::string bytes) const {
+  client::SubmitOptions options(std::string bytes, bool tell_progress) const {
     auto made = task.submit_options(type, std::move(bytes));
     made.delay = delay;
     made.run_at = run_at;
@@ -35,6 +36,7 @@ struct SubmitCommand {
     // So that a connection that breaks in between does not make two tasks of it.
     made.auto_key = true;
     made.wait = wait;
+    made.progress = wait && tell_progress;
     made.keep_result = keep;
     made.cancel_on_disconnect = cancel_on_disconnect;
     return made;
@@ -74,7 +76,7 @@ struct SubmitCommand {
     return exit_status_of(settled);
   }
 
-  int follow(Context& context, client::Client& client) const {
+  int follow(Context& context, client::Client& client, TaskProgressLine& line) const {
     while (true) {
       auto event = client.wait_any(wait ? ipc::kNoDeadline : reply_deadline());
       if (!event) return context.fail(event.error());
@@ -91,7 +93,11 @@ struct SubmitCommand {
         print_accepted(context, *accepted);
         if (!wait) return kOk;
       }
+      if (const auto* progressed = std::get_if<client::Progressed>(&**event)) {
+        line.draw(progressed->permille, progressed->text);
+      }
       if (const auto* settled = std::get_if<client::Settled>(&**event)) {
+        line.clear();
         return print_settled(context, *settled);
       }
     }
@@ -102,8 +108,9 @@ struct SubmitCommand {
     if (!client) return context.fail(client.error());
     auto bytes = read_payload(context, client->daemon().payload_bytes_max);
     if (!bytes) return context.fail(kFailed, bytes.error().text);
-    client->submit(options(std::move(*bytes)));
-    return follow(context, *client);
+    TaskProgressLine line(context.err(), context.globals().quiet ? "never" : progress);
+    client->submit(options(std::move(*bytes), line.shown()));
+    return follow(context, *client, line);
   }
 };
 
@@ -123,6 +130,9 @@ Run declare_submit(CLI::App& app) {
       .excludes(delay);
   add_text(app, "--key", command->key, "TEXT", "the same key is the same task");
   add_flag(app, "--wait", command->wait, "wait, print the result");
+  add_text(app, "--progress", command->progress, "WHEN",
+           "with --wait, how far it is: auto (on a terminal), always or never [auto]")
+      .one_of({"auto", "always", "never"});
   add_flag(app, "--print-id", command->print_id, "print the bare id");
   add_flag(app, "--keep-result", command->keep, "keep the result also after --wait has printed it");
   add_flag(app, "--cancel-on-disconnect", command->cancel_on_disconnect,

@@ -1,4 +1,4 @@
-// Commands about single workers: restart them, judge one, speak for one, read what it wrote.
+// Commands about single workers: restart them, judge one, speak for one.
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -122,35 +122,6 @@ struct HeartbeatCommand {
   }
 };
 
-struct LogCommand {
-  std::string task, slot;
-  std::uint64_t lines = 20;
-
-  int run(Context& context) const {
-    if (task.empty() == slot.empty()) {
-      return context.fail(kUsage, "give the id of a task, or --slot NAME; see: warmpool help log");
-    }
-    ipc::RequestMeta meta{.verb = ipc::Verb::Log, .arguments = {}};
-    if (!task.empty()) meta.arguments[0] = *parse_id(task);
-    if (!slot.empty()) meta.arguments[1] = std::string_view(slot);
-    meta.arguments[2] = lines;
-    auto document = context.ask(meta);
-    if (!document) return context.fail(document.error());
-    if (context.json()) return print_document(context, *document, {});
-    const json parsed = json::parse(*document, nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("lines"))
-      return print_document(context, *document, {});
-    for (const auto& line : parsed["lines"]) context.print(text_of(line, "text"));
-    if (parsed["lines"].empty()) context.say("no output is kept");
-    return kOk;
-  }
-};
-
-std::string wrong_id(const std::string& text) {
-  const auto id = parse_id(text);
-  return id ? "" : id.error().text;
-}
-
 }  // namespace
 
 Run declare_restart(CLI::App& app) {
@@ -176,15 +147,6 @@ Run declare_heartbeat(CLI::App& app) {
   add_argument(app, "slot", command->slot, "its name: $WORKER_ID of the process").required();
   add_argument(app, "status", command->status, "what it does, for people");
   add_argument(app, "task", command->task, "the id of the task that it is at").checked(wrong_id);
-  return [command](Context& context) { return command->run(context); };
-}
-
-Run declare_log(CLI::App& app) {
-  auto command = std::make_shared<LogCommand>();
-  add_argument(app, "id", command->task, "the id of a task").checked(wrong_id);
-  add_text(app, "--slot", command->slot, "NAME",
-           "all that this worker wrote, see: warmpool workers");
-  add_number(app, "-n,--lines", command->lines, "N", "the last so many [20]").within(1, 64);
   return [command](Context& context) { return command->run(context); };
 }
 

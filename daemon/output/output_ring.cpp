@@ -109,6 +109,16 @@ void OutputRing::append(OutputStream stream, std::string_view bytes, Instant now
   keep_bounds();
 }
 
+// What a task began to write is its own: the line does not go on in the next task's.
+void OutputRing::set_task(TaskId task) {
+  if (task == task_) return;
+  task_ = task;
+  for (const auto stream : {OutputStream::Out, OutputStream::Err}) {
+    Raw& partial = partial_of(stream);
+    if (!partial.bytes.empty()) finish(partial, stream);
+  }
+}
+
 void OutputRing::skip(OutputStream stream, std::uint64_t bytes, Instant now) {
   if (bytes == 0) return;
   counters_.bytes += bytes;
@@ -127,6 +137,7 @@ void OutputRing::skip(OutputStream stream, std::uint64_t bytes, Instant now) {
 
 void OutputRing::extend(Raw& partial, std::string_view bytes, Instant now) {
   if (bytes.empty()) return;
+  if (partial.bytes.empty()) partial.task = task_;
   const std::size_t taken = std::min(bytes.size(), bounds_.line_bytes_max - partial.bytes.size());
   partial.at = now;
   partial.bytes.append(bytes.substr(0, taken));
@@ -140,6 +151,7 @@ void OutputRing::extend(Raw& partial, std::string_view bytes, Instant now) {
 void OutputRing::finish(Raw& partial, OutputStream stream) {
   ++counters_.lines;
   partial.stream = stream;
+  if (partial.bytes.empty()) partial.task = task_;
   lines_.push_back(std::move(partial));
   partial = Raw{};
   if (lines_.size() > bounds_.lines_max) drop_oldest();
@@ -156,26 +168,44 @@ void OutputRing::keep_bounds() {
   while (!lines_.empty() && bytes_kept_ > bounds_.bytes_max) drop_oldest();
 }
 
+// `number` 0: unfinished.
+OutputLine OutputRing::shown(const Raw& raw, std::uint64_t number) {
+  const bool unfinished = number == 0;
+  std::string_view bytes = raw.bytes;
+  if (raw.cut || unfinished) bytes = without_half_character(bytes);
+  if (!unfinished && bytes.ends_with('\r')) bytes.remove_suffix(1);
+  return {raw.at, number, raw.task, raw.stream, safe_text(bytes), raw.cut, unfinished};
+}
+
 std::vector<OutputLine> OutputRing::lines(std::size_t count) const {
-  std::vector<OutputLine> shown;
-  const auto show = [&shown](const Raw& raw, OutputStream stream, bool unfinished) {
-    std::string_view bytes = raw.bytes;
-    if (raw.cut || unfinished) bytes = without_half_character(bytes);
-    if (!unfinished && bytes.ends_with('\r')) bytes.remove_suffix(1);
-    shown.push_back({raw.at, stream, safe_text(bytes), raw.cut, unfinished});
-  };
+  std::vector<OutputLine> all;
   const bool has_partial[] = {!partial_[0].bytes.empty(), !partial_[1].bytes.empty()};
   const std::size_t partials = std::size_t{has_partial[0]} + std::size_t{has_partial[1]};
   const std::size_t finished = std::min(lines_.size(), count - std::min(count, partials));
   for (std::size_t i = lines_.size() - finished; i < lines_.size(); ++i) {
-    show(lines_[i], lines_[i].stream, false);
+    all.push_back(shown(lines_[i], number_of(i)));
   }
-  if (has_partial[0]) show(partial_[0], OutputStream::Out, true);
-  if (has_partial[1]) show(partial_[1], OutputStream::Err, true);
-  if (shown.size() > count) {
-    shown.erase(shown.begin(), shown.end() - static_cast<std::ptrdiff_t>(count));
+  for (const auto stream : {OutputStream::Out, OutputStream::Err}) {
+    const auto index = static_cast<std::size_t>(stream);
+    if (!has_partial[index]) continue;
+    all.push_back(shown(partial_[index], 0));
+    all.back().stream = stream;
   }
-  return shown;
+  if (all.size() > count) {
+    all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(count));
+  }
+  return all;
+}
+
+std::vector<OutputLine> OutputRing::lines_after(std::uint64_t after) const {
+  std::vector<OutputLine> all;
+  const auto oldest = number_of(0);
+  const auto first =
+      after < oldest ? 0 : std::min<std::uint64_t>(after - oldest + 1, lines_.size());
+  for (auto i = static_cast<std::size_t>(first); i < lines_.size(); ++i) {
+    all.push_back(shown(lines_[i], number_of(i)));
+  }
+  return all;
 }
 
 }  // namespace warmpool::daemon

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pool/ids.hpp"
 #include "pool/time.hpp"
 
 namespace warmpool::daemon {
@@ -15,7 +16,9 @@ namespace warmpool::daemon {
 enum class OutputStream : std::uint8_t { Out, Err };
 
 struct OutputLine {
-  Instant at;  // when its last byte was read
+  Instant at;                // when its last byte was read
+  std::uint64_t number = 0;  // rises by 1 with each finished line, from 1; 0: unfinished
+  TaskId task{};             // whose it is; 0: nobody's
   OutputStream stream = OutputStream::Out;
   std::string text;         // UTF-8 without control characters but tab; see safe_text()
   bool cut = false;         // bytes of it are missing
@@ -43,11 +46,15 @@ class OutputRing {
 
   // Cost: one search for newlines; bytes beyond the end of a line's bound are not copied.
   void append(OutputStream stream, std::string_view bytes, Instant now);
+  // Whose the lines are that begin from here on; an unfinished one of another task ends as it is.
+  void set_task(TaskId task);
   // `bytes` were read and not looked at: the line they began in and the one they end in are cut.
   void skip(OutputStream stream, std::uint64_t bytes, Instant now);
 
   // The last `count`, oldest first; unfinished ones come last.
   std::vector<OutputLine> lines(std::size_t count) const;
+  // Finished ones with a number above `after`, oldest first.
+  std::vector<OutputLine> lines_after(std::uint64_t after) const;
   const OutputCounters& counters() const { return counters_; }
   std::size_t bytes_kept() const { return bytes_kept_; }
 
@@ -55,9 +62,14 @@ class OutputRing {
   struct Raw {
     Instant at;
     OutputStream stream = OutputStream::Out;
-    std::string bytes;
     bool cut = false;
+    TaskId task{};
+    std::string bytes;
   };
+  static OutputLine shown(const Raw& raw, std::uint64_t number);
+  std::uint64_t number_of(std::size_t index) const {
+    return counters_.lines - lines_.size() + index + 1;
+  }
   Raw& partial_of(OutputStream stream) { return partial_[static_cast<std::size_t>(stream)]; }
   void extend(Raw& partial, std::string_view bytes, Instant now);
   void finish(Raw& partial, OutputStream stream);
@@ -68,6 +80,7 @@ class OutputRing {
   std::deque<Raw> lines_;
   std::array<Raw, 2> partial_;
   std::size_t bytes_kept_ = 0;
+  TaskId task_{};
   OutputCounters counters_;
 };
 

@@ -224,6 +224,28 @@ TEST(CommandLine, SubmitPrintsWhatWasAskedFor) {
   EXPECT_EQ(submit({"status", "--wait"}), "status");
 }
 
+TEST(CommandLine, SubmitWaitTellsOfProgressWhereItIsAskedTo) {
+  const auto script = [](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Submit, 1).at(0);
+    peer.accept(got, 7);
+    if ((got.header.flags & ipc::flag::kProgress) != 0) peer.progress(got, 7, 250);
+    peer.settle(got, 7, "done");
+    peer.next();
+  };
+  const Daemon asked(script), quiet(script), not_asked(script);
+  const auto told =
+      run_cli({"submit", "x", "--wait", "--progress", "always", "--socket", asked.socket()});
+  EXPECT_EQ(told.out, "done");
+  EXPECT_TRUE(told.err.starts_with("[#######                       ]  25 %")) << told.err;
+  EXPECT_EQ(
+      run_cli({"-q", "submit", "x", "--wait", "--progress", "always", "--socket", quiet.socket()})
+          .err,
+      "");
+  // Standard error is a file here.
+  EXPECT_EQ(run_cli({"submit", "x", "--wait", "--socket", not_asked.socket()}).err, "");
+}
+
 TEST(CommandLine, SubmitWaitFailsWithItsTask) {
   Daemon daemon([](Peer& peer) {
     peer.welcome();
@@ -311,6 +333,20 @@ TEST(CommandLine, StopWaitsUntilTheSocketIsGone) {
   EXPECT_EQ(ended.out, "{\"schema\":1,\"left\":1}\n");
 }
 
+TEST(CommandLine, EventsEndWithADaemonThatStops) {
+  const Daemon daemon([](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Request, 1);
+    peer.event(got[0], 7, R"({"number":7,"event":"pool-shutdown"})");
+    peer.flush();
+    peer.unlink_socket();
+  });
+  const auto ended = run_cli({"events", "-f", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kUnreachable);
+  EXPECT_EQ(ended.out, "{\"number\":7,\"event\":\"pool-shutdown\"}\n");
+  EXPECT_TRUE(ended.err.ends_with("warmpool: the daemon has stopped\n")) << ended.err;
+}
+
 TEST(CommandLine, EventsAreLines) {
   std::vector<std::string> types;
   const Daemon daemon([&](Peer& peer) {
@@ -382,6 +418,54 @@ TEST(CommandLine, CheckEndsByTheHealth) {
   const auto ended = run_cli({"check", "worker-0", "--socket", bad.socket()});
   EXPECT_EQ(ended.status, kFailed);
   EXPECT_EQ(ended.out, "worker-0 is unresponsive (ready)\n");
+}
+
+// The requests of `log`, each answered with the next document.
+Daemon::Script logging(std::vector<std::string> documents, std::vector<std::uint64_t>& afters) {
+  return [documents = std::move(documents), &afters](Peer& peer) {
+    peer.welcome();
+    for (const auto& document : documents) {
+      const auto got = peer.next(Kind::Request, 1);
+      if (got.empty()) return;
+      const auto meta = ipc::decode<ipc::RequestMeta>(ipc::bytes_of(got[0].meta));
+      const auto* after = std::get_if<std::uint64_t>(&meta->arguments[3]);
+      afters.push_back(after == nullptr ? 999 : *after);
+      peer.reply(got[0], document);
+    }
+    peer.flush();
+  };
+}
+
+TEST(CommandLine, LogFollowsATaskUntilItSettles) {
+  std::vector<std::uint64_t> afters;
+  std::string err, out;
+  {
+    const Daemon daemon(logging(
+        {R"({"attempt":0,"lines":[],"settled":false})",
+         R"({"attempt":1,"last":5,"missed":0,"settled":false,"lines":[{"text":"one"},{"text":"tw","unfinished":true}]})",
+         R"({"attempt":1,"last":9,"missed":3,"settled":false,"lines":[{"text":"two","cut":true}]})",
+         R"({"attempt":2,"last":4,"missed":0,"worker":"w-1","settled":false,"lines":[]})",
+         R"({"attempt":2,"last":6,"missed":0,"worker":"w-1","settled":true,"lines":[{"text":"three"}]})"},
+        afters));
+    const auto ended = run_cli({"log", "7", "-f", "-n", "3", "--socket", daemon.socket()});
+    EXPECT_EQ(ended.status, kOk) << ended.err;
+    out = ended.out;
+    err = ended.err;
+  }
+  EXPECT_EQ(out, "one\ntwo\nthree\n");
+  EXPECT_EQ(err,
+            "warmpool: 3 lines of this worker are not kept any more\n"
+            "warmpool: a part of that line is not kept\nwarmpool: attempt 2 on w-1\n");
+  EXPECT_EQ(afters, (std::vector<std::uint64_t>{999, 0, 5, 9, 0}));
+}
+
+TEST(CommandLine, LogSaysThatTheDaemonHasGone) {
+  std::vector<std::uint64_t> afters;
+  const Daemon daemon(logging({R"({"last":5,"missed":0,"lines":[{"text":"one"}]})"}, afters));
+  const auto ended = run_cli({"log", "--slot", "worker-0", "-f", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kUnreachable);
+  EXPECT_EQ(ended.out, "one\n");
+  EXPECT_TRUE(ended.err.starts_with("warmpool: the daemon has gone: ")) << ended.err;
 }
 
 TEST(CommandLine, LogPrintsTheLines) {

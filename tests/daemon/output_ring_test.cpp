@@ -182,5 +182,39 @@ TEST(SafeText, EveryPairOfBytesBecomesUtf8) {
   }
 }
 
+TEST(OutputRing, ALineIsItsTasksAndEndsWithIt) {
+  OutputRing ring;
+  ring.append(OutputStream::Out, "begins\n", {});
+  ring.set_task(TaskId{7});
+  ring.append(OutputStream::Out, "one\nhalf", {});
+  ring.append(OutputStream::Err, "\n", {});
+  ring.set_task(TaskId{8});
+  ring.append(OutputStream::Out, "of another\n", {});
+  ring.set_task({});
+  ring.append(OutputStream::Out, "idle\n", {});
+  std::vector<std::pair<std::uint64_t, std::string>> seen;
+  for (const auto& line : ring.lines(64)) seen.emplace_back(line.task.value, line.text);
+  EXPECT_EQ(seen,
+            (std::vector<std::pair<std::uint64_t, std::string>>{
+                {0, "begins"}, {7, "one"}, {7, ""}, {7, "half"}, {8, "of another"}, {0, "idle"}}));
+}
+
+TEST(OutputRing, AReaderGoesOnAfterANumber) {
+  OutputRing ring({.bytes_max = 1000, .lines_max = 3, .line_bytes_max = 100});
+  EXPECT_TRUE(ring.lines_after(0).empty());
+  ring.append(OutputStream::Out, "1\n2\n3\n4\n5\nunfinished", {});
+  const auto texts = [&](std::uint64_t after) {
+    std::string all;
+    for (const auto& line : ring.lines_after(after))
+      all += std::to_string(line.number) + line.text + ' ';
+    return all;
+  };
+  EXPECT_EQ(texts(0), "33 44 55 ");
+  EXPECT_EQ(texts(2), "33 44 55 ");
+  EXPECT_EQ(texts(3), "44 55 ");
+  EXPECT_EQ(texts(5), "");
+  EXPECT_EQ(texts(99), "");
+}
+
 }  // namespace
 }  // namespace warmpool::daemon

@@ -181,6 +181,25 @@ TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {
   EXPECT_TRUE(unknown.output.starts_with("warmpool: task 12345: no task")) << unknown.output;
 }
 
+TEST(Commands, LogFollowsATaskToItsEnd) {
+  const RealDaemon daemon(
+      {.config = "[[class]]\nname = \"worker\"\nsize = 1\ntypes = [\"talk\"]\ncommand = [\"" +
+                 program_directory() +
+                 "/warmpool-worker\", \"--wrap\", \"lines\", \"--\", \"sh\", \"-c\", \"while read "
+                 "-r line; do for i in 1 2 3 4 5 6 7 8 9; do sleep 0.05; echo line $i; done; echo "
+                 "'{\\\"result\\\":1}'; done\"]\n",
+       .arguments = {},
+       .prefix = ""});
+  const std::string id = first_word(daemon.call("submit talk x --print-id").output);
+  std::string said;
+  for (int i = 1; i <= 9; ++i) said += "line " + std::to_string(i) + '\n';
+  const auto log = daemon.call("log " + id + " -f -n 1000");
+  EXPECT_EQ(log.status, 0);
+  EXPECT_EQ(log.output, said);
+  EXPECT_EQ(daemon.call("log " + id + " -f -n 2").output, "line 8\nline 9\n");
+  EXPECT_EQ(daemon.call("log 12345 -f").status, 1);
+}
+
 TEST(Commands, DeadLettersGetAnotherRound) {
   const RealDaemon daemon(two_workers());
   const auto failed = daemon.call("submit fail 1 --retries 0 --wait");

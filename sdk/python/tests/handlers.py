@@ -200,3 +200,17 @@ def spin(payload):
     while time.monotonic() < end:
         pass
     return "spun"
+
+
+@task("talk")
+def talk(payload):
+    from test_output import said_by
+    lines, ends = said_by(payload)
+    for number, line in enumerate(lines):
+        print(line, end="\n" if ends or number + 1 < len(lines) else "")
+
+
+@task("talk.die")
+def talk_die():
+    print("last words", flush=True)
+    os.kill(os.getpid(), 9)
