@@ -115,10 +115,14 @@ void Clients::on_submit(Session& session, const ipc::Frame& frame) {
   const auto meta = ipc::decode<ipc::SubmitMeta>(frame.meta);
   if (!meta) return break_off(session, meta.error().code, meta.error().text);
   std::uint32_t number = 0;
-  if (!open_request(session, frame.header, 0, number)) return;
+  if (open_request(session, frame.header, 0, number)) submit(session, frame, *meta, number, {});
+}
+
+void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
+                     std::uint32_t number, std::optional<KeptBody> kept) {
   const auto& header = frame.header;
   const Wish wish{.type = session.names.name_of(header.type),
-                  .meta = *meta,
+                  .meta = meta,
                   .payload = frame.payload,
                   .content = ipc::content_of(header),
                   .cancel_on_disconnect = (header.flags & ipc::flag::kCancelOnDisconnect) != 0,
@@ -127,8 +131,48 @@ void Clients::on_submit(Session& session, const ipc::Frame& frame) {
   TaskSpec spec;
   std::string detail;
   const auto fault = check_submit(session, header.type, wish, spec, detail);
-  if (fault != Refusal{}) return refuse(session, number, {}, fault, detail);
-  intake_.submit(session.id, RequestId{number + 1ULL}, wish, spec);
+  if (fault != Refusal{}) {
+    if (kept && kept->file) services_.store.drop_body(kept->file);
+    return refuse(session, number, {}, fault, detail);
+  }
+  if (!kept && hold(session, frame, number, spec)) return;
+  intake_.submit(session.id, RequestId{number + 1ULL}, wish, spec,
+                 kept ? std::move(*kept) : KeptBody{});
+}
+
+// Events of one connection keep their order: nothing of it is taken before this one went on.
+bool Clients::hold(Session& session, const ipc::Frame& frame, std::uint32_t number,
+                   const TaskSpec& spec) {
+  if (frame.payload.size() <= kBodyInRowMax || spec.durability == Durability::None) return false;
+  KeptBody kept{Blob(frame.payload), {}};
+  kept.file = services_.store.begin_body(BodyKind::Payload, kept.body);
+  if (!kept.file) return false;
+  held_.emplace_back(kept.file, session.id);
+  session.held.emplace(Session::Held{frame, number, std::move(kept)});
+  session.watch->stop_reading();
+  return true;
+}
+
+bool Clients::carry(const BodyEnded& ended) {
+  const auto its = std::ranges::find(held_, ended.file, &std::pair<BodyFile, ClientId>::first);
+  if (its == held_.end()) return false;
+  auto* session = find(its->second);
+  held_.erase(its);
+  if (session == nullptr || session->state != Session::State::Open) {
+    services_.store.drop_body(ended.file);
+    return true;
+  }
+  auto held = std::move(*session->held);
+  session->held.reset();
+  if (!ended.fault.empty()) held.kept.file = {};
+  const auto meta = ipc::decode<ipc::SubmitMeta>(held.frame.meta);
+  REQUIRE(meta);
+  submit(*session, held.frame, *meta, held.number, std::move(held.kept));
+  take_frames(*session);
+  if (session->state == Session::State::Open && !session->held && !session->paused) {
+    session->watch->start_reading();
+  }
+  return true;
 }
 
 void Clients::on_await(Session& session, const ipc::Frame& frame) {

@@ -74,7 +74,7 @@ void Clients::read(Session& session) {
       break;
   }
   take_frames(session);
-  if (session.state == Session::State::Gone) return;
+  if (session.state == Session::State::Gone || session.held) return;
   if (session.stream.out().bytes() > kPauseBytes && session.state == Session::State::Open) {
     session.paused = true;
     session.watch->stop_reading();
@@ -85,7 +85,7 @@ void Clients::take_frames(Session& session) {
   using Next = ipc::FrameReader::Next;
   ipc::Frame frame;
   bool whole = false;
-  while (session.state <= Session::State::Open) {
+  while (session.state <= Session::State::Open && !session.held) {
     const auto next = session.stream.next(frame);
     if (next == Next::More) break;
     if (next == Next::Broken) {
@@ -174,6 +174,7 @@ void Clients::write(Session& session) {
 void Clients::resume(Session& session) {
   if (!session.paused || session.stream.out().bytes() > kPauseBytes / 2) return;
   session.paused = false;
+  if (session.held) return;
   if (session.frame_since) session.frame_since = services_.engine.now();
   session.watch->start_reading();
 }
@@ -221,7 +222,7 @@ void Clients::sweep() {
     if (session->state == Session::State::Hello && age > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), "no hello came in time");
     } else if (session->state == Session::State::Open && session->frame_since && !session->paused &&
-               now - *session->frame_since > timeout) {
+               !session->held && now - *session->frame_since > timeout) {
       break_off(*session, static_cast<int>(Refusal::TooSlow), {});
     } else if (session->state == Session::State::Ending && age > kEndingMax) {
       drop(*session);

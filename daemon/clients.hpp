@@ -35,6 +35,8 @@ class Clients {
   void carry(const command::Cancelled& command);
   void carry(const command::Completed& command);
   void carry(const command::Announce& command);
+  // A body that was begun has ended. False: it is none of a client's.
+  bool carry(const BodyEnded& ended);
   // A worker reported progress of an attempt that it has.
   void progressed(const AttemptKey& key, const ipc::ProgressMeta& meta);
 
@@ -100,6 +102,11 @@ class Clients {
   void on_pong(Session& session, const ipc::Frame& frame);
   void on_type_name(Session& session, const ipc::Frame& frame);
   void on_submit(Session& session, const ipc::Frame& frame);
+  // As asked by the request `number`. Without `kept` a large payload is begun to be written, and
+  // the frame is held until that has ended.
+  void submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
+              std::uint32_t number, std::optional<KeptBody> kept);
+  bool hold(Session& session, const ipc::Frame& frame, std::uint32_t number, const TaskSpec& spec);
   void on_await(Session& session, const ipc::Frame& frame);
   void on_cancel(Session& session, const ipc::Frame& frame);
   void on_request_frame(Session& session, const ipc::Frame& frame);
@@ -125,6 +132,7 @@ class Clients {
   CompletionHandler on_completion_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<ClientId> dirty_, gone_;
+  std::vector<std::pair<BodyFile, ClientId>> held_;  // who waits for which
   std::deque<Later> later_;      // by time; of some the answers have gone meanwhile
   std::vector<Waiter> waiters_;  // kept for its memory
   std::string meta_;             // likewise

@@ -64,6 +64,9 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
   archive_.describe_by([this](TaskId task) { return documents_.letter(task); });
   keeper_.on_backup([this](const Result<BackupFigures>& ended) { requests_.end_backup(ended); });
+  keeper_.on_body([this](const BodyEnded& ended) {
+    if (!clients_.carry(ended) && !workers_.carry(ended)) services_.store.drop_body(ended.file);
+  });
   declare();
   if (setup.fifos != nullptr && services_.options().submit_fifo) {
     submit_fifo_ =

@@ -21,7 +21,15 @@ bool Keeper::commit() {
   if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   if (answers.backup) on_backup_(*answers.backup);
-  return answers.accepting.has_value() || answers.persisted.has_value();
+  for (const auto& ended : answers.bodies) end_body(ended);
+  return answers.accepting.has_value() || answers.persisted.has_value() ||
+         !answers.bodies.empty();
+}
+
+// Without a file it goes into its row, where a disk that refuses is waited for.
+void Keeper::end_body(const BodyEnded& ended) {
+  if (!ended.fault.empty()) services_.log.warn("a large body has no file: " + ended.fault);
+  on_body_(ended);
 }
 
 void Keeper::tell(bool accepting) {

@@ -16,17 +16,20 @@ class Keeper {
   void on_backup(std::function<void(const Result<BackupFigures>&)> handler) {
     on_backup_ = std::move(handler);
   }
+  void on_body(std::function<void(const BodyEnded&)> handler) { on_body_ = std::move(handler); }
   // The store cannot go on.
   const std::optional<Error>& broken() const { return broken_; }
 
  private:
   void tell(bool accepting);
+  void end_body(const BodyEnded& ended);
 
   Services& services_;
   Archive& archive_;
   std::vector<StoreEntry> batch_;  // kept for its memory
   std::optional<Error> broken_;
   std::function<void(const Result<BackupFigures>&)> on_backup_;
+  std::function<void(const BodyEnded&)> on_body_;
 };
 
 }  // namespace warmpool::daemon

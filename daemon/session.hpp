@@ -9,6 +9,7 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/open_requests.hpp"
 #include "daemon/reactor.hpp"
+#include "daemon/store/body_file.hpp"
 #include "ipc/peer.hpp"
 #include "ipc/type_names.hpp"
 #include "pool/ids.hpp"
@@ -45,6 +46,14 @@ struct Session {
   Instant since;                       // of Hello: connected; of Ending: began
   std::optional<Instant> frame_since;  // an unfinished frame was begun
   Instant write_at = kNever;           // what is queued may wait until then
+  // Set: its last submit, the request of that number, waits until its payload is on the disk, and
+  // nothing is read meanwhile: the frame stays valid.
+  struct Held {
+    ipc::Frame frame;
+    std::uint32_t number = 0;
+    KeptBody kept;
+  };
+  std::optional<Held> held;
   bool dirty = false;                  // is in the list of those to be flushed
   bool paused = false;                 // is not read because it does not read
   bool blocked = false;                // waits until it can be written

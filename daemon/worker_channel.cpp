@@ -43,7 +43,7 @@ void Workers::take_frames(WorkerProcess& worker) {
   ipc::Frame frame;
   bool whole = false;
   worker.last_heard = services_.engine.now();
-  while (!worker.broken) {
+  while (!worker.broken && !worker.held) {
     const auto next = worker.channel.next(frame);
     if (next == Next::More) break;
     if (next == Next::Broken) {
@@ -158,6 +158,11 @@ void Workers::carry(const command::Assign& command) {
 
 void Workers::carry(const command::CancelAttempt& command) {
   auto* worker = reachable(command.worker);
+  // It may be this attempt whose answer waits, and that came in time.
+  if (worker != nullptr && worker->held) {
+    worker->held->released = true;
+    due_ = services_.engine.now();
+  }
   if (worker == nullptr || (worker->features & ipc::feature::kCancel) == 0) return;
   send(*worker, ipc::run_header(ipc::Kind::CancelAttempt, command.key),
        encoded(ipc::CancelAttemptMeta{command.cause}));
@@ -240,10 +245,67 @@ void Workers::welcome(WorkerProcess& worker) {
 }
 
 void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
+  if (!hold(worker, frame)) take_result(worker, frame, {});
+}
+
+// Events of one worker keep their order: nothing of it is taken before this one went on.
+bool Workers::hold(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto bytes = frame.payload.size();
+  if (bytes <= kBodyInRowMax || bytes > services_.options().result_bytes_max) return false;
+  const auto key = ipc::key_of(frame.header);
+  const bool has_it = std::ranges::find(worker.in_hand, key, &InHand::key) != worker.in_hand.end();
+  const auto stored = services_.store.find(key.task);
+  if (worker.holds_none || !has_it || !stored || stored->durability == Durability::None) {
+    return false;
+  }
+  KeptBody kept{Blob(frame.payload), {}};
+  kept.file = services_.store.begin_body(BodyKind::Result, kept.body);
+  if (!kept.file) return false;
+  held_.emplace_back(kept.file, worker.id);
+  worker.held.emplace(WorkerProcess::Held{frame, std::move(kept)});
+  if (worker.channel_watch) worker.channel_watch->stop_reading();
+  return true;
+}
+
+bool Workers::carry(const BodyEnded& ended) {
+  const auto its = std::ranges::find(held_, ended.file, &std::pair<BodyFile, WorkerId>::first);
+  if (its == held_.end()) return false;
+  const auto found = workers_.find(its->second.value);
+  held_.erase(its);
+  const bool waits = found != workers_.end() && found->second->held &&
+                     found->second->held->kept.file == ended.file;
+  if (!waits) {  // it went on without
+    services_.store.drop_body(ended.file);
+    return true;
+  }
+  auto& worker = *found->second;
+  if (!ended.fault.empty()) worker.held->kept.file = {};
+  go_on(worker);
+  return true;
+}
+
+// The result goes into its row. The file is dropped when it is there.
+void Workers::release(WorkerProcess& worker) {
+  if (!worker.held) return;
+  worker.held->kept.file = {};
+  go_on(worker);
+}
+
+void Workers::go_on(WorkerProcess& worker) {
+  auto held = std::move(*worker.held);
+  worker.held.reset();
+  take_result(worker, held.frame, std::move(held.kept));
+  take_frames(worker);
+  const bool reads = !worker.held && !worker.broken && !worker.closed_at && worker.channel_watch;
+  if (reads) worker.channel_watch->start_reading();
+}
+
+void Workers::take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBody kept) {
   event::AttemptAnswered answered{worker.id, ipc::key_of(frame.header), Outcome::Done};
   answered.result_bytes = static_cast<std::uint32_t>(frame.payload.size());
   const auto most = services_.options().result_bytes_max;
-  if (frame.payload.size() <= most) return answer(worker, frame, answered, {});
+  if (frame.payload.size() <= most) return answer(worker, frame, answered, {}, std::move(kept));
+  if (kept.file) services_.store.drop_body(kept.file);
   answered.outcome = Outcome::FailedForGood;
   answered.result_bytes = 0;
   answer(worker, frame, answered,
@@ -265,7 +327,7 @@ void Workers::on_failed(WorkerProcess& worker, const ipc::Frame& frame) {
 }
 
 void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
-                     event::AttemptAnswered answered, std::string_view error) {
+                     event::AttemptAnswered answered, std::string_view error, KeptBody kept) {
   answered.service = microseconds(frame.header.type);
   std::vector<std::string> output;
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
@@ -289,13 +351,17 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (done != (answered.outcome == Outcome::Done)) continue;
     Attachment attachment;
     attachment.content = done ? ipc::content_of(frame.header) : Content::Utf8;
-    attachment.body = Blob(done ? frame.payload : ipc::bytes_of(error));
+    attachment.body = done && kept.body.size() != 0
+                          ? std::move(kept.body)
+                          : Blob(done ? frame.payload : ipc::bytes_of(error));
+    attachment.file = std::exchange(kept.file, {});
     if (!done) {
       attachment.texts = std::make_unique<TaskTexts>();
       attachment.texts->output = output;
     }
     services_.engine.attach(number, std::move(attachment));
   }
+  if (kept.file) services_.store.drop_body(kept.file);
 }
 
 void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {

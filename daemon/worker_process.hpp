@@ -11,6 +11,7 @@
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/reactor.hpp"
+#include "daemon/store/body_file.hpp"
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 
@@ -61,6 +62,15 @@ struct WorkerProcess {
   bool blocked = false;  // waits until its channel can be written
   bool stopped = false;  // the kernel says so, and the core knows
   bool buried = false;   // is taken away at the end of the turn
+  // Set: its last result waits until it is on the disk, and nothing of its channel is read
+  // meanwhile: the frame stays valid. `released`: it is to go on without.
+  struct Held {
+    ipc::Frame frame;
+    KeptBody kept;
+    bool released = false;
+  };
+  std::optional<Held> held;
+  bool holds_none = false;  // its end is being read
   std::vector<InHand> in_hand;
   std::optional<ipc::PageReader> page;  // none: it beats by frames
   ipc::PageTallies tallies;             // as read last

@@ -139,6 +139,8 @@ void Workers::on_exit(WorkerProcess& worker) {
 // Takes at most what is there: a stranger who holds the other end must not hold us.
 void Workers::drain(WorkerProcess& worker) {
   read_launch(worker);
+  worker.holds_none = true;
+  release(worker);
   auto waiting = bytes_waiting(worker.channel.fd());
   while (waiting > 0 && !worker.broken) {
     if (worker.channel.read(waiting) != FrameStream::Read::Some) break;
@@ -257,13 +259,15 @@ void Workers::sweep() {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);
     if (worker->buried || worker->broken) continue;
+    if (worker->held && worker->held->released) release(*worker);
+    if (worker->broken) continue;
     for (auto& held : worker->in_hand) tell_due_progress(held, now);
     if (worker->closed_at && now - *worker->closed_at >= kExitGrace) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
     } else if (worker->closed_at) {
       due_ = std::min(due_, *worker->closed_at + kExitGrace);
-    } else if (worker->frame_since && now - *worker->frame_since > timeout) {
+    } else if (worker->frame_since && !worker->held && now - *worker->frame_since > timeout) {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }
   }

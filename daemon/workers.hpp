@@ -30,6 +30,9 @@ class Workers {
   void carry(const command::Retire& command);
   void carry(const command::EndWorker& command);
 
+  // A body that was begun has ended. False: it is none of a worker's.
+  bool carry(const BodyEnded& ended);
+
   using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
   void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
 
@@ -117,6 +120,10 @@ class Workers {
   void welcome(WorkerProcess& worker);
   void on_hello(WorkerProcess& worker, const ipc::Frame& frame);
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
+  void take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBody kept);
+  bool hold(WorkerProcess& worker, const ipc::Frame& frame);
+  void release(WorkerProcess& worker);
+  void go_on(WorkerProcess& worker);
   void on_failed(WorkerProcess& worker, const ipc::Frame& frame);
   void on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame);
   void tell_progress(InHand& held);
@@ -126,7 +133,7 @@ class Workers {
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
   void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
-              std::string_view error);
+              std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
   WorkerProcess* reachable(WorkerId worker);
   template <class Meta>
@@ -142,6 +149,7 @@ class Workers {
   std::map<std::uint16_t, Place> places_;   // by home: two processes may share one for a while
   std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
+  std::vector<std::pair<BodyFile, WorkerId>> held_;  // who waits for which
   std::string meta_;  // kept for its memory
   Instant due_ = kNever;
   WorkerFigures figures_;

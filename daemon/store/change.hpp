@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/store/blob.hpp"
+#include "daemon/store/body_file.hpp"
 #include "pool/options.hpp"
 #include "pool/record.hpp"
 
@@ -45,6 +46,7 @@ struct Added {
   Content content;
   bool keep_result;
   Blob body;
+  BodyFile file;
   std::unique_ptr<KeyText> texts;
 };
 
@@ -71,6 +73,7 @@ struct Finished {
   Content content;                      // of the result
   bool has_key;                         // one that lasts
   Blob body;                            // the result
+  BodyFile file;
   std::unique_ptr<AttemptRow> attempt;  // null: a plain end, which the result's row tells
 };
 

@@ -36,6 +36,7 @@ const History* history_of(const TaskRow* row) {
 
 void ChangeMaker::before(const StoreEntry& entry) {
   body_ = entry.attachment.body.share();
+  file_ = entry.attachment.file;
   texts_.reset();
   const auto* accepted = std::get_if<record::Accepted>(&entry.record);
   if (accepted != nullptr && entry.attachment.texts) {
@@ -78,10 +79,11 @@ void ChangeMaker::make(const record::Accepted& record, ChangeBatch& batch) {
   if (row == nullptr) return;
   const auto type = number_of(NameKind::Type, record.spec.type, batch);
   const auto tenant = number_of(NameKind::Tenant, record.spec.tenant, batch);
-  batch.bytes += body_.size();
+  if (!file_) batch.bytes += body_.size();
   demand(record.spec.durability, batch);
   batch.changes.push_back(change::Added{record, type, tenant, row->uid, row->content,
-                                        row->keep_result, std::move(body_), std::move(texts_)});
+                                        row->keep_result, std::move(body_), file_,
+                                        std::move(texts_)});
 }
 
 void ChangeMaker::make(const record::Started& record, ChangeBatch& batch) {
@@ -119,14 +121,16 @@ void ChangeMaker::make_finished(const record::Settled& record, const TaskRow& ro
                             row.content,
                             row.extras && row.extras->texts && !row.extras->texts->key.empty(),
                             {},
+                            {},
                             std::move(attempt)};
   if (record.attempt != 0) finished.slot = number_of(NameKind::Slot, row.slot, batch);
   if (const auto* history = history_of(&row)) {
     finished.attempts = static_cast<std::uint32_t>(history->attempts().size());
   }
   if (record.verdict == Verdict::Done) {
-    batch.bytes += body_.size();
+    if (!file_) batch.bytes += body_.size();
     finished.body = std::move(body_);
+    finished.file = file_;
   }
   batch.changes.push_back(std::move(finished));
 }

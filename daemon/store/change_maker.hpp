@@ -49,6 +49,7 @@ class ChangeMaker {
                                       NameNumbers(NameKind::Slot)};
   // Of the entry between before() and after().
   Blob body_;
+  BodyFile file_;
   std::unique_ptr<KeyText> texts_;
   std::uint32_t history_before_ = 0, dropped_before_ = 0;
   Durability durability_{};

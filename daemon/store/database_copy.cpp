@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <memory>
 #include <unistd.h>
+#include <vector>
 
 #include <sqlite3.h>
 
+#include "daemon/store/body_files.hpp"
 #include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
@@ -48,7 +50,54 @@ Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool
   return Error{code, std::string("cannot copy: ") + ::sqlite3_errstr(code)};
 }
 
-Result<void> fill(Database& source, const std::string& path, const std::atomic<bool>& aborted) {
+struct BodyRow {
+  std::int64_t row;
+  BodyFile file;
+  std::uint64_t bytes;
+};
+
+Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sql) {
+  auto query = copy.prepare(sql);
+  if (!query) return query.error();
+  std::vector<BodyRow> rows;
+  auto step = query->step();
+  for (; step == Step::Row; step = query->step()) {
+    rows.push_back({query->integer(0), BodyFile{query->number<std::uint64_t>(1)},
+                    query->number<std::uint64_t>(2)});
+  }
+  if (step == Step::Failed) return copy.error("files of bodies");
+  return rows;
+}
+
+// A body whose file is damaged stays as it is: what is restored will say so of its task.
+Result<void> take_in(Database& copy, const std::string& directory, std::string_view select,
+                     std::string_view update, const std::atomic<bool>& aborted) {
+  const auto rows = rows_with_files(copy, select);
+  if (!rows) return rows.error();
+  auto change = copy.prepare(update);
+  if (!change) return change.error();
+  for (const auto& row : *rows) {
+    if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
+    const auto body = read_body(directory, row.file, row.bytes);
+    if (!body) continue;
+    if (!change->with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");
+  }
+  return {};
+}
+
+Result<void> take_in_bodies(Database& copy, const std::string& directory,
+                            const std::atomic<bool>& aborted) {
+  auto done = take_in(copy, directory,
+                      "SELECT id, file, payload_bytes FROM tasks WHERE file IS NOT NULL",
+                      "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted);
+  if (!done) return done;
+  return take_in(copy, directory,
+                 "SELECT sequence, file, bytes FROM results WHERE file IS NOT NULL",
+                 "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1", aborted);
+}
+
+Result<void> fill(Database& source, const std::string& bodies, const std::string& path,
+                  const std::atomic<bool>& aborted) {
   auto copy = Database::open(path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   auto done = copy->run("PRAGMA synchronous = OFF");
@@ -59,6 +108,7 @@ Result<void> fill(Database& source, const std::string& path, const std::atomic<b
   const auto begun = source.integer("SELECT life FROM store");
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
+  if (done) done = take_in_bodies(*copy, bodies, aborted);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
   const auto said = copy->text("PRAGMA quick_check(1)");
@@ -77,11 +127,11 @@ Result<void> sync_parent(const std::string& path) {
   return {};
 }
 
-Result<void> copy_database(Database& source, const std::string& path,
-                           const std::atomic<bool>& aborted) {
+Result<void> copy_database(Database& source, const std::string& source_path,
+                           const std::string& path, const std::atomic<bool>& aborted) {
   const auto part = path + ".part";
   if (auto made = make_file(part); !made) return made;
-  auto done = fill(source, part, aborted);
+  auto done = fill(source, bodies_directory(source_path), part, aborted);
   if (done) done = sync_file(part);
   if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     done = failed("cannot make " + path);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/store/body_files.hpp"
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/row_texts.hpp"
 #include "daemon/store/schema.hpp"
@@ -11,8 +12,7 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr char kDamagedText[] =
-    "its payload is damaged on the disk: the checksum differs; submit it again";
+constexpr char kDamagedText[] = "the checksum differs";
 
 // The id of this life for a number in the store, asked for once. No table has a number 0; of a slot
 // it stands for none.
@@ -166,7 +166,8 @@ Result<void> Recovery::read_tasks() {
   auto tasks = database_.prepare(
       "SELECT id, type, tenant, uid, priority, durability, cancel_on_disconnect, keep_result, "
       "retries, crashes_max, timeout, deadline, expiry, run_at, accepted_at, eligible_at, key, "
-      "labels, key_high, key_low, key_digest, key_use, content, payload_bytes, checksum, payload "
+      "labels, key_high, key_low, key_digest, key_use, content, payload_bytes, checksum, payload, "
+      "file "
       "FROM tasks ORDER BY id");
   auto progress = database_.prepare(
       "SELECT task, round, round_at, attempt, ended, failures, crashes, interruptions, cause, "
@@ -180,14 +181,16 @@ Result<void> Recovery::read_tasks() {
   while (next(*tasks, step)) {
     Attachment attachment;
     const auto accepted = accepted_of(row, attachment);
-    const auto sum = checksum_of(accepted.task, attachment.body.bytes());
+    std::string fault;
+    attachment.body =
+        body_of(row, {25, 26, 24}, accepted.task, accepted.spec.payload_bytes, fault);
     std::optional<Progress> its;
     if (ahead == Step::Row && progress->integer(0) == tasks->integer(0)) {
       its = progress_of(its_row);
       ahead = progress->step();
     }
     if (limits_.refused()) break;
-    auto restored = restore(accepted, attachment, its, sum == row.bits(24));
+    auto restored = restore(accepted, attachment, its, fault);
     if (!restored) return restored;
   }
   if (auto ended = end_of(*tasks, step); !ended) return ended;
@@ -197,6 +200,24 @@ Result<void> Recovery::read_tasks() {
                    " has a row in progress and none in tasks");
   }
   return end_of(*progress, ahead);
+}
+
+Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
+                       std::string& fault) {
+  Blob body;
+  if (row.is_null(columns.file)) {
+    body = Blob(row.bytes(columns.body));
+  } else {
+    const BodyFile file{row.bits(columns.file)};
+    figures_.files.push_back(file);
+    auto read = read_body(bodies_, file, bytes);
+    if (!read) fault = read.error().text;
+    if (read) body = std::move(*read);
+  }
+  const bool whole =
+      row.is_null(columns.checksum) || checksum_of(task, body.bytes()) == row.bits(columns.checksum);
+  if (fault.empty() && !whole) fault = kDamagedText;
+  return body;
 }
 
 record::Accepted Recovery::accepted_of(const FileRow& row, Attachment& attachment) {
@@ -217,7 +238,6 @@ record::Accepted Recovery::accepted_of(const FileRow& row, Attachment& attachmen
   attachment.uid = row.number<std::uint32_t>(3);
   attachment.keep_result = row.flag(7);
   attachment.content = row.word<Content>(22);
-  attachment.body = Blob(row.bytes(25));
   add_texts(row.text(16), row.text(17), attachment);
   return {row.task(0), spec, row.past(14), row.plan(15)};
 }
@@ -243,17 +263,18 @@ Recovery::Progress Recovery::progress_of(const FileRow& row) {
 }
 
 Result<void> Recovery::restore(const record::Accepted& accepted, Attachment& attachment,
-                               const std::optional<Progress>& progress, bool is_whole) {
+                               const std::optional<Progress>& progress,
+                               std::string_view fault) {
   tell(accepted, attachment);
   if (progress) {
     if (auto done = restore_rounds(accepted, *progress); !done) return done;
   }
   const bool is_dead = progress && progress->dead_at;
-  if (!is_whole) {
+  if (!fault.empty()) {
     figures_.damaged.push_back(accepted.task);
-    if (!is_dead) bury_damaged(accepted, progress.value_or(Progress{}));
+    if (!is_dead) bury_damaged(accepted, progress.value_or(Progress{}), fault);
   }
-  ++(is_dead || !is_whole ? figures_.dead : figures_.live);
+  ++(is_dead || !fault.empty() ? figures_.dead : figures_.live);
   return {};
 }
 
@@ -312,7 +333,8 @@ void Recovery::restore_end(HistoryRow& row, const Progress& progress) {
   tell(end, row.attachment);
 }
 
-void Recovery::bury_damaged(const record::Accepted& accepted, const Progress& progress) {
+void Recovery::bury_damaged(const record::Accepted& accepted, const Progress& progress,
+                            std::string_view fault) {
   record::Settled died{};
   died.task = accepted.task;
   died.round = progress.round;
@@ -324,7 +346,9 @@ void Recovery::bury_damaged(const record::Accepted& accepted, const Progress& pr
   ++figures_.buried;
   StoreEntry entry{RecordNumber{}, died, {}};
   entry.attachment.content = Content::Utf8;
-  entry.attachment.body = Blob(ipc::bytes_of(kDamagedText));
+  const auto text =
+      "its payload is damaged on the disk: " + std::string(fault) + "; submit it again";
+  entry.attachment.body = Blob(ipc::bytes_of(text));
   maker_.before(entry);
   tell(died, entry.attachment);
   maker_.after(entry, repairs_);

@@ -13,6 +13,7 @@ namespace warmpool::daemon {
 struct RecoveryFigures {
   std::uint64_t live = 0, dead = 0, results = 0, keys = 0;
   std::vector<TaskId> damaged;  // whose payload or result is not what was stored
+  std::vector<BodyFile> files;  // that rows name
   std::uint64_t buried = 0;     // of them those that become dead letters by that
 };
 
@@ -22,15 +23,18 @@ struct RecoveryFigures {
 class Recovery {
  public:
   // Keys that only serve to reconnect are remembered of what settled since `reconnect_from`.
+  // `bodies`: the directory of what has a file.
   Recovery(Database& database, TaskImage& image, ChangeMaker& maker, StoreNames& names,
-           const Store::Replay& replay, Instant reconnect_from, const RowLimits& limits)
+           const Store::Replay& replay, Instant reconnect_from, const RowLimits& limits,
+           std::string bodies)
       : database_(database),
         image_(image),
         maker_(maker),
         names_(names),
         replay_(replay),
         reconnect_from_(reconnect_from),
-        limits_(limits) {}
+        limits_(limits),
+        bodies_(std::move(bodies)) {}
 
   Result<RecoveryFigures> run();
   // What must be written because of what was found: damaged tasks become dead letters.
@@ -67,10 +71,18 @@ class Recovery {
   record::Accepted accepted_of(const FileRow& row, Attachment& attachment);
   Progress progress_of(const FileRow& row);
   Result<void> restore(const record::Accepted& accepted, Attachment& attachment,
-                       const std::optional<Progress>& progress, bool is_whole);
+                       const std::optional<Progress>& progress, std::string_view fault);
   Result<void> restore_rounds(const record::Accepted& accepted, const Progress& progress);
   void restore_end(HistoryRow& row, const Progress& progress);
-  void bury_damaged(const record::Accepted& accepted, const Progress& progress);
+  void bury_damaged(const record::Accepted& accepted, const Progress& progress,
+                    std::string_view fault);
+  // The body of `task` of so many bytes, from its row or the file that the row names. `fault`: why
+  // it is not what was stored.
+  struct Columns {
+    int body, file, checksum;
+  };
+  Blob body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
+               std::string& fault);
   Result<void> restore_result(const FileRow& row);
   record::Settled settled_of(const FileRow& row);
   Result<void> restore_history(record::Settled& settled, Attachment& last);
@@ -91,6 +103,7 @@ class Recovery {
   const Store::Replay& replay_;
   Instant reconnect_from_;
   RowLimits limits_;
+  std::string bodies_;
   Statement history_;
   std::vector<std::optional<TypeId>> types_;  // by number in the store
   std::vector<std::optional<TenantId>> tenants_;

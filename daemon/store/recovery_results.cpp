@@ -1,7 +1,6 @@
 // Results come last: their keys may be those of tasks that wait, and these are known by then.
 #include <limits>
 
-#include "daemon/store/checksum.hpp"
 #include "daemon/store/recovery.hpp"
 #include "daemon/store/row_texts.hpp"
 #include "daemon/store/schema.hpp"
@@ -12,8 +11,8 @@ Result<void> Recovery::read_results() {
   auto query = database_.prepare(
       "SELECT task, type, tenant, uid, durability, keep_result, accepted_at, payload_bytes, key, "
       "labels, round, attempt, verdict, cause, failures, crashes, interruptions, started_at, "
-      "settled_at, slot, attempts, content, checksum, key_high, key_low, key_digest, key_use, body "
-      "FROM results ORDER BY sequence");
+      "settled_at, slot, attempts, content, checksum, key_high, key_low, key_digest, key_use, body, "
+      "bytes, file FROM results ORDER BY sequence");
   if (!query) return store_error(query.error());
   const FileRow row(*query, "results", limits_);
   auto step = Step::Done;
@@ -27,10 +26,14 @@ Result<void> Recovery::read_results() {
 // The image alone gets results: the core forgets what has settled.
 Result<void> Recovery::restore_result(const FileRow& row) {
   const auto task = row.task(0);
-  const auto body = row.bytes(27);
+  std::string fault;
+  auto body = body_of(row, {27, 29, 22}, task,
+                      static_cast<std::uint64_t>(
+                          row.within(28, 0, std::numeric_limits<std::uint32_t>::max())),
+                      fault);
   // A second row of a task, or one of a task that waits: which of them is true is not known.
   if (image_.row(task) != nullptr) row.refuse(0);
-  if (!row.is_null(22) && checksum_of(task, body) != row.bits(22)) {
+  if (!fault.empty()) {
     figures_.damaged.push_back(task);
     return {};
   }
@@ -58,7 +61,7 @@ Result<void> Recovery::restore_result(const FileRow& row) {
   }
   if (settled.verdict == Verdict::Done) {
     last.content = content;
-    last.body = Blob(body);
+    last.body = std::move(body);
   }
   Attachment none;
   image_.apply(

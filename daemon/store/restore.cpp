@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/body_files.hpp"
 #include "daemon/store/database_copy.hpp"
 
 namespace warmpool::daemon {
@@ -72,7 +73,7 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
   ::unlink(copy_path.c_str());
   ::unlink((copy_path + ".part").c_str());
   const std::atomic<bool> aborted{false};
-  if (auto copied = copy_database(*source, copy_path, aborted); !copied) return copied.error();
+  if (auto copied = copy_database(*source, file, copy_path, aborted); !copied) return copied.error();
   auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   return look_at(*copy, life_of(place.path));
@@ -92,6 +93,7 @@ Result<Restored> restore_store(const SchemaPlace& place, const std::string& file
   if (!restored) return store_error(restored.error());
   // The WAL first: a database with the WAL of another is damaged, one without can be looked at.
   auto done = move(path + "-wal", aside + "-wal");
+  if (done) done = move(bodies_directory(path), aside + ".bodies");
   if (done) done = move(path, aside);
   if (!done) return done.error();
   ::unlink((path + "-shm").c_str());

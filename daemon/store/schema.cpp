@@ -223,8 +223,9 @@ Result<void> write_words(Database& database) {
 }
 
 std::span<const Migration> schema_migrations() {
-  static const std::array<Migration, 1> migrations{
-      [](Database& database) { return database.run(kSchemaVersion1); }};
+  static const std::array<Migration, 2> migrations{
+      [](Database& database) { return database.run(kSchemaVersion1); },
+      [](Database& database) { return database.run(kSchemaVersion2); }};
   return migrations;
 }
 

@@ -120,4 +120,10 @@ CREATE VIEW attempt_list AS
   FROM attempts a LEFT JOIN slots sl ON sl.number = a.slot;
 )sql";
 
+// Rows whose body is in a file are few, and found without a pass over all of them.
+inline constexpr char kSchemaVersion2[] = R"sql(
+CREATE INDEX task_files ON tasks(file) WHERE file IS NOT NULL;
+CREATE INDEX result_files ON results(file) WHERE file IS NOT NULL;
+)sql";
+
 }  // namespace warmpool::daemon

@@ -61,6 +61,10 @@ void Statement::bind(int at, std::int64_t value) { ::sqlite3_bind_int64(statemen
 
 void Statement::bind(int at, std::nullptr_t) { ::sqlite3_bind_null(statement_, at); }
 
+void Statement::bind(int at, std::optional<std::uint64_t> value) {
+  value ? bind(at, *value) : bind(at, nullptr);
+}
+
 void Statement::bind(int at, std::string_view text) {
   ::sqlite3_bind_text64(statement_, at, text.data() == nullptr ? "" : text.data(), text.size(),
                         kStatic, SQLITE_UTF8);

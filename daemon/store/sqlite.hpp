@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,7 @@ class Statement {
   void bind(int at, std::int32_t value) { bind(at, static_cast<std::int64_t>(value)); }
   void bind(int at, bool value) { bind(at, static_cast<std::int64_t>(value)); }
   void bind(int at, std::nullptr_t);
+  void bind(int at, std::optional<std::uint64_t> value);
   void bind(int at, std::string_view text);
   void bind(int at, const std::string& text) { bind(at, std::string_view(text)); }
   void bind(int at, ipc::Bytes bytes);

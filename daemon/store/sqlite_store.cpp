@@ -31,8 +31,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
 }
 
 Result<void> SqliteStore::close() {
-  backup_.reset();
   if (!thread_) return {};
+  end_backup();
   if (!batch_.empty()) give();
   return thread_->finish();
 }
@@ -78,12 +78,14 @@ Result<void> SqliteStore::keep_life() {
 
 Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& replay) {
   maker_.set_names(names);
+  const auto bodies = bodies_directory(setup_.place.path);
   Recovery recovery(database_, image_, maker_, names, replay,
-                    last_ - setup_.options.reconnect_age_max, {last_, last_life_});
+                    last_ - setup_.options.reconnect_age_max, {last_, last_life_}, bodies);
   auto recovered = recovery.run();
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
   if (auto kept = keep_life(); !kept) return kept.error();
+  sweep_bodies(bodies, std::move(recovered_.files));
   if (auto started = start_thread(); !started) return started.error();
   batch_ = recovery.take_repairs();
   settled_[static_cast<std::size_t>(Verdict::Dead)] += recovered_.buried;
@@ -143,7 +145,8 @@ StoreAnswers SqliteStore::take_answers() {
   answers.accepting = news.accepting;
   answers.broken = std::move(news.broken);
   if (backup_) answers.backup = backup_->result();
-  if (answers.backup) backup_.reset();
+  if (answers.backup) end_backup();
+  answers.bodies = thread_->bodies().take_ended();
   return answers;
 }
 
@@ -164,10 +167,25 @@ bool SqliteStore::drop(TaskId task) {
 
 Result<void> SqliteStore::begin_backup(const std::string& path) {
   if (backup_) return Error{0, "a backup is being made; wait for its end"};
+  // It copies what rows of one moment name, which may be gone from the tables when it comes to it.
+  thread_->bodies().hold_removals(true);
   auto begun = StoreBackup::start(setup_.place.path, path, thread_->fd());
-  if (!begun) return begun.error();
+  if (!begun) {
+    end_backup();
+    return begun.error();
+  }
   backup_ = std::move(*begun);
   return {};
+}
+
+void SqliteStore::end_backup() {
+  backup_.reset();
+  thread_->bodies().hold_removals(false);
+}
+
+BodyFile SqliteStore::begin_body(BodyKind kind, const Blob& body) {
+  if (body.size() <= kBodyInRowMax) return {};
+  return thread_->bodies().begin(kind, body.share());
 }
 
 void SqliteStore::trim(Instant now) {

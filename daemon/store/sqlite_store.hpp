@@ -46,6 +46,8 @@ class SqliteStore : public Store {
                                      std::optional<Verdict> verdict) const override {
     return image_.settled_before(before, verdict);
   }
+  BodyFile begin_body(BodyKind kind, const Blob& body) override;
+  void drop_body(BodyFile file) override { thread_->bodies().remove({file}); }
   bool drop(TaskId task) override;
   Result<void> begin_backup(const std::string& path) override;
   void received(TaskId task) override;
@@ -59,6 +61,7 @@ class SqliteStore : public Store {
   Result<void> keep_life();
   Result<void> start_thread();
   void give();
+  void end_backup();
 
   SqliteStoreSetup setup_;
   TaskImage image_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/store/blob.hpp"
+#include "daemon/store/body_file.hpp"
 #include "daemon/store/store_names.hpp"
 #include "pool/options.hpp"
 #include "pool/record.hpp"
@@ -28,6 +29,7 @@ struct TaskTexts {
 // as done: the result. Of other ends: the error text, and output where the worker died.
 struct Attachment {
   Blob body;
+  BodyFile file;  // that holds `body`, from begin_body()
   Content content = Content::Bytes;
   bool keep_result = false;
   std::uint32_t uid = 0;
@@ -102,6 +104,7 @@ struct StoreAnswers {
   std::optional<bool> accepting;
   std::optional<Error> broken;
   std::optional<Result<BackupFigures>> backup;
+  std::vector<BodyEnded> bodies;
 };
 
 // Rounds by Verdict since the store was made.
@@ -137,6 +140,11 @@ class Store {
   virtual std::vector<TaskId> finished(TaskId after, std::uint32_t limit,
                                        std::optional<Verdict> verdict,
                                        std::optional<TypeId> type) const = 0;
+  // Begins to write a large body to a file, before its record is made; the end of it comes with the
+  // answers. 0: it is to come with its record. What is begun goes to apply() or to drop_body().
+  // Blocks: never.
+  virtual BodyFile begin_body(BodyKind, const Blob&) { return {}; }
+  virtual void drop_body(BodyFile) {}
   // Its submitter has the result: unless it is to be kept, it goes.
   virtual void received(TaskId task) = 0;
   // Finished tasks (not dead letters) that settled before, with this verdict or any. Cost: as many

@@ -39,6 +39,7 @@ class StoreConnection {
 
   void set_bounds(const DiskBounds& bounds) { writer_.set_bounds(bounds); }
   bool trim_due(Instant now) const { return writer_.trim_due(now); }
+  std::vector<BodyFile> take_gone() { return writer_.take_gone(); }
   const DiskFigures& figures() const { return writer_.figures(); }
   std::uint64_t wal_bytes() const { return wal_pages_ * kPageBytes; }
   // Why nothing can be written; empty where it can.

@@ -34,6 +34,7 @@ StoreThread::StoreThread(StoreThreadSetup setup)
     : setup_(std::move(setup)),
       connection_(setup_.place, std::move(setup_.database)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      bodies_(bodies_directory(setup_.place.path), setup_.life, event_.get()),
       late_(setup_.life),
       tidy_pause_(kTidyAfter) {}
 
@@ -205,7 +206,9 @@ void StoreThread::take_outcome(const Written& written, const Group& group, Deman
   broken_ = written.kind == Written::Kind::Broken;
   if (!broken_) {
     written_.store(group.through.value, std::memory_order_release);
+    std::ranges::copy(connection_.take_gone(), std::back_inserter(gone_));
     if (group.synced) {
+      bodies_.remove(std::exchange(gone_, {}));
       sync_due_ = kNever;
     } else if (demand == Demand::Written) {
       sync_due_ = std::min(sync_due_, group.now + kRelaxedWindow);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "daemon/clock.hpp"
+#include "daemon/store/body_files.hpp"
 #include "daemon/store/late_changes.hpp"
 #include "daemon/store/store_connection.hpp"
 #include "ipc/fd.hpp"
@@ -47,6 +48,7 @@ class StoreThread {
 
   void give(ChangeBatch batch);
   void set_bounds(const DiskBounds& bounds);
+  BodyFiles& bodies() { return bodies_; }
   // Wakes it if something is too old.
   void trim();
 
@@ -85,6 +87,7 @@ class StoreThread {
   StoreThreadSetup setup_;
   StoreConnection connection_;
   ipc::UniqueFd event_;
+  BodyFiles bodies_;
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::int64_t> began_ns_{0};  // of the group that is being written; 0: none
 
@@ -101,6 +104,7 @@ class StoreThread {
   std::vector<change::Started> starts_;
   std::vector<change::Received> receipts_;
   LateChanges late_;
+  std::vector<BodyFile> gone_;  // that no row names, once this is synced
   Instant sync_due_ = kNever;  // of what was only written
   Instant again_at_ = kNever;  // when the group is tried again
   bool broken_ = false, ending_ = false;

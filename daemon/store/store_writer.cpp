@@ -5,6 +5,8 @@
 // task's row would write its payload again.
 #include "daemon/store/store_writer.hpp"
 
+#include <algorithm>
+
 #include <sqlite3.h>
 
 #include "daemon/store/checksum.hpp"
@@ -58,6 +60,10 @@ constexpr std::int64_t kTrimmedAtOnce = 512;
 // How long an oldest row is not looked at where there is none.
 constexpr Duration kTrimPause = seconds(10);
 
+std::optional<std::uint64_t> column_of(BodyFile file) {
+  return file ? std::optional(file.number) : std::nullopt;
+}
+
 }  // namespace
 
 const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
@@ -110,7 +116,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
        "INSERT INTO results SELECT ?2, id, type, tenant, uid, durability, keep_result, "
        "accepted_at, payload_bytes, key, labels, key_high, key_low, key_digest, key_use, ?3, ?4, "
        "?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-       "?14, ?15, ?16, NULL, ?17 FROM tasks WHERE id = ?1"},
+       "?14, ?15, ?16, ?17, ?18 FROM tasks WHERE id = ?1"},
       {Sql::AddKey,
        "INSERT INTO keys SELECT ?2, id, key_high, key_low, key_digest, ?3 FROM tasks WHERE id = "
        "?1"},
@@ -119,13 +125,14 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::Pause, "INSERT OR REPLACE INTO pauses(scope, name) VALUES(?, ?)"},
       {Sql::Resume, "DELETE FROM pauses WHERE scope = ? AND name = ?"},
       {Sql::FindReceived,
-       "SELECT sequence, bytes, attempts FROM results WHERE task = ? AND NOT keep_result"},
-      {Sql::FindResult, "SELECT sequence, bytes, attempts FROM results WHERE task = ?"},
+       "SELECT sequence, bytes, attempts, file FROM results WHERE task = ? AND NOT keep_result"},
+      {Sql::FindResult, "SELECT sequence, bytes, attempts, file FROM results WHERE task = ?"},
       {Sql::DropResult, "DELETE FROM results WHERE sequence = ?"},
       {Sql::DropBody,
-       "UPDATE results SET bytes = 0, checksum = NULL, body = NULL WHERE sequence = ?"},
+       "UPDATE results SET bytes = 0, checksum = NULL, file = NULL, body = NULL WHERE sequence = ?"},
       {Sql::OldestResults,
-       "SELECT sequence, bytes, settled_at, attempts, task FROM results ORDER BY sequence LIMIT ?"},
+       "SELECT sequence, bytes, settled_at, attempts, task, file FROM results ORDER BY sequence "
+       "LIMIT ?"},
       {Sql::TrimResults, "DELETE FROM results WHERE sequence <= ?"},
       {Sql::OldestKeys, "SELECT sequence, settled_at FROM keys ORDER BY sequence LIMIT ?"},
       {Sql::TrimKeys, "DELETE FROM keys WHERE sequence <= ?"},
@@ -148,7 +155,20 @@ Result<void> StoreWriter::prepare(Database& database) {
   }
   fault_ = {};
   if (auto set = set_synced(true); !set) return set;
+  if (auto read = read_files(); !read) return read;
   return read_state();
+}
+
+Result<void> StoreWriter::read_files() {
+  payload_files_ = {};
+  auto query = database_->prepare("SELECT id, file FROM tasks WHERE file IS NOT NULL");
+  if (!query) return query.error();
+  auto step = query->step();
+  for (; step == Step::Row; step = query->step()) {
+    payload_files_.insert(query->number<std::uint64_t>(0), query->number<std::uint64_t>(1));
+  }
+  if (step == Step::Failed) return database_->error("files of payloads");
+  return {};
 }
 
 Result<void> StoreWriter::read_state() {
@@ -187,6 +207,8 @@ Result<void> StoreWriter::write(const Group& group) {
   fault_ = {};
   state_ = kept_;
   if (!database_->is_idle()) return Error{SQLITE_IOERR, "the transaction before did not end"};
+  added_.clear();
+  dropped_.clear();
   if (syncs_ != group.synced) fault_ = set_synced(group.synced);
   run(Sql::Begin);
   for (const auto& batch : group.batches) {
@@ -200,11 +222,20 @@ Result<void> StoreWriter::write(const Group& group) {
   run(Sql::Commit);
   if (fault_) {
     kept_ = state_;
+    take_files();
   } else {
     (void)database_->run("ROLLBACK");  // where there is still something to roll back
     results_due_ = keys_due_ = Instant{};
   }
   return fault_;
+}
+
+void StoreWriter::take_files() {
+  for (const auto& [task, file] : added_) payload_files_.insert(task.value, file.number);
+  for (const auto& [task, file] : dropped_) {
+    if (task) payload_files_.erase(task.value);
+    gone_.push_back(file);
+  }
 }
 
 void StoreWriter::write(const Change& change) {
@@ -256,7 +287,8 @@ void StoreWriter::change(const change::Added& added) {
                  std::uint32_t{spec.crashes_max}, spec.timeout.ns, spec.deadline.ns, spec.expiry.ns,
                  spec.run_at.ns, record.at.ns, record.eligible_at.ns, nullptr, nullptr, nullptr,
                  nullptr, nullptr, nullptr, static_cast<std::uint32_t>(added.content),
-                 spec.payload_bytes, checksum_of(record.task, body), nullptr, body);
+                 spec.payload_bytes, checksum_of(record.task, body), column_of(added.file),
+                 added.file ? ipc::Bytes{} : body);
   if (added.texts && !added.texts->key.empty()) statement.bind(17, added.texts->key);
   if (added.texts && !added.texts->labels.empty()) statement.bind(18, added.texts->labels);
   if (spec.key) {
@@ -265,6 +297,7 @@ void StoreWriter::change(const change::Added& added) {
     statement.bind(21, spec.key->digest);
     statement.bind(22, static_cast<std::uint32_t>(spec.key->use));
   }
+  if (added.file) added_.emplace_back(record.task, added.file);
   if (!statement.run()) fault_ = database_->error("cannot add a task");
 }
 
@@ -296,13 +329,14 @@ void StoreWriter::change(const change::Buried& buried) {
 void StoreWriter::change(const change::Finished& finished) {
   const auto& record = finished.record;
   const auto body = finished.body.bytes();
+  const auto in_row = finished.file ? ipc::Bytes{} : body;
   run_one(Sql::AddResult, record.task.value, ++state_.result_sequence, std::uint32_t{record.round},
           std::uint32_t{record.attempt}, static_cast<std::uint32_t>(record.verdict),
           static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
           std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
           finished.started_at.ns, record.at.ns, finished.slot, finished.attempts,
           static_cast<std::uint32_t>(finished.content), std::uint64_t{body.size()},
-          checksum_of(record.task, body), body);
+          checksum_of(record.task, body), column_of(finished.file), in_row);
   if (finished.has_key && record.verdict == Verdict::Done) {
     run_one(Sql::AddKey, record.task.value, ++state_.key_sequence, record.at.ns);
     ++state_.figures.keys;
@@ -342,6 +376,7 @@ void StoreWriter::change(const change::Received& received) {
   const auto sequence = find.integer(0);
   const auto bytes = find.number<std::uint64_t>(1);
   const bool plain = find.integer(2) == 0;
+  drop_file(find, 3);
   find.reset();
   if (!found) return;  // trimmed meanwhile, or to be kept
   run_one(plain ? Sql::DropResult : Sql::DropBody, sequence);
@@ -356,6 +391,7 @@ void StoreWriter::change(const change::Cleaned& cleaned) {
   const auto sequence = find.integer(0);
   const auto bytes = find.number<std::uint64_t>(1);
   const bool has_attempts = find.integer(2) != 0;
+  drop_file(find, 3);
   find.reset();
   if (!found) return;  // trimmed meanwhile
   run_one(Sql::DropResult, sequence);
@@ -380,6 +416,17 @@ void StoreWriter::add_attempt(const End& record, const AttemptRow& row) {
 void StoreWriter::drop_task(TaskId task) {
   run_one(Sql::DropTask, task.value);
   run(Sql::DropProgress, task.value);
+  if (const auto* file = payload_files_.find(task.value)) {
+    dropped_.emplace_back(task, BodyFile{*file});
+  } else {
+    const auto added = std::ranges::find(added_, task, &NamedFile::first);
+    if (added != added_.end()) dropped_.push_back(*added);
+  }
+}
+
+void StoreWriter::drop_file(const Statement& row, int column) {
+  const BodyFile file{row.number<std::uint64_t>(column)};
+  if (file) dropped_.emplace_back(TaskId{}, file);
 }
 
 void StoreWriter::write_state(const Group& group) {
@@ -414,6 +461,7 @@ void StoreWriter::trim_results(Instant now) {
     last = oldest.integer(0);
     --figures.results;
     figures.result_bytes -= oldest.number<std::uint64_t>(1);
+    drop_file(oldest, 5);
     if (oldest.integer(3) != 0) run(Sql::DropAttempts, oldest.integer(4));
   }
   oldest.reset();

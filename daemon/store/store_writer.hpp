@@ -2,11 +2,13 @@
 #pragma once
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "daemon/store/change.hpp"
 #include "daemon/store/sqlite.hpp"
 #include "daemon/store/store.hpp"
+#include "pool/flat_map.hpp"
 
 namespace warmpool::daemon {
 
@@ -41,6 +43,8 @@ class StoreWriter {
 
   void set_bounds(const DiskBounds& bounds) { bounds_ = bounds; }
   const DiskFigures& figures() const { return kept_.figures; }
+  // Files that no row names any more. Order: they may go only after a group that was synced.
+  std::vector<BodyFile> take_gone() { return std::exchange(gone_, {}); }
   // Whether a group without changes would have something to do.
   bool trim_due(Instant now) const;
 
@@ -53,6 +57,8 @@ class StoreWriter {
     DiskFigures figures;
     std::int64_t result_sequence = 0, key_sequence = 0;
   };
+
+  using NamedFile = std::pair<TaskId, BodyFile>;
 
   void write(const Change& change);
   void change(const change::Named& named);
@@ -79,17 +85,25 @@ class StoreWriter {
   template <class End>
   void add_attempt(const End& record, const AttemptRow& row);
   void drop_task(TaskId task);
+  void drop_file(const Statement& row, int column);
   void write_state(const Group& group);
   void trim_results(Instant now);
   void trim_keys(Instant now);
   Result<void> set_synced(bool synced);
   Result<void> read_state();
+  Result<void> read_files();
+  void take_files();
 
   Database* database_ = nullptr;
   std::vector<Statement> statements_;
   DiskBounds bounds_;
   State kept_, state_;              // of the last commit, of the group that is being written
   Instant results_due_, keys_due_;  // when the oldest of them is too old, or may be
+  FlatMap<std::uint64_t> payload_files_;  // by task
+  // Of this group: files that are named from now on, and that are not; of groups that are written.
+  std::vector<NamedFile> added_;
+  std::vector<NamedFile> dropped_;  // a result's: without its task
+  std::vector<BodyFile> gone_;
   bool syncs_ = true;               // what the connection does now
   Result<void> fault_;              // the first of this group; what follows it does nothing
 };

@@ -98,12 +98,17 @@ Refusal Intake::prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::stri
   return Refusal{};
 }
 
-void Intake::submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec) {
+void Intake::submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec,
+                    KeptBody kept) {
   const auto commands = services_.engine.step(event::Submit{client, request, spec});
   const auto* persist = find_record<record::Accepted>(commands);
-  if (persist == nullptr) return;  // refused, or a duplicate
+  if (persist == nullptr) {  // refused, or a duplicate
+    if (kept.file) services_.store.drop_body(kept.file);
+    return;
+  }
   Attachment attachment;
-  attachment.body = Blob(wish.payload);
+  attachment.body = kept.body.size() != 0 ? std::move(kept.body) : Blob(wish.payload);
+  attachment.file = kept.file;
   attachment.content = wish.content;
   // Whoever submits the key again is given the result, which receipts of others must not end.
   attachment.keep_result = wish.keep_result || (spec.key && spec.key->use == KeyUse::Lasting);

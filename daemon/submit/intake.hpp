@@ -35,8 +35,10 @@ class Intake {
   // Order: check, find_type, prepare, submit, so that what is refused leaves no trace.
   Refusal check(const Wish& wish, std::string& detail) const;
   Refusal prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::string& detail);
-  // Asks the core; its answer is a command to `client`.
-  void submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec);
+  // Asks the core; its answer is a command to `client`. `kept`: the payload, if it was begun to be
+  // written before.
+  void submit(ClientId client, RequestId request, const Wish& wish, const TaskSpec& spec,
+              KeptBody kept = {});
 
  private:
   Services& services_;

@@ -24,6 +24,15 @@ void RecordDriver::keep(Record record, std::string_view body, std::vector<std::s
   EXPECT_TRUE(batch.empty());
 }
 
+void RecordDriver::keep_file(Record record, std::string_view body, BodyFile file) {
+  StoreEntry entry{RecordNumber{++last_}, std::move(record), {}};
+  entry.attachment.body = Blob(ipc::bytes_of(body));
+  entry.attachment.file = file;
+  std::vector<StoreEntry> batch;
+  batch.push_back(std::move(entry));
+  store_.apply(batch);
+}
+
 void RecordDriver::accept(std::uint64_t task, std::string_view payload, TaskSpec spec) {
   spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
   keep(record::Accepted{TaskId{task}, spec, Instant{1}, Instant{1}}, payload);

@@ -1,0 +1,229 @@
+// An unnamed file leaves nothing behind when the daemon dies in the middle of it. File systems that
+// have none get a name that ends in ".part", which a start removes.
+#include "daemon/store/body_files.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/quiet_thread.hpp"
+#include "ipc/fd.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::string_view kEnds[] = {".payload", ".result"};
+constexpr std::string_view kPart = ".part";
+constexpr int kLifeShift = 40;  // as in ids of tasks
+
+Error failed(const std::string& what) { return {errno, what + ": " + std::strerror(errno)}; }
+
+// None: no name of a body.
+std::optional<BodyFile> file_of(std::string_view name) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const BodyFile file{number};
+  return body_name(file) == name ? std::optional(file) : std::nullopt;
+}
+
+Result<void> write_all(int fd, ipc::Bytes bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return failed("cannot write a body");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd) != 0) return failed("cannot sync a body");
+  return {};
+}
+
+Result<void> sync_path(const std::string& directory) {
+  const ipc::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + directory);
+  return {};
+}
+
+Result<void> write_named(const std::string& path, ipc::Bytes bytes) {
+  const auto part = path + std::string(kPart);
+  const ipc::UniqueFd fd(
+      ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return failed("cannot make " + part);
+  auto done = write_all(fd.get(), bytes);
+  if (done && ::rename(part.c_str(), path.c_str()) != 0) done = failed("cannot make " + path);
+  if (!done) ::unlink(part.c_str());
+  return done;
+}
+
+}  // namespace
+
+std::string bodies_directory(const std::string& database) {
+  return database.substr(0, database.rfind('/') + 1) + "bodies";
+}
+
+std::string body_name(BodyFile file) {
+  return std::to_string(file.number) + std::string(kEnds[file.number % 2]);
+}
+
+Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
+  const auto path = directory + "/" + body_name(file);
+  const ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return failed("cannot open " + path);
+  struct stat found {};
+  if (::fstat(fd.get(), &found) != 0) return failed("cannot look at " + path);
+  if (static_cast<std::uint64_t>(found.st_size) != bytes) {
+    return Error{0, path + " has " + std::to_string(found.st_size) + " bytes and should have " +
+                        std::to_string(bytes)};
+  }
+  const std::unique_ptr<std::byte[]> buffer(new std::byte[bytes]);
+  std::size_t have = 0;
+  while (have < bytes) {
+    const auto got = ::read(fd.get(), buffer.get() + have, bytes - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed("cannot read " + path);
+    if (got == 0) return Error{0, path + " became shorter meanwhile"};
+    have += static_cast<std::size_t>(got);
+  }
+  return Blob({buffer.get(), have});
+}
+
+std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named) {
+  std::ranges::sort(named);
+  std::vector<std::string> unwanted;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(directory.c_str()), ::closedir);
+  if (!entries) return 0;
+  while (const auto* entry = ::readdir(entries.get())) {
+    std::string_view name(entry->d_name);
+    const bool part = name.ends_with(kPart);
+    if (part) name.remove_suffix(kPart.size());
+    const auto file = file_of(name);
+    if (!file || (!part && std::ranges::binary_search(named, *file))) continue;
+    unwanted.push_back(directory + "/" + entry->d_name);
+  }
+  for (const auto& path : unwanted) ::unlink(path.c_str());
+  return unwanted.size();
+}
+
+BodyFiles::BodyFiles(std::string directory, std::uint64_t life, int wake_fd)
+    : directory_(std::move(directory)),
+      wake_fd_(wake_fd),
+      next_(life << kLifeShift),
+      thread_(quiet_thread("warmpool-bodies", [this] { run(); })) {}
+
+BodyFiles::~BodyFiles() {
+  {
+    const std::lock_guard lock(mutex_);
+    quits_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+BodyFile BodyFiles::begin(BodyKind kind, Blob body) {
+  next_ += 2;
+  const BodyFile file{next_ + static_cast<std::uint64_t>(kind)};
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({file, std::move(body)});
+  }
+  wake_.notify_one();
+  return file;
+}
+
+std::vector<BodyEnded> BodyFiles::take_ended() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(ended_, {});
+}
+
+void BodyFiles::remove(std::vector<BodyFile> files) {
+  if (files.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    unwanted_.insert(unwanted_.end(), files.begin(), files.end());
+  }
+  wake_.notify_one();
+}
+
+void BodyFiles::hold_removals(bool held) {
+  {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+  }
+  wake_.notify_one();
+}
+
+bool BodyFiles::wait() {
+  std::unique_lock lock(mutex_);
+  const auto removes = [this] { return !held_ && !unwanted_.empty(); };
+  wake_.wait(lock, [&] { return quits_ || !queue_.empty() || removes(); });
+  return !queue_.empty() || removes();
+}
+
+void BodyFiles::run() {
+  while (wait()) {
+    std::vector<BodyFile> unwanted;
+    std::optional<Work> work;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!held_) unwanted.swap(unwanted_);
+      if (!queue_.empty()) {
+        work.emplace(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    // In this order: what is given may be dropped at once.
+    remove_files(unwanted);
+    if (!work) continue;
+    const auto written = write(*work);
+    {
+      const std::lock_guard lock(mutex_);
+      ended_.push_back({work->file, written ? std::string() : written.error().text});
+    }
+    const std::uint64_t one = 1;
+    (void)!::write(wake_fd_, &one, sizeof one);
+  }
+}
+
+Result<void> BodyFiles::write(const Work& work) {
+  if (!is_made_) {
+    if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
+      return failed("cannot make " + directory_);
+    }
+    const auto parent = directory_.substr(0, directory_.rfind('/') + 1);
+    if (auto synced = sync_path(parent); !synced) return synced;
+    is_made_ = true;
+  }
+  const auto path = directory_ + "/" + body_name(work.file);
+  const ipc::UniqueFd fd(::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  auto done = Result<void>();
+  if (fd) {
+    done = write_all(fd.get(), work.body.bytes());
+    const auto unnamed = "/proc/self/fd/" + std::to_string(fd.get());
+    if (done && ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW)) {
+      done = failed("cannot make " + path);
+    }
+  } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) {
+    done = write_named(path, work.body.bytes());
+  } else {
+    done = failed("cannot make a file in " + directory_);
+  }
+  if (done) done = sync_path(directory_);
+  if (!done) ::unlink(path.c_str());
+  return done;
+}
+
+// What cannot be removed now goes at the next start.
+void BodyFiles::remove_files(const std::vector<BodyFile>& files) {
+  for (const auto file : files) ::unlink((directory_ + "/" + body_name(file)).c_str());
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,78 @@
+// Large payloads and results, each in a file of its own beside the database: docs/store.md.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/store/blob.hpp"
+#include "daemon/store/body_file.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::daemon {
+
+// Of the database at `database`.
+std::string bodies_directory(const std::string& database);
+// "N.payload" or "N.result".
+std::string body_name(BodyFile file);
+// Errors: it is not there, cannot be read, or has another size; the text says which.
+// Blocks: while it is read.
+Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
+// Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
+// else in the directory is touched. Returns how many.
+std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);
+
+// A body is written without a name, synced, linked, and its directory synced, before anybody hears
+// of it: a crash leaves a whole file or none. The record that names it comes later; a file that no
+// record names is removed at the next start.
+//
+// Reason for the thread ("warmpool-bodies"): writing and syncing a large body takes as long as the
+// disk does, and neither the loop nor the acknowledgements of others may wait for it. Threads:
+// begin() and take_ended() are the main thread's, remove() is for any. The thread touches what
+// was given to it, and the directory.
+class BodyFiles {
+ public:
+  // The numbers of a life are never used again. `wake_fd`: an eventfd that is written whenever a
+  // body has ended; it outlives this.
+  BodyFiles(std::string directory, std::uint64_t life, int wake_fd);
+  // What was given is carried out first. Blocks: until it is.
+  ~BodyFiles();
+
+  BodyFile begin(BodyKind kind, Blob body);
+  std::vector<BodyEnded> take_ended();
+  // Order: no row on the disk names them any more.
+  void remove(std::vector<BodyFile> files);
+  // While somebody reads an older state of the database its files stay.
+  void hold_removals(bool held);
+
+ private:
+  struct Work {
+    BodyFile file;
+    Blob body;
+  };
+
+  void run();
+  bool wait();  // false: it is to end, and nothing is left
+  Result<void> write(const Work& work);
+  void remove_files(const std::vector<BodyFile>& files);
+
+  const std::string directory_;
+  const int wake_fd_;
+  std::uint64_t next_;
+
+  std::mutex mutex_;  // of what follows up to the empty line
+  std::condition_variable wake_;
+  std::deque<Work> queue_;
+  std::vector<BodyFile> unwanted_;
+  std::vector<BodyEnded> ended_;
+  bool held_ = false, quits_ = false;
+
+  bool is_made_ = false;  // the directory; the thread's own
+  std::thread thread_;
+};
+
+}  // namespace warmpool::daemon
