@@ -22,8 +22,7 @@ bool Keeper::commit() {
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   if (answers.backup) on_backup_(*answers.backup);
   for (const auto& ended : answers.bodies) end_body(ended);
-  return answers.accepting.has_value() || answers.persisted.has_value() ||
-         !answers.bodies.empty();
+  return answers.accepting.has_value() || answers.persisted.has_value() || !answers.bodies.empty();
 }
 
 // Without a file it goes into its row, where a disk that refuses is waited for.

@@ -54,9 +54,9 @@ struct Session {
     KeptBody kept;
   };
   std::optional<Held> held;
-  bool dirty = false;                  // is in the list of those to be flushed
-  bool paused = false;                 // is not read because it does not read
-  bool blocked = false;                // waits until it can be written
+  bool dirty = false;    // is in the list of those to be flushed
+  bool paused = false;   // is not read because it does not read
+  bool blocked = false;  // waits until it can be written
 
   bool may(ipc::Right right) const { return ipc::grant_of(kind, right) != ipc::Grant::No; }
   // May it act on what this user submitted?

@@ -150,7 +150,7 @@ class Workers {
   std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
   std::vector<std::pair<BodyFile, WorkerId>> held_;  // who waits for which
-  std::string meta_;  // kept for its memory
+  std::string meta_;                                 // kept for its memory
   Instant due_ = kNever;
   WorkerFigures figures_;
 };

@@ -44,7 +44,8 @@ Result<BackupFigures> StoreBackup::copy() {
   const auto begun = steady_clock::now();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return source.error();
-  if (auto copied = copy_database(*source, database_, path_, aborted_); !copied) return copied.error();
+  if (auto copied = copy_database(*source, database_, path_, aborted_); !copied)
+    return copied.error();
   BackupFigures figures;
   struct stat made {};
   if (::stat(path_.c_str(), &made) == 0) figures.bytes = static_cast<std::uint64_t>(made.st_size);

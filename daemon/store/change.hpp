@@ -69,10 +69,10 @@ struct Finished {
   record::Settled record;
   std::uint32_t slot;
   Instant started_at;
-  std::uint32_t attempts;               // rows of its history
-  Content content;                      // of the result
-  bool has_key;                         // one that lasts
-  Blob body;                            // the result
+  std::uint32_t attempts;  // rows of its history
+  Content content;         // of the result
+  bool has_key;            // one that lasts
+  Blob body;               // the result
   BodyFile file;
   std::unique_ptr<AttemptRow> attempt;  // null: a plain end, which the result's row tells
 };

@@ -114,15 +114,10 @@ void ChangeMaker::make(const record::Settled& record, ChangeBatch& batch) {
 
 void ChangeMaker::make_finished(const record::Settled& record, const TaskRow& row,
                                 std::unique_ptr<AttemptRow> attempt, ChangeBatch& batch) {
-  change::Finished finished{record,
-                            0,
-                            row.started_at,
-                            0,
-                            row.content,
-                            row.extras && row.extras->texts && !row.extras->texts->key.empty(),
-                            {},
-                            {},
-                            std::move(attempt)};
+  change::Finished finished{
+      record, 0,           row.started_at,
+      0,      row.content, row.extras && row.extras->texts && !row.extras->texts->key.empty(),
+      {},     {},          std::move(attempt)};
   if (record.attempt != 0) finished.slot = number_of(NameKind::Slot, row.slot, batch);
   if (const auto* history = history_of(&row)) {
     finished.attempts = static_cast<std::uint32_t>(history->attempts().size());

@@ -87,9 +87,9 @@ Result<void> take_in(Database& copy, const std::string& directory, std::string_v
 
 Result<void> take_in_bodies(Database& copy, const std::string& directory,
                             const std::atomic<bool>& aborted) {
-  auto done = take_in(copy, directory,
-                      "SELECT id, file, payload_bytes FROM tasks WHERE file IS NOT NULL",
-                      "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted);
+  auto done =
+      take_in(copy, directory, "SELECT id, file, payload_bytes FROM tasks WHERE file IS NOT NULL",
+              "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted);
   if (!done) return done;
   return take_in(copy, directory,
                  "SELECT sequence, file, bytes FROM results WHERE file IS NOT NULL",

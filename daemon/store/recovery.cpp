@@ -182,8 +182,7 @@ Result<void> Recovery::read_tasks() {
     Attachment attachment;
     const auto accepted = accepted_of(row, attachment);
     std::string fault;
-    attachment.body =
-        body_of(row, {25, 26, 24}, accepted.task, accepted.spec.payload_bytes, fault);
+    attachment.body = body_of(row, {25, 26, 24}, accepted.task, accepted.spec.payload_bytes, fault);
     std::optional<Progress> its;
     if (ahead == Step::Row && progress->integer(0) == tasks->integer(0)) {
       its = progress_of(its_row);
@@ -214,8 +213,8 @@ Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::ui
     if (!read) fault = read.error().text;
     if (read) body = std::move(*read);
   }
-  const bool whole =
-      row.is_null(columns.checksum) || checksum_of(task, body.bytes()) == row.bits(columns.checksum);
+  const bool whole = row.is_null(columns.checksum) ||
+                     checksum_of(task, body.bytes()) == row.bits(columns.checksum);
   if (fault.empty() && !whole) fault = kDamagedText;
   return body;
 }
@@ -263,8 +262,7 @@ Recovery::Progress Recovery::progress_of(const FileRow& row) {
 }
 
 Result<void> Recovery::restore(const record::Accepted& accepted, Attachment& attachment,
-                               const std::optional<Progress>& progress,
-                               std::string_view fault) {
+                               const std::optional<Progress>& progress, std::string_view fault) {
   tell(accepted, attachment);
   if (progress) {
     if (auto done = restore_rounds(accepted, *progress); !done) return done;

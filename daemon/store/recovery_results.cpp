@@ -11,7 +11,8 @@ Result<void> Recovery::read_results() {
   auto query = database_.prepare(
       "SELECT task, type, tenant, uid, durability, keep_result, accepted_at, payload_bytes, key, "
       "labels, round, attempt, verdict, cause, failures, crashes, interruptions, started_at, "
-      "settled_at, slot, attempts, content, checksum, key_high, key_low, key_digest, key_use, body, "
+      "settled_at, slot, attempts, content, checksum, key_high, key_low, key_digest, key_use, "
+      "body, "
       "bytes, file FROM results ORDER BY sequence");
   if (!query) return store_error(query.error());
   const FileRow row(*query, "results", limits_);
@@ -27,10 +28,10 @@ Result<void> Recovery::read_results() {
 Result<void> Recovery::restore_result(const FileRow& row) {
   const auto task = row.task(0);
   std::string fault;
-  auto body = body_of(row, {27, 29, 22}, task,
-                      static_cast<std::uint64_t>(
-                          row.within(28, 0, std::numeric_limits<std::uint32_t>::max())),
-                      fault);
+  auto body = body_of(
+      row, {27, 29, 22}, task,
+      static_cast<std::uint64_t>(row.within(28, 0, std::numeric_limits<std::uint32_t>::max())),
+      fault);
   // A second row of a task, or one of a task that waits: which of them is true is not known.
   if (image_.row(task) != nullptr) row.refuse(0);
   if (!fault.empty()) {

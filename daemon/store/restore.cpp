@@ -73,7 +73,8 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
   ::unlink(copy_path.c_str());
   ::unlink((copy_path + ".part").c_str());
   const std::atomic<bool> aborted{false};
-  if (auto copied = copy_database(*source, file, copy_path, aborted); !copied) return copied.error();
+  if (auto copied = copy_database(*source, file, copy_path, aborted); !copied)
+    return copied.error();
   auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   return look_at(*copy, life_of(place.path));

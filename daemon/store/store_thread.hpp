@@ -105,8 +105,8 @@ class StoreThread {
   std::vector<change::Received> receipts_;
   LateChanges late_;
   std::vector<BodyFile> gone_;  // that no row names, once this is synced
-  Instant sync_due_ = kNever;  // of what was only written
-  Instant again_at_ = kNever;  // when the group is tried again
+  Instant sync_due_ = kNever;   // of what was only written
+  Instant again_at_ = kNever;   // when the group is tried again
   bool broken_ = false, ending_ = false;
   Error last_error_;     // of a group that was not written
   Result<void> closed_;  // what the end of the connection came to

@@ -129,7 +129,8 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::FindResult, "SELECT sequence, bytes, attempts, file FROM results WHERE task = ?"},
       {Sql::DropResult, "DELETE FROM results WHERE sequence = ?"},
       {Sql::DropBody,
-       "UPDATE results SET bytes = 0, checksum = NULL, file = NULL, body = NULL WHERE sequence = ?"},
+       "UPDATE results SET bytes = 0, checksum = NULL, file = NULL, body = NULL WHERE sequence = "
+       "?"},
       {Sql::OldestResults,
        "SELECT sequence, bytes, settled_at, attempts, task, file FROM results ORDER BY sequence "
        "LIMIT ?"},

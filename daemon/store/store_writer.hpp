@@ -97,15 +97,15 @@ class StoreWriter {
   Database* database_ = nullptr;
   std::vector<Statement> statements_;
   DiskBounds bounds_;
-  State kept_, state_;              // of the last commit, of the group that is being written
-  Instant results_due_, keys_due_;  // when the oldest of them is too old, or may be
+  State kept_, state_;                    // of the last commit, of the group that is being written
+  Instant results_due_, keys_due_;        // when the oldest of them is too old, or may be
   FlatMap<std::uint64_t> payload_files_;  // by task
   // Of this group: files that are named from now on, and that are not; of groups that are written.
   std::vector<NamedFile> added_;
   std::vector<NamedFile> dropped_;  // a result's: without its task
   std::vector<BodyFile> gone_;
-  bool syncs_ = true;               // what the connection does now
-  Result<void> fault_;              // the first of this group; what follows it does nothing
+  bool syncs_ = true;   // what the connection does now
+  Result<void> fault_;  // the first of this group; what follows it does nothing
 };
 
 }  // namespace warmpool::daemon

@@ -240,6 +240,28 @@ TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, LargeBodiesAreInFilesThatGoWithTheirTasks) {
+  RealDaemon daemon(two_workers());
+  const auto large = daemon.directory() + "/large";
+  run_shell("head -c 1000000 /dev/zero | tr '\\0' x > " + large);
+  const auto files = [&] { return run_shell("ls " + daemon.directory() + "/state/bodies").output; };
+  ASSERT_EQ(daemon.call("pause echo").status, 0);
+  const auto id = id_of(daemon, "echo --keep-result --payload-file " + large);
+  ASSERT_FALSE(id.empty());
+  EXPECT_NE(files().find(".payload"), std::string::npos) << files();
+  kill_and_restart(daemon);
+  ASSERT_EQ(daemon.call("resume echo").status, 0);
+  const auto result = daemon.call("result " + id);
+  EXPECT_EQ(result.output.substr(0, 1'000'000), std::string(1'000'000, 'x'));
+  EXPECT_TRUE(eventually([&] { return files().find(".payload") == std::string::npos; },
+                         std::chrono::seconds(20)));
+  EXPECT_NE(files().find(".result"), std::string::npos) << files();
+  kill_and_restart(daemon);
+  EXPECT_EQ(show(daemon, id).at("result").at("bytes"), 1'000'000);
+  EXPECT_EQ(daemon.call("clean --older 1ms").status, 0);
+  EXPECT_TRUE(eventually([&] { return files().empty(); }, std::chrono::seconds(20))) << files();
+}
+
 TEST(Durable, CleanedTasksDoNotComeBack) {
   RealDaemon daemon(two_workers());
   const auto done = id_of(daemon, "echo kept");

@@ -1,4 +1,6 @@
 // Large bodies in files of their own: there before the record that names them, gone after it.
+#include "daemon/store/body_files.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -8,7 +10,6 @@
 
 #include <gtest/gtest.h>
 
-#include "daemon/store/body_files.hpp"
 #include "daemon/store/restore.hpp"
 #include "tests/store/store_fixture.hpp"
 #include "tests/support/patience.hpp"
@@ -210,8 +211,8 @@ TEST_F(BodyFilesTest, ABackupIsOneFileThatHoldsThemAndARestoreBringsThemBack) {
   // What goes meanwhile is in it all the same.
   driver->settle(1, Verdict::Done, "small");
   ASSERT_TRUE(driver->settled());
-  const auto ended = wait_for(*lives.store(),
-                              [](const StoreAnswers& answers) { return answers.backup; });
+  const auto ended =
+      wait_for(*lives.store(), [](const StoreAnswers& answers) { return answers.backup; });
   ASSERT_TRUE(ended && *ended);
   lives.close();
   ASSERT_TRUE(restore_store(lives.place, file));

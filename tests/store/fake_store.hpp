@@ -10,19 +10,44 @@ class FakeStore : public Store {
   explicit FakeStore(const Options& options) : inner_(options) {}
 
   bool holds_answers = false;
+  // Large bodies get files, which are written when the test calls end_bodies().
+  bool writes_bodies = false;
+  std::vector<BodyFile> begun, dropped;
+  std::vector<BodyFile> kept;  // by records
+  void end_bodies(const std::string& fault = {}) {
+    for (const auto file : std::exchange(writing_, {})) ended_.push_back({file, fault});
+  }
   void set_accepting(bool accepting) { accepting_ = accepting; }
 
   Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override {
     return inner_.recover(names, replay);
   }
-  void apply(std::vector<StoreEntry>& batch) override { inner_.apply(batch); }
+  void apply(std::vector<StoreEntry>& batch) override {
+    for (const auto& entry : batch) {
+      if (entry.attachment.file) kept.push_back(entry.attachment.file);
+    }
+    inner_.apply(batch);
+  }
+  BodyFile begin_body(BodyKind, const Blob& body) override {
+    if (!writes_bodies || body.size() <= kBodyInRowMax) return {};
+    const BodyFile file{begun.size() + 1};
+    begun.push_back(file);
+    writing_.push_back(file);
+    return file;
+  }
+  void drop_body(BodyFile file) override { dropped.push_back(file); }
   StoreAnswers take_answers() override {
     StoreAnswers answers;
     if (!holds_answers) answers = inner_.take_answers();
     answers.accepting = std::exchange(accepting_, std::nullopt);
+    answers.bodies = std::exchange(ended_, {});
     return answers;
   }
-  std::optional<StoredTask> find(TaskId task) const override { return inner_.find(task); }
+  std::optional<StoredTask> find(TaskId task) const override {
+    auto stored = inner_.find(task);
+    if (stored && writes_bodies) stored->durability = Durability::Full;
+    return stored;
+  }
   std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
                                std::optional<TypeId> type) const override {
     return inner_.finished(after, limit, verdict, type);
@@ -41,6 +66,8 @@ class FakeStore : public Store {
  private:
   VolatileStore inner_;
   std::optional<bool> accepting_;
+  std::vector<BodyFile> writing_;
+  std::vector<BodyEnded> ended_;
 };
 
 }  // namespace warmpool::daemon
