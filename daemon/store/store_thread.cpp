@@ -210,7 +210,7 @@ void StoreThread::take_outcome(const Written& written, const Group& group, Deman
     if (group.synced) {
       bodies_.remove(std::exchange(gone_, {}));
       sync_due_ = kNever;
-    } else if (demand == Demand::Written) {
+    } else if (demand == Demand::Written || !gone_.empty()) {
       sync_due_ = std::min(sync_due_, group.now + kRelaxedWindow);
     }
   }

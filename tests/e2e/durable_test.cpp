@@ -251,8 +251,8 @@ TEST(Durable, LargeBodiesAreInFilesThatGoWithTheirTasks) {
   EXPECT_NE(files().find(".payload"), std::string::npos) << files();
   kill_and_restart(daemon);
   ASSERT_EQ(daemon.call("resume echo").status, 0);
-  const auto result = daemon.call("result " + id);
-  EXPECT_EQ(result.output.substr(0, 1'000'000), std::string(1'000'000, 'x'));
+  ASSERT_TRUE(eventually([&] { return daemon.call("result " + id).status == 0; }));
+  EXPECT_EQ(daemon.call("result " + id).output.substr(0, 1'000'000), std::string(1'000'000, 'x'));
   EXPECT_TRUE(eventually([&] { return files().find(".payload") == std::string::npos; },
                          std::chrono::seconds(20)));
   EXPECT_NE(files().find(".result"), std::string::npos) << files();

@@ -126,6 +126,22 @@ TEST_F(BodyFilesTest, AFileGoesOnlyWhenItsRowIsGoneFromTheDisk) {
   EXPECT_TRUE(ends_without_files());
 }
 
+TEST_F(BodyFilesTest, OfAResultThatIsCleanedItGoesThoughNothingElseIsWritten) {
+  open();
+  accept(1, kLarge);
+  finish(1, kLarge);
+  ASSERT_TRUE(driver->settled());
+  ASSERT_TRUE(lives.store()->drop(TaskId{1}));
+  std::vector<StoreEntry> none;
+  lives.store()->apply(none);
+  const auto end = test::patience_ends();
+  while (!names().empty() && std::chrono::steady_clock::now() < end) {
+    lives.time.pass(seconds(1));
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(names().empty());
+}
+
 TEST_F(BodyFilesTest, WhatNobodyWantsIsDropped) {
   open();
   lives.store()->drop_body(write(BodyKind::Payload, kLarge));
