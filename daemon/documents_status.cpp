@@ -148,7 +148,8 @@ void add_store_alerts(Json& alerts, const StoreFigures& store, bool accepting) {
                   (store.trouble.empty() ? "its WAL is too large" : store.trouble));
   } else if (store.stalled > kStoreSlow) {
     add_alert(alerts, "store-slow", "warning",
-              "the disk has been writing for " + duration_text(store.stalled) +
+              "the disk has been writing for " +
+                  duration_text(seconds(store.stalled.ns / seconds(1).ns)) +
                   "; nothing is acknowledged meanwhile");
   }
   if (store.wal_bytes > kWalBytesHigh) {
