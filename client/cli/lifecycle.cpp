@@ -1,5 +1,8 @@
 // drain and stop: they return when what was asked for has happened, so that a script needs no loop.
+#include <fstream>
 #include <memory>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -87,6 +90,7 @@ struct StopCommand {
     auto client = context.connect(options);
     if (!client) return context.fail(client.error());
     const auto deadline = until(timeout);
+    const auto process = process_of(*client);
     auto document = client->stop(now, reply_deadline());
     // A daemon with nothing to do can be gone before its answer is read.
     const bool lost = !document && document.error().code < 100;
@@ -94,9 +98,39 @@ struct StopCommand {
     if (const std::uint64_t left = lost ? 0 : left_of(*document); left > 0) {
       context.say(left_text(left));
     }
-    const int status = wait_until_gone(context, *client, interrupts, deadline);
+    int status = wait_until_gone(context, *client, interrupts, deadline);
+    if (status == kOk && process) status = wait_for(process, context, interrupts, deadline);
     if (status != kOk || lost) return status;
     return context.json() ? print_document(context, *document, {}) : kOk;
+  }
+
+  // Of the daemon, where it can be told; after its connections have ended it closes its store.
+  static ipc::UniqueFd process_of(client::Client& client) {
+    const auto text = client.status(reply_deadline());
+    const json status = text ? json::parse(*text, nullptr, false) : json();
+    if (!status.is_object() || !status.contains("pid")) return {};
+    const auto pid = status["pid"].is_number_integer() ? status["pid"].get<pid_t>() : 0;
+    // The number may be that of another process namespace.
+    std::string name;
+    std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> name;
+    if (!name.starts_with("warmpoold")) return {};
+    return ipc::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  }
+
+  static int wait_for(const ipc::UniqueFd& process, Context& context, Interrupts& interrupts,
+                      client::Deadline deadline) {
+    while (true) {
+      pollfd both[] = {{process.get(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
+      const auto next = std::min(deadline, client::in(kLookInterval));
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(next - steady_clock::now());
+      ::poll(both, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+      if (both[0].revents != 0) return kOk;
+      if (interrupts.take()) return kInterrupted;
+      if (steady_clock::now() >= deadline) {
+        return context.fail(kTimedOut, "the daemon serves nobody any more, and has not ended yet");
+      }
+    }
   }
 
   static int wait_until_gone(Context& context, client::Client& client, Interrupts& interrupts,

@@ -130,6 +130,7 @@ Result<void> sync_parent(const std::string& path) {
 Result<void> copy_database(Database& source, const std::string& source_path,
                            const std::string& path, const std::atomic<bool>& aborted) {
   const auto part = path + ".part";
+  ::unlink(part.c_str());  // of a copy that was ended in the middle
   if (auto made = make_file(part); !made) return made;
   auto done = fill(source, bodies_directory(source_path), part, aborted);
   if (done) done = sync_file(part);

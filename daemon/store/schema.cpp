@@ -43,12 +43,16 @@ constexpr char kLockedHint[] =
 // would be made. Errors: also where it is no file.
 Result<off_t> size_of(const std::string& path) {
   struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) {
+  // Not through a link: SQLite would look for the WAL beside what it points to.
+  if (::lstat(path.c_str(), &found) != 0) {
     if (errno == ENOENT) return off_t{-1};
     return system_refuses("cannot look at " + path);
   }
   if (!S_ISREG(found.st_mode)) {
-    return Error{SQLITE_CANTOPEN, path + " is no file; move it away, or give another --state-dir"};
+    const std::string what = S_ISLNK(found.st_mode) ? " is a symbolic link" : " is no file";
+    return Error{SQLITE_CANTOPEN, path + what +
+                                      "; put the file itself there, or give the directory where it "
+                                      "is as --state-dir"};
   }
   return found.st_size;
 }

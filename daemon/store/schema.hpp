@@ -24,6 +24,8 @@ struct SchemaPlace {
   std::span<const Migration> migrations = schema_migrations();
   // The store thread moves the WAL into the file when it has this many pages.
   std::uint32_t checkpoint_pages = 4096;
+  // While it has this many nothing new is accepted: a program reads an old state and does not stop.
+  std::uint32_t wal_pages_max = 262'144;
   // Until what the disk refused, and what another program was in the way of, is tried again.
   Duration refused_wait = seconds(1), busy_wait = milliseconds(100);
 };

@@ -162,6 +162,8 @@ Result<void> StoreConnection::checkpoint(std::string_view mode) {
   if (mode == "TRUNCATE" && run->integer(0) != 0) {
     return Error{SQLITE_BUSY, "another program reads an old state of " + place_.path};
   }
+  // All is moved, so it is written from its beginning again.
+  if (run->integer(1) == run->integer(2)) wal_pages_ = 0;
   return {};
 }
 

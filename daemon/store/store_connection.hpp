@@ -42,6 +42,8 @@ class StoreConnection {
   std::vector<BodyFile> take_gone() { return writer_.take_gone(); }
   const DiskFigures& figures() const { return writer_.figures(); }
   std::uint64_t wal_bytes() const { return wal_pages_ * kPageBytes; }
+  // Whether so much waits to be moved from the WAL into the file that no more may come.
+  bool wal_is_full() const { return wal_pages_ >= place_.wal_pages_max; }
   // Why nothing can be written; empty where it can.
   const std::string& trouble() const { return trouble_; }
   // Moves what it can of the WAL into the file.

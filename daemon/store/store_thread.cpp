@@ -18,10 +18,6 @@ constexpr Duration kRelaxedWindow = seconds(1);
 // more.
 constexpr Duration kTidyAfter = seconds(1);
 constexpr Duration kTidyPause = milliseconds(50);
-// Above it nothing new is accepted until the WAL could be moved into the file: somebody reads an
-// old state of it and does not stop.
-constexpr std::uint64_t kWalBytesMax = std::uint64_t{1} << 30;
-
 Demand demand_of(const std::vector<ChangeBatch>& batches) {
   auto demand = Demand::Later;
   for (const auto& batch : batches) demand = std::max(demand, batch.demand);
@@ -119,6 +115,7 @@ void StoreThread::run() {
     if (std::exchange(tidies_, false)) {
       spare_ = connection_.give_back_pages();
       tidy_pause_ = kTidyPause;
+      if (connection_.wal_is_full()) move_wal();
       continue;
     }
     if (again_at_ == kNever) take_batches();
@@ -138,8 +135,11 @@ bool StoreThread::wait() {
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
   if (again_at_ == kNever && !wanted_ && queue_.empty() && is_clean()) {
     sleeps_ = true;
-    if (spare_) {
-      tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(tidy_pause_.ns), wanted);
+    // Nothing new comes while the WAL is full, so no group would ever move it.
+    const bool full = connection_.wal_is_full();
+    if (spare_ || full) {
+      const auto pause = full ? kTidyAfter : tidy_pause_;
+      tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(pause.ns), wanted);
     } else {
       wake_.wait(lock, wanted);
     }
@@ -223,16 +223,35 @@ void StoreThread::take_outcome(const Written& written, const Group& group, Deman
 void StoreThread::tell(const Written& written, bool synced) {
   {
     const std::lock_guard lock(mutex_);
-    const bool accepting = !written.refuses && connection_.wal_bytes() < kWalBytesMax;
-    if (accepting != accepting_) news_.accepting = accepting_ = accepting;
+    judge_accepting(written.refuses);
     if (written.kind == Written::Kind::Broken) news_.broken = written.error;
-    figures_.trouble = connection_.trouble();
-    figures_.wal_bytes = connection_.wal_bytes();
     if (written.kind == Written::Kind::Done) {
       figures_.disk = connection_.figures();
       ++figures_.commits;
       figures_.syncs += synced;
     }
+  }
+  wake_main();
+}
+
+// Order: the lock is held.
+void StoreThread::judge_accepting(bool refuses) {
+  const bool full = connection_.wal_is_full();
+  const bool accepting = !refuses && !full;
+  if (accepting != accepting_) news_.accepting = accepting_ = accepting;
+  figures_.trouble = connection_.trouble();
+  if (figures_.trouble.empty() && full) {
+    figures_.trouble = "another program reads an old state of " + setup_.place.path +
+                       ", so that its WAL cannot be moved into it; end that program";
+  }
+  figures_.wal_bytes = connection_.wal_bytes();
+}
+
+void StoreThread::move_wal() {
+  connection_.check_wal();
+  {
+    const std::lock_guard lock(mutex_);
+    judge_accepting(false);
   }
   wake_main();
 }

@@ -79,6 +79,8 @@ class StoreThread {
   bool is_due(Instant at) const;
   void take_outcome(const Written& written, const Group& group, Demand demand);
   void tell(const Written& written, bool synced);
+  void judge_accepting(bool refuses);
+  void move_wal();
   void wake_main();
   void want();
   bool is_clean() const { return late_.due() == kNever && sync_due_ == kNever; }

@@ -1,5 +1,6 @@
 // What the database file grows to, and what becomes of it when its rows are gone.
 #include <filesystem>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -47,6 +48,33 @@ TEST(FileSize, OneDeadLetterPinsNothing) {
   })) << file_bytes(lives)
       << " bytes of " << most;
   EXPECT_TRUE(lives.store()->find(TaskId{kPinned}));
+}
+
+// Nothing new is accepted then, so nothing is written that would move the WAL: it is looked at
+// again by itself.
+TEST(FileSize, AReaderThatEndsLetsTheStoreTakeNewWorkAgain) {
+  SqliteLives lives;
+  lives.place.checkpoint_pages = 8;
+  lives.place.wal_pages_max = 64;
+  RecordDriver driver(*lives.open());
+  driver.accept(1, kPayload);
+  ASSERT_TRUE(driver.settled());
+  std::optional<bool> accepting;
+  const auto look = [&] {
+    if (auto told = lives.store()->take_answers().accepting) accepting = told;
+  };
+  {
+    auto reader = Database::open(lives.path(), OpenMode::ReadOnly, {});
+    ASSERT_TRUE(reader && reader->run("BEGIN") && reader->integer("SELECT count(*) FROM tasks"));
+    for (std::uint64_t task = 2; task < 200; ++task) driver.accept(task, kPayload);
+    ASSERT_TRUE(test::eventually([&] { return look(), accepting == false; }));
+    EXPECT_NE(lives.store()->figures().trouble.find("end that program"), std::string::npos);
+  }
+  EXPECT_TRUE(test::eventually([&] {
+    lives.time.pass(seconds(1));
+    return look(), accepting == true;
+  }));
+  EXPECT_EQ(lives.store()->figures().trouble, "");
 }
 
 }  // namespace

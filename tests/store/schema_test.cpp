@@ -86,6 +86,18 @@ TEST(Schema, WhatCannotBeLookedAtIsNotTakenForMissing) {
   EXPECT_TRUE(std::filesystem::is_directory(lives.path()));
 }
 
+// SQLite would look for the WAL beside what the link points to, and miss it.
+TEST(Schema, ALinkInPlaceOfTheFileIsRefused) {
+  SqliteLives lives;
+  ASSERT_TRUE(lives.open());
+  lives.close();
+  const auto real = lives.directory / "real.db";
+  std::filesystem::rename(lives.path(), real);
+  std::filesystem::create_symlink(real, lives.path());
+  EXPECT_FALSE(lives.open());
+  EXPECT_NE(lives.error.text.find("symbolic link"), std::string::npos) << lives.error.text;
+}
+
 TEST(Schema, APageOfNonsenseIsFoundAtTheStart) {
   SqliteLives lives;
   keep_some(lives, 2'000);
