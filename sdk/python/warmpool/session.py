@@ -76,6 +76,9 @@ class Session:
         self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7) or welcome.at(2)
         self._map_page(self.channel.stream.descriptors)
         self.channel.stream.takes_descriptors = False
+
+    def begin(self) -> None:
+        """From here on the daemon is answered, so whoever it talks to must be ready for its SIGTERM."""
         threading.Thread(target=self._read, name="warmpool-reader", daemon=True).start()
 
     def _map_page(self, descriptors: list[int]) -> None:

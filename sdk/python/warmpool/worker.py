@@ -44,6 +44,7 @@ class Worker:
         except ProtocolError as error:
             return said(PROTOCOL, str(error))
         with session.interruption.listening(lambda: session.changed.put(None)):
+            session.begin()
             self._serve(session)
         session.channel.outbox.flush(FLUSH_SECONDS)
         return RETIRED
