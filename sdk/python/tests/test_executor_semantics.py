@@ -202,8 +202,8 @@ def test_a_result_that_was_yielded_is_not_kept(pool):
         for result in pool.map(functions.tracked, range(10), chunksize=chunksize):
             reference = weakref.ref(result)
             del result
-            gc.collect()
-            eventually(lambda: reference() is None, "nobody keeps it")
+            # The thread that brought it may be a line from letting go of it.
+            eventually(lambda: gc.collect() >= 0 and reference() is None, "nobody keeps it")
 
 
 def test_what_was_submitted_is_not_kept(pool):
@@ -211,8 +211,8 @@ def test_what_was_submitted_is_not_kept(pool):
     reference = weakref.ref(thing, lambda _: gone.set())
     pool.submit(thing.method).result(PATIENCE)
     del thing
-    gc.collect()
-    assert gone.wait(PATIENCE) and reference() is None
+    eventually(lambda: gc.collect() >= 0 and reference() is None, "nobody keeps it")
+    assert gone.is_set()
 
 
 # Faults.
