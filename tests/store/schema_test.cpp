@@ -75,11 +75,14 @@ TEST(Schema, AWalWithoutItsFileIsRefusedAndLeftAlone) {
 
 TEST(Schema, WhatCannotBeLookedAtIsNotTakenForMissing) {
   SqliteLives lives;
-  std::filesystem::create_symlink(lives.path(), lives.path());  // a link to itself
-  EXPECT_EQ(lives.open(), nullptr);
-  EXPECT_NE(lives.error.text.find("cannot look at"), std::string::npos) << lives.error.text;
-  EXPECT_TRUE(std::filesystem::is_symlink(lives.path()));
-  std::filesystem::remove(lives.path());
+  const auto loop = lives.directory / "loop";
+  std::filesystem::create_symlink(loop, loop);  // a link to itself
+  SchemaPlace behind;
+  behind.path = loop + "/warmpool.db";
+  const auto looked = open_store_database(behind);
+  ASSERT_FALSE(looked);
+  EXPECT_NE(looked.error().text.find("cannot look at"), std::string::npos) << looked.error().text;
+  EXPECT_TRUE(std::filesystem::is_symlink(loop));
   std::filesystem::create_directory(lives.path());
   EXPECT_EQ(lives.open(), nullptr);
   EXPECT_NE(lives.error.text.find("is no file"), std::string::npos) << lives.error.text;
