@@ -56,10 +56,6 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double rounded(double value) {
-  return static_cast<double>(static_cast<long long>(value * 1'000 + 0.5)) / 1'000;
-}
-
 // One server's figures of one case, a value each round.
 struct Figures {
   std::vector<double> per_second, p50_ns, syncs, written, ratios;

@@ -1,6 +1,7 @@
 #include "client/cli/bench_load.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 namespace warmpool::cli {
@@ -20,6 +21,8 @@ client::SubmitOptions task_of(const Load& load) {
 }
 
 }  // namespace
+
+double rounded(double value) { return std::round(value * 10'000) / 10'000; }
 
 Result<Measured> run_load(client::Client& client, const Load& load, Interrupts* interrupts) {
   pollfd also[] = {{interrupts == nullptr ? -1 : interrupts->fd(), POLLIN, 0}};

@@ -23,6 +23,9 @@ struct Measured {
   std::uint64_t failed = 0;
 };
 
+// As documents show a ratio: to four places.
+double rounded(double value);
+
 // Blocks: until all have settled. Errors: the first refusal, the connection for good, an interrupt.
 Result<Measured> run_load(client::Client& client, const Load& load,
                           Interrupts* interrupts = nullptr);

@@ -97,10 +97,6 @@ double per_task(std::chrono::nanoseconds elapsed, std::uint64_t tasks) {
          static_cast<double>(std::max<std::uint64_t>(tasks, 1));
 }
 
-double rounded(double value) {
-  return static_cast<double>(static_cast<long long>(value * 10'000 + 0.5)) / 10'000;
-}
-
 struct ReuseCommand {
   std::uint64_t tasks = 20'000, workers = 0;
   bool no_python = false;

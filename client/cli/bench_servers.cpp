@@ -42,6 +42,14 @@ bool take_data(std::string_view bytes, std::size_t& at, long long length) {
   return true;
 }
 
+// An answer that began with `line` and ended at `end`.
+void count(Answers& answers, std::string_view line, bool useful, std::size_t end) {
+  answers.all += 1;
+  answers.useful += useful ? 1 : 0;
+  if (useful) answers.last = line;
+  answers.bytes = end;
+}
+
 // A number, or a list of texts: [queue, job], or none where nothing came in time.
 Result<Answers> read_redis(std::string_view bytes) {
   Answers answers;
@@ -55,10 +63,7 @@ Result<Answers> read_redis(std::string_view bytes) {
       if (!head || !take_data(bytes, at, number_at(head->substr(1)))) return answers;
     }
     const bool useful = *line != "*-1";
-    answers.all += 1;
-    answers.useful += useful ? 1 : 0;
-    if (useful) answers.last = *line;
-    answers.bytes = at;
+    count(answers, *line, useful, at);
   }
 }
 
@@ -84,10 +89,7 @@ Result<Answers> read_beanstalkd(std::string_view bytes) {
                       line->starts_with("WATCHING ") || *line == "DELETED" || *line == "TIMED_OUT";
     if (!good) return Error{0, "beanstalkd says " + std::string(*line)};
     const bool useful = is_job || line->starts_with("INSERTED ");
-    answers.all += 1;
-    answers.useful += useful ? 1 : 0;
-    if (useful) answers.last = *line;
-    answers.bytes = at;
+    count(answers, *line, useful, at);
   }
 }
 

@@ -37,13 +37,18 @@ client::Deadline until(const std::optional<Duration>& timeout) {
   return timeout ? client::in(std::chrono::nanoseconds(timeout->ns)) : ipc::kNoDeadline;
 }
 
-// Waits for an interrupt until `time`. True if one came.
-bool interrupted_until(Interrupts& interrupts, client::Deadline time) {
+// Waits for an interrupt until `time`, or until `also` can be read. True if one came.
+bool interrupted_until(Interrupts& interrupts, client::Deadline time, int also = -1) {
   const auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(time - steady_clock::now());
-  pollfd polled{interrupts.fd(), POLLIN, 0};
-  ::poll(&polled, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+  pollfd polled[] = {{interrupts.fd(), POLLIN, 0}, {also, POLLIN, 0}};
+  ::poll(polled, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
   return interrupts.take();
+}
+
+bool is_readable(int fd) {
+  pollfd polled{fd, POLLIN, 0};
+  return ::poll(&polled, 1, 0) > 0;
 }
 
 struct DrainCommand {
@@ -119,18 +124,14 @@ struct StopCommand {
 
   static int wait_for(const ipc::UniqueFd& process, Context& context, Interrupts& interrupts,
                       client::Deadline deadline) {
-    while (true) {
-      pollfd both[] = {{process.get(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
+    while (!is_readable(process.get())) {
       const auto next = std::min(deadline, client::in(kLookInterval));
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(next - steady_clock::now());
-      ::poll(both, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-      if (both[0].revents != 0) return kOk;
-      if (interrupts.take()) return kInterrupted;
+      if (interrupted_until(interrupts, next, process.get())) return kInterrupted;
       if (steady_clock::now() >= deadline) {
         return context.fail(kTimedOut, "the daemon serves nobody any more, and has not ended yet");
       }
     }
+    return kOk;
   }
 
   static int wait_until_gone(Context& context, client::Client& client, Interrupts& interrupts,

@@ -29,11 +29,6 @@ struct Cursor {
   bool begun = false;
 };
 
-std::uint64_t number_of(const json& document, const char* name) {
-  const auto found = document.find(name);
-  return found != document.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
 struct LogCommand {
   std::string task, slot;
   std::uint64_t lines = 20;

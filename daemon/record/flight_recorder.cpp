@@ -11,17 +11,7 @@
 #include "pool/image/walk.hpp"
 
 namespace warmpool::daemon {
-namespace {
-
-template <class T>
-std::string bytes_of(const T& value) {
-  std::string bytes;
-  image::ByteSink sink(bytes);
-  image::walk(sink, value);
-  return bytes;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 FlightRecorder::FlightRecorder(RecorderSetup setup, Log& log)
     : setup_(std::move(setup)),
@@ -59,8 +49,8 @@ void FlightRecorder::begin_segment(const PoolSettings& settings, SegmentStart st
   header.wall = {settings.genesis.wall.ns + (now_ - settings.genesis.now).ns};
   header.start = start;
   header.tasks = tasks;
-  add_block(BlockKind::Header, bytes_of(header));
-  add_block(BlockKind::Settings, bytes_of(settings));
+  add_block(BlockKind::Header, image::bytes_of(header));
+  add_block(BlockKind::Settings, image::bytes_of(settings));
   if (start == SegmentStart::Image) add_block(BlockKind::Image, image);
 }
 

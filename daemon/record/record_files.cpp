@@ -12,6 +12,7 @@
 
 #include "daemon/quiet_thread.hpp"
 #include "daemon/record/segment.hpp"
+#include "daemon/whole_files.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -103,7 +104,7 @@ void RecordFiles::take(const Piece& piece) {
   if (const auto* number = std::get_if<std::uint64_t>(&piece)) {
     if (!open(*number)) return fail("cannot make " + segment_name(*number));
     remove_oldest();
-  } else if (!write_all(std::get<std::string>(piece))) {
+  } else if (!write_all(file_.get(), ipc::bytes_of(std::get<std::string>(piece)))) {
     fail("cannot write");
   }
 }
@@ -113,17 +114,6 @@ bool RecordFiles::open(std::uint64_t number) {
                        O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file_) kept_.push_back(number);
   return static_cast<bool>(file_);
-}
-
-bool RecordFiles::write_all(const std::string& bytes) {
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const auto wrote = ::write(file_.get(), bytes.data() + done, bytes.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    done += static_cast<std::size_t>(wrote);
-  }
-  return true;
 }
 
 void RecordFiles::remove_oldest() {

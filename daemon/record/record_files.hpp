@@ -49,7 +49,6 @@ class RecordFiles {
   void run();
   void take(const Piece& piece);
   bool open(std::uint64_t number);
-  bool write_all(const std::string& bytes);
   void remove_oldest();
   void fail(const std::string& what);
 

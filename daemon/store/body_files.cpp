@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/quiet_thread.hpp"
+#include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
@@ -36,20 +37,9 @@ std::optional<BodyFile> file_of(std::string_view name) {
   return body_name(file) == name ? std::optional(file) : std::nullopt;
 }
 
-Result<void> write_all(int fd, ipc::Bytes bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("cannot write a body");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+Result<void> fill(int fd, ipc::Bytes bytes) {
+  if (!write_all(fd, bytes)) return failed("cannot write a body");
   if (::fsync(fd) != 0) return failed("cannot sync a body");
-  return {};
-}
-
-Result<void> sync_path(const std::string& directory) {
-  const ipc::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + directory);
   return {};
 }
 
@@ -58,7 +48,7 @@ Result<void> write_named(const std::string& path, ipc::Bytes bytes) {
   const ipc::UniqueFd fd(
       ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return failed("cannot make " + part);
-  auto done = write_all(fd.get(), bytes);
+  auto done = fill(fd.get(), bytes);
   if (done && ::rename(part.c_str(), path.c_str()) != 0) done = failed("cannot make " + path);
   if (!done) ::unlink(part.c_str());
   return done;
@@ -198,15 +188,14 @@ Result<void> BodyFiles::write(const Work& work) {
     if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
       return failed("cannot make " + directory_);
     }
-    const auto parent = directory_.substr(0, directory_.rfind('/') + 1);
-    if (auto synced = sync_path(parent); !synced) return synced;
+    if (auto synced = sync_parent(directory_); !synced) return synced;
     is_made_ = true;
   }
   const auto path = directory_ + "/" + body_name(work.file);
   const ipc::UniqueFd fd(::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   auto done = Result<void>();
   if (fd) {
-    done = write_all(fd.get(), work.body.bytes());
+    done = fill(fd.get(), work.body.bytes());
     const auto unnamed = "/proc/self/fd/" + std::to_string(fd.get());
     if (done && ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW)) {
       done = failed("cannot make " + path);
@@ -216,7 +205,7 @@ Result<void> BodyFiles::write(const Work& work) {
   } else {
     done = failed("cannot make a file in " + directory_);
   }
-  if (done) done = sync_path(directory_);
+  if (done) done = sync_directory(directory_);
   if (!done) ::unlink(path.c_str());
   return done;
 }

@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "daemon/store/body_files.hpp"
+#include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
@@ -118,14 +119,6 @@ Result<void> fill(Database& source, const std::string& bodies, const std::string
 }
 
 }  // namespace
-
-Result<void> sync_parent(const std::string& path) {
-  const auto slash = path.rfind('/');
-  const auto parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const ipc::UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + parent);
-  return {};
-}
 
 Result<void> copy_database(Database& source, const std::string& source_path,
                            const std::string& path, const std::atomic<bool>& aborted) {

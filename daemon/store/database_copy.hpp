@@ -16,7 +16,4 @@ namespace warmpool::daemon {
 Result<void> copy_database(Database& source, const std::string& source_path,
                            const std::string& path, const std::atomic<bool>& aborted);
 
-// The directory in which `path` lies. Errors: of the system.
-Result<void> sync_parent(const std::string& path);
-
 }  // namespace warmpool::daemon

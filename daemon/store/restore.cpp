@@ -14,6 +14,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/body_files.hpp"
 #include "daemon/store/database_copy.hpp"
+#include "daemon/whole_files.hpp"
 
 namespace warmpool::daemon {
 namespace {

@@ -15,6 +15,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/raw_files.hpp"
 #include "daemon/store/schema_sql.hpp"
+#include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 #include "pool/pause.hpp"
 #include "pool/words.hpp"
@@ -55,13 +56,6 @@ Result<off_t> size_of(const std::string& path) {
                                       "is as --state-dir"};
   }
   return found.st_size;
-}
-
-Result<void> sync_directory(const std::string& path) {
-  const auto parent = path.substr(0, path.rfind('/'));
-  const ipc::UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return system_refuses("cannot sync " + parent);
-  return {};
 }
 
 // What lies there, before anything is opened: opening may already destroy. Returns whether there is
@@ -132,7 +126,7 @@ Result<void> make_new(const SchemaPlace& place) {
   if (::rename(path.c_str(), place.path.c_str()) != 0) {
     return system_refuses("cannot rename " + path);
   }
-  return sync_directory(place.path);
+  return sync_parent(place.path);
 }
 
 Result<void> check_owner(Database& database, const std::string& path, std::size_t newest) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "pool/image/kinds.hpp"
 
@@ -100,6 +101,14 @@ class ByteSink {
   std::string& out_;
   std::size_t bytes_max_;
 };
+
+template <class T>
+std::string bytes_of(const T& value) {
+  std::string bytes;
+  ByteSink sink(bytes);
+  walk(sink, value);
+  return bytes;
+}
 
 // FNV over whole numbers, its high half folded in: equal values have equal digests, and others
 // hardly ever.

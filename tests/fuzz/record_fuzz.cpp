@@ -13,14 +13,6 @@ namespace {
 using namespace warmpool;
 using namespace warmpool::daemon;
 
-template <class T>
-std::string bytes_of(const T& value) {
-  std::string bytes;
-  image::ByteSink sink(bytes);
-  image::walk(sink, value);
-  return bytes;
-}
-
 std::string file_of(int which, std::string_view body) {
   SegmentHeader header;
   header.number = 1;
@@ -33,8 +25,8 @@ std::string file_of(int which, std::string_view body) {
     file += block_frame(kind, place++, bytes);
     file += bytes;
   };
-  add(BlockKind::Header, which == 1 ? std::string(body) : bytes_of(header));
-  add(BlockKind::Settings, which == 3 ? std::string(body) : bytes_of(PoolSettings{}));
+  add(BlockKind::Header, which == 1 ? std::string(body) : image::bytes_of(header));
+  add(BlockKind::Settings, which == 3 ? std::string(body) : image::bytes_of(PoolSettings{}));
   add(BlockKind::Steps, body);
   add(BlockKind::End, {});
   return file;
@@ -55,7 +47,7 @@ Taken take_all(std::string file) {
   SegmentItem item;
   Instant at;
   while ((taken.end = segment->next(item, at)) == SegmentReader::Next::Item) {
-    taken.items += bytes_of(item);
+    taken.items += image::bytes_of(item);
     REQUIRE(at <= kNever);
   }
   if (taken.end == SegmentReader::Next::Broken) REQUIRE(!segment->error().text.empty());

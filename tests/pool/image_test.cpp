@@ -52,14 +52,6 @@ class Filler {
 };
 
 template <class T>
-std::string bytes_of(const T& value) {
-  std::string bytes;
-  image::ByteSink sink(bytes);
-  image::walk(sink, value);
-  return bytes;
-}
-
-template <class T>
 std::uint32_t digest_of(const T& value) {
   image::DigestSink sink;
   image::walk(sink, value);
@@ -82,12 +74,12 @@ void each_alternative(Check check) {
 
 template <class T>
 void comes_back(const T& value) {
-  const auto bytes = bytes_of(value);
+  const auto bytes = image::bytes_of(value);
   image::Reader reader(bytes);
   T back;
   reader.get(back);
   EXPECT_TRUE(reader.good() && reader.empty()) << "alternative " << value.index();
-  EXPECT_EQ(bytes_of(back), bytes) << "alternative " << value.index();
+  EXPECT_EQ(image::bytes_of(back), bytes) << "alternative " << value.index();
   EXPECT_EQ(digest_of(back), digest_of(value));
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     image::Reader cut(std::string_view(bytes).substr(0, size));
@@ -113,7 +105,7 @@ TEST(Image, HoldsEveryFieldOfASubmit) {
   submit.spec.priority = 3;
   submit.spec.delay = Duration{-5};
   submit.spec.key = IdempotencyKey{~0ULL, 1, 2, KeyUse::Reconnect};
-  const auto bytes = bytes_of(submit);
+  const auto bytes = image::bytes_of(submit);
   image::Reader reader(bytes);
   event::Submit back{};
   reader.get(back);
@@ -135,7 +127,7 @@ TEST(Image, LeavesOutCommandsAndEnvironments) {
   event::ClassDeclared declared{ClassId{1}, default_class_options()};
   declared.options.command = {"worker", "--password=hunter2"};
   declared.options.environment = {"PASSWORD=hunter2"};
-  EXPECT_EQ(bytes_of(declared).find("hunter2"), std::string::npos);
+  EXPECT_EQ(image::bytes_of(declared).find("hunter2"), std::string::npos);
 }
 
 TEST(Image, RefusesNumbersThatDoNotFitAndWordsThatAreNone) {

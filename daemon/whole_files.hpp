@@ -1,0 +1,18 @@
+// What is written to files whole, and stays after a power cut.
+#pragma once
+
+#include <string>
+
+#include "ipc/bytes.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::daemon {
+
+// Blocks: until the kernel has taken all of it. False: errno says why.
+bool write_all(int fd, ipc::Bytes bytes);
+// Names that were made or changed in it are on the disk then. Blocks: as long as the disk does.
+Result<void> sync_directory(const std::string& directory);
+// Of the file at `path`.
+Result<void> sync_parent(const std::string& path);
+
+}  // namespace warmpool::daemon
