@@ -16,6 +16,7 @@ namespace warmpool::daemon {
 namespace {
 
 std::string end_text(const std::string& name, const Exit& exit) {
+  if (!exit.known) return name + " ended; how, is told to who started it";
   if (exit.code >= 0) return name + " ended with status " + std::to_string(exit.code);
   const int number = -exit.code;
   const char* abbreviation = ::sigabbrev_np(number);

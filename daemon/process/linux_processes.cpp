@@ -29,8 +29,10 @@ constexpr int kLastWaitMs = 5'000;
 constexpr Duration kLastCgroupWait = seconds(1);
 
 Exit exit_of(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) return {ExitCause::Exited, info.si_status, false};
-  return {ExitCause::Signalled, -info.si_status, info.si_code == CLD_DUMPED};
+  if (info.si_code == CLD_EXITED) return {.cause = ExitCause::Exited, .code = info.si_status};
+  return {.cause = ExitCause::Signalled,
+          .code = -info.si_status,
+          .core_dumped = info.si_code == CLD_DUMPED};
 }
 
 class LinuxProcesses final : public ProcessPort {
@@ -44,6 +46,8 @@ class LinuxProcesses final : public ProcessPort {
   ~LinuxProcesses() override;
 
   Result<Child> spawn(const SpawnSpec& spec) override;
+  Result<ipc::UniqueFd> adopt(Stranger stranger) override;
+  void disown(WorkerId worker) override;
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
@@ -58,6 +62,8 @@ class LinuxProcesses final : public ProcessPort {
     ipc::UniqueFd pidfd;
     std::string mark;
     std::optional<CgroupLeaf> leaf;
+    bool leads_tree = true;
+    bool spawned = true;
   };
 
   Worker& known(WorkerId worker);
@@ -115,6 +121,32 @@ Result<Child> LinuxProcesses::keep(Worker worker, Child child) {
                    "; raise the limit of open files (LimitNOFILE, ulimit -n), or lower `size`"};
 }
 
+Result<ipc::UniqueFd> LinuxProcesses::adopt(Stranger stranger) {
+  REQUIRE(!workers_.contains(stranger.worker) && stranger.pidfd);
+  REQUIRE(stranger.pid > 0 || !stranger.leads_tree);
+  ipc::UniqueFd notice(fcntl(stranger.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!notice) {
+    const int code = errno;
+    return Error{code, std::string("cannot watch the process: ") + strerrordesc_np(code)};
+  }
+  Worker worker;
+  worker.pid = stranger.pid;
+  worker.pidfd = std::move(stranger.pidfd);
+  worker.mark = options_.mark.of(stranger.worker);
+  worker.leads_tree = stranger.leads_tree;
+  worker.spawned = false;
+  if (worker.pid > 0) pids_.insert(worker.pid);
+  workers_.emplace(stranger.worker, std::move(worker));
+  return notice;
+}
+
+void LinuxProcesses::disown(WorkerId id) {
+  const Worker& worker = known(id);
+  REQUIRE(!worker.spawned);
+  pids_.erase(worker.pid);
+  workers_.erase(id);
+}
+
 Result<void> LinuxProcesses::signal(WorkerId worker, int number) {
   const int error = send_signal(known(worker).pidfd.get(), number);
   if (error == 0) return {};
@@ -124,6 +156,10 @@ Result<void> LinuxProcesses::signal(WorkerId worker, int number) {
 
 TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   const Worker& worker = known(id);
+  if (!worker.leads_tree) {
+    send_signal(worker.pidfd.get(), SIGKILL);
+    return {};
+  }
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
@@ -135,9 +171,9 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
   siginfo_t info{};
   const auto pidfd = static_cast<id_t>(worker.pidfd.get());
   if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG) != 0) {
-    // Waited for by somebody else in this process: dead, and how is not known any more.
-    if (errno == ECHILD) return Exit{ExitCause::Exited, kStatusUnknown, false};
-    return std::nullopt;
+    // No child of ours, or waited for by somebody else in this process.
+    if (errno != ECHILD || !is_dead(worker.pidfd.get())) return std::nullopt;
+    return Exit{.cause = ExitCause::Exited, .code = kStatusUnknown, .known = false};
   }
   if (info.si_pid == 0) return std::nullopt;
   Exit exit = exit_of(info);
@@ -188,6 +224,8 @@ Orphans LinuxProcesses::reap_orphans() {
 }
 
 LinuxProcesses::~LinuxProcesses() {
+  // Those that lead no tree of ours were started by people, who keep them.
+  std::erase_if(workers_, [](const auto& entry) { return !entry.second.leads_tree; });
   for (const auto& [id, worker] : workers_) kill_tree(id);
   int left_ms = kLastWaitMs;
   while (!workers_.empty()) {

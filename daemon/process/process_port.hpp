@@ -69,6 +69,18 @@ struct Exit {
   ExitCause cause = ExitCause::Exited;
   std::int32_t code = 0;
   bool core_dumped = false;
+  bool known = true;  // false: dead, and how is told to its own parent alone; code 255
+};
+
+// A process that somebody else started, and that is to be a worker.
+struct Stranger {
+  WorkerId worker;
+  pid_t pid = 0;  // as Child::pid
+  ipc::UniqueFd pidfd;
+  // Whether it leads a session of its own and carries the worker's mark, so that kill_tree() takes
+  // all that descends from it. Else only the process itself is ever signalled: its group may be
+  // somebody's shell.
+  bool leads_tree = false;
 };
 
 // `killed`: processes that were sent SIGKILL. `clean`: the last pass found nothing more to kill;
@@ -93,6 +105,16 @@ class ProcessPort {
   //   launcher has begun is told by Child::launch_status, followed by the exit.
   virtual Result<Child> spawn(const SpawnSpec& spec) = 0;
 
+  // From here on it is a worker like those that were spawned. Returns its exit notice, as
+  // Child::exit_notice. Nothing waits for it where it is nobody's child here: that it is dead is
+  // seen by its pidfd, and how it died is not.
+  // Errors: EMFILE; it is no worker then.
+  virtual Result<ipc::UniqueFd> adopt(Stranger stranger) = 0;
+
+  // The worker is unknown from here on, and its process is left as it is.
+  // Order: one that was adopted; in place of bury().
+  virtual void disown(WorkerId worker) = 0;
+
   // To the worker's process alone; one that is dead and not yet buried takes it silently.
   // Errors: errno (EPERM, EINVAL).
   virtual Result<void> signal(WorkerId worker, int number) = 0;
@@ -102,8 +124,9 @@ class ProcessPort {
   // exit_notice.
   virtual TreeEnd kill_tree(WorkerId worker) = 0;
 
-  // How it died; none while it lives. Code 255 where somebody else in this process waited for it
-  // and it cannot be known. Leaves it a zombie, so that its pid and group stay its own.
+  // How it died; none while it lives. Not `known` where it is no child of this process, or where
+  // somebody else in this process waited for it. Leaves it a zombie, so that its pid and group stay
+  // its own.
   virtual std::optional<Exit> inspect(WorkerId worker) = 0;
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a

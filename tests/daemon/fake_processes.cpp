@@ -62,6 +62,16 @@ Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   return child;
 }
 
+// Its channel is the test's own, and it dies by die().
+Result<ipc::UniqueFd> FakeProcesses::adopt(Stranger stranger) {
+  auto& worker = workers[stranger.worker.value];
+  worker.spec.worker = stranger.worker;
+  worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  return ipc::UniqueFd(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
+}
+
+void FakeProcesses::disown(WorkerId worker) { workers.at(worker.value).disowned = true; }
+
 void FakeProcesses::connect(FakeWorker& worker, Child& child) {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);

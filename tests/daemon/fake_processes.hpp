@@ -19,7 +19,7 @@ struct FakeWorker {
   ipc::UniqueFd exit_event, output, errors;
   std::string fifo_in, fifo_out;  // their names, if its channel is made of FIFOs
   std::optional<Exit> exit;
-  bool said_hello = false, reaped = false;
+  bool said_hello = false, reaped = false, disowned = false;
   std::uint64_t features = 0;      // of welcome
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
@@ -56,6 +56,8 @@ class FakeProcesses : public ProcessPort {
   const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }
 
   Result<Child> spawn(const SpawnSpec& spec) override;
+  Result<ipc::UniqueFd> adopt(Stranger stranger) override;
+  void disown(WorkerId worker) override;
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
