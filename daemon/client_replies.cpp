@@ -76,9 +76,12 @@ void Clients::carry(const command::Refused& command) {
   auto& open = session->open.at(number);
   if (open.parts == 1 && open.succeeded + open.refused == 0) {
     refuse(*session, number, command.task, command.code, {}, command.retry_after);
-  } else if (part_done(open, false)) {
-    reply(*session, number, on_completion_(open, nullptr));
+    return;
   }
+  if (open.refusals.size() < kRefusalsNamedMax) {
+    open.refusals.push_back({command.task, command.code});
+  }
+  if (part_done(open, false)) reply(*session, number, on_completion_(open, nullptr));
 }
 
 void Clients::carry(const command::Cancelled& command) {
@@ -191,7 +194,8 @@ void Clients::refuse(Session& session, std::uint32_t number, TaskId task, Refusa
                      std::string_view detail, Duration retry_after) {
   ipc::RefusedMeta meta;
   meta.code = static_cast<std::uint16_t>(code);
-  meta.text = ipc::cut_text(detail.empty() ? meaning_of(code) : detail, 2048);
+  const auto text = detail.empty() ? refusal_text(code, task) : std::string(detail);
+  meta.text = ipc::cut_text(text, 2048);
   meta.retry_after = retry_after;
   session.stream.out().append(
       {.kind = ipc::Kind::Refused, .id = task.value, .token = session.open.at(number).token},

@@ -75,6 +75,8 @@ class Documents {
   std::string letters(const TaskFilter& filter) const;
   // One such, on one line. None: no such task.
   std::optional<std::string> letter(TaskId task) const;
+  // How many of many were changed, called `done`, and the first of those that were refused.
+  static std::string changed(std::string_view done, const OpenRequest& open);
   std::string backup(std::string_view file, const BackupFigures& figures) const;
 
   // documents_config.cpp

@@ -88,6 +88,17 @@ std::optional<std::string> Documents::letter(TaskId task) const {
   return text_of(document);
 }
 
+std::string Documents::changed(std::string_view done, const OpenRequest& open) {
+  Json document{{"schema", kDocumentSchema}};
+  document[std::string(done)] = open.succeeded;
+  document["refused"] = open.refused;
+  for (const auto& [task, code] : open.refusals) {
+    document["refusals"].push_back(
+        {{"id", task.value}, {"refusal", name_of(code)}, {"text", refusal_text(code, task)}});
+  }
+  return text_of(document);
+}
+
 std::string Documents::backup(std::string_view file, const BackupFigures& figures) const {
   return text_of(Json{{"schema", kDocumentSchema},
                       {"file", file},

@@ -3,11 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "pool/ids.hpp"
+#include "pool/refusal.hpp"
 #include "pool/require.hpp"
 
 namespace warmpool::daemon {
+
+struct RefusedPart {
+  TaskId task;
+  Refusal code{};
+};
 
 struct OpenRequest {
   std::uint64_t token = 0;  // the client's request number
@@ -15,7 +23,11 @@ struct OpenRequest {
   std::uint8_t verb = 0;    // of a request; 0: submit, await or cancel
   std::uint32_t parts = 1;  // answers of the core that are still to come
   std::uint32_t succeeded = 0, refused = 0;
+  std::vector<RefusedPart> refusals{};  // the first of them
 };
+
+// So many parts that were refused are named to the client.
+inline constexpr std::size_t kRefusalsNamedMax = 16;
 
 // Bounds: size() is for the caller's cap.
 class OpenRequests {
@@ -23,12 +35,12 @@ class OpenRequests {
   std::uint32_t open(OpenRequest request) {
     ++size_;
     if (free_.empty()) {
-      slots_.push_back(request);
+      slots_.push_back(std::move(request));
       return static_cast<std::uint32_t>(slots_.size() - 1);
     }
     const auto number = free_.back();
     free_.pop_back();
-    slots_[number] = request;
+    slots_[number] = std::move(request);
     return number;
   }
   OpenRequest& at(std::uint32_t number) { return slots_[number]; }

@@ -74,8 +74,13 @@ void Requests::workers(Session& session, std::uint32_t number, const Arguments&)
 
 void Requests::worker(Session& session, std::uint32_t number, const Arguments& arguments) {
   auto document = documents_.worker(text(arguments[0]));
-  if (!document) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+  if (!document) return refuse_slot(session, number, text(arguments[0]));
   clients_.reply(session, number, std::move(*document));
+}
+
+void Requests::refuse_slot(Session& session, std::uint32_t number, std::string_view name) {
+  clients_.refuse(session, number, {}, Refusal::NoSuchWorker,
+                  "no slot is named '" + std::string(name) + "'; see: warmpool workers");
 }
 
 void Requests::show(Session& session, std::uint32_t number, const Arguments& arguments) {
@@ -179,7 +184,7 @@ void Requests::restart(Session& session, std::uint32_t number, const Arguments& 
   }
   if (!is_nil(arguments[0])) {
     restart.home = workers_.find_home(text(arguments[0]));
-    if (!restart.home) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+    if (!restart.home) return refuse_slot(session, number, text(arguments[0]));
   }
   services_.engine.step(restart);
 }
@@ -187,7 +192,7 @@ void Requests::restart(Session& session, std::uint32_t number, const Arguments& 
 void Requests::heartbeat(Session& session, std::uint32_t number, const Arguments& arguments) {
   const auto home = workers_.find_home(text(arguments[0]));
   const auto status = is_nil(arguments[1]) ? std::string_view() : text(arguments[1]);
-  if (!home) return clients_.refuse(session, number, {}, Refusal::NoSuchWorker);
+  if (!home) return refuse_slot(session, number, text(arguments[0]));
   if (!workers_.report(*home, session.peer.uid, status, TaskId{number_or(arguments[2], 0)})) {
     return clients_.refuse(session, number, {}, Refusal::NotYours,
                            "no process is in this slot, or it runs as another user");
@@ -206,10 +211,8 @@ void Requests::log(Session& session, std::uint32_t number, const Arguments& argu
   const TaskId task{number_or(arguments[0], 0)};
   auto document = is_nil(arguments[0]) ? documents_.worker_log(text(arguments[1]), wish)
                                        : documents_.task_log(task, wish);
-  if (!document) {
-    return clients_.refuse(session, number, task,
-                           task ? Refusal::NoSuchTask : Refusal::NoSuchWorker);
-  }
+  if (!document && is_nil(arguments[0])) return refuse_slot(session, number, text(arguments[1]));
+  if (!document) return clients_.refuse(session, number, task, Refusal::NoSuchTask);
   clients_.reply(session, number, std::move(*document));
 }
 
@@ -317,10 +320,10 @@ std::string Requests::completed(const OpenRequest& open, const command::Complete
     case Verb::Stop:
       return small_document({{"left", after}});
     case Verb::DeadRetry:
-      return small_document({{"retried", open.succeeded}, {"refused", open.refused}});
+      return Documents::changed("retried", open);
     case Verb::DeadRemove:
     case Verb::Clean:
-      return small_document({{"removed", open.succeeded}, {"refused", open.refused}});
+      return Documents::changed("removed", open);
     case Verb::Pause:
     case Verb::Resume:
       return documents_.pauses();

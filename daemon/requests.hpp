@@ -91,6 +91,7 @@ class Requests {
   std::optional<ClassId> find_class(std::string_view name) const;
   void refuse_type(Session& session, std::uint32_t number, std::string_view name);
   void refuse_class(Session& session, std::uint32_t number);
+  void refuse_slot(Session& session, std::uint32_t number, std::string_view name);
   // False after a refusal: there is no such type.
   bool type_argument(Session& session, std::uint32_t number, const ipc::Argument& argument,
                      std::optional<TypeId>& type);

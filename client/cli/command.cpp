@@ -59,6 +59,7 @@ constexpr CommandRow kRows[] = {
     {"dlq show", kDead, "show one dead letter with its attempts", "", declare_dlq_show},
     {"dlq retry", kDead, "give dead letters a new round",
      "Many at once come at the daemon's dead_retry_rate a second; the command waits for the last.\n"
+     "Status 1 if one was refused; the first of those are named.\n"
      "With another payload a new task is made of the letter, with all that was asked for it but "
      "its\n"
      "key; the letter goes when that task is accepted.\n"
@@ -73,8 +74,8 @@ constexpr CommandRow kRows[] = {
      declare_dlq_export},
     {"dlq import", kDead, "submit exported dead letters as tasks",
      "Takes lines of dlq export, and the daemon's archive (dead-letters.jsonl). A line that was\n"
-     "imported before makes no second task (known), as long as its key is remembered. Status 1 if\n"
-     "one was refused.\n"
+     "imported before makes no second task (known), as long as its key is remembered. Lines that\n"
+     "are refused are named; the others go on, and the status is 1.\n"
      "  warmpool dlq import letters.jsonl",
      declare_dlq_import},
     {"status", kPool, "counters, figures, classes and health",

@@ -80,7 +80,13 @@ Result<std::string> Context::ask(client::Client& client, const ipc::RequestMeta&
                        row->arguments.front().name == "task" && answer.error().code / 100 == 3;
   const auto* task = std::get_if<std::uint64_t>(&request.arguments.front());
   if (!of_task || task == nullptr) return answer;
-  return Error{answer.error().code, "task " + std::to_string(*task) + ": " + answer.error().text};
+  return Error{answer.error().code, about_task(TaskId{*task}, answer.error().text)};
+}
+
+std::string about_task(TaskId task, std::string_view text) {
+  const auto id = std::to_string(task.value);
+  if (text.find(id) != text.npos) return std::string(text);
+  return "task " + id + ": " + std::string(text);
 }
 
 client::Deadline reply_deadline() { return client::in(kReplyPatience); }

@@ -57,4 +57,7 @@ class Context {
 // For replies that come at once unless the daemon is stuck.
 client::Deadline reply_deadline();
 
+// What is said about a task, with its id in it.
+std::string about_task(TaskId task, std::string_view text);
+
 }  // namespace warmpool::cli

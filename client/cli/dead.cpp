@@ -1,5 +1,8 @@
 // Commands about dead letters.
+#include <algorithm>
 #include <memory>
+
+#include <nlohmann/json.hpp>
 
 #include "client/cli/command.hpp"
 #include "client/cli/dead_filter.hpp"
@@ -7,6 +10,7 @@
 #include "client/cli/input.hpp"
 #include "client/cli/json_text.hpp"
 #include "client/cli/letter.hpp"
+#include "client/cli/members.hpp"
 #include "client/cli/requests.hpp"
 
 namespace warmpool::cli {
@@ -52,7 +56,22 @@ struct DeadChange {
       meta.arguments[0] = std::move(values);
     }
     filter.put(meta, 1, 2);
-    return ask_patiently(context, meta);  // new rounds have a rate
+    auto client = context.connect();
+    if (!client) return context.fail(client.error());
+    auto document = client->request(meta, ipc::kNoDeadline);  // new rounds have a rate
+    if (!document) return context.fail(document.error());
+    const int printed = print_document(context, *document, {});
+    return std::max(printed, say_refused(context, *document));
+  }
+
+  // Those that were refused, the first of them by name: kFailed if there are any.
+  static int say_refused(Context& context, const std::string& document) {
+    const auto parsed = nlohmann::json::parse(document, nullptr, false);
+    if (!parsed.is_object() || parsed.value("refused", 0U) == 0) return kOk;
+    const auto refusals = parsed.find("refusals");
+    if (refusals == parsed.end() || !refusals->is_array()) return kFailed;
+    for (const auto& refusal : *refusals) context.fail(kFailed, text_of(refusal, "text"));
+    return kFailed;
   }
 };
 
@@ -150,6 +169,11 @@ Run declare_dlq_retry(CLI::App& app) {
   add_text(app, "--content", edit->content, "WHAT", "what the new payload is; else as before")
       .one_of(std::move(contents));
   return [command, edit](Context& context) {
+    if (!edit->wanted() && !edit->content.empty()) {
+      return context.fail(kUsage,
+                          "--content says what another payload is: give that too, with --payload "
+                          "or --payload-file");
+    }
     if (!edit->wanted()) return command->run(context, ipc::Verb::DeadRetry);
     if (command->ids.size() != 1) {
       return context.fail(kUsage, "another payload is for one dead letter: give its id");

@@ -1,8 +1,10 @@
 // Dead letters out to lines of JSON, and in again.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <memory>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@
 namespace warmpool::cli {
 
 namespace {
+
+using std::chrono::steady_clock;
 
 constexpr std::uint64_t kPage = 1'000;
 constexpr std::size_t kInFlight = 64;
@@ -45,10 +49,14 @@ int export_letters(Context& context, const DeadFilter& filter) {
   return context.fail(kFailed, "letters with payloads above 8 MiB were exported without them");
 }
 
+// Letters are submitted at a rate, so that a file of old ones does not push aside what came today.
 class Import {
  public:
-  Import(Context& context, client::Client client)
-      : context_(context), client_(std::move(client)), lines_(kLineBytesMax) {}
+  Import(Context& context, client::Client client, std::uint64_t rate)
+      : context_(context),
+        client_(std::move(client)),
+        lines_(kLineBytesMax),
+        each_(std::chrono::nanoseconds(std::chrono::seconds(1)) / rate) {}
 
   // What is appended meanwhile is not read: letters that die again may come to the same file.
   int run(int fd) {
@@ -79,8 +87,27 @@ class Import {
       context_.fail(kFailed, "line " + std::to_string(line.number) + ": " + letter.error().text);
       return {};
     }
-    client_.submit(std::move(letter->options));
+    if (auto waited = wait_for_turn(); !waited) return waited;
+    const auto ticket = client_.submit(std::move(letter->options));
+    lines_of_.emplace(ticket, Origin{line.number, letter->task});
     return wait_for(kInFlight - 1);
+  }
+
+  Result<void> wait_for_turn() {
+    next_ = std::max(next_, steady_clock::now());
+    while (steady_clock::now() < next_) {
+      if (client_.open() == 0) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_ - steady_clock::now());
+        ::poll(nullptr, 0, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+        continue;
+      }
+      auto event = client_.wait_any(next_);
+      if (!event) return event.error();
+      if (!*event) continue;
+      if (auto taken = take(**event); !taken) return taken;
+    }
+    next_ += each_;
+    return {};
   }
 
   Result<void> wait_for(std::size_t open) {
@@ -90,14 +117,22 @@ class Import {
       if (!*event) {
         return Error{static_cast<int>(client::Fault::TimedOut), "the daemon did not answer"};
       }
-      if (const auto* accepted = std::get_if<client::Accepted>(&**event)) {
-        ++(accepted->duplicate ? known_ : imported_);
-      } else if (const auto* refused = std::get_if<client::Refused>(&**event)) {
-        ++refused_;
-        context_.fail(kFailed, refused->text);
-      } else if (const auto* unknown = std::get_if<client::Unknown>(&**event)) {
-        return Error{static_cast<int>(client::Fault::Lost), unknown->text};
-      }
+      if (auto taken = take(**event); !taken) return taken;
+    }
+    return {};
+  }
+
+  Result<void> take(const client::Event& event) {
+    const auto origin = lines_of_.extract(client::ticket_of(event));
+    if (const auto* accepted = std::get_if<client::Accepted>(&event)) {
+      ++(accepted->duplicate ? known_ : imported_);
+    } else if (const auto* refused = std::get_if<client::Refused>(&event)) {
+      ++refused_;
+      const auto [line, task] = origin ? origin.mapped() : Origin{};
+      context_.fail(kFailed, "line " + std::to_string(line) + " (dead letter " +
+                                 std::to_string(task.value) + "): " + refused->text);
+    } else if (const auto* unknown = std::get_if<client::Unknown>(&event)) {
+      return Error{static_cast<int>(client::Fault::Lost), unknown->text};
     }
     return {};
   }
@@ -113,9 +148,17 @@ class Import {
     return refused_ == 0 ? kOk : kFailed;
   }
 
+  struct Origin {
+    std::uint64_t line = 0;
+    TaskId task;
+  };
+
   Context& context_;
   client::Client client_;
   LineReader lines_;
+  std::map<client::Ticket, Origin> lines_of_;  // what is in flight
+  std::chrono::nanoseconds each_;
+  steady_clock::time_point next_;
   std::uint64_t imported_ = 0, known_ = 0, refused_ = 0;
 };
 
@@ -129,8 +172,11 @@ Run declare_dlq_export(CLI::App& app) {
 
 Run declare_dlq_import(CLI::App& app) {
   auto file = std::make_shared<std::string>("-");
+  auto rate = std::make_shared<std::uint64_t>(1'000);
   add_argument(app, "file", *file, "lines of dlq export, or of an archive; '-': standard input");
-  return [file](Context& context) {
+  add_number(app, "--rate", *rate, "N", "at most so many letters a second [1000]")
+      .within(1, 1'000'000);
+  return [file, rate](Context& context) {
     ipc::UniqueFd opened;
     if (*file != "-") {
       auto fd = open_to_read(*file);
@@ -139,7 +185,7 @@ Run declare_dlq_import(CLI::App& app) {
     }
     auto client = context.connect();
     if (!client) return context.fail(client.error());
-    return Import(context, std::move(*client)).run(opened ? opened.get() : context.in());
+    return Import(context, std::move(*client), *rate).run(opened ? opened.get() : context.in());
   };
 }
 

@@ -55,8 +55,7 @@ struct WaitCommand {
 
   static int take(Context& context, const client::Event& event, std::string& documents) {
     if (const auto* refused = std::get_if<client::Refused>(&event)) {
-      return context.fail(kFailed,
-                          "task " + std::to_string(refused->task.value) + ": " + refused->text);
+      return context.fail(kFailed, about_task(refused->task, refused->text));
     }
     if (const auto* unknown = std::get_if<client::Unknown>(&event)) {
       return context.fail(kUnreachable,
@@ -87,8 +86,7 @@ struct ResultCommand {
     if (!event) return context.fail(event.error());
     if (!*event) return context.fail(kTimedOut, "the daemon did not answer; see: warmpool status");
     if (const auto* refused = std::get_if<client::Refused>(&**event)) {
-      return context.fail(
-          {refused->code, "task " + std::to_string(refused->task.value) + ": " + refused->text});
+      return context.fail({refused->code, about_task(refused->task, refused->text)});
     }
     if (const auto* unknown = std::get_if<client::Unknown>(&**event)) {
       return context.fail(kUnreachable, unknown->text);
@@ -160,8 +158,7 @@ int cancel_all(Context& context, const std::vector<TaskId>& ids) {
                       std::string(name_of(cancelled->rung)) + ")");
       }
     } else if (const auto* refused = std::get_if<client::Refused>(&**event)) {
-      status = context.fail(kFailed,
-                            "task " + std::to_string(refused->task.value) + ": " + refused->text);
+      status = context.fail(kFailed, about_task(refused->task, refused->text));
     }
   }
   if (context.json()) {

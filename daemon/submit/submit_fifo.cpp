@@ -177,7 +177,7 @@ void SubmitFifo::carry(const command::Accepted& command) {
 void SubmitFifo::carry(const command::Refused& command) {
   const auto found = in_flight_.find(command.request.value);
   if (found == in_flight_.end()) return;
-  reject(found->second, meaning_of(command.code));
+  reject(found->second, refusal_text(command.code, command.task));
   in_flight_.erase(found);
   fit_watch();
 }

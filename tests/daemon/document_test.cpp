@@ -115,6 +115,56 @@ void fill_with_dead(TestDaemon& test, RawClient& client) {
   ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 3; }));
 }
 
+TEST(Documents, OfManyTheFirstThatWereRefusedAreNamed) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill(test, client);
+  const auto dead = ask(test, client, Verb::DeadLs)["tasks"][0]["id"].get<std::uint64_t>();
+  const auto done = ask(test, client, Verb::Ls, {std::string_view("done")})["tasks"][0]["id"];
+  std::vector<std::uint64_t> ids{dead, done.get<std::uint64_t>()};
+  for (std::uint64_t none = 1; none <= 20; ++none) ids.push_back(none);
+  const auto changed = ask(test, client, Verb::DeadRetry, {ids});
+  EXPECT_EQ(changed["retried"], 1);
+  EXPECT_EQ(changed["refused"], 21);
+  ASSERT_EQ(changed["refusals"].size(), 16U);
+  EXPECT_EQ(changed["refusals"][0]["id"], done);
+  EXPECT_EQ(changed["refusals"][0]["refusal"], "not-dead");
+  EXPECT_EQ(changed["refusals"][1]["refusal"], "no-such-task");
+  EXPECT_EQ(changed["refusals"][1]["text"].get<std::string>().find("task 1: "), 0U);
+}
+
+TEST(Documents, RefusalsNameWhatTheyAreAbout) {
+  TestDaemon test;
+  auto client = test.connect();
+  const auto said = [&](Verb verb, std::vector<ipc::Argument> arguments) {
+    return test.ask(client, verb, std::move(arguments));
+  };
+  const std::vector<std::uint64_t> one{4711};
+  EXPECT_NE(said(Verb::Show, {std::uint64_t{4711}}).find("task 4711"), std::string::npos);
+  EXPECT_NE(said(Verb::DeadRetry, {one}).find("task 4711"), std::string::npos);
+  EXPECT_NE(said(Verb::DeadRemove, {one}).find("task 4711"), std::string::npos);
+  EXPECT_NE(said(Verb::Worker, {std::string_view("nobody")}).find("'nobody'"), std::string::npos);
+  EXPECT_NE(said(Verb::Heartbeat, {std::string_view("nobody")}).find("'nobody'"),
+            std::string::npos);
+  EXPECT_NE(said(Verb::Log, {{}, std::string_view("nobody")}).find("'nobody'"), std::string::npos);
+}
+
+TEST(Documents, AKeyConflictNamesTheTaskThatHasTheKey) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  ipc::SubmitMeta again;
+  again.key = "order-17";
+  client.submit("another payload", 9, 0, again);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Refused, 9) != nullptr; }));
+  const auto dead = ask(test, client, Verb::DeadLs, {{}, {}, {}, {}, {}, "order-17"});
+  const auto refused =
+      ipc::decode<ipc::RefusedMeta>(ipc::bytes_of(client.find(Kind::Refused, 9)->meta));
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->text.find("task " + dead["tasks"][0]["id"].dump()), std::string::npos)
+      << refused->text;
+}
+
 TEST(Documents, DeadLettersAreFoundByCauseAgeAndText) {
   TestDaemon test;
   auto client = test.connect();

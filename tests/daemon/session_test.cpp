@@ -478,7 +478,7 @@ TEST(Session, RestartRefusesWhatIsNotThere) {
   TestDaemon test;
   auto client = test.connect();
   const auto slot = test.ask(client, ipc::Verb::Restart, {std::string_view("worker-9")});
-  EXPECT_NE(slot.find("no slot has this name"), std::string::npos) << slot;
+  EXPECT_NE(slot.find("no slot is named 'worker-9'"), std::string::npos) << slot;
   const auto worker_class =
       test.ask(client, ipc::Verb::Restart, {ipc::Argument(), std::string_view("images")});
   EXPECT_NE(worker_class.find("one of: worker"), std::string::npos) << worker_class;
