@@ -25,6 +25,8 @@ class NoLog : public daemon::Log {
 class NoProcesses : public daemon::ProcessPort {
  public:
   Result<daemon::Child> spawn(const daemon::SpawnSpec&) override { return Error{}; }
+  Result<ipc::UniqueFd> adopt(daemon::Stranger) override { return Error{}; }
+  void disown(WorkerId) override {}
   Result<void> signal(WorkerId, int) override { return {}; }
   daemon::TreeEnd kill_tree(WorkerId) override { return {}; }
   std::optional<daemon::Exit> inspect(WorkerId) override { return {}; }
