@@ -49,7 +49,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
       requests_(services_, clients_, workers_, documents_, events_, [this] { begin_stopping(); }),
       archive_(setup.archive_path, log_),
-      keeper_(services_, archive_),
+      keeper_(services_),
       record_names_(services_, workers_) {
   reactor_.on_wake([this] { engine_.refresh(); });
   clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
@@ -62,7 +62,10 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
     clients_.progressed(key, meta);
   });
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
-  archive_.describe_by([this](TaskId task) { return documents_.letter(task); });
+  archive_.describe_by([this](const command::Archive& asked) { return documents_.letter(asked); });
+  archive_.set_bounds(configuration_.pool.values);
+  documents_.show_archive(archive_);
+  archive_watch_ = watch_answers(archive_.fd());
   keeper_.on_backup([this](const Result<BackupFigures>& ended) { requests_.end_backup(ended); });
   keeper_.on_body([this](const BodyEnded& ended) {
     if (!clients_.carry(ended) && !workers_.carry(ended)) services_.store.drop_body(ended.file);
@@ -98,18 +101,23 @@ Result<void> Daemon::recover() {
       store.recover(record_names_, [this](const Record& record) { engine_.replay(record); });
   if (!settled) return settled.error();
   engine_.finish_replay(*settled);
-  if (const int fd = store.answers_fd(); fd >= 0) {
-    store_watch_ = reactor_.watch(fd, [fd] {
-      std::uint64_t count = 0;
-      (void)!::read(fd, &count, sizeof count);  // the turn that follows asks the store
-    });
-    if (!store_watch_) {
-      return Error{static_cast<int>(ExitStatus::System), "the kernel watches no more descriptors"};
-    }
-    store_watch_->start_reading();
+  store_watch_ = watch_answers(store.answers_fd());
+  if ((!store_watch_ && store.answers_fd() >= 0) || !archive_watch_) {
+    return Error{static_cast<int>(ExitStatus::System), "the kernel watches no more descriptors"};
   }
   again_ = true;
   return {};
+}
+
+// The turn that follows asks for them.
+std::unique_ptr<Watch> Daemon::watch_answers(int fd) {
+  if (fd < 0) return nullptr;
+  auto watch = reactor_.watch(fd, [fd] {
+    std::uint64_t count = 0;
+    (void)!::read(fd, &count, sizeof count);
+  });
+  if (watch) watch->start_reading();
+  return watch;
 }
 
 void Daemon::add_chores() {
@@ -131,6 +139,8 @@ void Daemon::add_chores() {
       "orphans", each_second, [this] { workers_.reap_orphans(); }, now);
   chores_.add(
       "log", each_second, [this] { log_.flush(); }, now);
+  chores_.add(
+      "archive", [] { return seconds(10); }, [this] { archive_.tell_rest(engine_.now()); }, now);
   chores_.add(
       "wall", each_second, [this] { watch_wall(); }, now);
   chores_.add(
@@ -220,6 +230,7 @@ void Daemon::reload(const Configuration& fresh) {
   if (reload.pool_changed) {
     engine_.step(event::OptionsChanged{configuration_.pool.values});
     services_.store.set_bounds(configuration_.pool.values);
+    archive_.set_bounds(configuration_.pool.values);
     log_.set_level(configuration_.pool.values.log_level);
   }
   for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {

@@ -97,6 +97,7 @@ class Daemon {
   // daemon.cpp
   void declare();
   void add_chores();
+  std::unique_ptr<Watch> watch_answers(int fd);
   void on_notice(const Notification& notification);
   void watch_wall();
   void tell_status();
@@ -127,7 +128,7 @@ class Daemon {
   Keeper keeper_;
   std::unique_ptr<SubmitFifo> submit_fifo_;  // null: the option is off
   RecordNames record_names_;
-  std::unique_ptr<Watch> store_watch_;
+  std::unique_ptr<Watch> store_watch_, archive_watch_;
   Chores chores_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Board> board_;

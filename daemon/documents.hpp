@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/archive.hpp"
 #include "daemon/clients.hpp"
 #include "daemon/events.hpp"
 #include "daemon/submit/submit_fifo.hpp"
@@ -49,6 +50,7 @@ class Documents {
   // documents_status.cpp
   std::string status() const;
   void set_socket_lost(bool lost) { socket_lost_ = lost; }
+  void show_archive(const Archive& archive) { archive_ = &archive; }
   void show_submit_fifo(const SubmitFifo* fifo) { submit_fifo_ = fifo; }
   void set_initialized(bool initialized) { initialized_ = initialized; }
   bool initialized() const { return initialized_; }
@@ -73,8 +75,8 @@ class Documents {
   std::vector<TaskId> dead_letters(const TaskFilter& filter) const;
   // Dead letters with their whole payloads. Bounds: stops at 8 MiB.
   std::string letters(const TaskFilter& filter) const;
-  // One such, on one line. None: no such task.
-  std::optional<std::string> letter(TaskId task) const;
+  // One such, for the archive. None: no such task.
+  std::optional<ArchiveLetter> letter(const command::Archive& asked) const;
   // How many of many were changed, called `done`, and the first of those that were refused.
   static std::string changed(std::string_view done, const OpenRequest& open);
   std::string backup(std::string_view file, const BackupFigures& figures) const;
@@ -88,6 +90,7 @@ class Documents {
   const Workers& workers_;
   const Events& events_;
   const LoopFigures& loop_;
+  const Archive* archive_ = nullptr;
   const SubmitFifo* submit_fifo_ = nullptr;
   std::string socket_path_;
   Instant started_;

@@ -37,11 +37,11 @@ Json payload_json(const StoredTask& stored) {
   return payload;
 }
 
-Json letter_json(const TaskJson& json, const StoredTask& stored) {
+// All but the payload.
+Json head_json(const TaskJson& json, const StoredTask& stored) {
   auto letter = json.row(stored.task);
   letter["attempts"] = json.attempts(stored);
   if (stored.attempts_dropped != 0) letter["attempts_dropped"] = stored.attempts_dropped;
-  letter["payload"] = payload_json(stored);
   return letter;
 }
 
@@ -71,7 +71,9 @@ std::string Documents::letters(const TaskFilter& filter) const {
       break;
     constexpr std::size_t beside_payload = 4096;
     bytes += stored->body->size() + beside_payload;
-    letters.push_back(letter_json(json, *stored));
+    auto letter = head_json(json, *stored);
+    letter["payload"] = payload_json(*stored);
+    letters.push_back(std::move(letter));
   }
   const bool more = letters.size() < found.size();
   const auto last = more ? found[letters.size() - 1].value : 0;
@@ -80,12 +82,13 @@ std::string Documents::letters(const TaskFilter& filter) const {
   return text_of(document);
 }
 
-std::optional<std::string> Documents::letter(TaskId task) const {
-  const auto stored = services_.store.find(task);
+std::optional<ArchiveLetter> Documents::letter(const command::Archive& asked) const {
+  const auto stored = services_.store.find(asked.task);
   if (!stored) return std::nullopt;
-  Json document{{"schema", kDocumentSchema}};
-  document.update(letter_json(TaskJson(services_, workers_), *stored));
-  return text_of(document);
+  Json head{{"schema", kDocumentSchema}};
+  head.update(head_json(TaskJson(services_, workers_), *stored));
+  return ArchiveLetter{asked.task, asked.round, text_of(head), stored->body->share(),
+                       stored->content};
 }
 
 std::string Documents::changed(std::string_view done, const OpenRequest& open) {

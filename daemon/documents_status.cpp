@@ -134,6 +134,8 @@ struct Places {
   bool initialized = false, socket_lost = false;
   std::optional<SubmitFifoFigures> submit_fifo{};
   std::optional<RecorderFigures> recorder{};
+  const ArchiveFigures* archive = nullptr;
+  Instant now{};
 };
 
 // A sync that takes longer than any disk in order needs.
@@ -156,6 +158,28 @@ void add_store_alerts(Json& alerts, const StoreFigures& store, bool accepting) {
     add_alert(alerts, "store-wal", "warning",
               "the WAL of the store has " + bytes_text(store.wal_bytes) +
                   ": a program reads an old state of it; end that program");
+  }
+}
+
+// How long what has happened to dead letters is an alert.
+constexpr Duration kArchivedToldFor = minutes(10), kLostToldFor = hours(1);
+
+void add_dead_alerts(Json& alerts, const ArchiveFigures& archive, Instant now) {
+  if (!archive.trouble.empty()) {
+    add_alert(
+        alerts, "dead-archive", "critical",
+        "dead letters over their bounds stay where they are, because the archive takes none: " +
+            archive.trouble);
+  }
+  if (archive.archived_at && now < *archive.archived_at + kArchivedToldFor) {
+    add_alert(alerts, "dead-letters", "warning",
+              "dead letters beyond dead_max, dead_bytes_max or dead_age_max move to " +
+                  archive.path + "; see: warmpool dlq ls");
+  }
+  if (archive.lost_at && now < *archive.lost_at + kLostToldFor) {
+    add_alert(alerts, "dead-archive-full", "warning",
+              std::to_string(archive.lost) + " dead letters are gone with the oldest file of " +
+                  archive.path + "; see dead_archive_files_max");
   }
 }
 
@@ -187,6 +211,7 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
               "the pool is paused and tasks wait; start them with: warmpool resume");
   }
   add_store_alerts(alerts, store, snapshot.store_accepting);
+  if (places.archive != nullptr) add_dead_alerts(alerts, *places.archive, places.now);
   if (places.socket_lost) {
     add_alert(alerts, "socket", "critical",
               "the socket file or its directory is gone; see the daemon's log");
@@ -254,6 +279,14 @@ Json store_json(const StoreFigures& figures, bool accepting) {
           {"wal_bytes", figures.wal_bytes},
           {"stalled_ms", milliseconds_of(figures.stalled)},
           {"trouble", std::move(trouble)}};
+}
+
+Json dead_letters_json(const QueueView& queue, const ArchiveFigures& figures) {
+  Json trouble;
+  if (!figures.trouble.empty()) trouble = figures.trouble;
+  return {{"kept", queue.dead_letters},   {"archive", figures.path},
+          {"archived", figures.archived}, {"archive_failures", figures.failures},
+          {"archive_lost", figures.lost}, {"trouble", std::move(trouble)}};
 }
 
 Json clients_json(const ClientFigures& figures) {
@@ -326,12 +359,17 @@ std::string Documents::status() const {
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["queue"] = queue_json(snapshot.queue);
   Places places{initialized_, socket_lost_};
+  places.now = services_.engine.now();
+  if (archive_ != nullptr) places.archive = &archive_->figures();
   if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
   if (const auto* recorder = services_.engine.recorder()) places.recorder = recorder->figures();
   const auto store = services_.store.figures();
   document["health"] = health_json(snapshot, capacity, places, store);
   document["classes"] = classes_json(services_, snapshot);
   document["store"] = store_json(store, snapshot.store_accepting);
+  if (archive_ != nullptr) {
+    document["dead_letters"] = dead_letters_json(snapshot.queue, archive_->figures());
+  }
   document["clients"] = clients_json(clients_.figures());
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},

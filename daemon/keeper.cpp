@@ -6,8 +6,6 @@ namespace warmpool::daemon {
 void Keeper::carry(command::Persist& command) {
   if (const auto* settled = std::get_if<record::Settled>(&command.record)) {
     services_.settling.begin(settled->task);
-  } else if (const auto* removed = std::get_if<record::Removed>(&command.record)) {
-    if (removed->archived) archive_.add(removed->task);
   }
   auto attachment = services_.engine.detach(command.number);
   batch_.push_back({command.number, command.record, std::move(attachment)});

@@ -1,14 +1,13 @@
 // Between the core's records and the store: one batch a turn, with what belongs to each record.
 #pragma once
 
-#include "daemon/archive.hpp"
 #include "daemon/services.hpp"
 
 namespace warmpool::daemon {
 
 class Keeper {
  public:
-  Keeper(Services& services, Archive& archive) : services_(services), archive_(archive) {}
+  explicit Keeper(Services& services) : services_(services) {}
 
   void carry(command::Persist& command);
   // Hands the batch over and tells the core what the store answers. Returns whether it answered.
@@ -25,7 +24,6 @@ class Keeper {
   void end_body(const BodyEnded& ended);
 
   Services& services_;
-  Archive& archive_;
   std::vector<StoreEntry> batch_;  // kept for its memory
   std::optional<Error> broken_;
   std::function<void(const Result<BackupFigures>&)> on_backup_;

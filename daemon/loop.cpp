@@ -77,7 +77,11 @@ bool Daemon::settle() {
     engine_.take(commands_);
     worked = worked || !commands_.empty();
     for (auto& command : commands_) carry(command);
-    const bool answered = keeper_.commit();
+    bool answered = keeper_.commit();
+    for (const auto& letter : archive_.take_answers(engine_.now())) {
+      engine_.step(letter);
+      answered = true;
+    }
     if (const auto& broken = keeper_.broken(); broken && !broken_) on_broken(*broken);
     if (!answered && !engine_.has_commands()) return worked;
   }
@@ -108,6 +112,7 @@ void Daemon::carry(Command& command) {
                  [&](const command::Retire& c) { workers_.carry(c); },
                  [&](const command::EndWorker& c) { workers_.carry(c); },
                  [&](command::Persist& c) { keeper_.carry(c); },
+                 [&](const command::Archive& c) { archive_.carry(c); },
                  [&](const command::Announce& c) { clients_.carry(c); },
                  [&](const command::Notify& c) { notices_.carry(c); },
                  [&](const command::Finished& c) { on_finished(c); },

@@ -22,10 +22,10 @@ std::optional<Refusal> Core::refusal_of(const TaskSpec& spec) const {
   if (spec.type.value >= types.size() || !types[spec.type.value].declared) {
     return Refusal::UnknownType;
   }
-  if (tasks.unsettled() >= options.tasks_max) return Refusal::QueueFull;
-  if (tasks.payload_bytes() + spec.payload_bytes > options.payload_bytes_total_max) {
-    return Refusal::BytesFull;
-  }
+  // Dead letters that the archive does not take are in memory like what waits.
+  if (tasks.unsettled() + dead_.over(options) >= options.tasks_max) return Refusal::QueueFull;
+  const auto bytes = tasks.payload_bytes() + dead_.bytes_over(options);
+  if (bytes + spec.payload_bytes > options.payload_bytes_total_max) return Refusal::BytesFull;
   return std::nullopt;
 }
 
@@ -236,24 +236,26 @@ void Core::on(const event::RetryDead& event) {
   auto code = refusal_of_dead(index);
   if (!code && tasks[*index].round == 0xffff) code = Refusal::RoundsExhausted;
   if (!code) {
-    code = refusal_of(
-        TaskSpec{.type = tasks[*index].type, .payload_bytes = tasks[*index].payload_bytes});
+    const auto bytes = event.payload_bytes.value_or(tasks[*index].payload_bytes);
+    code = refusal_of(TaskSpec{.type = tasks[*index].type, .payload_bytes = bytes});
   }
   if (code) {
     refuse(event.client, event.request, event.task, *code, retry_hint(*code));
     return;
   }
-  revive(*index, now);
+  revive(*index, now, event.payload_bytes);
   Task& task = tasks[*index];
-  task.record = recorder.persist(record::Revived{task.id, task.round, now, now}, *out_);
+  task.record =
+      recorder.persist(record::Revived{task.id, task.round, now, now, event.payload_bytes}, *out_);
   recorder.then(Recorder::Then::GoOn, *index, task.id, event.client, event.request);
   notify(about(*index, Notice::TaskRevived));
 }
 
-void Core::revive(TaskIndex index, Instant at) {
+void Core::revive(TaskIndex index, Instant at, std::optional<std::uint32_t> payload_bytes) {
   Task& task = tasks[index];
   tasks.fire(index, TaskTrigger::Revive);
-  dead_bytes_ -= task.payload_bytes;
+  dead_.erase(task.id);
+  if (payload_bytes) tasks.set_payload_bytes(index, *payload_bytes);
   ++task.round;
   task.attempt = 0;
   task.used = {};

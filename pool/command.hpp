@@ -98,6 +98,13 @@ struct Persist {
   Record record;
 };
 
+// This dead letter is over a bound: it is to be written to the archive, for good. Answered by
+// Archived; until then it stays.
+struct Archive {
+  TaskId task;
+  std::uint16_t round;
+};
+
 // The round is over and that is kept: whoever waits for it may be told.
 struct Announce {
   TaskId task;
@@ -124,8 +131,8 @@ namespace warmpool {
 using Command =
     std::variant<command::Accepted, command::Refused, command::Cancelled, command::Completed,
                  command::Spawn, command::Assign, command::CancelAttempt, command::Recall,
-                 command::Retire, command::EndWorker, command::Persist, command::Announce,
-                 command::Notify, command::Finished>;
+                 command::Retire, command::EndWorker, command::Persist, command::Archive,
+                 command::Announce, command::Notify, command::Finished>;
 
 using Commands = std::vector<Command>;
 

@@ -38,7 +38,7 @@ class Core : public CoreState {
   Instant first_eligible(const TaskSpec& spec) const;
   void set_round_timers(TaskIndex index, Instant from);
   std::optional<Refusal> refusal_of_dead(std::optional<TaskIndex> index) const;
-  void revive(TaskIndex index, Instant at);
+  void revive(TaskIndex index, Instant at, std::optional<std::uint32_t> payload_bytes);
   void own(TaskIndex index, ClientId client);
   void keep_for_good(TaskIndex index);
   void drop(TaskIndex index);
@@ -127,10 +127,9 @@ class Core : public CoreState {
   void announce(TaskIndex index);
   void answer_cancels(TaskId id, Verdict verdict);
   void forget_task(TaskIndex index);
-  void bound_dead();
-  bool dead_over_bounds() const;
+  void archive_dead();
   void remove_dead(TaskIndex index);
-  void keep_dead(TaskIndex index);
+  void on(const event::Archived& event);
   void on(const event::Persisted& event);
   void kept(const Recorder::Waiting& waiting);
   void go_on(TaskIndex index);

@@ -56,11 +56,4 @@ struct Behind {
   TaskIndex task;
 };
 
-// A dead letter in the order of its death; stale when it was revived or removed.
-struct DeadLetter {
-  TaskId task;
-  std::uint16_t round;
-  Instant at;
-};
-
 }  // namespace warmpool

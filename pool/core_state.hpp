@@ -1,11 +1,11 @@
 // What the core holds: its parts and its own state. What it does is in core.hpp.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <tuple>
 
 #include "pool/core_parts.hpp"
+#include "pool/dead_letters.hpp"
 #include "pool/jitter.hpp"
 #include "pool/key_table.hpp"
 #include "pool/lane_table.hpp"
@@ -40,7 +40,7 @@ struct CoreState {
   std::vector<TypeState> types;
   Instant now;
 
-  // In order of index. Cost: as many as have died since the oldest of them, not all tasks.
+  // In order of id. Cost: as many as there are, not all tasks.
   std::vector<TaskIndex> dead_letters() const;
 
   std::uint64_t generator() const { return jitter_.state(); }
@@ -49,13 +49,12 @@ struct CoreState {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
            now, out, jitter, tasks_made, wall_offset, promised, grace_until, initialized, draining,
            stopping, finished, forced, store_accepting, task_notices, paused, resized, stop_at,
-           cancels, owned, orphans, orphans_until, dead, dead_bytes, open_attempts, ways, behind,
-           free] = self;
+           cancels, owned, orphans, orphans_until, dead, open_attempts, ways, behind, free] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
                     now, jitter, tasks_made, wall_offset, promised, grace_until, initialized,
                     draining, stopping, finished, forced, store_accepting, task_notices, paused,
-                    resized, stop_at, cancels, owned, orphans, orphans_until, dead, dead_bytes,
-                    open_attempts, ways, behind, free);
+                    resized, stop_at, cancels, owned, orphans, orphans_until, dead, open_attempts,
+                    ways, behind, free);
   }
 
  protected:
@@ -79,8 +78,7 @@ struct CoreState {
   // Their clients left with an earlier life and may come back until then.
   std::vector<TaskId> orphans_;
   Instant orphans_until_ = kNever;
-  std::deque<DeadLetter> dead_;
-  std::uint64_t dead_bytes_ = 0;
+  DeadLetters dead_;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay
   std::vector<Way> ways_;                            // within make_way
   std::vector<Behind> behind_;                       // within recall_for_idle

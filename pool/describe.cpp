@@ -20,6 +20,10 @@ std::string word(Enum value) {
   return std::string(name_of(value));
 }
 
+std::string bytes_text(std::optional<std::uint32_t> payload_bytes) {
+  return payload_bytes ? " with " + text(*payload_bytes) + " bytes" : "";
+}
+
 std::string asked(ClientId client, RequestId request) {
   return "client " + text(client.value) + " request " + text(request.value);
 }
@@ -64,7 +68,11 @@ struct EventText {
     return "client-gone " + text(e.client.value);
   }
   std::string operator()(const event::RetryDead& e) const {
-    return "retry-dead " + asked(e.client, e.request) + " " + task_name(e.task);
+    return "retry-dead " + asked(e.client, e.request) + " " + task_name(e.task) +
+           bytes_text(e.payload_bytes);
+  }
+  std::string operator()(const event::Archived& e) const {
+    return (e.kept ? "archived " : "not-archived ") + task_name(e.task) + " r" + text(e.round);
   }
   std::string operator()(const event::RemoveDead& e) const {
     return "remove-dead " + asked(e.client, e.request) + " " + task_name(e.task);
@@ -202,6 +210,9 @@ struct CommandText {
   }
   std::string operator()(const command::Persist& c) const {
     return "persist " + text(c.number.value) + ": " + std::visit(RecordText{}, c.record);
+  }
+  std::string operator()(const command::Archive& c) const {
+    return "archive " + task_name(c.task) + " r" + text(c.round);
   }
   std::string operator()(const command::Announce& c) const {
     return "announce " + task_name(c.task) + " r" + text(c.round) + " " + word(c.verdict);

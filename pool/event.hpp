@@ -61,10 +61,12 @@ struct ClientGone {
   ClientId client;
 };
 
+// `payload_bytes`: with another payload, of so many; none: with the one that it has.
 struct RetryDead {
   ClientId client;
   RequestId request;
   TaskId task;
+  std::optional<std::uint32_t> payload_bytes{};
 };
 
 struct RemoveDead {
@@ -130,6 +132,13 @@ struct Persisted {
   RecordNumber through;
 };
 
+// The archive has the dead letter of this round, for good, or could not take it.
+struct Archived {
+  TaskId task;
+  std::uint16_t round;
+  bool kept;
+};
+
 // The store takes new work, or refuses it (full, broken).
 struct StoreState {
   bool accepting;
@@ -159,6 +168,6 @@ using Event = std::variant<
     event::Scale, event::Restart, event::Pause, event::Drain, event::Stop, event::WorkerReady,
     event::WorkerBeat, event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
     event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered, event::Persisted,
-    event::StoreState, event::WallStepped, event::Listen, event::Tick>;
+    event::Archived, event::StoreState, event::WallStepped, event::Listen, event::Tick>;
 
 }  // namespace warmpool

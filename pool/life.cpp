@@ -12,7 +12,7 @@ void Core::on(const event::Tick&) {
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
   keys.expire(now, KeyAges(options));
-  bound_dead();
+  archive_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   // Where no worker is to come no hello says so; only at the end of a turn are all classes known.
   if (resized_) pool_may_be_initialized();
@@ -39,10 +39,9 @@ Instant Core::next_deadline() const {
 
 // A dead letter can be archived once its record is kept; that brings a Tick of its own.
 Instant Core::next_archive() const {
-  if (dead_.empty()) return kNever;
-  const auto index = tasks.find(dead_.front().task);
-  if (index && !is_kept(tasks[*index].record)) return kNever;
-  return dead_.front().at + options.dead_age_max;
+  const Instant due = stopping_ ? kNever : dead_.due(options);
+  if (due == kNever || !is_kept(tasks[*tasks.find(dead_.oldest())].record)) return kNever;
+  return due;
 }
 
 void Core::fire_timer(const TaskTimers::Fired& fired) {

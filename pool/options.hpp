@@ -22,8 +22,8 @@ struct Options {
   std::uint64_t priority{}, retries{}, crashes_max{}, interruptions_max{};
   Duration timeout{}, backoff_first{}, backoff_max{};
   std::uint64_t tasks_max{}, payload_bytes_max{}, payload_bytes_total_max{}, result_bytes_max{};
-  std::uint64_t dead_retry_rate{}, dead_max{}, dead_bytes_max{}, results_max{}, results_bytes_max{},
-      keys_max{};
+  std::uint64_t dead_retry_rate{}, dead_max{}, dead_bytes_max{}, dead_archive_bytes_max{},
+      dead_archive_files_max{}, results_max{}, results_bytes_max{}, keys_max{};
   Duration dead_age_max{}, results_age_max{}, keys_age_max{}, reconnect_age_max{};
   // Order and placement.
   Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, overtake_max{};

@@ -49,13 +49,7 @@ std::optional<TaskView> Pool::task(TaskId task) const {
 
 std::vector<TaskIndex> CoreState::dead_letters() const {
   std::vector<TaskIndex> letters;
-  for (const auto& letter : dead_) {
-    const auto index = tasks.find(letter.task);
-    if (index && tasks[*index].state == TaskState::Dead) letters.push_back(*index);
-  }
-  // One that was revived and died again is there for each of its deaths.
-  std::ranges::sort(letters);
-  letters.erase(std::unique(letters.begin(), letters.end()), letters.end());
+  dead_.each([&](TaskId task) { letters.push_back(*tasks.find(task)); });
   return letters;
 }
 

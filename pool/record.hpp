@@ -2,6 +2,7 @@
 // that applying one twice changes nothing; replaying all of them rebuilds the core.
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "pool/ids.hpp"
@@ -60,19 +61,22 @@ struct Settled {
   Instant at;
 };
 
-// A dead letter was given a new round; also a release of a task that was held for a person.
+// A dead letter was given a new round, perhaps with another payload. Its key, if it has one, goes
+// on standing for what was submitted first.
 struct Revived {
   TaskId task;
   std::uint16_t round;
   Instant at, eligible_at;
+  std::optional<std::uint32_t> payload_bytes{};
 };
 
+// A task that was held for a person may run again.
 struct Released {
   TaskId task;
   Instant at, eligible_at;
 };
 
-// A dead letter was removed by a person, or moved to the archive because of a bound.
+// A dead letter was removed by a person, or because of a bound, once the archive has it.
 struct Removed {
   TaskId task;
   bool archived;

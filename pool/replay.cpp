@@ -54,9 +54,7 @@ void Core::apply(const record::Settled& record) {
   release_key(*index, record.verdict, record.cause, record.at);
   if (record.verdict == Verdict::Dead) {
     tasks.fire(*index, TaskTrigger::Bury);
-    dead_.push_back({task.id, task.round, record.at});
-    dead_bytes_ += task.payload_bytes;
-    return;
+    return dead_.add(task.id, task.payload_bytes, record.at);
   }
   timers.forget(*index);
   tasks.drop(*index);
@@ -65,7 +63,7 @@ void Core::apply(const record::Settled& record) {
 void Core::apply(const record::Revived& record) {
   const auto index = tasks.find(record.task);
   if (!index || tasks[*index].state != TaskState::Dead) return;
-  revive(*index, record.at);
+  revive(*index, record.at, record.payload_bytes);
   tasks[*index].round = record.round;
   tasks[*index].eligible_at = record.eligible_at;
 }

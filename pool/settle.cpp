@@ -117,7 +117,7 @@ void Core::settle(TaskIndex index, Verdict verdict, const End& end) {
                        *out_);
   recorder.then(Recorder::Then::Settle, index, task.id);
   release_key(index, verdict, end.cause, now);
-  if (verdict == Verdict::Dead) keep_dead(index);
+  if (verdict == Verdict::Dead) dead_.add(task.id, task.payload_bytes, now);
   if (verdict != Verdict::Done || task_notices_) notify(about(index, notice_of(verdict)));
 }
 
@@ -210,38 +210,34 @@ void Core::forget_task(TaskIndex index) {
   tasks.erase(index);
 }
 
-void Core::keep_dead(TaskIndex index) {
-  const Task& task = tasks[index];
-  dead_.push_back({task.id, task.round, now});
-  dead_bytes_ += task.payload_bytes;
-}
-
 void Core::remove_dead(TaskIndex index) {
   const Task& task = tasks[index];
-  dead_bytes_ -= task.payload_bytes;
+  dead_.erase(task.id);
   const TaskExtras* extras = tasks.find_extras(index);
   if (extras != nullptr && extras->key) keys.erase(*extras->key, task.id);
   forget_task(index);
 }
 
-bool Core::dead_over_bounds() const {
-  return tasks.count(TaskState::Dead) > options.dead_max || dead_bytes_ > options.dead_bytes_max ||
-         (!dead_.empty() && dead_.front().at + options.dead_age_max <= now);
+// One whose death is not kept yet stays, and all after it. What the end of the pool would cut short
+// is left to the next life.
+void Core::archive_dead() {
+  while (!stopping_ && dead_.due(options) <= now) {
+    const Task& letter = tasks[*tasks.find(dead_.oldest())];
+    if (!is_kept(letter.record)) return;
+    dead_.begin_archive(letter.id);
+    emit(command::Archive{letter.id, letter.round});
+  }
 }
 
-void Core::bound_dead() {
-  while (!dead_.empty()) {
-    const DeadLetter letter = dead_.front();
-    const auto index = tasks.find(letter.task);
-    const bool stale =
-        !index || tasks[*index].state != TaskState::Dead || tasks[*index].round != letter.round;
-    if (!stale && (!dead_over_bounds() || !is_kept(tasks[*index].record))) return;
-    dead_.pop_front();
-    if (stale) continue;
-    recorder.persist(record::Removed{letter.task, true, now}, *out_);
-    notify(about(*index, Notice::DeadArchived));
-    remove_dead(*index);
-  }
+// Meanwhile it may have been retried or removed: then the archive has what it was.
+void Core::on(const event::Archived& event) {
+  const auto index = tasks.find(event.task);
+  if (!index || tasks[*index].round != event.round || !dead_.is_archiving(event.task)) return;
+  if (!event.kept) return dead_.not_archived(event.task, now);
+  recorder.persist(record::Removed{event.task, true, now}, *out_);
+  notify(about(*index, Notice::DeadArchived));
+  dead_.archived();
+  remove_dead(*index);
 }
 
 }  // namespace warmpool

@@ -1,4 +1,4 @@
-// Files of lines with a bound, and the two that the daemon writes.
+// Files of lines with a bound, and the one of what submit.fifo rejected.
 #include "daemon/bounded_file.hpp"
 
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "daemon/archive.hpp"
 #include "daemon/submit/rejects.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
@@ -67,17 +66,6 @@ TEST_F(BoundedFileTest, DoesNotWaitWhateverIsInItsPlace) {
   EXPECT_FALSE(std::filesystem::exists(base_ / "elsewhere"));
   EXPECT_FALSE(BoundedFile(base_ / "none/file", 1'000).append("x"));
   EXPECT_FALSE(BoundedFile("", 1'000).append("x"));
-}
-
-TEST_F(BoundedFileTest, ArchiveSaysOnceThatItCannotBeWritten) {
-  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
-  RecordingLog log;
-  Archive archive(path_, log);
-  archive.describe_by([](TaskId) { return std::string("{}"); });
-  for (std::uint64_t i = 1; i <= 3; ++i) archive.add(TaskId{i});
-  EXPECT_EQ(archive.count(), 3U);
-  EXPECT_EQ(log.lines.size(), 2U);
-  EXPECT_TRUE(log.has("are lost"));
 }
 
 class RejectsTest : public BoundedFileTest {

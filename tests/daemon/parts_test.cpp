@@ -1,10 +1,6 @@
-// Small parts by themselves: waiters, names, clock, chores, the archive.
-#include <filesystem>
-#include <fstream>
-
+// Small parts by themselves: waiters, names, clock, chores.
 #include <gtest/gtest.h>
 
-#include "daemon/archive.hpp"
 #include "daemon/chores.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/names.hpp"
@@ -101,23 +97,6 @@ TEST(Chores, RunWhenTheyAreDue) {
   chores.run(Instant{seconds(5).ns});
   EXPECT_EQ(runs, 1);
   EXPECT_EQ(chores.due(), Instant{seconds(6).ns});
-}
-
-TEST(Archive, AppendsALineForEachDeadLetter) {
-  const auto path = testing::TempDir() + "archive-" + std::to_string(::getpid());
-  RecordingLog log;
-  {
-    Archive archive(path, log);
-    archive.describe_by([](TaskId task) { return "{\"id\":" + std::to_string(task.value) + "}"; });
-    archive.add(TaskId{1});
-    archive.add(TaskId{2});
-    EXPECT_EQ(archive.count(), 2U);
-  }
-  std::ifstream file(path);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(text, "{\"id\":1}\n{\"id\":2}\n");
-  EXPECT_EQ(log.lines.size(), 1U);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

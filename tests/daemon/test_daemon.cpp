@@ -135,7 +135,7 @@ std::string RawClient::text_of(const Received& received) {
 TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo)
     : store(configuration.pool.values),
       daemon({configuration, std::vector<std::optional<Identity>>(configuration.classes.size()), 1,
-              Instant{1}, std::nullopt, "", "",
+              Instant{1}, std::nullopt, "", directory / "dead-letters.jsonl",
               submit_fifo == UseSubmitFifo::Yes ? &processes.fifo_directory() : nullptr},
              {log, time, processes, store, notifier}) {}
 

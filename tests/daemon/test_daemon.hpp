@@ -10,6 +10,7 @@
 #include "daemon/daemon.hpp"
 #include "ipc/codec.hpp"
 #include "tests/daemon/fake_processes.hpp"
+#include "tests/ipc/temporary_directory.hpp"
 #include "tests/store/fake_store.hpp"
 
 namespace warmpool::daemon {
@@ -105,6 +106,7 @@ class TestDaemon {
   // The document that a verb is answered with.
   std::string ask(RawClient& client, ipc::Verb verb, std::vector<ipc::Argument> arguments = {});
 
+  ipc::test::TemporaryDirectory directory;
   RecordingLog log;
   PassingTime time;
   FakeProcesses processes;

@@ -213,6 +213,27 @@ TEST(Durable, DeadLettersAreEditedExportedAndImported) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, DeadLettersOverTheirBoundAreInTheArchiveBesideTheStore) {
+  RealDaemon daemon(two_workers({"--dead-max", "1"}));
+  for (int i = 0; i < 3; ++i) id_of(daemon, "fail 9 --retries 0");
+  const auto letters = [&] {
+    return json::parse(daemon.call("status --json").output).at("dead_letters");
+  };
+  ASSERT_TRUE(
+      eventually([&] { return letters().at("kept") == 1 && letters().at("archived") == 2; }));
+  const auto path = letters().at("archive").get<std::string>();
+  EXPECT_NE(path.find("/state/dead-letters.jsonl"), std::string::npos) << path;
+  kill_and_restart(daemon);
+  EXPECT_EQ(letters().at("kept"), 1) << "what the archive has is no letter any more";
+  daemon.call("pause fail");
+  const auto copied = daemon.directory() + "/copied";
+  run_shell("cat " + path + " " + path + " > " + copied);
+  const auto ran = daemon.call("dlq import --json " + copied);
+  EXPECT_EQ(json::parse(ran.output).at("imported"), 2) << ran.output;
+  EXPECT_EQ(json::parse(ran.output).at("known"), 2) << "a line that comes twice is one task";
+  expect_adds_up(tasks_of(daemon));
+}
+
 TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
   RealDaemon daemon(two_workers());
   const auto done = id_of(daemon, "echo kept");

@@ -1,4 +1,6 @@
 // Dead letters: retried, removed, bounded.
+#include "pool/dead_letters.hpp"
+
 #include <gtest/gtest.h>
 
 #include "tests/pool/pool_driver.hpp"
@@ -127,6 +129,181 @@ TEST(DeadLetters, ARevivedOneDoesNotCountAsTheOldDeath) {
   driver.tick();
   EXPECT_EQ(driver.state(task), TaskState::Dead);
   EXPECT_EQ(driver.notices(Notice::DeadArchived), 0U);
+}
+
+TEST(DeadLetters, StayUntilTheArchiveHasThem) {
+  Options options = default_options();
+  options.dead_max = 1;
+  PoolDriver driver(options);
+  driver.auto_archive = false;
+  driver.ready_pool(1);
+  const TaskId oldest = bury_one(driver);
+  bury_one(driver);
+  ASSERT_EQ(driver.all<command::Archive>().size(), 1U);
+  EXPECT_EQ(driver.last<command::Archive>()->task, oldest);
+  EXPECT_EQ(driver.state(oldest), TaskState::Dead);
+  EXPECT_TRUE(driver.records<record::Removed>().empty());
+  driver.archive(*driver.last<command::Archive>());
+  EXPECT_FALSE(driver.pool().task(oldest));
+  EXPECT_TRUE(driver.records<record::Removed>().back().archived);
+}
+
+TEST(DeadLetters, WhatTheArchiveCannotTakeIsTriedAgainLaterAndOneByOne) {
+  Options options = default_options();
+  options.dead_max = 0;
+  PoolDriver driver(options);
+  driver.auto_archive = false;
+  driver.ready_pool(1);
+  const TaskId first = bury_one(driver);
+  const TaskId second = bury_one(driver);
+  const auto asked = driver.all<command::Archive>();
+  ASSERT_EQ(asked.size(), 2U);
+  for (const auto& letter : asked) driver.archive(letter, false);
+  driver.tick();
+  EXPECT_EQ(driver.all<command::Archive>().size(), 2U) << "not at once";
+  EXPECT_EQ(driver.state(first), TaskState::Dead);
+  driver.pass(seconds(2));
+  ASSERT_EQ(driver.all<command::Archive>().size(), 3U) << "one, to see";
+  EXPECT_EQ(driver.last<command::Archive>()->task, first) << "the oldest";
+  driver.archive(*driver.last<command::Archive>(), false);
+  driver.pass(milliseconds(1900));
+  EXPECT_EQ(driver.all<command::Archive>().size(), 3U) << "the second pause is longer";
+  driver.auto_archive = true;
+  driver.pass(seconds(2));
+  EXPECT_FALSE(driver.pool().task(first));
+  EXPECT_FALSE(driver.pool().task(second));
+  EXPECT_EQ(driver.notices(Notice::DeadArchived), 2U);
+}
+
+TEST(DeadLetters, OnTheirWayToTheArchiveAreNoMoreThanSome) {
+  Options options = default_options();
+  PoolDriver driver(options);
+  driver.auto_archive = false;
+  driver.ready_pool(1);
+  for (int i = 0; i < 100; ++i) bury_one(driver);
+  options.dead_max = 0;
+  driver.turn(event::OptionsChanged{options});
+  EXPECT_EQ(driver.all<command::Archive>().size(), DeadLetters::kArchivingMax);
+  EXPECT_GT(driver.pool().next_deadline(), driver.now) << "an answer brings the next";
+  driver.archive(driver.all<command::Archive>().front());
+  driver.tick();
+  EXPECT_EQ(driver.all<command::Archive>().size(), DeadLetters::kArchivingMax + 1);
+}
+
+TEST(DeadLetters, OneThatIsRetriedOnItsWayToTheArchiveLivesOn) {
+  Options options = default_options();
+  options.dead_max = 0;
+  PoolDriver driver(options);
+  driver.auto_archive = false;
+  driver.ready_pool(1);
+  const TaskId task = bury_one(driver);
+  const auto first = *driver.last<command::Archive>();
+  driver.turn(event::RetryDead{ClientId{1}, RequestId{40}, task});
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+  driver.archive(first);
+  EXPECT_EQ(driver.state(task), TaskState::Running);
+  driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+  driver.tick();
+  const auto second = *driver.last<command::Archive>();
+  EXPECT_EQ(second.round, 2);
+  driver.archive(first);
+  EXPECT_EQ(driver.state(task), TaskState::Dead) << "the archive has another round of it";
+  driver.archive(second);
+  EXPECT_FALSE(driver.pool().task(task));
+}
+
+TEST(DeadLetters, ThatTheArchiveDoesNotTakeCountAsWhatWaits) {
+  Options options = default_options();
+  options.dead_max = 1;
+  options.tasks_max = 3;
+  PoolDriver driver(options);
+  driver.auto_archive = false;
+  driver.ready_pool(1);
+  for (int i = 0; i < 4; ++i) bury_one(driver);
+  EXPECT_FALSE(driver.submit());
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::QueueFull);
+  driver.archive(driver.all<command::Archive>().front());
+  EXPECT_TRUE(driver.submit());
+}
+
+TEST(DeadLetters, AfterAReplayTheOldestByDeathGoFirst) {
+  Options options = default_options();
+  options.dead_max = 2;
+  Genesis genesis;
+  genesis.now = Instant{1};
+  genesis.options = options;
+  Pool pool(genesis);
+  const auto bury = [&](std::uint64_t id, Instant died) {
+    pool.replay(record::Accepted{TaskId{id}, {}, Instant{1}, Instant{1}});
+    pool.replay(record::Settled{TaskId{id},
+                                1,
+                                1,
+                                WorkerId{1},
+                                Verdict::Dead,
+                                EndCause::FailedForGood,
+                                Charge::Failure,
+                                0,
+                                {},
+                                died});
+  };
+  bury(1, Instant{30});
+  bury(2, Instant{10});
+  bury(3, Instant{20});
+  Commands commands;
+  pool.finish_replay(Instant{40}, commands);
+  pool.step(Instant{40}, event::Tick{}, commands);
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(std::get<command::Archive>(commands[0]).task, TaskId{2});
+}
+
+// One that nobody touches must not pin what was known of all that died after it.
+TEST(DeadLetters, RetriedAndRemovedOnesLeaveNothingBehind) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  bury_one(driver);
+  const auto size = [&] { return driver.pool().image(std::size_t{16} << 20)->size(); };
+  std::size_t before = 0;
+  for (int i = 0; i < 300; ++i) {
+    const TaskId task = bury_one(driver);
+    driver.turn(event::RetryDead{ClientId{1}, RequestId{40}, task});
+    driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+    driver.tick();
+    driver.turn(event::RemoveDead{ClientId{1}, RequestId{41}, task});
+    if (i == 50) before = size();
+    driver.log.clear();
+  }
+  EXPECT_LE(size(), before + 64) << "some numbers in it became longer";
+}
+
+TEST(DeadLetters, ARetryMayBringAnotherPayload) {
+  Options options = default_options();
+  options.payload_bytes_total_max = 100;
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  const TaskId task = bury_one(driver, 60);
+  driver.step(event::RetryDead{ClientId{1}, RequestId{40}, task, 101});
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::BytesFull);
+  EXPECT_EQ(driver.state(task), TaskState::Dead);
+  driver.turn(event::RetryDead{ClientId{1}, RequestId{41}, task, 90});
+  EXPECT_EQ(driver.records<record::Revived>().back().payload_bytes, 90U);
+  EXPECT_EQ(driver.pool().queue().payload_bytes, 90U);
+  EXPECT_EQ(driver.last<command::Assign>()->key.round, 2);
+}
+
+TEST(DeadLetters, AKeyStandsForWhatWasSubmittedFirst) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const IdempotencyKey key{1, 2, 3, KeyUse::Lasting};
+  const TaskId task = driver.submit({.payload_bytes = 60, .key = key});
+  driver.tick();
+  driver.answer(*driver.last<command::Assign>(), Outcome::FailedForGood);
+  driver.tick();
+  driver.turn(event::RetryDead{ClientId{1}, RequestId{40}, task, 90});
+  EXPECT_EQ(driver.submit({.payload_bytes = 60, .key = key}), task);
+  auto other = key;
+  other.digest = 4;
+  EXPECT_FALSE(driver.submit({.payload_bytes = 90, .key = other}));
+  EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::KeyConflict);
 }
 
 }  // namespace

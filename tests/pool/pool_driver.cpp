@@ -41,8 +41,17 @@ void PoolDriver::ready_pool(std::uint64_t size, std::uint64_t credits, std::uint
 }
 
 void PoolDriver::step(const Event& event) {
+  const std::size_t from = log.size();
   pool_.step(now, event, log);
   if (auto_keep) keep_all();
+  for (std::size_t at = from; auto_archive && at < log.size(); ++at) {
+    const auto* letter = std::get_if<command::Archive>(&log[at]);
+    if (letter != nullptr) archive(command::Archive(*letter));
+  }
+}
+
+void PoolDriver::archive(const command::Archive& letter, bool kept) {
+  step(event::Archived{letter.task, letter.round, kept});
 }
 
 void PoolDriver::keep_all() {

@@ -29,7 +29,8 @@ class PoolDriver {
     step(event);
     tick();
   }
-  void keep_all();               // the store keeps everything so far
+  void keep_all();  // the store keeps everything so far
+  void archive(const command::Archive& letter, bool kept = true);
   void pass(Duration duration);  // virtual time, with a Tick at each deadline
   void hello_all();
   TaskId submit(TaskSpec spec = {});
@@ -78,7 +79,8 @@ class PoolDriver {
   }
 
   bool auto_keep = true;
-  bool beating = true;  // idle workers beat while time passes
+  bool auto_archive = true;  // the archive takes at once what it is given
+  bool beating = true;       // idle workers beat while time passes
   Instant now{seconds(1000).ns};
   Commands log;
   Pool& pool() { return pool_; }

@@ -24,6 +24,7 @@ enum class What : std::uint8_t {
   OperatorActs,
   DiskSyncs,
   DiskMoodSwings,
+  ArchiveEnds,
   WallJumps,
   LoopStalls,
   DaemonCrashes,

@@ -2,6 +2,7 @@
 // what the step in progress is about.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -67,6 +68,18 @@ class Books {
   std::map<std::uint64_t, std::uint32_t>
       letters_;  // dead ones, in the order of death -> task index
   std::uint64_t deaths_ = 0, letter_bytes_ = 0;
+  // Those on their way to the archive; the one that it has and that is to go, by its death; how
+  // often it failed, and until when it is left alone.
+  std::map<std::uint64_t, std::uint32_t> archiving_;
+  std::uint64_t archiving_bytes_ = 0, archived_ = 0, archive_failures_ = 0;
+  Instant archive_again_;
+
+  std::uint64_t letters_over() const {
+    return letters_.size() - std::min<std::uint64_t>(letters_.size(), options_.dead_max);
+  }
+  std::uint64_t letter_bytes_over() const {
+    return letter_bytes_ - std::min(letter_bytes_, options_.dead_bytes_max);
+  }
 
   // Of the turn in progress: what was taken back only for a more urgent task, or for a free worker.
   std::vector<std::pair<WorkerId, Place>> cleared_;

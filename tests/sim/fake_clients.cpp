@@ -126,7 +126,9 @@ std::optional<Event> FakeClients::meddle(Client& client) {
   if (!dead_.empty() && random_.chance(300)) {
     const TaskId task = random_.pick(dead_);
     if (random_.chance(300)) return event::RemoveDead{client.id, next_request(), task};
-    return event::RetryDead{client.id, next_request(), task};
+    event::RetryDead retry{client.id, next_request(), task};
+    if (random_.chance(300)) retry.payload_bytes = works_.add(draw_work());
+    return retry;
   }
   if (!held_.empty() && random_.chance(300)) return release(random_.pick(held_));
   if (const TaskId got = received(client)) return event::Received{got};

@@ -47,6 +47,21 @@ std::optional<Event> FakeDisk::synced(Instant now, std::uint64_t life) {
   return event::Persisted{through};
 }
 
+void FakeDisk::carry_out(Instant now, const command::Archive& archive) {
+  archiving_.push_back(archive);
+  // A large letter takes so long that much may happen to it meanwhile.
+  const Duration most = random_.chance(100) ? milliseconds(500) : scenario_.disk_max;
+  archive_ends_ = std::max(archive_ends_, now) + random_.between(scenario_.disk_min, most);
+  agenda_.plan(archive_ends_, What::ArchiveEnds, 0, life_);
+}
+
+std::optional<Event> FakeDisk::archived(std::uint64_t life) {
+  if (life != life_) return std::nullopt;
+  const auto [task, round] = archiving_.front();
+  archiving_.pop_front();
+  return event::Archived{task, round, !luck_.strikes(Fault::ArchiveFails, 400)};
+}
+
 std::optional<Event> FakeDisk::swing_mood(Instant now) {
   if (luck_.calm()) return std::nullopt;
   agenda_.plan(now + random_.between(milliseconds(5), milliseconds(800)), What::DiskMoodSwings);
@@ -72,6 +87,7 @@ void FakeDisk::crash() {
   const std::size_t torn = batch_ == 0 ? 0 : random_.below(batch_ + 1);
   for (std::size_t i = 0; i < torn; ++i) kept_.push_back(pending_[i].record);
   pending_.clear();
+  archiving_.clear();
   batch_ = 0;
   ++life_;
   refusing_ = false;

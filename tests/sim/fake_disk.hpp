@@ -1,7 +1,9 @@
 // A store that keeps what it is given after a while, in batches, and loses what it had not kept
-// when the machine dies: all of a tail, or all but its beginning.
+// when the machine dies: all of a tail, or all but its beginning. Beside it an archive, which takes
+// one dead letter after the other, or cannot.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <unordered_set>
 #include <vector>
@@ -19,6 +21,8 @@ class FakeDisk {
       : scenario_(scenario), random_(random), agenda_(agenda), luck_(luck) {}
 
   void carry_out(Instant now, const command::Persist& persist);
+  void carry_out(Instant now, const command::Archive& archive);
+  std::optional<Event> archived(std::uint64_t life);
   std::optional<Event> synced(Instant now, std::uint64_t life);
   std::optional<Event> swing_mood(Instant now);
   void begin(Instant now);
@@ -37,6 +41,8 @@ class FakeDisk {
   Luck& luck_;
   std::vector<Record> kept_;
   std::vector<command::Persist> pending_;
+  std::deque<command::Archive> archiving_;  // in the order in which they end
+  Instant archive_ends_;
   std::size_t batch_ = 0;  // of the pending ones, those that are being kept now
   std::uint64_t life_ = 0;
   bool slow_ = false, refusing_ = false;

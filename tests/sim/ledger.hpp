@@ -136,9 +136,10 @@ struct SeenRequest {
   ClientId client{};
   RequestId request{};
   Asked asked{};
-  TaskSpec spec{};        // of a submit
-  TaskId task{};          // of the others
-  RecordNumber record{};  // that must be kept before it is answered
+  TaskSpec spec{};                               // of a submit
+  TaskId task{};                                 // of the others
+  std::optional<std::uint32_t> payload_bytes{};  // of a retry with another payload
+  RecordNumber record{};                         // that must be kept before it is answered
   bool answered = false;
   bool unchanged = false;  // it was so already
 };

@@ -33,9 +33,7 @@ class Oracle : protected Books {
   // At the end of the liveness phase, when nothing is left to do.
   void check_settled(const Pool& pool) const;
   void check_stopped(Instant asked, Instant now, std::uint64_t lost) const;
-  bool all_settled() const {
-    return unsettled_.empty() && open_requests_ == 0 && unannounced_ == 0;
-  }
+  bool all_settled() const;
   bool slots_are_back() const;
   std::size_t unsettled() const { return unsettled_.size(); }
   std::size_t unanswered() const { return open_requests_; }
@@ -64,8 +62,10 @@ class Oracle : protected Books {
   // oracle_dead.cpp
   void bury(std::uint32_t index);
   void unbury(std::uint32_t index);
+  std::uint32_t oldest_letter() const;
   bool letters_over_bounds() const;
-  void judge_archived(const SeenTask& task) const;
+  void judge_archive(const command::Archive& archive);
+  void archive_answers(const event::Archived& answer);
   void judge_letters() const;
   const std::uint32_t* task_with(const IdempotencyKey& key) const;
   void settle_forget_key(const SeenTask& task);

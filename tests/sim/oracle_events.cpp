@@ -65,6 +65,7 @@ struct EventWatch {
   void operator()(const event::ClientGone& e) const { oracle.client_gone(e.client); }
   void operator()(const event::RetryDead& e) const {
     ask(e.client, e.request, e.task, Asked::RetryDead);
+    oracle.requests_.back().payload_bytes = e.payload_bytes;
   }
   void operator()(const event::RemoveDead& e) const {
     ask(e.client, e.request, e.task, Asked::RemoveDead);
@@ -165,6 +166,7 @@ struct EventWatch {
     }
   }
   void operator()(const event::Persisted& e) const { oracle.records_kept(e.through); }
+  void operator()(const event::Archived& e) const { oracle.archive_answers(e); }
   void operator()(const event::StoreState& e) const { oracle.accepting_ = e.accepting; }
   void operator()(const event::WallStepped& e) const {
     oracle.wall_offset_ = Duration{e.wall.ns - oracle.now_.ns};
@@ -251,6 +253,7 @@ struct CommandWatch {
   void operator()(const command::Retire& c) const { oracle.judge_retire(c); }
   void operator()(const command::EndWorker& c) const { oracle.judge_end(c); }
   void operator()(const command::Persist& c) const { oracle.judge_persist(c); }
+  void operator()(const command::Archive& c) const { oracle.judge_archive(c); }
   void operator()(const command::Announce& c) const { oracle.judge_announce(c); }
   void operator()(const command::Notify& c) const { oracle.note_notice(c.notification); }
   void operator()(const command::Finished& c) const {
@@ -299,6 +302,7 @@ struct RecordWatch {
     if (known == nullptr) violate("world", "the disk has a task that was never accepted");
     known->round = 1;
     known->round_at = r.at;
+    known->spec.payload_bytes = r.spec.payload_bytes;
     renew(*known, r.eligible_at);
     if (r.spec.run_at.ns != 0) {
       const Instant date = Instant{r.spec.run_at.ns} - oracle.wall_offset_;
@@ -355,6 +359,7 @@ struct RecordWatch {
     task.round = r.round;
     task.round_at = r.at;
     task.spec.cancel_on_disconnect = false;
+    task.spec.payload_bytes = r.payload_bytes.value_or(task.spec.payload_bytes);
     renew(task, r.eligible_at);
     task.suspect = died_of_crash(task);
     ++oracle.seen_.accepted;

@@ -175,7 +175,10 @@ void Oracle::daemon_died(Instant now) {
   const Counters fresh{};
   seen_ = fresh;
   letters_.clear();
+  archiving_.clear();
   letter_bytes_ = payload_bytes_ = 0;
+  archiving_bytes_ = archived_ = archive_failures_ = 0;
+  archive_again_ = {};
   listening_ = true;
   initialized_ = false;
   stall_at_ = now;
@@ -214,6 +217,8 @@ std::string Oracle::why_unsettled() const {
 
 void Oracle::check_settled(const Pool& pool) const {
   require_rule(unsettled_.empty(), "liveness", [&] { return why_unsettled(); });
+  require_rule(archiving_.empty() && !letters_over_bounds(), "liveness",
+               [] { return std::string("dead letters over their bounds were not archived"); });
   for (const SeenRequest& request : requests_) {
     require_rule(request.answered, "one-answer", [&] {
       return "request " + std::to_string(request.request.value) + " was never answered";

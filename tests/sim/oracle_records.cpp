@@ -343,13 +343,19 @@ void Oracle::note(const record::Revived& record) {
   require_rule(task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead &&
                    record.round == task.round + 1,
                "record-matches", [&] { return "revived without need: " + task_name(record.task); });
-  require_rule(event_ != nullptr && std::holds_alternative<event::RetryDead>(*event_),
-               "verdict-final", [&] { return task_name(task.id) + " was revived by nobody"; });
+  const auto* asked = event_ == nullptr ? nullptr : std::get_if<event::RetryDead>(event_);
+  require_rule(asked != nullptr && asked->task == task.id, "verdict-final",
+               [&] { return task_name(task.id) + " was revived by nobody"; });
+  require_rule(asked->payload_bytes == record.payload_bytes, "revive-matches", [&] {
+    return task_name(task.id) + " was revived with another payload than asked for";
+  });
+  const std::uint32_t bytes = record.payload_bytes.value_or(task.spec.payload_bytes);
   require_rule(unsettled_.size() < options_.tasks_max &&
-                   payload_bytes_ + task.spec.payload_bytes <= options_.payload_bytes_total_max,
+                   payload_bytes_ + bytes <= options_.payload_bytes_total_max,
                "bounds", [&] { return task_name(task.id) + " was revived into a full queue"; });
   const std::uint32_t index = index_of(task.id) - 1;
   unbury(index);
+  task.spec.payload_bytes = bytes;
   task.round = record.round;
   task.attempt = 0;
   task.used = {};
@@ -365,7 +371,7 @@ void Oracle::note(const record::Revived& record) {
   add_unsettled(index);
   ++seen_.accepted;
   owe(Notice::TaskRevived);
-  answer_waits_for(std::get<event::RetryDead>(*event_).request);
+  answer_waits_for(asked->request);
 }
 
 void Oracle::note(const record::Released& record) {
@@ -390,7 +396,9 @@ void Oracle::note(const record::Removed& record) {
   require_rule(record.archived || asked != nullptr, "dead-kept",
                [&] { return task_name(task.id) + " was removed by nobody"; });
   if (record.archived) {
-    judge_archived(task);
+    require_rule(archived_ == task.death, "gate-archived",
+                 [&] { return task_name(task.id) + " was removed before the archive had it"; });
+    archived_ = 0;
     owe(Notice::DeadArchived);
   } else {
     answer_waits_for(asked->request);

@@ -76,9 +76,10 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
   const SeenTask* task = find_task(request.task);
   switch (refused.code) {
     case Refusal::QueueFull:
-      return fair(unsettled_.size() >= options_.tasks_max);
+      return fair(unsettled_.size() + letters_over() >= options_.tasks_max);
     case Refusal::BytesFull:
-      return fair(payload_bytes_ + bytes_of(request) > options_.payload_bytes_total_max);
+      return fair(payload_bytes_ + letter_bytes_over() + bytes_of(request) >
+                  options_.payload_bytes_total_max);
     case Refusal::Draining:
       return fair(draining_);
     case Refusal::Stopping:
@@ -110,6 +111,7 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
 
 std::uint64_t Oracle::bytes_of(const SeenRequest& request) {
   const SeenTask* task = find_task(request.task);
+  if (request.payload_bytes) return *request.payload_bytes;
   return task == nullptr ? request.spec.payload_bytes : task->spec.payload_bytes;
 }
 

@@ -47,6 +47,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Cancels, "cancels"},
     {Fault::LyingPage, "lying-page"},
     {Fault::Unkillable, "unkillable"},
+    {Fault::ArchiveFails, "archive-fails"},
 }};
 
 namespace {
@@ -140,7 +141,7 @@ void draw_load(Scenario& scenario, Random& random) {
   scenario.page_per_mille = random.chance(300) ? 0 : random.chance(500) ? 1000 : 500;
   if (scenario.has(Fault::Overload)) {
     scenario.options.tasks_max = random.between(3, 30);
-    if (random.chance(300)) scenario.options.payload_bytes_total_max = random.between(1024, 9000);
+    if (random.chance(500)) scenario.options.payload_bytes_total_max = random.between(1024, 9000);
   }
 }
 

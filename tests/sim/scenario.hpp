@@ -51,9 +51,10 @@ enum class Fault : std::uint8_t {
   Operator,
   Cancels,
   LyingPage,
-  Unkillable
+  Unkillable,
+  ArchiveFails
 };
-inline constexpr std::size_t kFaults = 35;
+inline constexpr std::size_t kFaults = 36;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

@@ -58,6 +58,10 @@ void World::note_new(std::size_t from) {
     if (const auto* persist = std::get_if<command::Persist>(&commands_[i])) {
       const auto* accepted = std::get_if<record::Accepted>(&persist->record);
       if (accepted != nullptr) works_.name(accepted->task, accepted->spec.payload_bytes);
+      const auto* revived = std::get_if<record::Revived>(&persist->record);
+      if (revived != nullptr && revived->payload_bytes) {
+        works_.name(revived->task, *revived->payload_bytes);
+      }
     }
     oracle_.command(commands_[i]);
   }
@@ -100,6 +104,9 @@ void World::happen(const Happening& happening) {
       break;
     case What::DiskSyncs:
       event = disk_.synced(now_, happening.number);
+      break;
+    case What::ArchiveEnds:
+      event = disk_.archived(happening.number);
       break;
     case What::DiskMoodSwings:
       event = disk_.swing_mood(now_);

@@ -1,0 +1,37 @@
+// A dead letter as the archive has it: one line of JSON, whole whatever the size of its payload.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "daemon/store/blob.hpp"
+#include "pool/ids.hpp"
+#include "pool/result.hpp"
+#include "pool/words.hpp"
+
+namespace warmpool::daemon {
+
+struct ArchiveLetter {
+  TaskId task;
+  std::uint16_t round = 0;
+  std::string head;  // a JSON object: all but the payload
+  Blob payload;
+  Content content{};
+};
+
+// Text goes in as text where it is short, all else in base64, which is made as it is written: a
+// large payload is not in memory twice. Order: the letter outlives it.
+class ArchiveLine {
+ public:
+  explicit ArchiveLine(const ArchiveLetter& letter);
+
+  std::uint64_t bytes() const;  // with its line feed
+  // Blocks: until the kernel has taken it. Errors: errno; some of it may be there.
+  Result<void> write(int fd) const;
+
+ private:
+  std::string before_, after_;
+  ipc::Bytes in_base64_;  // between them
+};
+
+}  // namespace warmpool::daemon
