@@ -13,6 +13,7 @@
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/gather_vfs.hpp"
 #include "daemon/store/raw_files.hpp"
 #include "daemon/store/schema_sql.hpp"
 #include "daemon/whole_files.hpp"
@@ -230,7 +231,8 @@ std::span<const Migration> schema_migrations() {
 namespace {
 
 Result<Database> open_file(const SchemaPlace& place) {
-  auto database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
+  const auto vfs = gathering_vfs(place.vfs);
+  auto database = Database::open(place.path, OpenMode::ReadWrite, vfs);
   if (!database) return database;
   auto done = check_owner(*database, place.path, place.migrations.size());
   if (!done) return done.error();
@@ -239,7 +241,7 @@ Result<Database> open_file(const SchemaPlace& place) {
   if (!rewritten) return rewritten.error();
   if (*rewritten) {
     database = Database();
-    database = Database::open(place.path, OpenMode::ReadWrite, place.vfs);
+    database = Database::open(place.path, OpenMode::ReadWrite, vfs);
     if (!database) return database;
   }
   done = check_whole(*database, place.path);

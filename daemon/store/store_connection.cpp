@@ -61,11 +61,19 @@ Result<void> StoreConnection::prepare() {
         return SQLITE_OK;
       },
       &wal_pages_);
+  // Its commits only write, and what they write waits for no page that was written before.
+  for (const char* sql : {"PRAGMA synchronous = NORMAL", "PRAGMA cache_spill = OFF"}) {
+    if (auto set = database_.run(sql); !set) return set;
+  }
   if (auto ready = writer_.prepare(database_); !ready) return ready;
   auto query = database_.prepare("SELECT life, groups FROM store");
   if (!query) return query.error();
   if (const auto step = query->step(); step != Step::Row) {
     return database_.no_row("the table store", step);
+  }
+  ::sqlite3_file_control(database_.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal_);
+  if (wal_ == nullptr || wal_->pMethods == nullptr) {
+    return Error{SQLITE_CANTOPEN, place_.path + " has no WAL"};
   }
   inode_ = inode_of(place_.path);
   wal_inode_ = inode_of(place_.path + "-wal");
@@ -74,23 +82,46 @@ Result<void> StoreConnection::prepare() {
   return {};
 }
 
-Written StoreConnection::write(const Group& group, bool last) {
+StoreConnection::Begun StoreConnection::begin(bool last) {
   if (must_reopen_) {
     const auto kept = reopen();
-    if (!kept) return judge(kept.error(), last);
-    if (*kept) return done();
+    if (!kept) return {judge(kept.error(), last)};
+    if (*kept) {
+      ++groups_;
+      forgive();
+      return {{}, true};
+    }
   }
-  if (auto there = still_there(); !there) return broken(there.error());
-  if (auto written = writer_.write(group); !written) return judge(written.error(), last);
-  ++groups_;
-  return done();
+  if (auto there = still_there(); !there) return {broken(there.error())};
+  writer_.begin();
+  return {};
 }
 
-Written StoreConnection::done() {
+Written StoreConnection::commit(const GroupEnd& end, bool synced, bool last) {
+  if (auto written = writer_.commit(end); !written) return judge(written.error(), last);
+  if (synced) return {};
+  ++groups_;
+  forgive();
+  return {};
+}
+
+// SQLite would do the same within its commit, where nothing could go on beside it.
+Result<void> StoreConnection::sync() {
+  const int code = wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+  if (code == SQLITE_OK) return {};
+  return Error{code, "cannot sync " + place_.path + "-wal: " + ::sqlite3_errstr(code)};
+}
+
+Written StoreConnection::take_sync(const Result<void>& synced, bool last) {
+  if (!synced) return judge(synced.error(), last);
+  ++groups_;
+  forgive();
+  return {};
+}
+
+void StoreConnection::forgive() {
   trouble_.clear();
   syncs_failed_ = tries_ = 0;
-  if (wal_pages_ >= place_.checkpoint_pages) check_wal();
-  return {};
 }
 
 Written StoreConnection::judge(const Error& error, bool last) {
@@ -143,7 +174,9 @@ Result<bool> StoreConnection::reopen() {
                                     " was kept, " + found + " is there"};
   }
   must_reopen_ = false;
-  return groups_ == groups + 1;
+  const bool kept = groups_ == groups + 1;
+  groups_ = groups;
+  return kept;
 }
 
 // What is written to files that nobody finds again is not kept. Two stat() a group are nothing

@@ -6,6 +6,8 @@
 #include "daemon/store/schema.hpp"
 #include "daemon/store/store_writer.hpp"
 
+struct sqlite3_file;
+
 namespace warmpool::daemon {
 
 // What a group came to.
@@ -19,23 +21,42 @@ struct Written {
   Duration wait;
   bool refuses = false;  // nothing new is to be accepted meanwhile
   Error error;
+  bool is_done() const { return kind == Kind::Done; }
 };
 
+// A group is written in two steps: into the WAL, and from there to the disk by a sync, beside which
+// the next one may be begun and filled.
+//
 // A full disk, a file system that became read-only, an input or output error: nothing is
 // acknowledged, the group is kept and tried again until it is written. A failed sync is never tried
 // again by itself, because the kernel forgets what it could not write: the connection is closed and
 // opened, what the WAL holds is written anew and synced, and what of the group is not there is
 // applied again; several in a row are the end.
 //
-// Threads: the store thread. Blocks: in every call, as long as the disk does.
+// Threads: one at a time, but for sync(). Blocks: in every call, as long as the disk does.
 class StoreConnection {
  public:
   StoreConnection(SchemaPlace place, Database database)
       : place_(std::move(place)), database_(std::move(database)) {}
 
   Result<void> prepare();  // errors: Error::code is SQLite's
-  // `last`: no time is left, so what cannot be written now is Broken.
-  Written write(const Group& group, bool last);
+  struct Begun {
+    Written written;
+    bool kept = false;  // the group that failed before is in the tables all the same
+  };
+  // Order: begin(), add() of each batch, and commit() or roll_back(); no sync() runs at a begin()
+  // after what failed, nor at a commit(). `last`: no time is left, so what cannot be written now is
+  // Broken. What begin() finds kept was not begun.
+  Begun begin(bool last);
+  void add(const ChangeBatch& batch) { writer_.add(batch); }
+  // `synced`: the group counts only after a sync().
+  Written commit(const GroupEnd& end, bool synced, bool last);
+  void roll_back() { writer_.roll_back(); }
+  // What commit() has written. Threads: any, beside begin() and add(). Errors: Error::code is
+  // SQLite's.
+  Result<void> sync();
+  // Takes what a sync() came to.
+  Written take_sync(const Result<void>& synced, bool last);
 
   void set_bounds(const DiskBounds& bounds) { writer_.set_bounds(bounds); }
   bool trim_due(Instant now) const { return writer_.trim_due(now); }
@@ -46,7 +67,9 @@ class StoreConnection {
   bool wal_is_full() const { return wal_pages_ >= place_.wal_pages_max; }
   // Why nothing can be written; empty where it can.
   const std::string& trouble() const { return trouble_; }
-  // Moves what it can of the WAL into the file.
+  bool wal_is_due() const { return wal_pages_ >= place_.checkpoint_pages; }
+  // Moves what it can of the WAL into the file. Order: while no sync() runs: of a page that the
+  // kernel could not write only one of both would hear.
   void check_wal();
   // Shortens the file by some pages that nothing uses, if many are so. Order: while nothing waits
   // to be written. Returns whether there are more.
@@ -60,7 +83,7 @@ class StoreConnection {
   enum class Fault : std::uint8_t { Busy, Refused, Sync, Damaged, Memory };
   static Fault fault_of(int code);
 
-  Written done();
+  void forgive();
   Written judge(const Error& error, bool last);
   Written later(const Error& error, Duration wait, bool refuses);
   Written broken(const Error& error);
@@ -72,7 +95,8 @@ class StoreConnection {
   SchemaPlace place_;
   Database database_;
   StoreWriter writer_;
-  std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that are in the tables
+  sqlite3_file* wal_ = nullptr;          // the connection's
+  std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that count
   std::uint64_t inode_ = 0, wal_inode_ = 0, wal_pages_ = 0;
   bool must_reopen_ = false, gives_back_ = false;
   int syncs_failed_ = 0, tries_ = 0;  // in a row

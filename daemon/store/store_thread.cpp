@@ -18,13 +18,39 @@ constexpr Duration kRelaxedWindow = seconds(1);
 // more.
 constexpr Duration kTidyAfter = seconds(1);
 constexpr Duration kTidyPause = milliseconds(50);
-Demand demand_of(const std::vector<ChangeBatch>& batches) {
-  auto demand = Demand::Later;
-  for (const auto& batch : batches) demand = std::max(demand, batch.demand);
-  return demand;
-}
 
 }  // namespace
+
+bool StoreGroup::is_full() const {
+  return changes >= StoreThread::kChangesMax || bytes >= StoreThread::kBytesMax;
+}
+
+std::optional<RecordNumber> StoreGroup::through(std::size_t count) const {
+  return count == 0 ? std::nullopt : std::optional(batches[count - 1].through);
+}
+
+void StoreGroup::append(ChangeBatch batch) {
+  changes += batch.changes.size();
+  bytes += batch.bytes;
+  demand = std::max(demand, batch.demand);
+  batches.push_back(std::move(batch));
+}
+
+void StoreGroup::drop_first(std::size_t count) {
+  auto rest = std::exchange(batches, {});
+  clear();
+  std::for_each(rest.begin() + static_cast<std::ptrdiff_t>(count), rest.end(),
+                [this](ChangeBatch& batch) { append(std::move(batch)); });
+}
+
+void StoreGroup::clear() {
+  batches.clear();
+  starts.clear();
+  receipts.clear();
+  gone.clear();
+  added = tried = changes = bytes = 0;
+  demand = Demand::Later;
+}
 
 StoreThread::StoreThread(StoreThreadSetup setup)
     : setup_(std::move(setup)),
@@ -42,32 +68,38 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
   made->figures_.disk = made->connection_.figures();
-  made->thread_ = quiet_thread("warmpool-store", [thread = made.get()] { thread->run(); });
+  for (bool leads = true; auto& thread : made->threads_) {
+    thread = quiet_thread("warmpool-store", [made = made.get(), leads] { made->run(leads); });
+    leads = false;
+  }
   return made;
 }
 
 Result<void> StoreThread::finish() {
-  if (!thread_.joinable()) return {};
   {
     const std::lock_guard lock(mutex_);
     quits_ = wanted_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  pen_free_.notify_all();
+  for (auto& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
   if (broken_) return last_error_;
   return closed_;
 }
 
-// Without a notice for what may come later, where the thread will look by itself.
+// Without a notice for what may come later, where a thread will look by itself.
 void StoreThread::give(ChangeBatch batch) {
-  bool wanted = batch.demand != Demand::Later;
+  bool wanted = batch.demand != Demand::Later, taken = false;
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(std::move(batch));
     wanted = wanted || sleeps_;
     wanted_ = wanted_ || wanted;
+    taken = pen_taken_;
   }
-  if (wanted) wake_.notify_one();
+  if (wanted) (taken ? wake_ : pen_free_).notify_one();
 }
 
 void StoreThread::set_bounds(const DiskBounds& bounds) {
@@ -81,11 +113,13 @@ void StoreThread::set_bounds(const DiskBounds& bounds) {
 void StoreThread::trim() { want(); }
 
 void StoreThread::want() {
+  bool taken = false;
   {
     const std::lock_guard lock(mutex_);
     wanted_ = true;
+    taken = pen_taken_;
   }
-  wake_.notify_one();
+  (taken ? wake_ : pen_free_).notify_one();
 }
 
 StoreThread::News StoreThread::take_news() {
@@ -94,10 +128,10 @@ StoreThread::News StoreThread::take_news() {
 }
 
 StoreThread::Figures StoreThread::figures() const {
-  const auto began = began_ns_.load();
   const std::lock_guard lock(mutex_);
   auto figures = figures_;
-  if (began != 0) figures.stalled = now() - Instant{began};
+  const auto since = syncs_since_ ? syncs_since_ : writes_since_;
+  if (since) figures.stalled = now() - *since;
   return figures;
 }
 
@@ -105,39 +139,51 @@ Instant StoreThread::now() const {
   return {setup_.begin.ns + setup_.time->steady_ns() - setup_.begin_steady_ns};
 }
 
-void StoreThread::run() {
-  while (wait()) {
-    if (broken_) {
-      const std::lock_guard lock(mutex_);
-      queue_.clear();
-      continue;
+void StoreThread::run(bool leads) {
+  for (; take_pen(leads); leads = true) {
+    for (bool has_pen = true; has_pen;) {
+      if (!wait()) return end();
+      has_pen = turn();
     }
-    if (std::exchange(tidies_, false)) {
-      spare_ = connection_.give_back_pages();
-      tidy_pause_ = kTidyPause;
-      if (connection_.wal_is_full()) move_wal();
-      continue;
-    }
-    if (again_at_ == kNever) take_batches();
-    write_group();
   }
+}
+
+// Who has synced goes on; the other is wanted only where that one is not back yet.
+bool StoreThread::take_pen(bool leads) {
+  Lock lock(mutex_);
+  if (!leads || pen_taken_) {
+    pen_free_.wait(lock, [this] { return ended_ || (!pen_taken_ && (wanted_ || quits_)); });
+  }
+  if (ended_) return false;
+  pen_taken_ = true;
+  return true;
+}
+
+void StoreThread::end() {
   closed_ = connection_.finish();
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  pen_free_.notify_all();
 }
 
 // Sleeps only after it has looked for a while and there is nothing left that comes later. A group
 // that the disk did not take is waited with, whatever comes.
 bool StoreThread::wait() {
-  std::unique_lock lock(mutex_);
-  const auto wanted = [this] { return again_at_ == kNever ? wanted_ : quits_; };
+  Lock lock(mutex_);
+  const auto wanted = [this] {
+    return again_at_ == kNever ? wanted_ || sync_ == Sync::Ended : quits_;
+  };
   const auto at = now();
   const auto due = std::min(
       {late_.due(), sync_due_, again_at_ == kNever ? at + LateChanges::kLateness : again_at_});
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
-  if (again_at_ == kNever && !wanted_ && queue_.empty() && is_clean()) {
+  if (again_at_ == kNever && !wanted() && queue_.empty() && is_clean()) {
     sleeps_ = true;
     // Nothing new comes while the WAL is full, so no group would ever move it.
     const bool full = connection_.wal_is_full();
-    if (spare_ || full) {
+    if ((spare_ || full) && sync_ == Sync::None) {
       const auto pause = full ? kTidyAfter : tidy_pause_;
       tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(pause.ns), wanted);
     } else {
@@ -145,106 +191,253 @@ bool StoreThread::wait() {
     }
     sleeps_ = false;
   }
-  wanted_ = quits_;
-  ending_ = quits_;
+  wanted_ = ending_ = quits_;
+  if (quits_) wake_.wait(lock, [this] { return sync_ != Sync::Runs; });
   if (broken_) return !quits_;
-  return !quits_ || again_at_ != kNever || !queue_.empty() || !is_clean();
+  return !quits_ || again_at_ != kNever || sync_ != Sync::None || !queue_.empty() || !is_clean();
 }
 
-void StoreThread::take_batches() {
-  std::size_t changes = 0;
-  std::size_t bytes = 0;
+bool StoreThread::turn() {
+  if (broken_) {
+    const std::lock_guard lock(mutex_);
+    queue_.clear();
+    return true;
+  }
+  if (!std::exchange(tidies_, false)) return write_group();
+  spare_ = connection_.give_back_pages();
+  tidy_pause_ = kTidyPause;
+  if (connection_.wal_is_full()) move_wal();
+  return true;
+}
+
+bool StoreThread::take_batches() {
+  const auto first = static_cast<std::ptrdiff_t>(group_.batches.size());
+  bool runs = false;
   {
     const std::lock_guard lock(mutex_);
+    if (!writes_since_) writes_since_ = now();
     if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
-    while (!queue_.empty() && changes < kChangesMax && bytes < kBytesMax) {
-      changes += queue_.front().changes.size();
-      bytes += queue_.front().bytes;
-      batches_.push_back(std::move(queue_.front()));
+    while (again_at_ == kNever && !queue_.empty() && !group_.is_full()) {
+      group_.append(std::move(queue_.front()));
       queue_.pop_front();
     }
-    wanted_ = wanted_ || !queue_.empty();
+    wanted_ = quits_ || !queue_.empty();
+    runs = sync_ == Sync::Runs;
   }
-  for (auto& batch : batches_) late_.take(batch, now());
+  std::for_each(group_.batches.begin() + first, group_.batches.end(),
+                [this](ChangeBatch& batch) { late_.take(batch, now()); });
+  return runs;
 }
 
 bool StoreThread::is_due(Instant at) const {
-  const bool changes = std::ranges::any_of(
-      batches_, [](const ChangeBatch& batch) { return !batch.changes.empty(); });
-  return changes || ending_ || late_.due() <= at || sync_due_ <= at || again_at_ != kNever ||
-         connection_.trim_due(at);
+  return group_.changes != 0 || ending_ || late_.due() <= at || sync_due_ <= at ||
+         again_at_ != kNever || connection_.trim_due(at);
 }
 
-void StoreThread::write_group() {
-  const auto at = now();
-  const auto demand = demand_of(batches_);
-  const auto through = batches_.empty() ? RecordNumber{written_.load()} : batches_.back().through;
-  if (!is_due(at)) {
-    batches_.clear();
-    written_.store(through.value, std::memory_order_release);
-    return;
+// While a sync runs the next group is filled, and then waits for its end.
+bool StoreThread::write_group() {
+  bool open = false;
+  while (take_batches()) {
+    open = open || (group_.changes != 0 && connection_.begin(ending_).written.is_done());
+    if (open) add_batches();
+    Lock lock(mutex_);
+    wake_.wait(lock,
+               [this] { return sync_ != Sync::Runs || (!queue_.empty() && !group_.is_full()); });
   }
+  if (!take_sync(open)) return true;
+  const auto at = now();
+  if (!open && !is_due(at)) {
+    keep_unwritten();
+    return true;
+  }
+  if (!open && !begin()) return true;
+  add_batches();
+  return commit(at);
+}
+
+void StoreThread::add_batches() {
+  for (; group_.added < group_.batches.size(); ++group_.added) {
+    connection_.add(group_.batches[group_.added]);
+  }
+}
+
+// Of a group in which nothing has to be written yet.
+void StoreThread::keep_unwritten() {
+  const auto through = group_.through(group_.batches.size());
+  if (through) written_.store(through->value, std::memory_order_release);
+  group_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    writes_since_.reset();
+  }
+  if (through) wake_main();
+}
+
+bool StoreThread::begin() {
+  auto begun = connection_.begin(ending_);
+  if (begun.kept) {
+    keep_first(group_.tried);
+    if (group_.changes == 0) {
+      keep_unwritten();
+      return false;
+    }
+    begun = connection_.begin(ending_);
+  }
+  if (begun.written.is_done()) return true;
+  take_failure(begun.written);
+  return false;
+}
+
+// What was tried and has failed is in the tables, and synced, all the same.
+void StoreThread::keep_first(std::size_t count) {
+  again_at_ = kNever;
+  bodies_.remove(std::exchange(group_.gone, {}));
+  const auto through = group_.through(count).value_or(RecordNumber{written_.load()});
+  group_.drop_first(count);
+  tell_written(through, true);
+}
+
+bool StoreThread::commit(Instant at) {
   spare_ = true;
   tidy_pause_ = kTidyAfter;
-  late_.collect(ending_ ? kNever : at, starts_, receipts_);
-  const bool synced = demand == Demand::Synced || sync_due_ <= at || ending_;
-  const Group group{batches_, starts_, receipts_, through, at, setup_.time->wall(), synced};
-  if (began_ns_.load() == 0) began_ns_.store(at.ns);
-  const auto written = connection_.write(group, ending_);
-  if (written.kind != Written::Kind::Later) began_ns_.store(0);
-  take_outcome(written, group, demand);
-  tell(written, synced);
+  late_.collect(ending_ ? kNever : at, group_.starts, group_.receipts);
+  const bool synced = group_.demand == Demand::Synced || sync_due_ <= at || ending_;
+  const auto through =
+      group_.through(group_.batches.size()).value_or(RecordNumber{written_.load()});
+  group_.tried = group_.batches.size();
+  const GroupEnd end{group_.starts, group_.receipts, through, at, setup_.time->wall()};
+  const auto written = connection_.commit(end, synced, ending_);
+  if (!written.is_done()) {
+    take_failure(written);
+    return true;
+  }
+  again_at_ = kNever;
+  std::ranges::copy(connection_.take_gone(), std::back_inserter(gone_));
+  if (synced) {
+    group_.gone = std::exchange(gone_, {});
+    return sync(through);
+  }
+  if (group_.demand == Demand::Written || !gone_.empty()) {
+    sync_due_ = std::min(sync_due_, at + kRelaxedWindow);
+  }
+  group_.clear();
+  tell_written(through, false);
+  if (connection_.wal_is_due()) move_wal();
+  return true;
 }
 
-void StoreThread::take_outcome(const Written& written, const Group& group, Demand demand) {
-  again_at_ = kNever;
-  last_error_ = written.error;
-  if (written.kind == Written::Kind::Later) {
-    again_at_ = now() + written.wait;
-    return;
+// Before the WAL is moved into the file the pen is kept, because that syncs too.
+bool StoreThread::sync(RecordNumber through) {
+  const bool keeps = ending_ || connection_.wal_is_due();
+  bool others = false;
+  sync_due_ = kNever;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(group_, unsynced_);
+    sync_ = Sync::Runs;
+    syncs_since_ = std::exchange(writes_since_, std::nullopt);
+    pen_taken_ = keeps;
+    others = !keeps && wanted_;
   }
-  broken_ = written.kind == Written::Kind::Broken;
-  if (!broken_) {
-    written_.store(group.through.value, std::memory_order_release);
-    std::ranges::copy(connection_.take_gone(), std::back_inserter(gone_));
-    if (group.synced) {
-      bodies_.remove(std::exchange(gone_, {}));
-      sync_due_ = kNever;
-    } else if (demand == Demand::Written || !gone_.empty()) {
-      sync_due_ = std::min(sync_due_, group.now + kRelaxedWindow);
+  if (others) pen_free_.notify_one();
+  auto synced = connection_.sync();
+  {
+    const std::lock_guard lock(mutex_);
+    if (synced) {
+      written_.store(through.value, std::memory_order_release);
+      ++figures_.commits;
+      ++figures_.syncs;
     }
+    sync_ = Sync::Ended;
+    synced_ = std::move(synced);
+    syncs_since_.reset();
+    others = !keeps && pen_taken_;
   }
-  batches_.clear();
-  starts_.clear();
-  receipts_.clear();
+  wake_main();
+  if (others) wake_.notify_one();
+  if (!keeps) return false;
+  if (take_sync(false) && connection_.wal_is_due()) move_wal();
+  return true;
+}
+
+// False: the sync of the group before has failed, and that group is to be written again, with this
+// one, which was `open`.
+bool StoreThread::take_sync(bool open) {
+  Result<void> synced;
+  {
+    const std::lock_guard lock(mutex_);
+    if (sync_ == Sync::None) return true;
+    sync_ = Sync::None;
+    synced = std::move(synced_);
+  }
+  const auto taken = connection_.take_sync(synced, ending_);
+  if (taken.is_done()) {
+    bodies_.remove(std::exchange(unsynced_.gone, {}));
+    unsynced_.clear();
+    tell(taken);
+    return true;
+  }
+  if (open) connection_.roll_back();
+  for (auto& batch : group_.batches) unsynced_.append(std::move(batch));
+  std::ranges::move(group_.gone, std::back_inserter(unsynced_.gone));
+  unsynced_.added = 0;
+  group_.clear();
+  std::swap(group_, unsynced_);
+  take_failure(taken);
+  return false;
+}
+
+void StoreThread::take_failure(const Written& written) {
+  group_.added = 0;
+  last_error_ = written.error;
+  broken_ = written.kind == Written::Kind::Broken;
+  again_at_ = broken_ ? kNever : now() + written.wait;
+  if (broken_) group_.clear();
+  tell(written);
 }
 
 // The main thread hears of it by the eventfd.
-void StoreThread::tell(const Written& written, bool synced) {
+void StoreThread::tell(const Written& written) {
+  bool news = false;
   {
     const std::lock_guard lock(mutex_);
-    judge_accepting(written.refuses);
-    if (written.kind == Written::Kind::Broken) news_.broken = written.error;
-    if (written.kind == Written::Kind::Done) {
-      figures_.disk = connection_.figures();
-      ++figures_.commits;
-      figures_.syncs += synced;
+    news = judge_accepting(written.refuses);
+    figures_.disk = connection_.figures();
+    if (written.kind == Written::Kind::Broken) {
+      news_.broken = written.error;
+      writes_since_.reset();
+      news = true;
     }
+  }
+  if (news) wake_main();
+}
+
+void StoreThread::tell_written(RecordNumber through, bool synced) {
+  {
+    const std::lock_guard lock(mutex_);
+    written_.store(through.value, std::memory_order_release);
+    writes_since_.reset();
+    judge_accepting(false);
+    figures_.disk = connection_.figures();
+    ++figures_.commits;
+    figures_.syncs += synced;
   }
   wake_main();
 }
 
 // Order: the lock is held.
-void StoreThread::judge_accepting(bool refuses) {
+bool StoreThread::judge_accepting(bool refuses) {
   const bool full = connection_.wal_is_full();
   const bool accepting = !refuses && !full;
-  if (accepting != accepting_) news_.accepting = accepting_ = accepting;
+  const bool changed = accepting != accepting_;
+  if (changed) news_.accepting = accepting_ = accepting;
   figures_.trouble = connection_.trouble();
   if (figures_.trouble.empty() && full) {
     figures_.trouble = "another program reads an old state of " + setup_.place.path +
                        ", so that its WAL cannot be moved into it; end that program";
   }
   figures_.wal_bytes = connection_.wal_bytes();
+  return changed;
 }
 
 void StoreThread::move_wal() {

@@ -1,6 +1,7 @@
-// The thread that writes.
+// The threads that write.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -27,13 +28,37 @@ struct StoreThreadSetup {
   DiskBounds bounds;
 };
 
-// Natural group commit: a transaction takes all that was given while the last one was written, up
+// What is written together: batches, in the order that they were given.
+struct StoreGroup {
+  std::vector<ChangeBatch> batches;
+  std::vector<change::Started> starts;
+  std::vector<change::Received> receipts;
+  std::vector<BodyFile> gone;  // files that no row names once this is synced
+  std::size_t added = 0;       // batches that are in the transaction
+  std::size_t tried = 0;       // batches, with the rest, that a commit was tried with
+  std::size_t changes = 0, bytes = 0;
+  Demand demand = Demand::Later;
+
+  bool is_full() const;
+  std::optional<RecordNumber> through(std::size_t count) const;  // of the first so many
+  void append(ChangeBatch batch);
+  // With starts, receipts and files, which are theirs.
+  void drop_first(std::size_t count);
+  void clear();
+};
+
+// Natural group commit: a transaction takes all that was given while the one before was synced, up
 // to kChangesMax and kBytesMax. There is no timer that an acknowledgement could wait for.
 //
-// Reason for the thread: a sync takes milliseconds, on a bad disk seconds, and the loop must not
-// stop for it. Threads: give(), set_bounds(), take_broken() and the destructor are the main
-// thread's; written(), figures() and fd() are for any. Its own thread ("warmpool-store") touches
-// the connection, the writer, and what was given, which nobody else touches after that.
+// Reason for the threads ("warmpool-store", twice): a sync takes milliseconds, on a bad disk
+// seconds, and neither the loop nor the next transaction may stop for it. They take turns: one has
+// the pen, which is the connection and all that is the threads' own; it fills a transaction,
+// waits until the sync before it has ended, commits, lays the pen down and syncs, and the other
+// takes it up if there is something to write. So one sync runs at a time, never beside a commit,
+// and while nothing comes meanwhile it is one thread that does all.
+//
+// Threads: give(), set_bounds(), take_news() and the destructor are the main thread's; written(),
+// figures() and fd() are for any. What was given nobody else touches after that.
 class StoreThread {
  public:
   static constexpr std::size_t kChangesMax = 8192;
@@ -72,14 +97,31 @@ class StoreThread {
 
  private:
   explicit StoreThread(StoreThreadSetup setup);
-  void run();
-  bool wait();  // false: it is to end, and nothing is left
-  void take_batches();
-  void write_group();
+  using Lock = std::unique_lock<std::mutex>;
+  enum class Sync : std::uint8_t { None, Runs, Ended };
+
+  void run(bool leads);
+  // `leads`: it takes the pen even if there is nothing to write. False: the other has ended all.
+  bool take_pen(bool leads);
+
+  // All that follows has the pen.
+  bool wait();          // false: it is to end, and nothing is left
+  bool turn();          // returns whether it still has the pen
+  bool take_batches();  // returns whether a sync runs
   bool is_due(Instant at) const;
-  void take_outcome(const Written& written, const Group& group, Demand demand);
-  void tell(const Written& written, bool synced);
-  void judge_accepting(bool refuses);
+  bool write_group();               // as turn()
+  bool commit(Instant at);          // as turn()
+  bool sync(RecordNumber through);  // as turn()
+  bool take_sync(bool open);
+  bool begin();  // returns whether a transaction is open
+  void add_batches();
+  void keep_unwritten();
+  void keep_first(std::size_t count);
+  void take_failure(const Written& written);
+  void tell(const Written& written);
+  void tell_written(RecordNumber through, bool synced);
+  bool judge_accepting(bool refuses);  // returns whether that has changed
+  void end();
   void move_wal();
   void wake_main();
   void want();
@@ -91,20 +133,23 @@ class StoreThread {
   ipc::UniqueFd event_;
   BodyFiles bodies_;
   std::atomic<std::uint64_t> written_{0};
-  std::atomic<std::int64_t> began_ns_{0};  // of the group that is being written; 0: none
 
-  mutable std::mutex mutex_;  // of what follows up to the empty line
-  std::condition_variable wake_;
+  mutable std::mutex mutex_;          // of what follows up to the empty line
+  std::condition_variable wake_;      // of who has the pen
+  std::condition_variable pen_free_;  // of who waits for it
   std::deque<ChangeBatch> queue_;
   std::optional<DiskBounds> bounds_;
   News news_;
   Figures figures_;
   bool accepting_ = true, wanted_ = false, sleeps_ = false, quits_ = false;
+  bool pen_taken_ = false, ended_ = false;
+  Sync sync_ = Sync::None;
+  Result<void> synced_;  // what it came to
+  // Since when a group is being written, or synced.
+  std::optional<Instant> writes_since_, syncs_since_;
 
-  // The thread's own.
-  std::vector<ChangeBatch> batches_;  // of this group, until it is written
-  std::vector<change::Started> starts_;
-  std::vector<change::Received> receipts_;
+  // Of who has the pen; unsynced_ stays as it is while a sync runs.
+  StoreGroup group_, unsynced_;
   LateChanges late_;
   std::vector<BodyFile> gone_;  // that no row names, once this is synced
   Instant sync_due_ = kNever;   // of what was only written
@@ -116,7 +161,7 @@ class StoreThread {
   bool spare_ = true, tidies_ = false;
   Duration tidy_pause_;
 
-  std::thread thread_;
+  std::array<std::thread, 2> threads_;
 };
 
 }  // namespace warmpool::daemon

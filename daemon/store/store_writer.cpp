@@ -155,7 +155,6 @@ Result<void> StoreWriter::prepare(Database& database) {
     statements_.push_back(std::move(*statement));
   }
   fault_ = {};
-  if (auto set = set_synced(true); !set) return set;
   if (auto read = read_files(); !read) return read;
   return read_state();
 }
@@ -197,38 +196,38 @@ Result<void> StoreWriter::read_state() {
   return {};
 }
 
-// Takes effect only outside a transaction.
-Result<void> StoreWriter::set_synced(bool synced) {
-  auto done = database_->run(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-  if (done) syncs_ = synced;
-  return done;
-}
-
-Result<void> StoreWriter::write(const Group& group) {
+void StoreWriter::begin() {
   fault_ = {};
   state_ = kept_;
-  if (!database_->is_idle()) return Error{SQLITE_IOERR, "the transaction before did not end"};
   added_.clear();
   dropped_.clear();
-  if (syncs_ != group.synced) fault_ = set_synced(group.synced);
+  if (!database_->is_idle()) fault_ = Error{SQLITE_IOERR, "the transaction before did not end"};
   run(Sql::Begin);
-  for (const auto& batch : group.batches) {
-    for (const auto& change : batch.changes) write(change);
-  }
-  for (const auto& started : group.starts) change(started);
-  for (const auto& received : group.receipts) change(received);
-  trim_results(group.now);
-  trim_keys(group.now);
-  write_state(group);
+}
+
+void StoreWriter::add(const ChangeBatch& batch) {
+  for (const auto& change : batch.changes) write(change);
+}
+
+Result<void> StoreWriter::commit(const GroupEnd& end) {
+  for (const auto& started : end.starts) change(started);
+  for (const auto& received : end.receipts) change(received);
+  trim_results(end.now);
+  trim_keys(end.now);
+  write_state(end);
   run(Sql::Commit);
-  if (fault_) {
-    kept_ = state_;
-    take_files();
-  } else {
-    (void)database_->run("ROLLBACK");  // where there is still something to roll back
-    results_due_ = keys_due_ = Instant{};
+  if (!fault_) {
+    roll_back();
+    return fault_;
   }
-  return fault_;
+  kept_ = state_;
+  take_files();
+  return {};
+}
+
+void StoreWriter::roll_back() {
+  (void)database_->run("ROLLBACK");  // where there is still something to roll back
+  results_due_ = keys_due_ = Instant{};
 }
 
 void StoreWriter::take_files() {
@@ -430,9 +429,9 @@ void StoreWriter::drop_file(const Statement& row, int column) {
   if (file) dropped_.emplace_back(TaskId{}, file);
 }
 
-void StoreWriter::write_state(const Group& group) {
+void StoreWriter::write_state(const GroupEnd& end) {
   const auto& settled = state_.figures.settled;
-  run_one(Sql::State, group.through.value, group.now.ns, group.wall.ns, settled[0], settled[1],
+  run_one(Sql::State, end.through.value, end.now.ns, end.wall.ns, settled[0], settled[1],
           settled[2], settled[3], settled[4]);
 }
 

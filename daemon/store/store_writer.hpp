@@ -12,16 +12,14 @@
 
 namespace warmpool::daemon {
 
-// One transaction: the changes of these batches, and of what may come later that whose time has
-// come.
-struct Group {
-  std::span<const ChangeBatch> batches;
+// What a transaction ends with, beside its batches: what may come later and whose time has come,
+// and the state of the store.
+struct GroupEnd {
   std::span<const change::Started> starts;
   std::span<const change::Received> receipts;
   RecordNumber through;
   Instant now;    // when it is written
   WallTime wall;  // the same moment
-  bool synced = true;
 };
 
 // What the disk holds of settled tasks.
@@ -37,9 +35,14 @@ class StoreWriter {
   Result<void> prepare(Database& database);
   void release() { statements_.clear(); }
 
-  // Atomic. Errors: Error::code is SQLite's, or kStoreDamaged when a change found no row to change.
-  // Blocks: until it is written, and synced if asked.
-  Result<void> write(const Group& group);
+  // A transaction: begin(), add() of each batch in order, and commit() or roll_back(). It is
+  // written then, and synced by whoever may tell of it. The first error of all of them is what
+  // commit() gives: Error::code is SQLite's, or kStoreDamaged when a change found no row to change;
+  // then nothing of it is in the tables. Blocks: until it is written.
+  void begin();
+  void add(const ChangeBatch& batch);
+  Result<void> commit(const GroupEnd& end);
+  void roll_back();
 
   void set_bounds(const DiskBounds& bounds) { bounds_ = bounds; }
   const DiskFigures& figures() const { return kept_.figures; }
@@ -86,10 +89,9 @@ class StoreWriter {
   void add_attempt(const End& record, const AttemptRow& row);
   void drop_task(TaskId task);
   void drop_file(const Statement& row, int column);
-  void write_state(const Group& group);
+  void write_state(const GroupEnd& end);
   void trim_results(Instant now);
   void trim_keys(Instant now);
-  Result<void> set_synced(bool synced);
   Result<void> read_state();
   Result<void> read_files();
   void take_files();
@@ -104,7 +106,6 @@ class StoreWriter {
   std::vector<NamedFile> added_;
   std::vector<NamedFile> dropped_;  // a result's: without its task
   std::vector<BodyFile> gone_;
-  bool syncs_ = true;   // what the connection does now
   Result<void> fault_;  // the first of this group; what follows it does nothing
 };
 
