@@ -152,6 +152,10 @@ struct FaultCalls {
     return of(file).methods().xShmMap(of(file).below(), page, size, extend, out);
   }
   static int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
+    constexpr int writer = 0, takes = SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE;
+    if (offset == writer && flags == takes) {
+      if (const int code = of(file).owner->judge(DiskCall::Begin, of(file).kind)) return code;
+    }
     return of(file).methods().xShmLock(of(file).below(), offset, count, flags);
   }
   static void shm_barrier(sqlite3_file* file) { of(file).methods().xShmBarrier(of(file).below()); }

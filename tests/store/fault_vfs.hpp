@@ -31,7 +31,8 @@ enum class DiskCall : std::uint8_t {
   Delete,
   Lock,
   Access,
-  Share  // of the WAL's index, in memory
+  Share,  // of the WAL's index, in memory
+  Begin   // of a transaction that writes
 };
 
 // The `first`-th call of this kind (from 1, since the fault was set) answers `code` instead of

@@ -1,0 +1,135 @@
+// Groups of changes, one in a sync and the next one beside it.
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "tests/store/fault_vfs.hpp"
+#include "tests/store/store_fixture.hpp"
+#include "tests/support/patience.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+class GroupCommit : public testing::Test {
+ protected:
+  void SetUp() override {
+    lives_.place.vfs = vfs_.name();
+    ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+    driver_.emplace(*lives_.store());
+    driver_->accept(1, "before");
+    ASSERT_TRUE(driver_->settled());
+  }
+  void TearDown() override { vfs_.let_syncs_go(); }
+
+  template <class Condition>
+  static bool comes(const Condition& condition) {
+    for (const auto end = test::patience_ends(); !condition(); std::this_thread::yield()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+    }
+    return true;
+  }
+
+  // How many transactions that write were begun.
+  std::uint64_t begun() const { return vfs_.calls(DiskCall::Begin); }
+
+  // A group whose sync has begun, and one beside it that is being filled.
+  void put_one_beside_another() {
+    vfs_.hold_syncs();
+    driver_->accept(2, "synced");
+    ASSERT_TRUE(comes([this] { return vfs_.sync_waits(); }));
+    const auto before = begun();
+    driver_->accept(3, "beside it");
+    ASSERT_TRUE(comes([&] { return begun() > before; }));
+    driver_->accept(4, "beside it too");
+  }
+
+  void expect_all_in_the_next_life() {
+    ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+    for (const auto& [task, text] : std::map<std::uint64_t, std::string>{
+             {1, "before"}, {2, "synced"}, {3, "beside it"}, {4, "beside it too"}}) {
+      const auto stored = lives_.store()->find(TaskId{task});
+      ASSERT_TRUE(stored) << task;
+      EXPECT_EQ(text_of(*stored), text);
+    }
+  }
+
+  FaultVfs vfs_;
+  SqliteLives lives_;
+  std::optional<RecordDriver> driver_;
+};
+
+TEST_F(GroupCommit, FillsAGroupWhileTheOneBeforeIsSynced) {
+  const auto commits = lives_.store()->figures().commits;
+  put_one_beside_another();
+  EXPECT_FALSE(lives_.store()->take_answers().persisted);
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(driver_->settled());
+  EXPECT_EQ(lives_.store()->figures().commits, commits + 2);
+  expect_all_in_the_next_life();
+}
+
+TEST_F(GroupCommit, AGroupBesideAFailedSyncIsWrittenAnewWithIt) {
+  put_one_beside_another();
+  vfs_.set_fault({DiskCall::Sync, DiskFile::Wal, 1, false, SQLITE_IOERR_FSYNC});
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(comes([this] { return vfs_.faults_met() == 1; }));
+  ASSERT_TRUE(driver_->settled());
+  expect_all_in_the_next_life();
+}
+
+TEST_F(GroupCommit, AGroupThatIsNotSyncedIsToldAfterTheOneThatIs) {
+  vfs_.hold_syncs();
+  driver_->accept(2, "synced");
+  ASSERT_TRUE(comes([this] { return vfs_.sync_waits(); }));
+  TaskSpec relaxed;
+  relaxed.durability = Durability::Relaxed;
+  const auto before = begun();
+  driver_->accept(3, "beside it", relaxed);
+  ASSERT_TRUE(comes([&] { return begun() > before; }));
+  EXPECT_FALSE(lives_.store()->take_answers().persisted);
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(driver_->settled());
+}
+
+TEST_F(GroupCommit, ItsEndWaitsForTheSyncThatRuns) {
+  put_one_beside_another();
+  std::thread ends([this] { lives_.close(); });
+  vfs_.let_syncs_go();
+  ends.join();
+  expect_all_in_the_next_life();
+}
+
+TEST_F(GroupCommit, WritesItsFramesTogetherAndShowsThemAtOnce) {
+  const auto writes = vfs_.calls(DiskCall::Write);
+  for (std::uint64_t task = 2; task < 52; ++task) {
+    driver_->accept(task, std::string(64, 'x'));
+  }
+  ASSERT_TRUE(driver_->settled());
+  const auto commits = lives_.store()->figures().commits;
+  EXPECT_LE(vfs_.calls(DiskCall::Write) - writes, commits);
+  auto other = Database::open(lives_.path(), OpenMode::ReadOnly, "");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(*other->integer("SELECT count(*) FROM tasks"), 51);
+  EXPECT_EQ(*other->text("PRAGMA quick_check"), "ok");
+}
+
+TEST_F(GroupCommit, AGroupLargerThanOneWriteIsWhole) {
+  vfs_.hold_syncs();
+  driver_->accept(2, "synced");
+  ASSERT_TRUE(comes([this] { return vfs_.sync_waits(); }));
+  for (std::uint64_t task = 3; task < 13; ++task) {
+    driver_->accept(task, std::string(60'000, static_cast<char>('a' + task)));
+  }
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  for (std::uint64_t task = 3; task < 13; ++task) {
+    const auto stored = lives_.store()->find(TaskId{task});
+    ASSERT_TRUE(stored) << task;
+    EXPECT_EQ(text_of(*stored), std::string(60'000, static_cast<char>('a' + task)));
+  }
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
