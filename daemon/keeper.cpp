@@ -2,6 +2,12 @@
 #include "daemon/keeper.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+// So many records of a turn the store may begin with while the rest is carried out.
+constexpr std::size_t kHandedOver = 32;
+
+}  // namespace
 
 void Keeper::carry(command::Persist& command) {
   if (const auto* settled = std::get_if<record::Settled>(&command.record)) {
@@ -9,6 +15,7 @@ void Keeper::carry(command::Persist& command) {
   }
   auto attachment = services_.engine.detach(command.number);
   batch_.push_back({command.number, command.record, std::move(attachment)});
+  if (batch_.size() >= kHandedOver) services_.store.apply(batch_);
 }
 
 bool Keeper::commit() {
