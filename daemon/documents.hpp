@@ -35,6 +35,26 @@ struct TaskFilter {
   TaskId after;
 };
 
+// The ids of a list of tasks, found in pieces: live ones in the core, finished ones in the store.
+class TaskListing {
+ public:
+  // Bounds: a list has at most kLimitMax rows.
+  static constexpr std::uint32_t kLimitMax = 10'000;
+
+  explicit TaskListing(const TaskFilter& filter);
+  // Goes on over at most `places` of each. Returns whether it is through.
+  bool advance(const Services& services, std::uint32_t places);
+  // Ascending; one more than the limit where there are more. Order: when it is through, once.
+  std::vector<TaskId> ids();
+  const TaskFilter& filter() const { return filter_; }
+
+ private:
+  TaskFilter filter_;
+  std::optional<TaskScan> live_;  // until it is through
+  std::optional<FinishedScan> finished_;
+  std::vector<TaskId> found_;
+};
+
 // Which lines of output: the last `lines`, or those with a number above `after`, at most `lines`.
 struct LogWish {
   std::size_t lines = 20;
@@ -68,7 +88,9 @@ class Documents {
 
   // documents_tasks.cpp
   std::optional<std::string> show(TaskId task) const;  // none: no such task
-  std::string tasks(const TaskFilter& filter) const;
+  // One row for each, in this order; at most as many as the filter's limit, and whether there are
+  // more.
+  std::string tasks(const TaskFilter& filter, std::vector<TaskId> ids) const;
 
   // documents_dead.cpp
   // All above `after` that fit, by id, whatever the limit. Cost: one pass over the core's tasks.

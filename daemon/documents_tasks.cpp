@@ -6,7 +6,6 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::uint32_t kLimitMax = 10'000;
 constexpr std::size_t kTextShownMax = 4096;
 
 std::optional<Verdict> verdict_of(TaskState state) {
@@ -43,31 +42,45 @@ std::optional<std::string> Documents::show(TaskId task) const {
   return text_of(document);
 }
 
-std::string Documents::tasks(const TaskFilter& filter) const {
-  const auto limit = std::clamp(filter.limit, 1U, kLimitMax);
-  const auto verdict = filter.state ? verdict_of(*filter.state) : std::nullopt;
-  std::vector<TaskId> ids;
-  if (filter.state == TaskState::Dead) {
-    ids = dead_letters(filter);
-  } else {
-    for (const auto& view : services_.engine.pool().list({.after = filter.after,
-                            .limit = limit + 1,
-                            .state = filter.state,
-                            .type = filter.type})) {
-      ids.push_back(view.task);
-    }
-  }
-  if (!filter.state || (verdict && *verdict != Verdict::Dead)) {
-    const auto finished = services_.store.finished(filter.after, limit + 1, verdict, filter.type);
-    ids.insert(ids.end(), finished.begin(), finished.end());
-  }
-  std::ranges::sort(ids);
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+TaskListing::TaskListing(const TaskFilter& filter) : filter_(filter) {
+  filter_.limit = std::clamp(filter.limit, 1U, kLimitMax);
+  live_.emplace(TaskQuery{.after = filter_.after,
+                          .limit = filter_.limit + 1,
+                          .state = filter_.state,
+                          .type = filter_.type});
+  const auto verdict = filter_.state ? verdict_of(*filter_.state) : std::nullopt;
+  if (filter_.state && (!verdict || *verdict == Verdict::Dead)) return;
+  finished_.emplace(filter_.after, filter_.limit + 1, verdict, filter_.type);
+}
+
+bool TaskListing::advance(const Services& services, std::uint32_t places) {
+  const auto take = [this](auto& scan, bool through) {
+    if (!through) return;
+    std::ranges::copy(scan->ids.sorted(), std::back_inserter(found_));
+    scan.reset();
+  };
+  if (live_) take(live_, services.engine.pool().scan(*live_, places));
+  if (finished_) take(finished_, services.store.scan_finished(*finished_, places));
+  return !live_ && !finished_;
+}
+
+// One that has settled while it was looked for is in both.
+std::vector<TaskId> TaskListing::ids() {
+  std::ranges::sort(found_);
+  found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+  found_.resize(std::min<std::size_t>(found_.size(), filter_.limit + std::size_t{1}));
+  return std::move(found_);
+}
+
+std::string Documents::tasks(const TaskFilter& filter, std::vector<TaskId> ids) const {
+  const auto limit = std::clamp(filter.limit, 1U, TaskListing::kLimitMax);
   const bool more = ids.size() > limit;
   if (more) ids.resize(limit);
   const TaskJson json(services_, workers_);
   Json rows = Json::array();
-  for (const auto id : ids) rows.push_back(json.row(id));
+  for (const auto id : ids) {
+    if (services_.store.find(id)) rows.push_back(json.row(id));  // else it has gone meanwhile
+  }
   Json document{{"schema", kDocumentSchema}, {"tasks", std::move(rows)}, {"more", more}};
   if (more) document["next_after"] = ids.back().value;
   return text_of(document);

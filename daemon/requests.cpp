@@ -1,5 +1,6 @@
-// Verbs that read are answered at once from a snapshot; verbs that change become events, and the
-// core's answer ends them. What concerns many tasks is a row of events, some in each turn.
+// Verbs that read are answered at once from a snapshot, lists of tasks piece by piece; verbs that
+// change become events, and the core's answer ends them. What concerns many tasks is a row of
+// events, some in each turn.
 #include "daemon/requests.hpp"
 
 #include <algorithm>
@@ -27,6 +28,9 @@ bool flag(const Argument& argument) {
   return value != nullptr && *value;
 }
 RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
+
+// Of a list, in a turn: about 2 ms.
+constexpr std::uint32_t kPlacesAtOnce = 16'384;
 
 }  // namespace
 
@@ -127,7 +131,28 @@ void Requests::ls(Session& session, std::uint32_t number, const Arguments& argum
     }
   }
   if (!type_argument(session, number, arguments[1], filter.type)) return;
-  clients_.reply(session, number, documents_.tasks(filter));
+  TaskListing listing(filter);
+  if (listing.advance(services_, kPlacesAtOnce)) return reply_list(session, number, listing);
+  lists_.push_back({session.id, number, std::move(listing)});
+}
+
+void Requests::reply_list(Session& session, std::uint32_t number, TaskListing& listing) {
+  clients_.reply(session, number, documents_.tasks(listing.filter(), listing.ids()));
+}
+
+// One list at a time: ten that wait take as long as one after the other.
+bool Requests::run_lists() {
+  while (!lists_.empty()) {
+    auto& list = lists_.front();
+    if (auto* session = clients_.find(list.client)) {
+      if (!list.listing.advance(services_, kPlacesAtOnce)) return true;
+      reply_list(*session, list.number, list.listing);
+      lists_.pop_front();
+      return !lists_.empty();
+    }
+    lists_.pop_front();
+  }
+  return false;
 }
 
 std::optional<ClassId> Requests::find_class(std::string_view name) const {

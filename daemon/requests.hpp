@@ -30,6 +30,8 @@ class Requests {
   // Goes on with what concerns many tasks, at most `tasks_max` of them, so that no turn is long.
   // Returns whether more is left.
   bool run_bulk(std::size_t tasks_max);
+  // Goes on with lists of many tasks, a piece each turn. Returns whether more is left.
+  bool run_lists();
   // When run_bulk() has something to do that it may not do now; kNever if nothing.
   Instant due() const { return bulk_due_; }
   // The backup that was asked for has ended.
@@ -70,6 +72,11 @@ class Requests {
     std::vector<TaskId> tasks;
     std::size_t next = 0;
   };
+  struct List {
+    ClientId client;
+    std::uint32_t number = 0;
+    TaskListing listing;
+  };
   struct BackupAsked {
     ClientId client;
     std::uint32_t number = 0;
@@ -85,6 +92,7 @@ class Requests {
   bool take_retry();
   void change_one(Session& session, const Bulk& bulk, TaskId task);
 
+  void reply_list(Session& session, std::uint32_t number, TaskListing& listing);
   static TaskFilter page_of(const ipc::Argument& limit, const ipc::Argument& after);
   void resume_all(Session& session, std::uint32_t number);
   std::optional<TypeId> seen_type(std::string_view name);
@@ -103,6 +111,7 @@ class Requests {
   Events& events_;
   std::function<void()> on_stop_;
   std::deque<Bulk> bulk_;
+  std::deque<List> lists_;
   Instant bulk_due_ = kNever;
   Instant retried_until_;  // at the rate of new rounds
   BackupAsked backup_;

@@ -55,7 +55,9 @@ void Requests::dead_ls(Session& session, std::uint32_t number, const Arguments& 
   const std::span rest(arguments);
   if (!dead_filter(session, number, arguments[0], rest.subspan<3, 3>(), filter)) return;
   const bool whole = static_cast<Verb>(session.open.at(number).verb) == Verb::DeadExport;
-  clients_.reply(session, number, whole ? documents_.letters(filter) : documents_.tasks(filter));
+  clients_.reply(session, number,
+                 whole ? documents_.letters(filter)
+                       : documents_.tasks(filter, documents_.dead_letters(filter)));
 }
 
 void Requests::dead_change(Session& session, std::uint32_t number, const Arguments& arguments) {

@@ -3,6 +3,7 @@
 #include "pool/pool.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "pool/pool_state.hpp"
 
@@ -54,32 +55,27 @@ std::vector<TaskIndex> CoreState::dead_letters() const {
 }
 
 // Dead letters are few beside what may wait, and are asked for by people in a hurry: a pass over a
-// million waiting tasks would hold up the daemon's loop for them.
-std::vector<TaskView> Pool::list(const TaskQuery& query) const {
-  std::vector<TaskIndex> found;
-  const auto younger = [this](TaskIndex a, TaskIndex b) {
-    return state_->tasks[a].id < state_->tasks[b].id;
+// million waiting tasks would take long for them.
+bool Pool::scan(TaskScan& scan, std::uint32_t places) const {
+  const auto consider = [&](const Task& task) {
+    if (!task.id || (scan.query.state && task.state != *scan.query.state)) return;
+    if (!scan.query.type || task.type == *scan.query.type) scan.ids.take(task.id);
   };
-  const auto consider = [&](TaskIndex index) {
-    const Task& task = state_->tasks[index];
-    if (task.id <= query.after || query.limit == 0) return;
-    if (query.state && task.state != *query.state) return;
-    if (query.type && task.type != *query.type) return;
-    if (found.size() == query.limit && younger(found.front(), index)) return;
-    found.push_back(index);
-    std::ranges::push_heap(found, younger);
-    if (found.size() <= query.limit) return;
-    std::ranges::pop_heap(found, younger);
-    found.pop_back();
-  };
-  if (query.state == TaskState::Dead) {
-    for (const TaskIndex index : state_->dead_letters()) consider(index);
-  } else {
-    state_->tasks.each(consider);
+  if (scan.query.state == TaskState::Dead) {
+    for (const TaskIndex index : state_->dead_letters()) consider(state_->tasks[index]);
+    return true;
   }
-  std::ranges::sort(found, younger);
+  const auto end =
+      std::min<std::uint64_t>(std::uint64_t{scan.next} + places, state_->tasks.places());
+  for (; scan.next < end; ++scan.next) consider(state_->tasks[scan.next]);
+  return scan.next >= state_->tasks.places();
+}
+
+std::vector<TaskView> Pool::list(const TaskQuery& query) const {
+  TaskScan whole(query);
+  scan(whole, std::numeric_limits<std::uint32_t>::max());
   std::vector<TaskView> views;
-  for (TaskIndex index : found) views.push_back(state_->view(index));
+  for (const auto id : whole.ids.sorted()) views.push_back(*task(id));
   return views;
 }
 

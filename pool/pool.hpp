@@ -65,6 +65,9 @@ class Pool {
   std::optional<TaskView> task(TaskId task) const;
   // In order of id. Cost: one pass over all tasks the core holds.
   std::vector<TaskView> list(const TaskQuery& query) const;
+  // The same as ids, over at most `places` of the core's table a call, or over the dead letters at
+  // once. Returns whether it is through.
+  bool scan(TaskScan& scan, std::uint32_t places) const;
   RowHits row_hits() const;
 
   // All that it holds, as bytes from which the same core comes back (pool_image.cpp); no payloads,

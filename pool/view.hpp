@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "pool/first_ids.hpp"
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
 #include "pool/time.hpp"
@@ -113,6 +114,15 @@ struct TaskQuery {
   std::uint32_t limit = 100;
   std::optional<TaskState> state{};
   std::optional<TypeId> type{};
+};
+
+// A list that is made in pieces, so that one over a million tasks holds up nothing. A task that is
+// there all the time is in it, one that comes or goes meanwhile may be.
+struct TaskScan {
+  explicit TaskScan(const TaskQuery& wanted) : query(wanted), ids(wanted.after, wanted.limit) {}
+  TaskQuery query;
+  FirstIds ids;
+  std::uint32_t next = 0;  // place in the core's table
 };
 
 }  // namespace warmpool

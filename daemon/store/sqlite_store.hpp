@@ -38,9 +38,8 @@ class SqliteStore : public Store {
   StoreAnswers take_answers() override;
   int answers_fd() const override { return thread_ ? thread_->fd() : -1; }
   std::optional<StoredTask> find(TaskId task) const override { return image_.find(task); }
-  std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
-                               std::optional<TypeId> type) const override {
-    return image_.finished(after, limit, verdict, type);
+  bool scan_finished(FinishedScan& scan, std::uint32_t rows) const override {
+    return image_.scan_finished(scan, rows);
   }
   std::vector<TaskId> settled_before(Instant before,
                                      std::optional<Verdict> verdict) const override {

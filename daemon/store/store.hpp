@@ -12,6 +12,7 @@
 #include "daemon/store/blob.hpp"
 #include "daemon/store/body_file.hpp"
 #include "daemon/store/store_names.hpp"
+#include "pool/first_ids.hpp"
 #include "pool/options.hpp"
 #include "pool/record.hpp"
 #include "pool/result.hpp"
@@ -52,6 +53,17 @@ struct AttemptEntry {
   Instant started_at, ended_at;
   std::string error;                // at most kErrorKeptMax bytes
   std::vector<std::string> output;  // of the newest few failed ones
+};
+
+// A list of finished tasks that is made in pieces: with this verdict or any, of this type or any.
+struct FinishedScan {
+  FinishedScan(TaskId after, std::size_t limit, std::optional<Verdict> with,
+               std::optional<TypeId> of)
+      : ids(after, limit), verdict(with), type(of) {}
+  FirstIds ids;
+  std::optional<Verdict> verdict;
+  std::optional<TypeId> type;
+  std::uint32_t next = 0;  // row
 };
 
 // One task as the store knows it. Owns: nothing; valid until the next apply().
@@ -135,11 +147,9 @@ class Store {
 
   // Null: no such task. The answer holds all that apply() was given, kept or not.
   virtual std::optional<StoredTask> find(TaskId task) const = 0;
-  // Finished tasks (not dead letters) above `after` in order of id, at most `limit`, with this
-  // verdict or any, of this type or any. Cost: one pass over the finished.
-  virtual std::vector<TaskId> finished(TaskId after, std::uint32_t limit,
-                                       std::optional<Verdict> verdict,
-                                       std::optional<TypeId> type) const = 0;
+  // Of finished tasks (not dead letters), over at most `rows` a call. Returns whether it is
+  // through.
+  virtual bool scan_finished(FinishedScan& scan, std::uint32_t rows) const = 0;
   // Begins to write a large body to a file, before its record is made; the end of it comes with the
   // answers. 0: it is to come with its record. What is begun goes to apply() or to drop_body().
   // Blocks: never.

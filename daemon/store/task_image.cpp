@@ -233,18 +233,14 @@ std::optional<StoredTask> TaskImage::find(TaskId task) const {
   return stored;
 }
 
-std::vector<TaskId> TaskImage::finished(TaskId after, std::uint32_t limit,
-                                        std::optional<Verdict> verdict,
-                                        std::optional<TypeId> type) const {
-  std::vector<TaskId> found;
-  for (const auto* row = rows_.oldest(State::Finished); row != nullptr; row = rows_.after(*row)) {
-    if (row->task <= after || (verdict && row->verdict != *verdict)) continue;
-    if (!type || row->type == *type) found.push_back(row->task);
+bool TaskImage::scan_finished(FinishedScan& scan, std::uint32_t rows) const {
+  const auto end = std::min<std::uint64_t>(std::uint64_t{scan.next} + rows, rows_.places());
+  for (; scan.next < end; ++scan.next) {
+    const auto& row = rows_.place(scan.next);
+    if (row.state != State::Finished || (scan.verdict && row.verdict != *scan.verdict)) continue;
+    if (!scan.type || row.type == *scan.type) scan.ids.take(row.task);
   }
-  const auto kept = std::min<std::size_t>(limit, found.size());
-  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(kept));
-  found.resize(kept);
-  return found;
+  return scan.next >= rows_.places();
 }
 
 void TaskImage::restore_dropped(TaskId task, std::uint32_t attempts) {

@@ -19,8 +19,7 @@ class TaskImage {
 
   // As in the port.
   std::optional<StoredTask> find(TaskId task) const;
-  std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
-                               std::optional<TypeId> type) const;
+  bool scan_finished(FinishedScan& scan, std::uint32_t rows) const;
   std::vector<TaskId> settled_before(Instant before, std::optional<Verdict> verdict) const;
   bool drop(TaskId task);
   void trim(Instant now);

@@ -60,6 +60,9 @@ class TaskRows {
   const TaskRow* oldest(TaskRow::State state) const;
   const TaskRow* after(const TaskRow& row) const;
   std::uint64_t count(TaskRow::State state) const;
+  // All rows that are or were in use, from 0.
+  std::uint32_t places() const { return used_; }
+  const TaskRow& place(std::uint32_t place) const { return at(place + 1); }
 
  private:
   static constexpr std::uint32_t kNone = 0;  // row numbers count from 1

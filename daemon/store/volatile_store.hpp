@@ -14,9 +14,8 @@ class VolatileStore : public Store {
   void apply(std::vector<StoreEntry>& batch) override;
   StoreAnswers take_answers() override;
   std::optional<StoredTask> find(TaskId task) const override;
-  std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
-                               std::optional<TypeId> type) const override {
-    return image_.finished(after, limit, verdict, type);
+  bool scan_finished(FinishedScan& scan, std::uint32_t rows) const override {
+    return image_.scan_finished(scan, rows);
   }
   std::vector<TaskId> settled_before(Instant before,
                                      std::optional<Verdict> verdict) const override {

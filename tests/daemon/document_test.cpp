@@ -80,6 +80,36 @@ TEST(Documents, ListsTasksInPages) {
   EXPECT_EQ(done["tasks"].size(), 2U);
 }
 
+TEST(Documents, AListOverManyTasksHoldsUpNobody) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo", 0);
+  ask(test, client, Verb::Pause, {std::string_view("echo")});
+  constexpr std::size_t tasks = 40'000, at_once = 2'000;
+  for (std::size_t sent = 0; sent < tasks;) {
+    for (const auto end = sent + at_once; sent < end; ++sent) client.submit("x", sent + 1, 0);
+    ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Accepted) == sent; }));
+  }
+  auto other = test.connect();
+  client.ask(Verb::Ls, {std::string_view("ready"), {}, std::uint64_t{3}, std::uint64_t{0}},
+             100'001);
+  other.ask(Verb::Status, {}, 100'002);
+  ASSERT_TRUE(test.until(other, [&] { return other.find(Kind::Reply, 100'002) != nullptr; }));
+  client.receive();
+  EXPECT_EQ(client.find(Kind::Reply, 100'001), nullptr);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 100'001) != nullptr; }));
+  const auto list = Json::parse(client.find(Kind::Reply, 100'001)->payload);
+  ASSERT_EQ(list["tasks"].size(), 3U);
+  EXPECT_EQ(list["more"], true);
+  EXPECT_LT(list["tasks"][0]["id"], list["tasks"][1]["id"]);
+  EXPECT_EQ(list["next_after"], list["tasks"][2]["id"]);
+  // Who has gone gets nothing, and keeps nobody waiting.
+  client.ask(Verb::Ls, {}, 100'003);
+  test.daemon.turn({});
+  client.vanish();
+  EXPECT_EQ(ask(test, other, Verb::Ls, {std::string_view("done")})["tasks"].size(), 0U);
+}
+
 TEST(Documents, RetriesAndRemovesDeadLetters) {
   TestDaemon test;
   auto client = test.connect();

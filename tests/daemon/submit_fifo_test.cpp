@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/store/finished.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
 namespace warmpool::daemon {
@@ -57,7 +58,7 @@ TEST_F(SubmitFifoTest, TakesALineAsATask) {
   EXPECT_EQ(figures().accepted, 1U);
   EXPECT_EQ(figures().in_flight, 0U);
   auto client = test_.connect();
-  const auto tasks = test_.store.finished({}, 1, {}, {});
+  const auto tasks = finished(test_.store, {}, 1);
   ASSERT_EQ(tasks.size(), 1U);
   const auto shown = Json::parse(test_.ask(client, Verb::Show, {tasks[0].value}));
   EXPECT_EQ(shown["result"]["text"], "hi") << shown;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/store/fake_store.hpp"
+#include "tests/store/finished.hpp"
 #include "tests/store/store_fixture.hpp"
 
 namespace warmpool::daemon {
@@ -156,9 +157,9 @@ TEST_P(StoreContract, ListsFinishedTasksInOrderOfTheirIds) {
     accept(task, "p");
     settle(task, task == 2 ? Verdict::Cancelled : Verdict::Done, "r");
   }
-  EXPECT_EQ(store_->finished({}, 2, {}, {}), (std::vector<TaskId>{{1}, {2}}));
-  EXPECT_EQ(store_->finished(TaskId{1}, 9, Verdict::Done, {}), (std::vector<TaskId>{{3}}));
-  EXPECT_TRUE(store_->finished({}, 9, {}, TypeId{4}).empty());
+  EXPECT_EQ(finished(*store_, {}, 2), (std::vector<TaskId>{{1}, {2}}));
+  EXPECT_EQ(finished(*store_, TaskId{1}, 9, Verdict::Done), (std::vector<TaskId>{{3}}));
+  EXPECT_TRUE(finished(*store_, {}, 9, {}, TypeId{4}).empty());
 }
 
 TEST_P(StoreContract, DropsWhatIsAskedForAndNothingThatHasNotFinished) {

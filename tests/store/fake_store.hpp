@@ -48,9 +48,8 @@ class FakeStore : public Store {
     if (stored && writes_bodies) stored->durability = Durability::Full;
     return stored;
   }
-  std::vector<TaskId> finished(TaskId after, std::uint32_t limit, std::optional<Verdict> verdict,
-                               std::optional<TypeId> type) const override {
-    return inner_.finished(after, limit, verdict, type);
+  bool scan_finished(FinishedScan& scan, std::uint32_t rows) const override {
+    return inner_.scan_finished(scan, rows);
   }
   std::vector<TaskId> settled_before(Instant before,
                                      std::optional<Verdict> verdict) const override {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/exit_status.hpp"
+#include "tests/store/finished.hpp"
 #include "tests/store/store_fixture.hpp"
 
 namespace warmpool::daemon {
@@ -141,7 +142,7 @@ TEST(SqliteStore, GivesBackResultsWithTheirHistoryAndTexts) {
   EXPECT_EQ(stored.attempts->front().error, "once");
   EXPECT_EQ(stored.payload_bytes, 7U);
   EXPECT_EQ(lives.store()->find(TaskId{2})->verdict, Verdict::Cancelled);
-  EXPECT_EQ(lives.store()->finished({}, 9, {}, {}).size(), 2U);
+  EXPECT_EQ(finished(*lives.store(), {}, 9).size(), 2U);
   EXPECT_EQ(lives.totals, (SettledTotals{1, 0, 1, 0, 0}));
   // The key of what is done stays known to the core.
   ASSERT_EQ(lives.replayed.size(), 2U);
