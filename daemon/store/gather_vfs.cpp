@@ -24,9 +24,7 @@ struct Vfs {
   sqlite3_vfs base{};
   std::string name, below;
   // It may be gone meanwhile, and come again.
-  sqlite3_vfs* system() const {
-    return ::sqlite3_vfs_find(below.empty() ? nullptr : below.c_str());
-  }
+  sqlite3_vfs* lower() const { return ::sqlite3_vfs_find(below.empty() ? nullptr : below.c_str()); }
 };
 
 // SQLite gives the memory. Threads: as SQLite's; sync() also beside reads, while nothing writes.
@@ -143,13 +141,13 @@ const sqlite3_io_methods kWalMethods{1,       close,       read,    write,   tru
 
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
   file->pMethods = nullptr;
-  auto* system = of(vfs).system();
-  if (system == nullptr) return SQLITE_CANTOPEN;
-  if ((flags & SQLITE_OPEN_WAL) == 0) return system->xOpen(system, name, file, flags, out);
-  auto* mine = new (file) WalFile(system->szOsFile);
+  auto* lower = of(vfs).lower();
+  if (lower == nullptr) return SQLITE_CANTOPEN;
+  if ((flags & SQLITE_OPEN_WAL) == 0) return lower->xOpen(lower, name, file, flags, out);
+  auto* mine = new (file) WalFile(lower->szOsFile);
   mine->below()->pMethods = nullptr;
   mine->pMethods = &kWalMethods;
-  const int code = system->xOpen(system, name, mine->below(), flags, out);
+  const int code = lower->xOpen(lower, name, mine->below(), flags, out);
   if (code == SQLITE_OK) return code;
   if (mine->below()->pMethods != nullptr) mine->methods().xClose(mine->below());
   mine->~WalFile();
@@ -158,26 +156,26 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
 }
 
 int remove(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  auto* system = of(vfs).system();
-  return system == nullptr ? SQLITE_IOERR : system->xDelete(system, name, sync_directory);
+  auto* lower = of(vfs).lower();
+  return lower == nullptr ? SQLITE_IOERR : lower->xDelete(lower, name, sync_directory);
 }
 int access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
-  auto* system = of(vfs).system();
-  return system == nullptr ? SQLITE_IOERR : system->xAccess(system, name, flags, out);
+  auto* lower = of(vfs).lower();
+  return lower == nullptr ? SQLITE_IOERR : lower->xAccess(lower, name, flags, out);
 }
 int full_name(sqlite3_vfs* vfs, const char* name, int bytes, char* out) {
-  auto* system = of(vfs).system();
-  return system == nullptr ? SQLITE_CANTOPEN : system->xFullPathname(system, name, bytes, out);
+  auto* lower = of(vfs).lower();
+  return lower == nullptr ? SQLITE_CANTOPEN : lower->xFullPathname(lower, name, bytes, out);
 }
 
 std::unique_ptr<Vfs> make(const std::string& below) {
   auto made = std::make_unique<Vfs>();
   made->below = below;
   made->name = "warmpool-gather" + (below.empty() ? "" : "-" + below);
-  const auto* system = made->system();
-  if (system == nullptr) return nullptr;
-  made->base = *system;
-  made->base.szOsFile = std::max(system->szOsFile, static_cast<int>(sizeof(WalFile)));
+  const auto* lower = made->lower();
+  if (lower == nullptr) return nullptr;
+  made->base = *lower;
+  made->base.szOsFile = std::max(lower->szOsFile, static_cast<int>(sizeof(WalFile)));
   made->base.pNext = nullptr;
   made->base.zName = made->name.c_str();
   made->base.pAppData = made.get();

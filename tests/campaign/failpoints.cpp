@@ -38,9 +38,9 @@
   POINT(bury, "_ZN8warmpool6daemon7Workers4buryEv")                              \
   POINT(recover, "_ZN8warmpool6daemon6Engine13finish_replayERKSt5arrayImLm5EE")
 // Of one that gives a Result<void>.
-#define RESULT_POINTS(POINT)                                            \
+#define RESULT_POINTS(POINT)                                                \
   POINT(commit, "_ZN8warmpool6daemon11StoreWriter6commitERKNS0_8GroupEndE") \
-  POINT(sql,                                                            \
+  POINT(sql,                                                                \
         "_ZN8warmpool6daemon8Database3runERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE")
 #define SYSTEM_POINTS(POINT) POINT(write) POINT(fsync) POINT(rename) POINT(unlink) POINT(truncate)
 

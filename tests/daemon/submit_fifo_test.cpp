@@ -7,8 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/store/finished.hpp"
 #include "tests/daemon/test_daemon.hpp"
+#include "tests/store/finished.hpp"
 
 namespace warmpool::daemon {
 namespace {
