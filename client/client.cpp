@@ -218,13 +218,15 @@ Result<void> Client::flush(Deadline deadline) {
   return session_->dead() ? session_->death() : timed_out("the daemon reads nothing");
 }
 
-Result<std::string> Client::request(const ipc::RequestMeta& request, Deadline deadline) {
+Result<std::string> Client::request(const ipc::RequestMeta& request, Deadline deadline,
+                                    std::string payload) {
   const auto* row = ipc::find_verb(request.verb);
   REQUIRE(row != nullptr);
   OpenRequest open;
   open.kind = OpenRequest::Kind::Request;
   open.repeatable = row->right == ipc::Right::Read;
   ipc::encode(request, open.meta);
+  open.payload = std::move(payload);
   return ask(*session_, std::move(open), deadline, std::string(row->name));
 }
 

@@ -76,8 +76,10 @@ class Client {
   // Blocks: until all that is queued is written.
   Result<void> flush(Deadline deadline);
 
-  // A JSON document. The verbs and their arguments: docs/protocol.md, section 6.
-  Result<std::string> request(const ipc::RequestMeta& request, Deadline deadline);
+  // A JSON document. The verbs and their arguments: docs/protocol.md, section 6. `payload`: for the
+  // verb that takes one, dead-retry.
+  Result<std::string> request(const ipc::RequestMeta& request, Deadline deadline,
+                              std::string payload = {});
   Result<std::string> status(Deadline deadline);
   // `worker_class` empty: the only class, or the first.
   enum class Scale : std::uint64_t { To, Up, Down };

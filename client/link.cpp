@@ -164,8 +164,8 @@ void Link::cancel(Ticket ticket, TaskId task) {
   channel_.send(header_of(ipc::Kind::Cancel, ticket, task));
 }
 
-void Link::request(Ticket ticket, std::string_view meta) {
-  channel_.send(header_of(ipc::Kind::Request, ticket), ipc::bytes_of(meta));
+void Link::request(Ticket ticket, std::string_view meta, const std::string& payload) {
+  channel_.send(header_of(ipc::Kind::Request, ticket), ipc::bytes_of(meta), ipc::bytes_of(payload));
 }
 
 void Link::events(Ticket ticket, const EventsOptions& options) {

@@ -36,7 +36,7 @@ class Link {
   void submit(Ticket ticket, const SubmitOptions& options, std::string&& payload);
   void await(Ticket ticket, TaskId task, std::uint8_t flags);
   void cancel(Ticket ticket, TaskId task);
-  void request(Ticket ticket, std::string_view meta);
+  void request(Ticket ticket, std::string_view meta, const std::string& payload);
   void events(Ticket ticket, const EventsOptions& options);
   void ping(Ticket ticket);
   void pong(std::uint64_t token);

@@ -27,7 +27,7 @@ struct OpenRequest {
   std::uint8_t flags = 0;                  // of an await
   TaskId task;                             // of a submit: 0 until it is accepted
   std::unique_ptr<SubmitOptions> options;  // of a submit that may have to be sent (again)
-  std::string meta;                        // of a request
+  std::string meta, payload;               // of a request
   std::unique_ptr<EventsOptions> events;   // `after` moves on with what came
 };
 

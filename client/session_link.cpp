@@ -182,7 +182,7 @@ void Session::send(std::uint64_t ticket, OpenRequest& request) {
       link_->cancel(Ticket{ticket}, request.task);
       break;
     case OpenRequest::Kind::Request:
-      link_->request(Ticket{ticket}, request.meta);
+      link_->request(Ticket{ticket}, request.meta, request.payload);
       break;
     case OpenRequest::Kind::Ping:
       link_->ping(Ticket{ticket});

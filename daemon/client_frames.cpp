@@ -135,15 +135,15 @@ void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::Submi
     if (kept && kept->file) services_.store.drop_body(kept->file);
     return refuse(session, number, {}, fault, detail);
   }
-  if (!kept && hold(session, frame, number, spec)) return;
+  if (!kept && hold(session, frame, number, spec.durability)) return;
   intake_.submit(session.id, RequestId{number + 1ULL}, wish, spec,
                  kept ? std::move(*kept) : KeptBody{});
 }
 
 // Events of one connection keep their order: nothing of it is taken before this one went on.
 bool Clients::hold(Session& session, const ipc::Frame& frame, std::uint32_t number,
-                   const TaskSpec& spec) {
-  if (frame.payload.size() <= kBodyInRowMax || spec.durability == Durability::None) return false;
+                   Durability durability) {
+  if (frame.payload.size() <= kBodyInRowMax || durability == Durability::None) return false;
   KeptBody kept{Blob(frame.payload), {}};
   kept.file = services_.store.begin_body(BodyKind::Payload, kept.body);
   if (!kept.file) return false;
@@ -165,9 +165,15 @@ bool Clients::carry(const BodyEnded& ended) {
   auto held = std::move(*session->held);
   session->held.reset();
   if (!ended.fault.empty()) held.kept.file = {};
-  const auto meta = ipc::decode<ipc::SubmitMeta>(held.frame.meta);
-  REQUIRE(meta);
-  submit(*session, held.frame, *meta, held.number, std::move(held.kept));
+  if (held.frame.header.kind == ipc::Kind::Submit) {
+    const auto meta = ipc::decode<ipc::SubmitMeta>(held.frame.meta);
+    REQUIRE(meta);
+    submit(*session, held.frame, *meta, held.number, std::move(held.kept));
+  } else {
+    const auto meta = ipc::decode<ipc::RequestMeta>(held.frame.meta);
+    REQUIRE(meta);
+    request(*session, held.frame, *meta, held.number, std::move(held.kept));
+  }
   take_frames(*session);
   if (session->state == Session::State::Open && !session->held && !session->paused) {
     session->watch->start_reading();
@@ -218,7 +224,30 @@ void Clients::on_request_frame(Session& session, const ipc::Frame& frame) {
   if (!session.may(ipc::find_verb(meta->verb)->right)) {
     return refuse(session, number, {}, Refusal::NotAllowed);
   }
-  on_request_(session, number, *meta);
+  request(session, frame, *meta, number, {});
+}
+
+// Of the task that it is about; none where that is not one task in the store.
+Durability Clients::durability_of(const ipc::RequestMeta& meta) const {
+  const auto* tasks = std::get_if<std::vector<std::uint64_t>>(&meta.arguments[0]);
+  if (tasks == nullptr || tasks->size() != 1) return Durability::None;
+  const auto stored = services_.store.find(TaskId{tasks->front()});
+  return stored ? stored->durability : Durability::None;
+}
+
+void Clients::request(Session& session, const ipc::Frame& frame, const ipc::RequestMeta& meta,
+                      std::uint32_t number, std::optional<KeptBody> kept) {
+  const auto& payload = frame.payload;
+  if (!payload.empty() && meta.verb != ipc::Verb::DeadRetry) {
+    return refuse(session, number, {}, Refusal::BadArgument, "this verb takes no payload");
+  }
+  std::string detail;
+  if (const auto fault = intake_.check_payload(payload.size(), detail); fault != Refusal{}) {
+    return refuse(session, number, {}, fault, detail);
+  }
+  if (!kept && hold(session, frame, number, durability_of(meta))) return;
+  if (!kept) kept = KeptBody{Blob(payload), {}};
+  on_request_(session, number, meta, std::move(*kept));
 }
 
 void Clients::on_received(Session& session, const ipc::Frame& frame) {

@@ -40,9 +40,10 @@ class Clients {
   // A worker reported progress of an attempt that it has.
   void progressed(const AttemptKey& key, const ipc::ProgressMeta& meta);
 
-  // Verbs are carried out elsewhere: see requests.hpp. `number` is that of the open request.
-  using RequestHandler =
-      std::function<void(Session& session, std::uint32_t number, const ipc::RequestMeta& meta)>;
+  // Verbs are carried out elsewhere: see requests.hpp. `number` is that of the open request;
+  // `payload` is on the disk, if that is where it belongs.
+  using RequestHandler = std::function<void(Session& session, std::uint32_t number,
+                                            const ipc::RequestMeta& meta, KeptBody payload)>;
   using CompletionHandler =
       std::function<std::string(const OpenRequest& open, const command::Completed* completed)>;
   void on_request(RequestHandler handler) { on_request_ = std::move(handler); }
@@ -106,7 +107,11 @@ class Clients {
   // the frame is held until that has ended.
   void submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
               std::uint32_t number, std::optional<KeptBody> kept);
-  bool hold(Session& session, const ipc::Frame& frame, std::uint32_t number, const TaskSpec& spec);
+  bool hold(Session& session, const ipc::Frame& frame, std::uint32_t number, Durability durability);
+  // As submit(), of a verb that brings a payload.
+  void request(Session& session, const ipc::Frame& frame, const ipc::RequestMeta& meta,
+               std::uint32_t number, std::optional<KeptBody> kept);
+  Durability durability_of(const ipc::RequestMeta& meta) const;
   void on_await(Session& session, const ipc::Frame& frame);
   void on_cancel(Session& session, const ipc::Frame& frame);
   void on_request_frame(Session& session, const ipc::Frame& frame);

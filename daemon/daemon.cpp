@@ -52,9 +52,9 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       keeper_(services_),
       record_names_(services_, workers_) {
   reactor_.on_wake([this] { engine_.refresh(); });
-  clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
-    requests_.run(session, number, meta);
-  });
+  clients_.on_request(
+      [this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
+             KeptBody payload) { requests_.run(session, number, meta, std::move(payload)); });
   clients_.on_completion([this](const OpenRequest& open, const command::Completed* completed) {
     return requests_.completed(open, completed);
   });

@@ -60,7 +60,16 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::Backup, &Requests::backup},
 };
 
-void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta) {
+void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
+                   KeptBody payload) {
+  if (meta.verb == Verb::DeadRetry && !is_nil(meta.arguments[5])) {
+    return retry_with(session, number, meta.arguments, std::move(payload));
+  }
+  if (payload.body.size() != 0) {
+    if (payload.file) services_.store.drop_body(payload.file);
+    return clients_.refuse(session, number, {}, Refusal::BadArgument,
+                           "a payload comes with the argument content");
+  }
   const auto* row = std::ranges::find(kVerbs, meta.verb, &VerbHandler::verb);
   if (row == std::end(kVerbs)) {
     return clients_.refuse(session, number, {}, Refusal::BadArgument, "this verb is not known");

@@ -23,7 +23,7 @@ class Requests {
         events_(events),
         on_stop_(std::move(on_stop)) {}
 
-  void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta);
+  void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta, KeptBody payload);
   // The document that ends a verb, when the core has answered all its parts.
   std::string completed(const OpenRequest& open, const command::Completed* completed) const;
 
@@ -86,6 +86,8 @@ class Requests {
   // requests_dead.cpp. `rest`: cause, older and text. False after a refusal.
   bool dead_filter(Session& session, std::uint32_t number, const ipc::Argument& type,
                    std::span<const ipc::Argument, 3> rest, TaskFilter& filter);
+  void retry_with(Session& session, std::uint32_t number, const Arguments& arguments,
+                  KeptBody payload);
   void clean(Session& session, std::uint32_t number, const Arguments& arguments);
   void backup(Session& session, std::uint32_t number, const Arguments& arguments);
   void begin_bulk(Session& session, Bulk bulk);

@@ -73,6 +73,43 @@ void Requests::dead_change(Session& session, std::uint32_t number, const Argumen
   begin_bulk(session, std::move(bulk));
 }
 
+// One letter, with another payload: a new round of the same task. What is refused here would be by
+// the core, but the payload's file must not be forgotten.
+void Requests::retry_with(Session& session, std::uint32_t number, const Arguments& arguments,
+                          KeptBody payload) {
+  const auto refuse = [&](TaskId task, Refusal code, std::string_view detail = {}) {
+    if (payload.file) services_.store.drop_body(payload.file);
+    clients_.refuse(session, number, task, code, detail);
+  };
+  const auto* ids = std::get_if<std::vector<std::uint64_t>>(&arguments[0]);
+  if (ids == nullptr || ids->size() != 1) {
+    return refuse({}, Refusal::BadArgument, "another payload is for one dead letter: give its id");
+  }
+  const TaskId task{ids->front()};
+  const auto stored = services_.store.find(task);
+  if (!stored) return refuse(task, Refusal::NoSuchTask);
+  if (!session.may_touch(ipc::Right::Cancel, stored->uid)) return refuse(task, Refusal::NotYours);
+  const auto name = *text_of(arguments[5]);
+  const auto content = name.empty() ? stored->content : find_word<Content>(name);
+  if (!content) {
+    return refuse({}, Refusal::BadArgument,
+                  "there is no such content; give bytes, utf8, json or msgpack");
+  }
+  const auto bytes = static_cast<std::uint32_t>(payload.body.size());
+  const auto commands =
+      services_.engine.step(event::RetryDead{session.id, id_of(number), task, bytes});
+  const auto* persist = find_record<record::Revived>(commands);
+  if (persist == nullptr) {
+    if (payload.file) services_.store.drop_body(payload.file);
+    return;
+  }
+  Attachment attachment;
+  attachment.body = std::move(payload.body);
+  attachment.file = payload.file;
+  attachment.content = *content;
+  services_.engine.attach(persist->number, std::move(attachment));
+}
+
 // Dead letters are only cleaned by name: they wait for a person.
 void Requests::clean(Session& session, std::uint32_t number, const Arguments& arguments) {
   Bulk bulk{session.id, number, Verb::Clean, {}, 0};

@@ -88,7 +88,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Submit, "submit", kC, kD, 0, use::kToken | use::kType, kSubmitFlags, kSubmit, true},
     {Kind::Await, "await", kC, kD, 0, kIdToken, kAwaitFlags, {}, false},
     {Kind::Cancel, "cancel", kC, kD, 0, kIdToken, {}, {}, false},
-    {Kind::Request, "request", kC, kD, 0, use::kToken, {}, kRequest, false},
+    {Kind::Request, "request", kC, kD, 0, use::kToken, {}, kRequest, true},
     {Kind::Received, "received", kC, kD, 0, 0, kReceivedFlags, {}, true},
     {Kind::Accepted, "accepted", kD, kC, 0, kIdToken, kAcceptedFlags, {}, false},
     {Kind::Refused, "refused", kD, kC, 0, kIdToken, {}, kRefused, false},

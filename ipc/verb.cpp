@@ -28,6 +28,9 @@ constexpr ArgumentRow kOlder = {"older", ArgumentKind::Number, true, kAnyNumber}
 constexpr ArgumentRow kText = {"text", ArgumentKind::Text, true, kNameBytesMax};
 constexpr ArgumentRow kDeadLsArguments[] = {kType, kLimit, kAfter, kCause, kOlder, kText};
 constexpr ArgumentRow kDeadArguments[] = {kTasks, kType, kCause, kOlder, kText};
+// Not nil: the payload of the frame is the letter's from now on; empty: it is what it was.
+constexpr ArgumentRow kContent = {"content", ArgumentKind::Text, true, kNameBytesMax};
+constexpr ArgumentRow kDeadRetryArguments[] = {kTasks, kType, kCause, kOlder, kText, kContent};
 constexpr ArgumentRow kCleanArguments[] = {{"older", ArgumentKind::Number, false, kAnyNumber},
                                            {"state", ArgumentKind::Text, true, kNameBytesMax}};
 constexpr ArgumentRow kBackupArguments[] = {{"file", ArgumentKind::Text, false, kPathBytesMax}};
@@ -59,7 +62,7 @@ constexpr VerbRow kVerbs[] = {
     {Verb::Show, "show", kTaskArguments, Right::Read},
     {Verb::Ls, "ls", kLsArguments, Right::Read},
     {Verb::DeadLs, "dead-ls", kDeadLsArguments, Right::Read},
-    {Verb::DeadRetry, "dead-retry", kDeadArguments, Right::Cancel},
+    {Verb::DeadRetry, "dead-retry", kDeadRetryArguments, Right::Cancel},
     {Verb::DeadRemove, "dead-remove", kDeadArguments, Right::Cancel},
     {Verb::Scale, "scale", kScaleArguments, Right::Control},
     {Verb::Drain, "drain", kDrainArguments, Right::Control},

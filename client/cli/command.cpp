@@ -60,9 +60,9 @@ constexpr CommandRow kRows[] = {
     {"dlq retry", kDead, "give dead letters a new round",
      "Many at once come at the daemon's dead_retry_rate a second; the command waits for the last.\n"
      "Status 1 if one was refused; the first of those are named.\n"
-     "With another payload a new task is made of the letter, with all that was asked for it but "
-     "its\n"
-     "key; the letter goes when that task is accepted.\n"
+     "With another payload it stays the same task, with its id, its history and its key, which "
+     "goes\n"
+     "on standing for what was submitted first.\n"
      "  warmpool dlq retry --all --type file.digest --cause crashed --older 1h\n"
      "  warmpool dlq retry 4711 --payload '{\"path\":\"/right\"}'",
      declare_dlq_retry},

@@ -9,7 +9,6 @@
 #include "client/cli/declare.hpp"
 #include "client/cli/input.hpp"
 #include "client/cli/json_text.hpp"
-#include "client/cli/letter.hpp"
 #include "client/cli/members.hpp"
 #include "client/cli/requests.hpp"
 
@@ -75,60 +74,23 @@ struct DeadChange {
   }
 };
 
-// With another payload it is another task: it is submitted with all that the letter had, and the
-// letter goes when that is accepted.
+// A new round of one letter with another payload.
 struct Edit {
-  std::string payload, file, content;
+  std::string payload, file, content;  // content empty: what it was
 
   bool wanted() const { return !payload.empty() || !file.empty(); }
 
   int run(Context& context, TaskId task) const {
     auto client = context.connect();
     if (!client) return context.fail(client.error());
-    auto letter = find(*client, task);
-    if (!letter) return context.fail(letter.error());
     auto bytes = read(context, client->daemon().payload_bytes_max);
     if (!bytes) return context.fail(kFailed, bytes.error().text);
-    auto& options = letter->options;
-    options.payload = std::move(*bytes);
-    if (!content.empty()) options.content = find_word<Content>(content).value();
-    options.key = "edited dead-letter " + std::to_string(task.value);
-    options.key_use = KeyUse::Reconnect;
-    auto accepted = client->accepted(client->submit(options), reply_deadline());
-    if (!accepted) return context.fail(accepted.error());
-    const std::vector<std::uint64_t> ids{task.value};
-    auto removed =
-        client->request({.verb = ipc::Verb::DeadRemove, .arguments = {ids}}, reply_deadline());
-    if (!removed) {
-      return context.fail(kFailed, "accepted " + std::to_string(accepted->value) + ", but " +
-                                       std::to_string(task.value) +
-                                       " could not be removed: " + removed.error().text);
-    }
-    if (context.json()) {
-      context.print(JsonObject()
-                        .number("schema", kSchema)
-                        .number("id", accepted->value)
-                        .number("removed", task.value)
-                        .str());
-    } else {
-      context.print("accepted " + std::to_string(accepted->value) + " instead of " +
-                    std::to_string(task.value));
-    }
-    return kOk;
-  }
-
-  static Result<Letter> find(client::Client& client, TaskId task) {
-    const auto document =
-        client.request({.verb = ipc::Verb::DeadExport,
-                        .arguments = {ipc::Argument(), std::uint64_t{1}, task.value - 1}},
-                       reply_deadline());
-    if (!document) return document.error();
-    std::string line;
-    bool whole = true;
-    if (auto found = letters_of(*document, line, whole); !found) return found.error();
-    auto letter = line.empty() ? Result<Letter>(Error{0, ""}) : parse_letter(line);
-    if (letter && letter->task == task) return letter;
-    return Error{301, std::to_string(task.value) + " is no dead letter; see: warmpool dlq ls"};
+    ipc::RequestMeta meta{.verb = ipc::Verb::DeadRetry};
+    meta.arguments[0] = std::vector<std::uint64_t>{task.value};
+    meta.arguments[5] = std::string_view(content);
+    auto document = client->request(meta, reply_deadline(), std::move(*bytes));
+    if (!document) return context.fail(document.error());
+    return print_document(context, *document, {});
   }
 
   Result<std::string> read(Context& context, std::uint64_t bytes_max) const {

@@ -77,6 +77,14 @@ struct Finished {
   std::unique_ptr<AttemptRow> attempt;  // null: a plain end, which the result's row tells
 };
 
+// `record.payload_bytes`: with another payload, which is what follows.
+struct Revived {
+  record::Revived record;
+  Content content;
+  Blob body;
+  BodyFile file;
+};
+
 struct Paused {
   PauseScope scope;
   std::string name;  // of the type or the class
@@ -97,7 +105,7 @@ struct Cleaned {
 
 using Change =
     std::variant<change::Named, change::Added, change::Started, change::Ended, change::Buried,
-                 change::Finished, record::Revived, record::Released, record::Removed,
+                 change::Finished, change::Revived, record::Released, record::Removed,
                  change::Paused, change::Received, change::Cleaned, record::Kept>;
 
 // What a batch needs before it may be told as kept: nothing, to be written, to be synced.

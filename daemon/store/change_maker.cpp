@@ -156,7 +156,11 @@ void ChangeMaker::pass_on(const Kind& record, ChangeBatch& batch) {
 }
 
 void ChangeMaker::make(const record::Revived& record, ChangeBatch& batch) {
-  pass_on(record, batch);
+  const auto* row = kept_row(record.task);
+  if (row == nullptr) return;
+  if (!file_) batch.bytes += body_.size();
+  demand(row->durability, batch);
+  batch.changes.push_back(change::Revived{record, row->content, std::move(body_), file_});
 }
 
 void ChangeMaker::make(const record::Released& record, ChangeBatch& batch) {

@@ -26,8 +26,9 @@ struct TaskTexts {
   std::vector<std::string> output;  // last lines of the worker that died
 };
 
-// What the daemon knows beside the record. Of Accepted: the payload, who sent it, texts. Of Settled
-// as done: the result. Of other ends: the error text, and output where the worker died.
+// What the daemon knows beside the record. Of Accepted: the payload, who sent it, texts. Of Revived
+// with another payload: that. Of Settled as done: the result. Of other ends: the error text, and
+// output where the worker died.
 struct Attachment {
   Blob body;
   BodyFile file;  // that holds `body`, from begin_body()

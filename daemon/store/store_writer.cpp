@@ -25,6 +25,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   End,
   Bury,
   Revive,
+  Replace,
   Release,
   Keep,
   AddAttempt,
@@ -99,6 +100,9 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
        "UPDATE progress SET round = ?2, round_at = ?3, eligible_at = ?4, attempt = 0, ended = 0, "
        "failures = 0, crashes = 0, interruptions = 0, cause = NULL, started_at = NULL, "
        "dead_at = NULL WHERE task = ?1 AND round = ?2 - 1 AND dead_at IS NOT NULL"},
+      {Sql::Replace,
+       "UPDATE tasks SET content = ?2, payload_bytes = ?3, checksum = ?4, file = ?5, payload = ?6 "
+       "WHERE id = ?1"},
       {Sql::Release,
        "UPDATE progress SET held = 0, eligible_at = ?2 WHERE task = ?1 AND dead_at IS NULL"},
       {Sql::Keep, "UPDATE tasks SET cancel_on_disconnect = 0 WHERE id = ?"},
@@ -199,7 +203,7 @@ Result<void> StoreWriter::read_state() {
 void StoreWriter::begin() {
   fault_ = {};
   state_ = kept_;
-  added_.clear();
+  named_.clear();
   dropped_.clear();
   if (!database_->is_idle()) fault_ = Error{SQLITE_IOERR, "the transaction before did not end"};
   run(Sql::Begin);
@@ -231,11 +235,11 @@ void StoreWriter::roll_back() {
 }
 
 void StoreWriter::take_files() {
-  for (const auto& [task, file] : added_) payload_files_.insert(task.value, file.number);
-  for (const auto& [task, file] : dropped_) {
-    if (task) payload_files_.erase(task.value);
-    gone_.push_back(file);
+  for (const auto& [task, file] : named_) {
+    payload_files_.erase(task.value);
+    if (file) payload_files_.insert(task.value, file.number);
   }
+  gone_.insert(gone_.end(), dropped_.begin(), dropped_.end());
 }
 
 void StoreWriter::write(const Change& change) {
@@ -297,7 +301,7 @@ void StoreWriter::change(const change::Added& added) {
     statement.bind(21, spec.key->digest);
     statement.bind(22, static_cast<std::uint32_t>(spec.key->use));
   }
-  if (added.file) added_.emplace_back(record.task, added.file);
+  name_payload(record.task, added.file);
   if (!statement.run()) fault_ = database_->error("cannot add a task");
 }
 
@@ -348,9 +352,16 @@ void StoreWriter::change(const change::Finished& finished) {
   ++state_.figures.settled[static_cast<std::size_t>(record.verdict)];
 }
 
-void StoreWriter::change(const record::Revived& record) {
+void StoreWriter::change(const change::Revived& revived) {
+  const auto& record = revived.record;
   run_one(Sql::Revive, record.task.value, std::uint32_t{record.round}, record.at.ns,
           record.eligible_at.ns);
+  if (!record.payload_bytes) return;
+  const auto body = revived.body.bytes();
+  run_one(Sql::Replace, record.task.value, static_cast<std::uint32_t>(revived.content),
+          *record.payload_bytes, checksum_of(record.task, body), column_of(revived.file),
+          revived.file ? ipc::Bytes{} : body);
+  name_payload(record.task, revived.file);
 }
 
 void StoreWriter::change(const record::Released& record) {
@@ -416,17 +427,26 @@ void StoreWriter::add_attempt(const End& record, const AttemptRow& row) {
 void StoreWriter::drop_task(TaskId task) {
   run_one(Sql::DropTask, task.value);
   run(Sql::DropProgress, task.value);
-  if (const auto* file = payload_files_.find(task.value)) {
-    dropped_.emplace_back(task, BodyFile{*file});
-  } else {
-    const auto added = std::ranges::find(added_, task, &NamedFile::first);
-    if (added != added_.end()) dropped_.push_back(*added);
+  name_payload(task, {});
+}
+
+// Another file, or none, than the one that its row has named so far.
+void StoreWriter::name_payload(TaskId task, BodyFile file) {
+  BodyFile before;
+  const auto changed = std::find_if(named_.rbegin(), named_.rend(),
+                                    [&](const NamedFile& each) { return each.first == task; });
+  if (changed != named_.rend()) {
+    before = changed->second;
+  } else if (const auto* kept = payload_files_.find(task.value)) {
+    before = BodyFile{*kept};
   }
+  if (before) dropped_.push_back(before);
+  if (before || file) named_.emplace_back(task, file);
 }
 
 void StoreWriter::drop_file(const Statement& row, int column) {
   const BodyFile file{row.number<std::uint64_t>(column)};
-  if (file) dropped_.emplace_back(TaskId{}, file);
+  if (file) dropped_.push_back(file);
 }
 
 void StoreWriter::write_state(const GroupEnd& end) {

@@ -70,7 +70,7 @@ class StoreWriter {
   void change(const change::Ended& ended);
   void change(const change::Buried& buried);
   void change(const change::Finished& finished);
-  void change(const record::Revived& record);
+  void change(const change::Revived& revived);
   void change(const record::Released& record);
   void change(const record::Removed& record);
   void change(const change::Paused& paused);
@@ -89,6 +89,7 @@ class StoreWriter {
   void add_attempt(const End& record, const AttemptRow& row);
   void drop_task(TaskId task);
   void drop_file(const Statement& row, int column);
+  void name_payload(TaskId task, BodyFile file);
   void write_state(const GroupEnd& end);
   void trim_results(Instant now);
   void trim_keys(Instant now);
@@ -102,9 +103,10 @@ class StoreWriter {
   State kept_, state_;                    // of the last commit, of the group that is being written
   Instant results_due_, keys_due_;        // when the oldest of them is too old, or may be
   FlatMap<std::uint64_t> payload_files_;  // by task
-  // Of this group: files that are named from now on, and that are not; of groups that are written.
-  std::vector<NamedFile> added_;
-  std::vector<NamedFile> dropped_;  // a result's: without its task
+  // Of this group: files that payloads have from now on (the last counts), and that nobody names
+  // any more; of groups that are written.
+  std::vector<NamedFile> named_;
+  std::vector<BodyFile> dropped_;
   std::vector<BodyFile> gone_;
   Result<void> fault_;  // the first of this group; what follows it does nothing
 };

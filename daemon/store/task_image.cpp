@@ -103,9 +103,14 @@ void TaskImage::finish(TaskRow& row, Attachment& attachment) {
   replace_body(row, std::move(attachment.body));
 }
 
-bool TaskImage::apply_record(const record::Revived& record, Attachment&) {
+bool TaskImage::apply_record(const record::Revived& record, Attachment& attachment) {
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Dead) return false;
+  if (record.payload_bytes) {
+    row->payload_bytes = *record.payload_bytes;
+    row->content = attachment.content;
+    replace_body(*row, std::move(attachment.body));
+  }
   row->round = record.round;
   row->attempt = 0;
   row->used = {};

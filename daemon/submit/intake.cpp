@@ -78,18 +78,19 @@ std::string Intake::unknown_type(std::string_view name) const {
 }
 
 Refusal Intake::check(const Wish& wish, std::string& detail) const {
-  const auto& options = services_.options();
   if (auto ok = ipc::check_submit(wish.meta); !ok) {
     detail = ok.error().text;
     return static_cast<Refusal>(ok.error().code);
   }
-  if (wish.payload.size() > options.payload_bytes_max) {
-    detail = "the payload has " + std::to_string(wish.payload.size()) + " bytes, at most " +
-             std::to_string(options.payload_bytes_max) +
-             " are taken (payload_bytes_max); send a path instead, or raise it";
-    return Refusal::PayloadTooLarge;
-  }
-  return Refusal{};
+  return check_payload(wish.payload.size(), detail);
+}
+
+Refusal Intake::check_payload(std::size_t bytes, std::string& detail) const {
+  const auto most = services_.options().payload_bytes_max;
+  if (bytes <= most) return Refusal{};
+  detail = "the payload has " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
+           " are taken (payload_bytes_max); send a path instead, or raise it";
+  return Refusal::PayloadTooLarge;
 }
 
 Refusal Intake::prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::string& detail) {

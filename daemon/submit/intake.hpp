@@ -34,6 +34,7 @@ class Intake {
   // Refusal{}: all is well. Else `detail` says what is wrong with the values that matter.
   // Order: check, find_type, prepare, submit, so that what is refused leaves no trace.
   Refusal check(const Wish& wish, std::string& detail) const;
+  Refusal check_payload(std::size_t bytes, std::string& detail) const;
   Refusal prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::string& detail);
   // Asks the core; its answer is a command to `client`. `kept`: the payload, if it was begun to be
   // written before.

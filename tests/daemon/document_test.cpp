@@ -249,6 +249,46 @@ TEST(Documents, DeadLettersAreExportedWhole) {
   EXPECT_EQ(rest["more"], false);
 }
 
+TEST(Documents, ARetryMayBringAnotherPayload) {
+  TestDaemon test;
+  auto client = test.connect();
+  fill_with_dead(test, client);
+  const auto letters = ask(test, client, Verb::DeadLs)["tasks"];
+  const auto id = letters[1]["id"].get<std::uint64_t>();
+  std::uint64_t token = 100;
+  const auto answer = [&](std::vector<ipc::Argument> arguments, std::string_view payload,
+                          Verb verb = Verb::DeadRetry) -> const RawClient::Received* {
+    client.ask(verb, std::move(arguments), ++token, payload);
+    const RawClient::Received* found = nullptr;
+    EXPECT_TRUE(test.until(client, [&] {
+      found = client.find(Kind::Reply, token);
+      if (found == nullptr) found = client.find(Kind::Refused, token);
+      return found != nullptr;
+    }));
+    return found;
+  };
+  const std::string_view as_before;
+  const std::vector<std::uint64_t> one{id}, two{id, id + 1}, none{4711};
+  const std::string too_large((1U << 20) + 1, 'x');
+  EXPECT_EQ(RawClient::code_of(*answer({two, {}, {}, {}, {}, as_before}, "y")), 208);
+  EXPECT_EQ(RawClient::code_of(*answer({{}, {}, {}, {}, {}, as_before}, "y")), 208);
+  EXPECT_EQ(RawClient::code_of(*answer({one}, "y")), 208) << "what is it?";
+  EXPECT_EQ(RawClient::code_of(*answer({one, {}, {}, {}, {}, std::string_view("xml")}, "y")), 208);
+  EXPECT_EQ(RawClient::code_of(*answer({}, "y", Verb::Status)), 208);
+  EXPECT_EQ(RawClient::code_of(*answer({none, {}, {}, {}, {}, as_before}, "y")), 301);
+  EXPECT_EQ(RawClient::code_of(*answer({one, {}, {}, {}, {}, as_before}, too_large)), 205);
+  ask(test, client, Verb::Pause, {std::string_view("fail")});
+  const auto* retried = answer({one, {}, {}, {}, {}, as_before}, "other");
+  ASSERT_EQ(retried->header.kind, Kind::Reply);
+  EXPECT_EQ(Json::parse(retried->payload)["retried"], 1);
+  const auto shown = ask(test, client, Verb::Show, {id});
+  EXPECT_EQ(shown["round"], 2);
+  EXPECT_EQ(shown["key"], "order-17");
+  EXPECT_EQ(shown["attempts"].size(), 1U) << "its history stays";
+  EXPECT_EQ(shown["payload"]["text"], "other");
+  EXPECT_EQ(shown["payload"]["content"], "utf8") << "as it was";
+}
+
 // At two a second the third comes half a second late, and the clock stands still until then.
 TEST(Documents, NewRoundsHaveARate) {
   auto configuration = small_configuration();

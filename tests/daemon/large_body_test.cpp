@@ -51,6 +51,50 @@ TEST_F(LargeBody, IsAcceptedWhenItIsOnTheDiskAndHoldsUpItsConnectionAlone) {
   EXPECT_TRUE(test.store.dropped.empty());
 }
 
+// A dead letter, and then what retries it with another payload.
+class LargeRetry : public LargeBody {
+ protected:
+  LargeRetry() {
+    client.name_type("fail", 1);
+    ipc::SubmitMeta once;
+    once.retries = 0;
+    client.submit("small", 1, ipc::flag::kWait, once, 1);
+    EXPECT_TRUE(settled(1));
+    task = client.find(Kind::Settled, 1)->header.id;
+  }
+  void retry(std::string_view payload, std::uint64_t token = 9) {
+    client.ask(ipc::Verb::DeadRetry, {std::vector{task}, {}, {}, {}, {}, std::string_view("json")},
+               token, payload);
+  }
+  std::uint64_t task = 0;
+};
+
+TEST_F(LargeRetry, IsAnsweredWhenItsPayloadIsOnTheDisk) {
+  retry(kLarge);
+  ASSERT_TRUE(begun(1));
+  client.receive();
+  EXPECT_EQ(client.find(Kind::Reply, 9), nullptr);
+  test.store.end_bodies();
+  ASSERT_TRUE(until([&] { return client.find(Kind::Reply, 9) != nullptr; }));
+  EXPECT_EQ(test.store.kept, test.store.begun);
+  const auto stored = test.store.find(TaskId{task});
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->round, 2);
+  EXPECT_EQ(stored->content, Content::Json);
+  EXPECT_EQ(ipc::text_of(stored->body->bytes()), kLarge);
+}
+
+TEST_F(LargeRetry, ThatIsRefusedLeavesNoFile) {
+  retry(kLarge);
+  ASSERT_TRUE(begun(1));
+  test.store.set_accepting(false);
+  test.daemon.turn(milliseconds(1));
+  test.store.end_bodies();
+  ASSERT_TRUE(until([&] { return client.find(Kind::Refused, 9) != nullptr; }));
+  EXPECT_EQ(test.store.dropped, test.store.begun);
+  EXPECT_EQ(test.store.find(TaskId{task})->payload_bytes, 5U) << "it is what it was";
+}
+
 TEST_F(LargeBody, WithoutAFileGoesOnWithoutOne) {
   client.submit(kLarge, 1);
   ASSERT_TRUE(begun(1));

@@ -72,11 +72,12 @@ void RawClient::submit(std::string_view payload, std::uint64_t token, std::uint8
             payload);
 }
 
-void RawClient::ask(ipc::Verb verb, std::vector<ipc::Argument> arguments, std::uint64_t token) {
+void RawClient::ask(ipc::Verb verb, std::vector<ipc::Argument> arguments, std::uint64_t token,
+                    std::string_view payload) {
   ipc::RequestMeta meta;
   meta.verb = verb;
   std::ranges::move(arguments, meta.arguments.begin());
-  send_meta({.kind = ipc::Kind::Request, .token = token}, meta);
+  send_meta({.kind = ipc::Kind::Request, .token = token}, meta, payload);
 }
 
 void RawClient::receive() {

@@ -65,7 +65,8 @@ class RawClient {
   void name_type(std::string_view name, std::uint16_t number = 0);
   void submit(std::string_view payload, std::uint64_t token, std::uint8_t flags = ipc::flag::kWait,
               const ipc::SubmitMeta& meta = {}, std::uint16_t type = 0);
-  void ask(ipc::Verb verb, std::vector<ipc::Argument> arguments, std::uint64_t token);
+  void ask(ipc::Verb verb, std::vector<ipc::Argument> arguments, std::uint64_t token,
+           std::string_view payload = {});
 
   struct Received {
     ipc::Header header;

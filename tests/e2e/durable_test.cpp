@@ -206,10 +206,31 @@ TEST(Durable, DeadLettersAreEditedExportedAndImported) {
   ASSERT_TRUE(dead(3));
   const auto edited = daemon.call("dlq retry " + plain + " --payload 0 --json");
   ASSERT_EQ(edited.status, 0);
-  EXPECT_EQ(daemon.call("wait " + json::parse(edited.output).at("id").dump()).status, 0);
+  EXPECT_EQ(json::parse(edited.output).at("retried"), 1);
+  EXPECT_EQ(daemon.call("wait " + plain).status, 0) << "it is the same task";
+  EXPECT_EQ(show(daemon, plain).at("round"), 2);
+  EXPECT_EQ(show(daemon, plain).at("attempts").size(), 2U) << "with its history";
   ASSERT_TRUE(dead(2));
-  EXPECT_EQ(daemon.call("dlq retry " + plain + " --payload 0").status, 1) << "it is gone";
+  EXPECT_EQ(daemon.call("dlq retry " + plain + " --payload 0").status, 1) << "it is done";
   EXPECT_EQ(daemon.call("dlq retry --all --payload 0").status, 2);
+  expect_adds_up(tasks_of(daemon));
+}
+
+TEST(Durable, ARetryWithAnotherPayloadOutlivesTheDaemon) {
+  RealDaemon daemon(two_workers());
+  const auto task = id_of(daemon, "fail 9 --retries 0 --key k");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dlq") == 1; }));
+  daemon.call("pause fail");
+  const auto large = daemon.directory() + "/large";
+  run_shell("printf '%200000s' 0 > " + large);
+  EXPECT_EQ(daemon.call("dlq retry " + task + " --payload-file " + large).status, 0);
+  kill_and_restart(daemon);
+  const auto shown = show(daemon, task);
+  EXPECT_EQ(shown.at("payload_bytes"), 200'000);
+  EXPECT_EQ(shown.at("round"), 2);
+  EXPECT_EQ(id_of(daemon, "fail 9 --key k"), task) << "the key stands for what came first";
+  EXPECT_EQ(daemon.call("resume fail").status, 0);
+  EXPECT_EQ(daemon.call("wait " + task).status, 0);
   expect_adds_up(tasks_of(daemon));
 }
 

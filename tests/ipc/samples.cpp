@@ -111,9 +111,9 @@ void add_tasks(List& list) {
 }
 
 void add_request(List& list, Verb verb, std::array<Argument, kArgumentsMax> arguments = {},
-                 const std::string& suffix = {}) {
+                 const std::string& suffix = {}, const std::string& payload = {}) {
   to_daemon(list, Party::Client, "request-" + std::string(name_of(verb)) + suffix,
-            numbered(Kind::Request), encoded(RequestMeta{verb, std::move(arguments)}));
+            numbered(Kind::Request), encoded(RequestMeta{verb, std::move(arguments)}), payload);
 }
 
 void add_requests(List& list) {
@@ -131,6 +131,10 @@ void add_requests(List& list) {
               {Argument(), string_view("file.digest"), string_view("crashed"),
                static_cast<std::uint64_t>(hours(1).ns), string_view("signal 11")},
               "-filter");
+  add_request(list, Verb::DeadRetry,
+              {std::vector<std::uint64_t>{kTask}, Argument(), Argument(), Argument(), Argument(),
+               string_view("json")},
+              "-payload", R"({"path":"/right"})");
   add_request(list, Verb::DeadExport, {Argument(), number});
   add_request(list, Verb::Clean,
               {static_cast<std::uint64_t>(hours(168).ns), string_view("cancelled")});

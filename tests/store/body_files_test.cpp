@@ -126,6 +126,38 @@ TEST_F(BodyFilesTest, AFileGoesOnlyWhenItsRowIsGoneFromTheDisk) {
   EXPECT_TRUE(ends_without_files());
 }
 
+// From a file to another, from there into the row, and back to a file: all in one go, and each by
+// itself.
+TEST_F(BodyFilesTest, OfAPayloadThatIsReplacedTheFileGoes) {
+  for (const bool at_once : {true, false}) {
+    open();
+    const std::uint64_t task = at_once ? 1 : 2;
+    accept(task, kLarge);
+    std::uint16_t round = 1;
+    for (const auto& payload : {kLarge + "second", std::string("third"), kLarge + "fourth"}) {
+      driver->settle(task, Verdict::Dead, "no", 5, 0, round++);
+      ASSERT_TRUE(at_once || driver->settled());
+      const record::Revived revived{TaskId{task}, round, Instant{6}, Instant{6},
+                                    static_cast<std::uint32_t>(payload.size())};
+      if (payload.size() > kBodyInRowMax) {
+        driver->keep_file(revived, payload, write(BodyKind::Payload, payload));
+      } else {
+        driver->keep(revived, payload);
+      }
+      ASSERT_TRUE(at_once || driver->settled());
+    }
+    ASSERT_TRUE(driver->settled());
+    lives.close();
+    EXPECT_EQ(names().size(), 1U);
+    open();
+    EXPECT_TRUE(lives.store()->damaged().empty());
+    EXPECT_EQ(text_of(*lives.store()->find(TaskId{task})), kLarge + "fourth");
+    driver->settle(task, Verdict::Done, "small", 7, 0, round);
+    ASSERT_TRUE(driver->settled());
+    EXPECT_TRUE(ends_without_files());
+  }
+}
+
 TEST_F(BodyFilesTest, OfAResultThatIsCleanedItGoesThoughNothingElseIsWritten) {
   open();
   accept(1, kLarge);

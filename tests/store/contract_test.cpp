@@ -87,6 +87,20 @@ TEST_P(StoreContract, KeepsThePayloadOfADeadLetterForItsNextRound) {
   EXPECT_TRUE(settled());
 }
 
+TEST_P(StoreContract, ANewRoundMayHaveAnotherPayload) {
+  accept(1, "payload");
+  start(1, 1);
+  settle(1, Verdict::Dead, "an error");
+  keep(record::Revived{TaskId{1}, 2, Instant{6}, Instant{6}, 5}, "other");
+  EXPECT_EQ(text_of(*store_->find(TaskId{1})), "other");
+  EXPECT_EQ(store_->find(TaskId{1})->payload_bytes, 5U);
+  EXPECT_EQ(*store_->find(TaskId{1})->error, "an error") << "its history stays";
+  EXPECT_EQ(store_->figures().payload_bytes, 5U);
+  settle(1, Verdict::Done, "result", 7, 1, 2);
+  EXPECT_EQ(store_->figures().payload_bytes, 0U);
+  EXPECT_TRUE(settled());
+}
+
 TEST_P(StoreContract, ChangesNothingWhenARecordComesTwice) {
   accept(1, "payload");
   accept(1, "payload");

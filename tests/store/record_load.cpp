@@ -85,7 +85,11 @@ Kept Load::after_death(std::size_t at) {
   task.dead = false;
   task.attempt = task.failures = 0;
   ++task.round;
-  return {record::Revived{TaskId{task.id}, task.round, Instant{6}, Instant{6}}, {}};
+  record::Revived revived{TaskId{task.id}, task.round, Instant{6}, Instant{6}};
+  if (random_() % 2 == 0) return {revived, {}};
+  auto payload = bytes();
+  revived.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  return {revived, std::move(payload)};
 }
 
 const TaskImage& Model::at(std::uint64_t count) {
