@@ -13,7 +13,15 @@ constexpr std::uint32_t kSlotsLeast = 64;
 std::uint32_t slots_wanted(const Configuration& configuration) {
   std::uint64_t slots = 0;
   for (const auto& worker_class : configuration.classes) slots += worker_class.values.size_max;
+  slots += configuration.pool.values.registered_max;
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(slots, kSlotsLeast, 0xffff));
+}
+
+// Those that registered workers may still bring have their room from the beginning.
+std::uint32_t classes_wanted(const Configuration& configuration) {
+  std::uint64_t classes = configuration.pool.values.registered_classes_max;
+  for (const auto& worker_class : configuration.classes) classes += worker_class.brought ? 0 : 1;
+  return static_cast<std::uint32_t>(classes);
 }
 
 template <class Word>
@@ -118,8 +126,7 @@ void Board::open(std::uint32_t slots_max) {
 
 // The first copy is whole before anybody can find it.
 Result<Board::Published> Board::make(std::uint32_t slots_max) {
-  const ipc::BoardShape shape{static_cast<std::uint32_t>(services_.configuration.classes.size()),
-                              slots_max};
+  const ipc::BoardShape shape{classes_wanted(services_.configuration), slots_max};
   auto file = BoardFile::make(place_, shape.bytes());
   if (!file) return file.error();
   const auto started_at = services_.engine.clock().wall_of(started_).ns;

@@ -31,9 +31,8 @@ void Clients::handle(Session& session, const ipc::Frame& frame) {
 void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   const auto hello = ipc::decode<ipc::HelloMeta>(frame.meta);
   if (!hello) return break_off(session, hello.error().code, hello.error().text);
-  if (hello->role != ipc::Role::Client || session.state != Session::State::Hello) {
-    return break_off(session, static_cast<int>(Refusal::HelloExpected),
-                     "here only clients say hello, and once; workers have a channel of their own");
+  if (session.state != Session::State::Hello) {
+    return break_off(session, static_cast<int>(Refusal::HelloExpected), "hello comes once");
   }
   if (hello->version_min > ipc::kVersion || hello->version_max < ipc::kVersion) {
     return break_off(
@@ -43,6 +42,7 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   if (session.kind == ipc::PeerKind::Other) {
     return break_off(session, static_cast<int>(Refusal::NotAllowed), {});
   }
+  if (hello->role == ipc::Role::Worker) return hand_over(session, frame, *hello);
   const auto& options = services_.options();
   session.features = hello->features & ipc::feature::kOfClient;
   session.state = Session::State::Open;
@@ -58,6 +58,18 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   welcome.server = kServerName;
   session.stream.out().append({.kind = ipc::Kind::Welcome}, encoded(welcome), ipc::Bytes{});
   mark(session);
+}
+
+// From here on it is no client: it has nothing that would end with it.
+void Clients::hand_over(Session& session, const ipc::Frame& frame, const ipc::HelloMeta& hello) {
+  if (!session.may(ipc::Right::Control)) {
+    return break_off(session, static_cast<int>(Refusal::NotAllowed),
+                     "only the daemon's user and root may register workers");
+  }
+  session.watch.reset();
+  session.state = Session::State::Gone;
+  gone_.push_back(session.id);
+  on_worker_(std::move(session.stream), session.peer, frame.header, hello);
 }
 
 void Clients::on_ping(Session& session, const ipc::Frame& frame) {

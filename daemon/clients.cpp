@@ -96,6 +96,7 @@ void Clients::take_frames(Session& session) {
     whole = true;
     handle(session, frame);
   }
+  if (session.state == Session::State::Gone) return;
   if (!session.stream.reader().in_frame()) {
     session.frame_since.reset();
   } else if (whole || !session.frame_since) {

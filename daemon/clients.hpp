@@ -47,6 +47,10 @@ class Clients {
   using CompletionHandler =
       std::function<std::string(const OpenRequest& open, const command::Completed* completed)>;
   void on_request(RequestHandler handler) { on_request_ = std::move(handler); }
+  // A worker that somebody else started said hello. Takes its connection over.
+  using WorkerTaker = std::function<void(FrameStream stream, const ipc::Peer& peer,
+                                         const ipc::Header& header, const ipc::HelloMeta& hello)>;
+  void on_worker(WorkerTaker taker) { on_worker_ = std::move(taker); }
   // Makes the document that ends a verb whose parts the core has answered.
   void on_completion(CompletionHandler handler) { on_completion_ = std::move(handler); }
 
@@ -99,6 +103,7 @@ class Clients {
 
   // client_frames.cpp
   void on_hello(Session& session, const ipc::Frame& frame);
+  void hand_over(Session& session, const ipc::Frame& frame, const ipc::HelloMeta& hello);
   void on_ping(Session& session, const ipc::Frame& frame);
   void on_pong(Session& session, const ipc::Frame& frame);
   void on_type_name(Session& session, const ipc::Frame& frame);
@@ -134,6 +139,7 @@ class Clients {
   Intake& intake_;
   const ipc::RoleTable& roles_;
   RequestHandler on_request_;
+  WorkerTaker on_worker_;
   CompletionHandler on_completion_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<ClientId> dirty_, gone_;

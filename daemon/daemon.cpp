@@ -42,6 +42,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
                 types_,         tenants_, waiters_, settling_},
       intake_(services_),
       roles_(::geteuid(), setup.socket_group),
+      outlived_(services_, attempt_file_),
       workers_(services_, ports.processes, std::move(setup.identities)),
       clients_(services_, intake_, roles_),
       notices_(services_, workers_),
@@ -58,6 +59,12 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   clients_.on_completion([this](const OpenRequest& open, const command::Completed* completed) {
     return requests_.completed(open, completed);
   });
+  workers_.remember_in(attempt_file_);
+  workers_.on_process([this](const ProcessName& name) { outlived_.came_again(name); });
+  clients_.on_worker([this](FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
+                            const ipc::HelloMeta& hello) {
+    workers_.take(std::move(stream), peer, header, hello);
+  });
   workers_.on_progress([this](const AttemptKey& key, const ipc::ProgressMeta& meta) {
     clients_.progressed(key, meta);
   });
@@ -71,6 +78,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
     if (!clients_.carry(ended) && !workers_.carry(ended)) services_.store.drop_body(ended.file);
   });
   declare();
+  if (!setup.attempts_path.empty()) remember_attempts(setup.attempts_path);
   if (setup.fifos != nullptr && services_.options().submit_fifo) {
     submit_fifo_ =
         std::make_unique<SubmitFifo>(services_, intake_, *setup.fifos, clients_.make_id());
@@ -93,6 +101,19 @@ void Daemon::declare() {
   }
   ready_at_latest_ = engine_.now() + services_.options().start_timeout;
   again_ = true;  // the first workers are asked for
+}
+
+void Daemon::remember_attempts(const std::string& path) {
+  auto opened = AttemptFile::open(path);
+  if (!opened) {
+    log_.warn(
+        "after an end of the daemon, tasks may run twice that are with workers started by "
+        "others: " +
+        opened.error().text);
+    return;
+  }
+  attempt_file_ = std::move(*opened);
+  outlived_.tell();
 }
 
 Result<void> Daemon::recover() {
@@ -137,6 +158,8 @@ void Daemon::add_chores() {
       [this] { workers_.sample(); }, now);
   chores_.add(
       "orphans", each_second, [this] { workers_.reap_orphans(); }, now);
+  chores_.add(
+      "outlived", each_second, [this] { outlived_.watch(); }, now);
   chores_.add(
       "log", each_second, [this] { log_.flush(); }, now);
   chores_.add(
@@ -212,6 +235,7 @@ void Daemon::stop(bool now) {
 void Daemon::begin_stopping() {
   if (!stopping_) notifier_.stopping();
   stopping_ = true;
+  workers_.set_stopping();
 }
 
 void Daemon::begin_reload() {

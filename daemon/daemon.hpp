@@ -11,6 +11,7 @@
 #include "daemon/events.hpp"
 #include "daemon/keeper.hpp"
 #include "daemon/notices.hpp"
+#include "daemon/outlived.hpp"
 #include "daemon/record_names.hpp"
 #include "daemon/requests.hpp"
 #include "daemon/service_notifier.hpp"
@@ -37,6 +38,8 @@ struct DaemonSetup {
   std::string socket_path, archive_path;  // empty: none
   // Where submit.fifo is made, if the option says so; null: nowhere. Order: outlives the daemon.
   const ipc::RuntimeDirectory* fifos = nullptr;
+  // What is with workers that others started is remembered there; empty: nowhere.
+  std::string attempts_path{};
 };
 
 // Threads: one, and the one that made it: a worker's life is tied to the thread that spawned it.
@@ -96,6 +99,7 @@ class Daemon {
   void on_broken(const Error& error);
   // daemon.cpp
   void declare();
+  void remember_attempts(const std::string& path);
   void add_chores();
   std::unique_ptr<Watch> watch_answers(int fd);
   void on_notice(const Notification& notification);
@@ -118,6 +122,8 @@ class Daemon {
   Intake intake_;
   ipc::RoleTable roles_;
   LoopFigures figures_;
+  AttemptFile attempt_file_;
+  Outlived outlived_;
   Workers workers_;
   Clients clients_;
   Notices notices_;

@@ -127,9 +127,12 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   const auto socket_path = listener->path();
   const bool publishes = options.board;
   const auto& kept_dir = opened->place ? opened->place->directory.path() : runtime_dir;
-  Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
-                 place->group, socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory},
-                {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
+  const auto attempts_path =
+      opened->place ? opened->place->directory.path() + "/registered.attempts" : std::string();
+  Daemon daemon(
+      {std::move(configuration), std::move(*identities), opened->life, opened->begin, place->group,
+       socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory, attempts_path},
+      {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
   if (publishes) daemon.publish_in(board_place(*place));

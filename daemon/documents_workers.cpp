@@ -45,6 +45,7 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
            {"pid", nullptr},
            {"class", services.options_of(slot.worker_class).name},
            {"state", name_of(slot.state)},
+           {"registered", slot.registered},
            {"healthy", is_healthy(slot)},
            {"health", name_of(slot.health)},
            {"tasks_executed", slot.attempts},

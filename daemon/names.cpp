@@ -87,6 +87,25 @@ event::TypeDeclared TypeTable::declared(TypeId type) const {
   return event;
 }
 
+std::vector<TypeId> TypeTable::serve(ClassId worker_class,
+                                     const std::vector<std::string>& patterns) {
+  if (worker_class.value >= classes_.size()) classes_.resize(worker_class.value + std::size_t{1});
+  classes_[worker_class.value] = {patterns, false};
+  const auto before = types_.size();
+  for (const auto& name : patterns) {
+    const bool fits = types_.size() < kTypesMax;
+    if (!is_pattern(name) && !numbers_.contains(name) && fits) add(name);
+  }
+  std::vector<TypeId> changed;
+  for (std::size_t i = 0; i < types_.size(); ++i) {
+    auto serving = classes_of(types_[i].name);
+    if (i < before && serving == types_[i].classes) continue;
+    types_[i].classes = std::move(serving);
+    changed.push_back(TypeId{static_cast<std::uint32_t>(i)});
+  }
+  return changed;
+}
+
 void TypeTable::set_types_later(ClassId worker_class, bool later) {
   classes_[worker_class.value].later = later;
 }

@@ -40,6 +40,10 @@ class TypeTable {
   Interned remember(std::string_view name);
   event::TypeDeclared declared(TypeId type) const;
   void set_types_later(ClassId worker_class, bool later);
+  // From now on this class, which may be the next number, serves these: names, or patterns. Returns
+  // the types that are new or served by other classes than before: each must be declared() again.
+  // Bounds: names beyond kTypesMax are not known before somebody submits one.
+  std::vector<TypeId> serve(ClassId worker_class, const std::vector<std::string>& patterns);
 
   const Type& at(TypeId type) const { return types_[type.value]; }
   std::size_t size() const { return types_.size(); }
@@ -49,7 +53,7 @@ class TypeTable {
  private:
   struct Class {
     std::vector<std::string> patterns;
-    bool later;
+    bool later = false;
   };
   TypeId add(std::string_view name);
   std::vector<ClassId> classes_of(std::string_view name) const;

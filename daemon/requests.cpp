@@ -190,7 +190,10 @@ std::int64_t wanted_size(event::ScaleMode mode, std::int64_t before, std::int64_
 
 void Requests::scale(Session& session, std::uint32_t number, const Arguments& arguments) {
   const auto& classes = services_.configuration.classes;
-  const bool only = is_nil(arguments[0]) && classes.size() == 1;
+  // Those of the configuration come first; the others have no size.
+  const auto configured =
+      std::ranges::count_if(classes, [](const auto& one) { return !one.brought; });
+  const bool only = is_nil(arguments[0]) && configured == 1;
   const auto worker_class = only ? std::optional(ClassId{0}) : find_class(text(arguments[0]));
   if (!worker_class) return refuse_class(session, number);
   const auto mode = static_cast<event::ScaleMode>(number_or(arguments[1], 0));

@@ -16,6 +16,7 @@ const Workers::FrameRow Workers::kFrames[] = {
     {ipc::Kind::Ping, &Workers::on_ping},
     {ipc::Kind::Pong, &Workers::on_pong},
     {ipc::Kind::Hello, &Workers::on_hello},
+    {ipc::Kind::Leave, &Workers::on_leave},
 };
 
 template <class Meta>
@@ -66,7 +67,7 @@ void Workers::take_frames(WorkerProcess& worker) {
 
 void Workers::note_end(WorkerProcess& worker) {
   if (!worker.closed_at) worker.closed_at = services_.engine.now();
-  due_ = std::min(due_, *worker.closed_at + kExitGrace);
+  due_ = std::min(due_, *worker.closed_at + last_words(worker));
 }
 
 void Workers::channel_ended(WorkerProcess& worker) {
@@ -151,6 +152,7 @@ void Workers::carry(const command::Assign& command) {
     worker->channel.out().append(header, encoded(meta), stored->body->bytes());
   }
   worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  if (worker->registered) remember(*worker, worker->in_hand.back());
   if (worker->dirty) return;
   worker->dirty = true;
   dirty_.push_back(worker->id);
@@ -176,7 +178,11 @@ void Workers::carry(const command::Recall& command) {
 
 void Workers::carry(const command::Retire& command) {
   auto* worker = reachable(command.worker);
-  if (worker != nullptr && worker->ready) send(*worker, {.kind = ipc::Kind::Retire});
+  if (worker == nullptr || !worker->ready) return;
+  worker->retired = true;
+  const bool again = stopping_ && (worker->features & ipc::feature::kRegistered) != 0;
+  send(*worker,
+       {.kind = ipc::Kind::Retire, .flags = again ? ipc::flag::kComeAgain : std::uint8_t{0}});
 }
 
 // Its hello came over the one, and by then it has opened the other. From here on it is noticed when
@@ -199,14 +205,19 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
     return break_off(worker, static_cast<int>(Refusal::BadVersion),
                      "it does not speak version " + std::to_string(ipc::kVersion));
   }
-  worker.ready = true;
-  worker.features = hello->features & worker.channel.features() & ipc::feature::kOfWorker;
   if (worker.child.fifos) begin_over_fifos(worker);
+  begin(worker, hello->features & worker.channel.features() & ipc::feature::kOfWorker,
+        header.credits);
+}
+
+void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t asked) {
+  worker.ready = true;
+  worker.features = features;
   give_page(worker);
   welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
   const auto allowed = services_.options_of(worker.worker_class).credits;
-  const auto said = std::max<std::uint64_t>(header.credits, 1);
+  const auto said = std::max<std::uint64_t>(asked, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
                                            (worker.features & ipc::feature::kRecall) != 0});
@@ -241,7 +252,8 @@ void Workers::welcome(WorkerProcess& worker) {
   meta.heartbeat_interval = options.heartbeat_interval;
   meta.server = kServerName;
   const std::uint8_t descriptors = worker.page ? 1 : 0;
-  send(worker, {.kind = ipc::Kind::Welcome, .descriptors = descriptors}, encoded(meta));
+  const auto id = worker.registered ? worker.id.value : 0;
+  send(worker, {.kind = ipc::Kind::Welcome, .id = id, .descriptors = descriptors}, encoded(meta));
 }
 
 void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
@@ -338,6 +350,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (failed || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
     tell_progress(*held);
+    forget(*held);
     worker.in_hand.erase(held);
   }
   const auto commands = services_.engine.step(answered);
@@ -398,7 +411,10 @@ void Workers::on_recalled(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto key = ipc::key_of(frame.header);
   const bool returned = (frame.header.flags & ipc::flag::kReturned) != 0;
   if (returned) {
-    std::erase_if(worker.in_hand, [&](const InHand& held) { return held.key == key; });
+    std::erase_if(worker.in_hand, [&](InHand& held) {
+      if (held.key == key) forget(held);
+      return held.key == key;
+    });
   }
   services_.engine.step(event::RecallAnswered{worker.id, key, returned});
 }

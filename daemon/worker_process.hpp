@@ -8,12 +8,14 @@
 
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
+#include "daemon/process/peer_process.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/store/body_file.hpp"
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
+#include "pool/command.hpp"
 
 namespace warmpool::daemon {
 
@@ -26,8 +28,9 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
-  Instant progress_due = {};            // before it none is told to clients
-  std::optional<Progress> untold = {};  // the last that came, unless it was told
+  Instant progress_due = {};                // before it none is told to clients
+  std::optional<Progress> untold = {};      // the last that came, unless it was told
+  std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
 };
 
 // Order: watches end before the descriptors that they watch.
@@ -41,6 +44,17 @@ struct WorkerProcess {
         child(std::move(started)),
         channel(std::move(child.channel), std::move(child.channel_out),
                 ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon)),
+        spawned_at(now),
+        last_heard(now) {}
+  // Of a worker that connected by itself.
+  WorkerProcess(Child known, const command::Admit& place, FrameStream stream, Instant now)
+      : id(known.worker),
+        slot(place.home),
+        worker_class(place.worker_class),
+        token(0),
+        child(std::move(known)),
+        channel(std::move(stream)),
+        registered(true),
         spawned_at(now),
         last_heard(now) {}
 
@@ -72,6 +86,9 @@ struct WorkerProcess {
   std::optional<Held> held;
   bool holds_none = false;  // its end is being read
   std::vector<InHand> in_hand;
+  bool registered = false;              // somebody else started it
+  bool retired = false;                 // was asked to end
+  ProcessName name;                     // of one that is registered
   std::optional<ipc::PageReader> page;  // none: it beats by frames
   ipc::PageTallies tallies;             // as read last
   std::string launch_error;
@@ -81,6 +98,15 @@ struct WorkerProcess {
   std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
+};
+
+// One that somebody else started and that has said hello, until it is given a place.
+struct Registration {
+  FrameStream stream;
+  PeerProcess process;
+  std::string name;  // of its program, for people
+  std::uint64_t features = 0;
+  std::uint8_t credits = 1;
 };
 
 }  // namespace warmpool::daemon

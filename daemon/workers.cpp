@@ -16,6 +16,7 @@ namespace warmpool::daemon {
 namespace {
 
 std::string end_text(const std::string& name, const Exit& exit) {
+  if (exit.cause == ExitCause::ChannelClosed) return name + " closed its connection and lives on";
   if (!exit.known) return name + " ended; how, is told to who started it";
   if (exit.code >= 0) return name + " ended with status " + std::to_string(exit.code);
   const int number = -exit.code;
@@ -97,6 +98,10 @@ void Workers::watch(WorkerProcess& worker) {
     worker.write_watch = reactor.watch(
         worker.channel.write_fd(), [this, it] { reader_gone(*it); }, [this, it] { write(*it); });
   }
+  if (worker.registered) {
+    if (worker.exit_watch && worker.channel_watch) return;
+    return leave(worker, ExitCause::ChannelClosed);
+  }
   worker.launch_watch = start(worker.child.launch_status.get(), [this, it] { read_launch(*it); });
   worker.output_watch = start(worker.child.output.get(), [this, it] {
     pump(*it, it->output, it->child.output, it->output_watch);
@@ -127,6 +132,7 @@ void Workers::on_exit(WorkerProcess& worker) {
   worker.buried = processes_.bury(worker.id, [&](const Exit& exit) {
     drain(worker);
     tell_exit(worker, exit);
+    for (auto& held : worker.in_hand) forget(held);
   });
   if (worker.buried) {
     buried_.push_back(worker.id);
@@ -235,8 +241,10 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
 }
 
 void Workers::carry(const command::EndWorker& command) {
-  const auto* worker = find(command.worker);
-  if (worker == nullptr) return;
+  const auto found = workers_.find(command.worker.value);
+  if (found == workers_.end() || found->second->buried) return;
+  auto* worker = found->second.get();
+  if (worker->registered && end_stranger(*worker, command)) return;
   services_.log.info(slot_name(worker->slot) + " (pid " + std::to_string(worker->child.pid) +
                      ") gets " + (command.force == command::Force::Term ? "SIGTERM" : "SIGKILL") +
                      ": " + std::string(name_of(command.cause)));
@@ -263,11 +271,14 @@ void Workers::sweep() {
     if (worker->held && worker->held->released) release(*worker);
     if (worker->broken) continue;
     for (auto& held : worker->in_hand) tell_due_progress(held, now);
-    if (worker->closed_at && now - *worker->closed_at >= kExitGrace) {
+    const bool closed = worker->closed_at && now - *worker->closed_at >= last_words(*worker);
+    if (closed && worker->registered && worker->in_hand.empty()) {
+      leave(*worker, ExitCause::ChannelClosed);
+    } else if (closed) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
     } else if (worker->closed_at) {
-      due_ = std::min(due_, *worker->closed_at + kExitGrace);
+      due_ = std::min(due_, *worker->closed_at + last_words(*worker));
     } else if (worker->frame_since && !worker->held && now - *worker->frame_since > timeout) {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }

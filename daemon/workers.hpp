@@ -5,9 +5,11 @@
 #include <map>
 #include <unordered_map>
 
+#include "daemon/attempt_file.hpp"
 #include "daemon/services.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
+#include "ipc/peer.hpp"
 
 namespace warmpool::daemon {
 
@@ -29,6 +31,21 @@ class Workers {
   void carry(const command::Recall& command);
   void carry(const command::Retire& command);
   void carry(const command::EndWorker& command);
+  void carry(const command::Admit& command);
+  void carry(const command::TurnAway& command);
+  void carry(const command::Disown& command);
+
+  // A worker that somebody else started said hello; whether it gets a place is answered to it.
+  void take(FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
+            const ipc::HelloMeta& hello);
+  // Attempts that such workers hold are written down there. Order: outlives this.
+  void remember_in(AttemptFile& file) { attempts_ = &file; }
+  // Called when the process of one says hello.
+  void on_process(std::function<void(const ProcessName&)> handler) {
+    on_process_ = std::move(handler);
+  }
+  // From here on those that are asked to end may come again when the daemon does.
+  void set_stopping() { stopping_ = true; }
 
   // A body that was begun has ended. False: it is none of a worker's.
   bool carry(const BodyEnded& ended);
@@ -81,6 +98,10 @@ class Workers {
   static const FrameRow kFrames[];
   // A channel ends a moment before its process's exit is told; so long its end is no fault.
   static constexpr Duration kExitGrace = milliseconds(100);
+  // One that was not started here closes its channel and lives on, once it was asked to end.
+  static Duration last_words(const WorkerProcess& worker) {
+    return worker.registered && worker.retired ? Duration{} : kExitGrace;
+  }
   // At most so often clients are told of one attempt's progress; the last of it is never left out.
   static constexpr Duration kProgressInterval = milliseconds(100);
   // How often a dead worker that a debugger holds is looked at.
@@ -107,6 +128,17 @@ class Workers {
   SpawnSpec spec_of(const command::Spawn& command, std::uint64_t token);
   void set_stopped(WorkerProcess& worker, bool stopped);
 
+  // registration.cpp: workers that others start
+  Result<ClassId> class_for(const ipc::HelloMeta& hello);
+  Result<ClassId> bring_class(const ipc::HelloMeta& hello);
+  Result<void> end_former(const ProcessName& name);
+  void turn_away(FrameStream stream, int code, std::string_view text);
+  void leave(WorkerProcess& worker, ExitCause cause);
+  bool end_stranger(WorkerProcess& worker, const command::EndWorker& command);
+  void remember(WorkerProcess& worker, InHand& held);
+  void forget(InHand& held);
+  void on_leave(WorkerProcess& worker, const ipc::Frame& frame);
+
   // worker_channel.cpp: frames
   void read(WorkerProcess& worker);
   void take_frames(WorkerProcess& worker);
@@ -119,6 +151,7 @@ class Workers {
   void give_page(WorkerProcess& worker);
   void welcome(WorkerProcess& worker);
   void on_hello(WorkerProcess& worker, const ipc::Frame& frame);
+  void begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t credits);
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
   void take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBody kept);
   bool hold(WorkerProcess& worker, const ipc::Frame& frame);
@@ -149,8 +182,13 @@ class Workers {
   std::map<std::uint16_t, Place> places_;   // by home: two processes may share one for a while
   std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
-  std::vector<std::pair<BodyFile, WorkerId>> held_;  // who waits for which
-  std::string meta_;                                 // kept for its memory
+  std::vector<std::pair<BodyFile, WorkerId>> held_;      // who waits for which
+  std::string meta_;                                     // kept for its memory
+  std::map<std::uint64_t, Registration> registrations_;  // asked for, not answered
+  std::uint64_t last_registration_ = 0;
+  AttemptFile* attempts_ = nullptr;
+  std::function<void(const ProcessName&)> on_process_;
+  bool stopping_ = false;
   Instant due_ = kNever;
   WorkerFigures figures_;
 };

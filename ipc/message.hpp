@@ -45,7 +45,8 @@ enum class Kind : std::uint8_t {
   Failed = 65,
   Progress = 66,
   Beat = 67,
-  Recalled = 68
+  Recalled = 68,
+  Leave = 69
 };
 
 // Who speaks. Bits, so that a row can name several.
@@ -61,24 +62,27 @@ enum class Role : std::uint8_t { Client = 0, Worker = 1 };
 
 // Bits of hello and welcome; what both sides set holds.
 namespace feature {
-inline constexpr std::uint64_t kCredits = 1;      // more than one task at once
-inline constexpr std::uint64_t kRecall = 2;       // answers recall, also while a handler runs
-inline constexpr std::uint64_t kCancel = 4;       // tells a running handler of cancel-attempt
-inline constexpr std::uint64_t kDescriptors = 8;  // takes descriptors that come with frames
-inline constexpr std::uint64_t kProgress = 16;    // progress is sent and forwarded
-inline constexpr std::uint64_t kEvents = 32;      // event frames are sent to clients
-inline constexpr std::uint64_t kPage = 64;        // welcome brings a worker a page to beat in
+inline constexpr std::uint64_t kCredits = 1;       // more than one task at once
+inline constexpr std::uint64_t kRecall = 2;        // answers recall, also while a handler runs
+inline constexpr std::uint64_t kCancel = 4;        // tells a running handler of cancel-attempt
+inline constexpr std::uint64_t kDescriptors = 8;   // takes descriptors that come with frames
+inline constexpr std::uint64_t kProgress = 16;     // progress is sent and forwarded
+inline constexpr std::uint64_t kEvents = 32;       // event frames are sent to clients
+inline constexpr std::uint64_t kPage = 64;         // welcome brings a worker a page to beat in
+inline constexpr std::uint64_t kRegistered = 128;  // a worker that the daemon did not start
 inline constexpr std::uint64_t kAll =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kEvents | kPage;
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kEvents | kPage | kRegistered;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker =
     kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
+// And on that of a worker which connects by itself.
+inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
 inline constexpr std::uint64_t kByDescriptor = kDescriptors | kPage;
 // What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
 // goes through one.
-inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kByDescriptor);
+inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kByDescriptor | kRegistered);
 }  // namespace feature
 
 struct FeatureRow {
@@ -89,7 +93,7 @@ inline constexpr FeatureRow kFeatureRows[] = {
     {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
     {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
     {feature::kProgress, "progress"}, {feature::kEvents, "events"},
-    {feature::kPage, "page"}};
+    {feature::kPage, "page"},         {feature::kRegistered, "registered"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
@@ -105,6 +109,7 @@ inline constexpr std::uint8_t kRelaxed = 32;             // accepted: not synced
 inline constexpr std::uint8_t kMemoryOnly = 64;          // accepted: not on disk
 inline constexpr std::uint8_t kReturned = 16;            // recalled
 inline constexpr std::uint8_t kGap = 16;                 // event
+inline constexpr std::uint8_t kComeAgain = 16;           // retire: the daemon ends, not the worker
 }  // namespace flag
 
 struct FlagRow {

@@ -16,7 +16,10 @@ inline constexpr Field kHello[] = {{"role", FieldKind::Number, 1},
                                    {"version_max"},
                                    {"features"},
                                    {"name", FieldKind::Text, kNameBytesMax},
-                                   {"pid", FieldKind::Number, kU32}};
+                                   {"pid", FieldKind::Number, kU32},
+                                   {"class", FieldKind::Text, 64},
+                                   {"types", FieldKind::Texts, 64},
+                                   {"concurrency", FieldKind::Number, 64}};
 inline constexpr Field kWelcome[] = {{"version"},
                                      {"features"},
                                      {"frame_bytes_max", FieldKind::Number, kU32},
@@ -73,6 +76,7 @@ inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"},
                                              {flag::kMemoryOnly, "memory-only"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
+inline constexpr FlagRow kRetireFlags[] = {{flag::kComeAgain, "come-again"}};
 
 inline constexpr std::uint8_t kC = 1, kW = 2, kD = 4;  // client, worker, daemon
 inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
@@ -80,7 +84,7 @@ inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
 // kind, name, from, to, needs, fields, flags, meta, payload
 inline constexpr KindRow kKinds[] = {
     {Kind::Hello, "hello", kPeer, kD, 0, kIdToken | use::kCredits, {}, kHello, false},
-    {Kind::Welcome, "welcome", kD, kPeer, 0, use::kDescriptors, {}, kWelcome, false},
+    {Kind::Welcome, "welcome", kD, kPeer, 0, use::kId | use::kDescriptors, {}, kWelcome, false},
     {Kind::Error, "error", kD, kPeer, 0, 0, {}, kError, false},
     {Kind::Ping, "ping", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::Pong, "pong", kAny, kAny, 0, use::kToken, {}, {}, false},
@@ -108,12 +112,13 @@ inline constexpr KindRow kKinds[] = {
      kCancelAttempt,
      false},
     {Kind::Recall, "recall", kD, kW, feature::kRecall, use::kRun, {}, {}, false},
-    {Kind::Retire, "retire", kD, kW, 0, 0, {}, {}, false},
+    {Kind::Retire, "retire", kD, kW, 0, 0, kRetireFlags, {}, false},
     {Kind::Done, "done", kW, kD, 0, use::kRun | use::kType, {}, {}, true},
     {Kind::Failed, "failed", kW, kD, 0, use::kRun | use::kType, {}, kFailed, true},
     {Kind::Progress, "progress", kW, kD, feature::kProgress, use::kRun, {}, kProgress, false},
     {Kind::Beat, "beat", kW, kD, 0, 0, {}, {}, false},
     {Kind::Recalled, "recalled", kW, kD, feature::kRecall, use::kRun, kRecalledFlags, {}, false},
+    {Kind::Leave, "leave", kW, kD, feature::kRegistered, 0, {}, {}, false},
 };
 
 }  // namespace warmpool::ipc::rows

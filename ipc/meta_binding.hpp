@@ -40,7 +40,7 @@ inline constexpr auto& kFailedMeta = kFailed;
 }  // namespace rows
 
 WARMPOOL_BIND(HelloMeta, "hello", &M::role, &M::version_min, &M::version_max, &M::features,
-              &M::name, &M::pid);
+              &M::name, &M::pid, &M::worker_class, &M::types, &M::concurrency);
 WARMPOOL_BIND(WelcomeMeta, "welcome", &M::version, &M::features, &M::frame_bytes_max,
               &M::payload_bytes_max, &M::in_flight_max, &M::heartbeat_interval, &M::server,
               &M::result_bytes_max);

@@ -26,6 +26,10 @@ struct HelloMeta {
   std::uint64_t features = 0;
   std::string_view name{};  // of the program, for people
   std::uint32_t pid = 0;    // for people; the daemon asks the kernel
+  // Of a worker that connects by itself.
+  std::string_view worker_class{};
+  std::vector<std::string_view> types{};
+  std::uint8_t concurrency = 0;  // how many it runs at once; 0 counts as 1
 };
 
 // Order: what it says holds for every later frame of both sides.

@@ -7,11 +7,13 @@
 
 namespace warmpool {
 
-void Core::refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after) {
+void CoreState::refuse(ClientId client, RequestId request, TaskId task, Refusal code,
+                       Duration after) {
   if (client) emit(command::Refused{client, request, task, code, after});
 }
 
-void Core::complete(ClientId client, RequestId request, std::uint64_t before, std::uint64_t after) {
+void CoreState::complete(ClientId client, RequestId request, std::uint64_t before,
+                         std::uint64_t after) {
   if (client) emit(command::Completed{client, request, before, after});
 }
 

@@ -58,6 +58,19 @@ struct Spawn {
   SlotId home;
 };
 
+// The answers to WorkerRegistered.
+struct Admit {
+  RegistrationId registration;
+  WorkerId worker;
+  SlotId slot;
+  ClassId worker_class;
+  SlotId home;
+};
+struct TurnAway {
+  RegistrationId registration;
+  Refusal code;
+};
+
 struct Assign {
   WorkerId worker;
   AttemptKey key;
@@ -89,6 +102,12 @@ struct EndWorker {
   WorkerId worker;
   Force force;
   ExitCause cause;
+};
+
+// A registered worker that was to be killed and is still there has no place any more: its
+// connection ends, and what it may still say is refused.
+struct Disown {
+  WorkerId worker;
 };
 
 // --- store, subscribers, life --------------------------------------------------------------------
@@ -132,7 +151,8 @@ using Command =
     std::variant<command::Accepted, command::Refused, command::Cancelled, command::Completed,
                  command::Spawn, command::Assign, command::CancelAttempt, command::Recall,
                  command::Retire, command::EndWorker, command::Persist, command::Archive,
-                 command::Announce, command::Notify, command::Finished>;
+                 command::Announce, command::Notify, command::Finished, command::Admit,
+                 command::TurnAway, command::Disown>;
 
 using Commands = std::vector<Command>;
 

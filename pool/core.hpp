@@ -44,7 +44,6 @@ class Core : public CoreState {
   void drop(TaskIndex index);
   void drop_orphans();
   void cancel_running(TaskIndex index, EndCause cause);
-  void refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after = {});
   // config.cpp
   void on(const event::ClassDeclared& event);
   void on(const event::TypeDeclared& event);
@@ -62,6 +61,7 @@ class Core : public CoreState {
   void on(const event::WorkerBroken& event);
   void on(const event::WorkerExited& event);
   void resize(WorkerClass& worker_class, std::uint16_t target);
+  void begin_life(Slot& slot);
   void start_worker(Slot& slot);
   void drain(Slot& slot);
   void retire(Slot& slot);
@@ -74,6 +74,10 @@ class Core : public CoreState {
   void emptied(Slot& slot);
   void grant_credits(Slot& slot);
   void pool_may_be_initialized();
+  // registration.cpp
+  void on(const event::WorkerRegistered& event);
+  void on(const event::WorkerLeaving& event);
+  void on(const event::Outlived& event);
   // recycling.cpp
   void on(const event::Restart& event);
   bool restart(Slot& slot);
@@ -190,10 +194,6 @@ class Core : public CoreState {
   void apply(const record::Paused& record);
   void apply(const record::Kept& record);
   void resume_replayed(TaskIndex index);
-
-  void complete(ClientId client, RequestId request, std::uint64_t before, std::uint64_t after);
-  Notification about(TaskIndex index, Notice notice) const;
-  Notification about(const Slot& slot, Notice notice) const;
 };
 
 }  // namespace warmpool

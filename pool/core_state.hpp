@@ -49,12 +49,13 @@ struct CoreState {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
            now, out, jitter, tasks_made, wall_offset, promised, grace_until, initialized, draining,
            stopping, finished, forced, store_accepting, task_notices, paused, resized, stop_at,
-           cancels, owned, orphans, orphans_until, dead, open_attempts, ways, behind, free] = self;
+           cancels, owned, orphans, orphans_until, dead, open_attempts, outlived, ways, behind,
+           free] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
                     now, jitter, tasks_made, wall_offset, promised, grace_until, initialized,
                     draining, stopping, finished, forced, store_accepting, task_notices, paused,
                     resized, stop_at, cancels, owned, orphans, orphans_until, dead, open_attempts,
-                    ways, behind, free);
+                    outlived, ways, behind, free);
   }
 
  protected:
@@ -62,6 +63,12 @@ struct CoreState {
   WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
   void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
   void notify(const Notification& notification) { emit(command::Notify{notification}); }
+
+  Notification about(TaskIndex index, Notice notice) const;
+  Notification about(const Slot& slot, Notice notice) const;
+  // Nothing to a client 0.
+  void refuse(ClientId client, RequestId request, TaskId task, Refusal code, Duration after = {});
+  void complete(ClientId client, RequestId request, std::uint64_t before, std::uint64_t after);
 
   Commands* out_ = nullptr;
   Jitter jitter_;
@@ -80,9 +87,10 @@ struct CoreState {
   Instant orphans_until_ = kNever;
   DeadLetters dead_;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay
-  std::vector<Way> ways_;                            // within make_way
-  std::vector<Behind> behind_;                       // within recall_for_idle
-  std::vector<std::size_t> free_;                    // places by class, within recall_for_idle
+  std::vector<TaskId> outlived_;   // may still run in a process of an earlier life
+  std::vector<Way> ways_;          // within make_way
+  std::vector<Behind> behind_;     // within recall_for_idle
+  std::vector<std::size_t> free_;  // places by class, within recall_for_idle
 };
 
 }  // namespace warmpool

@@ -132,6 +132,15 @@ struct EventText {
     return "wall stepped to " + std::to_string(e.wall.ns);
   }
   std::string operator()(const event::Listen& e) const { return e.to_tasks ? "listen" : "deaf"; }
+  std::string operator()(const event::WorkerRegistered& e) const {
+    return "registers " + text(e.registration.value) + " class " + text(e.worker_class.value);
+  }
+  std::string operator()(const event::WorkerLeaving& e) const {
+    return "leaving " + worker_name(e.worker);
+  }
+  std::string operator()(const event::Outlived& e) const {
+    return "outlived " + task_name(e.task) + (e.over ? " over" : "");
+  }
   std::string operator()(const event::Tick&) const { return "tick"; }
 };
 
@@ -220,6 +229,16 @@ struct CommandText {
   std::string operator()(const command::Notify& c) const {
     return "notify " + std::string(notice_name(c.notification.notice)) + " " +
            task_name(c.notification.task) + " " + worker_name(c.notification.worker);
+  }
+  std::string operator()(const command::Admit& c) const {
+    return "admit " + text(c.registration.value) + " as " + worker_name(c.worker) + " class " +
+           text(c.worker_class.value) + " home " + text(c.home.value);
+  }
+  std::string operator()(const command::TurnAway& c) const {
+    return "turn away " + text(c.registration.value) + " " + word(c.code);
+  }
+  std::string operator()(const command::Disown& c) const {
+    return "disown " + worker_name(c.worker);
   }
   std::string operator()(const command::Finished& c) const {
     return "finished, lost " + text(c.lost);

@@ -168,6 +168,7 @@ using Event = std::variant<
     event::Scale, event::Restart, event::Pause, event::Drain, event::Stop, event::WorkerReady,
     event::WorkerBeat, event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
     event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered, event::Persisted,
-    event::Archived, event::StoreState, event::WallStepped, event::Listen, event::Tick>;
+    event::Archived, event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
+    event::WorkerLeaving, event::Outlived, event::Tick>;
 
 }  // namespace warmpool

@@ -21,6 +21,8 @@ using WorkerId = Id<struct WorkerTag, std::uint64_t>;
 using ClientId = Id<struct ClientTag, std::uint64_t>;
 // Chosen by a client, echoed in the reply.
 using RequestId = Id<struct RequestTag, std::uint64_t>;
+// A worker that asks for a place; chosen by the daemon, echoed in the answer.
+using RegistrationId = Id<struct RegistrationTag, std::uint64_t>;
 // A record given to the store, in order from 1.
 using RecordNumber = Id<struct RecordTag, std::uint64_t>;
 // Interned by the daemon; dense from 0.

@@ -116,6 +116,10 @@ void Core::judge_forced(Slot& slot) {
 // A process that does not go though it was killed, as in a system call that never returns. What it
 // had goes on elsewhere; what it may still answer is refused.
 void Core::give_up_hand(Slot& slot) {
+  if (slot.registered) {  // perhaps nobody here may kill it: its place is nobody's
+    emit(command::Disown{slot.worker});
+    return on(event::WorkerExited{.worker = slot.worker, .cause = slot.order, .code = 0});
+  }
   slot.force_at = kNever;
   if (slot.held.empty()) return;
   slot.busy = slot.busy + (now - slot.busy_since);

@@ -47,7 +47,8 @@ enum class Notice : std::uint8_t {
   PoolPaused,
   PoolResumed,
   ResultRefused,
-  DeadArchived
+  DeadArchived,
+  WorkerRegistered
 };
 
 struct NoticeRow {
@@ -83,9 +84,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 34> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 34>{{
+  return std::array<NoticeRow, 35>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -150,6 +151,9 @@ inline constexpr std::array<NoticeRow, 34> kNoticeRows = [] {
                  F::Worker),
       notice_row(Notice::DeadArchived, "dead-archived", "a dead letter was moved to the archive",
                  F::Task, F::Round, F::Type),
+      notice_row(Notice::WorkerRegistered, "worker-registered",
+                 "a worker that somebody else started was given a place", F::Worker, F::Slot,
+                 F::Class),
   }};
 }();
 

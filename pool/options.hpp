@@ -34,7 +34,7 @@ struct Options {
   std::uint64_t slow_percent{};
   Duration cancel_grace{}, term_grace{}, unkillable_after{}, drain_timeout{};
   Duration reconnect_grace{};
-  std::uint64_t restarts_max{}, restart_multiplier{};
+  std::uint64_t restarts_max{}, restart_multiplier{}, registered_max{}, registered_classes_max{};
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
@@ -42,7 +42,7 @@ struct Options {
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
   Duration frame_timeout{}, sample_interval{}, board_interval{};
-  bool submit_fifo{}, board{}, record{};
+  bool submit_fifo{}, board{}, record{}, registered_kill{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
@@ -54,7 +54,7 @@ struct ClassOptions {
   std::optional<Duration> cpu_time{};
   std::vector<std::string> command, environment, types;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
-  std::uint64_t max_tasks{}, recycle_share{};
+  std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
   Duration max_age{};
   bool types_later{}, critical{}, beatless{};
 };

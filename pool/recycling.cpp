@@ -32,6 +32,10 @@ void Core::on(const event::Restart& event) {
 // that it is replaced in its turn.
 bool Core::restart(Slot& slot) {
   if (slot.state == SlotState::Gone || slot.removing) return false;
+  if (slot.registered) {
+    drain(slot);
+    return true;
+  }
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
     slot.unproductive = 0;
     slot.retry_at = now;
@@ -44,7 +48,7 @@ bool Core::restart(Slot& slot) {
 
 // Order: a worker that is not ready yet stands in line when it is.
 void Core::become_due(Slot& slot, DueReason reason) {
-  if (slot.due_for != DueReason::None || slot.removing) return;
+  if (slot.due_for != DueReason::None || slot.removing || slot.registered) return;
   slot.due_for = reason;
   const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
   if (works) class_of(slot).due.push_back(slot.id);
@@ -136,7 +140,8 @@ void Core::part(Slot& slot) {
 Instant Core::old_at(const Slot& slot) const {
   const Duration most = classes[slot.worker_class.value].options.max_age;
   const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
-  if (most.ns == 0 || !works || slot.removing || slot.due_for != DueReason::None) return kNever;
+  if (most.ns == 0 || !works || slot.removing || slot.registered || slot.due_for != DueReason::None)
+    return kNever;
   return slot.spawned_at + most;
 }
 

@@ -14,6 +14,8 @@ enum class Refusal : std::uint16_t {
   StoreUnavailable = 105,
   ConnectionsFull = 106,
   InFlightFull = 107,
+  WorkersFull = 108,
+  AlreadyRegistered = 109,
   UnknownType = 201,
   BadPriority = 202,
   BadTime = 203,
@@ -24,6 +26,8 @@ enum class Refusal : std::uint16_t {
   BadArgument = 208,
   SizeOutOfRange = 209,
   RoundsExhausted = 210,
+  ClassTaken = 211,
+  TypesDiffer = 212,
   NoSuchTask = 301,
   NoSuchWorker = 302,
   NoSuchClass = 303,
@@ -45,7 +49,7 @@ enum class Refusal : std::uint16_t {
 
 template <>
 struct Words<Refusal> {
-  static constexpr std::array<Word<Refusal>, 34> rows{{
+  static constexpr std::array<Word<Refusal>, 38> rows{{
       {Refusal::QueueFull, "queue-full",
        "too many tasks wait (tasks_max); try again after the time given"},
       {Refusal::BytesFull, "bytes-full",
@@ -59,6 +63,11 @@ struct Words<Refusal> {
        "too many connections; close some, or raise connections_max"},
       {Refusal::InFlightFull, "in-flight-full",
        "this connection has in_flight_max open requests; wait for replies"},
+      {Refusal::WorkersFull, "workers-full",
+       "as many workers have registered as may; see registered_max, of the pool and of the class, "
+       "and registered_classes_max"},
+      {Refusal::AlreadyRegistered, "already-registered",
+       "this process is a worker of this daemon already; end that connection first"},
       {Refusal::UnknownType, "unknown-type",
        "no worker class serves this type; see: warmpool types, or set types_later of a class"},
       {Refusal::BadPriority, "bad-priority",
@@ -76,6 +85,11 @@ struct Words<Refusal> {
        "the size is outside of size_min and size_max of the class; see: warmpool status"},
       {Refusal::RoundsExhausted, "rounds-exhausted",
        "this task was retried 65535 times; submit it anew"},
+      {Refusal::ClassTaken, "class-taken",
+       "a configured class of this name takes no workers that others start; use another name, or "
+       "set registered_max of the class"},
+      {Refusal::TypesDiffer, "types-differ",
+       "workers of one class handle the same task types; use another class name"},
       {Refusal::NoSuchTask, "no-such-task",
        "no task has this id, or it settled and was cleaned up"},
       {Refusal::NoSuchWorker, "no-such-worker", "no slot has this name; see: warmpool workers"},

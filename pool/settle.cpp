@@ -172,6 +172,7 @@ void Core::go_on(TaskIndex index) {
   if (extras != nullptr && extras->deadline_at <= now) {
     return settle(index, Verdict::Expired, End{.cause = EndCause::Deadline});
   }
+  if (std::ranges::find(outlived_, task.id) != outlived_.end()) return;
   if (task.hold_next) {
     tasks.fire(index, TaskTrigger::KeptHeld);
   } else if (task.eligible_at > now) {

@@ -52,7 +52,14 @@ Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
 std::size_t SlotTable::active(const WorkerClass& worker_class) const {
   return static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
     const Slot& slot = (*this)[id];
-    return slot.state != SlotState::Gone && !slot.removing && !slot.successor;
+    return slot.state != SlotState::Gone && !slot.removing && !slot.successor && !slot.registered;
+  }));
+}
+
+std::size_t SlotTable::registered(std::optional<ClassId> worker_class) const {
+  return static_cast<std::size_t>(std::ranges::count_if(slots_, [&](const auto& slot) {
+    return slot->registered && slot->state != SlotState::Gone &&
+           (!worker_class || slot->worker_class == *worker_class);
   }));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -54,9 +55,10 @@ struct Slot {
   ExitCause order = ExitCause::Exited;        // why we end it; Exited: we do not
   ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
   bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
-  bool successor = false;  // pending: starts beside its predecessor and counts for nothing yet
-  bool replaced = false;   // while it lives there is one worker more than wanted
-  bool leaving = false;    // that one is ready, and has its place
+  bool successor = false;   // pending: starts beside its predecessor and counts for nothing yet
+  bool replaced = false;    // while it lives there is one worker more than wanted
+  bool leaving = false;     // that one is ready, and has its place
+  bool registered = false;  // its worker was started by somebody else: nobody replaces it
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
@@ -77,14 +79,14 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, due_for, slow, recovering, killed, offered, credits, concurrency, expected,
-           behind, unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
-           spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at,
-           force_at, due, due_place] = slot;
+           leaving, registered, due_for, slow, recovering, killed, offered, credits, concurrency,
+           expected, behind, unproductive, attempts, attempts_of_worker, answers_of_worker, spawns,
+           busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+           died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
-                    successor, replaced, leaving, due_for, slow, recovering, killed, offered,
-                    credits, concurrency, expected, behind, unproductive, attempts,
+                    successor, replaced, leaving, registered, due_for, slow, recovering, killed,
+                    offered, credits, concurrency, expected, behind, unproductive, attempts,
                     attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
                     last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
                     due, due_place);
@@ -125,10 +127,12 @@ class SlotTable {
 
   // `home`: of its predecessor; else the first of its class that nobody has.
   Slot& add(WorkerClass& worker_class, Instant now, SlotId home = kNoSlot);
-  // Places that are not being removed, without those of successors.
+  // Places that are not being removed, without those of successors and of registered workers.
   std::size_t active(const WorkerClass& worker_class) const;
   // How many places the class could have: those of the past come free when their worker is gone.
   int room(const WorkerClass& worker_class) const;
+  // How many registered workers there are: in this class, or in all.
+  std::size_t registered(std::optional<ClassId> worker_class = {}) const;
   Slot& operator[](SlotId id) { return *slots_[id.value]; }
   const Slot& operator[](SlotId id) const { return *slots_[id.value]; }
   std::size_t size() const { return slots_.size(); }

@@ -51,6 +51,7 @@ SlotView Core::view(const Slot& slot) const {
   view.home = slot.home;
   view.successor = slot.successor;
   view.leaving = slot.leaving;
+  view.registered = slot.registered;
   view.due = slot.due_for;
   view.worker_class = slot.worker_class;
   view.worker = slot.worker;
@@ -165,7 +166,7 @@ Snapshot Core::snapshot() const {
   return all;
 }
 
-Notification Core::about(TaskIndex index, Notice notice) const {
+Notification CoreState::about(TaskIndex index, Notice notice) const {
   const Task& task = tasks[index];
   Notification told{.notice = notice};
   told.task = task.id;
@@ -185,7 +186,7 @@ Notification Core::about(TaskIndex index, Notice notice) const {
   return told;
 }
 
-Notification Core::about(const Slot& slot, Notice notice) const {
+Notification CoreState::about(const Slot& slot, Notice notice) const {
   Notification told{.notice = notice};
   told.slot = slot.home;
   told.worker = slot.worker;

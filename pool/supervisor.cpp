@@ -81,14 +81,15 @@ Slot* Core::least_useful(WorkerClass& worker_class) {
   Slot* least = nullptr;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
-    if (slot.state == SlotState::Gone || slot.removing || slot.successor) continue;
+    if (slot.state == SlotState::Gone || slot.removing || slot.successor || slot.registered)
+      continue;
     if (least == nullptr || less_useful(slot, *least)) least = &slot;
   }
   REQUIRE(least != nullptr);
   return least;
 }
 
-void Core::start_worker(Slot& slot) {
+void Core::begin_life(Slot& slot) {
   slot.worker = slots.next_worker(slot.id);
   slot.attempts_of_worker = slot.answers_of_worker = 0;
   slot.spawned_at = slot.last_heard = now;
@@ -97,6 +98,10 @@ void Core::start_worker(Slot& slot) {
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
   slot.due_for = DueReason::None;
+}
+
+void Core::start_worker(Slot& slot) {
+  begin_life(slot);
   ++slot.spawns;
   ++counters.spawns;
   emit(command::Spawn{slot.worker, slot.id, slot.worker_class, slot.home});
@@ -270,7 +275,9 @@ void Core::on(const event::WorkerExited& event) {
   Slot* slot = slots.find(event.worker);
   if (slot == nullptr) return;
   ++counters.exits;
-  const bool asked = slot->state == SlotState::Completing && event.cause == ExitCause::Exited;
+  const bool left = event.cause == ExitCause::Exited ||
+                    (slot->registered && event.cause == ExitCause::ChannelClosed);
+  const bool asked = slot->state == SlotState::Completing && left;
   ExitCause cause = slot->order != ExitCause::Exited ? slot->order : event.cause;
   if (asked) cause = ExitCause::Requested;
   slot->last_cause = cause;
@@ -294,7 +301,7 @@ void Core::on(const event::WorkerExited& event) {
 
 void Core::after_exit(Slot& slot) {
   slot.force_at = kNever;
-  if (slot.removing) {
+  if (slot.removing || slot.registered) {
     slots.fire(slot, SlotTrigger::ExitedGone, now);
     if (slot.replaced) left(slot);
     return;

@@ -19,7 +19,7 @@ namespace warmpool {
 struct Counters {
   std::uint64_t accepted = 0;              // rounds: first ones and revived ones
   std::array<std::uint64_t, 5> settled{};  // rounds by Verdict
-  std::uint64_t attempts = 0, spawns = 0, exits = 0;
+  std::uint64_t attempts = 0, spawns = 0, exits = 0, registrations = 0;
   std::uint64_t failures = 0, crashes = 0, interruptions = 0;  // charged
   std::uint64_t suspects = 0, recalls = 0, free_ends = 0;      // not charged
   std::uint64_t refused_submits = 0, refused_results = 0, duplicates = 0;
@@ -52,6 +52,7 @@ struct SlotView {
   ExitCause last_cause{};
   bool unresponsive = false, stopped = false, slow = false, reserved = false;
   bool successor = false, leaving = false;  // beside the worker of the same home
+  bool registered = false;                  // its worker was started by somebody else
   DueReason due{};                          // to be replaced, and why
   WorkerHealth health{};
   std::uint8_t credits = 0;

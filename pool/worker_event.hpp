@@ -7,6 +7,27 @@
 
 namespace warmpool::event {
 
+// A worker that somebody else started asks for a place in this class. Answered by Admit, or
+// TurnAway. Order: its hello (WorkerReady) after Admit was carried out.
+struct WorkerRegistered {
+  RegistrationId registration;
+  ClassId worker_class;
+};
+
+// A registered worker wants to go: it finishes what it has in hand, and is given nothing more.
+struct WorkerLeaving {
+  WorkerId worker;
+};
+
+// An attempt of an earlier life may still run in a process that outlived the daemon. The task is
+// not started again until that is `over`: the process has ended, has let go of it, or was waited
+// for long enough.
+// Order: the first before the replay.
+struct Outlived {
+  TaskId task;
+  bool over;
+};
+
 // The worker said hello. `credits` is what it may hold at once, at least 1.
 struct WorkerReady {
   WorkerId worker;
@@ -32,7 +53,8 @@ struct WorkerBroken {
 
 // Order: the last event of its worker. Also the end of a spawn that failed.
 // `code`: exit status, or minus the signal. `cause`: what the daemon saw: Exited, Signalled,
-// SpawnFailed, OutOfMemory; the core knows itself what it had ordered.
+// SpawnFailed, OutOfMemory; the core knows itself what it had ordered. Of a registered worker also
+// ChannelClosed: it left, its process lives on, and nothing that it was given runs there any more.
 // `running`: the token of the attempt that it said it was in, 0 if it said nothing. A hint that may
 // be wrong in any way.
 struct WorkerExited {

@@ -23,8 +23,10 @@ Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, const Terminati
 
 RunStatus Loop::run() {
   while (session_.open()) {
+    const bool leaves = session_.registered() && termination_.requested();
+    if (leaves) session_.leave();
     if (!session_.in_hand().empty()) {
-      if (termination_.requested()) {
+      if (termination_.requested() && !leaves) {
         session_.refuse_waiting("the worker was told to end (SIGTERM)");
         continue;
       }
@@ -32,7 +34,7 @@ RunStatus Loop::run() {
       send_when_due();
       continue;
     }
-    if (session_.retiring() || termination_.requested()) {
+    if (session_.retiring() || (termination_.requested() && !leaves)) {
       session_.finish();
       return RunStatus::Retired;
     }
@@ -92,7 +94,7 @@ void Loop::wait() {
   }
   pollfd fds[] = {{session_.read_fd(), POLLIN, 0},
                   {session_.out_bytes() > 0 ? session_.write_fd() : -1, POLLOUT, 0},
-                  {termination_.fd(), POLLIN, 0}};
+                  {session_.leaving() ? -1 : termination_.fd(), POLLIN, 0}};
   const timespec limit{.tv_sec = beat_in.count() / 1'000'000'000,
                        .tv_nsec = beat_in.count() % 1'000'000'000};
   const int ready = ::ppoll(fds, 3, beat_in.count() < 0 ? nullptr : &limit, nullptr);

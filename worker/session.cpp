@@ -42,14 +42,21 @@ Session::Session(const Settings& settings, const Handlers& handlers, Channel cha
       cancel_(cancel),
       channel_(std::move(channel)),
       credits_(settings.credits),
-      id_(settings.worker) {}
+      id_(settings.worker),
+      registered_(!settings.worker_class.empty()) {}
 
 bool Session::greet(const Settings& settings) {
-  const std::uint64_t wanted = channel_.features() & ipc::feature::kOfWorker;
-  const ipc::HelloMeta hello{.role = ipc::Role::Worker,
-                             .features = wanted,
-                             .name = ipc::cut_text(settings.name, 255),
-                             .pid = static_cast<std::uint32_t>(::getpid())};
+  const std::uint64_t wanted =
+      channel_.features() & (registered_ ? ipc::feature::kOfStranger : ipc::feature::kOfWorker);
+  ipc::HelloMeta hello{.role = ipc::Role::Worker,
+                       .features = wanted,
+                       .name = ipc::cut_text(settings.name, 255),
+                       .pid = static_cast<std::uint32_t>(::getpid())};
+  if (registered_) {
+    hello.worker_class = settings.worker_class;
+    hello.types.assign(settings.types.begin(), settings.types.end());
+    hello.concurrency = 1;
+  }
   encode(hello, scratch_);
   channel_.send({.kind = Kind::Hello,
                  .id = settings.worker,
@@ -133,6 +140,7 @@ void Session::act_on(const ipc::Frame& frame) {
       return on_type_name(frame);
     case Kind::Retire:
       retiring_ = true;
+      may_come_again_ = (frame.header.flags & ipc::flag::kComeAgain) != 0;
       return;
     case Kind::Ping:
       return channel_.send({.kind = Kind::Pong, .token = frame.header.token});
@@ -154,6 +162,7 @@ void Session::on_welcome(const ipc::Frame& frame) {
                 "; update the older side");
   }
   welcomed_ = true;
+  if (registered_) id_ = frame.header.id;
   features_ &= meta->features;
   heartbeat_interval_ = std::chrono::nanoseconds(meta->heartbeat_interval.ns);
   // What a result may have at most goes by the frame too, less the meta of an answer.
@@ -179,6 +188,7 @@ void Session::open_page(const ipc::Header& welcome) {
 void Session::on_error(const ipc::Frame& frame) {
   const auto meta = ipc::decode<ipc::ErrorMeta>(frame.meta);
   if (!meta) return fail(meta.error().text);
+  may_come_again_ = meta->code >= 100 && meta->code < 200;
   fail("the daemon says: " + std::string(meta->text) + " (" + std::to_string(meta->code) + ")");
 }
 
@@ -270,6 +280,13 @@ void Session::send_failed(const AttemptKey& key, const Answer& answer, std::uint
   header.type = micros;
   const auto room = std::min<std::uint64_t>(kErrorBytesMax, result_bytes_max_);
   channel_.send(header, ipc::bytes_of(scratch_), repaired(answer.body, room));
+}
+
+void Session::leave() {
+  if (!registered_ || leaving_ || !open()) return;
+  leaving_ = true;
+  if (retiring_) return;
+  if ((features_ & ipc::feature::kRegistered) != 0) channel_.send({.kind = Kind::Leave});
 }
 
 void Session::progress(const AttemptKey& key, std::uint16_t permille, std::string_view text) {

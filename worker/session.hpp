@@ -30,6 +30,13 @@ class Session {
   const std::string& why() const { return why_; }
   // The daemon wants no more than what is in hand.
   bool retiring() const { return retiring_; }
+  // The daemon did not start this process.
+  bool registered() const { return registered_; }
+  // The daemon ended, or says that it may take this worker another time.
+  bool may_come_again() const { return may_come_again_ || end_ == End::Closed; }
+  // Says that this worker finishes what it has and wants no more. Once; a registered one only.
+  void leave();
+  bool leaving() const { return leaving_; }
 
   // Says hello and waits for welcome. False: see end(). Blocks: kWelcomeWait at most.
   bool greet(const Settings& settings);
@@ -87,7 +94,8 @@ class Session {
   CancelSignal& cancel_;
   ipc::Channel channel_;
   const unsigned credits_;
-  const std::uint64_t id_;
+  std::uint64_t id_;  // of a registered one it comes with welcome
+  const bool registered_;
   std::optional<ipc::PageWriter> page_;
   std::string page_fault_;
   ipc::TypeNames type_names_;
@@ -96,7 +104,7 @@ class Session {
   std::uint64_t features_ = 0, result_bytes_max_ = 0;
   std::chrono::nanoseconds heartbeat_interval_{};
   std::string scratch_;  // meta that is being encoded
-  bool welcomed_ = false, retiring_ = false;
+  bool welcomed_ = false, retiring_ = false, leaving_ = false, may_come_again_ = false;
   End end_ = End::Open;
   std::string why_;
 };

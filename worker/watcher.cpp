@@ -32,8 +32,12 @@ void Watcher::watch() {
   // Answers of short tasks before this one may wait to be written.
   session_.exchange();
   while (!baton_.wanted()) {
-    if (termination_.requested()) cancel_.raise();
     const bool terminated = termination_.requested();
+    if (terminated && session_.registered()) {
+      session_.leave();
+    } else if (terminated) {
+      cancel_.raise();
+    }
     const bool open = session_.open();
     const bool writes = open && session_.out_bytes() > 0;
     pollfd fds[] = {{baton_.wake_fd(), POLLIN, 0},

@@ -1,13 +1,16 @@
 // Puts the parts together for one run and takes them apart again.
 #include "worker/worker.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <poll.h>
 #include <sys/timerfd.h>
 #include <system_error>
 
+#include "ipc/client_address.hpp"
 #include "worker/broken_pipe.hpp"
 #include "worker/loop.hpp"
 #include "worker/own_environment.hpp"
@@ -15,6 +18,12 @@
 
 namespace warmpool::worker {
 namespace {
+
+// Between two attempts to join a daemon that has ended.
+constexpr std::chrono::milliseconds kJoinWaitFirst{100}, kJoinWaitMax{5'000};
+
+// Of a hello (docs/protocol.md, sections 1 and 5).
+constexpr std::size_t kTypesMax = 64, kTypesBytesMax = 3000, kClassBytesMax = 64;
 
 int end_with(RunStatus status, const std::string& why) {
   if (!why.empty()) std::fprintf(stderr, "warmpool worker: %s\n", why.c_str());
@@ -32,32 +41,80 @@ ipc::Channel channel_of(const Settings& settings) {
   return {std::move(channel), ipc::UniqueFd(settings.channel_out), rules};
 }
 
-int say_end(RunStatus status, const Session& session) {
-  if (status == RunStatus::Protocol) return end_with(status, session.why());
-  if (status == RunStatus::DaemonGone) {
-    return end_with(status, "the daemon closed the channel without retiring this worker");
-  }
-  return end_with(status, "");
-}
+// What one connection needs of the kernel.
+struct Descriptors {
+  EventFd wake, cancelled;
+  ipc::UniqueFd timer;
 
-int serve(const Settings& settings, const Handlers& handlers, EventFd wake, EventFd cancelled,
-          EventFd terminated, ipc::UniqueFd timer) {
-  CancelSignal cancel(std::move(cancelled));
-  const Termination termination(std::move(terminated));
+  static Result<Descriptors> make() {
+    auto wake = EventFd::make();
+    auto cancelled = EventFd::make();
+    ipc::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!wake || !cancelled || !timer) {
+      return Error{errno, std::string("cannot make an event descriptor: ") + std::strerror(errno) +
+                              "; raise the limit of open files (ulimit -n)"};
+    }
+    return Descriptors{std::move(*wake), std::move(*cancelled), std::move(timer)};
+  }
+};
+
+struct Served {
+  RunStatus status;
+  bool again = false;  // the daemon ended, or will take it later
+  std::string why;
+};
+
+Served serve(const Settings& settings, const Handlers& handlers, Descriptors descriptors,
+             const Termination& termination) {
+  CancelSignal cancel(std::move(descriptors.cancelled));
   std::optional<BrokenPipe> broken_pipe;
   if (settings.channel_out >= 0) broken_pipe.emplace();
   Session session(settings, handlers, channel_of(settings), cancel);
-  if (!session.greet(settings)) {
-    return say_end(
-        session.end() == Session::End::Broken ? RunStatus::Protocol : RunStatus::DaemonGone,
-        session);
+  RunStatus status = RunStatus::DaemonGone;
+  if (session.greet(settings)) {
+    if (!session.page_fault().empty()) {
+      std::fprintf(stderr, "warmpool worker: beats by frames: %s\n", session.page_fault().c_str());
+    }
+    Baton baton(std::move(descriptors.wake), std::move(descriptors.timer), settings.watch_after);
+    const Watcher watcher(baton, session, cancel, termination);
+    status = Loop(session, baton, cancel, termination).run();
+  } else if (session.end() == Session::End::Broken) {
+    status = RunStatus::Protocol;
   }
-  if (!session.page_fault().empty()) {
-    std::fprintf(stderr, "warmpool worker: beats by frames: %s\n", session.page_fault().c_str());
+  return {status, session.may_come_again(), session.why()};
+}
+
+int say_end(const Served& served) {
+  if (served.status == RunStatus::Protocol) return end_with(served.status, served.why);
+  if (served.status == RunStatus::DaemonGone) {
+    return end_with(served.status, "the daemon closed the channel without retiring this worker");
   }
-  Baton baton(std::move(wake), std::move(timer), settings.watch_after);
-  const Watcher watcher(baton, session, cancel, termination);
-  return say_end(Loop(session, baton, cancel, termination).run(), session);
+  return end_with(served.status, "");
+}
+
+Result<Served> serve_once(const Settings& settings, const Handlers& handlers,
+                          const Termination& termination) {
+  auto descriptors = Descriptors::make();
+  if (!descriptors) return descriptors.error();
+  try {
+    return serve(settings, handlers, std::move(*descriptors), termination);
+  } catch (const std::system_error& error) {
+    return Error{0, std::string("cannot start the watcher thread: ") + error.what() +
+                        "; raise the limit of processes"};
+  }
+}
+
+// True: SIGTERM came first.
+bool waits_in_vain(const Termination& termination, std::chrono::milliseconds time) {
+  pollfd waiting{termination.fd(), POLLIN, 0};
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (!termination.requested()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    ::poll(&waiting, 1, static_cast<int>(left.count()));
+  }
+  return true;
 }
 
 }  // namespace
@@ -106,21 +163,50 @@ int Worker::run() {
 
 int Worker::run(Settings settings) {
   REQUIRE(settings.credits >= 1 && settings.credits <= kCreditsMax);
-  auto wake = EventFd::make();
-  auto cancelled = EventFd::make();
   auto terminated = EventFd::make();
-  ipc::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-  if (!wake || !cancelled || !terminated || !timer) {
-    return end_with(RunStatus::System, std::string("cannot make an event descriptor: ") +
-                                           std::strerror(errno) +
-                                           "; raise the limit of open files (ulimit -n)");
+  if (!terminated) return end_with(RunStatus::System, terminated.error().text);
+  const Termination termination(std::move(*terminated));
+  const auto served = serve_once(settings, handlers_, termination);
+  return served ? say_end(*served) : end_with(RunStatus::System, served.error().text);
+}
+
+int Worker::join(const Joining& joining) {
+  auto terminated = EventFd::make();
+  if (!terminated) return end_with(RunStatus::System, terminated.error().text);
+  const Termination termination(std::move(*terminated));
+  std::size_t bytes = 0;
+  for (const auto& [type, handler] : handlers_) bytes += type.size() + 2;
+  if (handlers_.size() > kTypesMax || bytes > kTypesBytesMax || joining.worker_class.empty() ||
+      joining.worker_class.size() > kClassBytesMax) {
+    return end_with(
+        RunStatus::NoChannel,
+        "a worker that joins says at most 64 types, of 3000 bytes together, and a class "
+        "of 1 to 64 bytes; use patterns, as image.*");
   }
-  try {
-    return serve(settings, handlers_, std::move(*wake), std::move(*cancelled),
-                 std::move(*terminated), std::move(timer));
-  } catch (const std::system_error& error) {
-    return end_with(RunStatus::System, std::string("cannot start the watcher thread: ") +
-                                           error.what() + "; raise the limit of processes");
+  const auto address = ipc::socket_address(joining.socket, ipc::Surroundings::of_process());
+  Settings settings;
+  settings.name = name_;
+  settings.worker_class = joining.worker_class;
+  settings.types = types();
+  if (credits_ != 0) settings.credits = credits_;
+  ::setlinebuf(stdout);
+  auto wait = kJoinWaitFirst;
+  for (bool first = true;; first = false) {
+    auto socket = ipc::connect_to(address, std::chrono::steady_clock::now() + kJoinWaitMax);
+    if (!socket && (first || !joining.reconnect)) {
+      return end_with(RunStatus::DaemonGone, socket.error().text);
+    }
+    if (socket) {
+      settings.channel = socket->release();
+      const auto begun = std::chrono::steady_clock::now();
+      const auto served = serve_once(settings, handlers_, termination);
+      if (!served) return end_with(RunStatus::System, served.error().text);
+      if (!served->again || !joining.reconnect || termination.requested()) return say_end(*served);
+      // One that served for a while starts from the beginning.
+      if (std::chrono::steady_clock::now() - begun > kJoinWaitMax) wait = kJoinWaitFirst;
+    }
+    if (waits_in_vain(termination, wait)) return static_cast<int>(RunStatus::Retired);
+    wait = std::min(2 * wait, kJoinWaitMax);
   }
 }
 

@@ -41,6 +41,9 @@ struct Settings {
   std::uint64_t worker = 0, token = 0;
   unsigned credits = kCreditsMax;  // short tasks it may hold; its class may allow fewer
   std::string name = "worker";     // for people
+  // Of a worker that the daemon did not start: what it says of itself. Empty: the daemon did.
+  std::string worker_class;
+  std::vector<std::string> types;
   // A handler that runs longer has its channel watched.
   std::chrono::nanoseconds watch_after = std::chrono::milliseconds(5);
 
@@ -48,6 +51,13 @@ struct Settings {
   // WARMPOOL_WORKER, WARMPOOL_TOKEN and WARMPOOL_CREDITS (may be missing).
   // Blocks: never. Errors: which one is missing or wrong, and what to do.
   static Result<Settings> from_environment();
+};
+
+// How a worker that people start themselves finds its daemon, and what it is there.
+struct Joining {
+  std::string socket;                   // empty: where clients look for it (docs/protocol.md)
+  std::string worker_class = "joined";  // 1 to 64 of a-z A-Z 0-9 _ - .
+  bool reconnect = true;                // when the daemon ends, wait for it and join again
 };
 
 // Concurrency is 1: handlers run one after the other; a class gets more by its size.
@@ -73,6 +83,12 @@ class Worker {
   //   returns; handles SIGTERM meanwhile: at most one run at a time in a process.
   int run();
   int run(Settings settings);
+
+  // Connects to a daemon that did not start this process, says its class and types, and serves it.
+  // SIGTERM: finishes what it has in hand, says goodbye and ends. When the daemon ends, a handler
+  // that runs is told to (cancelled()) and waited for; only then it joins the next life of it.
+  // Returns and blocks as run(). DaemonGone also when there is no daemon at the first attempt.
+  int join(const Joining& joining);
 
  private:
   std::string name_;

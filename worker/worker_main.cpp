@@ -14,6 +14,7 @@
 
 namespace {
 
+using warmpool::worker::Joining;
 using warmpool::worker::kCreditsMax;
 using warmpool::worker::Worker;
 
@@ -24,18 +25,28 @@ struct Command {
   std::optional<unsigned> credits;
   std::vector<std::string> types;
   std::string wrap, plugin;
+  std::optional<Joining> joining;  // none: the daemon started it
+  std::string worker_class;
+  bool once = false;
   std::vector<std::string> program;
 };
 
 void print_help() {
   std::puts(
-      "usage: warmpool-worker [--types A,B...] [--credits N]\n"
+      "usage: warmpool-worker [--connect [SOCKET]] [--types A,B...] [--credits N]\n"
       "       warmpool-worker --wrap lines [--types A,B...] [--credits N] -- PROGRAM "
       "[ARGUMENT...]\n"
       "       warmpool-worker --plugin FILE.so [--types A,B...] [--credits N]\n\n"
       "The stock worker of warmpool. The daemon starts it and hands it a channel; name it in the\n"
-      "`command` of a worker class. Run tasks with: warmpool submit TYPE PAYLOAD\n\n"
+      "`command` of a worker class. Or start it yourself with --connect, anywhere on this "
+      "machine.\n"
+      "Run tasks with: warmpool submit TYPE PAYLOAD\n\n"
       "options:\n"
+      "  --connect [SOCKET]\n"
+      "                 join a daemon that runs, at SOCKET or where clients look for it; SIGTERM\n"
+      "                 finishes what is in hand and leaves; when the daemon ends, waits for it\n"
+      "  --class NAME   with --connect: the class that it is a worker of (default: joined)\n"
+      "  --once         with --connect: ends with the daemon\n"
       "  --wrap lines   keep PROGRAM running: it reads a line of JSON for each task and writes\n"
       "                 one back (docs/worker.md, any program); it is given all types of its "
       "class\n"
@@ -78,6 +89,10 @@ std::optional<std::string> set(Command& command, std::string_view name, std::str
     command.types = split(value);
     return std::nullopt;
   }
+  if (name == "--class") {
+    command.worker_class = value;
+    return std::nullopt;
+  }
   if (name == "--wrap") {
     command.wrap = value;
     if (value == "lines") return std::nullopt;
@@ -114,13 +129,26 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
       command.help = true;
     } else if (name == "--version") {
       command.version = true;
-    } else if (name == "--types" || name == "--credits" || name == "--wrap" || name == "--plugin") {
+    } else if (name == "--once") {
+      command.once = true;
+    } else if (name == "--connect") {
+      if (!value && i + 1 < argc && argv[i + 1][0] != '-') value = argv[++i];
+      command.joining.emplace().socket = value.value_or("");
+    } else if (name == "--class" || name == "--types" || name == "--credits" || name == "--wrap" ||
+               name == "--plugin") {
       if (!value && i + 1 < argc) value = argv[++i];
       if (!value) return std::string(name) + " needs a value";
       if (auto wrong = set(command, name, *value)) return wrong;
     } else {
       return "unknown argument " + std::string(name);
     }
+  }
+  if (!command.joining && (command.once || !command.worker_class.empty())) {
+    return "--class and --once are for a worker that connects by itself; add --connect";
+  }
+  if (command.joining) {
+    command.joining->reconnect = !command.once;
+    if (!command.worker_class.empty()) command.joining->worker_class = command.worker_class;
   }
   if (!command.wrap.empty() && command.program.empty() && !command.help) {
     return "--wrap needs a program after \"--\"";
@@ -140,6 +168,11 @@ int refuse_to_start(const warmpool::Error& error) {
   return error.code == ENOENT ? kNotFound : kNotRunnable;
 }
 
+int run(Worker& worker, const Command& command) {
+  if (command.credits) worker.set_credits(*command.credits);
+  return command.joining ? worker.join(*command.joining) : worker.run();
+}
+
 int run_wrapped(Command& command) {
   warmpool::worker::stock::Lines lines(std::move(command.program));
   if (const auto started = lines.start(); !started) return refuse_to_start(started.error());
@@ -149,8 +182,7 @@ int run_wrapped(Command& command) {
     worker.handle(type,
                   [&lines](warmpool::worker::Context& context) { return lines.run(context); });
   }
-  if (command.credits) worker.set_credits(*command.credits);
-  return worker.run();
+  return run(worker, command);
 }
 
 }  // namespace
@@ -181,6 +213,5 @@ int main(int argc, char** argv) {
   if (!command.types.empty()) {
     if (const auto kept = worker.keep_only(command.types); !kept) return refuse(kept.error().text);
   }
-  if (command.credits) worker.set_credits(*command.credits);
-  return worker.run();
+  return run(worker, command);
 }

@@ -16,6 +16,7 @@ template <class Owner>
 struct Sourced {
   Owner values;
   std::map<std::string, Origin, std::less<>> origins;
+  bool brought = false;  // a class that is in no file: workers that others started brought it
 };
 
 struct Configuration {

@@ -37,8 +37,8 @@ bool reload_rows(Sourced<Owner>& running, const Sourced<Owner>& fresh,
 }
 
 auto find_class(auto& classes, const std::string& name) {
-  return std::ranges::find_if(classes,
-                              [&](const auto& known) { return known.values.name == name; });
+  return std::ranges::find_if(
+      classes, [&](const auto& known) { return known.values.name == name && !known.brought; });
 }
 
 }  // namespace
@@ -47,6 +47,7 @@ Reload reload_configuration(Configuration& running, const Configuration& fresh) 
   Reload reload;
   reload.pool_changed = reload_rows(running.pool, fresh.pool, pool_option_rows(), "", reload);
   for (auto& known : running.classes) {
+    if (known.brought) continue;
     const auto& name = known.values.name;
     const auto again = find_class(fresh.classes, name);
     if (again == fresh.classes.end()) {

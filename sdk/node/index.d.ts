@@ -59,6 +59,18 @@ export interface RunOptions {
   closing?: () => unknown;
   /** End the process with the status (default), or resolve with it. */
   exit?: boolean;
+  /** Join a daemon that did not start this process. */
+  join?: JoinOptions;
+}
+export interface JoinOptions {
+  /** Default: WARMPOOL_SOCKET, else where a daemon of this user puts it. */
+  socket?: string;
+  /** The class that this is a worker of ["joined"]. */
+  workerClass?: string;
+  /** Tasks that it runs at once, 1 to 64 [1]. */
+  concurrency?: number;
+  /** When the daemon ends, wait for it and join again [true]. */
+  reconnect?: boolean;
 }
 export function run(options?: RunOptions): Promise<number>;
 export const Status: Readonly<{ retired: 0; noChannel: 2; daemonGone: 69; protocol: 76 }>;

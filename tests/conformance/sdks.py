@@ -16,6 +16,7 @@ class Sdk:
     command: list
     lacks: dict = field(default_factory=dict)  # feature of the table: why
     environment: dict = field(default_factory=dict)
+    connects: list = field(default_factory=list)  # arguments of one that connects by itself; SOCKET, CONCURRENCY and CREDITS stand for them
 
 
 def program(name):
@@ -34,7 +35,17 @@ TRANSPORTS = {
         "page": "a FIFO carries no descriptors (section 3)",
         "form": "what a frame may hold is judged by the same code as over a socket, where these cases are",
     },
+    # A worker that connects by itself, with --once.
+    "connect": {
+        "given": "nobody started it, so it is told nothing by its environment (section 1)",
+        "term": "at SIGTERM it finishes what it has and leaves (section 1), see the cases of feature leave",
+        "form": "what a frame may hold is judged by the same code as over a socket, where these cases are",
+    },
 }
+# And what none has that the daemon started.
+STARTED = {"leave": "only a worker that connected by itself leaves (section 1)"}
+for each in ("socket", "fifo"):
+    TRANSPORTS[each].update(STARTED)
 
 ONE_AFTER_THE_OTHER = "its handlers run one after the other on the main thread; `size` of the class gives more workers (docs/worker.md)"
 
@@ -43,13 +54,16 @@ CPP_LACKS = {
     "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
 }
 
+STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
+
 WORKERS = {
-    "cpp": Sdk([program("test-conformance-worker")], CPP_LACKS),
-    "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], CPP_LACKS),
-    "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH),
+    "cpp": Sdk([program("test-conformance-worker")], CPP_LACKS, connects=["--connect", "SOCKET"]),
+    "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], CPP_LACKS, connects=STOCK_CONNECTS),
+    "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH,
+                  connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
         "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",
-    }),
+    }, connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "lines": Sdk([program("warmpool-worker"), "--wrap", "lines", "--", sys.executable, "-I", "-S", own("lines_program.py")], {
         "concurrency": ONE_AFTER_THE_OTHER,
         "cause": "its program is told by SIGTERM, which has no cause",
@@ -57,7 +71,7 @@ WORKERS = {
         "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
         "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
         "types": "its program is given every type of its class",
-    }),
+    }, connects=STOCK_CONNECTS),
 }
 
 CLIENTS = {

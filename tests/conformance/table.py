@@ -29,12 +29,12 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   page {field: value}       the worker's page comes to hold that; rises: a field grows from now on
 #   silent                    no beat by frame has come
 #   broken bytes              after these the worker must end with status 76
-#   hang-up, term, exit status
+#   hang-up, term, exit status; leaves: that frame comes
 #   printed text              is found in what it wrote to standard output or error
 #   deaf, hears               nothing of it is read, until all that was sent meanwhile has been read by it
 WORKERS = [
     Case("hello", "1", (), [("start", {}), ("welcome", {}), ("retire",), ("exit", 0)]),
-    Case("hello credits of the environment", "2", ("credits",), [
+    Case("hello credits of the environment", "2", ("credits", "given"), [
         ("start", {"credits": 3}), ("hello", {"credits": 3}), ("welcome", {}), ("retire",), ("exit", 0)]),
     Case("frames right behind welcome", "1", (), [
         ("start", {}), ("together",), ("welcome", {}), ("assign", 1, "echo", "at once", {}), ("retire",), ("apart",),
@@ -147,10 +147,18 @@ WORKERS = [
         ("work",), ("assign", 1, "print", "", {}), ("done", 1, "printed"), ("assign", 2, "echo", "hi", {}), ("done", 2, "hi"),
         ("printed", "stray words"), ("printed", "of a child")]),
     Case("programs of a handler have neither channel nor token", "1", (), [("work",), ("assign", 1, "surroundings", "", {}), ("apart-from-channel", 1)]),
-    Case("SIGTERM while idle", "1", (), [("start", {}), ("welcome", FOREVER), ("ping",), ("term",), ("exit", 0)]),
-    Case("SIGTERM with work in hand", "1", ("credits",), [
+    Case("SIGTERM while idle", "1", ("term",), [("start", {}), ("welcome", FOREVER), ("ping",), ("term",), ("exit", 0)]),
+    Case("SIGTERM with work in hand", "1", ("credits", "term"), [
         ("start", {}), ("welcome", FOREVER), ("assign", 1, "heed", "", {}), ("assign", 2, "gate", "", {}), ("begun", 1), ("term",),
         ("both-failed", 1, 2), ("exit", 0)]),
+    Case("leave while idle", "1", ("leave",), [
+        ("start", {}), ("welcome", FOREVER), ("ping",), ("term",), ("leaves",), ("retire",), ("exit", 0)]),
+    Case("leave with work in hand", "1", ("leave", "credits"), [
+        ("start", {}), ("welcome", FOREVER), ("assign", 1, "gate", "", {}), ("assign", 2, "echo", "two", {}), ("begun", 1), ("term",),
+        ("leaves",), ("open", 1), ("done", 1, "open"), ("done", 2, "two"), ("retire",), ("exit", 0)]),
+    Case("leave, and what waits is recalled", "1", ("leave", "recall", "credits"), [
+        ("start", {}), ("welcome", FOREVER), ("assign", 1, "gate", "", {}), ("assign", 2, "echo", "two", {}), ("begun", 1), ("term",),
+        ("leaves",), ("recall", 2), ("recalled", 2, True), ("open", 1), ("done", 1, "open"), ("retire",), ("exit", 0)]),
 ]
 
 # What ends the connection (sections 1 and 2): a peer that finds the daemon at fault just closes.
@@ -160,7 +168,7 @@ BROKEN = {
     "kind of no table": {"kind": 200},
     "kind in the wrong direction": {"kind": "submit"},
     "kind of a feature that was not agreed": {"kind": "recall", "features": 1},
-    "reserved flag": {"kind": "retire", "flags": 16},
+    "reserved flag": {"kind": "retire", "flags": 32},
     "content without payload": {"kind": "ping", "flags": 1},
     "field that its kind does not use": {"kind": "ping", "id": 1},
     "payload where there is none": {"kind": "ping", "payload": b"x"},
@@ -181,7 +189,7 @@ WORKERS += [
     for name, fields in BROKEN.items()]
 WORKERS += [
     Case("broken: assign before welcome", "1", (), [("start", {}), ("broken", "frame", {"kind": "assign"})]),
-    Case("broken: assign beyond the credits", "2", (), [
+    Case("broken: assign beyond the credits", "2", ("given",), [
         ("start", {"credits": 2}), ("welcome", FOREVER), ("assign", 1, "heed", "", {}), ("begun", 1), ("assign", 2, "echo", "", {}),
         ("broken", "assign", {})]),
 ]

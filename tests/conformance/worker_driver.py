@@ -75,20 +75,50 @@ class WorkerDriver:
             environment.pop(f"WARMPOOL_{name.upper()}", None)
             if name in options:
                 environment[f"WARMPOOL_{name.upper()}"] = str(options[name])
-        given = self._make_fifos(environment) if self.transport == "fifo" else self._make_socket(environment)
+        command, given = self.sdk.command, []
+        if self.transport == "connect":
+            command = self._make_listener(environment, options)
+        else:
+            given = self._make_fifos(environment) if self.transport == "fifo" else self._make_socket(environment)
         environment.update(self.sdk.environment)
-        self.process = subprocess.Popen(self.sdk.command, env=environment, pass_fds=given, stdin=subprocess.DEVNULL, stdout=self.output,
+        self.process = subprocess.Popen(command, env=environment, pass_fds=given, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=self.output, start_new_session=True)
         for descriptor in given:
             os.close(descriptor)
+        if self.transport == "connect":
+            self._accept()
         self.hello = self.end.take(lambda frame: True, "hello")
         assert self.hello.kind == NUMBER["hello"], f"its first frame is of kind {self.hello.kind}"
-        assert (self.hello.id, self.hello.token) == (WORKER, TOKEN), "its hello has not the id and the token of the environment"
+        known = (0, 0) if self.transport == "connect" else (WORKER, TOKEN)
+        assert (self.hello.id, self.hello.token) == known, f"its hello has the id and the token {self.hello.id, self.hello.token}, not {known}"
+        if self.transport == "connect":
+            assert self.hello.at(6) == "own" and self.hello.at(7), f"its hello names no class and types: {self.hello.meta}"
+            assert max(self.hello.at(8) or 0, 1) == options.get("concurrency", 1), f"its hello says {self.hello.meta}"
         assert self.hello.at(0) == 1 and self.hello.at(1, 1) <= 1 <= self.hello.at(2, 1), f"its hello says {self.hello.meta}"
         assert self.hello.credits <= 64, f"credits {self.hello.credits}"
         if self.transport == "fifo":
             for name in ("in", "out"):
                 os.unlink(os.path.join(self.directory, name))
+
+    def _make_listener(self, environment, options):
+        """Returns the command of a worker that connects there."""
+        for name in ("WORKER", "TOKEN", "SLOT"):
+            environment.pop(f"WARMPOOL_{name}")
+        path = os.path.join(self.directory, "warmpool.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        words = {"SOCKET": path, "CONCURRENCY": str(options.get("concurrency", 1))}
+        words = [words.get(word, word) for word in self.sdk.connects]
+        at = self.sdk.command.index("--") if "--" in self.sdk.command else len(self.sdk.command)
+        return [*self.sdk.command[:at], *words, *self.sdk.command[at:]]
+
+    def _accept(self):
+        self.listener.settimeout(wire.PATIENCE)
+        self.socket, _ = self.listener.accept()
+        self.listener.close()
+        self.mark = re.escape(f"socket:[{os.fstat(self.socket.fileno()).st_ino}]")  # of our end: who has it has both
+        self._own(self.socket.fileno(), self.socket.fileno(), self.socket.close)
 
     def _make_socket(self, environment):
         ours, theirs = socket.socketpair()
@@ -168,17 +198,18 @@ class WorkerDriver:
     def _welcome(self, fields):
         self._greeted()
         raw, with_page = fields.pop("raw", None), fields.pop("page", None)
-        offered = fields.pop("features", 1 | 2 | 4 | 16) | ((8 | 64) if with_page else 0)
+        connects = self.transport == "connect"
+        offered = fields.pop("features", 1 | 2 | 4 | 16 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:
-            return Frame(NUMBER["welcome"], meta=raw), None
+            return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=raw), None
         meta = [1, self.agreed | fields.get("more_features", 0), FRAME_BYTES_MAX, LARGE, 1024, fields.get("heartbeat_interval", 5 * 10**9),
                 "conformance", LARGE]
         if not with_page:
-            return Frame(NUMBER["welcome"], meta=meta), None
+            return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=meta), None
         assert self.agreed & 64, "it does not say the feature page"
-        return Frame(NUMBER["welcome"], meta=meta, descriptors=1), self._make_page(with_page)
+        return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=meta, descriptors=1), self._make_page(with_page)
 
     def _make_page(self, how):
         descriptor = os.memfd_create("page", os.MFD_ALLOW_SEALING)
@@ -214,6 +245,9 @@ class WorkerDriver:
 
     def term(self):
         self.process.send_signal(signal.SIGTERM)
+
+    def leaves(self):
+        self._take("leave", "leave")
 
     def exit(self, status):
         if self.end._close is not None:

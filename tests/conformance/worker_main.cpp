@@ -61,7 +61,8 @@ Answer print(Context&) {
 
 }  // namespace
 
-int main() {
+// With --connect SOCKET: as one that people start.
+int main(int argc, char** argv) {
   Worker worker("conformance");
   const auto echo = [](Context& context) { return done(text_of(context), context.content()); };
   worker.handle("echo", echo).handle("echo.msgpack", echo);
@@ -80,5 +81,6 @@ int main() {
   worker.handle("surroundings", [](Context&) {
     return done(warmpool::testing::output_of(warmpool::testing::kSurroundings), Content::Utf8);
   });
-  return worker.run();
+  if (argc < 3) return worker.run();
+  return worker.join({.socket = argv[2], .worker_class = "own", .reconnect = false});
 }

@@ -54,6 +54,13 @@ std::string step(char who, const std::string& bytes) {
 
 // Every frame that the daemon hears, after a greeting and a submit of the same client.
 void write_session(const std::vector<Sample>& all, const Sample& one) {
+  if (one.name == "hello-registered") {  // where clients say hello
+    std::string joins;
+    for (const char* name : {"hello-registered", "beat", "done", "leave"}) {
+      joins += step(0, bytes_of_sample(sample(all, name)));
+    }
+    return write_file(kTests + "fuzz/corpus/session/" + one.name, joins);
+  }
   if (one.to != Party::Daemon || rules_for(one).first) return;
   std::string session;
   for (const char* name : {"hello-client", "type-name", "submit-plain"}) {

@@ -59,12 +59,23 @@ void add_greetings(List& list) {
   const Header hello{.kind = Kind::Hello, .id = kWorker, .token = kToken, .credits = 4};
   to_daemon(list, Party::Worker, "hello-worker", hello, worker_says(kByFrames));
   to_daemon(list, Party::Worker, "hello-worker-page", hello, worker_says(feature::kOfWorker));
+  to_daemon(list, Party::Worker, "hello-registered", {.kind = Kind::Hello, .credits = 4},
+            encoded(HelloMeta{.role = Role::Worker,
+                              .features = feature::kOfStranger,
+                              .name = "warmpool-worker",
+                              .pid = 4713,
+                              .worker_class = "thumbs",
+                              .types = {"image.resize", "pdf.*"},
+                              .concurrency = 2}));
   from_daemon(list, Party::Client, "welcome", {.kind = Kind::Welcome},
               encoded(welcome(feature::kProgress)));
   from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome},
               encoded(welcome(kByFrames)));
   from_daemon(list, Party::Worker, "welcome-worker-page", {.kind = Kind::Welcome, .descriptors = 1},
               encoded(welcome(feature::kOfWorker)));
+  from_daemon(list, Party::Worker, "welcome-registered",
+              {.kind = Kind::Welcome, .id = kWorker, .descriptors = 1},
+              encoded(welcome(feature::kOfStranger)));
   from_daemon(list, Party::Client, "error", {.kind = Kind::Error},
               encoded(ErrorMeta{501, "frame beat: it has no payload"}));
   to_daemon(list, Party::Client, "ping", {.kind = Kind::Ping, .token = 99});
@@ -192,12 +203,14 @@ void add_work(List& list) {
               encoded(CancelAttemptMeta{EndCause::Timeout}));
   from_daemon(list, worker, "recall", run(Kind::Recall));
   from_daemon(list, worker, "retire", {.kind = Kind::Retire});
+  from_daemon(list, worker, "retire-come-again", {.kind = Kind::Retire, .flags = flag::kComeAgain});
   to_daemon(list, worker, "done", run(Kind::Done, Content::Json, 180), {}, R"({"bytes":9})");
   to_daemon(list, worker, "failed", run(Kind::Failed, Content::Utf8, 95), {}, "no such file");
   to_daemon(list, worker, "failed-retry-after", run(Kind::Failed, Content::Utf8, 95),
             encoded(FailedMeta{Outcome::RetryAfter, seconds(60)}), "busy");
   to_daemon(list, worker, "progress", run(Kind::Progress), encoded(ProgressMeta{250, "a quarter"}));
   to_daemon(list, worker, "beat", {.kind = Kind::Beat});
+  to_daemon(list, worker, "leave", {.kind = Kind::Leave});
   Header recalled = run(Kind::Recalled);
   to_daemon(list, worker, "recalled", recalled);
   recalled.flags = flag::kReturned;

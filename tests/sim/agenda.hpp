@@ -28,7 +28,9 @@ enum class What : std::uint8_t {
   WallJumps,
   LoopStalls,
   DaemonCrashes,
-  TypeServed
+  TypeServed,
+  StrangerComes,  // a worker that somebody else started; index: class
+  OutlivedEnds    // number: task of an earlier life that may still have run
 };
 
 struct Happening {

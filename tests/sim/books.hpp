@@ -20,6 +20,10 @@ class Books {
  protected:
   explicit Books(const Scenario& scenario) : scenario_(scenario), options_(scenario.options) {}
 
+  bool outlives(TaskId task) const {
+    return std::find(outlived_.begin(), outlived_.end(), task) != outlived_.end();
+  }
+
   const Scenario& scenario_;
   Options options_;
   Instant now_, previous_tick_, stall_at_{-1}, grace_until_, options_at_{-1};
@@ -37,7 +41,9 @@ class Books {
   std::vector<std::vector<std::uint32_t>> by_life_;  // life, counter -> index + 1
   std::vector<std::uint32_t> unsettled_, place_;     // place_: where a task stands in unsettled_
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> keys_;  // high word -> task indexes
-  std::array<std::deque<DoneKey>, 2> done_keys_;                        // by use
+  std::vector<TaskId> outlived_;                    // may still run in a worker of an earlier life
+  std::map<std::uint64_t, ClassId> registrations_;  // not answered yet
+  std::array<std::deque<DoneKey>, 2> done_keys_;    // by use
   std::unordered_set<std::uint64_t> tokens_;
   std::vector<SeenRequest> requests_;
   std::unordered_map<std::uint64_t, std::uint32_t> open_;  // request number -> index

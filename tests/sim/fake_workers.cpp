@@ -12,11 +12,12 @@ FakeWorkers::Worker* FakeWorkers::find(WorkerId worker) {
   return workers_[slot].life == Life::None ? nullptr : &workers_[slot];
 }
 
-void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
-  if (workers_.size() <= spawn.slot.value) workers_.resize(spawn.slot.value + std::size_t{1});
-  Worker& worker = workers_[spawn.slot.value] = Worker{};
-  worker.id = spawn.worker;
-  worker.worker_class = spawn.worker_class;
+FakeWorkers::Worker& FakeWorkers::take_place(Instant now, WorkerId id, SlotId slot,
+                                             ClassId worker_class) {
+  if (workers_.size() <= slot.value) workers_.resize(slot.value + std::size_t{1});
+  Worker& worker = workers_[slot.value] = Worker{};
+  worker.id = id;
+  worker.worker_class = worker_class;
   worker.incarnation = ++incarnations_;
   worker.life = Life::Starting;
   worker.last_in = worker.last_out = now;
@@ -26,6 +27,11 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   worker.ignores_cancel = luck_.strikes(Fault::IgnoreCancel, 500);
   worker.ignores_retire = luck_.strikes(Fault::IgnoreRetire, 300);
   worker.ignores_recall = luck_.strikes(Fault::IgnoreRecall, 200);
+  return worker;
+}
+
+void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
+  Worker& worker = take_place(now, spawn.worker, spawn.slot, spawn.worker_class);
   const Instant soon = now + random_.between(microseconds(100), milliseconds(15));
   if (luck_.strikes(Fault::SpawnFails, 200)) {
     worker.cause = ExitCause::SpawnFailed;
@@ -68,6 +74,7 @@ void FakeWorkers::carry_out(Instant now, const command::Retire& retire) {
 void FakeWorkers::carry_out(Instant now, const command::EndWorker& end) {
   Worker* worker = find(end.worker);
   if (worker == nullptr || worker->life == Life::Dead) return;
+  if (worker->registered && !worker->killable) return end_stranger(now, *worker, end);
   const Instant soon = now + random_.between(microseconds(50), milliseconds(4));
   if (luck_.strikes(Fault::DieWhileKilled, 300)) {
     plan_death(now, *worker, ExitCause::Exited, 1);
@@ -154,8 +161,9 @@ void FakeWorkers::leave_if_done(Instant now, Worker& worker) {
 
 void FakeWorkers::plan_death(Instant at, Worker& worker, ExitCause cause, std::int32_t code) {
   worker.exiting = true;
-  worker.cause = cause;
-  worker.code = code;
+  // How a process ended that is no child of the daemon's is not known.
+  worker.cause = worker.registered && cause == ExitCause::Signalled ? ExitCause::Exited : cause;
+  worker.code = worker.registered ? 255 : code;
   agenda_.plan(at, What::WorkerDies, slot(worker), worker.incarnation);
 }
 
@@ -197,6 +205,7 @@ std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
     const bool closed = random_.chance(500);
     return event::WorkerBroken{worker.id, closed ? ExitCause::ChannelClosed : ExitCause::Protocol};
   }
+  if (worker.registered && luck_.strikes(Fault::Strangers, 500)) return leave(now, worker);
   if (luck_.strikes(Fault::DieIdle, 50)) plan_death(now, worker, ExitCause::Signalled, -11);
   return std::nullopt;
 }
@@ -258,8 +267,16 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
   return std::nullopt;
 }
 
-void FakeWorkers::all_end() {
-  for (Worker& worker : workers_) worker.life = Life::None;
+std::vector<TaskId> FakeWorkers::all_end() {
+  std::vector<TaskId> outlive;
+  for (Worker& worker : workers_) {
+    const bool lives = worker.registered && worker.life == Life::Up;
+    for (const Run& run : worker.hand) {
+      if (lives && run.running) outlive.push_back(run.key.task);
+    }
+    worker.life = Life::None;
+  }
+  return outlive;
 }
 
 void FakeWorkers::calm_down(Instant now) {

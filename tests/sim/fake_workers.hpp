@@ -20,6 +20,9 @@ class FakeWorkers {
       : scenario_(scenario), random_(random), agenda_(agenda), luck_(luck), works_(works) {}
 
   void carry_out(Instant now, const command::Spawn& spawn);
+  void carry_out(Instant now, const command::Admit& admit);
+  void carry_out(Instant now, const command::TurnAway& away);
+  void carry_out(Instant now, const command::Disown& disown);
   void carry_out(Instant now, const command::Assign& assign);
   void carry_out(Instant now, const command::CancelAttempt& cancel);
   void carry_out(Instant now, const command::Recall& recall);
@@ -29,7 +32,10 @@ class FakeWorkers {
   // What the daemon notices of it, if anything.
   std::optional<Event> happen(Instant now, const Happening& happening);
 
-  void all_end();               // the daemon died, and they with it
+  // Somebody starts one by hand; whether it gets a place is answered by a command.
+  Event come(Instant now, ClassId worker_class);
+  // The daemon died, and they with it, but for those that others started: what these were at.
+  std::vector<TaskId> all_end();
   void calm_down(Instant now);  // who is silent speaks, who ignored an order heeds it
   std::size_t size() const { return workers_.size(); }
 
@@ -59,6 +65,7 @@ class FakeWorkers {
     bool stopped = false, silent = false, broken = false, retiring = false, exiting = false;
     bool ignores_term = false, ignores_cancel = false, ignores_retire = false,
          ignores_recall = false, recall = true;
+    bool registered = false, killable = true;
     bool page = false;         // says what it runs
     std::uint64_t marker = 0;  // what that was when it died
     std::vector<Run> hand;
@@ -78,6 +85,9 @@ class FakeWorkers {
     return static_cast<std::uint32_t>(worker.id.value & 0xffff);
   }
 
+  Worker& take_place(Instant now, WorkerId id, SlotId slot, ClassId worker_class);
+  void end_stranger(Instant now, Worker& worker, const command::EndWorker& end);
+  std::optional<Event> leave(Instant now, Worker& worker);
   void hello(Instant now, Worker& worker);
   void hear(Instant now, Worker& worker);
   void hear_cancel(Instant now, Worker& worker, const Heard& heard);
@@ -103,7 +113,7 @@ class FakeWorkers {
   Luck& luck_;
   Works& works_;
   std::vector<Worker> workers_;  // by slot
-  std::uint64_t incarnations_ = 0, serials_ = 0;
+  std::uint64_t incarnations_ = 0, serials_ = 0, registrations_ = 0;
 };
 
 }  // namespace warmpool::sim

@@ -81,6 +81,8 @@ struct SeenWorker {
   bool restart_asked = false;  // by the operator, of this process
   bool replaced = false;       // its successor is ready
   bool parted = false;         // the one that it was to succeed was not wanted any more
+  bool registered = false;     // somebody else started it
+  bool leaving = false;        // it wants to go, or somebody wants that
   std::uint64_t answers = 0;
   bool cleared = false;      // gave something back and was given nothing since
   bool recovers = false;     // replaces one that died unasked
@@ -104,7 +106,7 @@ struct SeenWorker {
     return (term_ordered || kill_ordered) && end_cause == ExitCause::Requested;
   }
   bool assignable() const {
-    return live && ready && !replaced && !retired && !term_ordered && !kill_ordered;
+    return live && ready && !replaced && !retired && !leaving && !term_ordered && !kill_ordered;
   }
 };
 

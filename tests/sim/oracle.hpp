@@ -46,7 +46,7 @@ class Oracle : protected Books {
   friend struct EventWatch;
   friend struct CommandWatch;
   friend struct RecordWatch;
-
+  friend struct StrangerWatch;
   void records_kept(RecordNumber through);
 
   // oracle_life.cpp

@@ -2,7 +2,7 @@
 // else, the judgements are in the other files.
 #include <algorithm>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -180,6 +180,9 @@ struct EventWatch {
       task.eligible_at = std::clamp(date, oracle.now_, oracle.now_ + kDurationMax);
     }
   }
+  void operator()(const event::WorkerRegistered& e) const { StrangerWatch{oracle}.comes(e); }
+  void operator()(const event::WorkerLeaving& e) const { StrangerWatch{oracle}.leaves(e); }
+  void operator()(const event::Outlived& e) const { StrangerWatch{oracle}.outlived(e); }
   void operator()(const event::Listen& e) const { oracle.listening_ = e.to_tasks; }
   void operator()(const event::Tick&) const {
     oracle.expire_keys();
@@ -256,6 +259,9 @@ struct CommandWatch {
   void operator()(const command::Archive& c) const { oracle.judge_archive(c); }
   void operator()(const command::Announce& c) const { oracle.judge_announce(c); }
   void operator()(const command::Notify& c) const { oracle.note_notice(c.notification); }
+  void operator()(const command::Admit& c) const { StrangerWatch{oracle}.judge(c); }
+  void operator()(const command::TurnAway& c) const { StrangerWatch{oracle}.judge(c); }
+  void operator()(const command::Disown& c) const { StrangerWatch{oracle}.judge(c); }
   void operator()(const command::Finished& c) const {
     require_rule(oracle.stopping_ && !oracle.finished_, "stop-finishes-once",
                  [] { return std::string("Finished unasked or twice"); });

@@ -82,6 +82,7 @@ void Oracle::judge_counters(const Pool& pool) const {
   }
   agree("attempts", core.attempts, seen_.attempts);
   agree("spawns", core.spawns, seen_.spawns);
+  agree("registrations", core.registrations, seen_.registrations);
   agree("exits", core.exits, seen_.exits);
   agree("failures", core.failures, seen_.failures);
   agree("crashes", core.crashes, seen_.crashes);
@@ -189,6 +190,8 @@ void Oracle::daemon_died(Instant now) {
   accepting_ = true;
   accept_gates_.clear();
   first_gate_ = 0;
+  outlived_.clear();
+  registrations_.clear();
   for (SeenType& type : types_) type = SeenType{};
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     classes_[i] = {scenario_.classes[i].options, scenario_.classes[i].options.size};
@@ -235,7 +238,8 @@ void Oracle::check_settled(const Pool& pool) const {
     for (std::size_t c = 0; c < classes_.size(); ++c) {
       std::size_t ready = 0;
       for (const SeenSlot& slot : slots_) {
-        ready += slot.worker.worker_class.value == c && slot.worker.assignable();
+        ready += slot.worker.worker_class.value == c && slot.worker.assignable() &&
+                 !slot.worker.registered;
       }
       text += "class " + std::to_string(c) + " has " + std::to_string(ready) + " of " +
               std::to_string(classes_[c].target) + " ready; ";
@@ -248,6 +252,7 @@ bool Oracle::slots_are_back() const {
   for (std::size_t c = 0; c < classes_.size(); ++c) {
     std::uint64_t ready = 0;
     for (const SeenSlot& slot : slots_) {
+      if (slot.worker.registered) continue;
       ready += slot.worker.live && slot.worker.worker_class.value == c && slot.worker.assignable();
       if (slot.worker.live && slot.worker.restart_asked) return false;
     }

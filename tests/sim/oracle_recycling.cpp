@@ -16,6 +16,10 @@ void Oracle::restart_comes(const event::Restart& restart) {
   for (SeenSlot& slot : slots_) {
     if (restart.worker_class && slot.worker_class != *restart.worker_class) continue;
     if (restart.home && slot.worker.home != *restart.home) continue;
+    if (slot.worker.registered) {
+      slot.worker.leaving = slot.worker.leaving || (slot.worker.ready && !slot.worker.broken);
+      continue;
+    }
     if (!slot.worker.live) slot.deaths_least = 0;  // it may be started now
     slot.worker.restart_asked =
         slot.worker.live && (slot.worker.assignable() || !slot.worker.ready);
@@ -51,6 +55,7 @@ std::uint64_t Oracle::homes(ClassId worker_class) const {
   for (const SeenSlot& slot : slots_) {
     const SeenWorker& worker = slot.worker;
     if (!slot.used || slot.worker_class != worker_class) continue;
+    if (worker.registered) continue;
     if (worker.live && !worker.retired && !worker.replaced && !worker.unwanted()) {
       homes.insert(worker.home);
     }
@@ -121,7 +126,10 @@ bool Oracle::succeeded(const SeenWorker& dead) {
 void Oracle::judge_capacity(const SeenWorker& worker) {
   const bool smaller = std::holds_alternative<event::Scale>(*event_) ||
                        std::holds_alternative<event::ClassDeclared>(*event_);
-  if (smaller || stopping_ || worker.replaced) return;
+  if (stopping_ || (worker.registered && worker.leaving)) return;
+  require_rule(!worker.registered, "stranger-retired",
+               [&] { return worker_name(worker.id) + " is asked to go without reason"; });
+  if (smaller || worker.replaced) return;
   const SeenWorker* other = beside(worker);
   const bool alone = worker.drained_at == now_ || other == nullptr || other->replaced ||
                      other->retired || other->unwanted();
@@ -142,6 +150,7 @@ void Oracle::judge_due_workers() const {
   if (stopping_) return;
   for (const SeenSlot& slot : slots_) {
     const SeenWorker& worker = slot.worker;
+    if (worker.registered) continue;
     if (!worker.assignable() || worker.broken || !worker.hand.empty() || is_pair(worker)) continue;
     const ClassOptions& options = classes_[worker.worker_class.value].options;
     const bool tasks = options.max_tasks != 0 && worker.answers >= options.max_tasks;

@@ -133,7 +133,7 @@ void Oracle::judge_queue_shown(const Snapshot& shown) const {
     const SeenTask& task = tasks_[index];
     if (task.phase == Phase::Running) {
       ++seen.running;
-    } else if (!task.accept_kept || task.gate > kept_record_) {
+    } else if (!task.accept_kept || task.gate > kept_record_ || outlives(task.id)) {
       ++seen.recording;
     } else if (task.phase == Phase::Held) {
       ++seen.held;

@@ -1,7 +1,7 @@
 // After each Tick nothing that was due is left undone, and the next deadline was told in time.
 #include <algorithm>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -182,6 +182,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   orphans_due_.clear();
   judge_places();
   judge_due_workers();
+  StrangerWatch{*this}.judge_after_tick();
   if (++ticks_ % 16 == 0) judge_shown(pool);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {

@@ -2,7 +2,7 @@
 // cause that the world really had.
 #include <algorithm>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
 
@@ -48,7 +48,8 @@ void Oracle::mark_started(HeldAttempt& attempt) {
 void Oracle::may_drain(ClassId worker_class) {
   for (SeenSlot& slot : slots_) {
     SeenWorker& worker = slot.worker;
-    if (slot.worker_class == worker_class && !worker.hand.empty()) worker.may_drain = true;
+    const bool may = slot.worker_class == worker_class && !worker.registered;
+    if (may && !worker.hand.empty()) worker.may_drain = true;
   }
 }
 
@@ -57,6 +58,7 @@ void Oracle::give_up_due() {
   for (SeenSlot& slot : slots_) {
     SeenWorker& worker = slot.worker;
     if (!worker.live || !worker.kill_ordered || worker.hand.empty()) continue;
+    if (worker.registered) continue;  // see oracle_strangers.cpp
     if (now_ < worker.kill_at + options_.unkillable_after || now_ < grace_until_) continue;
     judge_due(worker.kill_at + options_.unkillable_after, "giving up a worker");
     worker.given_up = worker.hand.size();
@@ -111,11 +113,13 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   ++seen_.exits;
   owe(Notice::WorkerExited);
   const bool ordered = dead_.term_ordered || dead_.kill_ordered;
-  const bool retired = dead_.retired && exited.cause == ExitCause::Exited;
+  const bool left = dead_.registered && exited.cause == ExitCause::ChannelClosed;
+  const bool retired = dead_.retired && (exited.cause == ExitCause::Exited || left);
   if (!ordered && !retired) owe(Notice::WorkerError);
   const bool asked = dead_.retired || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
+  if (dead_.registered) return;
   if (dead_.unwanted()) slot.pending = false;
   if (succeeded(dead_) || asked || stopping_) {
     slot.deaths_least = slot.deaths_most = 0;
@@ -215,6 +219,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(!silent && !worker.stopped, "silent-gets-nothing", "it is silent or stopped");
   rule(!worker.reserved || task.suspect || !suspect_waits(worker.worker_class), "suspect-reserves",
        "it is kept for a suspect");
+  StrangerWatch{*this}.judge_given(task);
   judge_prefetch(worker, task);
   judge_order(worker, task);
   if (!task.suspect) judge_choice(worker, task);

@@ -48,6 +48,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::LyingPage, "lying-page"},
     {Fault::Unkillable, "unkillable"},
     {Fault::ArchiveFails, "archive-fails"},
+    {Fault::Strangers, "strangers"},
 }};
 
 namespace {
@@ -145,6 +146,16 @@ void draw_load(Scenario& scenario, Random& random) {
   }
 }
 
+// Workers that others start. With a chance of its own, so that all else is as it was without.
+void draw_strangers(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 7);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Strangers), random.chance(250));
+  scenario.options.registered_max = random.between(1, 6);
+  for (auto& declared : scenario.classes) {
+    declared.options.registered_max = random.chance(700) ? random.between(1, 4) : 0;
+  }
+}
+
 }  // namespace
 
 Scenario draw_scenario(std::uint64_t seed) {
@@ -152,7 +163,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   Scenario scenario;
   scenario.seed = seed;
   const std::uint64_t per_mille = random.between(30, 500);
-  for (std::size_t i = 0; i < kFaults; ++i) scenario.faults.set(i, random.chance(per_mille));
+  for (std::size_t i = 0; i + 1 < kFaults; ++i) scenario.faults.set(i, random.chance(per_mille));
   scenario.options = draw_options(random);
   const auto classes = static_cast<std::uint16_t>(random.between(1, 3));
   for (std::uint16_t i = 0; i < classes; ++i) {
@@ -163,6 +174,7 @@ Scenario draw_scenario(std::uint64_t seed) {
     scenario.types.push_back(draw_type(random, i, classes));
   }
   draw_load(scenario, random);
+  draw_strangers(scenario);
   return scenario;
 }
 

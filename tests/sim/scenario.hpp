@@ -52,9 +52,10 @@ enum class Fault : std::uint8_t {
   Cancels,
   LyingPage,
   Unkillable,
-  ArchiveFails
+  ArchiveFails,
+  Strangers
 };
-inline constexpr std::size_t kFaults = 36;
+inline constexpr std::size_t kFaults = 37;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

@@ -125,6 +125,14 @@ void World::happen(const Happening& happening) {
     case What::WorkerMishap:
       mishap();
       break;
+    case What::StrangerComes:
+      if (!calm_) {
+        event = workers_.come(now_, ClassId{static_cast<std::uint16_t>(happening.index)});
+      }
+      break;
+    case What::OutlivedEnds:
+      event = event::Outlived{TaskId{happening.number}, true};
+      break;
     case What::TypeServed:
       served_[happening.index] = true;
       event = scenario_.types[happening.index].declared;

@@ -77,6 +77,7 @@ class World {
   std::uint64_t life_ = 0, steps_ = 0, turns_ = 0;
   bool crashes_ = false, calm_ = false, wake_ = false;  // wake_: a Tick comes next
   std::vector<bool> served_;                            // by type: declared with its classes
+  std::vector<TaskId> outlived_;  // workers that others started were at these when the daemon died
   RowHits hits_;
 };
 

@@ -31,6 +31,7 @@ void World::plan_faults() {
   if (scenario_.has(Fault::DaemonCrash)) {
     for (std::uint64_t i = random_.between(1, 4); i > 0; --i) at_random(What::DaemonCrashes);
   }
+  if (scenario_.has(Fault::Strangers)) agenda_.plan(now_ + milliseconds(3), What::StrangerComes);
   for (std::uint32_t i = 0; i < scenario_.types.size(); ++i) {
     if (!scenario_.types[i].later) continue;
     agenda_.plan(now_ + random_.between(milliseconds(1), seconds(1)), What::TypeServed, i);
@@ -44,6 +45,11 @@ void World::declare() {
     if (!served_[i]) declared.count = 0;
     take(declared);
   }
+  for (const TaskId task : outlived_) {
+    take(event::Outlived{task, false});
+    agenda_.plan(now_ + random_.between(Duration{}, seconds(2)), What::OutlivedEnds, 0, task.value);
+  }
+  outlived_.clear();
 }
 
 void World::new_life() {
@@ -79,7 +85,7 @@ void World::crash() {
   crashes_ = false;
   add_hits();
   if (trace_ != nullptr) say("== the daemon dies");
-  workers_.all_end();
+  outlived_ = workers_.all_end();
   clients_.daemon_died(now_);
   disk_.crash();
   commands_.clear();

@@ -1,20 +1,48 @@
 #!/usr/bin/env node
-// warmpool-node MODULE...: a worker of the tasks that these modules define.
+// warmpool-node [OPTIONS] MODULE...: a worker of the tasks that these modules define.
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { run, types } from "./worker.js";
 
-const modules = process.argv.slice(2);
-if (modules.length === 0 || modules[0] === "--help") {
-  console.log("usage: warmpool-node MODULE...\n\nA worker of the tasks that these modules define; name it in the `command` of a class.");
-  process.exit(modules.length === 0 ? 2 : 0);
+const usage = `usage: warmpool-node [--connect [OPTIONS]] MODULE...
+
+A worker of the tasks that these modules define; name it in the \`command\` of a class, or start it yourself:
+  --connect          join a daemon that runs and did not start this process
+  --socket PATH      of that daemon (default: where clients look for it)
+  --class NAME       the class that this is a worker of (default: joined)
+  --concurrency N    tasks that it runs at once, 1 to 64 (default: 1)
+  --once             end with the daemon instead of waiting for the next`;
+
+function refuse(text) {
+  process.stderr.write(`warmpool-node: ${text}\n`);
+  process.exit(2);
+}
+
+function read() {
+  const text = { type: "string" };
+  const flag = { type: "boolean" };
+  const options = { connect: flag, once: flag, help: flag, socket: text, class: text, concurrency: text };
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const { values, positionals: modules } = read();
+if (modules.length === 0 || values.help) {
+  console.log(usage);
+  process.exit(values.help ? 0 : 2);
 }
 for (const module of modules) {
   // A path, or the name of a package.
   await import(/^[./]|\.[cm]?js$/.test(module) ? pathToFileURL(path.resolve(module)).href : module);
 }
-if (types().length === 0) {
-  process.stderr.write(`warmpool-node: no task in ${modules.join(", ")}; define one with task()\n`);
-  process.exit(2);
-}
-await run({ name: path.basename(modules[0]) });
+if (types().length === 0) refuse(`no task in ${modules.join(", ")}; define one with task()`);
+const concurrency = Number(values.concurrency ?? 1);
+if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 64)) refuse("--concurrency takes a whole number from 1 to 64");
+const join = values.connect
+  ? { socket: values.socket, workerClass: values.class, concurrency, reconnect: !values.once }
+  : undefined;
+await run({ name: path.basename(modules[0]), join });

@@ -13,7 +13,7 @@ function rule({ fields = [], meta = "", payload = false, flags = 0, needs = 0 } 
 }
 
 const either = [
-  [Kind.welcome, rule({ fields: ["descriptors"], meta: "nnnnnntn" })],
+  [Kind.welcome, rule({ fields: ["id", "descriptors"], meta: "nnnnnntn" })],
   [Kind.error, rule({ meta: "nt" })],
   [Kind.ping, rule({ fields: ["token"] })],
   [Kind.pong, rule({ fields: ["token"] })],
@@ -25,7 +25,7 @@ export const forWorker = new Map([
   [Kind.assign, rule({ fields: [...run, "type"], meta: "nnnn", payload: true })],
   [Kind.cancelAttempt, rule({ fields: run, meta: "n", needs: Feature.cancel })],
   [Kind.recall, rule({ fields: run, needs: Feature.recall })],
-  [Kind.retire, rule()],
+  [Kind.retire, rule({ flags: Flag.comeAgain })],
 ]);
 
 export const forClient = new Map([

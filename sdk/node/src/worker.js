@@ -6,9 +6,10 @@
 import { Channel, said } from "./channel.js";
 import { pack, unpack } from "./content.js";
 import { Context, cutText } from "./context.js";
-import { Failed } from "./errors.js";
+import { Disconnected, Failed } from "./errors.js";
 import { at, millisecondsAt, nanoseconds, numberAt, version } from "./frame.js";
 import { givenChannel, NoChannel } from "./given_channel.js";
+import { dial, placeOf } from "./place.js";
 import { forWorker } from "./rules.js";
 import { Feature, Flag, Kind } from "./words.js";
 
@@ -16,6 +17,8 @@ import { Feature, Flag, Kind } from "./words.js";
 export const Status = Object.freeze({ retired: 0, noChannel: 2, daemonGone: 69, protocol: 76 });
 
 const errorBytesMax = 64 * 1024;
+const creditsMax = 64;
+const joinWaitMs = { first: 100, most: 5000 }; // between two attempts to join a daemon that has ended
 const endWaitMs = 1000; // within the daemon's term_grace [3 s]
 const handlers = new Map();
 
@@ -71,6 +74,9 @@ class Worker {
   #beats;
   #status; // once it is known
   #closing;
+  #gone = false; // the daemon, of a worker that joined by itself
+  /** Whether another daemon may take it: this one ended, or said so. */
+  again = false;
 
   constructor(given, known, { name, closing }) {
     this.#given = given;
@@ -81,14 +87,14 @@ class Worker {
       end: (error) => this.#ended(error),
     });
     this.#wanted = Feature.credits | Feature.cancel | Feature.progress | (given.fifos ? 0 : Feature.recall);
-    this.#channel.send({
-      kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits,
-      meta: [1, version, version, this.#wanted, cutText(name, 255), process.pid],
-    });
+    if (given.joins) this.#wanted |= Feature.registered;
+    const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
+    if (given.joins) meta.push(given.workerClass, [...known.keys()], given.concurrency);
+    this.#channel.send({ kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits, meta });
   }
 
   async run() {
-    const terminate = () => this.#terminate();
+    const terminate = () => (this.#given.joins ? this.#leave() : this.#terminate());
     process.on("SIGTERM", terminate);
     const status = await new Promise((resolve) => (this.#resolve = resolve));
     clearInterval(this.#beats);
@@ -105,16 +111,19 @@ class Worker {
   }
 
   #take(frame) {
-    if (this.#status !== undefined) return;
+    if (this.#status !== undefined || this.#gone) return;
     switch (frame.kind) {
       case Kind.welcome: return this.#welcome(frame);
-      case Kind.error: return this.#finish(Status.protocol, `the daemon says ${said(frame)}`);
+      case Kind.error:
+        this.again = numberAt(frame, 0, 0) >= 100 && numberAt(frame, 0, 0) < 200;
+        return this.#finish(Status.protocol, `the daemon says ${said(frame)}`);
       case Kind.typeName: return void this.#types.set(frame.type, at(frame, 0, ""));
       case Kind.assign: return this.#assigned(frame);
       case Kind.cancelAttempt: return this.#cancel(frame);
       case Kind.recall: return this.#recall(frame);
       case Kind.retire:
         this.#retiring = true;
+        this.again = (frame.flags & Flag.comeAgain) !== 0;
         return this.#finishWhenIdle();
       case Kind.pong: return undefined;
       default: return this.#finish(Status.protocol, `the daemon sent a frame of kind ${frame.kind}`);
@@ -145,7 +154,7 @@ class Worker {
     const attempt = new Attempt(frame, type, (from, meta) => {
       if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
     });
-    if (this.#terminating) return this.#refuse(attempt, "the worker was told to end");
+    if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");
     this.#waiting.push(attempt);
     this.#pumpSoon();
   }
@@ -249,12 +258,33 @@ class Worker {
     this.#finishWhenIdle();
   }
 
+  // SIGTERM to one that joined by itself: it finishes what it has, and the daemon says when that is all.
+  #leave() {
+    if (this.#terminating) return;
+    this.#terminating = true;
+    if (this.#features & Feature.registered) this.#channel.send({ kind: Kind.leave });
+    else if (!this.#gone) this.#finish(Status.retired);
+  }
+
+  // The next daemon may not give to others what still runs here: it is told, and waited for.
+  #lost(error) {
+    this.#gone = this.again = true;
+    this.#waiting = [];
+    for (const { context } of this.#running.values()) context.end("interrupted");
+    if (error?.name === "ProtocolError") this.again = false;
+    this.#finishWhenIdle();
+  }
+
   #finishWhenIdle() {
-    const ending = this.#retiring || this.#terminating;
+    if (this.#gone && this.#running.size === 0) {
+      return this.#finish(this.again ? Status.daemonGone : Status.protocol, "the daemon closed the channel without retiring this worker");
+    }
+    const ending = this.#retiring || (this.#terminating && !this.#given.joins);
     if (ending && this.#running.size === 0 && this.#waiting.length === 0) this.#finish(Status.retired);
   }
 
   #ended(error) {
+    if (this.#given.joins && !(this.#retiring && this.#running.size === 0)) return this.#lost(error);
     if (this.#retiring || this.#terminating) return this.#finish(Status.retired);
     if (error?.name === "ProtocolError") return this.#finish(Status.protocol, error.message);
     return this.#finish(Status.daemonGone, "the daemon closed the channel without retiring this worker");
@@ -273,13 +303,61 @@ function say(text) {
 }
 
 /**
+ * Joins a daemon that did not start this process, and the next one when that ends (unless `reconnect` is false).
+ * SIGTERM: finishes what is in hand and leaves.
+ */
+async function join({ socket, workerClass = "joined", concurrency = 1, reconnect = true }, options) {
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > creditsMax) {
+    throw new TypeError(`concurrency is a whole number from 1 to ${creditsMax}`);
+  }
+  const place = placeOf(socket);
+  let told = false;
+  let wake = () => {};
+  const terminate = () => {
+    told = true;
+    wake();
+  };
+  process.on("SIGTERM", terminate);
+  try {
+    for (let first = true, wait = joinWaitMs.first; ; first = false) {
+      const begun = performance.now();
+      let status = Status.daemonGone;
+      let again = !first;
+      try {
+        const stream = await dial(place);
+        const given = { worker: 0n, token: 0n, credits: creditsMax, concurrency, joins: true, workerClass, readable: stream, writable: stream, fifos: false };
+        const worker = new Worker(given, handlers, { name: options.name });
+        status = await worker.run();
+        again = worker.again;
+      } catch (error) {
+        if (!(error instanceof Disconnected)) throw error;
+        say(error.message);
+      }
+      if (told) return Status.retired;
+      if (!again || !reconnect) return status;
+      if (performance.now() - begun > joinWaitMs.most) wait = joinWaitMs.first;
+      const waited = wait;
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, waited);
+        wake = () => (clearTimeout(timer), resolve());
+      });
+      if (told) return Status.retired;
+      wait = Math.min(2 * wait, joinWaitMs.most);
+    }
+  } finally {
+    process.off("SIGTERM", terminate);
+    await options.closing?.();
+  }
+}
+
+/**
  * Serves until retired, told to end by SIGTERM, or left by the daemon; then ends the process (`exit: false`: resolves with the
  * status instead). `closing` is called before, when all is answered, for what handlers keep open.
  */
-export async function run({ name = "node", closing, exit = true } = {}) {
+export async function run({ name = "node", closing, exit = true, join: joining } = {}) {
   let status;
   try {
-    status = await new Worker(givenChannel(), handlers, { name, closing }).run();
+    status = joining !== undefined ? await join(joining, { name, closing }) : await new Worker(givenChannel(), handlers, { name, closing }).run();
   } catch (error) {
     if (!(error instanceof NoChannel)) throw error;
     say(error.message);

@@ -16,9 +16,10 @@ from .worker import Worker
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncTask
     from .executor import Executor
+    from .joining import Joining
     from .pump import WorkerDied
 
-LAZY = {"AsyncClient": "aio", "AsyncTask": "aio", "Executor": "executor", "WorkerDied": "pump"}
+LAZY = {"AsyncClient": "aio", "AsyncTask": "aio", "Executor": "executor", "Joining": "joining", "WorkerDied": "pump"}
 
 
 def __getattr__(name: str) -> Any:
@@ -31,7 +32,7 @@ def __getattr__(name: str) -> Any:
 
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "AsyncTask", "Client", "Context", "Executor", "Failed", "FailedForGood", "Held", "Interrupted", "Lost", "NoDaemon",
+__all__ = ["AsyncClient", "AsyncTask", "Client", "Context", "Executor", "Failed", "FailedForGood", "Held", "Interrupted", "Joining", "Lost", "NoDaemon",
            "NotTrusted", "Packed", "ProtocolError", "Refused", "Registry", "RetryAfter", "Settled", "Task", "TaskCancelled",
            "TaskDead", "TaskError", "TaskExpired", "TaskFuture", "TaskSkipped", "WarmpoolError", "Worker",
            "WorkerDied", "as_completed", "task"]

@@ -10,10 +10,10 @@ from .failure import Interrupted
 
 
 class Interruption:
-    """asked: the worker was told to end. Only the first SIGTERM interrupts."""
+    """asked: the worker was told to end. Only the first SIGTERM interrupts, and none where `interrupts` is off."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, interrupts: bool = True) -> None:
+        self.asked, self._interrupts = False, interrupts
         self._inside = self._guarded = False
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -21,7 +21,7 @@ class Interruption:
         try:
             try:
                 self._inside = True
-                if self.asked:
+                if self.asked and self._interrupts:
                     raise Interrupted
                 return function(*arguments)
             finally:
@@ -41,7 +41,7 @@ class Interruption:
             yield
         finally:
             self._guarded = False
-        if self.asked and self._inside:
+        if self.asked and self._interrupts and self._inside:
             raise Interrupted
 
     @contextmanager
@@ -50,7 +50,7 @@ class Interruption:
         def on_term(*_: Any) -> None:
             first, self.asked = not self.asked, True
             wake()
-            if first and self._inside and not self._guarded:
+            if first and self._interrupts and self._inside and not self._guarded:
                 raise Interrupted
 
         if threading.current_thread() is not threading.main_thread():

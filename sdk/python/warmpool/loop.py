@@ -18,7 +18,7 @@ class Loop:
     (connections, background tasks) lives on between tasks."""
 
     def __init__(self, running: Running) -> None:
-        self._running = running
+        self.running = running
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = False
@@ -48,10 +48,10 @@ class Loop:
     async def _run(self, task: Task, attempt: Attempt) -> None:
         begun = time.monotonic_ns()
         try:
-            value = await task.function(*self._running.arguments(task, attempt))
-            answer = success(task, value, self._running.result_bytes_max)
+            value = await task.function(*self.running.arguments(task, attempt))
+            answer = success(task, value, self.running.result_bytes_max)
         except asyncio.CancelledError:
             answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
         except BaseException as error:
             answer = failure(error)
-        self._running.finish(attempt, answer, begun)
+        self.running.finish(attempt, answer, begun)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .wire import Frame, ProtocolError
-from .words import CONTENT_BITS, DUPLICATE, Feature, GAP, Kind
+from .words import COME_AGAIN, CONTENT_BITS, DUPLICATE, Feature, GAP, Kind
 
 ACCEPTED_FLAGS = DUPLICATE | 32 | 64  # relaxed, memory-only
 
@@ -21,11 +21,11 @@ class Rule(NamedTuple):
 
 RUN = "id token round attempt"
 EITHER = {
-    Kind.WELCOME: Rule("descriptors", "nnnnnntn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
+    Kind.WELCOME: Rule("id descriptors", "nnnnnntn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
 }
 FOR_WORKER = {
     **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnn", payload=True),
-    Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=Feature.CANCEL), Kind.RECALL: Rule(RUN, needs=Feature.RECALL), Kind.RETIRE: Rule(),
+    Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=Feature.CANCEL), Kind.RECALL: Rule(RUN, needs=Feature.RECALL), Kind.RETIRE: Rule(flags=COME_AGAIN),
 }
 FOR_CLIENT = {
     **EITHER, Kind.ACCEPTED: Rule("id token", flags=ACCEPTED_FLAGS), Kind.REFUSED: Rule("id token", "ntn"),

@@ -79,7 +79,7 @@ class Threads:
     """For several at once: a thread for each, begun when first needed."""
 
     def __init__(self, running: Running, limit: int) -> None:
-        self._running, self._limit, self._made = running, limit, 0
+        self.running, self._limit, self._made = running, limit, 0
         self._given: queue.SimpleQueue[tuple[Task, Attempt]] = queue.SimpleQueue()
 
     def begin(self, task: Task, attempt: Attempt) -> None:
@@ -90,4 +90,4 @@ class Threads:
 
     def _work(self) -> None:
         while True:
-            self._running.sync(*self._given.get())
+            self.running.sync(*self._given.get())

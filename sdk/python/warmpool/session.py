@@ -20,7 +20,7 @@ from .page import Page
 from .start import Start
 from .streams import SocketStream
 from .wire import Buffer, Frame, ProtocolError, about
-from .words import Content, Feature, Kind, RETURNED
+from .words import COME_AGAIN, Content, Feature, Kind, RETURNED
 
 Key = tuple[int, int, int, int]
 DEADLINE, CANCELLED = 15, 13  # end causes
@@ -28,6 +28,14 @@ DEADLINE, CANCELLED = 15, 13  # end causes
 
 class HungUp(Exception):
     """The daemon has gone before it said welcome."""
+
+
+class TurnedAway(ProtocolError):
+    """The daemon answered hello with an error. later: it may take this worker another time."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"not welcome: {text} ({code})")
+        self.later = 100 <= code < 200
 
 
 class Attempt:
@@ -41,14 +49,15 @@ class Attempt:
 class Session:
     """Threads: read() is one; the rest is called by any. `changed` gets an item whenever there is something to look at."""
 
-    def __init__(self, start: Start, name: str) -> None:
+    def __init__(self, start: Start, name: str, interruption: Optional[Interruption] = None) -> None:
         self.channel = Channel(start.stream, rules.FOR_WORKER)
         self.changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may be called in a signal handler
-        self.retiring, self.interruption = False, Interruption()
+        self.retiring, self.interruption = False, interruption or Interruption()
+        self.come_again, self.gone = False, False  # retired because the daemon ends; there is none any more
         self.concurrency = start.concurrency
         self.fault: Optional[str] = None
         self.ended: Callable[[], None] = lambda: None  # called by the reading thread when there is no daemon any more
-        self._start, self._name = start, name
+        self._start, self._name, self._leaving = start, name, False
         self._lock = threading.Lock()
         self._waiting: collections.deque[Attempt] = collections.deque()
         self._begun: dict[Key, Attempt] = {}
@@ -62,11 +71,16 @@ class Session:
         if isinstance(self.channel.stream, SocketStream):
             wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
             self.channel.stream.takes_descriptors = True
-        self.channel.send(Frame(Kind.HELLO, id=self._start.worker, token=self._start.token, credits=self._start.credits,
-                                meta=[1, wire.VERSION, wire.VERSION, int(wanted), self._name, os.getpid()]))
+        meta = [1, wire.VERSION, wire.VERSION, int(wanted), self._name, os.getpid()]
+        if self._start.worker_class:
+            wanted |= Feature.REGISTERED
+            meta[3:] = [int(wanted), self._name, os.getpid(), self._start.worker_class, list(self._start.types), self.concurrency]
+        self.channel.send(Frame(Kind.HELLO, id=self._start.worker, token=self._start.token, credits=self._start.credits, meta=meta))
         welcome = self.channel.receive()
         if welcome is None:
             raise HungUp("the daemon hung up")
+        if welcome.kind == Kind.ERROR:
+            raise TurnedAway(welcome.at(0, 0), welcome.at(1, ""))
         if welcome.kind != Kind.WELCOME:
             raise ProtocolError(f"not welcome: {welcome.at(1, '')} ({welcome.at(0)})")
         if welcome.at(0, wire.VERSION) != wire.VERSION:
@@ -74,20 +88,43 @@ class Session:
         self.features, self.channel.body_bytes_max = wanted & welcome.at(1), welcome.at(2)
         self.channel.features = self.features
         self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7) or welcome.at(2)
-        self._map_page(self.channel.stream.descriptors)
+        self._map_page(self.channel.stream.descriptors, welcome.id or self._start.worker)
         self.channel.stream.takes_descriptors = False
 
     def begin(self) -> None:
         """From here on the daemon is answered, so whoever it talks to must be ready for its SIGTERM."""
-        threading.Thread(target=self._read, name="warmpool-reader", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="warmpool-reader", daemon=True)
+        self._reader.start()
 
-    def _map_page(self, descriptors: list[int]) -> None:
+    def leave(self) -> None:
+        """Of a worker that joined by itself: finishes what it has and wants no more. Once."""
+        with self._lock:
+            if not self._leaving and not self.retiring and self.features & Feature.REGISTERED:
+                self._leaving = True
+                self.channel.send(Frame(Kind.LEAVE))
+
+    def lost(self) -> None:
+        """There is no daemon any more: what waits is nobody's, what runs is told. By the thread that reads."""
+        with self._lock:
+            self.gone = True
+            self._waiting.clear()
+            begun = list(self._begun.values())
+        for attempt in begun:
+            attempt.ctx.cancel(CANCELLED)
+        self.changed.put(None)
+
+    def close(self) -> None:
+        self.channel.hang_up()
+        self._reader.join()
+        self.channel.close()
+
+    def _map_page(self, descriptors: list[int], worker: int) -> None:
         """Where it cannot be had, beats go by frames."""
         while descriptors:
             descriptor = descriptors.pop()
             if self._page is None and self.features & Feature.PAGE:
                 try:
-                    self._page = Page(descriptor, self._start.worker)
+                    self._page = Page(descriptor, worker)
                 except (OSError, ValueError):
                     self._page = None
             else:
@@ -166,7 +203,7 @@ class Session:
             self._assigned(frame)
             self.changed.put(None)
         elif frame.kind == Kind.RETIRE:
-            self.retiring = True
+            self.retiring, self.come_again = True, bool(frame.flags & COME_AGAIN)
             self.changed.put(None)
         elif frame.kind == Kind.RECALL:
             self._recall(frame.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from typing import MutableMapping, Union
+from typing import MutableMapping, Sequence, Union
 
 from .streams import FifoStream, SocketStream
 
@@ -22,6 +22,8 @@ class Start:
     token: int
     concurrency: int = 1
     credits: int = TASKS_MAX
+    worker_class: str = ""  # of one that joins by itself, with its types
+    types: Sequence[str] = ()
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> Start:

@@ -6,21 +6,26 @@ import os
 import queue
 import signal
 import sys
-from typing import TYPE_CHECKING, Optional
+import threading
+import time
+from typing import TYPE_CHECKING, Callable, Optional
 
 from .failure import FailedForGood
+from .interruption import Interruption
 from .running import Running, Threads, failure, flush_output
-from .session import Attempt, HungUp, Session
+from .session import Attempt, HungUp, Session, TurnedAway
 from .start import NotStarted, Start
 from .tasks import Registry, registry
 from .wire import ProtocolError
 
 if TYPE_CHECKING:
+    from .joining import Joining
     from .loop import Loop
 
 # Exit statuses, as those of the C++ library.
 RETIRED, NOT_STARTED, DAEMON_GONE, PROTOCOL = 0, 2, 69, 76
 FLUSH_SECONDS = 10
+JOIN_WAIT_FIRST, JOIN_WAIT_MAX = 0.1, 5.0  # between two attempts to join a daemon that has ended
 
 
 class Worker:
@@ -29,13 +34,15 @@ class Worker:
     def __init__(self, tasks: Registry = registry, name: str = "python") -> None:
         self._tasks, self._name = tasks, name
         self._loop: Optional[Loop] = None  # of `async def` handlers, once there was one
+        self._threads: Optional[Threads] = None
+        self._session: Optional[Session] = None
 
     def run(self, start: Optional[Start] = None) -> int:
         """Blocks until retired or told to end; returns an exit status. Where the daemon is gone the process ends at once."""
         try:
             session = Session(start or Start.from_environment(), self._name)
             session.ended = lambda: leave(session)
-            prepare(session)
+            self._prepare(session)
             session.greet()
         except NotStarted as error:
             return said(NOT_STARTED, str(error))
@@ -49,15 +56,85 @@ class Worker:
         session.channel.outbox.flush(FLUSH_SECONDS)
         return RETIRED
 
-    def _serve(self, session: Session) -> None:
+    def join(self, joining: Joining) -> int:
+        """Serves a daemon that did not start this process, and the next one when that ends. SIGTERM: finishes what is in hand and
+        leaves. What runs when the daemon ends is told (ctx.cancelled) and waited for: only then the next one is joined."""
+        interruption = Interruption(interrupts=False)
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        told: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+        def wake() -> None:
+            woken.put(None)
+            told.put(None)
+
+        threading.Thread(target=self._leave_when, args=(told,), name="warmpool-leaver", daemon=True).start()
+        wait, first = JOIN_WAIT_FIRST, True
+        with interruption.listening(wake):
+            while True:
+                try:
+                    begun = time.monotonic()
+                    status, again = self._join_once(joining, interruption)
+                except OSError as error:
+                    status, again = said(DAEMON_GONE, f"no daemon at {joining.path()} ({error.strerror or error})"), not first
+                if interruption.asked or not again or not joining.reconnect:
+                    return RETIRED if interruption.asked else status
+                first, wait = False, JOIN_WAIT_FIRST if time.monotonic() - begun > JOIN_WAIT_MAX else wait
+                try:
+                    woken.get(timeout=wait)
+                except queue.Empty:
+                    wait = min(2 * wait, JOIN_WAIT_MAX)
+
+    def _leave_when(self, told: queue.SimpleQueue[None]) -> None:
+        """A thread of its own: the main one may be inside a handler for hours."""
+        told.get()
+        if (session := self._session) is not None:
+            session.leave()
+            session.changed.put(None)
+
+    def _join_once(self, joining: Joining, interruption: Interruption) -> tuple[int, bool]:
+        """Its exit status, and whether it may be tried again."""
+        start = joining.start(sorted(self._tasks.tasks))
+        session = Session(start, self._name, interruption)
+        session.ended = session.lost
+        try:
+            session.greet()
+        except HungUp as error:
+            start.stream.close()
+            return said(DAEMON_GONE, str(error)), True
+        except ProtocolError as error:
+            start.stream.close()
+            return said(PROTOCOL, str(error)), isinstance(error, TurnedAway) and error.later
+        self._prepare(session)
+        session.begin()
+        self._serve(session, joins=True)
+        session.channel.outbox.flush(FLUSH_SECONDS)
+        session.close()
+        if session.retiring:
+            return RETIRED, session.come_again
+        return (said(PROTOCOL, session.fault), False) if session.fault else (DAEMON_GONE, True)
+
+    def _prepare(self, session: Session) -> None:
+        if self._session is None:
+            prepare(lambda: no_worker_any_more(self._session))
+        self._session = session
+
+    def _serve(self, session: Session, joins: bool = False) -> None:
         running = Running(session)
-        threads, interruption = Threads(running, session.concurrency), session.interruption
+        if self._threads is None:
+            self._threads = Threads(running, session.concurrency)
+        if self._loop is not None:
+            self._loop.running = running
+        self._threads.running = running
+        threads, interruption = self._threads, session.interruption
         while True:
-            while not interruption.asked and (attempt := session.next()) is not None:
+            if interruption.asked and joins:
+                session.leave()
+            while (joins or not interruption.asked) and (attempt := session.next()) is not None:
                 self._begin(attempt, session, running, threads)
-            if interruption.asked:
+            if interruption.asked and not joins:
                 session.end_all("the worker was told to end (SIGTERM)")
-            if (interruption.asked or session.retiring) and session.is_empty():
+            ends = session.retiring or session.gone or (interruption.asked and not joins)
+            if ends and session.is_empty():
                 return
             try:
                 session.changed.get(timeout=session.heartbeat)
@@ -84,19 +161,20 @@ class Worker:
             running.sync(task, attempt, session.interruption.call)
 
 
-def prepare(session: Session) -> None:
+def prepare(in_child: Callable[[], None]) -> None:
     """Output leaves by lines; a process that a handler forks does not keep the channel open."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    os.register_at_fork(after_in_child=lambda: no_worker_any_more(session))
+    os.register_at_fork(after_in_child=in_child)
 
 
-def no_worker_any_more(session: Session) -> None:
+def no_worker_any_more(session: Optional[Session]) -> None:
     """In a process that a handler forked."""
-    session.channel.stream.close()
+    if session is not None:
+        session.channel.stream.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

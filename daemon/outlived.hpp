@@ -1,0 +1,44 @@
+// Workers of an earlier life that others had started, and that were at something when the daemon
+// ended: until each has let go, what it was at is not started again.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "daemon/attempt_file.hpp"
+#include "daemon/services.hpp"
+
+namespace warmpool::daemon {
+
+// Order: tell() before the replay; came_again() and watch() as they come.
+class Outlived {
+ public:
+  Outlived(Services& services, AttemptFile& file) : services_(services), file_(file) {}
+
+  // What is in the file and may still run is told to the core; the rest is erased from the file.
+  void tell();
+  // A process that says hello again runs nothing of before.
+  void came_again(const ProcessName& name);
+  // Who has had reconnect_grace is killed, if that may be; who has had unkillable_after more is
+  // waited for no longer. To be called each second or so.
+  void watch();
+  bool empty() const { return processes_.empty(); }
+
+ private:
+  struct Process {
+    ProcessName name;
+    ipc::UniqueFd pidfd;
+    std::unique_ptr<Watch> watch;  // Order: ends before the pidfd
+    std::vector<AttemptFile::Entry> entries;
+    bool killed = false, over = false;
+  };
+
+  void end(Process& process, std::string_view why);
+
+  Services& services_;
+  AttemptFile& file_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  Instant begun_;
+};
+
+}  // namespace warmpool::daemon

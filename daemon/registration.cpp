@@ -1,0 +1,297 @@
+// Workers that others start: from their hello to their place, and how they lose it. They are nobody
+// else's to end than the kernel allows: what cannot be killed loses its connection, and its place
+// when it has let go of what it had, or has had its time.
+#include <algorithm>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/workers.hpp"
+#include "ipc/codec.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::uint64_t kCreditsMax = 64;
+
+Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
+
+std::string meaning_of(Refusal code) {
+  for (const auto& row : Words<Refusal>::rows) {
+    if (row.value == code) return std::string(row.meaning);
+  }
+  return {};
+}
+
+Error refused(Refusal code) { return refused(code, meaning_of(code)); }
+
+std::vector<std::string> sorted_types(const ipc::HelloMeta& hello) {
+  std::vector<std::string> types(hello.types.begin(), hello.types.end());
+  std::ranges::sort(types);
+  const auto twice = std::ranges::unique(types);
+  types.erase(twice.begin(), twice.end());
+  return types;
+}
+
+std::uint64_t concurrency_of(const ipc::HelloMeta& hello) {
+  return std::max<std::uint64_t>(hello.concurrency, 1);
+}
+
+// Whether it does what the others of this class do.
+bool is_alike(const ClassOptions& options, const ipc::HelloMeta& hello) {
+  auto served = options.types;
+  std::ranges::sort(served);
+  const bool same = hello.types.empty() || served == sorted_types(hello);
+  return same && options.concurrency == concurrency_of(hello);
+}
+
+ClassOptions options_for(const ipc::HelloMeta& hello) {
+  auto options = default_class_options();
+  options.name = hello.worker_class;
+  options.types = sorted_types(hello);
+  options.size = options.size_min = options.size_max = 0;
+  options.concurrency = concurrency_of(hello);
+  options.credits = kCreditsMax;
+  options.registered_max = 10'000;  // the pool's own bound holds
+  return options;
+}
+
+bool is_closed_by_peer(int fd) {
+  pollfd waiting{fd, POLLRDHUP, 0};
+  return fd < 0 || ::poll(&waiting, 1, 0) > 0;
+}
+
+}  // namespace
+
+void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
+                   const ipc::HelloMeta& hello) {
+  stream.reader().set_rules(ipc::before_hello(ipc::Party::Worker, ipc::Party::Daemon));
+  if (header.id != 0 || header.token != 0) {
+    return turn_away(std::move(stream), static_cast<int>(Refusal::HelloExpected),
+                     "a worker that connects by itself has no id and no token yet");
+  }
+  auto process = process_of_peer(stream.fd());
+  if (process && process->name.pid == 0) {
+    process = refused(Refusal::NotAllowed,
+                      "the kernel does not say which process you are: your pid namespace is not "
+                      "below the daemon's");
+  }
+  if (!process) {
+    return turn_away(std::move(stream), static_cast<int>(Refusal::NotAllowed),
+                     process.error().text);
+  }
+  if (auto former = end_former(process->name); !former) {
+    return turn_away(std::move(stream), former.error().code, former.error().text);
+  }
+  if (on_process_) on_process_(process->name);
+  const auto worker_class = class_for(hello);
+  if (!worker_class) {
+    return turn_away(std::move(stream), worker_class.error().code, worker_class.error().text);
+  }
+  const RegistrationId id{++last_registration_};
+  services_.log.info("process " + std::to_string(process->name.pid) + " of user " +
+                     std::to_string(peer.uid) + " registers as a worker of class " +
+                     std::string(hello.worker_class));
+  const auto features = hello.features & stream.features() & ipc::feature::kOfStranger;
+  registrations_.emplace(id.value, Registration{std::move(stream), std::move(*process),
+                                                std::string(hello.name), features, header.credits});
+  services_.engine.step(event::WorkerRegistered{id, *worker_class});
+}
+
+// A process that comes again has let go of all that it had: that is what its coming says. One whose
+// connection is open is a worker already.
+Result<void> Workers::end_former(const ProcessName& name) {
+  for (const auto& [id, registration] : registrations_) {
+    if (registration.process.name == name) return refused(Refusal::AlreadyRegistered);
+  }
+  for (const auto& [id, worker] : workers_) {
+    if (!worker->registered || worker->buried || worker->name != name) continue;
+    if (!worker->broken && !is_closed_by_peer(worker->channel.fd())) {
+      return refused(Refusal::AlreadyRegistered);
+    }
+    leave(*worker, ExitCause::ChannelClosed);
+  }
+  return {};
+}
+
+Result<ClassId> Workers::class_for(const ipc::HelloMeta& hello) {
+  if (!is_class_name(hello.worker_class)) {
+    return refused(Refusal::BadArgument,
+                   "a class name is 1 to 64 of a-z A-Z 0-9 _ - . ; give one in hello");
+  }
+  for (const auto type : hello.types) {
+    if (type.empty()) return refused(Refusal::BadArgument, "a task type has at least one byte");
+  }
+  auto& classes = services_.configuration.classes;
+  const auto named = std::ranges::find_if(
+      classes, [&](const auto& known) { return known.values.name == hello.worker_class; });
+  if (named == classes.end()) return bring_class(hello);
+  const ClassId id{static_cast<std::uint16_t>(named - classes.begin())};
+  if (named->values.registered_max == 0) return refused(Refusal::ClassTaken);
+  if (is_alike(named->values, hello)) return id;
+  const bool used = std::ranges::any_of(workers_, [&](const auto& entry) {
+    return entry.second->worker_class == id && !entry.second->buried;
+  });
+  if (!named->brought || used) return refused(Refusal::TypesDiffer);
+  return bring_class(hello);
+}
+
+// In the place of the class of this name, of one that nobody is in any more, or in a new one.
+Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
+  if (hello.types.empty()) {
+    return refused(Refusal::BadArgument, "name the task types that this worker handles");
+  }
+  auto& classes = services_.configuration.classes;
+  const auto is_empty = [&](std::size_t at) {
+    return std::ranges::none_of(workers_, [&](const auto& entry) {
+      return entry.second->worker_class.value == at && !entry.second->buried;
+    });
+  };
+  std::size_t brought = 0, place = classes.size(), same = classes.size();
+  for (std::size_t at = 0; at < classes.size(); ++at) {
+    if (!classes[at].brought) continue;
+    ++brought;
+    if (classes[at].values.name == hello.worker_class) same = at;
+    if (place == classes.size() && is_empty(at)) place = at;
+  }
+  if (same != classes.size()) {
+    place = same;
+  } else if (brought < services_.options().registered_classes_max) {
+    place = classes.size();
+  } else if (place == classes.size()) {
+    return refused(Refusal::WorkersFull,
+                   "there are as many classes of registered workers as may be "
+                   "(registered_classes_max)");
+  }
+  const ClassId id{static_cast<std::uint16_t>(place)};
+  if (place == classes.size()) {
+    classes.emplace_back();
+    identities_.emplace_back();
+  }
+  classes[place] = {.values = options_for(hello), .origins = {}, .brought = true};
+  services_.engine.step(event::ClassDeclared{id, classes[place].values});
+  for (const auto type : services_.types.serve(id, classes[place].values.types)) {
+    services_.engine.step(services_.types.declared(type));
+  }
+  return id;
+}
+
+void Workers::carry(const command::Admit& command) {
+  const auto found = registrations_.find(command.registration.value);
+  REQUIRE(found != registrations_.end());
+  auto registration = std::move(found->second);
+  registrations_.erase(found);
+  place_of(command.home, command.worker_class);
+  const auto name = registration.process.name;
+  auto notice = processes_.adopt({command.worker, name.pid, std::move(registration.process.pidfd)});
+  if (!notice) {
+    turn_away(std::move(registration.stream), static_cast<int>(Refusal::ConnectionsFull),
+              notice.error().text);
+    services_.engine.step(event::WorkerExited{command.worker, ExitCause::ChannelClosed, 0});
+    return;
+  }
+  Child child;
+  child.worker = command.worker;
+  child.pid = name.pid;
+  child.exit_notice = std::move(*notice);
+  auto made = std::make_unique<WorkerProcess>(
+      std::move(child), command, std::move(registration.stream), services_.engine.now());
+  auto& worker = *workers_.emplace(command.worker.value, std::move(made)).first->second;
+  worker.name = name;
+  watch(worker);
+  if (worker.buried) return;
+  begin(worker, registration.features, registration.credits);
+  take_frames(worker);  // what it sent right behind its hello
+}
+
+void Workers::carry(const command::TurnAway& command) {
+  const auto found = registrations_.find(command.registration.value);
+  REQUIRE(found != registrations_.end());
+  auto stream = std::move(found->second.stream);
+  registrations_.erase(found);
+  turn_away(std::move(stream), static_cast<int>(command.code), meaning_of(command.code));
+}
+
+// One frame always fits into the buffer of a connection on which nothing was written yet.
+void Workers::turn_away(FrameStream stream, int code, std::string_view text) {
+  services_.log.info("a worker that wants to register is turned away: " + std::string(text));
+  const ipc::ErrorMeta meta{static_cast<std::uint16_t>(code), ipc::cut_text(text, 1024)};
+  meta_.clear();
+  ipc::encode(meta, meta_);
+  stream.out().append({.kind = ipc::Kind::Error}, ipc::bytes_of(meta_), ipc::Bytes{});
+  stream.flush();
+}
+
+// Before it is sent. Only what a store keeps can be started again by a later life.
+void Workers::remember(WorkerProcess& worker, InHand& held) {
+  if (attempts_ != nullptr) held.place = attempts_->add(held.key.task, worker.name);
+}
+
+void Workers::forget(InHand& held) {
+  if (held.place) attempts_->erase(*held.place);
+  held.place.reset();
+}
+
+void Workers::on_leave(WorkerProcess& worker, const ipc::Frame&) {
+  services_.log.info(slot_name(worker.slot) + " leaves");
+  services_.engine.step(event::WorkerLeaving{worker.id});
+}
+
+// Its process is left as it is. What it sent before is still taken.
+void Workers::leave(WorkerProcess& worker, ExitCause cause) {
+  if (worker.channel.fd() >= 0) worker.channel.flush();  // why it is sent away, if it is
+  drain(worker);
+  processes_.disown(worker.id);
+  worker.buried = true;
+  buried_.push_back(worker.id);
+  tell_exit(worker, Exit{.cause = cause});
+  if (stopping_) return;  // it may still be at it: the next life waits for it
+  for (auto& held : worker.in_hand) forget(held);
+}
+
+// Core: it has no place any more, and has been told so.
+void Workers::carry(const command::Disown& command) {
+  const auto found = workers_.find(command.worker.value);
+  if (found == workers_.end() || found->second->buried) return;
+  auto& worker = *found->second;
+  services_.log.warn(slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
+                     ") could not be ended and has no place any more");
+  worker.exit_watch.reset();
+  worker.channel_watch.reset();
+  worker.channel.close();
+  processes_.disown(worker.id);
+  worker.buried = true;
+  buried_.push_back(worker.id);
+}
+
+// False: it is ended by signals, as those that were spawned.
+bool Workers::end_stranger(WorkerProcess& worker, const command::EndWorker& command) {
+  const bool kill = command.force == command::Force::Kill;
+  if (kill && command.cause == ExitCause::Shutdown) {
+    leave(worker, ExitCause::ChannelClosed);
+    return true;
+  }
+  if (services_.options().registered_kill) {
+    const auto sent = processes_.signal(worker.id, kill ? SIGKILL : SIGTERM);
+    services_.log.info(slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
+                       ") gets " + (kill ? "SIGKILL: " : "SIGTERM: ") +
+                       std::string(name_of(command.cause)));
+    if (sent || !kill) return true;
+    services_.log.warn(slot_name(worker.slot) + ": " + sent.error().text);
+  }
+  if (!kill) return true;
+  if (worker.in_hand.empty()) {
+    leave(worker, ExitCause::ChannelClosed);
+    return true;
+  }
+  // Nothing of it is taken any more. It has its place until it has ended, comes again, or has had
+  // unkillable_after.
+  if (worker.channel.fd() >= 0) worker.channel.flush();
+  worker.broken = true;
+  worker.channel_watch.reset();
+  worker.channel.close();
+  return true;
+}
+
+}  // namespace warmpool::daemon
