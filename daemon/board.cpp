@@ -13,7 +13,6 @@ constexpr std::uint32_t kSlotsLeast = 64;
 std::uint32_t slots_wanted(const Configuration& configuration) {
   std::uint64_t slots = 0;
   for (const auto& worker_class : configuration.classes) slots += worker_class.values.size_max;
-  slots += configuration.pool.values.registered_max;
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(slots, kSlotsLeast, 0xffff));
 }
 

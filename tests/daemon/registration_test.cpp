@@ -177,8 +177,9 @@ TEST(Registration, AClassThatNobodyIsInMayServeOtherTypes) {
 }
 
 TEST(Registration, WhatItHadWaitsWhereItCannotBeKilledAndThenGoesOnElsewhere) {
-  auto configuration = small_configuration();
+  auto configuration = without_workers();
   configuration.pool.values.registered_kill = false;
+  configuration.pool.values.unkillable_after = seconds(1);
   TestDaemon test(configuration);
   Stranger worker(test);
   ASSERT_TRUE(worker.joins("own", {"mine"}));
@@ -195,7 +196,6 @@ TEST(Registration, WhatItHadWaitsWhereItCannotBeKilledAndThenGoesOnElsewhere) {
   };
   ASSERT_TRUE(test.until(in_recovery));
   EXPECT_EQ(test.daemon.pool().queue().running, 1U);
-  test.time.pass(minutes(6));
   EXPECT_TRUE(test.until([&] { return registered(test) == 0; }));
   EXPECT_EQ(test.daemon.pool().queue().running, 0U);
 }
