@@ -27,6 +27,9 @@ class NoProcesses : public daemon::ProcessPort {
   Result<daemon::Child> spawn(const daemon::SpawnSpec&) override { return Error{}; }
   Result<ipc::UniqueFd> adopt(daemon::Stranger) override { return Error{}; }
   void disown(WorkerId) override {}
+  Result<daemon::ForkOrder> order_fork(const daemon::SpawnSpec&) override { return Error{}; }
+  Result<daemon::Child> take_forked(daemon::Child, ipc::UniqueFd) override { return Error{}; }
+  void abandon(WorkerId) override {}
   Result<void> signal(WorkerId, int) override { return {}; }
   daemon::TreeEnd kill_tree(WorkerId) override { return {}; }
   std::optional<daemon::Exit> inspect(WorkerId) override { return {}; }

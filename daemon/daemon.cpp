@@ -266,6 +266,7 @@ void Daemon::reload(const Configuration& fresh) {
     types_.set_types_later(id, options.types_later);
     engine_.step(event::ClassDeclared{id, options});
   }
+  workers_.templates().renew_all();
   again_ = true;
 }
 

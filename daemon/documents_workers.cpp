@@ -26,6 +26,8 @@ Json held_json(const Services& services, const AttemptView& held, Instant now) {
 
 void add_process(const WorkerProcess& process, Json& row) {
   row["pid"] = process.child.pid;
+  row["template"] = process.generation == 0 ? Json() : Json(process.generation);
+  row["start_ms"] = process.started_in ? Json(milliseconds_of(*process.started_in)) : Json();
   if (!process.sample) return;
   row["rss_bytes"] = process.sample->rss_bytes;
   row["cpu_seconds"] = seconds_of(process.sample->cpu_time);

@@ -223,6 +223,10 @@ void Requests::restart(Session& session, std::uint32_t number, const Arguments& 
     restart.home = workers_.find_home(text(arguments[0]));
     if (!restart.home) return refuse_slot(session, number, text(arguments[0]));
   }
+  // Successors are of what is on the disk now.
+  const auto of_slot = restart.home ? workers_.class_of(*restart.home) : std::nullopt;
+  const auto renewed = restart.worker_class ? restart.worker_class : of_slot;
+  renewed ? workers_.templates().renew(*renewed) : workers_.templates().renew_all();
   services_.engine.step(restart);
 }
 

@@ -24,6 +24,8 @@ namespace {
 // FIFOs: another end of its channel, and a spare one while it starts.
 constexpr std::uint64_t kFdsOfWorker = 7;
 constexpr std::uint64_t kFdsOfFifos = 2;
+// One that serves, one that is still to be buried.
+constexpr std::uint64_t kTemplatesOfClass = 2;
 // Log, store, epoll, signals, listener, lock and the like.
 constexpr std::uint64_t kFdsOfDaemon = 64;
 constexpr std::uint64_t kConnectionsMin = 8;
@@ -102,6 +104,7 @@ Result<void> fit_descriptors(Configuration& configuration) {
         values.size_max + std::max<std::uint64_t>(1, values.size_max * values.recycle_share / 100);
     workers += most;
     fixed += most * (kFdsOfWorker + (is_over_fifos(values) ? kFdsOfFifos : 0));
+    if (!values.preload.empty()) fixed += kTemplatesOfClass * kFdsOfWorker;
   }
   auto& pool = configuration.pool;
   const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;

@@ -205,6 +205,8 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
     return break_off(worker, static_cast<int>(Refusal::BadVersion),
                      "it does not speak version " + std::to_string(ipc::kVersion));
   }
+  worker.started_in = services_.engine.now() - worker.spawned_at;
+  if (worker.generation != 0) templates_.note_ready(worker.worker_class, *worker.started_in);
   if (worker.child.fifos) begin_over_fifos(worker);
   begin(worker, hello->features & worker.channel.features() & ipc::feature::kOfWorker,
         header.credits);

@@ -93,7 +93,9 @@ struct WorkerProcess {
   ipc::PageTallies tallies;             // as read last
   std::string launch_error;
 
+  std::uint32_t generation = 0;  // of the template that forked it; 0: none did
   Instant spawned_at, last_heard;
+  std::optional<Duration> started_in;  // until its hello
   std::optional<Instant> frame_since;  // an unfinished frame was begun
   std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
   std::optional<ProcessSampler> sampler;

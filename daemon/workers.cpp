@@ -8,31 +8,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "daemon/class_grants.hpp"
+#include "daemon/exit_text.hpp"
 #include "daemon/process/launch_outcome.hpp"
-#include "daemon/random.hpp"
 
 namespace warmpool::daemon {
-namespace {
-
-std::string end_text(const std::string& name, const Exit& exit) {
-  if (exit.cause == ExitCause::ChannelClosed) return name + " closed its connection and lives on";
-  if (!exit.known) return name + " ended; how, is told to who started it";
-  if (exit.code >= 0) return name + " ended with status " + std::to_string(exit.code);
-  const int number = -exit.code;
-  const char* abbreviation = ::sigabbrev_np(number);
-  return name + " was ended by signal " + std::to_string(number) +
-         (abbreviation == nullptr ? "" : " (SIG" + std::string(abbreviation) + ")") +
-         (exit.cause == ExitCause::OutOfMemory ? ": out of memory" : "") +
-         (exit.core_dumped ? ", core dumped" : "");
-}
-
-}  // namespace
-
-Workers::Workers(Services& services, ProcessPort& processes,
-                 std::vector<std::optional<Identity>> identities)
-    : services_(services), processes_(processes), identities_(std::move(identities)) {}
-Workers::~Workers() = default;
 
 Workers::Place& Workers::place_of(SlotId home, ClassId worker_class) {
   const auto view = services_.engine.pool().slot(home);
@@ -46,40 +25,6 @@ Workers::Place& Workers::place_of(SlotId home, ClassId worker_class) {
     place = {std::move(name), worker_class, OutputRing(bounds)};
   }
   return place;
-}
-
-SpawnSpec Workers::spec_of(const command::Spawn& command, std::uint64_t token) {
-  const auto& options = services_.options_of(command.worker_class);
-  SpawnSpec spec;
-  spec.worker = command.worker;
-  spec.token = token;
-  spec.slot = place_of(command.home, command.worker_class).name;
-  if (options.channel == "fifo") spec.channel = ChannelKind::Fifos;
-  spec.command = options.command;
-  spec.environment = options.environment;
-  spec.environment.push_back("WARMPOOL_CONCURRENCY=" + std::to_string(options.concurrency));
-  spec.types = options.types;
-  if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
-  spec.identity = identities_[command.worker_class.value];
-  set_resources(options, spec);
-  return spec;
-}
-
-void Workers::carry(const command::Spawn& command) {
-  const auto token = random_u64();
-  const auto spec = spec_of(command, token);
-  auto started = processes_.spawn(spec);
-  if (!started) {
-    ++figures_.spawn_failures;
-    services_.log.error(spec.slot + ": " + started.error().text);
-    services_.engine.step(
-        event::WorkerExited{command.worker, ExitCause::SpawnFailed, started.error().code});
-    return;
-  }
-  auto worker = std::make_unique<WorkerProcess>(
-      std::move(*started), command.home, command.worker_class, token, services_.engine.now());
-  watch(*worker);
-  workers_.emplace(command.worker.value, std::move(worker));
 }
 
 void Workers::watch(WorkerProcess& worker) {
@@ -102,7 +47,9 @@ void Workers::watch(WorkerProcess& worker) {
     if (worker.exit_watch && worker.channel_watch) return;
     return leave(worker, ExitCause::ChannelClosed);
   }
-  worker.launch_watch = start(worker.child.launch_status.get(), [this, it] { read_launch(*it); });
+  if (worker.child.launch_status) {
+    worker.launch_watch = start(worker.child.launch_status.get(), [this, it] { read_launch(*it); });
+  }
   worker.output_watch = start(worker.child.output.get(), [this, it] {
     pump(*it, it->output, it->child.output, it->output_watch);
   });
@@ -166,7 +113,7 @@ void Workers::drain(WorkerProcess& worker) {
 void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   const bool launched = worker.launch_error.empty();
   const auto cause = launched ? exit.cause : ExitCause::SpawnFailed;
-  const auto text = launched ? end_text(slot_name(worker.slot), exit) : worker.launch_error;
+  const auto text = launched ? exit_text(slot_name(worker.slot), exit) : worker.launch_error;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
   const auto running = worker.page ? worker.page->read().running : 0;
@@ -242,7 +189,10 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
 
 void Workers::carry(const command::EndWorker& command) {
   const auto found = workers_.find(command.worker.value);
-  if (found == workers_.end() || found->second->buried) return;
+  if (found == workers_.end() || found->second->buried) {
+    templates_.end(command.worker);
+    return;
+  }
   auto* worker = found->second.get();
   if (worker->registered && end_stranger(*worker, command)) return;
   services_.log.info(slot_name(worker->slot) + " (pid " + std::to_string(worker->child.pid) +
@@ -258,12 +208,14 @@ void Workers::carry(const command::EndWorker& command) {
 void Workers::bury() {
   for (const auto id : buried_) workers_.erase(id.value);
   buried_.clear();
+  templates_.bury();
 }
 
 void Workers::sweep() {
   const auto now = services_.engine.now();
   const auto timeout = services_.options().frame_timeout;
   due_ = kNever;
+  templates_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);

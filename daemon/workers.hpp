@@ -7,6 +7,7 @@
 
 #include "daemon/attempt_file.hpp"
 #include "daemon/services.hpp"
+#include "daemon/templates.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
 #include "ipc/peer.hpp"
@@ -58,7 +59,7 @@ class Workers {
   // Deadlines of begun frames; channels that ended while the process lives; progress held back.
   void sweep();
   // When sweep() has something to do that cannot wait for its turn; kNever if none.
-  Instant due() const { return due_; }
+  Instant due() const { return std::min(due_, templates_.due()); }
   // Looks into all pages: whose has changed has beaten.
   void read_pages();
   // How often that is needed, so that no beat is seen too late.
@@ -87,6 +88,8 @@ class Workers {
   bool report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task);
   const Reported* reported_of(SlotId home) const;
   const WorkerProcess* find(WorkerId worker) const;
+  Templates& templates() { return templates_; }
+  const Templates& templates() const { return templates_; }
   WorkerFigures figures() const;
 
  private:
@@ -113,6 +116,14 @@ class Workers {
     Reported reported{};
   };
 
+  // workers_start.cpp
+  SpawnSpec spec_of(ClassId worker_class);
+  SpawnSpec spec_of(const command::Spawn& command);
+  SpawnSpec spec_of_template(ClassId worker_class);
+  void start(const Wanted& wanted);
+  void began(const Wanted& wanted, Child child, std::uint32_t generation);
+  void fail_to_start(const Wanted& wanted, const Error& error);
+
   // workers.cpp: processes
   void watch(WorkerProcess& worker);
   void read_launch(WorkerProcess& worker);
@@ -125,7 +136,6 @@ class Workers {
   void take_output(WorkerProcess& worker);
   OutputRing& ring_for(WorkerProcess& worker);
   Place& place_of(SlotId home, ClassId worker_class);
-  SpawnSpec spec_of(const command::Spawn& command, std::uint64_t token);
   void set_stopped(WorkerProcess& worker, bool stopped);
 
   // registration.cpp: workers that others start
@@ -177,6 +187,7 @@ class Workers {
   Services& services_;
   ProcessPort& processes_;
   std::vector<std::optional<Identity>> identities_;
+  Templates templates_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
   std::map<std::uint16_t, Place> places_;   // by home: two processes may share one for a while

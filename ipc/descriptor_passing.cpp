@@ -1,16 +1,17 @@
-// There is room for more descriptors than one, so that those nobody asked for are seen and closed
+// There is room for more descriptors than are asked for, so that the others are seen and closed
 // here; what does not even fit there the kernel closes.
 #include "ipc/descriptor_passing.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <sys/socket.h>
+
+#include "pool/require.hpp"
 
 namespace warmpool::ipc {
 namespace {
 
-constexpr std::size_t kRoomFor = 4;
-
-void take_descriptors(msghdr& message, UniqueFd& fd) {
+void take_descriptors(msghdr& message, std::span<UniqueFd> fds) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
@@ -19,32 +20,36 @@ void take_descriptors(msghdr& message, UniqueFd& fd) {
       int number = -1;
       std::memcpy(&number, CMSG_DATA(part) + i * sizeof number, sizeof number);
       UniqueFd came(number);
-      if (!fd) fd = std::move(came);
+      const auto free = std::ranges::find_if(fds, [](const UniqueFd& fd) { return !fd; });
+      if (free != fds.end()) *free = std::move(came);
     }
   }
 }
 
 }  // namespace
 
-ssize_t send_with_descriptor(int socket, std::span<iovec> pieces, int flags, int fd) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+ssize_t send_with_descriptors(int socket, std::span<iovec> pieces, int flags,
+                              std::span<const int> fds) {
+  REQUIRE(fds.size() <= kDescriptorsMax);
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = pieces.size();
-  if (fd >= 0) {
+  if (!fds.empty()) {
     message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
     cmsghdr* part = CMSG_FIRSTHDR(&message);
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
+    part->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(part), fds.data(), fds.size_bytes());
   }
   return ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
 }
 
-ssize_t receive_with_descriptor(int socket, std::span<std::byte> room, int flags, UniqueFd& fd) {
-  alignas(cmsghdr) char control[CMSG_SPACE(kRoomFor * sizeof(int))] = {};
+ssize_t receive_with_descriptors(int socket, std::span<std::byte> room, int flags,
+                                 std::span<UniqueFd> fds) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))] = {};
   iovec piece{room.data(), room.size()};
   msghdr message{};
   message.msg_iov = &piece;
@@ -52,8 +57,18 @@ ssize_t receive_with_descriptor(int socket, std::span<std::byte> room, int flags
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const ssize_t bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-  if (bytes >= 0) take_descriptors(message, fd);
+  if (bytes >= 0) take_descriptors(message, fds);
   return bytes;
+}
+
+ssize_t send_with_descriptor(int socket, std::span<iovec> pieces, int flags, int fd) {
+  const int given[] = {fd};
+  return send_with_descriptors(socket, pieces, flags,
+                               fd >= 0 ? std::span<const int>(given) : std::span<const int>());
+}
+
+ssize_t receive_with_descriptor(int socket, std::span<std::byte> room, int flags, UniqueFd& fd) {
+  return receive_with_descriptors(socket, room, flags, {&fd, 1});
 }
 
 }  // namespace warmpool::ipc

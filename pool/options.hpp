@@ -52,7 +52,7 @@ struct ClassOptions {
   std::optional<std::int64_t> nice{};
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
   std::optional<Duration> cpu_time{};
-  std::vector<std::string> command, environment, types;
+  std::vector<std::string> command, environment, types, preload;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
   Duration max_age{};

@@ -4,7 +4,8 @@
 
    A plug-in defines one function, in C++ inside extern "C":
      const struct warmpool_plugin *warmpool_plugin_get(void);
-   It is called once, before the first task: what it loads is loaded once for each worker. NULL: it
+   It is called once, before the first task: what it loads is loaded once for each worker, or once for
+   all that a template forks. NULL: it
    cannot serve; what it printed on standard error says why.
 
    Stable: what is here stays. Later versions add members at the ends of both structs; a worker
@@ -20,7 +21,7 @@
 extern "C" {
 #endif
 
-#define WARMPOOL_PLUGIN_VERSION 1u
+#define WARMPOOL_PLUGIN_VERSION 2u
 
 enum warmpool_outcome {
   WARMPOOL_DONE = 0,
@@ -65,6 +66,10 @@ struct warmpool_plugin {
   /* Runs a task, one after the other; a warmpool_outcome. A C++ exception that leaves it is
    * WARMPOOL_FAILED with what(). */
   int (*handle)(struct warmpool_call* call);
+  /* Since version 2. NULL, or called in each worker that a template has forked (option `preload` of the
+   * class), before its first task: for threads, descriptors and seeds, which warmpool_plugin_get() must
+   * not make then, because all workers would have the same. */
+  void (*forked)(void);
 };
 
 #define WARMPOOL_PLUGIN_SYMBOL "warmpool_plugin_get"

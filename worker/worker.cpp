@@ -14,6 +14,7 @@
 #include "worker/broken_pipe.hpp"
 #include "worker/loop.hpp"
 #include "worker/own_environment.hpp"
+#include "worker/template.hpp"
 #include "worker/watcher.hpp"
 
 namespace warmpool::worker {
@@ -150,7 +151,16 @@ void Worker::set_credits(unsigned credits) {
   credits_ = credits;
 }
 
+Worker& Worker::on_fork(std::function<void()> hook) {
+  on_fork_.push_back(std::move(hook));
+  return *this;
+}
+
 int Worker::run() {
+  if (is_template()) {
+    if (const auto ended = run_template()) return *ended;
+    for (const auto& hook : on_fork_) hook();
+  }
   auto settings = Settings::from_environment();
   if (!settings) return end_with(RunStatus::NoChannel, settings.error().text);
   hide_channel();

@@ -77,9 +77,14 @@ class Worker {
   // Bounds: 1 .. kCreditsMax. Beats WARMPOOL_CREDITS.
   void set_credits(unsigned credits);
 
-  // Serves the daemon that started this process. Returns a RunStatus as exit status; says on
-  // standard error why, unless it is 0.
-  // Blocks: until retired, SIGTERM or the channel's end. Threads: starts one, joined before it
+  // Called in a worker that was forked by a template, before its hello: for threads, descriptors
+  // and seeds, which each worker has for itself. Order: as added.
+  Worker& on_fork(std::function<void()> hook);
+
+  // Serves the daemon that started this process. In a template (option `preload` of the class) it
+  // forks workers, and returns in each of them too: what main did before is done once for all.
+  // Returns a RunStatus as exit status; says on standard error why, unless it is 0. Blocks: until
+  // retired, SIGTERM or the channel's end. Threads: starts one, joined before it
   //   returns; handles SIGTERM meanwhile: at most one run at a time in a process.
   int run();
   int run(Settings settings);
@@ -93,6 +98,7 @@ class Worker {
  private:
   std::string name_;
   Handlers handlers_;
+  std::vector<std::function<void()>> on_fork_;
   unsigned credits_ = 0;  // 0: not set
 };
 

@@ -11,6 +11,7 @@
 #include "worker/stock/lines.hpp"
 #include "worker/stock/plugin.hpp"
 #include "worker/stock/stock.hpp"
+#include "worker/template.hpp"
 
 namespace {
 
@@ -174,6 +175,10 @@ int run(Worker& worker, const Command& command) {
 }
 
 int run_wrapped(Command& command) {
+  if (warmpool::worker::is_template()) {
+    return refuse(
+        "a program that is kept (--wrap) cannot be forked; take `preload` out of its class");
+  }
   warmpool::worker::stock::Lines lines(std::move(command.program));
   if (const auto started = lines.start(); !started) return refuse_to_start(started.error());
   Worker worker("warmpool-worker");
@@ -205,9 +210,10 @@ int main(int argc, char** argv) {
     for (const auto& type : warmpool::worker::stock::types()) {
       handlers.emplace(type.name, type.handler);
     }
-  } else if (const auto loaded = warmpool::worker::stock::load_plugin(command.plugin, handlers);
-             !loaded) {
-    return refuse_to_start(loaded.error());
+  } else {
+    const auto forked = warmpool::worker::stock::load_plugin(command.plugin, handlers);
+    if (!forked) return refuse_to_start(forked.error());
+    if (*forked) worker.on_fork(*forked);
   }
   for (auto& [type, handler] : handlers) worker.handle(type, std::move(handler));
   if (!command.types.empty()) {

@@ -65,6 +65,12 @@ void check_class(const Sourced<ClassOptions>& worker_class, Problems& problems) 
     problems.push_back({origin_of(worker_class, "types"),
                         "class '" + options.name + "': a type has 1 to 255 bytes"});
   }
+  for (const auto& name : options.preload) {
+    if (!name.empty() && name.find(',') == std::string::npos) continue;
+    problems.push_back(
+        {origin_of(worker_class, "preload"),
+         "class '" + options.name + "': a name in preload is not empty and has no comma"});
+  }
   for (const auto& pair : options.environment) {
     if (pair.find('=') != std::string::npos && pair.front() != '=') continue;
     problems.push_back({origin_of(worker_class, "environment"),

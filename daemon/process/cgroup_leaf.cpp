@@ -23,9 +23,10 @@ namespace {
 
 constexpr std::string_view kDirectoryPrefix = "warmpool-";
 
-bool write_one(const std::string& path) {
+bool write_number(const std::string& path, std::int64_t number) {
   const ipc::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  return fd && write(fd.get(), "1", 1) == 1;
+  const std::string text = std::to_string(number);
+  return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
 // The number behind `name` in a file of "name number" lines; 0 if it is not there.
@@ -80,7 +81,9 @@ bool wait_empty(const std::string& path, Duration within) {
 
 }  // namespace
 
-bool CgroupLeaf::kill() const { return write_one(path_ + "/cgroup.kill"); }
+void CgroupLeaf::enter(pid_t pid) const { write_number(procs_path(), pid); }
+
+bool CgroupLeaf::kill() const { return write_number(path_ + "/cgroup.kill", 1); }
 
 std::uint64_t CgroupLeaf::oom_kills() const {
   return number_in(path_ + "/memory.events", "oom_kill");

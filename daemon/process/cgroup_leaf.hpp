@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "daemon/process/life_mark.hpp"
@@ -18,6 +19,8 @@ class CgroupLeaf {
   explicit CgroupLeaf(std::string path) : path_(std::move(path)) {}
 
   std::string procs_path() const { return path_ + "/cgroup.procs"; }
+  // Best effort, as all here.
+  void enter(pid_t pid) const;
   // SIGKILL to all in it. False where the kernel cannot (before 5.14).
   bool kill() const;
   // Kills for memory that the kernel counted here; 0 where it counts none.

@@ -48,13 +48,29 @@ void set_identity(Block& block, const Identity& identity) {
   block.set("SHELL", identity.shell);
 }
 
-std::string joined(const std::vector<std::string>& types) {
+std::string joined(const std::vector<std::string>& words) {
   std::string text;
-  for (const auto& type : types) {
+  for (const auto& word : words) {
     if (!text.empty()) text += ',';
-    text += type;
+    text += word;
   }
   return text;
+}
+
+void set_of_worker(Block& block, const SpawnSpec& spec, const ChannelAddress& channel,
+                   std::string_view mark) {
+  const bool is_worker = spec.role == SpawnRole::Worker;
+  const auto of_worker = [&](std::string text) { return is_worker ? std::move(text) : ""; };
+  block.set_or_drop("WARMPOOL_TEMPLATE", is_worker ? "" : channel.number);
+  block.set_or_drop("WARMPOOL_PRELOAD", joined(spec.preload));
+  block.set_or_drop("WARMPOOL_CHANNEL", of_worker(channel.number));
+  block.set_or_drop("WARMPOOL_FIFO_IN", channel.fifo_in);
+  block.set_or_drop("WARMPOOL_FIFO_OUT", channel.fifo_out);
+  block.set_or_drop("WARMPOOL_WORKER", of_worker(std::to_string(spec.worker.value)));
+  block.set_or_drop("WARMPOOL_TOKEN", of_worker(std::to_string(spec.token)));
+  block.set("WARMPOOL_SLOT", spec.slot);
+  block.set("WORKER_ID", spec.slot);
+  block.set(kMarkVariable, mark);
 }
 
 bool is_entry(const std::string& entry) {
@@ -86,16 +102,16 @@ Result<std::vector<std::string>> build_environment(std::span<const std::string> 
     }
     block.set(entry);
   }
-  block.set_or_drop("WARMPOOL_CHANNEL", channel.number);
-  block.set_or_drop("WARMPOOL_FIFO_IN", channel.fifo_in);
-  block.set_or_drop("WARMPOOL_FIFO_OUT", channel.fifo_out);
-  block.set("WARMPOOL_WORKER", std::to_string(spec.worker.value));
-  block.set("WARMPOOL_TOKEN", std::to_string(spec.token));
-  block.set("WARMPOOL_SLOT", spec.slot);
-  block.set(kMarkVariable, mark);
+  set_of_worker(block, spec, channel, mark);
   block.set("SUPPORTED_TASK_TYPES", joined(spec.types));
-  block.set("WORKER_ID", spec.slot);
   block.set("WORKER_HOSTNAME", hostname);
+  return block.take();
+}
+
+std::vector<std::string> environment_of_forked(const SpawnSpec& spec, const ChannelAddress& channel,
+                                               std::string_view mark) {
+  Block block;
+  set_of_worker(block, spec, channel, mark);
   return block.take();
 }
 

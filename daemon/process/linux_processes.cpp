@@ -24,6 +24,7 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::int32_t kStatusUnknown = 255;
+constexpr pid_t kNoProcess = -1;
 // At the end, for all workers that are left, and for what may still be dying in their cgroups.
 constexpr int kLastWaitMs = 5'000;
 constexpr Duration kLastCgroupWait = seconds(1);
@@ -48,6 +49,9 @@ class LinuxProcesses final : public ProcessPort {
   Result<Child> spawn(const SpawnSpec& spec) override;
   Result<ipc::UniqueFd> adopt(Stranger stranger) override;
   void disown(WorkerId worker) override;
+  Result<ForkOrder> order_fork(const SpawnSpec& spec) override;
+  Result<Child> take_forked(Child child, ipc::UniqueFd pidfd) override;
+  void abandon(WorkerId worker) override;
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
@@ -67,6 +71,9 @@ class LinuxProcesses final : public ProcessPort {
   };
 
   Worker& known(WorkerId worker);
+  Worker new_worker(WorkerId worker) const;
+  void drop(std::optional<CgroupLeaf> leaf);
+  std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
   bool kill_stray(pid_t pid);
   void remove_leaves();
@@ -75,6 +82,7 @@ class LinuxProcesses final : public ProcessPort {
   std::string hostname_;
   std::optional<CgroupLife> cgroups_;
   std::map<WorkerId, Worker> workers_;
+  std::map<WorkerId, Worker> forks_;   // ordered of a template; which process they are is not known
   std::unordered_set<pid_t> pids_;     // of workers_
   std::vector<CgroupLeaf> left_over_;  // something in them was still dying
 };
@@ -85,20 +93,83 @@ LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
   return found->second;
 }
 
-Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
-  REQUIRE(!workers_.contains(spec.worker));
+LinuxProcesses::Worker LinuxProcesses::new_worker(WorkerId id) const {
   Worker worker;
-  worker.mark = options_.mark.of(spec.worker);
-  if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
+  worker.mark = options_.mark.of(id);
+  if (cgroups_) worker.leaf = cgroups_->make_leaf(id);
+  return worker;
+}
+
+void LinuxProcesses::drop(std::optional<CgroupLeaf> leaf) {
+  if (leaf) left_over_.push_back(std::move(*leaf));
+  remove_leaves();
+}
+
+Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
+  REQUIRE(!workers_.contains(spec.worker) && !forks_.contains(spec.worker));
+  Worker worker = new_worker(spec.worker);
   auto child =
       spawn_worker(spec, {options_.launch_path, worker.mark, hostname_,
                           worker.leaf ? worker.leaf->procs_path() : std::string(), options_.fifos});
-  if (!child) {
-    if (worker.leaf) left_over_.push_back(*worker.leaf);
-    remove_leaves();
-    return child;
+  if (child) return keep(std::move(worker), std::move(*child));
+  drop(std::move(worker.leaf));
+  return child;
+}
+
+Result<ForkOrder> LinuxProcesses::order_fork(const SpawnSpec& spec) {
+  REQUIRE(!workers_.contains(spec.worker) && !forks_.contains(spec.worker));
+  Worker worker = new_worker(spec.worker);
+  auto order = order_worker(spec, {{}, worker.mark, {}, {}, options_.fifos});
+  if (order) {
+    forks_.emplace(spec.worker, std::move(worker));
+  } else {
+    drop(std::move(worker.leaf));
   }
-  return keep(std::move(worker), std::move(*child));
+  return order;
+}
+
+Result<Child> LinuxProcesses::take_forked(Child child, ipc::UniqueFd pidfd) {
+  const auto found = forks_.find(child.worker);
+  REQUIRE(found != forks_.end());
+  Worker& worker = found->second;
+  worker.pid = pid_of(pidfd.get());
+  worker.pidfd = std::move(pidfd);
+  if (auto wrong = no_worker(worker); !wrong.empty()) {
+    abandon(child.worker);
+    return Error{ESRCH, "what the template made " + wrong};
+  }
+  // By the daemon, which may: the worker may be another user by now. Nobody has spoken to it yet,
+  // so it has run nothing of a task.
+  if (worker.leaf) worker.leaf->enter(worker.pid);
+  child.pid = worker.pid;
+  child.exit_notice = std::move(worker.pidfd);
+  Worker adopted = std::move(worker);
+  forks_.erase(found);
+  return keep(std::move(adopted), std::move(child));
+}
+
+// A template may run as another user, and is not believed: only a child of ours that nobody else is
+// and that carries this worker's mark is taken for it. Of a dead one the mark cannot be seen any
+// more.
+std::string LinuxProcesses::no_worker(const Worker& worker) const {
+  siginfo_t info{};
+  const auto pidfd = static_cast<id_t>(worker.pidfd.get());
+  if (worker.pid <= 0 || waitid(P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG) != 0) {
+    return "is no child of this daemon";
+  }
+  if (pids_.contains(worker.pid)) return "is another worker";
+  const bool its_own = look_at_mark(worker.pid).mark == worker.mark;
+  if (its_own || is_dead(worker.pidfd.get())) return {};
+  return "does not carry the mark of its worker";
+}
+
+void LinuxProcesses::abandon(WorkerId id) {
+  const auto found = forks_.find(id);
+  REQUIRE(found != forks_.end());
+  Worker worker = std::move(found->second);
+  forks_.erase(found);
+  end_descendants({kNoProcess, worker.mark}, pids_);
+  drop(std::move(worker.leaf));
 }
 
 // The caller waits on a pidfd of its own, because an event loop closes what it waits on.
@@ -186,10 +257,10 @@ void LinuxProcesses::reap(WorkerId id) {
   Worker& worker = known(id);
   siginfo_t info{};
   waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG);
-  if (worker.leaf) left_over_.push_back(std::move(*worker.leaf));
+  auto leaf = std::move(worker.leaf);
   pids_.erase(worker.pid);
   workers_.erase(id);
-  remove_leaves();
+  drop(std::move(leaf));
 }
 
 void LinuxProcesses::remove_leaves() {
@@ -202,7 +273,7 @@ bool LinuxProcesses::kill_stray(pid_t pid) {
   const MarkSeen seen = look_at_mark(pid);
   const auto mark = parse_mark(seen.mark);
   if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return false;
-  if (workers_.contains(mark->worker)) return false;
+  if (workers_.contains(mark->worker) || forks_.contains(mark->worker)) return false;
   const ipc::UniqueFd pidfd = open_pidfd(pid);  // our child: the number is its own until we wait
   return pidfd && send_signal(pidfd.get(), SIGKILL) == 0;
 }
@@ -212,9 +283,12 @@ Orphans LinuxProcesses::reap_orphans() {
   for (const pid_t pid : children_of(getpid())) {
     if (pids_.contains(pid)) continue;
     siginfo_t info{};
-    const int waited = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    // A dead one may be a worker that its template has not told of yet: it is left for the next
+    // time.
+    const int keep = forks_.empty() ? 0 : WNOWAIT;
+    const int waited = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | keep);
     if (waited == 0 && info.si_pid == pid) {
-      ++orphans.reaped;
+      orphans.reaped += keep == 0 ? 1U : 0U;
     } else if (waited == 0 && kill_stray(pid)) {
       ++orphans.killed;
     }
@@ -227,6 +301,7 @@ LinuxProcesses::~LinuxProcesses() {
   // Those that lead no tree of ours were started by people, who keep them.
   std::erase_if(workers_, [](const auto& entry) { return !entry.second.leads_tree; });
   for (const auto& [id, worker] : workers_) kill_tree(id);
+  while (!forks_.empty()) abandon(forks_.begin()->first);
   int left_ms = kLastWaitMs;
   while (!workers_.empty()) {
     pollfd waiting{workers_.begin()->second.pidfd.get(), POLLIN, 0};

@@ -33,6 +33,9 @@ std::vector<ResourceLimit> default_limits();
 // What a worker's channel is made of.
 enum class ChannelKind : std::uint8_t { Socket, Fifos };
 
+// A template loads what its workers need, once, and then forks them; see ipc/template_frames.hpp.
+enum class SpawnRole : std::uint8_t { Worker, Template };
+
 struct SpawnSpec {
   WorkerId worker;
   std::uint64_t token = 0;  // what its hello must carry
@@ -47,19 +50,30 @@ struct SpawnSpec {
   std::optional<int> nice;
   std::vector<int> cpus;  // it may run on; none: all that the daemon may
   std::vector<ResourceLimit> limits = default_limits();
+  SpawnRole role = SpawnRole::Worker;
+  std::vector<std::string> preload;  // of a template
 };
 
 // A process that was started. Owns: the daemon's ends, all close-on-exec and non-blocking.
 struct Child {
   WorkerId worker;
-  pid_t pid = 0;                 // for people and /proc; never to signal by
-  ipc::UniqueFd exit_notice;     // readable once it is dead, and for ever after
-  ipc::UniqueFd launch_status;   // readable when it runs its program or could not: launch_outcome()
-  ipc::UniqueFd channel;         // a stream socket, or the end of a FIFO that is read
-  ipc::UniqueFd channel_out;     // the end of a FIFO that is written; none with a socket
+  pid_t pid = 0;                // for people and /proc; never to signal by
+  ipc::UniqueFd exit_notice;    // readable once it is dead, and for ever after
+  ipc::UniqueFd launch_status;  // readable when it runs its program or could not: launch_outcome();
+                                // none of one that was forked by a template
+  ipc::UniqueFd channel;        // a stream socket, or the end of a FIFO that is read
+  ipc::UniqueFd channel_out;    // the end of a FIFO that is written; none with a socket
   ipc::UniqueFd output, errors;  // read ends of its stdout and stderr
   // Their names, until the worker has opened both; empty with a socket.
   std::optional<ipc::FifoPair> fifos;
+};
+
+// A worker that a template is to fork. `child` has neither pid nor exit notice yet; `packet` and
+// the worker's ends go to the template.
+struct ForkOrder {
+  Child child;
+  std::string packet;
+  std::vector<ipc::UniqueFd> descriptors;
 };
 
 // What the kernel says of a death. `code`: exit status, or minus the signal.
@@ -114,6 +128,16 @@ class ProcessPort {
   // The worker is unknown from here on, and its process is left as it is.
   // Order: one that was adopted; in place of bury().
   virtual void disown(WorkerId worker) = 0;
+
+  // A worker is to come of a template, and all that holds for spawned ones holds for it, once it is
+  // taken. Order: ends with take_forked() or abandon(). Errors: as those of spawn().
+  virtual Result<ForkOrder> order_fork(const SpawnSpec& spec) = 0;
+  // `pidfd` is what the template calls this worker, and it says that the worker is our child now.
+  // Errors: it is not, is another one, or does not carry the worker's mark; it is abandoned then.
+  virtual Result<Child> take_forked(Child child, ipc::UniqueFd pidfd) = 0;
+  // Nothing comes of the order. Ends what may have come of it already.
+  // Order: once nothing of its template runs, or the template says that it made none.
+  virtual void abandon(WorkerId worker) = 0;
 
   // To the worker's process alone; one that is dead and not yet buried takes it silently.
   // Errors: errno (EPERM, EINVAL).

@@ -5,6 +5,7 @@
 // a cgroup holds that too.
 #include "daemon/process/process_tree.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -144,6 +145,16 @@ ipc::UniqueFd open_pidfd(pid_t pid) {
 
 int send_signal(int pidfd, int number) {
   return syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0 ? 0 : errno;
+}
+
+pid_t pid_of(int pidfd) {
+  constexpr std::string_view kName = "\nPid:\t";
+  const auto text = file_text("/proc/self/fdinfo/" + std::to_string(pidfd), 4096);
+  const auto at = text ? text->find(kName) : std::string::npos;
+  if (at == std::string::npos) return 0;
+  pid_t pid = 0;
+  std::from_chars(text->data() + at + kName.size(), text->data() + text->size(), pid);
+  return std::max(pid, 0);
 }
 
 bool is_dead(int pidfd) {

@@ -17,6 +17,8 @@ namespace warmpool::daemon {
 ipc::UniqueFd open_pidfd(pid_t pid);
 // Errors: errno as the result; 0 when it was sent.
 int send_signal(int pidfd, int number);
+// By what /proc says of the descriptor; 0: it is no pidfd, or its process is gone.
+pid_t pid_of(int pidfd);
 // Dead, whether it was waited for or not.
 bool is_dead(int pidfd);
 

@@ -19,6 +19,7 @@
 #include "daemon/process/environment.hpp"
 #include "daemon/process/process_tree.hpp"
 #include "daemon/random.hpp"
+#include "ipc/template_frames.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -58,10 +59,9 @@ bool make_pipe(Pair& pair) {
   return pipe2(fds.data(), O_CLOEXEC) == 0 && make_ends(fds, pair);
 }
 
-bool make_socket(Pair& pair) {
+bool make_socket(int type, Pair& pair) {
   std::array<int, 2> fds{};
-  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) == 0 &&
-         make_ends(fds, pair);
+  return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) == 0 && make_ends(fds, pair);
 }
 
 struct Ends {
@@ -87,13 +87,31 @@ Result<void> make_fifos(const SpawnSpec& spec, const SpawnOrder& order, Ends& en
   return {};
 }
 
+// All but the pipe of the launcher.
 Result<void> make_all_ends(const SpawnSpec& spec, const SpawnOrder& order, Ends& ends) {
-  const bool by_name = spec.channel == ChannelKind::Fifos;
-  if (!make_pipe(ends.output) || !make_pipe(ends.errors) || !make_pipe(ends.status) ||
-      (!by_name && !make_socket(ends.channel))) {
+  const bool is_template = spec.role == SpawnRole::Template;
+  const bool by_name = spec.channel == ChannelKind::Fifos && !is_template;
+  if (!make_pipe(ends.output) || !make_pipe(ends.errors) ||
+      (!by_name && !make_socket(is_template ? SOCK_SEQPACKET : SOCK_STREAM, ends.channel))) {
     return failed(spec, errno, "making its channel and pipes");
   }
   return by_name ? make_fifos(spec, order, ends) : Result<void>();
+}
+
+ChannelAddress address_of(const Ends& ends) {
+  return ends.fifos ? ChannelAddress::of(*ends.fifos) : ChannelAddress::of(launch::kChannelNumber);
+}
+
+Child child_of(const SpawnSpec& spec, Ends& ends) {
+  Child child;
+  child.worker = spec.worker;
+  child.launch_status = std::move(ends.status.ours);
+  child.channel = std::move(ends.channel.ours);
+  child.channel_out = std::move(ends.channel_out);
+  child.output = std::move(ends.output.ours);
+  child.errors = std::move(ends.errors.ours);
+  child.fifos = std::move(ends.fifos);
+  return child;
 }
 
 template <class Numbers>
@@ -219,10 +237,9 @@ Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order) {
   if (auto texts = check_texts(spec); !texts) return texts.error();
   Ends ends;
   if (auto made = make_all_ends(spec, order, ends); !made) return made.error();
-  const auto address =
-      ends.fifos ? ChannelAddress::of(*ends.fifos) : ChannelAddress::of(launch::kChannelNumber);
+  if (!make_pipe(ends.status)) return failed(spec, errno, "making its pipe");
   auto environment =
-      build_environment(own_environment(), spec, address, order.mark, order.hostname);
+      build_environment(own_environment(), spec, address_of(ends), order.mark, order.hostname);
   if (!environment) return environment.error();
   auto arguments = arguments_of(spec, order);
 
@@ -234,15 +251,24 @@ Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order) {
 
   ipc::UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd) return give_up(spec, pid, errno);
-  return Child{spec.worker,
-               pid,
-               std::move(pidfd),
-               std::move(ends.status.ours),
-               std::move(ends.channel.ours),
-               std::move(ends.channel_out),
-               std::move(ends.output.ours),
-               std::move(ends.errors.ours),
-               std::move(ends.fifos)};
+  Child child = child_of(spec, ends);
+  child.pid = pid;
+  child.exit_notice = std::move(pidfd);
+  return child;
+}
+
+Result<ForkOrder> order_worker(const SpawnSpec& spec, const SpawnOrder& order) {
+  Ends ends;
+  if (auto made = make_all_ends(spec, order, ends); !made) return made.error();
+  const auto entries = environment_of_forked(spec, address_of(ends), order.mark);
+  ForkOrder ordered;
+  ordered.packet = ipc::encode(
+      ipc::ForkRequest{spec.worker.value, order.mark, {entries.begin(), entries.end()}});
+  ordered.descriptors.push_back(std::move(ends.output.theirs));
+  ordered.descriptors.push_back(std::move(ends.errors.theirs));
+  if (ends.channel.theirs) ordered.descriptors.push_back(std::move(ends.channel.theirs));
+  ordered.child = child_of(spec, ends);
+  return ordered;
 }
 
 }  // namespace warmpool::daemon

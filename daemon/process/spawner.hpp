@@ -1,4 +1,5 @@
-// One posix_spawn of warmpool-launch: descriptors, arguments, environment.
+// One posix_spawn of warmpool-launch: descriptors, arguments, environment. Or what a template needs
+// to do the same by a fork.
 #pragma once
 
 #include <string>
@@ -18,5 +19,9 @@ struct SpawnOrder {
 // Child::exit_notice is the pidfd. Errors: errno and a text for people; nothing is left running or
 // open. Blocks: until the launcher has been executed [0.1 ms].
 Result<Child> spawn_worker(const SpawnSpec& spec, const SpawnOrder& order);
+
+// The same without a process: for one that a template forks. Of `order` only the mark and the FIFOs
+// count.
+Result<ForkOrder> order_worker(const SpawnSpec& spec, const SpawnOrder& order);
 
 }  // namespace warmpool::daemon

@@ -116,6 +116,6 @@ extern "C" const warmpool_plugin* warmpool_plugin_get(void) {
     names.push_back(nullptr);
     return names;
   }();
-  static const warmpool_plugin plugin{WARMPOOL_PLUGIN_VERSION, types.data(), handle};
+  static const warmpool_plugin plugin{WARMPOOL_PLUGIN_VERSION, types.data(), handle, nullptr};
   return &plugin;
 }

@@ -10,6 +10,7 @@
 
 #include "ipc/codec.hpp"
 #include "ipc/out_buffer.hpp"
+#include "ipc/template_frames.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -44,15 +45,47 @@ std::string frame_bytes(const ipc::Header& header, std::string_view payload) {
 
 Result<Child> FakeProcesses::spawn(const SpawnSpec& spec) {
   if (spawn_error != 0) return Error{spawn_error, "the test lets no process start"};
-  auto& worker = workers[spec.worker.value];
+  Child child = begin(workers[spec.worker.value], spec);
+  child.launch_status = std::move(make_pipe()[0]);  // its end: the program runs
+  return child;
+}
+
+Result<ForkOrder> FakeProcesses::order_fork(const SpawnSpec& spec) {
+  ForkOrder order;
+  order.child = begin(ordered[spec.worker.value], spec);
+  const auto mark = std::to_string(spec.worker.value);
+  order.packet = ipc::encode(ipc::ForkRequest{spec.worker.value, mark, {}});
+  order.descriptors.push_back(std::move(make_pipe()[0]));
+  return order;
+}
+
+Result<Child> FakeProcesses::take_forked(Child child, ipc::UniqueFd pidfd) {
+  REQUIRE(pidfd);
+  if (!adopts) {
+    abandon(child.worker);
+    return Error{ESRCH, "what the template made is no worker"};
+  }
+  workers.insert(ordered.extract(child.worker.value));
+  return child;
+}
+
+void FakeProcesses::abandon(WorkerId worker) {
+  REQUIRE(ordered.erase(worker.value) == 1);
+  abandoned.push_back(worker);
+}
+
+Child FakeProcesses::begin(FakeWorker& worker, const SpawnSpec& spec) {
   worker.spec = spec;
   worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   Child child;
   child.worker = spec.worker;
   child.pid = static_cast<pid_t>(workers.size());  // one of its own
   child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
-  spec.channel == ChannelKind::Fifos ? connect_fifos(worker, child) : connect(worker, child);
-  child.launch_status = std::move(make_pipe()[0]);  // its end: the program runs
+  if (spec.role == SpawnRole::Template) {
+    connect_template(worker, child);
+  } else {
+    spec.channel == ChannelKind::Fifos ? connect_fifos(worker, child) : connect(worker, child);
+  }
   auto output = make_pipe();
   auto errors = make_pipe();
   child.output = std::move(output[0]);
@@ -77,6 +110,14 @@ void FakeProcesses::connect(FakeWorker& worker, Child& child) {
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
   child.channel.reset(ends[0]);
   worker.channel = std::make_unique<ipc::Channel>(ipc::UniqueFd(ends[1]), kBeforeHello);
+}
+
+void FakeProcesses::connect_template(FakeWorker& worker, Child& child) {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) ==
+          0);
+  child.channel.reset(ends[0]);
+  worker.packets.reset(ends[1]);
 }
 
 void FakeProcesses::connect_fifos(FakeWorker& worker, Child& child) {
@@ -114,6 +155,7 @@ TreeEnd FakeProcesses::kill_tree(WorkerId worker) {
 void FakeProcesses::die(FakeWorker& worker, Exit exit) {
   worker.exit = exit;
   worker.channel.reset();
+  worker.packets.reset();
   worker.output.reset();
   worker.errors.reset();
   ::eventfd_write(worker.exit_event.get(), 1);

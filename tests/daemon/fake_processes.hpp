@@ -20,6 +20,7 @@ struct FakeWorker {
   std::string fifo_in, fifo_out;  // their names, if its channel is made of FIFOs
   std::optional<Exit> exit;
   bool said_hello = false, reaped = false, disowned = false;
+  ipc::UniqueFd packets;           // of a template: its end
   std::uint64_t features = 0;      // of welcome
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
@@ -52,12 +53,20 @@ class FakeProcesses : public ProcessPort {
   std::uint64_t features = ipc::feature::kOfWorker;  // that workers say
   std::uint8_t credits = 1;
   std::map<std::uint64_t, FakeWorker> workers;  // by id
+  // Templates are in `workers` too; what they were asked for is here until it is adopted or
+  // abandoned.
+  std::map<std::uint64_t, FakeWorker> ordered;
+  std::vector<WorkerId> abandoned;
+  bool adopts = true;
   // Where FIFOs are made, with nothing else in it.
   const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }
 
   Result<Child> spawn(const SpawnSpec& spec) override;
   Result<ipc::UniqueFd> adopt(Stranger stranger) override;
   void disown(WorkerId worker) override;
+  Result<ForkOrder> order_fork(const SpawnSpec& spec) override;
+  Result<Child> take_forked(Child child, ipc::UniqueFd pidfd) override;
+  void abandon(WorkerId worker) override;
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
@@ -67,7 +76,9 @@ class FakeProcesses : public ProcessPort {
   void reap(WorkerId worker) override;
 
  private:
+  Child begin(FakeWorker& worker, const SpawnSpec& spec);
   void connect(FakeWorker& worker, Child& child);
+  static void connect_template(FakeWorker& worker, Child& child);
   void connect_fifos(FakeWorker& worker, Child& child);
   void say_hello(FakeWorker& worker);
   void take(FakeWorker& worker, const ipc::Frame& frame);

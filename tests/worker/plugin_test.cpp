@@ -86,7 +86,7 @@ TEST(Plugin, OneThatCannotBeUsedSaysWhatIsWrong) {
   EXPECT_TRUE(holds(fault_of(test::source_file("README.md")), "cannot be loaded: "));
   EXPECT_TRUE(holds(fault_of("libc.so.6"), "there is no plug-in"));  // not one of the system's
   EXPECT_TRUE(
-      holds(fault_of(kOdd, "version"), "has version 2 of worker/plugin.h, this worker has 1"));
+      holds(fault_of(kOdd, "version"), "has version 3 of worker/plugin.h, this worker has 1 to 2"));
   EXPECT_TRUE(holds(fault_of(kOdd, "types"), "has no types"));
   EXPECT_TRUE(holds(fault_of(kOdd, "null"), "says that it cannot serve"));
   EXPECT_TRUE(holds(fault_of(kOdd, "throw"), "threw while it was loaded: the model is not there"));

@@ -15,6 +15,7 @@ namespace warmpool::worker::stock {
 namespace {
 
 constexpr std::size_t kTypesMax = 4096;
+constexpr std::uint32_t kVersionWithForked = 2;
 
 static_assert(WARMPOOL_BYTES == static_cast<int>(Content::Bytes));
 static_assert(WARMPOOL_UTF8 == static_cast<int>(Content::Utf8));
@@ -129,13 +130,13 @@ Result<const warmpool_plugin*> load(const std::string& path) {
 
 }  // namespace
 
-Result<void> load_plugin(const std::string& path, Handlers& handlers) {
+Result<std::function<void()>> load_plugin(const std::string& path, Handlers& handlers) {
   const auto loaded = load(path);
   if (!loaded) return loaded.error();
   const auto& plugin = **loaded;
-  if (plugin.version != WARMPOOL_PLUGIN_VERSION) {
+  if (plugin.version < 1 || plugin.version > WARMPOOL_PLUGIN_VERSION) {
     return wrong(path, "has version " + std::to_string(plugin.version) +
-                           " of worker/plugin.h, this worker has " +
+                           " of worker/plugin.h, this worker has 1 to " +
                            std::to_string(WARMPOOL_PLUGIN_VERSION) + "; build it anew");
   }
   if (plugin.handle == nullptr || plugin.types == nullptr || *plugin.types == nullptr) {
@@ -145,7 +146,7 @@ Result<void> load_plugin(const std::string& path, Handlers& handlers) {
     if (i == kTypesMax) return wrong(path, "has a list of types without an end");
     handlers[plugin.types[i]] = [&plugin](Context& context) { return run_plugin(plugin, context); };
   }
-  return {};
+  return std::function<void()>(plugin.version >= kVersionWithForked ? plugin.forked : nullptr);
 }
 
 }  // namespace warmpool::worker::stock

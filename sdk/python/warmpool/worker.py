@@ -39,6 +39,10 @@ class Worker:
 
     def run(self, start: Optional[Start] = None) -> int:
         """Blocks until retired or told to end; returns an exit status. Where the daemon is gone the process ends at once."""
+        if start is None and "WARMPOOL_TEMPLATE" in os.environ:
+            from .template import serve
+
+            serve()
         try:
             session = Session(start or Start.from_environment(), self._name)
             session.ended = lambda: leave(session)

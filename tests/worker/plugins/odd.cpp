@@ -4,10 +4,14 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include "worker/plugin.h"
 
 namespace {
+
+int forked_in = 0;  // a process
+void note_fork() { forked_in = ::getpid(); }
 
 int handle(warmpool_call* call) {
   const std::string asked(static_cast<const char*>(call->payload), call->payload_bytes);
@@ -22,6 +26,7 @@ int handle(warmpool_call* call) {
   if (asked == "held") return say("held"), WARMPOOL_HELD;
   if (asked == "nothing") return WARMPOOL_DONE;
   if (asked == "null") return call->answer(call->worker, WARMPOOL_UTF8, nullptr, 5), WARMPOOL_DONE;
+  if (asked == "forked") return say(std::to_string(forked_in)), WARMPOOL_DONE;
   if (asked == "wait")
     return call->wait(call->worker, 60'000'000'000) != 0 ? WARMPOOL_FAILED : WARMPOOL_DONE;
   say(std::string(call->type) + ' ' + std::to_string(call->task) + ' ' +
@@ -32,9 +37,9 @@ int handle(warmpool_call* call) {
 
 constexpr const char* kTypes[] = {"odd.one", "odd.two", nullptr};
 constexpr const char* kNoTypes[] = {nullptr};
-constexpr warmpool_plugin kPlugin{WARMPOOL_PLUGIN_VERSION, kTypes, handle};
-constexpr warmpool_plugin kOfTheFuture{WARMPOOL_PLUGIN_VERSION + 1, kTypes, handle};
-constexpr warmpool_plugin kWithoutTypes{WARMPOOL_PLUGIN_VERSION, kNoTypes, handle};
+constexpr warmpool_plugin kPlugin{WARMPOOL_PLUGIN_VERSION, kTypes, handle, note_fork};
+constexpr warmpool_plugin kOfTheFuture{WARMPOOL_PLUGIN_VERSION + 1, kTypes, handle, nullptr};
+constexpr warmpool_plugin kWithoutTypes{WARMPOOL_PLUGIN_VERSION, kNoTypes, handle, nullptr};
 
 }  // namespace
 

@@ -58,7 +58,7 @@ int handle(warmpool_call* call) {
 }
 
 constexpr const char* kTypes[] = {"text.distance", nullptr};
-constexpr warmpool_plugin kPlugin{WARMPOOL_PLUGIN_VERSION, kTypes, handle};
+constexpr warmpool_plugin kPlugin{WARMPOOL_PLUGIN_VERSION, kTypes, handle, nullptr};
 
 }  // namespace
 

@@ -1,0 +1,89 @@
+// How a worker starts: by a process of its own, or forked by its class's template. Either way the
+// core hears of it when it says hello, or of its end.
+#include <signal.h>
+
+#include "daemon/class_grants.hpp"
+#include "daemon/random.hpp"
+#include "daemon/workers.hpp"
+
+namespace warmpool::daemon {
+
+Workers::Workers(Services& services, ProcessPort& processes,
+                 std::vector<std::optional<Identity>> identities)
+    : services_(services),
+      processes_(processes),
+      identities_(std::move(identities)),
+      templates_(services, processes,
+                 {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
+                  .started =
+                      [this](const Wanted& wanted, Child child, std::uint32_t generation) {
+                        began(wanted, std::move(child), generation);
+                      },
+                  .plain = [this](const Wanted& wanted) { start(wanted); },
+                  .ended =
+                      [this](const Wanted& wanted, const std::optional<Error>& error) {
+                        if (error) return fail_to_start(wanted, *error);
+                        services_.engine.step(event::WorkerExited{wanted.command.worker,
+                                                                  ExitCause::Signalled, -SIGKILL});
+                      }}) {}
+Workers::~Workers() = default;
+
+SpawnSpec Workers::spec_of(ClassId worker_class) {
+  const auto& options = services_.options_of(worker_class);
+  SpawnSpec spec;
+  if (options.channel == "fifo") spec.channel = ChannelKind::Fifos;
+  spec.command = options.command;
+  spec.environment = options.environment;
+  spec.environment.push_back("WARMPOOL_CONCURRENCY=" + std::to_string(options.concurrency));
+  spec.types = options.types;
+  if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
+  spec.identity = identities_[worker_class.value];
+  set_resources(options, spec);
+  return spec;
+}
+
+SpawnSpec Workers::spec_of(const command::Spawn& command) {
+  auto spec = spec_of(command.worker_class);
+  spec.worker = command.worker;
+  spec.token = random_u64();
+  spec.slot = place_of(command.home, command.worker_class).name;
+  return spec;
+}
+
+SpawnSpec Workers::spec_of_template(ClassId worker_class) {
+  auto spec = spec_of(worker_class);
+  const auto& options = services_.options_of(worker_class);
+  spec.role = SpawnRole::Template;
+  spec.slot = options.name + "-template";
+  spec.preload = options.preload;
+  return spec;
+}
+
+void Workers::carry(const command::Spawn& command) {
+  Wanted wanted{command, spec_of(command), services_.engine.now()};
+  if (!templates_.take(wanted)) start(wanted);
+}
+
+void Workers::start(const Wanted& wanted) {
+  auto started = processes_.spawn(wanted.spec);
+  if (!started) return fail_to_start(wanted, started.error());
+  began(wanted, std::move(*started), 0);
+}
+
+void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation) {
+  const auto& command = wanted.command;
+  auto worker = std::make_unique<WorkerProcess>(
+      std::move(child), command.home, command.worker_class, wanted.spec.token, wanted.since);
+  worker->generation = generation;
+  watch(*worker);
+  workers_.emplace(command.worker.value, std::move(worker));
+}
+
+void Workers::fail_to_start(const Wanted& wanted, const Error& error) {
+  ++figures_.spawn_failures;
+  services_.log.error(wanted.spec.slot + ": " + error.text);
+  services_.engine.step(
+      event::WorkerExited{wanted.command.worker, ExitCause::SpawnFailed, error.code});
+}
+
+}  // namespace warmpool::daemon
