@@ -60,14 +60,15 @@ bool is_gone(pid_t pid) {
   return end == std::string::npos || text.at(end + 2) == 'Z' || text.at(end + 2) == 'X';
 }
 
-// What each descriptor is, without the numbers of pipes and sockets.
+// What each descriptor is, without the numbers of pipes and sockets and the names of FIFOs.
 std::map<std::string, int> descriptors_of(pid_t pid) {
   std::map<std::string, int> kinds;
   std::error_code ignored;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", ignored)) {
     const auto target = std::filesystem::read_symlink(entry, ignored).string();
-    ++kinds[target.substr(0, target.find('['))];
+    const bool fifo = target.find("/fifo.") != std::string::npos;
+    ++kinds[fifo ? "fifo" : target.substr(0, target.find('['))];
   }
   return kinds;
 }
