@@ -87,6 +87,9 @@ class Flips {
       if (const auto* settled = std::get_if<record::Settled>(&record.record)) {
         bodies_[settled->task.value].push_back(record.body);
       }
+      if (const auto* revived = std::get_if<record::Revived>(&record.record)) {
+        bodies_[revived->task.value].push_back(record.body);
+      }
     }
   }
 
