@@ -37,7 +37,7 @@ void add_process(const WorkerProcess& process, Json& row) {
 // A worker that is being replaced and its successor share a place until the one has gone.
 std::string name_of_slot(const Workers& workers, const SlotView& slot) {
   const char* which = slot.successor ? ".new" : slot.leaving ? ".old" : "";
-  return workers.slot_name(slot.home) + which;
+  return workers.places().slot_name(slot.home) + which;
 }
 
 Json slot_json(const Services& services, const Workers& workers, const SlotView& slot,
@@ -68,7 +68,8 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
     row["next_start_seconds"] = std::max(0.0, seconds_of(slot.retry_at - now));
   }
-  if (const auto* reported = workers.reported_of(slot.home); reported != nullptr && alive) {
+  if (const auto* reported = workers.places().reported_of(slot.home);
+      reported != nullptr && alive) {
     row["reported"] = {{"at", time_of(services.engine.clock(), reported->at)},
                        {"status", reported->status},
                        {"task", reported->task ? Json(reported->task.value) : Json()}};
@@ -98,7 +99,8 @@ Json line_json(const Services& services, const OutputLine& line) {
 template <class Belongs>
 Json output_json(const Services& services, const OutputRing& ring, const LogWish& wish,
                  const Belongs& belongs) {
-  auto kept = wish.after ? ring.lines_after(*wish.after) : ring.lines(Workers::kOutputLinesMax);
+  auto kept =
+      wish.after ? ring.lines_after(*wish.after) : ring.lines(WorkerPlaces::kOutputLinesMax);
   std::erase_if(kept, [&](const OutputLine& line) { return !belongs(line); });
   if (kept.size() > wish.lines) {
     kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(wish.lines));
@@ -152,7 +154,7 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
   const auto* process = workers_.find(slot->worker);
   if (process != nullptr && process->page) document["page"] = page_json(process->page->read());
   document["command"] = services_.options_of(slot->worker_class).command;
-  const auto* ring = workers_.output_of(slot->home);
+  const auto* ring = workers_.places().output_of(slot->home);
   if (ring == nullptr) return text_of(document);
   const auto& counters = ring->counters();
   document["output_total_bytes"] = counters.bytes;
@@ -163,8 +165,8 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
 
 std::optional<std::string> Documents::worker_log(std::string_view slot_name,
                                                  const LogWish& wish) const {
-  const auto home = workers_.find_home(slot_name);
-  const auto* ring = home ? workers_.output_of(*home) : nullptr;
+  const auto home = workers_.places().find_home(slot_name);
+  const auto* ring = home ? workers_.places().output_of(*home) : nullptr;
   if (ring == nullptr) return std::nullopt;
   Json document{{"schema", kDocumentSchema}, {"worker", slot_name}};
   document["lines"] = output_json(services_, *ring, wish, all_of_them);
@@ -183,11 +185,11 @@ std::optional<std::string> Documents::task_log(TaskId task, const LogWish& wish)
                 {"worker", nullptr},         {"settled", stored->verdict.has_value()},
                 {"lines", Json::array()}};
   if (stored->started_at.ns == 0) return text_of(document);
-  document["worker"] = workers_.slot_name(stored->slot);
+  document["worker"] = workers_.places().slot_name(stored->slot);
   const auto end = stored->verdict ? stored->settled_at : kNever;
-  const auto worker_class = workers_.class_of(stored->slot);
+  const auto worker_class = workers_.places().class_of(stored->slot);
   const bool many = worker_class && services_.options_of(*worker_class).concurrency > 1;
-  const auto* ring = workers_.output_of(stored->slot);
+  const auto* ring = workers_.places().output_of(stored->slot);
   if (ring != nullptr) {
     document["lines"] = output_json(services_, *ring, wish, [&](const OutputLine& line) {
       const bool its_own = line.task ? line.task == task : many;

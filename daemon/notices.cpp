@@ -91,7 +91,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Worker:
       return std::to_string(n.worker.value);
     case NoticeField::Slot:
-      return workers_.slot_name(n.slot);
+      return workers_.places().slot_name(n.slot);
     case NoticeField::Class:
       return services_.options_of(n.worker_class).name;
     case NoticeField::Duration:

@@ -13,7 +13,7 @@ class RecordNames : public StoreNames {
 
   std::string name_of(TypeId type) const override { return services_.types.at(type).name; }
   std::string name_of(TenantId tenant) const override { return services_.tenants.at(tenant); }
-  std::string name_of(SlotId slot) const override { return workers_.slot_name(slot); }
+  std::string name_of(SlotId slot) const override { return workers_.places().slot_name(slot); }
   std::string name_of(ClassId worker_class) const override {
     return services_.options_of(worker_class).name;
   }
@@ -24,7 +24,7 @@ class RecordNames : public StoreNames {
     return known.type;
   }
   TenantId tenant_of(std::string_view name) override { return services_.tenants.remember(name); }
-  SlotId slot_of(std::string_view name) override { return workers_.earlier_slot(name); }
+  SlotId slot_of(std::string_view name) override { return workers_.places().earlier_slot(name); }
   std::optional<ClassId> class_of(std::string_view name) const override {
     const auto& classes = services_.configuration.classes;
     for (std::size_t at = 0; at < classes.size(); ++at) {

@@ -182,7 +182,7 @@ void Workers::carry(const command::Admit& command) {
   REQUIRE(found != registrations_.end());
   auto registration = std::move(found->second);
   registrations_.erase(found);
-  place_of(command.home, command.worker_class);
+  places_.make(command.home, command.worker_class);
   const auto name = registration.process.name;
   auto notice = processes_.adopt({command.worker, name.pid, std::move(registration.process.pidfd)});
   if (!notice) {
@@ -234,7 +234,7 @@ void Workers::forget(InHand& held) {
 }
 
 void Workers::on_leave(WorkerProcess& worker, const ipc::Frame&) {
-  services_.log.info(slot_name(worker.slot) + " leaves");
+  services_.log.info(places_.slot_name(worker.slot) + " leaves");
   services_.engine.step(event::WorkerLeaving{worker.id});
 }
 
@@ -255,7 +255,7 @@ void Workers::carry(const command::Disown& command) {
   const auto found = workers_.find(command.worker.value);
   if (found == workers_.end() || found->second->buried) return;
   auto& worker = *found->second;
-  services_.log.warn(slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
+  services_.log.warn(places_.slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
                      ") could not be ended and has no place any more");
   worker.exit_watch.reset();
   worker.channel_watch.reset();
@@ -274,11 +274,11 @@ bool Workers::end_stranger(WorkerProcess& worker, const command::EndWorker& comm
   }
   if (services_.options().registered_kill) {
     const auto sent = processes_.signal(worker.id, kill ? SIGKILL : SIGTERM);
-    services_.log.info(slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
-                       ") gets " + (kill ? "SIGKILL: " : "SIGTERM: ") +
-                       std::string(name_of(command.cause)));
+    services_.log.info(places_.slot_name(worker.slot) + " (pid " +
+                       std::to_string(worker.child.pid) + ") gets " +
+                       (kill ? "SIGKILL: " : "SIGTERM: ") + std::string(name_of(command.cause)));
     if (sent || !kill) return true;
-    services_.log.warn(slot_name(worker.slot) + ": " + sent.error().text);
+    services_.log.warn(places_.slot_name(worker.slot) + ": " + sent.error().text);
   }
   if (!kill) return true;
   if (worker.in_hand.empty()) {

@@ -220,18 +220,18 @@ void Requests::restart(Session& session, std::uint32_t number, const Arguments& 
     if (!restart.worker_class) return refuse_class(session, number);
   }
   if (!is_nil(arguments[0])) {
-    restart.home = workers_.find_home(text(arguments[0]));
+    restart.home = workers_.places().find_home(text(arguments[0]));
     if (!restart.home) return refuse_slot(session, number, text(arguments[0]));
   }
   // Successors are of what is on the disk now.
-  const auto of_slot = restart.home ? workers_.class_of(*restart.home) : std::nullopt;
+  const auto of_slot = restart.home ? workers_.places().class_of(*restart.home) : std::nullopt;
   const auto renewed = restart.worker_class ? restart.worker_class : of_slot;
   renewed ? workers_.templates().renew(*renewed) : workers_.templates().renew_all();
   services_.engine.step(restart);
 }
 
 void Requests::heartbeat(Session& session, std::uint32_t number, const Arguments& arguments) {
-  const auto home = workers_.find_home(text(arguments[0]));
+  const auto home = workers_.places().find_home(text(arguments[0]));
   const auto status = is_nil(arguments[1]) ? std::string_view() : text(arguments[1]);
   if (!home) return refuse_slot(session, number, text(arguments[0]));
   if (!workers_.report(*home, session.peer.uid, status, TaskId{number_or(arguments[2], 0)})) {

@@ -77,7 +77,7 @@ void TaskJson::add_live(const TaskView& live, Json& row) const {
   row["holds"] = holds_json(live.holds);
   row["worker"] = nullptr;
   if (const auto* worker = workers_.find(live.worker)) {
-    row["worker"] = workers_.slot_name(worker->slot);
+    row["worker"] = workers_.places().slot_name(worker->slot);
   }
   row["age_ms"] = milliseconds_of(services_.engine.now() - live.accepted_at);
   row["eligible_at"] = time(live.eligible_at);
@@ -118,7 +118,7 @@ Json TaskJson::attempt(const AttemptEntry& entry) const {
             {"attempt", entry.attempt},
             {"cause", name_of(entry.cause)},
             {"charged", name_of(entry.charge)},
-            {"worker", workers_.slot_name(entry.slot)},
+            {"worker", workers_.places().slot_name(entry.slot)},
             {"started_at", time(entry.started_at)},
             {"ended_at", time(entry.ended_at)}};
   if (entry.code != 0) json["code"] = entry.code;

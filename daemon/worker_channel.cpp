@@ -85,7 +85,7 @@ void Workers::break_off(WorkerProcess& worker, int code, std::string_view text) 
   if (worker.broken) return;
   worker.broken = true;
   ++figures_.protocol_errors;
-  services_.log.error(slot_name(worker.slot) + " broke the protocol: " + std::string(text));
+  services_.log.error(places_.slot_name(worker.slot) + " broke the protocol: " + std::string(text));
   const ipc::ErrorMeta meta{static_cast<std::uint16_t>(code), ipc::cut_text(text, 1024)};
   send(worker, {.kind = ipc::Kind::Error}, encoded(meta));
   if (worker.channel_watch) worker.channel_watch->stop_reading();
@@ -234,7 +234,7 @@ void Workers::give_page(WorkerProcess& worker) {
   ipc::UniqueFd to_give;
   auto page = ipc::PageReader::make(worker.id.value, to_give);
   if (!page) {
-    services_.log.warn(slot_name(worker.slot) + " beats by frames: " + page.error().text);
+    services_.log.warn(places_.slot_name(worker.slot) + " beats by frames: " + page.error().text);
     return;
   }
   worker.page = std::move(*page);

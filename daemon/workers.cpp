@@ -13,20 +13,6 @@
 
 namespace warmpool::daemon {
 
-Workers::Place& Workers::place_of(SlotId home, ClassId worker_class) {
-  const auto view = services_.engine.pool().slot(home);
-  const auto index = view ? view->index : home.value;
-  auto name = services_.options_of(worker_class).name + "-" + std::to_string(index);
-  auto& place = places_[home.value];
-  if (place.name != name) {
-    OutputBounds bounds;
-    bounds.bytes_max = services_.options().worker_output_bytes_max;
-    bounds.lines_max = kOutputLinesMax;
-    place = {std::move(name), worker_class, OutputRing(bounds)};
-  }
-  return place;
-}
-
 void Workers::watch(WorkerProcess& worker) {
   auto& reactor = services_.reactor;
   const auto start = [&](int fd, Reactor::Handler readable, Reactor::Handler writable = {}) {
@@ -57,7 +43,7 @@ void Workers::watch(WorkerProcess& worker) {
     pump(*it, it->errors, it->child.errors, it->errors_watch);
   });
   if (worker.exit_watch && worker.channel_watch && (worker.write_watch || !pipes)) return;
-  services_.log.error(slot_name(worker.slot) +
+  services_.log.error(places_.slot_name(worker.slot) +
                       ": the kernel watches no more descriptors; raise fs.epoll.max_user_watches");
   processes_.kill_tree(worker.id);
 }
@@ -71,7 +57,7 @@ void Workers::read_launch(WorkerProcess& worker) {
   if (outcome.state == LaunchState::Running) return;
   ++figures_.spawn_failures;
   worker.launch_error = std::move(outcome.error.text);
-  services_.log.error(slot_name(worker.slot) + ": " + worker.launch_error);
+  services_.log.error(places_.slot_name(worker.slot) + ": " + worker.launch_error);
 }
 
 void Workers::on_exit(WorkerProcess& worker) {
@@ -113,7 +99,8 @@ void Workers::drain(WorkerProcess& worker) {
 void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   const bool launched = worker.launch_error.empty();
   const auto cause = launched ? exit.cause : ExitCause::SpawnFailed;
-  const auto text = launched ? exit_text(slot_name(worker.slot), exit) : worker.launch_error;
+  const auto text =
+      launched ? exit_text(places_.slot_name(worker.slot), exit) : worker.launch_error;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
   const auto running = worker.page ? worker.page->read().running : 0;
@@ -137,7 +124,7 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
 
 // What is read now was written by the task that runs: the first in hand, unless several run.
 OutputRing& Workers::ring_for(WorkerProcess& worker) {
-  auto& ring = place_of(worker.slot, worker.worker_class).ring;
+  auto& ring = places_.ring(worker.slot, worker.worker_class);
   const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
   const bool known = one_runs && !worker.in_hand.empty();
   ring.set_task(known ? worker.in_hand.front().key.task : TaskId{});
@@ -176,7 +163,7 @@ void Workers::pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd
 std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Instant since) const {
   constexpr std::size_t lines_max = 20;
   std::vector<std::string> texts;
-  const auto* ring = output_of(worker.slot);
+  const auto* ring = places_.output_of(worker.slot);
   if (ring == nullptr) return texts;
   for (auto& line : ring->lines(lines_max)) {
     const bool its_own = !line.task || std::ranges::any_of(worker.in_hand, [&](const InHand& held) {
@@ -195,13 +182,14 @@ void Workers::carry(const command::EndWorker& command) {
   }
   auto* worker = found->second.get();
   if (worker->registered && end_stranger(*worker, command)) return;
-  services_.log.info(slot_name(worker->slot) + " (pid " + std::to_string(worker->child.pid) +
-                     ") gets " + (command.force == command::Force::Term ? "SIGTERM" : "SIGKILL") +
-                     ": " + std::string(name_of(command.cause)));
+  services_.log.info(places_.slot_name(worker->slot) + " (pid " +
+                     std::to_string(worker->child.pid) + ") gets " +
+                     (command.force == command::Force::Term ? "SIGTERM" : "SIGKILL") + ": " +
+                     std::string(name_of(command.cause)));
   if (command.force == command::Force::Kill) {
     processes_.kill_tree(command.worker);
   } else if (auto sent = processes_.signal(command.worker, SIGTERM); !sent) {
-    services_.log.debug(slot_name(worker->slot) + ": " + sent.error().text);
+    services_.log.debug(places_.slot_name(worker->slot) + ": " + sent.error().text);
   }
 }
 
@@ -281,7 +269,7 @@ void Workers::sample() {
 void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
   if (worker.stopped == stopped) return;
   worker.stopped = stopped;
-  services_.log.warn(slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
+  services_.log.warn(places_.slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
   services_.engine.step(event::WorkerStopped{worker.id, stopped});
 }
 
@@ -290,47 +278,6 @@ void Workers::reap_orphans() {
   if (orphans.killed == 0) return;
   services_.log.warn("killed " + std::to_string(orphans.killed) +
                      " processes that workers had left behind");
-}
-
-std::string Workers::slot_name(SlotId home) const {
-  const auto found = places_.find(home.value);
-  if (found != places_.end()) return found->second.name;
-  const auto from_top = std::size_t{0xffff} - home.value;
-  if (from_top < earlier_slots_.size()) return earlier_slots_[from_top];
-  return "slot-" + std::to_string(home.value);
-}
-
-SlotId Workers::earlier_slot(std::string_view name) {
-  constexpr std::size_t earlier_max = 16'384;
-  const auto found = std::ranges::find(earlier_slots_, name);
-  auto at = static_cast<std::size_t>(found - earlier_slots_.begin());
-  if (found == earlier_slots_.end() && at < earlier_max) earlier_slots_.emplace_back(name);
-  at = std::min(at, earlier_max - 1);
-  return SlotId{static_cast<std::uint16_t>(0xffff - at)};
-}
-
-std::optional<SlotId> Workers::find_home(std::string_view name) const {
-  for (const auto& [number, place] : places_) {
-    if (place.name == name) return SlotId{number};
-  }
-  return std::nullopt;
-}
-
-const OutputRing* Workers::output_of(SlotId home) const {
-  const auto found = places_.find(home.value);
-  return found == places_.end() ? nullptr : &found->second.ring;
-}
-
-std::optional<ClassId> Workers::class_of(SlotId home) const {
-  const auto found = places_.find(home.value);
-  if (found == places_.end()) return std::nullopt;
-  return found->second.worker_class;
-}
-
-const Workers::Reported* Workers::reported_of(SlotId home) const {
-  const auto found = places_.find(home.value);
-  if (found == places_.end() || found->second.reported.at.ns == 0) return nullptr;
-  return &found->second.reported;
 }
 
 bool Workers::report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task) {
@@ -345,7 +292,7 @@ bool Workers::report(SlotId home, std::uint32_t uid, std::string_view status, Ta
   if (present == nullptr) return false;
   const auto& identity = identities_[present->worker_class.value];
   if (uid != 0 && uid != ::geteuid() && !(identity && identity->uid == uid)) return false;
-  places_.at(home.value).reported = {services_.engine.now(), std::string(status), task};
+  places_.report(home, {services_.engine.now(), std::string(status), task});
   present->last_heard = services_.engine.now();
   services_.engine.step(event::WorkerBeat{present->id});
   return true;

@@ -8,6 +8,7 @@
 #include "daemon/attempt_file.hpp"
 #include "daemon/services.hpp"
 #include "daemon/templates.hpp"
+#include "daemon/worker_places.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
 #include "ipc/peer.hpp"
@@ -68,25 +69,10 @@ class Workers {
   void sample();
   void reap_orphans();
 
-  // "worker-0"; "slot-N" for one that never had a worker.
-  std::string slot_name(SlotId home) const;
-  // A slot of an earlier life, for its name alone: numbers from the top down, which this life's
-  // slots do not reach.
-  SlotId earlier_slot(std::string_view name);
-  std::optional<SlotId> find_home(std::string_view name) const;
-  const OutputRing* output_of(SlotId home) const;
-  static constexpr std::size_t kOutputLinesMax = 1024;
-  std::optional<ClassId> class_of(SlotId home) const;
-
-  // What a program without the protocol says of itself.
-  struct Reported {
-    Instant at;  // 0: nothing
-    std::string status;
-    TaskId task;  // 0: none
-  };
+  WorkerPlaces& places() { return places_; }
+  const WorkerPlaces& places() const { return places_; }
   // False: nobody is there, or the peer is neither of its user nor of the daemon's.
   bool report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task);
-  const Reported* reported_of(SlotId home) const;
   const WorkerProcess* find(WorkerId worker) const;
   Templates& templates() { return templates_; }
   const Templates& templates() const { return templates_; }
@@ -109,12 +95,6 @@ class Workers {
   static constexpr Duration kProgressInterval = milliseconds(100);
   // How often a dead worker that a debugger holds is looked at.
   static constexpr Duration kBuryAgain = seconds(1);
-  struct Place {
-    std::string name;
-    ClassId worker_class;
-    OutputRing ring;
-    Reported reported{};
-  };
 
   // workers_start.cpp
   SpawnSpec spec_of(ClassId worker_class);
@@ -135,7 +115,6 @@ class Workers {
   void pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd);
   void take_output(WorkerProcess& worker);
   OutputRing& ring_for(WorkerProcess& worker);
-  Place& place_of(SlotId home, ClassId worker_class);
   void set_stopped(WorkerProcess& worker, bool stopped);
 
   // registration.cpp: workers that others start
@@ -187,11 +166,10 @@ class Workers {
   Services& services_;
   ProcessPort& processes_;
   std::vector<std::optional<Identity>> identities_;
+  WorkerPlaces places_;
   Templates templates_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
-  std::map<std::uint16_t, Place> places_;   // by home: two processes may share one for a while
-  std::vector<std::string> earlier_slots_;  // the first has the highest number
   std::vector<WorkerId> dirty_, buried_;
   std::vector<std::pair<BodyFile, WorkerId>> held_;      // who waits for which
   std::string meta_;                                     // kept for its memory

@@ -13,6 +13,7 @@ Workers::Workers(Services& services, ProcessPort& processes,
     : services_(services),
       processes_(processes),
       identities_(std::move(identities)),
+      places_(services),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
                   .started =
@@ -46,7 +47,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command) {
   auto spec = spec_of(command.worker_class);
   spec.worker = command.worker;
   spec.token = random_u64();
-  spec.slot = place_of(command.home, command.worker_class).name;
+  spec.slot = places_.make(command.home, command.worker_class);
   return spec;
 }
 
