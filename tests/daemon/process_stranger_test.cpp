@@ -116,7 +116,8 @@ class Peers : public ::testing::TestWithParam<PeerPidfd> {
       (void)!read(until, &byte, 1);
       _exit(0);
     }
-    started_.push_back(pid);
+    EXPECT_GT(pid, 0);
+    if (pid > 0) started_.push_back(pid);  // -1 would be everybody
     return pid;
   }
   ipc::UniqueFd accept_one() {
@@ -135,6 +136,7 @@ TEST_P(Peers, IsTheProcessThatConnected) {
   const ipc::UniqueFd out(ends[0]);
   ipc::UniqueFd in(ends[1]);
   const pid_t pid = connect_in_child(out.get());
+  ASSERT_GT(pid, 0);
   const auto connection = accept_one();
   const auto peer = process_of_peer(connection.get(), GetParam());
   ASSERT_TRUE(peer) << peer.error().text;

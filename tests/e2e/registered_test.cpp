@@ -48,7 +48,11 @@ class OwnWorker {
   OwnWorker& operator=(const OwnWorker&) = delete;
 
   pid_t pid() const { return pid_; }
-  void signal(int number) const { ::kill(pid_, number); }
+  // Never to -1, which is everybody.
+  void signal(int number) const {
+    ASSERT_GT(pid_, 0);
+    ::kill(pid_, number);
+  }
   // Exit status; 128 + signal; -1 when it does not end.
   int wait() {
     int status = 0;
