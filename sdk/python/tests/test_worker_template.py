@@ -151,7 +151,7 @@ def test_a_restart_and_a_reload_load_anew(tmp_path):
         file.write_text("new")
         client.request("restart", None, "py")
         eventually(lambda: client.run("source") == "new", "the successor has what is there now")
-        assert pool.worker()["template"] == 2
+        eventually(lambda: pool.worker()["template"] == 2, "its predecessor has gone")
         pool.process.send_signal(signal.SIGHUP)
         eventually(lambda: pool.template()["generation"] == 3 and pool.template()["state"] == "ready", "a reload makes a generation")
         assert pool.worker()["template"] == 2
