@@ -21,6 +21,8 @@ using Kind = ipc::TemplateAnswer::Kind;
 // Numbers of the core's workers begin at the bottom.
 constexpr std::uint64_t kTemplateNumbers = std::uint64_t{1} << 63;
 constexpr int kPacketsMax = 16;  // of one turn
+// How a worker ends that finds no channel, so also one that knows nothing of templates.
+constexpr int kNoChannel = 2;
 
 }  // namespace
 
@@ -295,9 +297,11 @@ Templates::OfClass* Templates::owner_of(const TemplateProcess& process) {
 void Templates::on_exit(TemplateProcess& process) {
   if (process.buried) return;
   std::string how;
+  bool no_channel = false;
   process.buried = processes_.bury(process.id(), [&](const Exit& exit) {
     process.read_rest(services_.engine.now());
     how = exit_text("", exit).substr(1);
+    no_channel = exit.cause == ExitCause::Exited && exit.code == kNoChannel;
   });
   if (!process.buried) {
     process.stop_watching_exit();
@@ -308,7 +312,10 @@ void Templates::on_exit(TemplateProcess& process) {
   ending_.push_back(std::move(of->process));
   if (!process.launch_error().empty()) return fail(*of, process.launch_error());
   const auto& words = process.last_words();
-  fail(*of, how + (words.empty() ? "" : " (" + words + ")"));
+  if (!words.empty()) how += " (" + words + ")";
+  if (!no_channel || of->view.state != TemplateState::Starting) return fail(*of, how);
+  fail(*of, how + ": its program makes no templates; take preload out of the class",
+       TemplateState::Unfit);
 }
 
 void Templates::sweep() {

@@ -195,7 +195,7 @@ export class Client {
   ls(filter?: { state?: string; type?: string; limit?: number; after?: Id }): Promise<Document>;
   deadLs(filter?: DeadFilter & { limit?: number; after?: Id }): Promise<Document>;
   deadExport(filter?: DeadFilter & { limit?: number; after?: Id }): Promise<Document>;
-  deadRetry(which?: DeadFilter & { tasks?: Id[] }): Promise<Document>;
+  deadRetry(which?: DeadFilter & { tasks?: Id[]; payload?: any; content?: Content }): Promise<Document>;
   deadRemove(which?: DeadFilter & { tasks?: Id[] }): Promise<Document>;
   clean(what: { older: number; state?: string }): Promise<Document>;
   backup(file: string): Promise<Document>;

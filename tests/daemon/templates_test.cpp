@@ -174,6 +174,28 @@ TEST_F(TemplateTest, OneThatIsUnfitIsNotTriedAgainByItself) {
   EXPECT_EQ(nullptr, the_template());
 }
 
+TEST_F(TemplateTest, AProgramThatMakesNoneIsNotTriedAgainByItself) {
+  auto* fake = wait_for_template();
+  test_.processes.die(*fake, {ExitCause::Exited, 2, false});
+  ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
+  EXPECT_EQ("unfit", shown()["state"]);
+  EXPECT_NE(std::string::npos, shown()["reason"].get<std::string>().find("take preload out"));
+  test_.time.pass(hours(1));
+  kill_worker();
+  test_.time.pass(minutes(1));
+  ASSERT_TRUE(test_.until([&] { return workers() == 1; }));
+  EXPECT_EQ(nullptr, the_template());
+}
+
+TEST_F(TemplateTest, TheSameEndOfOneThatWasReadyIsAFailure) {
+  auto* fake = wait_for_template();
+  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  wait_for_request(*fake);
+  test_.processes.die(*fake, {ExitCause::Exited, 2, false});
+  ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
+  EXPECT_EQ("resting", shown()["state"]);
+}
+
 TEST_F(TemplateTest, AForkThatFailedIsOneStartWithout) {
   auto* fake = wait_for_template();
   say(*fake, {Kind::Ready, ipc::kTemplateVersion});

@@ -66,16 +66,17 @@ const changing = new Set([
 ]);
 
 export class Request extends Ask {
-  constructor(verb, args) {
+  constructor(verb, args, payload) {
     super();
     this.verb = verb;
     this.args = args;
+    this.payload = payload;
     this.verbNumber = verbs.indexOf(verb);
     if (this.verbNumber < 1) throw new TypeError(`there is no verb ${verb}; there are ${verbs.slice(1).join(", ")}`);
   }
 
   frame() {
-    return { kind: Kind.request, meta: [this.verbNumber, ...this.args] };
+    return { kind: Kind.request, meta: [this.verbNumber, ...this.args], payload: this.payload };
   }
 
   again() {

@@ -3,6 +3,7 @@
 // Every ask (asks.js, job.js) stays in a table until its last answer, so that all of them can be asked again on another
 // connection. While nothing is asked the connection does not keep the process alive.
 import { Cancel, Request } from "./asks.js";
+import { pack } from "./content.js";
 import { Disconnected, Refused } from "./errors.js";
 import { nanoseconds } from "./frame.js";
 import { events } from "./events.js";
@@ -10,7 +11,7 @@ import { Job } from "./job.js";
 import { Link, mayRedial, redial } from "./link.js";
 import { map, mapSettled } from "./map.js";
 import { placeOf } from "./place.js";
-import { Flag, Kind } from "./words.js";
+import { contents, Flag, Kind } from "./words.js";
 
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
@@ -124,8 +125,14 @@ export class Client {
   deadExport({ limit, after, ...filter } = {}) {
     return this.request("dead-export", filter.type, limit, after, ...restOf(filter));
   }
-  deadRetry({ tasks, ...filter } = {}) {
-    return this.request("dead-retry", tasks?.map(BigInt), filter.type, ...restOf(filter));
+  /** A new round for dead letters. With a `payload`, which is for one task, it has that and not what it had. */
+  deadRetry({ tasks, payload, content, ...filter } = {}) {
+    const args = [tasks?.map(BigInt), filter.type, ...restOf(filter)];
+    if (payload === undefined && content === undefined) return this.request("dead-retry", ...args);
+    if (payload === undefined) throw new TypeError("content says what another payload is: give that too");
+    if (tasks?.length !== 1) throw new TypeError("another payload is for one dead letter: tasks has its id alone");
+    const { number, bytes } = pack(payload, content);
+    return this.#ask(new Request("dead-retry", [...args, contents[number]], bytes)).promise;
   }
   deadRemove({ tasks, ...filter } = {}) {
     return this.request("dead-remove", tasks?.map(BigInt), filter.type, ...restOf(filter));

@@ -148,6 +148,11 @@ it("verbs", { size: 2 }, async (pool, client) => {
   assert.throws(() => client.deadRetry({ typ: "js.fatal" }), /no filter typ/);
   assert.equal((await client.deadRetry({ tasks: [dead.id] })).retried, 1);
   assert.equal((await client.job(dead.id).settled()).round, 2);
+  assert.throws(() => client.deadRetry({ payload: 1 }), /for one dead letter/);
+  assert.throws(() => client.deadRetry({ tasks: [dead.id], content: "json" }), /give that too/);
+  assert.equal((await client.deadRetry({ tasks: [dead.id], payload: { mended: true } })).retried, 1);
+  assert.equal((await client.job(dead.id).settled()).round, 3);
+  assert.deepEqual((await client.deadExport()).letters[0].payload.text, '{"mended":true}');
   assert.equal((await client.deadRemove({ type: "js.fatal" })).removed, 1);
   assert.ok(Array.isArray((await client.ls({ type: "js.value" })).tasks));
   assert.ok(Array.isArray((await client.log({ slot: "node-0", limit: 5 })).lines));

@@ -90,6 +90,23 @@ def test_a_progress_callback_that_raises_harms_nobody(client, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_a_dead_letter_gets_a_new_round_also_with_another_payload(client):
+    dead = client.submit("fail", 9, retries=0)
+    with pytest.raises(warmpool.TaskDead):
+        dead.result()
+    assert client.retry(dead.task)["retried"] == 1
+    with pytest.raises(warmpool.TaskDead):
+        client.wait(dead.task).result()
+    assert client.retry(dead.task, 0)["retried"] == 1
+    assert client.wait(dead.task).result() == "ok"
+    with pytest.raises(warmpool.Refused) as refused:
+        client.retry(dead.task, 1)
+    assert refused.value.code in (301, 304)  # its result was taken
+    with pytest.raises(warmpool.Refused) as refused:
+        client.retry(dead.task, b"x" * (2 << 20))
+    assert refused.value.code == 205
+
+
 def test_results_can_be_fetched_later_by_another_client(client, pool):
     task = client.enqueue("same", "later")
     with pool.client() as other:

@@ -97,6 +97,9 @@ class AsyncClient:
     async def request(self, verb: str, *arguments: Any) -> dict[str, Any]:
         return await in_thread(functools.partial(self.client.request, verb, *arguments))
 
+    async def retry(self, task: int, *payload: Any) -> dict[str, Any]:
+        return await in_thread(functools.partial(self.client.retry, task, *payload))
+
     async def status(self) -> dict[str, Any]:
         return await self.request("status")
 

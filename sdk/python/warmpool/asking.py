@@ -14,6 +14,12 @@ from .words import Kind
 DROPPED = words.CAUSES.index("dropped")
 
 
+def check_size(payload: Buffer, link: Link) -> None:
+    if len(payload) > link.payload_bytes_max:
+        raise Refused(205, f"the payload has {len(payload)} bytes, at most {link.payload_bytes_max} (payload_bytes_max); "
+                      "send a path instead, or raise it")
+
+
 class Asked:
     """sent_once: a daemon may have it."""
 
@@ -61,9 +67,7 @@ class Submit(Asked):
     def frame(self, link: Link) -> Frame:
         if not self.keyed and self.future.task is not None:
             return Frame(Kind.AWAIT, flags=self.flags & words.PROGRESS, id=self.future.task)
-        if len(self._payload or b"") > link.payload_bytes_max:
-            raise Refused(205, f"the payload has {len(self._payload or b'')} bytes, at most {link.payload_bytes_max} "
-                          "(payload_bytes_max); send a path instead, or raise it")
+        check_size(self._payload or b"", link)
         return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=self._meta, payload=self._payload or b"")
 
     def is_wanted_anew(self, answer: Frame) -> bool:
@@ -113,15 +117,16 @@ class Cancel(Asked):
 class Request(Asked):
     """A verb; its result is the document. One that changes something is not asked twice."""
 
-    def __init__(self, future: TaskFuture, verb: str, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, future: TaskFuture, verb: str, arguments: tuple[Any, ...], payload: Buffer = b"") -> None:
         super().__init__(future)
         if verb not in words.VERBS:
             raise ValueError(f"no such verb: {verb}; there are {', '.join(words.VERBS)}")
         self.repeatable = verb in words.READING_VERBS
-        self._meta = [words.VERBS[verb], *arguments]
+        self._meta, self._payload = [words.VERBS[verb], *arguments], payload
 
     def frame(self, link: Link) -> Frame:
-        return Frame(Kind.REQUEST, meta=self._meta)
+        check_size(self._payload, link)
+        return Frame(Kind.REQUEST, meta=self._meta, payload=self._payload)
 
     def take(self, frame: Frame) -> bool:
         if frame.kind != Kind.REPLY:

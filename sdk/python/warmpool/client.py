@@ -114,6 +114,17 @@ class Client:
         document: dict[str, Any] = future.result(timeout)
         return document
 
+    def retry(self, task: int, *payload: Any, timeout: Optional[float] = None) -> dict[str, Any]:
+        """A new round of a dead letter, with another payload where one is given."""
+        if not payload:
+            return self.request("dead-retry", [task], timeout=timeout)
+        (value,) = payload
+        data, label = content.encode(value)
+        future = TaskFuture()
+        self._ask(Request(future, "dead-retry", ([task], None, None, None, None, label.name.lower()), data))
+        document: dict[str, Any] = future.result(timeout)
+        return document
+
     def status(self) -> dict[str, Any]:
         return self.request("status")
 
