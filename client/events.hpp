@@ -59,6 +59,7 @@ struct Cancelled {
   TaskId task{};
   Rung rung = Rung::NotRunning;
   TaskState state = TaskState::Cancelled;
+  bool kept = true;  // false: not on disk yet, which takes nothing; a daemon that dies forgets it
 };
 
 // The last event of its ticket: the connection ended before the answer came and asking again could

@@ -182,7 +182,8 @@ bool Session::on_cancelled(const Frame& frame) {
   if (found == open_.end() || found->second.kind != OpenRequest::Kind::Cancel) return true;
   const auto meta = ipc::decode<ipc::CancelledMeta>(frame.meta);
   if (!meta) return broken(meta.error());
-  push_last(Cancelled{Ticket{found->first}, TaskId{frame.header.id}, meta->rung, meta->state});
+  push_last(Cancelled{Ticket{found->first}, TaskId{frame.header.id}, meta->rung, meta->state,
+                      (frame.header.flags & ipc::flag::kMemoryOnly) == 0});
   open_.erase(found);
   return true;
 }

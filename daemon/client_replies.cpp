@@ -88,7 +88,9 @@ void Clients::carry(const command::Cancelled& command) {
   auto* session = find(command.client);
   if (session == nullptr) return;
   const auto number = number_of(command.request);
+  const auto flags = command.kept ? std::uint8_t{0} : ipc::flag::kMemoryOnly;
   session->stream.out().append({.kind = ipc::Kind::Cancelled,
+                                .flags = flags,
                                 .id = command.task.value,
                                 .token = session->open.at(number).token},
                                encoded(ipc::CancelledMeta{.rung = command.rung}), ipc::Bytes{});

@@ -95,6 +95,7 @@ class Daemon {
   template <class Answer>
   void answer(const Answer& command);
   void on_finished(const command::Finished& finished);
+  std::string lost_names(std::uint64_t lost) const;
   void linger();
   void on_broken(const Error& error);
   // daemon.cpp

@@ -23,8 +23,10 @@ bool Keeper::commit() {
   auto answers = services_.store.take_answers();
   if (answers.broken) broken_ = std::move(answers.broken);
   if (answers.accepting) tell(*answers.accepting);
-  if (answers.accepting) services_.engine.step(event::StoreState{*answers.accepting});
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
+  if (answers.accepting) {
+    services_.engine.step(event::StoreState{*answers.accepting, answers.undone});
+  }
   if (answers.backup) on_backup_(*answers.backup);
   for (const auto& ended : answers.bodies) end_body(ended);
   return answers.accepting.has_value() || answers.persisted.has_value() || !answers.bodies.empty();

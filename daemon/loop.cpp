@@ -130,20 +130,33 @@ void Daemon::on_finished(const command::Finished& finished) {
     log_.info("stopped; nothing was left");
     return;
   }
-  if (services_.store.figures().durable) {
-    log_.info("stopped; " + std::to_string(finished.lost) +
-              (finished.lost == 1 ? " task waits" : " tasks wait") + " for the next start");
-    return;
+  const bool durable = services_.store.figures().durable;
+  const auto lost = durable ? finished.in_memory : finished.lost;
+  if (const auto waiting = finished.lost - lost; waiting != 0) {
+    log_.info("stopped; " + std::to_string(waiting) +
+              (waiting == 1 ? " task waits" : " tasks wait") + " for the next start");
   }
-  constexpr std::uint32_t named_max = 20;
+  if (lost == 0) return;
+  log_.warn("stopped; " + std::to_string(lost) +
+            (lost == 1 ? " accepted task is" : " accepted tasks are") + " lost" +
+            (durable ? ", of durability none, with the memory of this daemon:"
+                     : " with the volatile store:") +
+            lost_names(lost));
+}
+
+// The first of those that end with this daemon, among the oldest that have not settled.
+std::string Daemon::lost_names(std::uint64_t lost) const {
+  constexpr std::uint32_t named_max = 20, looked_at_max = 10'000;
   std::string names;
-  for (const auto& task : engine_.pool().list({.after = {}, .limit = named_max})) {
-    if (task.state >= TaskState::Done) continue;
+  std::uint64_t named = 0;
+  for (const auto& task : engine_.pool().list({.after = {}, .limit = looked_at_max})) {
+    if (task.state >= TaskState::Done || named == named_max) continue;
+    const auto stored = services_.store.find(task.task);
+    if (!stored || stored->durability != Durability::None) continue;
     names += " " + std::to_string(task.task.value);
+    ++named;
   }
-  log_.warn("stopped; " + std::to_string(finished.lost) +
-            (finished.lost == 1 ? " accepted task is" : " accepted tasks are") +
-            " lost with the volatile store:" + names + (finished.lost > named_max ? " ..." : ""));
+  return names + (named < lost ? " ..." : "");
 }
 
 // Nothing can be acknowledged any more, and what runs could not be kept.

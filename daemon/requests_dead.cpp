@@ -198,7 +198,8 @@ void Requests::change_one(Session& session, const Bulk& bulk, TaskId task) {
 void Requests::backup(Session& session, std::uint32_t number, const Arguments& arguments) {
   const std::string file(std::get<std::string_view>(arguments[0]));
   if (auto begun = services_.store.begin_backup(file); !begun) {
-    return clients_.refuse(session, number, {}, Refusal::BadArgument, begun.error().text);
+    return clients_.refuse(session, number, {}, static_cast<Refusal>(begun.error().code),
+                           begun.error().text);
   }
   services_.log.info("a backup is made in " + file);
   backup_ = {session.id, number, file};
@@ -214,7 +215,8 @@ void Requests::end_backup(const Result<BackupFigures>& ended) {
   auto* session = clients_.find(client);
   if (session == nullptr) return;
   if (ended) return clients_.reply(*session, number, documents_.backup(file, *ended));
-  clients_.refuse(*session, number, {}, Refusal::StoreUnavailable, ended.error().text);
+  clients_.refuse(*session, number, {}, static_cast<Refusal>(ended.error().code),
+                  ended.error().text);
 }
 
 }  // namespace warmpool::daemon

@@ -17,6 +17,6 @@ inline Refusal refusal_of(const Error& error) { return static_cast<Refusal>(erro
 
 // Whether the peer broke the protocol (answer *error*, close) or asked for something that cannot be
 // (answer *refused*, go on).
-constexpr bool breaks_protocol(Refusal code) { return static_cast<int>(code) >= 500; }
+constexpr bool breaks_protocol(Refusal code) { return static_cast<int>(code) / 100 == 5; }
 
 }  // namespace warmpool::ipc

@@ -74,6 +74,7 @@ inline constexpr FlagRow kReceivedFlags[] = {{flag::kKeysOnly, "keys-only"}};
 inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"},
                                              {flag::kRelaxed, "relaxed"},
                                              {flag::kMemoryOnly, "memory-only"}};
+inline constexpr FlagRow kCancelledFlags[] = {{flag::kMemoryOnly, "memory-only"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
 inline constexpr FlagRow kRetireFlags[] = {{flag::kComeAgain, "come-again"}};
@@ -99,7 +100,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Settled, "settled", kD, kC, 0, use::kRun, {}, kSettled, true},
     {Kind::Reply, "reply", kD, kC, 0, use::kToken, {}, {}, true},
     {Kind::Progressed, "progressed", kD, kC, feature::kProgress, use::kRun, {}, kProgress, false},
-    {Kind::Cancelled, "cancelled", kD, kC, 0, kIdToken, {}, kCancelled, false},
+    {Kind::Cancelled, "cancelled", kD, kC, 0, kIdToken, kCancelledFlags, kCancelled, false},
     {Kind::Event, "event", kD, kC, feature::kEvents, kIdToken, kEventFlags, {}, true},
     {Kind::Assign, "assign", kD, kW, 0, use::kRun | use::kType, {}, kAssign, true},
     {Kind::CancelAttempt,

@@ -65,20 +65,32 @@ bool Core::answer_duplicate(const event::Submit& event) {
     refuse(event.client, event.request, owner->task, Refusal::KeyConflict);
     return true;
   }
+  const auto index = tasks.find(owner->task);
+  const bool keeps =
+      index && tasks[*index].cancel_on_disconnect && !event.spec.cancel_on_disconnect;
+  // It would wait for the disk.
+  if (!store_accepting_ && (keeps || recorder.kept() != recorder.last())) return false;
   ++counters.duplicates;
-  if (const auto index = tasks.find(owner->task)) {
-    if (event.spec.cancel_on_disconnect) {
-      own(*index, event.client);
-    } else if (tasks[*index].cancel_on_disconnect) {
-      keep_for_good(*index);
-    }
-  }
+  if (keeps) keep_for_good(*index);
+  if (index && event.spec.cancel_on_disconnect) own(*index, event.client);
   if (recorder.kept() == recorder.last()) {
     emit(command::Accepted{event.client, event.request, owner->task, true});
   } else {
     recorder.then(Recorder::Then::Duplicate, kNone, owner->task, event.client, event.request);
   }
   return true;
+}
+
+// Submits whose record did not come to the disk are refused for good: their tasks end with records
+// that come there together with those which made them, or not at all.
+void Core::withdraw() {
+  for (const auto& waiting : recorder.take_submits()) {
+    ++counters.refused_submits;
+    refuse(waiting.client, waiting.request, {}, Refusal::StoreUnavailable,
+           retry_hint(Refusal::StoreUnavailable));
+    if (waiting.then != Recorder::Then::Accept || is_settled(tasks[waiting.task].state)) continue;
+    settle(waiting.task, Verdict::Cancelled, End{.cause = EndCause::Dropped});
+  }
 }
 
 Instant Core::first_eligible(const TaskSpec& spec) const {

@@ -32,12 +32,15 @@ struct Refused {
   Duration retry_after;  // 0: it makes no sense to try again
 };
 
-// To a Cancel, when the task has settled as cancelled and that is kept.
+// To a Cancel, when the task has settled as cancelled and that is kept; while the store takes
+// nothing as soon as it has settled, and not kept: if the daemon dies before it is, the task comes
+// back.
 struct Cancelled {
   ClientId client;
   RequestId request;
   TaskId task;
   Rung rung;
+  bool kept = true;
 };
 
 // To everything else. For Scale: sizes before and after; for Drain and Stop: what is left; for
@@ -138,9 +141,10 @@ struct Notify {
 };
 
 // Stop has been carried out: no worker is left, or what was killed did not go within a second.
-// `lost` tasks were still unsettled.
+// `lost` tasks were still unsettled; of these `in_memory` are kept nowhere else (durability none).
 struct Finished {
   std::uint64_t lost;
+  std::uint64_t in_memory = 0;
 };
 
 }  // namespace warmpool::command

@@ -16,7 +16,6 @@ class Core : public CoreState {
   void replay(const Record& record);
   void finish_replay(Instant at, Commands& commands);
   void replay_totals(const std::array<std::uint64_t, 5>& settled);
-
   Snapshot snapshot() const;
   Snapshot overview() const;
   QueueView queue() const;
@@ -42,6 +41,7 @@ class Core : public CoreState {
   void own(TaskIndex index, ClientId client);
   void keep_for_good(TaskIndex index);
   void drop(TaskIndex index);
+  void withdraw();
   void drop_orphans();
   void cancel_running(TaskIndex index, EndCause cause);
   // config.cpp
@@ -129,7 +129,8 @@ class Core : public CoreState {
   void settle(TaskIndex index, Verdict verdict, const End& end);
   void release_key(TaskIndex index, Verdict verdict, EndCause cause, Instant at);
   void announce(TaskIndex index);
-  void answer_cancels(TaskId id, Verdict verdict);
+  void answer_cancels(TaskIndex index);
+  void answer_cancels_until(Instant due);
   void forget_task(TaskIndex index);
   void archive_dead();
   void remove_dead(TaskIndex index);

@@ -36,6 +36,12 @@ struct CancelRequest {
   Rung rung = Rung::NotRunning;
 };
 
+// Who asked for this cancel is answered by then, kept or not.
+struct CancelDue {
+  TaskId task;
+  Instant at;
+};
+
 // Tasks to be cancelled when their client leaves. Settled ones are swept out when it doubles.
 struct Owned {
   std::vector<TaskId> tasks;

@@ -49,13 +49,13 @@ struct CoreState {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
            now, out, jitter, tasks_made, wall_offset, promised, grace_until, initialized, draining,
            stopping, finished, forced, store_accepting, task_notices, paused, resized, stop_at,
-           cancels, owned, orphans, orphans_until, dead, open_attempts, outlived, ways, behind,
-           free] = self;
+           cancels, cancels_due, owned, orphans, orphans_until, dead, open_attempts, outlived, ways,
+           behind, free] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
                     now, jitter, tasks_made, wall_offset, promised, grace_until, initialized,
                     draining, stopping, finished, forced, store_accepting, task_notices, paused,
-                    resized, stop_at, cancels, owned, orphans, orphans_until, dead, open_attempts,
-                    outlived, ways, behind, free);
+                    resized, stop_at, cancels, cancels_due, owned, orphans, orphans_until, dead,
+                    open_attempts, outlived, ways, behind, free);
   }
 
  protected:
@@ -81,6 +81,7 @@ struct CoreState {
   bool resized_ = false;  // within the turn
   Instant stop_at_ = kNever;
   std::multimap<TaskId, CancelRequest> cancels_;
+  std::deque<CancelDue> cancels_due_;  // of tasks that have settled, and some that were answered
   std::map<ClientId, Owned> owned_;
   // Their clients left with an earlier life and may come back until then.
   std::vector<TaskId> orphans_;

@@ -126,7 +126,7 @@ struct EventText {
     return "persisted through " + text(e.through.value);
   }
   std::string operator()(const event::StoreState& e) const {
-    return e.accepting ? "store accepts" : "store refuses";
+    return e.accepting ? "store accepts" : e.undone ? "store refuses, undone" : "store refuses";
   }
   std::string operator()(const event::WallStepped& e) const {
     return "wall stepped to " + std::to_string(e.wall.ns);
@@ -191,7 +191,8 @@ struct CommandText {
     return "refused " + asked(c.client, c.request) + " " + word(c.code);
   }
   std::string operator()(const command::Cancelled& c) const {
-    return "cancelled " + asked(c.client, c.request) + " " + task_name(c.task) + " " + word(c.rung);
+    return "cancelled " + asked(c.client, c.request) + " " + task_name(c.task) + " " +
+           word(c.rung) + (c.kept ? "" : " not kept");
   }
   std::string operator()(const command::Completed& c) const {
     return "completed " + asked(c.client, c.request) + " " + text(c.before) + " " + text(c.after);

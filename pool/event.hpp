@@ -139,9 +139,11 @@ struct Archived {
   bool kept;
 };
 
-// The store takes new work, or refuses it (full, broken).
+// The store takes new work, or refuses it (full, broken). Undone: of what was not kept by now
+// nothing is on disk, and it comes there only together with what this step asks to keep.
 struct StoreState {
   bool accepting;
+  bool undone = false;
 };
 
 // The wall clock of `now` is this. At the start, and whenever it moved against the monotonic one.

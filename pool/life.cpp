@@ -8,6 +8,7 @@ namespace warmpool {
 void Core::on(const event::Tick&) {
   if (promised_ != kNever && now > promised_ + options.heartbeat_interval) forgive_stall();
   drop_orphans();
+  answer_cancels_until(now);
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
@@ -32,6 +33,7 @@ Instant Core::next_deadline() const {
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
   next = std::min(next, due_of_recall());
+  if (!cancels_due_.empty()) next = std::min(next, cancels_due_.front().at);
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);
   if (forced_ && !finished_) next = std::min(next, give_up_at());
   return next;
@@ -107,10 +109,20 @@ void Core::finish_when_empty() {
   Notification told{.notice = Notice::PoolShutdown};
   told.count = static_cast<std::uint32_t>(tasks.unsettled());
   notify(told);
-  emit(command::Finished{tasks.unsettled()});
+  std::uint64_t in_memory = 0;
+  tasks.each([&](TaskIndex index) {
+    in_memory += !is_settled(tasks[index].state) && tasks[index].durability == Durability::None;
+  });
+  emit(command::Finished{tasks.unsettled(), in_memory});
 }
 
-void Core::on(const event::StoreState& event) { store_accepting_ = event.accepting; }
+// Nobody is left waiting for a disk that may stay full for hours.
+void Core::on(const event::StoreState& event) {
+  store_accepting_ = event.accepting;
+  if (event.accepting) return;
+  if (event.undone) withdraw();
+  answer_cancels_until(kNever);
+}
 
 void Core::on(const event::Listen& event) { task_notices_ = event.to_tasks; }
 

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <tuple>
+#include <vector>
 
 #include "pool/command.hpp"
 #include "pool/ids.hpp"
@@ -49,6 +50,18 @@ class Recorder {
     for (auto& waiting : waiting_) {
       if (waiting.client == client) waiting.client = ClientId{};
     }
+  }
+  // Submits that have not been answered: they will not be by pop_kept().
+  std::vector<Waiting> take_submits() {
+    std::vector<Waiting> taken;
+    for (auto& waiting : waiting_) {
+      if (!waiting.client || (waiting.then != Then::Accept && waiting.then != Then::Duplicate)) {
+        continue;
+      }
+      taken.push_back(waiting);
+      waiting.client = ClientId{};
+    }
+    return taken;
   }
   RecordNumber last() const { return {last_}; }
   RecordNumber kept() const { return kept_; }

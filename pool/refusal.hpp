@@ -1,5 +1,6 @@
 // Why a request is refused: one table of codes, names and what to do next. Numbers by purpose:
-// 1xx try again later, 2xx the request is wrong, 3xx no such thing, 4xx not allowed, 5xx protocol.
+// 1xx try again later, 2xx the request is wrong, 3xx no such thing, 4xx not allowed, 5xx protocol,
+// 6xx the system did not let the daemon do it.
 #pragma once
 
 #include "pool/words.hpp"
@@ -45,11 +46,15 @@ enum class Refusal : std::uint16_t {
   HelloExpected = 506,
   TooSlow = 507,
   BadUtf8 = 509,
+  CannotCreate = 601,
+  InputOutput = 602,
+  NoPermission = 603,
+  Damaged = 604,
 };
 
 template <>
 struct Words<Refusal> {
-  static constexpr std::array<Word<Refusal>, 38> rows{{
+  static constexpr std::array<Word<Refusal>, 42> rows{{
       {Refusal::QueueFull, "queue-full",
        "too many tasks wait (tasks_max); try again after the time given"},
       {Refusal::BytesFull, "bytes-full",
@@ -119,6 +124,13 @@ struct Words<Refusal> {
       {Refusal::TooSlow, "too-slow",
        "a frame was begun and not finished in time, or replies were not read"},
       {Refusal::BadUtf8, "bad-utf8", "a text is not valid UTF-8, or holds NUL; encode it"},
+      {Refusal::CannotCreate, "cannot-create", "the file cannot be made there; the text says why"},
+      {Refusal::InputOutput, "input-output",
+       "the system could not read or write a file; the text says which and why"},
+      {Refusal::NoPermission, "no-permission",
+       "the daemon's user may not read or write there; give another place, or the permission"},
+      {Refusal::Damaged, "damaged",
+       "what was to be read is damaged; the text says what and how to go on"},
   }};
 };
 

@@ -10,6 +10,9 @@
 namespace warmpool {
 namespace {
 
+// So long an answer waits for a disk that is slow.
+constexpr Duration kCancelPatience = seconds(1);
+
 TaskTrigger trigger_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::Done:
@@ -119,6 +122,9 @@ void Core::settle(TaskIndex index, Verdict verdict, const End& end) {
   release_key(index, verdict, end.cause, now);
   if (verdict == Verdict::Dead) dead_.add(task.id, task.payload_bytes, now);
   if (verdict != Verdict::Done || task_notices_) notify(about(index, notice_of(verdict)));
+  if (!cancels_.contains(task.id)) return;
+  cancels_due_.push_back({task.id, now + kCancelPatience});
+  if (!store_accepting_) answer_cancels(index);
 }
 
 // A key stands for a live task, a dead letter, and for a while for one that is done. One that
@@ -188,22 +194,33 @@ void Core::announce(TaskIndex index) {
   const Task& task = tasks[index];
   const Verdict verdict = verdict_of(task.state);
   emit(command::Announce{task.id, task.round, task.attempt, verdict, task.last_cause, task.used});
-  answer_cancels(task.id, verdict);
+  answer_cancels(index);
   if (verdict != Verdict::Dead) forget_task(index);
 }
 
-void Core::answer_cancels(TaskId id, Verdict verdict) {
-  const auto [first, last] = cancels_.equal_range(id);
+void Core::answer_cancels(TaskIndex index) {
+  const Task& task = tasks[index];
+  const auto [first, last] = cancels_.equal_range(task.id);
   for (auto each = first; each != last; ++each) {
     const CancelRequest& request = each->second;
     if (!request.client) continue;
-    if (verdict == Verdict::Cancelled) {
-      emit(command::Cancelled{request.client, request.request, id, request.rung});
+    if (task.state == TaskState::Cancelled) {
+      emit(command::Cancelled{request.client, request.request, task.id, request.rung,
+                              is_kept(task.record)});
     } else {
-      refuse(request.client, request.request, id, Refusal::AlreadySettled);
+      refuse(request.client, request.request, task.id, Refusal::AlreadySettled);
     }
   }
   cancels_.erase(first, last);
+}
+
+// A round that has settled stays settled until its record is kept, and then they are answered.
+void Core::answer_cancels_until(Instant due) {
+  while (!cancels_due_.empty() && cancels_due_.front().at <= due) {
+    const auto index = tasks.find(cancels_due_.front().task);
+    cancels_due_.pop_front();
+    if (index && is_settled(tasks[*index].state)) answer_cancels(*index);
+  }
 }
 
 void Core::forget_task(TaskIndex index) {

@@ -109,7 +109,9 @@ struct Words<EndCause> {
        "its worker ended before it began; nothing charged"},
       {EndCause::Deadline, "deadline", "the deadline of the whole task passed"},
       {EndCause::Expired, "expired", "it waited longer than its expiry"},
-      {EndCause::Dropped, "dropped", "its client left and had asked for that to cancel it"},
+      {EndCause::Dropped, "dropped",
+       "its client left and had asked for that to cancel it, or it was refused because the disk "
+       "could not take it"},
   }};
 };
 

@@ -23,6 +23,18 @@ ExitStatus exit_status_of(const Error& error) {
   if (error.code == static_cast<int>(client::Fault::TimedOut)) return kTimedOut;
   if (error.code > 0 && error.code < 100) return kUnreachable;
   if (error.code >= 100 && error.code < 200) return kTryAgain;
+  switch (static_cast<Refusal>(error.code)) {
+    case Refusal::CannotCreate:
+      return kCannotCreate;
+    case Refusal::InputOutput:
+      return kInputOutput;
+    case Refusal::NoPermission:
+      return kNoPermission;
+    case Refusal::Damaged:
+      return kDamaged;
+    default:
+      break;
+  }
   return kFailed;
 }
 

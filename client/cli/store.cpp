@@ -36,7 +36,7 @@ Run declare_backup(CLI::App& app) {
   return [file](Context& context) {
     std::error_code failed;
     const auto absolute = std::filesystem::absolute(*file, failed).string();
-    if (failed) return context.fail(kFailed, *file + ": " + failed.message());
+    if (failed) return context.fail(kCannotCreate, *file + ": " + failed.message());
     return ask_patiently(context,
                          {.verb = ipc::Verb::Backup, .arguments = {std::string_view(absolute)}});
   };

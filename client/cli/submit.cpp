@@ -42,7 +42,18 @@ struct SubmitCommand {
     return made;
   }
 
+  // Beside the id, never on standard output: scripts read that. Who gets less than was asked for
+  // is told in any case.
+  void say_durability(Context& context, Durability durability) const {
+    const bool less = durability > find_word<Durability>(task.durability);
+    if (context.json() || (!less && !context.err().is_terminal())) return;
+    const auto meaning = Words<Durability>::rows[static_cast<std::size_t>(durability)].meaning;
+    context.say("durability: " + std::string(name_of(durability)) + ", " + std::string(meaning) +
+                (less ? "; asked for was " + task.durability : ""));
+  }
+
   void print_accepted(Context& context, const client::Accepted& accepted) const {
+    if (!wait) say_durability(context, accepted.durability);
     if (wait && (!print_id || context.json())) return;
     const std::string id = std::to_string(accepted.task.value);
     if (context.json() && !print_id) {

@@ -152,10 +152,14 @@ int cancel_all(Context& context, const std::vector<TaskId>& ids) {
                                                         .number("id", cancelled->task.value)
                                                         .text("state", name_of(cancelled->state))
                                                         .text("rung", name_of(cancelled->rung))
+                                                        .flag("kept", cancelled->kept)
                                                         .str();
       if (!context.json()) {
         context.print("cancelled " + std::to_string(cancelled->task.value) + " (" +
-                      std::string(name_of(cancelled->rung)) + ")");
+                      std::string(name_of(cancelled->rung)) + ")" +
+                      (cancelled->kept ? ""
+                                       : ", but not yet on disk (see: warmpool status): if the "
+                                         "daemon dies before it is, the task comes back"));
       }
     } else if (const auto* refused = std::get_if<client::Refused>(&**event)) {
       status = context.fail(kFailed, about_task(refused->task, refused->text));

@@ -7,15 +7,27 @@
 
 #include "daemon/quiet_thread.hpp"
 #include "daemon/store/database_copy.hpp"
+#include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
+
+Error told(const Error& error) {
+  return refused(refusal_of_storage(error.code), with_hint(error).text);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& database,
                                                         const std::string& path, int wake_fd) {
-  if (!path.starts_with('/')) return Error{0, "give an absolute path, not '" + path + "'"};
+  if (!path.starts_with('/')) {
+    return refused(Refusal::BadArgument, "give an absolute path, not '" + path + "'");
+  }
   struct stat found {};
   if (::lstat(path.c_str(), &found) == 0) {
-    return Error{0, path + " is there already; give a new name"};
+    return refused(Refusal::CannotCreate, path + " is there already; give a new name");
   }
   std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd));
   made->thread_ = quiet_thread("warmpool-backup", [backup = made.get()] { backup->run(); });
@@ -43,9 +55,10 @@ Result<BackupFigures> StoreBackup::copy() {
   using std::chrono::steady_clock;
   const auto begun = steady_clock::now();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
-  if (!source) return source.error();
-  if (auto copied = copy_database(*source, database_, path_, aborted_); !copied)
-    return copied.error();
+  if (!source) return told(source.error());
+  if (auto copied = copy_database(*source, database_, path_, aborted_); !copied) {
+    return told(copied.error());
+  }
   BackupFigures figures;
   struct stat made {};
   if (::stat(path_.c_str(), &made) == 0) figures.bytes = static_cast<std::uint64_t>(made.st_size);

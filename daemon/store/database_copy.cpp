@@ -3,9 +3,7 @@
 // its own: until it has its name, nobody takes it for one.
 #include "daemon/store/database_copy.hpp"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "daemon/store/body_files.hpp"
+#include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 
@@ -22,18 +21,16 @@ namespace {
 
 constexpr int kPagesAtOnce = 1024;
 
-Error failed(const std::string& what) { return {SQLITE_IOERR, what + ": " + std::strerror(errno)}; }
-
 Result<void> make_file(const std::string& path) {
   const ipc::UniqueFd fd(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return failed("cannot make " + path);
+  if (!fd) return system_error("cannot make " + path);
   return {};
 }
 
 Result<void> sync_file(const std::string& path) {
   const ipc::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd || ::fsync(fd.get()) != 0) return failed("cannot sync " + path);
+  if (!fd || ::fsync(fd.get()) != 0) return system_error("cannot sync " + path);
   return {};
 }
 
@@ -48,7 +45,11 @@ Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool
     code = ::sqlite3_backup_step(backup.get(), kPagesAtOnce);
   }
   if (code == SQLITE_DONE) return {};
-  return Error{code, std::string("cannot copy: ") + ::sqlite3_errstr(code)};
+  // SQLite does not say on which side: what it tells of the copy, if it was there.
+  const auto told = copy.error("cannot copy");
+  if (told.code == code) return told;
+  return Error{code, std::string("cannot copy: ") + std::string(storage_trouble(code)) + ": " +
+                         ::sqlite3_errstr(code)};
 }
 
 struct BodyRow {
@@ -128,7 +129,7 @@ Result<void> copy_database(Database& source, const std::string& source_path,
   auto done = fill(source, bodies_directory(source_path), part, aborted);
   if (done) done = sync_file(part);
   if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
-    done = failed("cannot make " + path);
+    done = system_error("cannot make " + path);
   }
   if (done) return sync_parent(path);
   ::unlink(part.c_str());

@@ -7,8 +7,11 @@
 #include "daemon/store/raw_files.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <sqlite3.h>
+
+#include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -16,31 +19,29 @@ namespace {
 // SQLite itself never writes more than a page, and its VFS takes no more than 128 KiB at once.
 constexpr sqlite3_int64 kBytesAtOnce = 1 << 16;
 
-Error failed(int code) {
-  return {code, std::string("cannot write the WAL anew: ") + ::sqlite3_errstr(code)};
-}
-
-Error unreadable(int code) {
-  return {code, std::string("cannot read the store: ") + ::sqlite3_errstr(code)};
-}
-
 // Returns whether there was something.
-Result<bool> rewrite(sqlite3_file& wal) {
+Result<bool> rewrite(sqlite3_file& wal, const std::string& path) {
+  const auto refused = [&](int code) {
+    return call_error(path, "it cannot be written anew", code);
+  };
+  errno = 0;
   sqlite3_int64 size = 0;
-  if (const int code = wal.pMethods->xFileSize(&wal, &size)) return failed(code);
+  if (const int code = wal.pMethods->xFileSize(&wal, &size)) return refused(code);
   std::string bytes(static_cast<std::size_t>(std::min(size, kBytesAtOnce)), '\0');
   for (sqlite3_int64 at = 0; at < size; at += kBytesAtOnce) {
     const int count = static_cast<int>(std::min(size - at, kBytesAtOnce));
-    if (const int code = wal.pMethods->xRead(&wal, bytes.data(), count, at)) return failed(code);
-    if (const int code = wal.pMethods->xWrite(&wal, bytes.data(), count, at)) return failed(code);
+    if (const int code = wal.pMethods->xRead(&wal, bytes.data(), count, at)) return refused(code);
+    if (const int code = wal.pMethods->xWrite(&wal, bytes.data(), count, at)) return refused(code);
   }
   if (size == 0) return false;
-  if (const int code = wal.pMethods->xSync(&wal, SQLITE_SYNC_NORMAL)) return failed(code);
+  if (const int code = wal.pMethods->xSync(&wal, SQLITE_SYNC_NORMAL)) return refused(code);
   return true;
 }
 
-Result<void> read_all(sqlite3_file* file) {
+Result<void> read_all(sqlite3_file* file, const std::string& path) {
   if (file == nullptr || file->pMethods == nullptr) return {};
+  const auto unreadable = [&](int code) { return call_error(path, "it cannot be read", code); };
+  errno = 0;
   sqlite3_int64 size = 0;
   if (const int code = file->pMethods->xFileSize(file, &size)) return unreadable(code);
   std::string bytes(static_cast<std::size_t>(kBytesAtOnce), '\0');
@@ -53,13 +54,18 @@ Result<void> read_all(sqlite3_file* file) {
   return {};
 }
 
+std::string path_of(const Database& database) {
+  const char* path = ::sqlite3_db_filename(database.handle(), "main");
+  return path == nullptr ? std::string("the store") : std::string(path);
+}
+
 }  // namespace
 
 Result<void> read_through(Database& database) {
   for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
     sqlite3_file* file = nullptr;
     ::sqlite3_file_control(database.handle(), "main", which, &file);
-    if (auto read = read_all(file); !read) return read;
+    if (auto read = read_all(file, path_of(database)); !read) return read;
   }
   return {};
 }
@@ -73,7 +79,7 @@ Result<bool> rewrite_wal(Database& database) {
   sqlite3_file* wal = nullptr;
   ::sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
   const bool is_open = wal != nullptr && wal->pMethods != nullptr;
-  auto done = is_open ? rewrite(*wal) : Result<bool>(false);
+  auto done = is_open ? rewrite(*wal, path_of(database) + "-wal") : Result<bool>(false);
   (void)database.run("ROLLBACK");
   return done;
 }

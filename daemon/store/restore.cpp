@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/body_files.hpp"
 #include "daemon/store/database_copy.hpp"
+#include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 
 namespace warmpool::daemon {
@@ -27,9 +26,7 @@ bool is_there(const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0;
 }
 
-Error failed(const std::string& what) {
-  return {static_cast<int>(ExitStatus::StoreFailed), what + ": " + std::strerror(errno)};
-}
+Error failed(const std::string& what) { return store_error(system_error(what)); }
 
 Result<void> move(const std::string& from, const std::string& to) {
   if (!is_there(from) || ::rename(from.c_str(), to.c_str()) == 0) return {};

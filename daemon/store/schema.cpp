@@ -3,9 +3,7 @@
 // the WAL of a file of 0 bytes for garbage and deletes it, with all that it holds.
 #include "daemon/store/schema.hpp"
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +13,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/gather_vfs.hpp"
 #include "daemon/store/raw_files.hpp"
-#include "daemon/store/schema_sql.hpp"
+#include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 #include "pool/pause.hpp"
@@ -29,17 +27,8 @@ namespace {
 
 Error damaged(std::string text) { return {kStoreDamaged, std::move(text)}; }
 
-Error system_refuses(const std::string& what) {
-  return {SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
-}
-
 constexpr char kRestoreHint[] =
     "; restore a backup, or move the directory away to begin with an empty store";
-
-constexpr char kLockedHint[] =
-    "; another program has the database open and holds it: end that one (fuser or lsof shows "
-    "which) "
-    "and start again";
 
 // Of a missing file -1. Only what is surely missing is: over what cannot be looked at a new store
 // would be made. Errors: also where it is no file.
@@ -48,13 +37,13 @@ Result<off_t> size_of(const std::string& path) {
   // Not through a link: SQLite would look for the WAL beside what it points to.
   if (::lstat(path.c_str(), &found) != 0) {
     if (errno == ENOENT) return off_t{-1};
-    return system_refuses("cannot look at " + path);
+    return system_error("cannot look at " + path);
   }
   if (!S_ISREG(found.st_mode)) {
     const std::string what = S_ISLNK(found.st_mode) ? " is a symbolic link" : " is no file";
-    return Error{SQLITE_CANTOPEN, path + what +
-                                      "; put the file itself there, or give the directory where it "
-                                      "is as --state-dir"};
+    return Error{kStoreUnfit, path + what +
+                                  "; put the file itself there, or give the directory where it "
+                                  "is as --state-dir"};
   }
   return found.st_size;
 }
@@ -85,24 +74,15 @@ Result<void> make_empty_file(const std::string& path) {
   ::unlink((path + "-journal").c_str());
   const ipc::UniqueFd fd(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return system_refuses("cannot make " + path);
+  if (!fd) return system_error("cannot make " + path);
   return {};
-}
-
-Result<void> migrate_one(Database& database, const Migration& migration, std::size_t version) {
-  if (auto ok = database.run("BEGIN IMMEDIATE"); !ok) return ok;
-  auto done = migration(database);
-  if (done) done = database.run("PRAGMA user_version = " + std::to_string(version));
-  if (done) done = database.run("COMMIT");
-  if (!done) (void)database.run("ROLLBACK");
-  return done;
 }
 
 Result<void> migrate(Database& database, std::span<const Migration> migrations) {
   const auto version = database.integer("PRAGMA user_version");
   if (!version) return version.error();
   for (auto at = static_cast<std::size_t>(*version); at < migrations.size(); ++at) {
-    if (auto done = migrate_one(database, migrations[at], at + 1); !done) return done;
+    if (auto done = migrate_one(database, {migrations[at], at + 1}); !done) return done;
   }
   return {};
 }
@@ -125,7 +105,7 @@ Result<void> make_new(const SchemaPlace& place) {
   if (auto made = make_empty_file(path); !made) return made;
   if (auto filled = fill_new_file(place, path); !filled) return filled;
   if (::rename(path.c_str(), place.path.c_str()) != 0) {
-    return system_refuses("cannot rename " + path);
+    return system_error("cannot rename " + path);
   }
   return sync_parent(place.path);
 }
@@ -173,8 +153,8 @@ Result<void> set_up_connection(Database& database) {
   const auto mode = database.text("PRAGMA journal_mode = WAL");
   if (!mode) return mode.error();
   if (*mode == "wal") return {};
-  return Error{SQLITE_CANTOPEN, "its file system cannot hold a WAL (mode '" + *mode +
-                                    "'); give a --state-dir on a local one"};
+  return Error{kStoreUnfit, "its file system cannot hold a WAL (mode '" + *mode +
+                                "'); give a --state-dir on a local one"};
 }
 
 template <class Word>
@@ -192,20 +172,15 @@ Result<void> write_words_of(Database& database, std::string_view kind) {
 }  // namespace
 
 Error store_error(const Error& error) {
-  const int code = error.code & 0xff;
+  const int code = error.code > 0 ? error.code & 0xff : 0;
   // The statements are right, so where SQLite finds fault with one the tables are not what they
   // were.
   const bool bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR ||
                    code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
-  const bool locked = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL;
-  if (bad || error.code == kStoreDamaged) {
-    return {static_cast<int>(ExitStatus::StoreDamaged), error.text + (bad ? kRestoreHint : "")};
-  }
-  if (code == SQLITE_NOMEM || error.code == SQLITE_IOERR_NOMEM) {
-    return {static_cast<int>(ExitStatus::System),
-            error.text + " (out of memory; what was acknowledged is kept)"};
-  }
-  return {static_cast<int>(ExitStatus::StoreFailed), error.text + (locked ? kLockedHint : "")};
+  auto status = ExitStatus::StoreFailed;
+  if (code == SQLITE_NOMEM || error.code == SQLITE_IOERR_NOMEM) status = ExitStatus::System;
+  if (bad || error.code == kStoreDamaged) status = ExitStatus::StoreDamaged;
+  return {static_cast<int>(status), with_hint(error).text};
 }
 
 Result<void> write_words(Database& database) {
@@ -219,13 +194,6 @@ Result<void> write_words(Database& database) {
   if (done) done = write_words_of<PauseScope>(database, "pause");
   if (done) done = database.run("COMMIT");
   return done;
-}
-
-std::span<const Migration> schema_migrations() {
-  static const std::array<Migration, 2> migrations{
-      [](Database& database) { return database.run(kSchemaVersion1); },
-      [](Database& database) { return database.run(kSchemaVersion2); }};
-  return migrations;
 }
 
 namespace {

@@ -17,6 +17,11 @@ inline constexpr std::int32_t kApplicationId = 0x77706f6c;
 // From version `n - 1` to `n`, where n is its place in the list, counted from 1. One transaction.
 using Migration = std::function<Result<void>(Database&)>;
 std::span<const Migration> schema_migrations();
+struct MigrationStep {
+  const Migration& migration;
+  std::size_t version;  // that it comes to
+};
+Result<void> migrate_one(Database& database, const MigrationStep& step);
 
 struct SchemaPlace {
   std::string path;
@@ -53,6 +58,8 @@ std::string restoring_path(const std::string& path);
 
 // What SQLite has no code for: rows that are not what they must be, a file that is gone.
 inline constexpr int kStoreDamaged = -1;
+// What is there and cannot be used as it is; the text says what to do.
+inline constexpr int kStoreUnfit = -2;
 // `error` with the exit status that fits SQLite's code, or kStoreDamaged.
 Error store_error(const Error& error);
 

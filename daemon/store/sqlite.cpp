@@ -2,9 +2,13 @@
 // a step or a column. Memory statistics are off: they cost a global lock at each allocation.
 #include "daemon/store/sqlite.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <mutex>
 
 #include <sqlite3.h>
+
+#include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -12,6 +16,23 @@ namespace {
 void set_up_library() {
   static std::once_flag once;
   std::call_once(once, [] { ::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+}
+
+// SQLite forgets the reason of a commit that failed; then what the thread's errno still says, if
+// that is a reason of a disk.
+int reason_of(sqlite3* handle, int last) {
+  if (const int kept = ::sqlite3_system_errno(handle); kept != 0) return kept;
+  return code_of_errno(last) == SQLITE_CANTOPEN ? 0 : last;
+}
+
+// A statement by its beginning: the rest of it helps nobody who reads a log.
+std::string brief(std::string_view what) {
+  constexpr std::size_t bytes_max = 48;
+  std::string line(what.substr(0, what.find('\n')));
+  if (line.size() <= bytes_max) return line;
+  line.resize(bytes_max);
+  line.append("...");
+  return line;
 }
 
 // What sqlite3_bind_text and the like take for "it lives until you are done".
@@ -101,7 +122,7 @@ void Database::close_whole() {
 
 Result<void> Database::run(const std::string& sql) {
   if (::sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return error(sql.substr(0, sql.find('\n')));
+  return error(sql);
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
@@ -128,7 +149,9 @@ Result<std::string> Database::text(std::string_view sql) {
 
 Error Database::no_row(std::string_view what, Step step) const {
   if (step == Step::Failed) return error(what);
-  return {SQLITE_CORRUPT, std::string(what) + ": the store is damaged: there is no row"};
+  const char* file = ::sqlite3_db_filename(handle_, "main");
+  return {SQLITE_CORRUPT, std::string(file == nullptr ? "the store" : file) +
+                              ": it is damaged: there is no row: " + brief(what)};
 }
 
 bool Database::is_idle() const { return ::sqlite3_get_autocommit(handle_) != 0; }
@@ -137,9 +160,23 @@ int Database::changes() const { return ::sqlite3_changes(handle_); }
 
 int Database::code() const { return ::sqlite3_extended_errcode(handle_); }
 
+// SQLite says in its own words what the system refused; errno says why, where there was one.
 Error Database::error(std::string_view what) const {
+  const int last = errno;
   if (handle_ == nullptr) return {SQLITE_NOMEM, std::string(what) + ": out of memory"};
-  return {code(), std::string(what) + ": " + ::sqlite3_errmsg(handle_)};
+  const int failed = code();
+  const int group = failed & 0xff;
+  const bool by_system = group == SQLITE_IOERR || group == SQLITE_CANTOPEN;
+  const int reason = by_system ? reason_of(handle_, last) : 0;
+  const bool full = reason != 0 && code_of_errno(reason) == SQLITE_FULL;
+  const char* file = ::sqlite3_db_filename(handle_, "main");
+  std::string text = file == nullptr ? std::string() : std::string(file) + ": ";
+  if (const auto trouble = storage_trouble(full ? SQLITE_FULL : failed); !trouble.empty()) {
+    text += std::string(trouble) + ": ";
+  }
+  text += brief(what) + ": " + ::sqlite3_errmsg(handle_);
+  if (reason != 0) text += std::string(": ") + std::strerror(reason);
+  return {failed, std::move(text)};
 }
 
 }  // namespace warmpool::daemon

@@ -100,7 +100,8 @@ class Database {
   int changes() const;
   // After a step() that was to give a row and did not.
   Error no_row(std::string_view what, Step step) const;
-  // Of the last call, with `what` before it. Error::code: SQLite's extended one.
+  // Of the last call: the file, what is wrong with it, `what` was tried, SQLite's words and the
+  // system's reason. Error::code: SQLite's extended one.
   Error error(std::string_view what) const;
   int code() const;
   sqlite3* handle() const { return handle_; }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "daemon/exit_status.hpp"
+#include "pool/refusal.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -109,10 +110,14 @@ Result<void> SqliteStore::start_thread() {
 }
 
 void SqliteStore::apply(std::vector<StoreEntry>& batch) {
-  if (batch.empty()) {
-    if (!batch_.changes.empty()) give();  // of drop()
-    return;
+  if (!batch.empty()) {
+    take(batch);
+  } else if (!batch_.changes.empty()) {
+    give();  // of drop()
   }
+}
+
+void SqliteStore::take(std::vector<StoreEntry>& batch) {
   for (auto& entry : batch) {
     maker_.before(entry);
     if (image_.apply(entry.record, entry.attachment)) maker_.after(entry, batch_);
@@ -139,10 +144,14 @@ void SqliteStore::give() {
 
 StoreAnswers SqliteStore::take_answers() {
   StoreAnswers answers;
+  if (std::exchange(undone_, false)) thread_->go_on();
+  // News first: what was written before the thread said "undone" must be told with it.
+  auto news = thread_->take_news();
   const auto kept = std::max(thread_->written(), direct_);
   if (kept > told_) answers.persisted = told_ = kept;
-  auto news = thread_->take_news();
   answers.accepting = news.accepting;
+  answers.undone = news.undone;
+  undone_ = news.undone;
   answers.broken = std::move(news.broken);
   if (backup_) answers.backup = backup_->result();
   if (answers.backup) end_backup();
@@ -166,7 +175,10 @@ bool SqliteStore::drop(TaskId task) {
 }
 
 Result<void> SqliteStore::begin_backup(const std::string& path) {
-  if (backup_) return Error{0, "a backup is being made; wait for its end"};
+  if (backup_) {
+    return Error{static_cast<int>(Refusal::StoreUnavailable),
+                 "a backup is being made; wait for its end"};
+  }
   // It copies what rows of one moment name, which may be gone from the tables when it comes to it.
   thread_->bodies().hold_removals(true);
   auto begun = StoreBackup::start(setup_.place.path, path, thread_->fd());

@@ -60,6 +60,7 @@ class SqliteStore : public Store {
   Result<void> keep_life();
   Result<void> start_thread();
   void give();
+  void take(std::vector<StoreEntry>& batch);
   void end_backup();
 
   SqliteStoreSetup setup_;
@@ -76,6 +77,7 @@ class SqliteStore : public Store {
   RecoveryFigures recovered_;
   ChangeBatch batch_;  // of this turn
   RecordNumber given_, direct_, told_;
+  bool undone_ = false;  // and the thread waits for what is to come with it
   std::uint64_t records_ = 0, batches_ = 0;
 };
 

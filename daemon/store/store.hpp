@@ -110,11 +110,13 @@ struct BackupFigures {
 };
 
 // `backup`: the one that was begun has ended. `persisted`: the newest number that is kept with all
-// before it. `accepting`: since it changed. `broken`: it cannot go on; the daemon ends with
-// Error::code as its exit status.
+// before it. `accepting`: since it changed. `undone`: of what was given and is not kept nothing is
+// on disk; it comes there in one transaction with what is given before the next take_answers().
+// `broken`: it cannot go on; the daemon ends with Error::code as its exit status.
 struct StoreAnswers {
   std::optional<RecordNumber> persisted;
   std::optional<bool> accepting;
+  bool undone = false;
   std::optional<Error> broken;
   std::optional<Result<BackupFigures>> backup;
   std::vector<BodyEnded> bodies;

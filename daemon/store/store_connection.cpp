@@ -2,11 +2,13 @@
 // SQLITE_FULL or as an input/output error, so both are waited out in the same way.
 #include "daemon/store/store_connection.hpp"
 
+#include <cerrno>
 #include <sys/stat.h>
 
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -27,6 +29,7 @@ std::uint64_t inode_of(const std::string& path) {
 
 StoreConnection::Fault StoreConnection::fault_of(int code) {
   if (code == kStoreDamaged) return Fault::Damaged;
+  if (code < 0) return Fault::Refused;
   switch (code) {
     case SQLITE_IOERR_FSYNC:
     case SQLITE_IOERR_DIR_FSYNC:
@@ -98,7 +101,7 @@ StoreConnection::Begun StoreConnection::begin(bool last) {
 }
 
 Written StoreConnection::commit(const GroupEnd& end, bool synced, bool last) {
-  if (auto written = writer_.commit(end); !written) return judge(written.error(), last);
+  if (auto written = writer_.commit(end); !written) return undone(judge(written.error(), last));
   if (synced) return {};
   ++groups_;
   forgive();
@@ -107,9 +110,10 @@ Written StoreConnection::commit(const GroupEnd& end, bool synced, bool last) {
 
 // SQLite would do the same within its commit, where nothing could go on beside it.
 Result<void> StoreConnection::sync() {
+  errno = 0;
   const int code = wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
   if (code == SQLITE_OK) return {};
-  return Error{code, "cannot sync " + place_.path + "-wal: " + ::sqlite3_errstr(code)};
+  return call_error(place_.path + "-wal", "it cannot be synced", code);
 }
 
 Written StoreConnection::take_sync(const Result<void>& synced, bool last) {
@@ -144,14 +148,27 @@ Written StoreConnection::judge(const Error& error, bool last) {
   }
 }
 
+// A refused write comes before the end of the transaction is in the WAL. Of other errors that is
+// not known: the WAL itself tells, once it is opened anew.
+Written StoreConnection::undone(Written written) {
+  if (written.kind != Written::Kind::Later) return written;
+  const int code = written.error.code;
+  const bool sure = code == SQLITE_IOERR_WRITE || (code & 0xff) == SQLITE_FULL ||
+                    (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_READONLY;
+  written.undone = sure && written.refuses;
+  must_reopen_ = must_reopen_ || !sure;
+  return written;
+}
+
 Written StoreConnection::later(const Error& error, Duration wait, bool refuses) {
-  trouble_ = error.text;
+  trouble_ = with_hint(error).text;
   return {Written::Kind::Later, wait, refuses, error};
 }
 
 Written StoreConnection::broken(const Error& error) {
-  trouble_ = error.text;
-  return {Written::Kind::Broken, {}, true, store_error(error)};
+  const auto told = store_error(error);
+  trouble_ = told.text;
+  return {Written::Kind::Broken, {}, true, told};
 }
 
 // Nothing is believed of the old connection. To open writes the WAL anew (raw_files.cpp), so that
@@ -242,8 +259,9 @@ Result<void> StoreConnection::finish() {
   }
   database_ = Database();
   if (fault_of(moved.error().code) == Fault::Busy) return {};
-  return Error{static_cast<int>(ExitStatus::StoreFailed),
-               moved.error().text + "; what was acknowledged is in " + place_.path + "-wal"};
+  return Error{
+      static_cast<int>(ExitStatus::StoreFailed),
+      with_hint(moved.error()).text + "; what was acknowledged is in " + place_.path + "-wal"};
 }
 
 }  // namespace warmpool::daemon

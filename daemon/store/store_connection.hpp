@@ -22,6 +22,7 @@ struct Written {
   bool refuses = false;  // nothing new is to be accepted meanwhile
   Error error;
   bool is_done() const { return kind == Kind::Done; }
+  bool undone = false;  // of the group nothing is on disk, whatever becomes of this process
 };
 
 // A group is written in two steps: into the WAL, and from there to the disk by a sync, beside which
@@ -86,6 +87,7 @@ class StoreConnection {
   void forgive();
   Written judge(const Error& error, bool last);
   Written later(const Error& error, Duration wait, bool refuses);
+  Written undone(Written written);
   Written broken(const Error& error);
   // Whether the group that failed is in the tables all the same.
   Result<bool> reopen();

@@ -45,8 +45,6 @@ void StoreGroup::drop_first(std::size_t count) {
 
 void StoreGroup::clear() {
   batches.clear();
-  starts.clear();
-  receipts.clear();
   gone.clear();
   added = tried = changes = bytes = 0;
   demand = Demand::Later;
@@ -127,6 +125,14 @@ StoreThread::News StoreThread::take_news() {
   return std::exchange(news_, News{});
 }
 
+void StoreThread::go_on() {
+  {
+    const std::lock_guard lock(mutex_);
+    undone_ = false;
+  }
+  wake_.notify_one();
+}
+
 StoreThread::Figures StoreThread::figures() const {
   const std::lock_guard lock(mutex_);
   auto figures = figures_;
@@ -172,6 +178,7 @@ void StoreThread::end() {
 // that the disk did not take is waited with, whatever comes.
 bool StoreThread::wait() {
   Lock lock(mutex_);
+  wake_.wait(lock, [this] { return !undone_ || quits_; });
   const auto wanted = [this] {
     return again_at_ == kNever ? wanted_ || sync_ == Sync::Ended : quits_;
   };
@@ -210,14 +217,17 @@ bool StoreThread::turn() {
   return true;
 }
 
+// What joins a group that was undone is all of it, whatever its size: who was told that his task is
+// refused must not find it accepted by a daemon that died between two transactions.
 bool StoreThread::take_batches() {
+  const bool joins = std::exchange(joins_, false);
   const auto first = static_cast<std::ptrdiff_t>(group_.batches.size());
   bool runs = false;
   {
     const std::lock_guard lock(mutex_);
     if (!writes_since_) writes_since_ = now();
     if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
-    while (again_at_ == kNever && !queue_.empty() && !group_.is_full()) {
+    while (!queue_.empty() && (joins || (again_at_ == kNever && !group_.is_full()))) {
       group_.append(std::move(queue_.front()));
       queue_.pop_front();
     }
@@ -261,6 +271,25 @@ void StoreThread::add_batches() {
   }
 }
 
+// Behind all that they belong to, and before what may overtake them where the group is written
+// again with more.
+void StoreThread::add_late(Instant at) {
+  std::vector<change::Started> starts;
+  std::vector<change::Received> receipts;
+  late_.collect(ending_ ? kNever : at, starts, receipts);
+  if (starts.empty() && receipts.empty()) return;
+  ChangeBatch late;
+  std::ranges::move(starts, std::back_inserter(late.changes));
+  std::ranges::move(receipts, std::back_inserter(late.changes));
+  late.through = through();
+  group_.append(std::move(late));
+  add_batches();
+}
+
+RecordNumber StoreThread::through() const {
+  return group_.through(group_.batches.size()).value_or(RecordNumber{written_.load()});
+}
+
 // Of a group in which nothing has to be written yet.
 void StoreThread::keep_unwritten() {
   const auto through = group_.through(group_.batches.size());
@@ -292,6 +321,7 @@ bool StoreThread::begin() {
 void StoreThread::keep_first(std::size_t count) {
   again_at_ = kNever;
   bodies_.remove(std::exchange(group_.gone, {}));
+  told_undone_ = false;
   const auto through = group_.through(count).value_or(RecordNumber{written_.load()});
   group_.drop_first(count);
   tell_written(through, true);
@@ -300,18 +330,18 @@ void StoreThread::keep_first(std::size_t count) {
 bool StoreThread::commit(Instant at) {
   spare_ = true;
   tidy_pause_ = kTidyAfter;
-  late_.collect(ending_ ? kNever : at, group_.starts, group_.receipts);
+  add_late(at);
   const bool synced = group_.demand == Demand::Synced || sync_due_ <= at || ending_;
-  const auto through =
-      group_.through(group_.batches.size()).value_or(RecordNumber{written_.load()});
+  const auto through = this->through();
   group_.tried = group_.batches.size();
-  const GroupEnd end{group_.starts, group_.receipts, through, at, setup_.time->wall()};
+  const GroupEnd end{through, at, setup_.time->wall()};
   const auto written = connection_.commit(end, synced, ending_);
   if (!written.is_done()) {
     take_failure(written);
     return true;
   }
   again_at_ = kNever;
+  told_undone_ = false;
   std::ranges::copy(connection_.take_gone(), std::back_inserter(gone_));
   if (synced) {
     group_.gone = std::exchange(gone_, {});
@@ -402,6 +432,10 @@ void StoreThread::tell(const Written& written) {
   {
     const std::lock_guard lock(mutex_);
     news = judge_accepting(written.refuses);
+    if (written.undone && !std::exchange(told_undone_, true)) {
+      undone_ = joins_ = news_.undone = news = true;
+      news_.accepting = false;
+    }
     figures_.disk = connection_.figures();
     if (written.kind == Written::Kind::Broken) {
       news_.broken = written.error;

@@ -28,21 +28,20 @@ struct StoreThreadSetup {
   DiskBounds bounds;
 };
 
-// What is written together: batches, in the order that they were given.
+// What is written together: batches, in the order that they were given, and after those that a
+// commit was tried with one of what came late.
 struct StoreGroup {
   std::vector<ChangeBatch> batches;
-  std::vector<change::Started> starts;
-  std::vector<change::Received> receipts;
   std::vector<BodyFile> gone;  // files that no row names once this is synced
   std::size_t added = 0;       // batches that are in the transaction
-  std::size_t tried = 0;       // batches, with the rest, that a commit was tried with
+  std::size_t tried = 0;       // batches that a commit was tried with
   std::size_t changes = 0, bytes = 0;
   Demand demand = Demand::Later;
 
   bool is_full() const;
   std::optional<RecordNumber> through(std::size_t count) const;  // of the first so many
   void append(ChangeBatch batch);
-  // With starts, receipts and files, which are theirs.
+  // With the files, which are theirs.
   void drop_first(std::size_t count);
   void clear();
 };
@@ -57,8 +56,11 @@ struct StoreGroup {
 // takes it up if there is something to write. So one sync runs at a time, never beside a commit,
 // and while nothing comes meanwhile it is one thread that does all.
 //
-// Threads: give(), set_bounds(), take_news() and the destructor are the main thread's; written(),
-// figures() and fd() are for any. What was given nobody else touches after that.
+// Where the disk takes nothing, the group before has been synced or is in the same transaction, so
+// that nothing waits between what is kept and what is undone.
+//
+// Threads: give(), set_bounds(), take_news(), go_on() and the destructor are the main thread's;
+// written(), figures() and fd() are for any. What was given nobody else touches after that.
 class StoreThread {
  public:
   static constexpr std::size_t kChangesMax = 8192;
@@ -83,9 +85,13 @@ class StoreThread {
   int fd() const { return event_.get(); }
   struct News {
     std::optional<bool> accepting;  // since it changed
-    std::optional<Error> broken;    // once: nothing more is written; Error::code is the ExitStatus
+    // Of what is not written() nothing is on disk. It is tried again after go_on(), in one
+    // transaction with all that was given until then.
+    bool undone = false;
+    std::optional<Error> broken;  // once: nothing more is written; Error::code is the ExitStatus
   };
   News take_news();
+  void go_on();
 
   struct Figures {
     DiskFigures disk;
@@ -115,6 +121,8 @@ class StoreThread {
   bool take_sync(bool open);
   bool begin();  // returns whether a transaction is open
   void add_batches();
+  void add_late(Instant at);
+  RecordNumber through() const;  // of the group
   void keep_unwritten();
   void keep_first(std::size_t count);
   void take_failure(const Written& written);
@@ -143,6 +151,7 @@ class StoreThread {
   Figures figures_;
   bool accepting_ = true, wanted_ = false, sleeps_ = false, quits_ = false;
   bool pen_taken_ = false, ended_ = false;
+  bool undone_ = false;  // and nobody has said yet what is to become of it
   Sync sync_ = Sync::None;
   Result<void> synced_;  // what it came to
   // Since when a group is being written, or synced.
@@ -154,6 +163,8 @@ class StoreThread {
   std::vector<BodyFile> gone_;  // that no row names, once this is synced
   Instant sync_due_ = kNever;   // of what was only written
   Instant again_at_ = kNever;   // when the group is tried again
+  bool told_undone_ = false;    // once for each group
+  bool joins_ = false;          // all that was given meanwhile belongs to it
   bool broken_ = false, ending_ = false;
   Error last_error_;     // of a group that was not written
   Result<void> closed_;  // what the end of the connection came to

@@ -214,8 +214,6 @@ void StoreWriter::add(const ChangeBatch& batch) {
 }
 
 Result<void> StoreWriter::commit(const GroupEnd& end) {
-  for (const auto& started : end.starts) change(started);
-  for (const auto& received : end.receipts) change(received);
   trim_results(end.now);
   trim_keys(end.now);
   write_state(end);

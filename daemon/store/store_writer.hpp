@@ -12,11 +12,8 @@
 
 namespace warmpool::daemon {
 
-// What a transaction ends with, beside its batches: what may come later and whose time has come,
-// and the state of the store.
+// The state of the store that a transaction ends with.
 struct GroupEnd {
-  std::span<const change::Started> starts;
-  std::span<const change::Received> receipts;
   RecordNumber through;
   Instant now;    // when it is written
   WallTime wall;  // the same moment

@@ -1,6 +1,8 @@
 // Answers late all the same: nothing may come to rely on a store that is quick.
 #include "daemon/store/volatile_store.hpp"
 
+#include "pool/refusal.hpp"
+
 namespace warmpool::daemon {
 
 void VolatileStore::apply(std::vector<StoreEntry>& batch) {
@@ -28,7 +30,7 @@ std::optional<StoredTask> VolatileStore::find(TaskId task) const {
 }
 
 Result<void> VolatileStore::begin_backup(const std::string&) {
-  return Error{0,
+  return Error{static_cast<int>(Refusal::BadArgument),
                "this daemon keeps its tasks in memory (store = \"volatile\"); there is no store"};
 }
 

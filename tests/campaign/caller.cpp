@@ -14,6 +14,13 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kInFlight = 16;
 
+// Large results are compared by their hash and length.
+std::string brief(const std::string& result) {
+  if (result.size() < 1'000) return result;
+  return std::to_string(result.size()) + " bytes, hash " +
+         std::to_string(std::hash<std::string>()(result));
+}
+
 void pause_for(int milliseconds) { ::poll(nullptr, 0, milliseconds); }
 
 }  // namespace
@@ -73,6 +80,8 @@ Entry Caller::make() {
   if (one_in(8) && task.durability != Durability::None)
     task.delay = milliseconds(static_cast<std::int64_t>(random_() % 300));
   task.priority = task.durability == Durability::None ? 0 : random_() % 30;
+  // So large that it has a file of its own, and so has its result.
+  if (one_in(80)) entry.padding = 66'000 + random_() % 30'000;
   task.key = name_ + "-" + std::to_string(entries_.size());
   task.wait = true;
   return entry;
@@ -87,7 +96,9 @@ void Caller::fill() {
 
 void Caller::submit(std::size_t at) {
   if (!client_) return again_.push_back(at);
-  open_.emplace(client_->submit(entries_[at].task).value, at);
+  auto task = entries_[at].task;
+  task.payload.append(entries_[at].padding, ' ');
+  open_.emplace(client_->submit(std::move(task)).value, at);
 }
 
 void Caller::disturb() {
@@ -126,6 +137,14 @@ void Caller::odd(std::size_t at, const std::string& text) {
   oddities_.push_back(*entries_[at].task.key + ": " + text);
 }
 
+// A result ends with the payload that it is of.
+void Caller::note_large(std::size_t at, const std::string& result) {
+  ++large_results_;
+  const auto& entry = entries_[at];
+  const auto wanted = entry.task.payload + std::string(entry.padding, ' ');
+  if (!result.ends_with("/" + wanted)) odd(at, "a large result is not what it should be");
+}
+
 void Caller::on(const client::Accepted& event) {
   const auto found = open_.find(event.ticket.value);
   if (found == open_.end()) return;
@@ -143,8 +162,9 @@ void Caller::on(const client::Settled& event) {
   const auto found = open_.find(event.ticket.value);
   if (found == open_.end()) return;
   auto& entry = entries_[found->second];
-  entry.told.push_back({event.task.value, event.verdict, event.round, event.attempt, event.result,
-                        monotonic_nanoseconds()});
+  if (entry.padding != 0 && event.verdict == Verdict::Done) note_large(found->second, event.result);
+  entry.told.push_back({event.task.value, event.verdict, event.round, event.attempt,
+                        brief(event.result), monotonic_nanoseconds()});
   ledger_.note("settled " + std::to_string(event.task.value) + " " + *entry.task.key + " " +
                std::string(name_of(event.verdict)) + " " + std::to_string(event.round) + " " +
                std::to_string(event.attempt));

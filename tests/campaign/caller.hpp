@@ -35,6 +35,8 @@ class Caller {
   const std::vector<std::string>& oddities() const { return oddities_; }
   std::uint64_t resubmits() const { return resubmits_; }
   std::uint64_t departures() const { return departures_; }
+  // Over 64 KiB, as it should be.
+  std::uint64_t large_results() const { return large_results_; }
   std::uint64_t cancels() const { return cancels_; }
 
  private:
@@ -52,6 +54,7 @@ class Caller {
   template <class Other>
   void on(const Other&) {}
   void odd(std::size_t at, const std::string& text);
+  void note_large(std::size_t at, const std::string& result);
   bool one_in(std::uint64_t many) { return random_() % many == 0; }
 
   std::string name_;
@@ -63,7 +66,7 @@ class Caller {
   std::unordered_map<std::uint64_t, std::size_t> open_;  // ticket, place in entries_
   std::vector<std::size_t> again_;                       // to be submitted anew
   std::vector<std::string> oddities_;
-  std::uint64_t resubmits_ = 0, departures_ = 0, cancels_ = 0;
+  std::uint64_t resubmits_ = 0, departures_ = 0, cancels_ = 0, large_results_ = 0;
 };
 
 }  // namespace warmpool::campaign

@@ -38,11 +38,13 @@
   POINT(bury, "_ZN8warmpool6daemon7Workers4buryEv")                              \
   POINT(recover, "_ZN8warmpool6daemon6Engine13finish_replayERKSt5arrayImLm5EE")
 // Of one that gives a Result<void>.
-#define RESULT_POINTS(POINT)                                                \
-  POINT(commit, "_ZN8warmpool6daemon11StoreWriter6commitERKNS0_8GroupEndE") \
-  POINT(sql,                                                                \
+#define RESULT_POINTS(POINT)                                                               \
+  POINT(commit, "_ZN8warmpool6daemon11StoreWriter6commitERKNS0_8GroupEndE")                \
+  POINT(migrate, "_ZN8warmpool6daemon11migrate_oneERNS0_8DatabaseERKNS0_13MigrationStepE") \
+  POINT(sql,                                                                               \
         "_ZN8warmpool6daemon8Database3runERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE")
-#define SYSTEM_POINTS(POINT) POINT(write) POINT(fsync) POINT(rename) POINT(unlink) POINT(truncate)
+#define SYSTEM_POINTS(POINT) \
+  POINT(write) POINT(fsync) POINT(link) POINT(rename) POINT(unlink) POINT(truncate)
 
 namespace {
 
@@ -109,7 +111,7 @@ struct Arm {
 
 }  // namespace
 
-// The true ones are member functions: this, then their argument, if they have one.
+// The true ones take two words: this, or a first argument, and another, if they have one.
 #define VOID_POINT(name, symbol)                                       \
   unsigned char real_##name(void*, const void*) asm("__real_" symbol); \
   unsigned char wrap_##name(void*, const void*) asm("__wrap_" symbol); \
@@ -164,6 +166,9 @@ int fdatasync(int fd) { return static_cast<int>(call("fsync", SYS_fdatasync, fd)
 int fsync(int fd) { return static_cast<int>(call("fsync", SYS_fsync, fd)); }
 int unlink(const char* path) noexcept {
   return static_cast<int>(call("unlink", SYS_unlinkat, AT_FDCWD, path, 0));
+}
+int linkat(int from_fd, const char* from, int to_fd, const char* to, int flags) noexcept {
+  return static_cast<int>(call("link", SYS_linkat, from_fd, from, to_fd, to, flags));
 }
 int rename(const char* from, const char* to) noexcept {
   return static_cast<int>(call("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));

@@ -32,7 +32,8 @@ constexpr int kCallers = 4;
 std::string config_with(const std::string& runs_path) {
   return "interruptions_max = 1000\ncrashes_max = 1000\nbackoff_first = \"1ms\"\n"
          "backoff_max = \"20ms\"\nrestarts_max = 100\nrestart_cooldown = \"1ms\"\n"
-         "restart_backoff_max = \"50ms\"\n[[class]]\nname = \"worker\"\ncommand = [\"" +
+         "restart_backoff_max = \"50ms\"\nresults_bytes_max = \"1GiB\"\n[[class]]\nname = "
+         "\"worker\"\ncommand = [\"" +
          test::program("test-campaign-worker") + "\", \"" + runs_path +
          "\"]\ntypes = [\"work\", \"flaky\", \"doomed\", \"crashing\"]\nsize = 4\nsize_min = 1\n";
 }
@@ -95,6 +96,7 @@ class KillCampaign {
       report_.violation("the daemon did not start: " + daemon_.log());
       return finish("sweep");
     }
+    sweep_new_stores();
     begin();
     end_life();
     const auto lives = points.size() * plan_.runs;
@@ -204,6 +206,42 @@ class KillCampaign {
     }
   }
 
+  // What only the first start of a store does: each time it is killed there the next start makes it
+  // whole.
+  void sweep_new_stores() {
+    std::uint64_t killed = 0;
+    for (const char* step : {"migrate", "sql", "write", "fsync", "rename", "unlink"}) {
+      for (const char* side : {"-before", "-after"}) {
+        const auto point = std::string(step) + side;
+        for (std::uint64_t count = 1; count <= 3 * plan_.runs; ++count) {
+          if (!kill_first_start(point, count)) break;
+          reached_.insert(point);
+          ++killed;
+        }
+      }
+    }
+    report_.row("first starts killed while they made their store", killed);
+    if (killed == 0) report_.violation("no first start was killed");
+  }
+
+  // False: it does not come there so often.
+  bool kill_first_start(const std::string& point, std::uint64_t count) {
+    test::RealDaemon fresh(
+        {.config = config_with(ledger_.runs_path()),
+         .arguments = {},
+         .prefix = "export WARMPOOL_FAILPOINT=" + point + ":" + std::to_string(count) + ";",
+         .wrapper = {},
+         .program = "warmpoold-failpoints"});
+    if (fresh.running()) return false;
+    const auto status = fresh.wait();
+    fresh.set_prefix({});
+    if (status != 128 + SIGKILL || !fresh.start()) {
+      report_.violation("a first start ended with " + std::to_string(status) + " near " + point +
+                        ":" + std::to_string(count) + ", or the next one failed: " + fresh.log());
+    }
+    return true;
+  }
+
   void kill_a_worker() {
     const auto pid = scratch_.process_of(ledger_.runs_path());
     if (pid <= 0) return;
@@ -269,11 +307,12 @@ class KillCampaign {
   }
 
   int finish(const std::string& name) {
-    std::uint64_t cancels = 0, resubmits = 0, departures = 0;
+    std::uint64_t cancels = 0, resubmits = 0, departures = 0, large = 0;
     for (const auto& caller : callers_) {
       cancels += caller->cancels();
       resubmits += caller->resubmits();
       departures += caller->departures();
+      large += caller->large_results();
     }
     report_.row("kills -9 of the daemon", daemon_kills_);
     report_.row("with a worker killed just before", worker_kills_);
@@ -285,6 +324,7 @@ class KillCampaign {
     report_.row("ends told", direction_.settled.load());
     report_.row("cancels asked for", cancels);
     report_.row("keys submitted again after their end", resubmits);
+    report_.row("results over 64 KiB told", large);
     report_.row("runs of handlers", judged_.runs);
     report_.row("runs beyond the first of a task", judged_.runs_again);
     report_.row("lost", judged_.lost);

@@ -38,6 +38,7 @@ struct Told {
 // A key of one client, and all that was said of it.
 struct Entry {
   client::SubmitOptions task{};
+  std::size_t padding = 0;  // spaces after its payload, which are not kept in memory
   bool cancel_asked = false;
   std::vector<std::uint64_t> ids{};  // different ones, in the order of their acknowledgement
   std::vector<Told> told{};

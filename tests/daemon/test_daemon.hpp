@@ -96,8 +96,9 @@ enum class UseSubmitFifo : bool { No, Yes };
 
 class TestDaemon {
  public:
+  // `durable`: in the place of the fake one.
   explicit TestDaemon(Configuration configuration = small_configuration(),
-                      UseSubmitFifo submit_fifo = UseSubmitFifo::No);
+                      UseSubmitFifo submit_fifo = UseSubmitFifo::No, Store* durable = nullptr);
 
   RawClient connect();  // says hello and is welcomed
   RawClient connect_silent();

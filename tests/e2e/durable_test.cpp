@@ -265,7 +265,10 @@ TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
   const auto made = daemon.call("backup --json " + file);
   load.join();
   ASSERT_EQ(made.status, 0) << made.output;
-  EXPECT_EQ(daemon.call("backup " + file).status, 1) << "what is there is not replaced";
+  EXPECT_EQ(daemon.call("backup " + file).status, 73) << "what is there is not replaced";
+  EXPECT_EQ(daemon.call("backup " + daemon.directory() + "/none/file").status, 73);
+  EXPECT_EQ(daemon.call("backup /dev/full").status, 73);
+  EXPECT_EQ(daemon.call("backup").status, 2);
   const auto after = id_of(daemon, "echo after --delay 1h");
   const auto restore = program("warmpoold") + " --config /dev/null --runtime-dir " +
                        daemon.directory() + " --restore " + file + " 2>&1";
@@ -334,6 +337,34 @@ TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
   EXPECT_EQ(daemon.call("wait " + running).status, 0);
   EXPECT_EQ(show(daemon, running).at("interruptions"), 0) << "a stop charges nothing";
   EXPECT_EQ(daemon.call("result " + waiting).output, "after");
+}
+
+TEST(Durable, AStopTellsApartWhatWaitsAndWhatIsLostWithTheMemory) {
+  RealDaemon daemon(two_workers());
+  id_of(daemon, "echo kept --delay 1h");
+  const auto lost = id_of(daemon, "echo lost --delay 1h --durability none");
+  id_of(daemon, "echo kept --delay 1h --durability relaxed");
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
+  EXPECT_NE(daemon.log().find("2 tasks wait for the next start"), std::string::npos)
+      << daemon.log();
+  EXPECT_NE(daemon.log().find("1 accepted task is lost, of durability none"), std::string::npos)
+      << daemon.log();
+  EXPECT_NE(daemon.log().find("of this daemon: " + lost), std::string::npos) << daemon.log();
+  ASSERT_TRUE(daemon.start());
+  EXPECT_EQ(tasks_of(daemon).at("waiting"), 2);
+}
+
+TEST(Durable, ASubmitSaysWhenItsTaskIsKeptLessSurelyThanAskedFor) {
+  RealDaemon in_memory(two_workers({"--store volatile"}));
+  const auto said = [&](const std::string& options) {
+    return run_shell(in_memory.command("submit echo x " + options) + " 2>&1 >/dev/null").output;
+  };
+  EXPECT_EQ(said(""), "durability: none, kept in memory only; asked for was full\n");
+  EXPECT_EQ(said("--durability none"), "") << "as asked, and nobody looks";
+  EXPECT_EQ(said("--json"), "") << "it is in the document";
+  EXPECT_EQ(said("-q"), "");
+  EXPECT_EQ(in_memory.call("submit echo x").output.find("accepted "), 0U);
 }
 
 TEST(Durable, TwoDaemonsCannotShareAStore) {

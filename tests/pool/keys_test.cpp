@@ -80,6 +80,40 @@ TEST(Keys, OfCancelledTasksAreFree) {
   EXPECT_NE(driver.submit(keyed(5)), first);
 }
 
+TEST(Keys, OfExpiredTasksAreFree) {
+  PoolDriver driver;
+  driver.declare_class(0);
+  driver.declare_type(0);
+  auto spec = keyed(5);
+  spec.expiry = seconds(1);
+  const TaskId first = driver.submit(spec);
+  EXPECT_EQ(driver.submit(spec), first);
+  driver.pass(seconds(2));
+  EXPECT_NE(driver.submit(spec), first);
+}
+
+// Whatever has become of it meanwhile, as long as nobody cancelled it and it did not expire.
+TEST(Keys, ASubmitAgainAfterALostAnswerIsOneTask) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const auto again = [&](std::uint64_t client) {
+    driver.turn(event::Submit{ClientId{client}, RequestId{1}, keyed(5)});
+    return driver.last<command::Accepted>()->task;
+  };
+  driver.auto_keep = false;
+  driver.step(event::Submit{ClientId{1}, RequestId{1}, keyed(5)});
+  driver.turn(event::ClientGone{ClientId{1}});  // before the answer
+  driver.keep_all();
+  driver.auto_keep = true;
+  EXPECT_TRUE(driver.all<command::Accepted>().empty());
+  const TaskId waiting = again(2);
+  driver.tick();
+  EXPECT_EQ(again(3), waiting) << "it runs";
+  driver.answer(*driver.last<command::Assign>());
+  EXPECT_EQ(again(4), waiting) << "it is done";
+  EXPECT_EQ(driver.pool().counters().accepted, 1U);
+}
+
 TEST(Keys, OfDeadLettersStandForThem) {
   PoolDriver driver;
   driver.ready_pool(1);

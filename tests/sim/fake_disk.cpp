@@ -2,6 +2,7 @@
 #include "tests/sim/fake_disk.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace warmpool::sim {
 namespace {
@@ -35,14 +36,29 @@ void FakeDisk::sync(Instant now) {
 
 void FakeDisk::carry_out(Instant now, const command::Persist& persist) {
   pending_.push_back(persist);
-  if (batch_ == 0) sync(now);
+  if (batch_ == 0 && !undone_) sync(now);
+}
+
+// A full disk: what was being written is not there, and is tried again with what came since.
+void FakeDisk::undo(Instant now) {
+  undone_ = true;
+  batch_ = 0;
+  agenda_.plan(now + random_.between(milliseconds(1), milliseconds(50)), What::DiskSyncs, 0,
+               ++life_);
 }
 
 std::optional<Event> FakeDisk::synced(Instant now, std::uint64_t life) {
-  if (batch_ == 0 || life != life_) return std::nullopt;
+  if (life != life_) return std::nullopt;
+  if (std::exchange(undone_, false)) {
+    sync(now);
+    whole_ = batch_;
+    return std::nullopt;
+  }
+  if (batch_ == 0) return std::nullopt;
   const RecordNumber through = pending_[batch_ - 1].number;
   for (std::size_t i = 0; i < batch_; ++i) kept_.push_back(pending_[i].record);
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(batch_));
+  whole_ = 0;
   sync(now);
   return event::Persisted{through};
 }
@@ -72,7 +88,9 @@ std::optional<Event> FakeDisk::swing_mood(Instant now) {
   if (!scenario_.has(Fault::StoreRefuses) || !random_.chance(400)) return std::nullopt;
   refusing_ = !refusing_;
   if (refusing_) luck_.count(Fault::StoreRefuses);
-  return event::StoreState{!refusing_};
+  if (!refusing_ || !random_.chance(500)) return event::StoreState{!refusing_};
+  undo(now);
+  return event::StoreState{false, true};
 }
 
 std::optional<Event> FakeDisk::calm_down() {
@@ -84,13 +102,14 @@ std::optional<Event> FakeDisk::calm_down() {
 
 void FakeDisk::crash() {
   // Of what was being kept a beginning may have reached the platter.
-  const std::size_t torn = batch_ == 0 ? 0 : random_.below(batch_ + 1);
+  std::size_t torn = batch_ == 0 ? 0 : random_.below(batch_ + 1);
+  if (torn < whole_) torn = 0;
   for (std::size_t i = 0; i < torn; ++i) kept_.push_back(pending_[i].record);
   pending_.clear();
   archiving_.clear();
-  batch_ = 0;
+  batch_ = whole_ = 0;
   ++life_;
-  refusing_ = false;
+  refusing_ = undone_ = false;
   std::unordered_set<std::uint64_t> volatile_tasks;
   for (const Record& record : kept_) {
     const auto* accepted = std::get_if<record::Accepted>(&record);

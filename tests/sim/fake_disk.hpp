@@ -34,6 +34,7 @@ class FakeDisk {
 
  private:
   void sync(Instant now);
+  void undo(Instant now);
 
   const Scenario& scenario_;
   Random& random_;
@@ -44,8 +45,9 @@ class FakeDisk {
   std::deque<command::Archive> archiving_;  // in the order in which they end
   Instant archive_ends_;
   std::size_t batch_ = 0;  // of the pending ones, those that are being kept now
+  std::size_t whole_ = 0;  // of those, the first that come to the platter together or not at all
   std::uint64_t life_ = 0;
-  bool slow_ = false, refusing_ = false;
+  bool slow_ = false, refusing_ = false, undone_ = false;
 };
 
 }  // namespace warmpool::sim

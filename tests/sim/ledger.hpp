@@ -39,6 +39,7 @@ struct SeenTask {
   bool recalled = false;      // was taken back and has not begun since
   bool cancel_asked = false;  // by a request, in this round
   bool dropped = false;       // its owner left and wanted that to cancel it
+  bool withdrawn = false;     // its submit was refused after all: the disk had not taken it
   bool kept = false;          // was taken back without that wish, as its client was told
   bool received = false;      // its client said that it has all it waited for
   bool vanished = false;      // lost with the daemon, rightly: not durable

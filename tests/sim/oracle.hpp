@@ -12,7 +12,6 @@ namespace warmpool::sim {
 class Oracle : protected Books {
  public:
   explicit Oracle(const Scenario& scenario);
-
   // Order: begin_turn, then for each event: before, command for each command, after; then
   // after_tick.
   void begin_turn(Instant now, Instant promised);
@@ -48,7 +47,6 @@ class Oracle : protected Books {
   friend struct RecordWatch;
   friend struct StrangerWatch;
   void records_kept(RecordNumber through);
-
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
   SeenTask* find_task(TaskId id);
@@ -82,6 +80,9 @@ class Oracle : protected Books {
   void judge_accepted(const command::Accepted& accepted);
   std::uint64_t bytes_of(const SeenRequest& request);
   void judge_duplicate(const event::Submit& submit);
+  void withdrawal_comes();
+  void judge_unanswered();
+  void judge_cancels();
   void judge_announce(const command::Announce& announce);
   void judge_completed(const command::Completed& completed);
 
@@ -185,7 +186,6 @@ class Oracle : protected Books {
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
   bool calm() const;  // no stall lately, so that all deadlines were met on time
-
   // oracle_shown.cpp
   void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
   void note_notice(const Notification& notification);

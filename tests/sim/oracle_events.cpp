@@ -51,6 +51,9 @@ struct EventWatch {
     const auto* known = e.spec.key ? oracle.task_with(*e.spec.key) : nullptr;
     if (known == nullptr) return;
     SeenTask& task = oracle.tasks_[*known];
+    const bool keeps = task.spec.cancel_on_disconnect && !e.spec.cancel_on_disconnect;
+    const bool waits = oracle.kept_record_ != oracle.last_record_ || keeps;
+    if (!oracle.accepting_ && waits) return;  // it is refused
     const bool dead = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Dead;
     if ((task.phase >= Phase::Settled && !dead) || task.spec.key != e.spec.key) return;
     task.owner = e.client;
@@ -167,7 +170,10 @@ struct EventWatch {
   }
   void operator()(const event::Persisted& e) const { oracle.records_kept(e.through); }
   void operator()(const event::Archived& e) const { oracle.archive_answers(e); }
-  void operator()(const event::StoreState& e) const { oracle.accepting_ = e.accepting; }
+  void operator()(const event::StoreState& e) const {
+    oracle.accepting_ = e.accepting;
+    if (!e.accepting && e.undone) oracle.withdrawal_comes();
+  }
   void operator()(const event::WallStepped& e) const {
     oracle.wall_offset_ = Duration{e.wall.ns - oracle.now_.ns};
     for (std::uint32_t index : oracle.unsettled_) {
@@ -238,10 +244,17 @@ struct CommandWatch {
   void operator()(const command::Cancelled& c) const {
     const SeenRequest& request = oracle.answer(c.client, c.request);
     const SeenTask& task = oracle.task_of(c.task);
-    const bool kept = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Cancelled &&
-                      task.settle_record <= oracle.kept_record_;
-    require_rule(request.asked == Asked::Cancel && kept, "gate-cancelled", [&] {
-      return task_name(c.task) + " was said to be cancelled before that was kept";
+    const bool settled = task.phase == Phase::Settled && task.verdict.verdict == Verdict::Cancelled;
+    const bool kept = task.settle_record <= oracle.kept_record_;
+    const bool slow = oracle.now_ >= task.settled_at + seconds(1);
+    require_rule(request.asked == Asked::Cancel && settled && (kept || slow || !oracle.accepting_),
+                 "gate-cancelled", [&] {
+                   return task_name(c.task) + " was said to be cancelled before that was kept";
+                 });
+    if (!kept && oracle.accepting_) oracle.judge_due(task.settled_at + seconds(1), "an answer");
+    require_rule(c.kept == kept, "gate-cancelled", [&] {
+      return "of the cancel of " + task_name(c.task) + " it was said that it is " +
+             (c.kept ? "kept" : "not kept");
     });
     require_rule(c.rung == task.rung, "rung", [&] {
       return task_name(c.task) + " was ended by " + std::string(name_of(task.rung)) +

@@ -156,6 +156,7 @@ void Oracle::after(const Pool& pool) {
     answered_ = nullptr;
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
+  judge_unanswered();
   judge_notices();
   judge_counters(pool);
   judge_balance(pool);

@@ -255,7 +255,7 @@ void Oracle::judge_verdict(const SeenTask& task, const HeldAttempt* attempt,
                (answers && answered_->outcome == Outcome::FailedForGood);
       break;
     case Verdict::Cancelled:
-      earned = task.cancel_asked || task.dropped;
+      earned = task.cancel_asked || task.dropped || task.withdrawn;
       break;
     case Verdict::Expired:
       earned = record.cause == EndCause::Deadline

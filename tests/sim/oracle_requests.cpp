@@ -124,6 +124,49 @@ void Oracle::judge_duplicate(const event::Submit& submit) {
                [&] { return std::string("a submit with a new key was taken for an old task"); });
 }
 
+// What the disk did not take is refused in this step, and then never runs.
+void Oracle::withdrawal_comes() {
+  for (std::size_t at = first_gate_; at < accept_gates_.size(); ++at) {
+    SeenTask& task = tasks_[accept_gates_[at].second];
+    task.withdrawn = !gone_.contains(task.submitter.value);
+  }
+}
+
+// Whose task has settled waits for no full disk, and for a slow one at most a second.
+void Oracle::judge_cancels() {
+  for (const auto& [number, index] : open_) {
+    const SeenRequest& request = requests_[index];
+    const SeenTask* task = request.asked == Asked::Cancel ? find_task(request.task) : nullptr;
+    if (task == nullptr || task->phase != Phase::Settled) continue;
+    require_rule(accepting_ && now_ < task->settled_at + seconds(1), "answers-late",
+                 [&] { return request_name(request.request) + " waits for the disk"; });
+  }
+}
+
+// While the disk takes nothing nobody waits for it: of what it refused no submit is left open, and
+// of what has settled no cancel.
+void Oracle::judge_unanswered() {
+  const auto* submit = std::get_if<event::Submit>(event_);
+  require_rule(submit == nullptr || accepting_ || !open_.contains(submit->request.value),
+               "answers-at-once",
+               [] { return std::string("a submit waits for a disk that is full"); });
+  const auto* state = std::get_if<event::StoreState>(event_);
+  if (state == nullptr || state->accepting) return;
+  for (const auto& [number, index] : open_) {
+    const SeenRequest& request = requests_[index];
+    const SeenTask* task = request.asked == Asked::Cancel ? find_task(request.task) : nullptr;
+    const bool idle = task != nullptr && task->phase == Phase::Settled;
+    require_rule(!idle && !(state->undone && request.asked == Asked::Submit), "answers-at-once",
+                 [&] { return request_name(request.request) + " waits for a disk that is full"; });
+  }
+  if (!state->undone) return;
+  for (std::size_t at = first_gate_; at < accept_gates_.size(); ++at) {
+    const SeenTask& task = tasks_[accept_gates_[at].second];
+    require_rule(!task.withdrawn || task.phase == Phase::Settled, "withdrawn",
+                 [&] { return task_name(task.id) + " was refused and goes on"; });
+  }
+}
+
 void Oracle::judge_announce(const command::Announce& announce) {
   SeenTask& task = task_of(announce.task);
   require_rule(task.phase == Phase::Settled && task.settle_record <= kept_record_, "gate-announce",

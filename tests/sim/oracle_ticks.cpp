@@ -172,6 +172,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   if (free_classes != 0 && !stopping_) judge_waiting(idle_classes, free_classes);
   if (!stopping_) judge_hands();
   judge_letters();
+  judge_cancels();
   judge_expiry();
   for (std::uint32_t index : orphans_due_) {
     const SeenTask& task = tasks_[index];

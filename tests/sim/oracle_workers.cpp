@@ -193,6 +193,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(worker.assignable() && !worker.broken, "assign-to-ready", "it may be given nothing");
   rule(task.phase != Phase::Running, "one-worker", "it is with another worker");
   rule(task.phase == Phase::Waiting, "assign-waiting", "it does not wait");
+  rule(!task.withdrawn, "withdrawn", "its submit was refused");
   rule(task.accept_kept && task.gate <= kept_record_, "gate-assign", "its record is not kept");
   rule(task.eligible_at <= now_, "assign-early", "its time is later");
   rule(!types_[task.spec.type.value].paused, "pause", "its type is paused");

@@ -15,12 +15,16 @@ class GroupCommit : public testing::Test {
  protected:
   void SetUp() override {
     lives_.place.vfs = vfs_.name();
+    lives_.place.refused_wait = milliseconds(1);
     ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
     driver_.emplace(*lives_.store());
     driver_->accept(1, "before");
     ASSERT_TRUE(driver_->settled());
   }
-  void TearDown() override { vfs_.let_syncs_go(); }
+  void TearDown() override {
+    vfs_.let_syncs_go();
+    vfs_.clear_faults();
+  }
 
   template <class Condition>
   static bool comes(const Condition& condition) {
@@ -42,6 +46,25 @@ class GroupCommit : public testing::Test {
     driver_->accept(3, "beside it");
     ASSERT_TRUE(comes([&] { return begun() > before; }));
     driver_->accept(4, "beside it too");
+  }
+
+  void fill_disk() { vfs_.set_fault({DiskCall::Write, DiskFile::Wal, 1, true, SQLITE_FULL}); }
+  // Until the store says that nothing more is on disk. Gives what was told as kept by then.
+  std::optional<RecordNumber> kept_when_undone() {
+    std::optional<RecordNumber> kept;
+    const bool undone = comes([&] {
+      const auto answers = lives_.store()->take_answers();
+      if (answers.persisted) kept = answers.persisted;
+      EXPECT_FALSE(answers.undone && answers.accepting != false);
+      return answers.undone;
+    });
+    EXPECT_TRUE(undone);
+    return kept;
+  }
+  std::int64_t rows_of(const std::string& table) {
+    lives_.close();
+    const auto count = lives_.raw().integer("SELECT count(*) FROM " + table);
+    return count ? *count : -1;
   }
 
   void expect_all_in_the_next_life() {
@@ -90,6 +113,74 @@ TEST_F(GroupCommit, AGroupThatIsNotSyncedIsToldAfterTheOneThatIs) {
   EXPECT_FALSE(lives_.store()->take_answers().persisted);
   vfs_.let_syncs_go();
   ASSERT_TRUE(driver_->settled());
+}
+
+TEST_F(GroupCommit, OnAFullDiskTheGroupBesideASyncIsUndoneAndTheOneBeforeIsKept) {
+  put_one_beside_another();
+  fill_disk();
+  for (int looks = 0; looks < 100; ++looks) {
+    const auto answers = lives_.store()->take_answers();
+    EXPECT_FALSE(answers.undone || answers.persisted) << "a sync may still fail";
+    std::this_thread::yield();
+  }
+  vfs_.let_syncs_go();
+  EXPECT_EQ(kept_when_undone(), RecordNumber{2});
+  const auto commits = lives_.store()->figures().commits;
+  driver_->settle(3, Verdict::Cancelled, "");
+  driver_->settle(4, Verdict::Cancelled, "");
+  vfs_.clear_faults();
+  ASSERT_TRUE(driver_->settled());
+  EXPECT_EQ(lives_.store()->figures().commits, commits + 1) << "its end comes with it";
+  EXPECT_EQ(rows_of("tasks"), 2);
+}
+
+TEST_F(GroupCommit, NothingIsUndoneThatAFailedSyncMayHaveKept) {
+  put_one_beside_another();
+  vfs_.set_fault({DiskCall::Sync, DiskFile::Wal, 1, false, SQLITE_IOERR_FSYNC});
+  fill_disk();
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(comes([this] {
+    EXPECT_FALSE(lives_.store()->take_answers().undone);
+    return vfs_.faults_met() >= 4;  // also where what the WAL holds is written anew
+  }));
+  vfs_.clear_faults();
+  ASSERT_TRUE(driver_->settled());
+  expect_all_in_the_next_life();
+}
+
+TEST_F(GroupCommit, StaysUndoneWhateverComesUntilItIsAnswered) {
+  fill_disk();
+  driver_->accept(2, "undone");
+  ASSERT_FALSE(kept_when_undone());
+  const auto before = begun();
+  vfs_.clear_faults();
+  driver_->accept(3, "too");
+  driver_->settle(2, Verdict::Cancelled, "");
+  EXPECT_EQ(begun(), before);
+  ASSERT_TRUE(driver_->settled());
+  EXPECT_EQ(rows_of("tasks"), 2);
+}
+
+// What a start belongs to is before it and what ends it is behind it, whenever a group was undone
+// between them.
+TEST_F(GroupCommit, AStartInAGroupThatWasUndoneComesBeforeItsEnd) {
+  fill_disk();
+  driver_->keep_together({record::Accepted{TaskId{2}, {}, Instant{1}, Instant{1}},
+                          record::Started{TaskId{1}, 1, 1, WorkerId{5}, SlotId{2}, Instant{2}}});
+  ASSERT_FALSE(kept_when_undone());
+  driver_->settle(1, Verdict::Done, "result");
+  vfs_.clear_faults();
+  ASSERT_TRUE(driver_->settled()) << driver_->broken->text;
+  EXPECT_EQ(rows_of("tasks"), 1);
+}
+
+TEST_F(GroupCommit, AnEndDoesNotWaitForAnAnswerToWhatIsUndone) {
+  fill_disk();
+  driver_->accept(2, "undone");
+  ASSERT_FALSE(kept_when_undone());
+  vfs_.clear_faults();
+  driver_->settle(2, Verdict::Cancelled, "");
+  EXPECT_EQ(rows_of("tasks"), 1);
 }
 
 TEST_F(GroupCommit, ItsEndWaitsForTheSyncThatRuns) {

@@ -123,7 +123,8 @@ TEST(HostileStore, WhatHoldsItIsToBeEnded) {
   ASSERT_TRUE(other.run("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT * FROM store"));
   EXPECT_EQ(lives.open(), nullptr);
   EXPECT_EQ(lives.error.code, static_cast<int>(ExitStatus::StoreFailed)) << lives.error.text;
-  EXPECT_NE(lives.error.text.find("end that one"), std::string::npos) << lives.error.text;
+  EXPECT_NE(lives.error.text.find("end the program that has it open"), std::string::npos)
+      << lives.error.text;
 }
 
 }  // namespace

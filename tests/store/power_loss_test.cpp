@@ -7,11 +7,17 @@
 // from WARMPOOL_POWER_SEED on (scripts/campaign.sh power).
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <poll.h>
 #include <random>
+#include <set>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include "daemon/store/body_files.hpp"
 #include "tests/store/fault_vfs.hpp"
 #include "tests/store/record_load.hpp"
 #include "tests/store/store_fixture.hpp"
@@ -20,12 +26,14 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::uint64_t kRecords = 120;  // of each seed
+constexpr std::uint64_t kLargeOneIn = 15;
 
 class PowerLoss {
  public:
-  PowerLoss(std::uint64_t seed, std::uint64_t records) : seed_(seed), load_(seed) {
+  PowerLoss(std::uint64_t seed, std::uint64_t records) : seed_(seed), load_(seed, kLargeOneIn) {
     records_ = load_.take(records);
     fast_.skip_syncs();
+    vfs_.skip_syncs();  // what reached the disk it knows by itself
     lives_.place.vfs = vfs_.name();
     lives_.place.checkpoint_pages = 40;
   }
@@ -44,25 +52,67 @@ class PowerLoss {
     std::vector<StoreEntry> batch;
     for (std::size_t at = 0; at < records_.size() && !failed_; ++at) {
       batch.push_back(records_[at].entry(at + 1));
+      write_file(*store, batch.back());
       if (random() % 4 != 0) continue;
       store->apply(batch);
       note(store->take_answers());
       // Many small groups, so that the fault comes between acknowledged ones.
-      while (fault_ && acked_ <= at && !failed_) note(store->take_answers());
+      while (fault_ && acked_ <= at && !failed_) wait(*store);
     }
     store->apply(batch);
-    while (acked_ < records_.size() && !failed_) note(store->take_answers());
+    while (acked_ < records_.size() && !failed_) wait(*store);
     lives_.close();
     vfs_.on_sync({});
   }
 
   std::uint64_t cuts() const { return cuts_; }
+  std::uint64_t large() const { return large_; }
   bool fault_met() const { return vfs_.faults_met() > 0; }
 
  private:
   void note(StoreAnswers answers) {
     ASSERT_FALSE(answers.broken) << answers.broken->text;
     if (answers.persisted) acked_ = answers.persisted->value;
+    const std::lock_guard lock(mutex_);
+    for (const auto& ended : answers.bodies) {
+      ASSERT_EQ(ended.fault, "");
+      files_.insert(body_name(ended.file));
+    }
+  }
+
+  // Sleeps: a loop that only looks takes half of the time from the thread that it waits for.
+  void wait(SqliteStore& store) {
+    std::uint64_t count = 0;
+    pollfd waits{store.answers_fd(), POLLIN, 0};
+    ::poll(&waits, 1, 20);
+    (void)!::read(store.answers_fd(), &count, sizeof count);
+    note(store.take_answers());
+  }
+
+  // A large body is on the disk before its record is given to the store.
+  void write_file(SqliteStore& store, StoreEntry& entry) {
+    const auto* settled = std::get_if<record::Settled>(&entry.record);
+    if (settled != nullptr && settled->verdict != Verdict::Done) return;
+    const auto kind = settled == nullptr ? BodyKind::Payload : BodyKind::Result;
+    entry.attachment.file = store.begin_body(kind, entry.attachment.body);
+    if (!entry.attachment.file) return;
+    const auto name = body_name(entry.attachment.file);
+    const auto is_there = [&] {
+      const std::lock_guard lock(mutex_);
+      return files_.contains(name);
+    };
+    while (!is_there() && !failed_) wait(store);
+    ++large_;
+  }
+
+  // Of the files with bodies those that were synced, and that nobody has removed by now.
+  void put_files(const std::string& database) {
+    namespace fs = std::filesystem;
+    const fs::path from = bodies_directory(lives_.path()), to = bodies_directory(database);
+    const std::lock_guard lock(mutex_);
+    std::error_code gone;
+    fs::create_directory(to, gone);
+    for (const auto& name : files_) fs::create_hard_link(from / name, to / name, gone);
   }
 
   void cut(const FaultVfs::Moment& moment) {
@@ -80,6 +130,7 @@ class PowerLoss {
     after.renumbers = false;
     after.place.vfs = fast_.name();
     FaultVfs::make_files(moment, torn, seed_ * 1'000'003 + number, after.path());
+    put_files(after.path());
     std::uint64_t count = 0;
     {
       auto raw = Database::open(after.path(), OpenMode::ReadWrite, fast_.name());
@@ -107,8 +158,10 @@ class PowerLoss {
   std::optional<std::pair<DiskFile, std::uint64_t>> fault_;
   SqliteLives lives_;
   std::atomic<std::uint64_t> acked_{0};
-  std::uint64_t cuts_ = 0;
+  std::uint64_t cuts_ = 0, large_ = 0;
   std::atomic<bool> failed_{false};
+  std::mutex mutex_;             // of what follows: the store thread looks for files, too
+  std::set<std::string> files_;  // that were written and synced
 };
 
 TEST(PowerLoss, LosesNothingThatWasAcknowledged) {
@@ -120,16 +173,19 @@ TEST(PowerLoss, LosesNothingThatWasAcknowledged) {
                       cuts_asked = asked("WARMPOOL_POWER_CUTS");
   const std::uint64_t first = std::max<std::uint64_t>(asked("WARMPOOL_POWER_SEED"), 1);
   const std::uint64_t cuts_max = seeds_max > 0 ? ~0ULL : cuts_asked > 0 ? cuts_asked : 600;
-  std::uint64_t cuts = 0, seeds = 0;
+  std::uint64_t cuts = 0, seeds = 0, large = 0;
   while (cuts < cuts_max && (seeds_max == 0 || seeds < seeds_max) && !HasFailure()) {
     PowerLoss power(first + seeds++, kRecords);
     power.run();
     cuts += power.cuts();
+    large += power.large();
   }
+  EXPECT_GT(large, 0U);
   RecordProperty("cuts", std::to_string(cuts));
   if (seeds_max + cuts_asked > 0 && !HasFailure()) {
-    std::printf("power: seeds %s cuts %s records %s\n", std::to_string(seeds).c_str(),
-                std::to_string(cuts).c_str(), std::to_string(seeds * kRecords).c_str());
+    std::printf("power: seeds %s cuts %s records %s large %s\n", std::to_string(seeds).c_str(),
+                std::to_string(cuts).c_str(), std::to_string(seeds * kRecords).c_str(),
+                std::to_string(large).c_str());
   }
 }
 

@@ -46,14 +46,18 @@ Kept Load::next() {
 }
 
 std::string Load::bytes() {
-  return std::string(random_() % 9'000, static_cast<char>('a' + last_ % 26));
+  auto size = random_() % 9'000;
+  if (large_one_in_ != 0 && random_() % large_one_in_ == 0) size += kBodyInRowMax + 1;
+  return std::string(size, static_cast<char>('a' + last_ % 26));
 }
 
 Kept Load::accept() {
   live_.push_back({++last_});
   TaskSpec spec;
   spec.priority = static_cast<std::uint8_t>(random_() % 100);
-  return {record::Accepted{TaskId{last_}, spec, Instant{1}, Instant{1}}, bytes()};
+  auto payload = bytes();
+  spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  return {record::Accepted{TaskId{last_}, spec, Instant{1}, Instant{1}}, std::move(payload)};
 }
 
 Kept Load::fail(Task& task) {

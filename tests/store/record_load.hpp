@@ -23,7 +23,9 @@ std::string told(const std::optional<StoredTask>& task);
 // Tasks are accepted, fail, are done, die, are revived and removed.
 class Load {
  public:
-  explicit Load(std::uint64_t seed) : random_(seed) {}
+  // `large_one_in`: so often a payload or result is over 64 KiB; 0: never.
+  explicit Load(std::uint64_t seed, std::uint64_t large_one_in = 0)
+      : random_(seed), large_one_in_(large_one_in) {}
 
   std::vector<Kept> take(std::uint64_t records);
   Kept next();
@@ -42,6 +44,7 @@ class Load {
   Kept after_death(std::size_t at);
 
   std::mt19937_64 random_;
+  std::uint64_t large_one_in_;
   std::vector<Task> live_;
   std::uint64_t last_ = 0;
 };

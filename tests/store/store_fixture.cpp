@@ -24,6 +24,12 @@ void RecordDriver::keep(Record record, std::string_view body, std::vector<std::s
   EXPECT_TRUE(batch.empty());
 }
 
+void RecordDriver::keep_together(const std::vector<Record>& records) {
+  std::vector<StoreEntry> batch;
+  for (const auto& record : records) batch.push_back({RecordNumber{++last_}, record, {}});
+  store_.apply(batch);
+}
+
 void RecordDriver::keep_file(Record record, std::string_view body, BodyFile file) {
   StoreEntry entry{RecordNumber{++last_}, std::move(record), {}};
   entry.attachment.body = Blob(ipc::bytes_of(body));

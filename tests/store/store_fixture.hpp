@@ -66,6 +66,8 @@ class RecordDriver {
 
   void keep(Record record, std::string_view body = {}, std::vector<std::string> output = {},
             std::unique_ptr<TaskTexts> texts = {});
+  // In one batch, without bodies.
+  void keep_together(const std::vector<Record>& records);
   // As keep(), of what has a file.
   void keep_file(Record record, std::string_view body, BodyFile file);
   void accept(std::uint64_t task, std::string_view payload, TaskSpec spec = {});
