@@ -65,7 +65,7 @@ class RuntimeDirectory {
 // file stays; its text (a pid) is for people, nothing decides by it.
 class RuntimeLock {
  public:
-  // Blocks: never. Errors: LockTaken names the pid that the file tells.
+  // Blocks: for a second where another has it. Errors: LockTaken names the pid that the file tells.
   static Result<RuntimeLock> take(const RuntimeDirectory& directory);
   int fd() const { return fd_.get(); }
 

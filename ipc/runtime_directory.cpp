@@ -4,6 +4,7 @@
 #include <charconv>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -116,6 +117,17 @@ void write_holder(int fd) {
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) < 0) return;
 }
 
+// A child of a daemon that was killed holds its descriptors until it has become its own program:
+// some milliseconds, under load many more. Returns false with errno.
+bool lock_patiently(int fd) {
+  constexpr int tries = 50, pause_ms = 20;
+  for (int tried = 1; ::flock(fd, LOCK_EX | LOCK_NB) != 0; ++tried) {
+    if (errno != EWOULDBLOCK || tried == tries) return false;
+    ::poll(nullptr, 0, pause_ms);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<RuntimeDirectory> RuntimeDirectory::open(std::string path, std::optional<gid_t> group,
@@ -156,7 +168,7 @@ Result<RuntimeLock> RuntimeLock::take(const RuntimeDirectory& directory) {
   lock.fd_.reset(::openat(directory.fd(), kLockName,
                           O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!lock.fd_) return system_error(EndpointFault::System, "cannot open " + path, errno);
-  if (::flock(lock.fd(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_patiently(lock.fd())) {
     const int failed = errno;
     if (failed != EWOULDBLOCK)
       return system_error(EndpointFault::System, "cannot lock " + path, failed);

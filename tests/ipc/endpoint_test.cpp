@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -142,6 +143,28 @@ TEST(RuntimeLock, IsForOneOnlyAndNamesTheHolder) {
   first = Error{};
   EXPECT_TRUE(RuntimeLock::take(*directory));
   EXPECT_EQ(mode_of(base / "run/warmpool.lock"), 0600U);
+}
+
+// As a child of a daemon that was killed does, until it has become its own program.
+TEST(RuntimeLock, WaitsForWhoHoldsItOnlyForAMoment) {
+  TemporaryDirectory base;
+  auto directory = RuntimeDirectory::open(base / "run");
+  auto first = RuntimeLock::take(*directory);
+  ASSERT_TRUE(first);
+  const auto holders = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      count += fs::read_symlink(entry.path(), gone) == base / "run/warmpool.lock";
+    }
+    return count;
+  };
+  auto second = Result<RuntimeLock>(Error{});
+  std::thread taker([&] { second = RuntimeLock::take(*directory); });
+  EXPECT_TRUE(warmpool::test::eventually([&] { return holders() == 2; }));
+  first = Error{};
+  taker.join();
+  EXPECT_TRUE(second);
 }
 
 TEST(RuntimeLock, AFileOfAnEarlierLifeIsNoLock) {
