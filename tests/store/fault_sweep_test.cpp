@@ -46,7 +46,7 @@ class Remains {
     const auto end = test::patience_ends();
     while (store->take_answers().persisted != RecordNumber{kRecordsBefore}) {
       if (std::chrono::steady_clock::now() > end) std::abort();
-      std::this_thread::yield();
+      wait_for_news(*store);
     }
     for (const char* suffix : {"", "-wal"}) {
       std::filesystem::copy_file(lives.path() + suffix, directory_ / (std::string("db") + suffix));
@@ -122,7 +122,7 @@ class Sweep {
       broken_ = answers.broken.has_value();
       if (broken_) told_ = answers.broken->text;
       ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not go on";
-      std::this_thread::yield();
+      if (!answers.persisted && !answers.undone) wait_for_news(*lives_.store());
     }
     // Three syncs in a row, where nobody makes room meanwhile, are the end; nothing else is.
     EXPECT_TRUE(!broken_ || fault_.sticky) << told_;

@@ -9,10 +9,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
-#include <poll.h>
 #include <random>
 #include <set>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -80,12 +78,8 @@ class PowerLoss {
     }
   }
 
-  // Sleeps: a loop that only looks takes half of the time from the thread that it waits for.
   void wait(SqliteStore& store) {
-    std::uint64_t count = 0;
-    pollfd waits{store.answers_fd(), POLLIN, 0};
-    ::poll(&waits, 1, 20);
-    (void)!::read(store.answers_fd(), &count, sizeof count);
+    wait_for_news(store);
     note(store.take_answers());
   }
 

@@ -59,6 +59,10 @@ class FakeTime : public TimeSource {
   std::atomic<std::int64_t> wall_ns{seconds(1'700'000'000).ns};
 };
 
+// Sleeps until it has something to tell, or for 20 ms: a loop that only looks takes the time from
+// the threads that it waits for.
+void wait_for_news(const Store& store);
+
 // One record after another, each a batch of its own.
 class RecordDriver {
  public:
