@@ -70,15 +70,34 @@ TypeId TypeTable::add(std::string_view name) {
 }
 
 std::vector<ClassId> TypeTable::classes_of(std::string_view name) const {
-  constexpr std::size_t classes_max = std::tuple_size_v<decltype(event::TypeDeclared::classes)>;
   std::vector<ClassId> serving;
-  for (std::size_t i = 0; i < classes_.size() && serving.size() < classes_max; ++i) {
+  for (std::size_t i = 0; i < classes_.size() && serving.size() < kClassesMax; ++i) {
     const auto matches = [&](const auto& pattern) { return matches_pattern(pattern, name); };
     if (std::ranges::any_of(classes_[i].patterns, matches)) {
       serving.push_back(ClassId{static_cast<std::uint16_t>(i)});
     }
   }
   return serving;
+}
+
+const std::string* TypeTable::full_type(ClassId worker_class,
+                                        const std::vector<std::string>& patterns) const {
+  const auto is_full = [&](std::string_view name) {
+    const auto others = std::ranges::count_if(classes_, [&](const Class& one) {
+      const auto matches = [&](const auto& pattern) { return matches_pattern(pattern, name); };
+      return static_cast<std::size_t>(&one - classes_.data()) != worker_class.value &&
+             std::ranges::any_of(one.patterns, matches);
+    });
+    return static_cast<std::size_t>(others) >= kClassesMax;
+  };
+  for (const auto& pattern : patterns) {
+    if (is_full(pattern)) return &pattern;
+    if (!is_pattern(pattern)) continue;
+    for (const auto& type : types_) {
+      if (matches_pattern(pattern, type.name) && is_full(type.name)) return &pattern;
+    }
+  }
+  return nullptr;
 }
 
 event::TypeDeclared TypeTable::declared(TypeId type) const {

@@ -20,9 +20,12 @@ class TypeTable {
  public:
   static constexpr std::size_t kTypesMax = 65'536;
 
+  static constexpr std::size_t kClassesMax =
+      std::tuple_size_v<decltype(event::TypeDeclared::classes)>;
+
   struct Type {
     std::string name;
-    std::vector<ClassId> classes;  // that serve it, the first is preferred; at most 8
+    std::vector<ClassId> classes;  // that serve it, the first is preferred; at most kClassesMax
   };
 
   // Exact names of all classes are known from the start.
@@ -44,6 +47,11 @@ class TypeTable {
   // the types that are new or served by other classes than before: each must be declared() again.
   // Bounds: names beyond kTypesMax are not known before somebody submits one.
   std::vector<TypeId> serve(ClassId worker_class, const std::vector<std::string>& patterns);
+
+  // The first of these that this class could not serve, because kClassesMax others do: a pattern
+  // too where one of its types is such. Null: none. Owns: nothing.
+  const std::string* full_type(ClassId worker_class,
+                               const std::vector<std::string>& patterns) const;
 
   const Type& at(TypeId type) const { return types_[type.value]; }
   std::size_t size() const { return types_.size(); }

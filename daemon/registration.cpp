@@ -1,7 +1,6 @@
 // Workers that others start: from their hello to their place, and how they lose it. They are nobody
 // else's to end than the kernel allows: what cannot be killed loses its connection, and its place
 // when it has let go of what it had, or has had its time.
-#include <algorithm>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -13,8 +12,6 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::uint64_t kCreditsMax = 64;
-
 Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
 
 std::string meaning_of(Refusal code) {
@@ -25,37 +22,6 @@ std::string meaning_of(Refusal code) {
 }
 
 Error refused(Refusal code) { return refused(code, meaning_of(code)); }
-
-std::vector<std::string> sorted_types(const ipc::HelloMeta& hello) {
-  std::vector<std::string> types(hello.types.begin(), hello.types.end());
-  std::ranges::sort(types);
-  const auto twice = std::ranges::unique(types);
-  types.erase(twice.begin(), twice.end());
-  return types;
-}
-
-std::uint64_t concurrency_of(const ipc::HelloMeta& hello) {
-  return std::max<std::uint64_t>(hello.concurrency, 1);
-}
-
-// Whether it does what the others of this class do.
-bool is_alike(const ClassOptions& options, const ipc::HelloMeta& hello) {
-  auto served = options.types;
-  std::ranges::sort(served);
-  const bool same = hello.types.empty() || served == sorted_types(hello);
-  return same && options.concurrency == concurrency_of(hello);
-}
-
-ClassOptions options_for(const ipc::HelloMeta& hello) {
-  auto options = default_class_options();
-  options.name = hello.worker_class;
-  options.types = sorted_types(hello);
-  options.size = options.size_min = options.size_max = 0;
-  options.concurrency = concurrency_of(hello);
-  options.credits = kCreditsMax;
-  options.registered_max = 10'000;  // the pool's own bound holds
-  return options;
-}
 
 bool is_closed_by_peer(int fd) {
   pollfd waiting{fd, POLLRDHUP, 0};
@@ -94,8 +60,9 @@ void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header&
                      std::to_string(peer.uid) + " registers as a worker of class " +
                      std::string(hello.worker_class));
   const auto features = hello.features & stream.features() & ipc::feature::kOfStranger;
-  registrations_.emplace(id.value, Registration{std::move(stream), std::move(*process),
-                                                std::string(hello.name), features, header.credits});
+  registrations_.emplace(id.value,
+                         Registration{std::move(stream), std::move(*process), *worker_class,
+                                      std::string(hello.name), features, header.credits});
   services_.engine.step(event::WorkerRegistered{id, *worker_class});
 }
 
@@ -113,68 +80,6 @@ Result<void> Workers::end_former(const ProcessName& name) {
     leave(*worker, ExitCause::ChannelClosed);
   }
   return {};
-}
-
-Result<ClassId> Workers::class_for(const ipc::HelloMeta& hello) {
-  if (!is_class_name(hello.worker_class)) {
-    return refused(Refusal::BadArgument,
-                   "a class name is 1 to 64 of a-z A-Z 0-9 _ - . ; give one in hello");
-  }
-  for (const auto type : hello.types) {
-    if (type.empty()) return refused(Refusal::BadArgument, "a task type has at least one byte");
-  }
-  auto& classes = services_.configuration.classes;
-  const auto named = std::ranges::find_if(
-      classes, [&](const auto& known) { return known.values.name == hello.worker_class; });
-  if (named == classes.end()) return bring_class(hello);
-  const ClassId id{static_cast<std::uint16_t>(named - classes.begin())};
-  if (named->values.registered_max == 0) return refused(Refusal::ClassTaken);
-  if (is_alike(named->values, hello)) return id;
-  const bool used = std::ranges::any_of(workers_, [&](const auto& entry) {
-    return entry.second->worker_class == id && !entry.second->buried;
-  });
-  if (!named->brought || used) return refused(Refusal::TypesDiffer);
-  return bring_class(hello);
-}
-
-// In the place of the class of this name, of one that nobody is in any more, or in a new one.
-Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
-  if (hello.types.empty()) {
-    return refused(Refusal::BadArgument, "name the task types that this worker handles");
-  }
-  auto& classes = services_.configuration.classes;
-  const auto is_empty = [&](std::size_t at) {
-    return std::ranges::none_of(workers_, [&](const auto& entry) {
-      return entry.second->worker_class.value == at && !entry.second->buried;
-    });
-  };
-  std::size_t brought = 0, place = classes.size(), same = classes.size();
-  for (std::size_t at = 0; at < classes.size(); ++at) {
-    if (!classes[at].brought) continue;
-    ++brought;
-    if (classes[at].values.name == hello.worker_class) same = at;
-    if (place == classes.size() && is_empty(at)) place = at;
-  }
-  if (same != classes.size()) {
-    place = same;
-  } else if (brought < services_.options().registered_classes_max) {
-    place = classes.size();
-  } else if (place == classes.size()) {
-    return refused(Refusal::WorkersFull,
-                   "there are as many classes of registered workers as may be "
-                   "(registered_classes_max)");
-  }
-  const ClassId id{static_cast<std::uint16_t>(place)};
-  if (place == classes.size()) {
-    classes.emplace_back();
-    identities_.emplace_back();
-  }
-  classes[place] = {.values = options_for(hello), .origins = {}, .brought = true};
-  services_.engine.step(event::ClassDeclared{id, classes[place].values});
-  for (const auto type : services_.types.serve(id, classes[place].values.types)) {
-    services_.engine.step(services_.types.declared(type));
-  }
-  return id;
 }
 
 void Workers::carry(const command::Admit& command) {

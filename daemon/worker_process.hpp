@@ -106,6 +106,7 @@ struct WorkerProcess {
 struct Registration {
   FrameStream stream;
   PeerProcess process;
+  ClassId worker_class;
   std::string name;  // of its program, for people
   std::uint64_t features = 0;
   std::uint8_t credits = 1;

@@ -117,9 +117,12 @@ class Workers {
   OutputRing& ring_for(WorkerProcess& worker);
   void set_stopped(WorkerProcess& worker, bool stopped);
 
-  // registration.cpp: workers that others start
+  // registered_classes.cpp: their classes
   Result<ClassId> class_for(const ipc::HelloMeta& hello);
   Result<ClassId> bring_class(const ipc::HelloMeta& hello);
+  Result<ClassId> place_for(const ClassOptions& options);
+  bool is_empty(ClassId id) const;
+  // registration.cpp: workers that others start
   Result<void> end_former(const ProcessName& name);
   void turn_away(FrameStream stream, int code, std::string_view text);
   void leave(WorkerProcess& worker, ExitCause cause);
