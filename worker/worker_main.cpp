@@ -18,6 +18,7 @@ namespace {
 using warmpool::worker::Joining;
 using warmpool::worker::kCreditsMax;
 using warmpool::worker::Worker;
+using warmpool::worker::stock::SpawnTie;
 
 constexpr int kUsage = 2, kNotRunnable = 126, kNotFound = 127;
 
@@ -50,7 +51,8 @@ void print_help() {
       "  --once         with --connect: ends with the daemon\n"
       "  --wrap lines   keep PROGRAM running: it reads a line of JSON for each task and writes\n"
       "                 one back (docs/worker.md, any program); it is given all types of its "
-      "class\n"
+      "class,\n"
+      "                 with --connect those of --types\n"
       "  --plugin FILE  handle the types of this shared object in place of those below\n"
       "                 (docs/worker.md, plug-ins)\n"
       "  --types A,B    handle only these types (default: all)\n"
@@ -154,6 +156,9 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
   if (!command.wrap.empty() && command.program.empty() && !command.help) {
     return "--wrap needs a program after \"--\"";
   }
+  if (!command.wrap.empty() && command.joining && command.types.empty() && !command.help) {
+    return "--connect with --wrap lines needs --types: which task types PROGRAM handles";
+  }
   if (!command.wrap.empty() && !command.plugin.empty()) {
     return "--wrap and --plugin are two kinds of worker; give one";
   }
@@ -179,7 +184,8 @@ int run_wrapped(Command& command) {
     return refuse(
         "a program that is kept (--wrap) cannot be forked; take `preload` out of its class");
   }
-  warmpool::worker::stock::Lines lines(std::move(command.program));
+  const auto tie = command.joining ? SpawnTie::Death : SpawnTie::None;
+  warmpool::worker::stock::Lines lines(std::move(command.program), tie);
   if (const auto started = lines.start(); !started) return refuse_to_start(started.error());
   Worker worker("warmpool-worker");
   if (command.types.empty()) command.types.emplace_back(warmpool::worker::kAnyType);
@@ -210,6 +216,7 @@ int main(int argc, char** argv) {
     for (const auto& type : warmpool::worker::stock::types()) {
       handlers.emplace(type.name, type.handler);
     }
+    if (command.joining) handlers.insert_or_assign("exec", warmpool::worker::stock::exec_tied);
   } else {
     const auto forked = warmpool::worker::stock::load_plugin(command.plugin, handlers);
     if (!forked) return refuse_to_start(forked.error());

@@ -204,6 +204,59 @@ TEST(Registered, AStoppedOneIsKilledAndItsTaskGoesOn) {
   EXPECT_EQ(show(daemon, id).at("crashes"), 1);
 }
 
+// Of a process that is not a child here. A zombie has ended.
+bool has_ended(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto stat = text.str();
+  const auto name_end = stat.rfind(')');
+  return name_end == std::string::npos || stat.substr(name_end, 3) == ") Z";
+}
+
+// The process that a worker started: it writes its number into a file, and waits.
+pid_t started_process(const std::string& path) {
+  pid_t pid = 0;
+  eventually([&] { return static_cast<bool>(std::ifstream(path) >> pid); });
+  return pid;
+}
+
+TEST(Registered, WhatItRanEndsWithItBeforeItsTaskIsStartedAgain) {
+  const RealDaemon daemon(quick());
+  OwnWorker worker(daemon, {"--class", "own"});
+  OwnWorker other(daemon, {"--class", "own"}, "two");
+  ASSERT_TRUE(eventually([&] { return registered(daemon).size() == 2; }));
+  // The second attempt says what is left of the first.
+  const std::string script =
+      "if mkdir once; then echo $$ > first.new; mv first.new first; exec sleep 600; fi; "
+      "cat /proc/$(cat first)/stat 2>/dev/null || echo gone";
+  const json request{{"argv", {"/bin/sh", "-c", script}}, {"cwd", daemon.directory()}};
+  std::ofstream(daemon.directory() + "/request") << request.dump();
+  const auto id = id_of(daemon, "exec --payload-file " + daemon.directory() + "/request");
+  const auto first = started_process(daemon.directory() + "/first");
+  ASSERT_GT(first, 0) << daemon.log();
+  const auto its = show(daemon, id).at("worker").get<std::string>();
+  const bool is_first = registered(daemon).at(its) == worker.pid();
+  (is_first ? worker : other).signal(SIGKILL);
+  EXPECT_EQ(daemon.call("wait " + id).status, 0) << daemon.log();
+  const auto said = json::parse(daemon.call("result " + id).output).at("stdout").get<std::string>();
+  EXPECT_TRUE(said == "gone\n" || said.find(") Z") != std::string::npos) << said;
+  EXPECT_TRUE(has_ended(first));
+  EXPECT_EQ(show(daemon, id).at("crashes"), 1);
+}
+
+TEST(Registered, AProgramThatItKeepsEndsWithIt) {
+  const RealDaemon daemon(quick());
+  const auto path = daemon.directory() + "/kept";
+  OwnWorker worker(daemon, {"--class", "own", "--types", "line", "--wrap", "lines", "--", "/bin/sh",
+                            "-c", "echo $$ > " + path + "; exec sleep 600"});
+  const auto kept = started_process(path);
+  ASSERT_GT(kept, 0) << worker.log();
+  worker.signal(SIGKILL);
+  EXPECT_EQ(worker.wait(), 128 + SIGKILL);
+  EXPECT_TRUE(eventually([&] { return has_ended(kept); }));
+}
+
 TEST(Registered, WhereItMayNotBeKilledItsConnectionEndsAndItsTaskWaitsForIt) {
   const RealDaemon daemon(quick({"--heartbeat-interval", "200ms", "--unresponsive-after", "1s",
                                  "--dead-after", "2s", "--registered-kill", "false"}));

@@ -48,6 +48,34 @@ TEST(Exec, GivesStatusAndOutput) {
   EXPECT_LT(result["seconds"], 20.0);
 }
 
+// What it says of a program does not depend on how it is started.
+TEST(Exec, TiedToItsWorkerItDoesTheSame) {
+  const auto tied = [](const json& request) { return call(stock::exec_tied, request.dump()); };
+  json request = shell("cat; pwd; echo err >&2; echo $WP_ADDED; ls /proc/self/fd | wc -l; exit 3");
+  request["stdin"] = "in ";
+  request["cwd"] = "/";
+  request["env"] = {{"WP_ADDED", "added"}};
+  request["ok_status"] = 3;
+  auto with = result_of(tied(request)), without = result_of(exec(request));
+  EXPECT_EQ("in /\nadded\n4\n", with["stdout"]);
+  for (auto* result : {&with, &without}) result->erase("seconds");
+  EXPECT_EQ(without, with);
+  for (const char* const program : {"/no/such/program", "no-such-program", "/etc/passwd"}) {
+    auto failed = tied({{"argv", {program}}}), known = exec({{"argv", {program}}});
+    EXPECT_EQ(Outcome::FailedForGood, failed.outcome) << program;
+    EXPECT_EQ(known.body.substr(0, known.body.find('\n')),
+              failed.body.substr(0, failed.body.find('\n')));
+  }
+  // Its own group, no signal blocked or ignored.
+  const char* const state = "ps -o pid=,pgid= $$; grep -E 'Sig(Blk|Ign)' /proc/$$/status";
+  std::stringstream lines(result_of(tied(shell(state)))["stdout"].get<std::string>());
+  std::string pid, group, blocked, ignored, name;
+  lines >> pid >> group >> name >> blocked >> name >> ignored;
+  EXPECT_EQ(pid, group);
+  EXPECT_EQ("0000000000000000", blocked);
+  EXPECT_EQ("0000000000000000", ignored);
+}
+
 TEST(Exec, FindsItsProgramByPathAndHasNoInputUnlessGiven) {
   EXPECT_EQ("", result_of(exec({{"argv", {"cat"}}}))["stdout"]);
 }

@@ -1,5 +1,4 @@
-// posix_spawn, because it does not copy this process's page tables and reports a failed exec as an
-// error of the call. The end is told by a pidfd in the same poll as the three streams.
+// The end is told by a pidfd in the same poll as the three streams.
 //
 // The group is killed while its leader is still a zombie, so that its number cannot be another's.
 #include "worker/stock/child.hpp"
@@ -55,8 +54,8 @@ void Capture::add(std::string_view bytes, std::size_t bytes_max) {
   truncated = truncated || bytes.size() > room;
 }
 
-Result<Child> Child::spawn(const ExecRequest& request) {
-  auto spawned = spawn_program(request);
+Result<Child> Child::spawn(const ExecRequest& request, SpawnTie tie) {
+  auto spawned = spawn_program(request, tie);
   if (!spawned) return spawned.error();
   Child child(request, pidfd_of(spawned->pid), spawned->pid);
   if (!child.pidfd_) {

@@ -8,6 +8,7 @@
 #include "ipc/fd.hpp"
 #include "worker/context.hpp"
 #include "worker/stock/exec_request.hpp"
+#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
 
@@ -31,7 +32,7 @@ struct Ending {
 class Child {
  public:
   // Errors: Error::code is the errno; the text names the program or directory.
-  static Result<Child> spawn(const ExecRequest& request);
+  static Result<Child> spawn(const ExecRequest& request, SpawnTie tie);
   Child(Child&&) = default;
   Child& operator=(Child&&) = delete;
   ~Child();

@@ -101,13 +101,11 @@ Answer not_started(const Error& error) {
   return failed_for_good(error.text + '\n' + json_of(ending, false));
 }
 
-}  // namespace
-
-Answer exec(Context& context) {
+Answer run(Context& context, SpawnTie tie) {
   const auto request = ExecRequest::from_json(context.text());
   if (!request) return failed_for_good(request.error().text);
   if (context.cancelled()) return failed("cancelled before the program was started");
-  auto child = Child::spawn(*request);
+  auto child = Child::spawn(*request, tie);
   if (!child) return not_started(child.error());
   Ending ending = child->run(context);
   if (ending.signal == 0 && std::ranges::count(request->ok_status, ending.status) != 0) {
@@ -118,5 +116,11 @@ Answer exec(Context& context) {
   text += fitting_json(ending, room - std::min<std::uint64_t>(room, text.size()));
   return failed(std::move(text));
 }
+
+}  // namespace
+
+Answer exec(Context& context) { return run(context, SpawnTie::None); }
+
+Answer exec_tied(Context& context) { return run(context, SpawnTie::Death); }
 
 }  // namespace warmpool::worker::stock

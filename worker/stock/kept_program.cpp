@@ -5,13 +5,11 @@
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "worker/broken_pipe.hpp"
 #include "worker/own_environment.hpp"
-#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
 namespace {
@@ -39,10 +37,9 @@ Result<void> KeptProgram::start() {
   actions.move(input->read_end, 0);
   actions.move(output->write_end, 1);
   actions.close_others();
-  const SpawnAttributes attributes(SpawnGroup::Workers);
   auto words = argv_;
-  const int error = ::posix_spawnp(&pid_, words.front().c_str(), actions.get(), attributes.get(),
-                                   pointers_to(words).data(), inherited().data());
+  const int error =
+      spawn(pid_, actions, SpawnGroup::Workers, tie_, pointers_to(words), inherited());
   if (error != 0) {
     pid_ = 0;
     return spawn_failure("cannot run " + argv_.front(), error);

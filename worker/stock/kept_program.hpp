@@ -11,17 +11,18 @@
 
 #include "ipc/fd.hpp"
 #include "pool/result.hpp"
+#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
 
 // Owns: the process, from start() to end(). It stays in the worker's process group, so that what
-// ends the worker ends it too.
+// ends the worker ends it too; where nothing else does, tied to it.
 // Threads: one.
 class KeptProgram {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit KeptProgram(std::vector<std::string> argv) : argv_(std::move(argv)) {}
+  KeptProgram(std::vector<std::string> argv, SpawnTie tie) : argv_(std::move(argv)), tie_(tie) {}
   ~KeptProgram() { end(); }
   KeptProgram(const KeptProgram&) = delete;
   KeptProgram& operator=(const KeptProgram&) = delete;
@@ -52,6 +53,7 @@ class KeptProgram {
   int reap();
 
   std::vector<std::string> argv_;
+  SpawnTie tie_;
   ipc::UniqueFd input_, output_;
   pid_t pid_ = 0;
   std::string to_write_, received_;

@@ -23,7 +23,8 @@ namespace warmpool::worker::stock {
 // answer within kCancelMax, else it is killed and started anew for the next task.
 class Lines {
  public:
-  explicit Lines(std::vector<std::string> argv) : program_(std::move(argv)) {}
+  explicit Lines(std::vector<std::string> argv, SpawnTie tie = SpawnTie::None)
+      : program_(std::move(argv), tie) {}
 
   // Errors: names the program, says why it cannot run.
   Result<void> start() { return program_.start(); }

@@ -1,14 +1,10 @@
 #include "worker/stock/spawn.hpp"
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
 namespace {
@@ -36,20 +32,19 @@ Result<void> check_directory(const ExecRequest& request) {
   return {};
 }
 
-Result<pid_t> start(const ExecRequest& request, const SpawnActions& actions) {
-  const SpawnAttributes attributes(SpawnGroup::Own);
+Result<pid_t> start(const ExecRequest& request, const SpawnActions& actions, SpawnTie tie) {
   auto arguments = request.argv;
   auto environment = environment_of(request);
   pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, arguments.front().c_str(), actions.get(), attributes.get(),
-                                   pointers_to(arguments).data(), pointers_to(environment).data());
+  const int error =
+      spawn(pid, actions, SpawnGroup::Own, tie, pointers_to(arguments), pointers_to(environment));
   if (error != 0) return spawn_failure("cannot run " + request.argv.front(), error);
   return pid;
 }
 
 }  // namespace
 
-Result<Spawned> spawn_program(const ExecRequest& request) {
+Result<Spawned> spawn_program(const ExecRequest& request, SpawnTie tie) {
   if (const auto checked = check_directory(request); !checked) return checked.error();
   auto output = make_pipe();
   if (!output) return output.error();
@@ -70,7 +65,7 @@ Result<Spawned> spawn_program(const ExecRequest& request) {
   actions.move(error->write_end, 2);
   if (request.cwd) actions.change_directory(*request.cwd);
   actions.close_others();
-  const auto pid = start(request, actions);
+  const auto pid = start(request, actions, tie);
   if (!pid) return pid.error();
   unblock(output->read_end);
   unblock(error->read_end);

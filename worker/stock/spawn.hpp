@@ -5,6 +5,7 @@
 
 #include "ipc/fd.hpp"
 #include "worker/stock/exec_request.hpp"
+#include "worker/stock/spawn_parts.hpp"
 
 namespace warmpool::worker::stock {
 
@@ -16,6 +17,6 @@ struct Spawned {
 
 // It leads a new process group, has no other descriptor of ours, no signal blocked or ignored.
 // Errors: Error::code is the errno; the text names the program or directory.
-Result<Spawned> spawn_program(const ExecRequest& request);
+Result<Spawned> spawn_program(const ExecRequest& request, SpawnTie tie);
 
 }  // namespace warmpool::worker::stock

@@ -1,10 +1,10 @@
 // What the start of a program is made of: pipes, file actions, attributes.
 #pragma once
 
-#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipc/fd.hpp"
@@ -29,6 +29,8 @@ void unblock(const ipc::UniqueFd& fd);
 // As exec wants them, with a null at the end. Owns: nothing.
 std::vector<char*> pointers_to(std::vector<std::string>& texts);
 
+// What the child does before it becomes the program, in this order: moves, /dev/null as its input,
+// the directory, the end of all other descriptors.
 class SpawnActions {
  public:
   SpawnActions() { ::posix_spawn_file_actions_init(&actions_); }
@@ -38,45 +40,40 @@ class SpawnActions {
 
   void move(const ipc::UniqueFd& from, int to) {
     ::posix_spawn_file_actions_adddup2(&actions_, from.get(), to);
+    moves_.emplace_back(from.get(), to);
   }
   void read_nothing() {
     ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    reads_nothing_ = true;
   }
   void change_directory(const std::string& path) {
     ::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str());
+    directory_ = path;
   }
-  void close_others() { ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3); }
+  void close_others() {
+    ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
+    closes_others_ = true;
+  }
   const posix_spawn_file_actions_t* get() const { return &actions_; }
+  // The same in a child that was forked; `kept` stays open. Returns the errno, 0: all is done.
+  // Order: async-signal-safe, as all between fork and exec has to be.
+  int apply(int kept) const;
 
  private:
   posix_spawn_file_actions_t actions_{};
+  std::vector<std::pair<int, int>> moves_;
+  std::string directory_;  // empty: as it is
+  bool reads_nothing_ = false, closes_others_ = false;
 };
 
 // Leads a new process group, or stays in that of its worker.
-enum class SpawnGroup { Own, Workers };
+enum class SpawnGroup : unsigned char { Own, Workers };
+// Whether the kernel ends it when the thread that started it ends. Who ends this worker ends what
+// it started too where the daemon started it; nobody does where it joined by itself.
+enum class SpawnTie : unsigned char { None, Death };
 
-// No signal blocked or ignored.
-class SpawnAttributes {
- public:
-  explicit SpawnAttributes(SpawnGroup group) {
-    ::posix_spawnattr_init(&attributes_);
-    ::posix_spawnattr_setflags(&attributes_,
-                               (group == SpawnGroup::Own ? POSIX_SPAWN_SETPGROUP : 0) |
-                                   POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    sigset_t signals;
-    sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes_, &signals);
-    sigfillset(&signals);
-    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-  }
-  ~SpawnAttributes() { ::posix_spawnattr_destroy(&attributes_); }
-  SpawnAttributes(const SpawnAttributes&) = delete;
-  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
-  const posix_spawnattr_t* get() const { return &attributes_; }
-
- private:
-  posix_spawnattr_t attributes_{};
-};
+// No signal blocked or ignored. Returns the errno, also of the exec; 0: `pid` is set.
+int spawn(pid_t& pid, const SpawnActions& actions, SpawnGroup group, SpawnTie tie,
+          std::vector<char*> argv, std::vector<char*> environment);
 
 }  // namespace warmpool::worker::stock

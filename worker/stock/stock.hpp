@@ -20,6 +20,8 @@ Answer crash(Context& context);
 Answer file_digest(Context& context);
 // exec: payload: {"argv", ...} -> {"status", "signal", "stdout", ...}. See exec.cpp.
 Answer exec(Context& context);
+// The same in a worker that joined by itself: when it is killed the kernel kills the program too.
+Answer exec_tied(Context& context);
 
 struct Type {
   std::string_view name;
