@@ -43,6 +43,7 @@ std::string header_of(std::string_view boot) {
 
 Result<AttemptFile> AttemptFile::open(const std::string& path) {
   AttemptFile made;
+  made.path_ = path;
   made.file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   const auto fault = [&] {
     const int code = errno;
@@ -81,20 +82,21 @@ bool AttemptFile::read(std::string_view boot) {
   return true;
 }
 
-std::uint32_t AttemptFile::add(TaskId task, const ProcessName& process) {
-  std::uint32_t place = places_;
-  if (free_.empty()) {
-    ++places_;
-  } else {
-    place = free_.back();
-    free_.pop_back();
-  }
+Result<std::uint32_t> AttemptFile::add(TaskId task, const ProcessName& process) {
+  if (free_.empty()) free_.push_back(places_++);
+  const auto place = free_.back();
   Words4 words{task.value, process.start_ticks, static_cast<std::uint64_t>(process.pid), 0};
   words[3] = seal_of(words);
-  if (file_) (void)!::pwrite(file_.get(), words.data(), kEntryBytes, offset_of(place));
+  if (file_) {
+    const auto bytes = ::pwrite(file_.get(), words.data(), kEntryBytes, offset_of(place));
+    if (bytes < 0) return Error{errno, path_ + ": " + std::strerror(errno)};
+    if (bytes != ssize_t{kEntryBytes}) return Error{ENOSPC, path_ + ": " + std::strerror(ENOSPC)};
+  }
+  free_.pop_back();
   return place;
 }
 
+// One that stays holds its task back in the next life until its process ends, and no longer.
 void AttemptFile::erase(std::uint32_t place) {
   const Words4 none{};
   if (file_) (void)!::pwrite(file_.get(), none.data(), kEntryBytes, offset_of(place));

@@ -31,12 +31,14 @@ class AttemptFile {
 
   const std::vector<Entry>& entries() const { return entries_; }
   // Returns the place. Blocks: for a write to the page cache.
-  std::uint32_t add(TaskId task, const ProcessName& process);
+  // Errors: errno and a text, as where the file system is full; it is not remembered then.
+  Result<std::uint32_t> add(TaskId task, const ProcessName& process);
   void erase(std::uint32_t place);
 
  private:
   bool read(std::string_view boot);
 
+  std::string path_;
   ipc::UniqueFd file_;
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> free_;

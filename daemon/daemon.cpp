@@ -59,7 +59,6 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   clients_.on_completion([this](const OpenRequest& open, const command::Completed* completed) {
     return requests_.completed(open, completed);
   });
-  workers_.remember_in(attempt_file_);
   workers_.on_process([this](const ProcessName& name) { outlived_.came_again(name); });
   clients_.on_worker([this](FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
                             const ipc::HelloMeta& hello) {
@@ -72,6 +71,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   archive_.describe_by([this](const command::Archive& asked) { return documents_.letter(asked); });
   archive_.set_bounds(configuration_.pool.values);
   documents_.show_archive(archive_);
+  documents_.show_outlived(outlived_);
   archive_watch_ = watch_answers(archive_.fd());
   keeper_.on_backup([this](const Result<BackupFigures>& ended) { requests_.end_backup(ended); });
   keeper_.on_body([this](const BodyEnded& ended) {
@@ -110,8 +110,10 @@ void Daemon::remember_attempts(const std::string& path) {
         "after an end of the daemon, tasks may run twice that are with workers started by "
         "others: " +
         opened.error().text);
+    workers_.set_attempt_trouble(opened.error().text);
     return;
   }
+  workers_.remember_in(attempt_file_);
   attempt_file_ = std::move(*opened);
   outlived_.tell();
 }
@@ -159,7 +161,7 @@ void Daemon::add_chores() {
   chores_.add(
       "orphans", each_second, [this] { workers_.reap_orphans(); }, now);
   chores_.add(
-      "outlived", each_second, [this] { outlived_.watch(); }, now);
+      "outlived", [] { return Outlived::kInterval; }, [this] { outlived_.watch(); }, now);
   chores_.add(
       "log", each_second, [this] { log_.flush(); }, now);
   chores_.add(

@@ -10,6 +10,7 @@
 #include "daemon/archive.hpp"
 #include "daemon/clients.hpp"
 #include "daemon/events.hpp"
+#include "daemon/outlived.hpp"
 #include "daemon/submit/submit_fifo.hpp"
 #include "daemon/workers.hpp"
 
@@ -71,6 +72,7 @@ class Documents {
   std::string status() const;
   void set_socket_lost(bool lost) { socket_lost_ = lost; }
   void show_archive(const Archive& archive) { archive_ = &archive; }
+  void show_outlived(const Outlived& outlived) { outlived_ = &outlived; }
   void show_submit_fifo(const SubmitFifo* fifo) { submit_fifo_ = fifo; }
   void set_initialized(bool initialized) { initialized_ = initialized; }
   bool initialized() const { return initialized_; }
@@ -113,6 +115,7 @@ class Documents {
   const Events& events_;
   const LoopFigures& loop_;
   const Archive* archive_ = nullptr;
+  const Outlived* outlived_ = nullptr;
   const SubmitFifo* submit_fifo_ = nullptr;
   std::string socket_path_;
   Instant started_;

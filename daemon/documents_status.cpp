@@ -135,6 +135,7 @@ struct Places {
   std::optional<SubmitFifoFigures> submit_fifo{};
   std::optional<RecorderFigures> recorder{};
   const ArchiveFigures* archive = nullptr;
+  std::string_view attempt_trouble{};
   Instant now{};
 };
 
@@ -221,6 +222,12 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
         alerts, "submit-fifo", "warning",
         "something is in the place of " + places.submit_fifo->path + "; see the daemon's log");
   }
+  if (!places.attempt_trouble.empty()) {
+    add_alert(alerts, "registered-attempts", "warning",
+              "what is with workers that others started cannot be written down, so that it may run "
+              "twice if the daemon dies: " +
+                  std::string(places.attempt_trouble));
+  }
   if (places.recorder && !places.recorder->on) {
     add_alert(alerts, "recorder", "warning",
               "the flight recorder is off: " + places.recorder->trouble);
@@ -261,6 +268,8 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
   for (const auto& view : snapshot.classes) {
     const auto& options = services.options_of(view.worker_class);
     classes.push_back({{"name", options.name},
+                       {"brought", services.is_brought(view.worker_class)},
+                       {"registered", view.registered},
                        {"target", view.target},
                        {"size_min", options.size_min},
                        {"size_max", options.size_max},
@@ -274,6 +283,22 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
                        {"template", template_json(templates.find(view.worker_class))}});
   }
   return classes;
+}
+
+// What may still run outside, and so waits.
+Json outlived_json(const Outlived& outlived, const Services& services) {
+  Json processes = Json::array(), until;
+  for (const auto& process : outlived.processes()) {
+    if (process->over) continue;
+    Json tasks = Json::array();
+    for (const auto& entry : process->entries) tasks.push_back(entry.task.value);
+    processes.push_back({{"pid", process->name.pid}, {"tasks", std::move(tasks)}});
+  }
+  if (!processes.empty()) {
+    const auto now = services.engine.clock().wall();
+    until = rfc3339(WallTime{now.ns + outlived.left().ns});
+  }
+  return {{"processes", std::move(processes)}, {"until", std::move(until)}};
 }
 
 Json store_json(const StoreFigures& figures, bool accepting) {
@@ -376,6 +401,7 @@ std::string Documents::status() const {
   document["queue"] = queue_json(snapshot.queue);
   Places places{initialized_, socket_lost_};
   places.now = services_.engine.now();
+  places.attempt_trouble = workers_.attempt_trouble();
   if (archive_ != nullptr) places.archive = &archive_->figures();
   if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
   if (const auto* recorder = services_.engine.recorder()) places.recorder = recorder->figures();
@@ -386,6 +412,7 @@ std::string Documents::status() const {
   if (archive_ != nullptr) {
     document["dead_letters"] = dead_letters_json(snapshot.queue, archive_->figures());
   }
+  if (outlived_ != nullptr) document["outlived"] = outlived_json(*outlived_, services_);
   document["clients"] = clients_json(clients_.figures());
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},

@@ -10,7 +10,6 @@
 namespace warmpool::daemon {
 
 void Outlived::tell() {
-  begun_ = services_.engine.now();
   const auto entries = file_.entries();
   for (const auto& entry : entries) {
     const auto known = std::ranges::find_if(
@@ -65,13 +64,21 @@ void Outlived::came_again(const ProcessName& name) {
   }
 }
 
+Duration Outlived::left() const {
+  const auto& options = services_.options();
+  const auto most = options.reconnect_grace + options.unkillable_after;
+  return std::max(most - waited_, Duration{});
+}
+
 void Outlived::watch() {
   std::erase_if(processes_, [](const auto& process) { return process->over; });
   if (processes_.empty()) return;
   const auto& options = services_.options();
   const auto now = services_.engine.now();
-  if (now < begun_ + options.reconnect_grace) return;
-  const bool all = now >= begun_ + options.reconnect_grace + options.unkillable_after;
+  if (watched_at_) waited_ = waited_ + std::min(now - *watched_at_, kInterval);
+  watched_at_ = now;
+  if (waited_ < options.reconnect_grace) return;
+  const bool all = left() == Duration{};
   for (auto& process : processes_) {
     // Not watched: the kernel had no room for that.
     if (all) {

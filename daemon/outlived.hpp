@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "daemon/attempt_file.hpp"
@@ -20,11 +21,11 @@ class Outlived {
   // A process that says hello again runs nothing of before.
   void came_again(const ProcessName& name);
   // Who has had reconnect_grace is killed, if that may be; who has had unkillable_after more is
-  // waited for no longer. To be called each second or so.
+  // waited for no longer. Order: every kInterval from when workers can connect. Time in which it
+  // was not called does not count: nobody could come then.
   void watch();
-  bool empty() const { return processes_.empty(); }
+  static constexpr Duration kInterval = seconds(1);
 
- private:
   struct Process {
     ProcessName name;
     ipc::UniqueFd pidfd;
@@ -32,13 +33,19 @@ class Outlived {
     std::vector<AttemptFile::Entry> entries;
     bool killed = false, over = false;
   };
+  // Those that are `over` have let go.
+  const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
+  // How long the others are waited for at most.
+  Duration left() const;
 
+ private:
   void end(Process& process, std::string_view why);
 
   Services& services_;
   AttemptFile& file_;
   std::vector<std::unique_ptr<Process>> processes_;
-  Instant begun_;
+  std::optional<Instant> watched_at_;
+  Duration waited_;
 };
 
 }  // namespace warmpool::daemon

@@ -128,9 +128,22 @@ void Workers::turn_away(FrameStream stream, int code, std::string_view text) {
   stream.flush();
 }
 
-// Before it is sent. Only what a store keeps can be started again by a later life.
+// Before it is sent. Only what a store keeps can be started again by a later life. One that cannot
+// be written down is sent all the same: what is at stake is the end of the daemon while it runs.
 void Workers::remember(WorkerProcess& worker, InHand& held) {
-  if (attempts_ != nullptr) held.place = attempts_->add(held.key.task, worker.name);
+  if (attempts_ == nullptr) return;
+  auto place = attempts_->add(held.key.task, worker.name);
+  if (place) {
+    held.place = *place;
+    return attempt_trouble_.clear();
+  }
+  if (attempt_trouble_.empty()) {
+    services_.log.error(
+        "after an end of the daemon, tasks may run twice that are with workers "
+        "started by others: " +
+        place.error().text);
+  }
+  attempt_trouble_ = place.error().text;
 }
 
 void Workers::forget(InHand& held) {
@@ -162,6 +175,9 @@ void Workers::carry(const command::Disown& command) {
   auto& worker = *found->second;
   services_.log.warn(places_.slot_name(worker.slot) + " (pid " + std::to_string(worker.child.pid) +
                      ") could not be ended and has no place any more");
+  for (auto& held : worker.in_hand) {
+    if (!stopping_) forget(held);  // it goes on elsewhere in this life
+  }
   worker.exit_watch.reset();
   worker.channel_watch.reset();
   worker.channel.close();

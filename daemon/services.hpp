@@ -27,6 +27,10 @@ struct Services {
   Settling& settling;
 
   const Options& options() const { return configuration.pool.values; }
+  // In no file: workers that others started brought it.
+  bool is_brought(ClassId worker_class) const {
+    return configuration.classes[worker_class.value].brought;
+  }
   const ClassOptions& options_of(ClassId worker_class) const {
     return configuration.classes[worker_class.value].values;
   }

@@ -259,10 +259,16 @@ void Workers::sample() {
     if (!worker->sampler) {
       auto opened = ProcessSampler::open(worker->child.pid);
       if (!opened) continue;
+      // It is no child of ours: it may be gone, and its number another's.
+      if (worker->registered && name_of_process(worker->child.pid) != worker->name) continue;
       worker->sampler = std::move(*opened);
     }
     worker->sample = worker->sampler->sample();
-    if (worker->sample) set_stopped(*worker, worker->sample->stopped());
+    if (!worker->sample) continue;
+    // Of one that people start themselves a debugger is what they want, and it cannot beat.
+    const bool debugged = worker->registered && worker->sample->traced();
+    if (debugged) services_.engine.step(event::WorkerBeat{worker->id});
+    set_stopped(*worker, worker->sample->stopped() && !debugged);
   }
 }
 

@@ -42,6 +42,9 @@ class Workers {
             const ipc::HelloMeta& hello);
   // Attempts that such workers hold are written down there. Order: outlives this.
   void remember_in(AttemptFile& file) { attempts_ = &file; }
+  // Why that is not so at the moment; empty: it is.
+  void set_attempt_trouble(std::string text) { attempt_trouble_ = std::move(text); }
+  const std::string& attempt_trouble() const { return attempt_trouble_; }
   // Called when the process of one says hello.
   void on_process(std::function<void(const ProcessName&)> handler) {
     on_process_ = std::move(handler);
@@ -179,6 +182,7 @@ class Workers {
   std::map<std::uint64_t, Registration> registrations_;  // asked for, not answered
   std::uint64_t last_registration_ = 0;
   AttemptFile* attempts_ = nullptr;
+  std::string attempt_trouble_;
   std::function<void(const ProcessName&)> on_process_;
   bool stopping_ = false;
   Instant due_ = kNever;

@@ -122,6 +122,7 @@ namespace {
 void count(ClassView& view, const Slot& slot) {
   if (slot.state == SlotState::Gone) return;
   ++view.slots;
+  if (slot.registered) ++view.registered;
   if (slot.state == SlotState::Ready) ++view.ready;
   if (!slot.held.empty()) ++view.running;
   if (slot.state == SlotState::Failed) ++view.failed;

@@ -65,7 +65,7 @@ struct SlotView {
 
 struct ClassView {
   ClassId worker_class;
-  std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0;
+  std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0, registered = 0;
   std::uint32_t capacity = 0, in_flight = 0;
   bool paused = false;
 };

@@ -37,17 +37,8 @@ std::string id_of(const Look& look) { return std::to_string(number_of(look.task,
 
 // --- the task itself ---
 
-void judge_state(const Look& look, std::vector<Reason>& reasons) {
-  const std::string state = text_of(look.task, "state");
-  if (state == "recording") {
-    const json& store = look.status.contains("store") ? look.status["store"] : json::object();
-    const std::string trouble = text_of(store, "trouble");
-    reasons.push_back({"recording",
-                       trouble.empty() ? "its last record is on its way to the disk"
-                                       : "the store cannot write: " + trouble,
-                       trouble.empty() ? "the next sync of the store, in a moment"
-                                       : "room on the disk, or what the text names"});
-  } else if (state == "delayed") {
+void judge_later_state(const Look& look, const std::string& state, std::vector<Reason>& reasons) {
+  if (state == "delayed") {
     const json& attempts = list_of(look.task, "attempts");
     const std::string after = attempts.empty()
                                   ? "it was submitted for later"
@@ -58,6 +49,38 @@ void judge_state(const Look& look, std::vector<Reason>& reasons) {
   } else if (state == "held") {
     reasons.push_back(
         {"manual", "its handler held it for a person", "warmpool release " + id_of(look)});
+  }
+}
+
+// A process that an earlier life of the daemon had not started, and that may still run it.
+const json* outlived_by(const Look& look) {
+  const auto found = look.status.find("outlived");
+  if (found == look.status.end()) return nullptr;
+  for (const json& process : list_of(*found, "processes")) {
+    const json& tasks = list_of(process, "tasks");
+    if (std::ranges::count(tasks, json(number_of(look.task, "id"))) != 0) return &process;
+  }
+  return nullptr;
+}
+
+void judge_state(const Look& look, std::vector<Reason>& reasons) {
+  const std::string state = text_of(look.task, "state");
+  if (state != "recording") {
+    judge_later_state(look, state, reasons);
+  } else if (const json* process = outlived_by(look)) {
+    reasons.push_back({"outlived",
+                       "it may still run in process " + std::to_string(number_of(*process, "pid")) +
+                           ", a worker of an earlier life of the daemon",
+                       "that process ends or joins again; by " +
+                           text_of(look.status["outlived"], "until") + " at the latest"});
+  } else {
+    const json& store = look.status.contains("store") ? look.status["store"] : json::object();
+    const std::string trouble = text_of(store, "trouble");
+    reasons.push_back({"recording",
+                       trouble.empty() ? "its last record is on its way to the disk"
+                                       : "the store cannot write: " + trouble,
+                       trouble.empty() ? "the next sync of the store, in a moment"
+                                       : "room on the disk, or what the text names"});
   }
 }
 
@@ -111,6 +134,15 @@ std::string names_of(const json& classes) {
   return names;
 }
 
+// Of a class that people's own workers brought none can be started here.
+std::string more_of(const Look& look, const std::string& name) {
+  const json& its = named(list_of(look.status, "classes"), name);
+  const auto brought = its.find("brought");
+  if (brought == its.end() || *brought != true) return "warmpool scale +1 --class " + name;
+  return "one more: warmpool-worker --connect --class " + name + " --types " +
+         text_of(look.task, "type");
+}
+
 void judge_workers(const Look& look, const json& type, std::vector<Reason>& reasons) {
   const json& classes = list_of(type, "classes");
   if (classes.empty()) {
@@ -125,10 +157,9 @@ void judge_workers(const Look& look, const json& type, std::vector<Reason>& reas
         hands.all == 0 ? "has no workers"
                        : "has " + count_text(hands.all, "worker") + ", and none that can take work";
     reasons.push_back({"no-worker", "class " + names_of(classes) + " " + what,
-                       hands.all == 0
-                           ? "warmpool scale +1 --class " + classes.front().get<std::string>()
-                           : "see why with: warmpool workers; try again at once with: "
-                             "warmpool restart --all"});
+                       hands.all == 0 ? more_of(look, classes.front().get<std::string>())
+                                      : "see why with: warmpool workers; try again at once with: "
+                                        "warmpool restart --all"});
   } else if (hands.ready == 0) {
     const std::uint64_t waiting = number_of(type, "waiting");
     reasons.push_back(
@@ -136,8 +167,8 @@ void judge_workers(const Look& look, const json& type, std::vector<Reason>& reas
          "all " + count_text(hands.busy, "worker") + " of class " + names_of(classes) +
              " are at work, and " + std::to_string(waiting) + " of its type wait (priority " +
              std::to_string(number_of(look.task, "priority")) + ")",
-         "a worker that becomes free, or: warmpool scale +1 --class " +
-             classes.front().get<std::string>() + "; a smaller priority number goes first"});
+         "a worker that becomes free, or " + more_of(look, classes.front().get<std::string>()) +
+             "; a smaller priority number goes first"});
   } else {
     reasons.push_back({"next", "a worker is free and it is about to be given to one",
                        "nothing is needed; look again"});

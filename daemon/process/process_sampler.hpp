@@ -18,6 +18,7 @@ struct ProcessSample {
   std::uint64_t rss_bytes = 0;
 
   bool stopped() const { return state == 'T' || state == 't'; }
+  bool traced() const { return state == 't'; }  // it stands still because its debugger says so
 };
 
 // Order: open() while the process is a child that nobody has reaped, so that the pid is its own.

@@ -45,6 +45,29 @@ TEST(Why, AllWorkersOfItsClassesAreBusy) {
   EXPECT_THAT(reasons[0].change, HasSubstr("warmpool scale +1 --class fast"));
 }
 
+TEST(Why, OfAClassThatWorkersBroughtMoreAreStartedByHand) {
+  Pool pool;
+  pool.status["classes"] = {{{"name", "fast"}, {"brought", true}}};
+  EXPECT_THAT(pool.reasons().front().change,
+              HasSubstr("warmpool-worker --connect --class fast --types echo"));
+  pool.workers["workers"] = json::array();
+  EXPECT_EQ(pool.reasons().front().rule, "no-worker");
+  EXPECT_EQ(pool.reasons().front().change,
+            "one more: warmpool-worker --connect --class fast --types echo");
+}
+
+TEST(Why, WhatMayRunInAProcessOfAnEarlierLifeWaitsForThat) {
+  Pool pool;
+  pool.task["state"] = "recording";
+  pool.status["outlived"] = {{"processes", {{{"pid", 42}, {"tasks", {6, 7}}}}},
+                             {"until", "2026-01-02T03:04:05.000Z"}};
+  EXPECT_THAT(pool.rules(), ElementsAre("outlived"));
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("process 42,"));
+  EXPECT_THAT(pool.reasons().front().change, HasSubstr("by 2026-01-02T03:04:05.000Z"));
+  pool.task["id"] = 8;
+  EXPECT_THAT(pool.rules(), ElementsAre("recording"));
+}
+
 TEST(Why, ThePauseThatHoldsItIsNamed) {
   Pool pool;
   auto& by = pool.types["types"][0]["paused_by"];

@@ -1,18 +1,16 @@
 // Workers that connect by themselves, with a daemon in this process. To the kernel they are this
 // process, so that one connection at a time is a worker; or, where several are needed, processes
 // that do nothing but have made a connection.
-#include <array>
 #include <csignal>
-#include <cstring>
-#include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "ipc/channel.hpp"
 #include "ipc/codec.hpp"
+#include "tests/daemon/connector.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
 namespace warmpool::daemon {
@@ -26,77 +24,6 @@ ipc::HelloMeta hello_of(std::string_view worker_class, std::vector<std::string_v
   hello.types = std::move(types);
   return hello;
 }
-
-using Ends = std::array<int, 2>;
-
-Ends connection() {
-  Ends ends{};
-  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
-  return ends;
-}
-
-// A process that has made a connection, both ends of which are here. It waits to be killed.
-class Connector {
- public:
-  Connector() {
-    Ends control{};
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control.data()) == 0);
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (::getppid() == parent) give(control[1]);
-      ::close_range(3, ~0U, 0);  // ends of others among them
-      for (;;) ::pause();
-    }
-    take(control[0]);
-    ::close(control[0]);
-    ::close(control[1]);
-  }
-  ~Connector() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  Connector(const Connector&) = delete;
-  Connector& operator=(const Connector&) = delete;
-  Ends ends() const { return ends_; }
-
- private:
-  struct Message {
-    char byte = 0;
-    iovec piece{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(Ends))> control{};
-    msghdr header() {
-      msghdr made{};
-      made.msg_iov = &piece;
-      made.msg_iovlen = 1;
-      made.msg_control = control.data();
-      made.msg_controllen = control.size();
-      return made;
-    }
-  };
-  static void give(int control) {
-    const auto ends = connection();
-    Message message;
-    auto header = message.header();
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof ends);
-    std::memcpy(CMSG_DATA(rights), ends.data(), sizeof ends);
-    ::sendmsg(control, &header, 0);
-  }
-  void take(int control) {
-    Message message;
-    auto header = message.header();
-    REQUIRE(::recvmsg(control, &header, MSG_CMSG_CLOEXEC) == 1);
-    std::memcpy(ends_.data(), CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof ends_);
-  }
-
-  pid_t pid_ = -1;
-  Ends ends_{};
-};
 
 // The worker's end.
 class Stranger {
@@ -345,6 +272,100 @@ TEST(Registration, AClassThatNobodyIsInMayServeOtherTypes) {
   ASSERT_TRUE(test.until([&] { return registered(test) == 0; }));
   Stranger other(test);
   ASSERT_TRUE(other.joins("own", {"a", "b"}));
+}
+
+// No file of this process grows beyond this. Whoever writes to a file of its output would be cut
+// too.
+class FilesBounded {
+ public:
+  explicit FilesBounded(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit bound = before_;
+    bound.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &bound);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~FilesBounded() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FilesBounded(const FilesBounded&) = delete;
+  FilesBounded& operator=(const FilesBounded&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = SIG_DFL;
+};
+
+TEST(Registration, WhatCannotBeWrittenDownIsSaid) {
+  const ipc::test::TemporaryDirectory directory;
+  const auto path = directory / "registered.attempts";
+  TestDaemon test(without_workers(), UseSubmitFifo::No, nullptr, path);
+  Stranger worker(test);
+  ASSERT_TRUE(worker.joins("own", {"mine"}));
+  auto client = test.connect();
+  client.name_type("mine");
+  const auto alerts = [&] { return test.ask(client, ipc::Verb::Status); };
+  {
+    const FilesBounded full(64);  // the header, and no entry
+    client.submit("hi", 7);
+    EXPECT_TRUE(worker.comes(ipc::Kind::Assign)) << "it is given it all the same";
+  }
+  EXPECT_TRUE(test.log.has("tasks may run twice"));
+  EXPECT_NE(alerts().find("registered-attempts"), std::string::npos);
+  worker.send(ipc::run_header(ipc::Kind::Done, ipc::key_of(worker.frame().header)));
+  worker.pump();
+  client.submit("hi", 8);
+  ASSERT_TRUE(worker.comes(ipc::Kind::Assign));
+  EXPECT_EQ(alerts().find("registered-attempts"), std::string::npos);
+  EXPECT_EQ(AttemptFile::open(path)->entries().size(), 1U);
+}
+
+TEST(Registration, WhoLosesItsPlaceIsForgottenInTheFileToo) {
+  const ipc::test::TemporaryDirectory directory;
+  const auto path = directory / "registered.attempts";
+  auto configuration = without_workers();
+  configuration.pool.values.registered_kill = false;
+  configuration.pool.values.unkillable_after = seconds(1);
+  TestDaemon test(configuration, UseSubmitFifo::No, nullptr, path);
+  Stranger worker(test);
+  ASSERT_TRUE(worker.joins("own", {"mine"}));
+  auto client = test.connect();
+  client.name_type("mine");
+  client.submit("hi", 7);
+  ASSERT_TRUE(worker.comes(ipc::Kind::Assign));
+  EXPECT_EQ(AttemptFile::open(path)->entries().size(), 1U);
+  worker.hang_up();
+  EXPECT_TRUE(test.until([&] { return registered(test) == 0; }));
+  EXPECT_EQ(AttemptFile::open(path)->entries().size(), 0U);
+}
+
+// A breakpoint is no fault of the process. Once it is let go and stands still, it is one.
+TEST(Registration, WhoIsHeldByADebuggerIsNeitherStoppedNorSilent) {
+  TestDaemon test(without_workers());
+  const Connector process;
+  Stranger worker(test, process.ends());
+  ASSERT_TRUE(worker.joins("own", {"mine"}));
+  if (::ptrace(PTRACE_SEIZE, process.pid(), nullptr, nullptr) != 0) GTEST_SKIP() << "no ptrace";
+  ASSERT_EQ(::ptrace(PTRACE_INTERRUPT, process.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(::waitpid(process.pid(), nullptr, 0), process.pid());
+  const auto& its = test.processes.workers.begin()->second;
+  auto client = test.connect();
+  const auto time_passes = [&](const std::function<bool()>& enough) {
+    for (int second = 0; second < 100 && !enough(); ++second) {
+      test.time.pass(seconds(1));
+      test.ask(client, ipc::Verb::Status);  // it wakes the loop
+    }
+  };
+  time_passes([] { return false; });
+  EXPECT_TRUE(its.signals.empty());
+  EXPECT_FALSE(test.log.has("is stopped"));
+  EXPECT_EQ(registered(test), 1U);
+  ASSERT_EQ(::kill(process.pid(), SIGSTOP), 0);
+  ASSERT_EQ(::ptrace(PTRACE_DETACH, process.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(::waitpid(process.pid(), nullptr, WUNTRACED), process.pid());
+  time_passes([&] { return !its.signals.empty(); });
+  EXPECT_EQ(its.signals, std::vector<int>{SIGKILL});
 }
 
 TEST(Registration, WhatItHadWaitsWhereItCannotBeKilledAndThenGoesOnElsewhere) {

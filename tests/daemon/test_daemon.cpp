@@ -133,11 +133,13 @@ std::string RawClient::text_of(const Received& received) {
   return std::string(ipc::decode<ipc::RefusedMeta>(meta)->text);
 }
 
-TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo, Store* durable)
+TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo, Store* durable,
+                       const std::string& attempts_path)
     : store(configuration.pool.values),
       daemon({configuration, std::vector<std::optional<Identity>>(configuration.classes.size()), 1,
               Instant{1}, std::nullopt, "", directory / "dead-letters.jsonl",
-              submit_fifo == UseSubmitFifo::Yes ? &processes.fifo_directory() : nullptr},
+              submit_fifo == UseSubmitFifo::Yes ? &processes.fifo_directory() : nullptr,
+              attempts_path},
              {log, time, processes, durable == nullptr ? store : *durable, notifier}) {}
 
 bool TestDaemon::until(const std::function<bool()>& holds) {

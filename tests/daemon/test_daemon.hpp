@@ -96,9 +96,11 @@ enum class UseSubmitFifo : bool { No, Yes };
 
 class TestDaemon {
  public:
-  // `durable`: in the place of the fake one.
+  // `durable`: in the place of the fake one. Attempts that strangers hold are remembered in
+  // `attempts_path`, if it is not empty.
   explicit TestDaemon(Configuration configuration = small_configuration(),
-                      UseSubmitFifo submit_fifo = UseSubmitFifo::No, Store* durable = nullptr);
+                      UseSubmitFifo submit_fifo = UseSubmitFifo::No, Store* durable = nullptr,
+                      const std::string& attempts_path = {});
 
   RawClient connect();  // says hello and is welcomed
   RawClient connect_silent();
