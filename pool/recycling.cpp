@@ -20,6 +20,7 @@ void Core::on(const event::Restart& event) {
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     if (event.worker_class && slot.worker_class != *event.worker_class) continue;
+    if (slot.registered && !event.home) continue;  // nobody would take its place
     if (!event.home || slot.home == *event.home) marked += restart(slot) ? 1U : 0U;
   }
   if (event.home && marked == 0) {

@@ -39,11 +39,28 @@ struct RestartCommand {
     if (!worker_class.empty()) meta.arguments[1] = std::string_view(worker_class);
     auto document = client->request(meta, reply_deadline());
     if (!document) return context.fail(document.error());
+    if (slot.empty()) say_left_out(context, *client);
     if (!no_wait) {
       const int status = wait(context, *client, interrupts);
       if (status != kOk) return status;
     }
     return print_document(context, *document, {});
+  }
+
+  // Nobody replaces a worker that people started themselves.
+  void say_left_out(Context& context, client::Client& client) const {
+    const auto document = client.request({.verb = ipc::Verb::Workers}, reply_deadline());
+    const json parsed = json::parse(document ? *document : std::string(), nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("workers")) return;
+    std::size_t left_out = 0;
+    for (const auto& row : parsed["workers"]) {
+      const bool its_class = worker_class.empty() || text_of(row, "class") == worker_class;
+      left_out += its_class && row.value("registered", false) ? 1U : 0U;
+    }
+    if (left_out == 0) return;
+    context.say(std::to_string(left_out) +
+                " that were not started by the daemon are left out: it could not replace them; "
+                "restart them where they were started, or name one to have it leave");
   }
 
   // Until none of those that were asked for works or ends any more.
@@ -127,10 +144,10 @@ struct HeartbeatCommand {
 Run declare_restart(CLI::App& app) {
   auto command = std::make_shared<RestartCommand>();
   const auto slot = add_argument(app, "slot", command->slot, "its name, see: warmpool workers");
-  add_flag(app, "--all", command->all, "all workers, class by class a few at a time")
+  add_flag(app, "--all", command->all,
+           "all workers that the daemon started, class by class a few at a time")
       .excludes(slot);
-  add_text(app, "--class", command->worker_class, "NAME", "all workers of this class")
-      .excludes(slot);
+  add_text(app, "--class", command->worker_class, "NAME", "all of this class").excludes(slot);
   add_flag(app, "--no-wait", command->no_wait, "return when the daemon has taken it");
   add_time(app, "--timeout", command->timeout, "how long to wait; else without end");
   return [command](Context& context) { return command->run(context); };

@@ -320,6 +320,8 @@ TEST(Registered, WhatItWasAtWaitsUntilItHasLetGo) {
   ASSERT_TRUE(eventually([&] { return has_one(daemon, other.pid()); })) << daemon.log();
   EXPECT_EQ(daemon.call("submit echo x --wait").output, "x");
   EXPECT_EQ(show(daemon, gated).at("state"), "recording") << daemon.log();
+  const auto why = daemon.call("why " + gated).output;
+  EXPECT_NE(why.find("process " + std::to_string(worker.pid())), std::string::npos) << why;
   worker.signal(SIGKILL);
   worker.signal(SIGCONT);
   EXPECT_EQ(daemon.call("wait " + gated).status, 0) << daemon.log();
@@ -336,6 +338,17 @@ TEST(Registered, WaitsForTheDaemonThatStopsAndEndsWithItIfItShall) {
   EXPECT_EQ(once.wait(), 0) << once.log();
   ASSERT_TRUE(daemon.start()) << daemon.log();
   EXPECT_TRUE(eventually([&] { return has_one(daemon, stays.pid()); })) << stays.log();
+}
+
+TEST(Registered, RestartOfAllLeavesThemOutAndSaysSo) {
+  const RealDaemon daemon(quick());
+  OwnWorker worker(daemon, {"--class", "own"});
+  ASSERT_TRUE(eventually([&] { return has_one(daemon, worker.pid()); }));
+  const auto said = run_shell(daemon.command("restart --all") + " 2>&1").output;
+  EXPECT_NE(said.find("1 that were not started by the daemon"), std::string::npos) << said;
+  EXPECT_TRUE(has_one(daemon, worker.pid()));
+  EXPECT_EQ(daemon.call("restart own-0").status, 0);
+  EXPECT_EQ(worker.wait(), 0) << worker.log();
 }
 
 TEST(Registered, IsRefusedWithAReason) {

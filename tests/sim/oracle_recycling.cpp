@@ -17,6 +17,7 @@ void Oracle::restart_comes(const event::Restart& restart) {
     if (restart.worker_class && slot.worker_class != *restart.worker_class) continue;
     if (restart.home && slot.worker.home != *restart.home) continue;
     if (slot.worker.registered) {
+      if (!restart.home) continue;  // nobody would take its place: it is asked by name only
       slot.worker.leaving = slot.worker.leaving || (slot.worker.ready && !slot.worker.broken);
       continue;
     }
