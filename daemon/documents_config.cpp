@@ -49,6 +49,7 @@ std::string Documents::config() const {
   Json options = Json::array();
   add_rows(configuration.pool, pool_option_rows(), "", options);
   for (const auto& worker_class : configuration.classes) {
+    if (worker_class.brought) continue;  // it is configured nowhere
     add_rows(worker_class, class_option_rows(), "class." + worker_class.values.name + ".", options);
   }
   return text_of({{"schema", kDocumentSchema},

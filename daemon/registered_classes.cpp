@@ -146,6 +146,11 @@ Result<ClassId> Workers::place_for(const ClassOptions& options) {
                                            " classes, and no more can serve it; join one of them");
 }
 
+bool Workers::is_paused(ClassId id) const {
+  const auto classes = services_.engine.pool().snapshot().classes;
+  return id.value < classes.size() && classes[id.value].paused;
+}
+
 Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
   if (hello.types.empty()) {
     return refused(Refusal::BadArgument, "name the task types that this worker handles");
@@ -159,10 +164,18 @@ Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
     identities_.emplace_back();
   }
   auto& its = classes[id->value];
+  // A pause is of a name, and the place of one name becomes another's.
+  const bool was_paused = is_paused(*id);
+  if (was_paused && its.values.name != options.name) paused_absent_.insert(its.values.name);
+  const bool paused =
+      its.values.name == options.name ? was_paused : paused_absent_.erase(options.name) != 0;
   its = {.values = std::move(options), .origins = {}, .brought = true};
   services_.engine.step(event::ClassDeclared{*id, its.values});
   for (const auto type : services_.types.serve(*id, its.values.types)) {
     services_.engine.step(services_.types.declared(type));
+  }
+  if (paused != was_paused) {
+    services_.engine.step(event::Pause{ClientId{}, RequestId{}, pause_of(*id), paused});
   }
   return id;
 }

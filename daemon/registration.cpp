@@ -1,6 +1,7 @@
 // Workers that others start: from their hello to their place, and how they lose it. They are nobody
 // else's to end than the kernel allows: what cannot be killed loses its connection, and its place
 // when it has let go of what it had, or has had its time.
+#include <cerrno>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -44,8 +45,11 @@ void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header&
                       "below the daemon's");
   }
   if (!process) {
-    return turn_away(std::move(stream), static_cast<int>(Refusal::NotAllowed),
-                     process.error().text);
+    const auto fault = process.error().code;
+    const bool full = fault == EMFILE || fault == ENFILE;
+    return turn_away(
+        std::move(stream), static_cast<int>(full ? Refusal::ConnectionsFull : Refusal::NotAllowed),
+        full ? process.error().text + "; raise LimitNOFILE of the daemon" : process.error().text);
   }
   if (auto former = end_former(process->name); !former) {
     return turn_away(std::move(stream), former.error().code, former.error().text);
@@ -92,7 +96,7 @@ void Workers::carry(const command::Admit& command) {
   auto notice = processes_.adopt({command.worker, name.pid, std::move(registration.process.pidfd)});
   if (!notice) {
     turn_away(std::move(registration.stream), static_cast<int>(Refusal::ConnectionsFull),
-              notice.error().text);
+              notice.error().text + "; it is tried again, or raise LimitNOFILE of the daemon");
     services_.engine.step(event::WorkerExited{command.worker, ExitCause::ChannelClosed, 0});
     return;
   }

@@ -24,6 +24,8 @@ namespace {
 // FIFOs: another end of its channel, and a spare one while it starts.
 constexpr std::uint64_t kFdsOfWorker = 7;
 constexpr std::uint64_t kFdsOfFifos = 2;
+// A channel, a pidfd, its page and two samples.
+constexpr std::uint64_t kFdsOfStranger = 5;
 // One that serves, one that is still to be buried.
 constexpr std::uint64_t kTemplatesOfClass = 2;
 // Log, store, epoll, signals, listener, lock and the like.
@@ -107,16 +109,19 @@ Result<void> fit_descriptors(Configuration& configuration) {
     if (!values.preload.empty()) fixed += kTemplatesOfClass * kFdsOfWorker;
   }
   auto& pool = configuration.pool;
+  workers += pool.values.registered_max;
+  fixed += pool.values.registered_max * kFdsOfStranger;
   const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
   if (fixed + pool.values.connections_max <= most) return {};
   const bool given = pool.origins.contains("connections_max");
   if (given || most < fixed + kConnectionsMin) {
-    return exit_error(
-        ExitStatus::System,
-        "the limit of open files is " + std::to_string(most) + ", and connections_max (" +
-            std::to_string(pool.values.connections_max) + ") with " + std::to_string(workers) +
-            " workers need " + std::to_string(fixed + pool.values.connections_max) +
-            "; raise it (ulimit -Hn, LimitNOFILE=), or lower connections_max or size_max");
+    return exit_error(ExitStatus::System,
+                      "the limit of open files is " + std::to_string(most) +
+                          ", and connections_max (" + std::to_string(pool.values.connections_max) +
+                          ") with " + std::to_string(workers) + " workers need " +
+                          std::to_string(fixed + pool.values.connections_max) +
+                          "; raise it (ulimit -Hn, LimitNOFILE=), or lower connections_max, "
+                          "size_max or registered_max");
   }
   pool.values.connections_max = most - fixed;
   pool.origins["connections_max"] = {Layer::Adjusted, "to the limit of open files"};

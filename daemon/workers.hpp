@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <map>
+#include <set>
+#include <string>
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
@@ -45,6 +47,8 @@ class Workers {
   // Why that is not so at the moment; empty: it is.
   void set_attempt_trouble(std::string text) { attempt_trouble_ = std::move(text); }
   const std::string& attempt_trouble() const { return attempt_trouble_; }
+  // A class of this name was paused before, and is not here: it comes paused.
+  void remember_pause(std::string_view name) { paused_absent_.emplace(name); }
   // Called when the process of one says hello.
   void on_process(std::function<void(const ProcessName&)> handler) {
     on_process_ = std::move(handler);
@@ -123,6 +127,7 @@ class Workers {
   // registered_classes.cpp: their classes
   Result<ClassId> class_for(const ipc::HelloMeta& hello);
   Result<ClassId> bring_class(const ipc::HelloMeta& hello);
+  bool is_paused(ClassId id) const;
   Result<ClassId> place_for(const ClassOptions& options);
   bool is_empty(ClassId id) const;
   // registration.cpp: workers that others start
@@ -183,6 +188,7 @@ class Workers {
   std::uint64_t last_registration_ = 0;
   AttemptFile* attempts_ = nullptr;
   std::string attempt_trouble_;
+  std::set<std::string, std::less<>> paused_absent_;  // brought classes that are not here
   std::function<void(const ProcessName&)> on_process_;
   bool stopping_ = false;
   Instant due_ = kNever;

@@ -105,6 +105,24 @@ Result<Served> serve_once(const Settings& settings, const Handlers& handlers,
   }
 }
 
+// What a person reads who wonders why it does not serve: each new reason once, however often it is
+// met while it tries again.
+class Reasons {
+ public:
+  void say(const std::string& text) {
+    if (text != last_) std::fprintf(stderr, "warmpool worker: %s\n", text.c_str());
+    last_ = text;
+  }
+  void say(const Served& served) {
+    if (served.status == RunStatus::Protocol) return say(served.why + "; trying again");
+    last_.clear();
+    say("the daemon has ended; waiting for the next");
+  }
+
+ private:
+  std::string last_;
+};
+
 // True: SIGTERM came first.
 bool waits_in_vain(const Termination& termination, std::chrono::milliseconds time) {
   pollfd waiting{termination.fd(), POLLIN, 0};
@@ -201,6 +219,7 @@ int Worker::join(const Joining& joining) {
   if (credits_ != 0) settings.credits = credits_;
   ::setlinebuf(stdout);
   auto wait = kJoinWaitFirst;
+  Reasons reasons;
   for (bool first = true;; first = false) {
     auto socket = ipc::connect_to(address, std::chrono::steady_clock::now() + kJoinWaitMax);
     if (!socket && (first || !joining.reconnect)) {
@@ -212,8 +231,11 @@ int Worker::join(const Joining& joining) {
       const auto served = serve_once(settings, handlers_, termination);
       if (!served) return end_with(RunStatus::System, served.error().text);
       if (!served->again || !joining.reconnect || termination.requested()) return say_end(*served);
+      reasons.say(*served);
       // One that served for a while starts from the beginning.
       if (std::chrono::steady_clock::now() - begun > kJoinWaitMax) wait = kJoinWaitFirst;
+    } else {
+      reasons.say(socket.error().text);
     }
     if (waits_in_vain(termination, wait)) return static_cast<int>(RunStatus::Retired);
     wait = std::min(2 * wait, kJoinWaitMax);

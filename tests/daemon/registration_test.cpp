@@ -263,6 +263,28 @@ TEST(Registration, NobodyIsTakenWhoWouldBeGivenNothing) {
   EXPECT_TRUE(again.joins("more", {"mine"}));
 }
 
+// Another class in the place of one that was paused is not, and the first is again when it is back.
+TEST(Registration, APauseIsOfAClassAndNotOfItsPlace) {
+  auto configuration = without_workers();
+  configuration.pool.values.registered_classes_max = 1;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  const auto joins_paused = [&](std::string_view name, bool pause = false) {
+    Stranger worker(test);
+    EXPECT_TRUE(worker.joins(name, {"mine"}));
+    if (pause) test.ask(client, ipc::Verb::Pause, {{}, name});
+    test.ask(client, ipc::Verb::Status);
+    bool paused = false;
+    for (const auto& view : test.daemon.pool().snapshot().classes) paused = paused || view.paused;
+    worker.hang_up();
+    EXPECT_TRUE(test.until([&] { return registered(test) == 0; }));
+    return paused;
+  };
+  EXPECT_TRUE(joins_paused("first", true));
+  EXPECT_FALSE(joins_paused("second"));
+  EXPECT_TRUE(joins_paused("first"));
+}
+
 TEST(Registration, AClassThatNobodyIsInMayServeOtherTypes) {
   TestDaemon test(without_workers());
   {

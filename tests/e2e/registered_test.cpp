@@ -340,6 +340,51 @@ TEST(Registered, WaitsForTheDaemonThatStopsAndEndsWithItIfItShall) {
   EXPECT_TRUE(eventually([&] { return has_one(daemon, stays.pid()); })) << stays.log();
 }
 
+std::size_t count_of(const std::string& text, std::string_view part) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+// The first two attempts are 100 ms apart, then twice as long each.
+TEST(Registered, WhoIsRefusedForNowSaysWhyOnceAndWaits) {
+  RealDaemon daemon(quick({"--registered-max", "1"}));
+  OwnWorker first(daemon, {"--class", "own"});
+  ASSERT_TRUE(eventually([&] { return has_one(daemon, first.pid()); }));
+  OwnWorker second(daemon, {"--class", "own"}, "two");
+  const auto refusals = [&] { return count_of(daemon.log(), "is turned away"); };
+  ASSERT_TRUE(eventually([&] { return refusals() >= 3; })) << daemon.log();
+  EXPECT_EQ(count_of(second.log(), "(108)"), 1U) << second.log();
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait(), 0);
+  ASSERT_TRUE(eventually([&] { return has_one(daemon, second.pid()); })) << second.log();
+  EXPECT_EQ(daemon.call("stop").status, 0);
+  EXPECT_EQ(daemon.wait(), 0);
+  EXPECT_TRUE(eventually([&] {
+    return count_of(second.log(), "the daemon has ended; waiting for the next") == 1;
+  })) << second.log();
+}
+
+TEST(Registered, APauseOfItsClassOutlivesTheDaemon) {
+  RealDaemon daemon(quick());
+  OwnWorker worker(daemon, {"--class", "own"});
+  ASSERT_TRUE(eventually([&] { return has_one(daemon, worker.pid()); }));
+  ASSERT_EQ(daemon.call("pause --class own").status, 0);
+  daemon.signal(SIGKILL);
+  daemon.wait();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  ASSERT_TRUE(eventually([&] { return has_one(daemon, worker.pid()); })) << worker.log();
+  const auto id = id_of(daemon, "echo held");
+  bool paused = false;
+  const auto status = json::parse(daemon.call("status --json").output);
+  for (const auto& row : status.at("classes")) {
+    paused = paused || (row.at("name") == "own" && row.at("paused") == true);
+  }
+  EXPECT_TRUE(paused) << daemon.log();
+  EXPECT_EQ(daemon.call("resume --class own").status, 0);
+  EXPECT_EQ(daemon.call("wait " + id).status, 0) << daemon.log();
+}
+
 TEST(Registered, RestartOfAllLeavesThemOutAndSaysSo) {
   const RealDaemon daemon(quick());
   OwnWorker worker(daemon, {"--class", "own"});

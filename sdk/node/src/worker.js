@@ -77,6 +77,9 @@ class Worker {
   #gone = false; // the daemon, of a worker that joined by itself
   /** Whether another daemon may take it: this one ended, or said so. */
   again = false;
+  get welcomed() {
+    return this.#welcomed;
+  }
 
   constructor(given, known, { name, closing }) {
     this.#given = given;
@@ -277,7 +280,8 @@ class Worker {
 
   #finishWhenIdle() {
     if (this.#gone && this.#running.size === 0) {
-      return this.#finish(this.again ? Status.daemonGone : Status.protocol, "the daemon closed the channel without retiring this worker");
+      const why = this.#given.waits && this.again ? undefined : "the daemon closed the channel without retiring this worker";
+      return this.#finish(this.again ? Status.daemonGone : Status.protocol, why);
     }
     const ending = this.#retiring || (this.#terminating && !this.#given.joins);
     if (ending && this.#running.size === 0 && this.#waiting.length === 0) this.#finish(Status.retired);
@@ -293,7 +297,7 @@ class Worker {
   #finish(status, why) {
     if (this.#status !== undefined) return;
     this.#status = status;
-    if (why !== undefined) say(why);
+    if (why !== undefined) (this.#given.say ?? say)(why);
     this.#resolve(status);
   }
 }
@@ -313,6 +317,12 @@ async function join({ socket, workerClass = "joined", concurrency = 1, reconnect
   const place = placeOf(socket);
   let told = false;
   let wake = () => {};
+  // Each new reason once, however often it is met while it tries again.
+  let last = "";
+  const sayNew = (text) => {
+    if (text !== last) say(text);
+    last = text;
+  };
   const terminate = () => {
     told = true;
     wake();
@@ -325,13 +335,15 @@ async function join({ socket, workerClass = "joined", concurrency = 1, reconnect
       let again = !first;
       try {
         const stream = await dial(place);
-        const given = { worker: 0n, token: 0n, credits: creditsMax, concurrency, joins: true, workerClass, readable: stream, writable: stream, fifos: false };
+        const given = { worker: 0n, token: 0n, credits: creditsMax, concurrency, joins: true, workerClass, readable: stream, writable: stream, fifos: false, say: sayNew, waits: reconnect };
         const worker = new Worker(given, handlers, { name: options.name });
         status = await worker.run();
         again = worker.again;
+        if (worker.welcomed) last = "";
+        if (worker.welcomed && again && reconnect && !told) sayNew("the daemon has ended; waiting for the next");
       } catch (error) {
         if (!(error instanceof Disconnected)) throw error;
-        say(error.message);
+        sayNew(error.message);
       }
       if (told) return Status.retired;
       if (!again || !reconnect) return status;

@@ -36,6 +36,7 @@ class Worker:
         self._loop: Optional[Loop] = None  # of `async def` handlers, once there was one
         self._threads: Optional[Threads] = None
         self._session: Optional[Session] = None
+        self._said_last = ""
 
     def run(self, start: Optional[Start] = None) -> int:
         """Blocks until retired or told to end; returns an exit status. Where the daemon is gone the process ends at once."""
@@ -79,7 +80,7 @@ class Worker:
                     begun = time.monotonic()
                     status, again = self._join_once(joining, interruption)
                 except OSError as error:
-                    status, again = said(DAEMON_GONE, f"no daemon at {joining.path()} ({error.strerror or error})"), not first
+                    status, again = self._say_new(DAEMON_GONE, f"no daemon at {joining.path()} ({error.strerror or error})"), not first
                 if interruption.asked or not again or not joining.reconnect:
                     return RETIRED if interruption.asked else status
                 first, wait = False, JOIN_WAIT_FIRST if time.monotonic() - begun > JOIN_WAIT_MAX else wait
@@ -104,18 +105,30 @@ class Worker:
             session.greet()
         except HungUp as error:
             start.stream.close()
-            return said(DAEMON_GONE, str(error)), True
+            return self._say_new(DAEMON_GONE, str(error)), True
         except ProtocolError as error:
             start.stream.close()
-            return said(PROTOCOL, str(error)), isinstance(error, TurnedAway) and error.later
+            later = isinstance(error, TurnedAway) and error.later
+            return self._say_new(PROTOCOL, f"{error}; trying again" if later and joining.reconnect else str(error)), later
         self._prepare(session)
         session.begin()
         self._serve(session, joins=True)
         session.channel.outbox.flush(FLUSH_SECONDS)
         session.close()
+        self._said_last = ""
+        ended = session.come_again if session.retiring else not session.fault
+        if ended and joining.reconnect and not interruption.asked:
+            self._say_new(DAEMON_GONE, "the daemon has ended; waiting for the next")
         if session.retiring:
             return RETIRED, session.come_again
         return (said(PROTOCOL, session.fault), False) if session.fault else (DAEMON_GONE, True)
+
+    def _say_new(self, status: int, text: str) -> int:
+        """Each new reason once, however often it is met while it tries again."""
+        if text != self._said_last:
+            said(status, text)
+        self._said_last = text
+        return status
 
     def _prepare(self, session: Session) -> None:
         if self._session is None:
