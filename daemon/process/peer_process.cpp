@@ -1,7 +1,8 @@
 // The credentials of a connection name a process by number, and numbers are used again. On kernels
 // that do not give the process itself, the pidfd is opened first, and then the connection must
 // still be open and the process of the user that connected: a number that was given away meanwhile
-// is one whose owner, and so its connection, has ended.
+// is one whose owner, and so its connection, has ended, unless another process holds its end of it.
+// What these kernels cannot tell is such a number that went to a process of the same user.
 #include "daemon/process/peer_process.hpp"
 
 #include <cerrno>
@@ -43,6 +44,22 @@ Result<ipc::UniqueFd> ask_pidfd(int socket) {
 bool is_open(int socket) {
   pollfd waiting{socket, POLLRDHUP, 0};
   return ::poll(&waiting, 1, 0) >= 0 && (waiting.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0;
+}
+
+// Of the four of a process, real to file system: it may have given up what it was when it
+// connected, and then still has it among them, or has given it up for good and is not taken.
+bool is_of_user(pid_t pid, uid_t user) {
+  const auto text = text_of_file("/proc/" + std::to_string(pid) + "/status");
+  auto at = text.find("\nUid:");
+  if (at == std::string::npos) return false;
+  const auto end = text.find('\n', ++at);
+  while ((at = text.find('\t', at)) < end) {
+    uid_t its = 0;
+    ++at;
+    const auto read = std::from_chars(text.data() + at, text.data() + text.size(), its);
+    if (read.ec == std::errc{} && its == user) return true;
+  }
+  return false;
 }
 
 Error gone() {
@@ -102,7 +119,7 @@ Result<PeerProcess> process_of_peer(int socket, PeerPidfd how) {
   }
   if (!peer.pidfd || is_dead(peer.pidfd.get())) return gone();
   const auto name = name_of_process(who.pid);
-  if (!asked && !is_open(socket)) return gone();
+  if (!asked && !(is_open(socket) && is_of_user(who.pid, who.uid))) return gone();
   // It may have died since; then the name is nobody's or a stranger's.
   if (is_dead(peer.pidfd.get())) return gone();
   peer.name = name.value_or(ProcessName{.pid = who.pid});

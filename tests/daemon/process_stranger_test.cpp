@@ -158,6 +158,34 @@ TEST_P(Peers, AProcessThatHasEndedIsRefused) {
   EXPECT_EQ(peer.error().code, ESRCH);
 }
 
+// By its number alone a process of another user may be one that got the number later.
+TEST_P(Peers, AProcessOfAnotherUserIsTakenOnlyWhereTheKernelGivesIt) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root becomes another user";
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const ipc::UniqueFd out(ends[0]);
+  const ipc::UniqueFd in(ends[1]);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool changed = connect(fd, as_address(), bytes_) == 0 && setresuid(7, 7, 7) == 0;
+    (void)!write(in.get(), changed ? "y" : "n", 1);
+    for (;;) pause();
+  }
+  ASSERT_GT(pid, 0);
+  started_.push_back(pid);
+  const auto connection = accept_one();
+  char changed = 0;
+  ASSERT_EQ(read(out.get(), &changed, 1), 1);
+  if (changed != 'y') GTEST_SKIP() << "no other user here";
+  const auto peer = process_of_peer(connection.get(), GetParam());
+  int asked = -1;  // SO_PEERPIDFD, which not every kernel knows
+  socklen_t bytes = sizeof asked;
+  const bool known = getsockopt(connection.get(), SOL_SOCKET, 77, &asked, &bytes) == 0;
+  const ipc::UniqueFd given(asked);
+  EXPECT_EQ(static_cast<bool>(peer), known && GetParam() == PeerPidfd::Ask);
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, Peers, ::testing::Values(PeerPidfd::Ask, PeerPidfd::Never),
                          [](const auto& each) {
                            return each.param == PeerPidfd::Ask ? "asked" : "by_number";
