@@ -67,7 +67,7 @@ TEST(Exec, TiedToItsWorkerItDoesTheSame) {
               failed.body.substr(0, failed.body.find('\n')));
   }
   // Its own group, no signal blocked or ignored.
-  const char* const state = "ps -o pid=,pgid= $$; grep -E 'Sig(Blk|Ign)' /proc/$$/status";
+  const char* const state = "cut -d' ' -f1,5 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/$$/status";
   std::stringstream lines(result_of(tied(shell(state)))["stdout"].get<std::string>());
   std::string pid, group, blocked, ignored, name;
   lines >> pid >> group >> name >> blocked >> name >> ignored;
