@@ -31,7 +31,7 @@ void FakeDisk::sync(Instant now) {
   if (batch_ == 0) return;
   Duration takes = random_.between(scenario_.disk_min, scenario_.disk_max);
   if (slow_) takes = takes * 50;
-  agenda_.plan(now + takes, What::DiskSyncs, 0, life_);
+  agenda_.plan(now + takes, What::DiskSyncs, 0, syncs_);
 }
 
 void FakeDisk::carry_out(Instant now, const command::Persist& persist) {
@@ -44,11 +44,11 @@ void FakeDisk::undo(Instant now) {
   undone_ = true;
   batch_ = 0;
   agenda_.plan(now + random_.between(milliseconds(1), milliseconds(50)), What::DiskSyncs, 0,
-               ++life_);
+               ++syncs_);
 }
 
-std::optional<Event> FakeDisk::synced(Instant now, std::uint64_t life) {
-  if (life != life_) return std::nullopt;
+std::optional<Event> FakeDisk::synced(Instant now, std::uint64_t syncs) {
+  if (syncs != syncs_) return std::nullopt;
   if (std::exchange(undone_, false)) {
     sync(now);
     whole_ = batch_;
@@ -109,6 +109,7 @@ void FakeDisk::crash() {
   archiving_.clear();
   batch_ = whole_ = 0;
   ++life_;
+  ++syncs_;
   refusing_ = undone_ = false;
   std::unordered_set<std::uint64_t> volatile_tasks;
   for (const Record& record : kept_) {

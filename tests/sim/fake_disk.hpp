@@ -23,7 +23,7 @@ class FakeDisk {
   void carry_out(Instant now, const command::Persist& persist);
   void carry_out(Instant now, const command::Archive& archive);
   std::optional<Event> archived(std::uint64_t life);
-  std::optional<Event> synced(Instant now, std::uint64_t life);
+  std::optional<Event> synced(Instant now, std::uint64_t syncs);
   std::optional<Event> swing_mood(Instant now);
   void begin(Instant now);
   std::optional<Event> calm_down();
@@ -44,9 +44,10 @@ class FakeDisk {
   std::vector<command::Persist> pending_;
   std::deque<command::Archive> archiving_;  // in the order in which they end
   Instant archive_ends_;
-  std::size_t batch_ = 0;  // of the pending ones, those that are being kept now
-  std::size_t whole_ = 0;  // of those, the first that come to the platter together or not at all
-  std::uint64_t life_ = 0;
+  std::size_t batch_ = 0;    // of the pending ones, those that are being kept now
+  std::size_t whole_ = 0;    // of those, the first that come to the platter together or not at all
+  std::uint64_t life_ = 0;   // what an earlier one began ends nowhere
+  std::uint64_t syncs_ = 0;  // so does a sync that was taken back
   bool slow_ = false, refusing_ = false, undone_ = false;
 };
 
