@@ -3,6 +3,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 
+import lines_program
 from page import HERE, PROJECT
 
 BIN = os.environ.get("WARMPOOL_BIN_DIR") or os.path.join(PROJECT, "build", "release", "bin")
@@ -71,7 +72,7 @@ WORKERS = {
         "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
         "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
         "types": "its program is given every type of its class",
-    }, connects=STOCK_CONNECTS),
+    }, connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
 }
 
 CLIENTS = {
