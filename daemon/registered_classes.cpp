@@ -15,8 +15,7 @@ Error refused(Refusal code, std::string text) { return {static_cast<int>(code), 
 std::vector<std::string> sorted_types(const ipc::HelloMeta& hello) {
   std::vector<std::string> types(hello.types.begin(), hello.types.end());
   std::ranges::sort(types);
-  const auto twice = std::ranges::unique(types);
-  types.erase(twice.begin(), twice.end());
+  types.erase(std::unique(types.begin(), types.end()), types.end());
   return types;
 }
 
