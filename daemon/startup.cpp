@@ -109,11 +109,23 @@ Result<void> fit_descriptors(Configuration& configuration) {
     if (!values.preload.empty()) fixed += kTemplatesOfClass * kFdsOfWorker;
   }
   auto& pool = configuration.pool;
+  const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
+  const auto adjust = [&](const std::string& name, std::uint64_t& value, std::uint64_t to) {
+    value = to;
+    pool.origins[name] = {Layer::Adjusted, "to the limit of open files"};
+    configuration.notes.push_back(name + " is lowered to " + std::to_string(to) +
+                                  ": the limit of open files is " + std::to_string(most));
+  };
+  const bool given = pool.origins.contains("connections_max");
+  // Nobody is kept from starting for workers that may never come.
+  const auto taken = fixed + (given ? pool.values.connections_max : kConnectionsMin);
+  const auto strangers = most > taken ? (most - taken) / kFdsOfStranger : 0;
+  if (!pool.origins.contains("registered_max") && strangers < pool.values.registered_max) {
+    adjust("registered_max", pool.values.registered_max, strangers);
+  }
   workers += pool.values.registered_max;
   fixed += pool.values.registered_max * kFdsOfStranger;
-  const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
   if (fixed + pool.values.connections_max <= most) return {};
-  const bool given = pool.origins.contains("connections_max");
   if (given || most < fixed + kConnectionsMin) {
     return exit_error(ExitStatus::System,
                       "the limit of open files is " + std::to_string(most) +
@@ -123,10 +135,7 @@ Result<void> fit_descriptors(Configuration& configuration) {
                           "; raise it (ulimit -Hn, LimitNOFILE=), or lower connections_max, "
                           "size_max or registered_max");
   }
-  pool.values.connections_max = most - fixed;
-  pool.origins["connections_max"] = {Layer::Adjusted, "to the limit of open files"};
-  configuration.notes.push_back("connections_max is lowered to " + std::to_string(most - fixed) +
-                                ": the limit of open files is " + std::to_string(most));
+  adjust("connections_max", pool.values.connections_max, most - fixed);
   return {};
 }
 

@@ -320,6 +320,9 @@ TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
                      .arguments = {"--connections-max 100"},
                      .prefix = "ulimit -n 216;"});
   ASSERT_TRUE(daemon.running()) << daemon.log();
+  EXPECT_NE(daemon.log().find("registered_max is lowered to "), std::string::npos)
+      << "workers that nobody has started keep none from starting\n"
+      << daemon.log();
   run_shell("for i in $(seq 160); do " +
             daemon.command("submit sleep 300 --wait >/dev/null 2>&1 &") + " done; wait");
   EXPECT_EQ(daemon.call("submit echo served --wait").output, "served");
