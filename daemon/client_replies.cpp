@@ -1,6 +1,7 @@
 // The core's answers as frames. A request that is answered is closed and frees its place; one that
 // waits for a task stays open until the task has settled.
 #include "daemon/clients.hpp"
+#include "daemon/refusals.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sys/socket.h>
 
+#include "daemon/refusals.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
@@ -109,11 +110,7 @@ void Clients::break_off(Session& session, int code, std::string_view text) {
   if (session.state >= Session::State::Ending) return;
   ++figures_.protocol_errors;
   const auto number = static_cast<std::uint16_t>(code);
-  if (text.empty()) {
-    for (const auto& row : Words<Refusal>::rows) {
-      if (static_cast<std::uint16_t>(row.value) == number) text = row.meaning;
-    }
-  }
+  if (text.empty()) text = meaning_of(static_cast<Refusal>(number));
   services_.log.info("client " + std::to_string(session.id.value) + " (pid " +
                      std::to_string(session.peer.pid) + ") is sent away: " + std::string(text));
   meta_.clear();

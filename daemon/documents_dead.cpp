@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "daemon/refusals.hpp"
 #include "daemon/task_json.hpp"
 #include "ipc/text_forms.hpp"
 

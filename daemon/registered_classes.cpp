@@ -3,14 +3,13 @@
 // is in no file is what its first worker says of itself, and the others must be like it.
 #include <algorithm>
 
+#include "daemon/refusals.hpp"
 #include "daemon/workers.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 constexpr std::uint64_t kCreditsMax = 64;
-
-Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
 
 std::vector<std::string> sorted_types(const ipc::HelloMeta& hello) {
   std::vector<std::string> types(hello.types.begin(), hello.types.end());

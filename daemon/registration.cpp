@@ -7,22 +7,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/refusals.hpp"
 #include "daemon/workers.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
-Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
-
-std::string meaning_of(Refusal code) {
-  for (const auto& row : Words<Refusal>::rows) {
-    if (row.value == code) return std::string(row.meaning);
-  }
-  return {};
+Error already_registered() {
+  return refused(Refusal::AlreadyRegistered, std::string(meaning_of(Refusal::AlreadyRegistered)));
 }
-
-Error refused(Refusal code) { return refused(code, meaning_of(code)); }
 
 bool is_closed_by_peer(int fd) {
   pollfd waiting{fd, POLLRDHUP, 0};
@@ -74,12 +68,12 @@ void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header&
 // connection is open is a worker already.
 Result<void> Workers::end_former(const ProcessName& name) {
   for (const auto& [id, registration] : registrations_) {
-    if (registration.process.name == name) return refused(Refusal::AlreadyRegistered);
+    if (registration.process.name == name) return already_registered();
   }
   for (const auto& [id, worker] : workers_) {
     if (!worker->registered || worker->buried || worker->name != name) continue;
     if (!worker->broken && !is_closed_by_peer(worker->channel.fd())) {
-      return refused(Refusal::AlreadyRegistered);
+      return already_registered();
     }
     leave(*worker, ExitCause::ChannelClosed);
   }

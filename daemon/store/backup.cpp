@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include "daemon/quiet_thread.hpp"
+#include "daemon/refusals.hpp"
 #include "daemon/store/database_copy.hpp"
 #include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
 namespace {
-
-Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
 
 Error told(const Error& error) {
   return refused(refusal_of_storage(error.code), with_hint(error).text);

@@ -47,24 +47,6 @@ std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
 
 }  // namespace
 
-std::string_view meaning_of(Refusal code) {
-  for (const auto& row : Words<Refusal>::rows) {
-    if (row.value == code) return row.meaning;
-  }
-  return "refused";
-}
-
-std::string refusal_text(Refusal code, TaskId task) {
-  const bool passes = static_cast<unsigned>(code) < 200;
-  if (!task || passes) return std::string(meaning_of(code));
-  const auto id = std::to_string(task.value);
-  if (code == Refusal::KeyConflict) {
-    return "task " + id + " has this key, with another type or payload; use another key, or see: " +
-           "warmpool show " + id;
-  }
-  return "task " + id + ": " + std::string(meaning_of(code));
-}
-
 std::optional<TypeId> Intake::find_type(std::string_view name) {
   const auto interned = services_.types.intern(name);
   if (!interned) return std::nullopt;

@@ -45,9 +45,4 @@ class Intake {
   Services& services_;
 };
 
-// The row of a refusal in the table: what it means and what to do.
-std::string_view meaning_of(Refusal code);
-// The same, with the task that it is about; of a key conflict that is the one that has the key.
-std::string refusal_text(Refusal code, TaskId task);
-
 }  // namespace warmpool::daemon

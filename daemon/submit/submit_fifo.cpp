@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/process/process_port.hpp"
+#include "daemon/refusals.hpp"
 
 namespace warmpool::daemon {
 namespace {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/output/output_ring.hpp"
+#include "daemon/refusals.hpp"
 #include "ipc/codec.hpp"
 #include "ipc/text_forms.hpp"
 #include "pool/options.hpp"
@@ -23,8 +24,6 @@ using nlohmann::json;
 
 constexpr std::size_t kTextBytesMax = 255, kLabelsMax = 32;
 constexpr std::string_view kBlanks = " \t\r\n";
-
-Error refused(Refusal code, std::string text) { return {static_cast<int>(code), std::move(text)}; }
 
 Error wrong(std::string_view member, std::string_view what) {
   return refused(Refusal::BadArgument, "\"" + std::string(member) + "\" " + std::string(what));

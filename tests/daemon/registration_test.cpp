@@ -100,6 +100,20 @@ Configuration without_workers() {
   return configuration;
 }
 
+Configuration that_kill_nobody() {
+  auto configuration = without_workers();
+  configuration.pool.values.registered_kill = false;
+  configuration.pool.values.unkillable_after = seconds(1);
+  return configuration;
+}
+
+bool joins_and_gets_a_task(Stranger& worker, RawClient& client) {
+  if (!worker.joins("own", {"mine"})) return false;
+  client.name_type("mine");
+  client.submit("hi", 7);
+  return worker.comes(ipc::Kind::Assign);
+}
+
 TEST(Registration, GivesAnIdAPageAndTasks) {
   TestDaemon test(without_workers());
   Stranger worker(test);
@@ -346,16 +360,10 @@ TEST(Registration, WhatCannotBeWrittenDownIsSaid) {
 TEST(Registration, WhoLosesItsPlaceIsForgottenInTheFileToo) {
   const ipc::test::TemporaryDirectory directory;
   const auto path = directory / "registered.attempts";
-  auto configuration = without_workers();
-  configuration.pool.values.registered_kill = false;
-  configuration.pool.values.unkillable_after = seconds(1);
-  TestDaemon test(configuration, UseSubmitFifo::No, nullptr, path);
+  TestDaemon test(that_kill_nobody(), UseSubmitFifo::No, nullptr, path);
   Stranger worker(test);
-  ASSERT_TRUE(worker.joins("own", {"mine"}));
   auto client = test.connect();
-  client.name_type("mine");
-  client.submit("hi", 7);
-  ASSERT_TRUE(worker.comes(ipc::Kind::Assign));
+  ASSERT_TRUE(joins_and_gets_a_task(worker, client));
   EXPECT_EQ(AttemptFile::open(path)->entries().size(), 1U);
   worker.hang_up();
   EXPECT_TRUE(test.until([&] { return registered(test) == 0; }));
@@ -391,16 +399,10 @@ TEST(Registration, WhoIsHeldByADebuggerIsNeitherStoppedNorSilent) {
 }
 
 TEST(Registration, WhatItHadWaitsWhereItCannotBeKilledAndThenGoesOnElsewhere) {
-  auto configuration = without_workers();
-  configuration.pool.values.registered_kill = false;
-  configuration.pool.values.unkillable_after = seconds(1);
-  TestDaemon test(configuration);
+  TestDaemon test(that_kill_nobody());
   Stranger worker(test);
-  ASSERT_TRUE(worker.joins("own", {"mine"}));
   auto client = test.connect();
-  client.name_type("mine");
-  client.submit("hi", 7);
-  ASSERT_TRUE(worker.comes(ipc::Kind::Assign));
+  ASSERT_TRUE(joins_and_gets_a_task(worker, client));
   worker.hang_up();
   const auto in_recovery = [&] {
     for (const auto& slot : test.daemon.pool().snapshot().slots) {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,6 +115,13 @@ int spawn_tied(pid_t& pid, const SpawnActions& actions, SpawnGroup group, char* 
 
 }  // namespace
 
+void SpawnActions::add_to(posix_spawn_file_actions_t& actions) const {
+  for (const auto& [from, to] : moves_) ::posix_spawn_file_actions_adddup2(&actions, from, to);
+  if (reads_nothing_) ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (!directory_.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, directory_.c_str());
+  if (closes_others_) ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+}
+
 int SpawnActions::apply(int kept) const {
   for (const auto& [from, to] : moves_) {
     if (::dup2(from, to) < 0) return errno;
@@ -137,8 +145,13 @@ int spawn(pid_t& pid, const SpawnActions& actions, SpawnGroup group, SpawnTie ti
     return spawn_tied(pid, actions, group, argv.data(), environment.data());
   }
   const SpawnAttributes attributes(group);
-  return ::posix_spawnp(&pid, argv.front(), actions.get(), attributes.get(), argv.data(),
-                        environment.data());
+  posix_spawn_file_actions_t added;
+  ::posix_spawn_file_actions_init(&added);
+  actions.add_to(added);
+  const int fault =
+      ::posix_spawnp(&pid, argv.front(), &added, attributes.get(), argv.data(), environment.data());
+  ::posix_spawn_file_actions_destroy(&added);
+  return fault;
 }
 
 Error spawn_failure(const std::string& what, int error) {

@@ -1,7 +1,6 @@
 // What the start of a program is made of: pipes, file actions, attributes.
 #pragma once
 
-#include <fcntl.h>
 #include <spawn.h>
 #include <string>
 #include <utility>
@@ -33,34 +32,17 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts);
 // the directory, the end of all other descriptors.
 class SpawnActions {
  public:
-  SpawnActions() { ::posix_spawn_file_actions_init(&actions_); }
-  ~SpawnActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-
-  void move(const ipc::UniqueFd& from, int to) {
-    ::posix_spawn_file_actions_adddup2(&actions_, from.get(), to);
-    moves_.emplace_back(from.get(), to);
-  }
-  void read_nothing() {
-    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
-    reads_nothing_ = true;
-  }
-  void change_directory(const std::string& path) {
-    ::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str());
-    directory_ = path;
-  }
-  void close_others() {
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
-    closes_others_ = true;
-  }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-  // The same in a child that was forked; `kept` stays open. Returns the errno, 0: all is done.
+  void move(const ipc::UniqueFd& from, int to) { moves_.emplace_back(from.get(), to); }
+  void read_nothing() { reads_nothing_ = true; }
+  void change_directory(const std::string& path) { directory_ = path; }
+  void close_others() { closes_others_ = true; }
+  // For posix_spawn. Owns: nothing; this outlives it.
+  void add_to(posix_spawn_file_actions_t& actions) const;
+  // In a child that was forked; `kept` stays open. Returns the errno, 0: all is done.
   // Order: async-signal-safe, as all between fork and exec has to be.
   int apply(int kept) const;
 
  private:
-  posix_spawn_file_actions_t actions_{};
   std::vector<std::pair<int, int>> moves_;
   std::string directory_;  // empty: as it is
   bool reads_nothing_ = false, closes_others_ = false;

@@ -6,7 +6,7 @@ import collections
 import functools
 from typing import Any, AsyncIterator, Callable, Generator, Iterable, Optional, TypeVar
 
-from .client import Client, Type
+from .client import AS_IT_WAS, Client, Type
 from .futures import Settled, TaskFuture
 
 T = TypeVar("T")
@@ -97,8 +97,8 @@ class AsyncClient:
     async def request(self, verb: str, *arguments: Any) -> dict[str, Any]:
         return await in_thread(functools.partial(self.client.request, verb, *arguments))
 
-    async def retry(self, task: int, *payload: Any) -> dict[str, Any]:
-        return await in_thread(functools.partial(self.client.retry, task, *payload))
+    async def retry(self, task: int, payload: Any = AS_IT_WAS) -> dict[str, Any]:
+        return await in_thread(functools.partial(self.client.retry, task, payload))
 
     async def status(self) -> dict[str, Any]:
         return await self.request("status")

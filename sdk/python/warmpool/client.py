@@ -13,11 +13,13 @@ from .asking import Await, Cancel, Follow, Request, Submit
 from .conversation import Conversation
 from .futures import Progress, TaskFuture
 from .tasks import Task
+from .wire import Buffer
 from .wishes import check_name, meta_of
 
 EVENTS_MAX = 100_000  # that wait in this process for who follows
 
 Type = Union[str, Task]
+AS_IT_WAS = object()  # the payload of a dead letter
 
 
 class Client:
@@ -109,21 +111,14 @@ class Client:
 
     def request(self, verb: str, *arguments: Any, timeout: Optional[float] = None) -> dict[str, Any]:
         """A verb of docs/protocol.md, section 6, and its document: request("scale", "images", 1, 2)."""
-        future = TaskFuture()
-        self._ask(Request(future, verb, arguments))
-        document: dict[str, Any] = future.result(timeout)
-        return document
+        return self._request(verb, arguments, b"", timeout)
 
-    def retry(self, task: int, *payload: Any, timeout: Optional[float] = None) -> dict[str, Any]:
+    def retry(self, task: int, payload: Any = AS_IT_WAS, timeout: Optional[float] = None) -> dict[str, Any]:
         """A new round of a dead letter, with another payload where one is given."""
-        if not payload:
+        if payload is AS_IT_WAS:
             return self.request("dead-retry", [task], timeout=timeout)
-        (value,) = payload
-        data, label = content.encode(value)
-        future = TaskFuture()
-        self._ask(Request(future, "dead-retry", ([task], None, None, None, None, label.name.lower()), data))
-        document: dict[str, Any] = future.result(timeout)
-        return document
+        data, label = content.encode(payload)
+        return self._request("dead-retry", ([task], None, None, None, None, label.name.lower()), data, timeout)
 
     def status(self) -> dict[str, Any]:
         return self.request("status")
@@ -161,6 +156,12 @@ class Client:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+    def _request(self, verb: str, arguments: tuple[Any, ...], payload: Buffer, timeout: Optional[float]) -> dict[str, Any]:
+        future = TaskFuture()
+        self._ask(Request(future, verb, arguments, payload))
+        document: dict[str, Any] = future.result(timeout)
+        return document
 
     def _submit(self, future: TaskFuture, type: Type, payload: Any, flags: int, auto_key: bool, wishes: dict[str, Any]) -> Submit:
         if isinstance(type, Task):
