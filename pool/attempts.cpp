@@ -50,6 +50,7 @@ constexpr std::uint32_t kRunsKnown = 8;
 
 Duration Core::expected(TypeId type) const {
   const TypeState& state = types[type.value];
+  if (state.breaker && breakers.find(type)->limited()) return {};  // probes are not given ahead
   return state.runs >= kRunsKnown ? std::max(state.service, nanoseconds(1)) : Duration{};
 }
 
@@ -82,6 +83,7 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   recorder.persist(record::Started{task.id, task.round, task.attempt, slot.worker, slot.home, now},
                    *out_);
   if (task_notices_) notify(about(index, Notice::TaskStarted));
+  run_begins(task.type);
   start_next(slot);
   WorkerClass& worker_class = class_of(slot);
   worker_class.cleared.set(slot.index, false);
@@ -210,7 +212,7 @@ void Core::answered_task(const Held& held, const event::AttemptAnswered& event) 
   }
   task.suspect = false;
   mark_rung(task.id, held.rung);
-  end_attempt(held.task, end);
+  end_attempt(held, end);
 }
 
 void Core::mark_rung(TaskId id, Rung rung) {
@@ -256,8 +258,10 @@ void Core::judge_held(Slot& slot) {
 }
 
 // Uncharged: back to its place in the queue.
-void Core::return_task(TaskIndex index, EndCause cause, WorkerId worker, std::int32_t code,
+void Core::return_task(const Held& held, EndCause cause, WorkerId worker, std::int32_t code,
                        bool suspect) {
+  const TaskIndex index = held.task;
+  run_ends(held, cause, Charge::Nothing);
   Task& task = tasks[index];
   ++counters.free_ends;
   if (suspect) ++counters.suspects;
@@ -298,18 +302,18 @@ void Core::bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cau
     if (held.is_ending()) {
       End end = ordered_end(held, event.worker, event.code);
       if (task.cancelling) end = cancelled_end(task, event.worker, event.code);
-      end_attempt(held.task, end);
+      end_attempt(held, end);
     } else if (cause == ExitCause::Shutdown) {
-      return_task(held.task, EndCause::Interrupted, event.worker, event.code, false);
+      return_task(held, EndCause::Interrupted, event.worker, event.code, false);
     } else if (ordered || task.cancelling) {
       const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
-      return_task(held.task, why, event.worker, event.code, false);
+      return_task(held, why, event.worker, event.code, false);
     } else {
-      end_attempt(held.task, End{.cause = crash_cause(cause),
-                                 .charge = Charge::Crash,
-                                 .retry_after = {},
-                                 .code = event.code,
-                                 .worker = event.worker});
+      end_attempt(held, End{.cause = crash_cause(cause),
+                            .charge = Charge::Crash,
+                            .retry_after = {},
+                            .code = event.code,
+                            .worker = event.worker});
     }
   }
 }
@@ -326,12 +330,12 @@ void Core::bury_suspects(const Slot& slot, const std::vector<Held>& hand,
     const bool spared = at >= begun && !task.spared;
     if (task.cancelling) {
       const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
-      return_task(held.task, why, event.worker, event.code, false);
+      return_task(held, why, event.worker, event.code, false);
     } else if (spared) {
       task.spared = true;
-      return_task(held.task, EndCause::NeverStarted, event.worker, event.code, false);
+      return_task(held, EndCause::NeverStarted, event.worker, event.code, false);
     } else {
-      return_task(held.task, EndCause::Suspect, event.worker, event.code, true);
+      return_task(held, EndCause::Suspect, event.worker, event.code, true);
     }
   }
 }

@@ -29,7 +29,7 @@ void Core::on(const event::ClassDeclared& event) {
   resize(worker_class, static_cast<std::uint16_t>(std::min(event.options.size, most)));
 }
 
-TypeState& Core::type_state(TypeId type) {
+TypeState& CoreState::type_state(TypeId type) {
   if (type.value >= types.size()) types.resize(type.value + 1);
   return types[type.value];
 }
@@ -120,7 +120,7 @@ void Core::on(const event::Pause& event) {
 }
 
 // What keeps a type from being started by a pause; a class only if no other one serves it.
-std::optional<PauseScope> Core::paused_by(TypeId type) const {
+std::optional<PauseScope> CoreState::paused_by(TypeId type) const {
   if (paused_) return PauseScope::Pool;
   if ((lanes.holds(type) & hold_bit(Hold::Paused)) != 0) return PauseScope::Type;
   const auto serving = lanes.classes(type);

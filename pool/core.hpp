@@ -2,12 +2,12 @@
 // stand in the file of the part that owns them; none changes a state but through the tables.
 #pragma once
 
-#include "pool/core_state.hpp"
+#include "pool/core_breakers.hpp"
 #include "pool/strategy.hpp"
 
 namespace warmpool {
 
-class Core : public CoreState {
+class Core : public CoreBreakers {
  public:
   explicit Core(const Genesis& genesis);
 
@@ -23,6 +23,7 @@ class Core : public CoreState {
   TaskView view(TaskIndex index) const;
 
  private:
+  using CoreBreakers::on;
   // clients.cpp
   void on(const event::Submit& event);
   void on(const event::Cancel& event);
@@ -50,8 +51,6 @@ class Core : public CoreState {
   void on(const event::OptionsChanged& event);
   void on(const event::Pause& event);
   std::optional<bool> set_paused(const PauseTarget& target, bool paused);
-  std::optional<PauseScope> paused_by(TypeId type) const;
-  TypeState& type_state(TypeId type);
   void make_peers(const std::vector<ClassId>& serving);
   // supervisor.cpp
   void on(const event::Scale& event);
@@ -118,11 +117,11 @@ class Core : public CoreState {
   void bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cause);
   void bury_suspects(const Slot& slot, const std::vector<Held>& hand,
                      const event::WorkerExited& event);
-  void return_task(TaskIndex index, EndCause cause, WorkerId worker, std::int32_t code,
+  void return_task(const Held& held, EndCause cause, WorkerId worker, std::int32_t code,
                    bool suspect);
   void refuse_result(WorkerId worker, const AttemptKey& key);
   // settle.cpp
-  void end_attempt(TaskIndex index, const End& end);
+  void end_attempt(const Held& held, const End& end);
   bool over_budget(const Task& task) const;
   Instant retry_at(const Task& task, const End& end);
   void go_on_later(TaskIndex index, const End& end, Instant eligible_at, bool held);
@@ -157,6 +156,7 @@ class Core : public CoreState {
   void on(const event::RecallAnswered& event);
   void recall(Slot& slot, Held& held);
   void recall_unstarted(Slot& slot);
+  void recall_opened();
   Instant due_of_late(const Slot& slot) const;
   void recall_behind_late(Slot& slot);
   bool is_late(const Slot& slot) const;

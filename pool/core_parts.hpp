@@ -15,6 +15,7 @@ struct TypeState {
   Duration service{};
   std::uint32_t runs = 0;
   bool declared = false;
+  bool breaker = false;  // it has one
 };
 
 // How an attempt ends, before it is decided what becomes of its task.

@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "pool/breaker_table.hpp"
 #include "pool/core_parts.hpp"
 #include "pool/dead_letters.hpp"
 #include "pool/jitter.hpp"
@@ -34,6 +35,7 @@ struct CoreState {
   TaskTimers timers;
   SlotTable slots;
   KeyTable keys;
+  BreakerTable breakers;
   Recorder recorder;
   Counters counters;
   std::vector<WorkerClass> classes;
@@ -42,24 +44,28 @@ struct CoreState {
 
   // In order of id. Cost: as many as there are, not all tasks.
   std::vector<TaskIndex> dead_letters() const;
+  std::optional<BreakerView> breaker_view(TypeId type) const;
 
   std::uint64_t generator() const { return jitter_.state(); }
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
   static auto fields(auto& self) {
-    auto& [genesis, options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
-           now, out, jitter, tasks_made, wall_offset, promised, grace_until, initialized, draining,
-           stopping, finished, forced, store_accepting, task_notices, paused, resized, stop_at,
-           cancels, cancels_due, owned, orphans, orphans_until, dead, open_attempts, outlived, ways,
-           behind, free] = self;
-    return std::tie(options, tasks, lanes, timers, slots, keys, recorder, counters, classes, types,
-                    now, jitter, tasks_made, wall_offset, promised, grace_until, initialized,
-                    draining, stopping, finished, forced, store_accepting, task_notices, paused,
-                    resized, stop_at, cancels, cancels_due, owned, orphans, orphans_until, dead,
-                    open_attempts, outlived, ways, behind, free);
+    auto& [genesis, options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
+           classes, types, now, out, jitter, tasks_made, wall_offset, promised, grace_until,
+           initialized, draining, stopping, finished, forced, store_accepting, task_notices, paused,
+           resized, stop_at, cancels, cancels_due, owned, orphans, orphans_until, dead,
+           open_attempts, outlived, ways, behind, free] = self;
+    return std::tie(options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
+                    classes, types, now, jitter, tasks_made, wall_offset, promised, grace_until,
+                    initialized, draining, stopping, finished, forced, store_accepting,
+                    task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
+                    orphans_until, dead, open_attempts, outlived, ways, behind, free);
   }
 
  protected:
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
+  std::optional<PauseScope> paused_by(TypeId type) const;
+  // Makes room for its number.
+  TypeState& type_state(TypeId type);
   WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
   void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
   void notify(const Notification& notification) { emit(command::Notify{notification}); }

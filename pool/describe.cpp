@@ -47,6 +47,17 @@ struct EventText {
   std::string operator()(const event::TypeDeclared& e) const {
     return "type " + text(e.type.value) + " served by " + text(e.count);
   }
+  std::string operator()(const event::TypeConfigured& e) const {
+    const BreakerOptions& b = e.breaker;
+    return "configure type " + text(e.type.value) + " breaker " + (b.on ? "on" : "off") + " row " +
+           text(b.failures) + " share " + text(b.percent) + "% of " + text(b.runs) + " in " +
+           span(b.window) + " cooldown " + span(b.cooldown) + " to " + span(b.cooldown_max) +
+           " probes " + text(b.probes) + " successes " + text(b.successes);
+  }
+  std::string operator()(const event::SetBreaker& e) const {
+    return std::string(e.open ? "open" : "close") + " breaker of type " + text(e.type.value) +
+           (e.time.ns > 0 ? " for " + span(e.time) : "");
+  }
   std::string operator()(const event::OptionsChanged&) const { return "options changed"; }
   std::string operator()(const event::Submit& e) const {
     const TaskSpec& spec = e.spec;

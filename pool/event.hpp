@@ -6,6 +6,7 @@
 #include <optional>
 #include <variant>
 
+#include "pool/breaker_options.hpp"
 #include "pool/ids.hpp"
 #include "pool/options.hpp"
 #include "pool/pause.hpp"
@@ -30,6 +31,13 @@ struct TypeDeclared {
   TypeId type;
   std::array<ClassId, 8> classes{};
   std::uint8_t count = 0;
+};
+
+// What holds of a type beside who serves it. Nothing is configured of one that was not named here.
+// Order: after the type was declared. May come again with other options.
+struct TypeConfigured {
+  TypeId type;
+  BreakerOptions breaker;
 };
 
 struct OptionsChanged {
@@ -111,6 +119,16 @@ struct Pause {
   bool paused;
 };
 
+// Opens the breaker of a type by hand for a time (0: as long as if it had tripped), or closes it.
+// Refused where the type has none. Not kept: a new life begins with breakers closed.
+struct SetBreaker {
+  ClientId client;
+  RequestId request;
+  TypeId type;
+  bool open;
+  Duration time{};
+};
+
 // On: nothing new is accepted, what was accepted is worked off. Off: accepts again.
 struct Drain {
   ClientId client;
@@ -164,13 +182,15 @@ struct Tick {};
 
 namespace warmpool {
 
-using Event = std::variant<
-    event::ClassDeclared, event::TypeDeclared, event::OptionsChanged, event::Submit, event::Cancel,
-    event::Received, event::ClientGone, event::RetryDead, event::RemoveDead, event::Release,
-    event::Scale, event::Restart, event::Pause, event::Drain, event::Stop, event::WorkerReady,
-    event::WorkerBeat, event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
-    event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered, event::Persisted,
-    event::Archived, event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
-    event::WorkerLeaving, event::Outlived, event::Tick>;
+using Event =
+    std::variant<event::ClassDeclared, event::TypeDeclared, event::TypeConfigured,
+                 event::OptionsChanged, event::Submit, event::Cancel, event::Received,
+                 event::ClientGone, event::RetryDead, event::RemoveDead, event::Release,
+                 event::Scale, event::Restart, event::Pause, event::SetBreaker, event::Drain,
+                 event::Stop, event::WorkerReady, event::WorkerBeat, event::WorkerStopped,
+                 event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
+                 event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::Archived,
+                 event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
+                 event::WorkerLeaving, event::Outlived, event::Tick>;
 
 }  // namespace warmpool

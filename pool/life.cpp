@@ -13,6 +13,8 @@ void Core::on(const event::Tick&) {
   while (timers.pop_due(now, fired)) fire_timer(fired);
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
   keys.expire(now, KeyAges(options));
+  judge_breakers();
+  recall_opened();
   archive_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   // Where no worker is to come no hello says so; only at the end of a turn are all classes known.
@@ -31,7 +33,7 @@ void Core::on(const event::Tick&) {
 Instant Core::next_deadline() const {
   Instant next = std::min({timers.next(), slots.next_due(), orphans_until_});
   next = std::min(next, keys.next_expiry(KeyAges(options)));
-  next = std::min(next, next_archive());
+  next = std::min({next, next_archive(), breakers.next()});
   next = std::min(next, due_of_recall());
   if (!cancels_due_.empty()) next = std::min(next, cancels_due_.front().at);
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);

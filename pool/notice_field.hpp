@@ -33,7 +33,10 @@ enum class NoticeField : std::uint8_t {
   Retried,
   From,
   To,
-  Why
+  Why,
+  Failures,
+  Cooldown,
+  BreakerWhy
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -45,7 +48,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 25> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 28> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -75,6 +78,12 @@ inline constexpr std::array<NoticeFieldRow, 25> kNoticeFieldRows{{
     {NoticeField::From, "from", NoticeValue::Text, "health before"},
     {NoticeField::To, "to", NoticeValue::Text, "health now"},
     {NoticeField::Why, "why", NoticeValue::Text, "of the change"},
+    {NoticeField::Failures, "failures", NoticeValue::Number,
+     "in a row, or within breaker_window where their share opened it"},
+    {NoticeField::Cooldown, "cooldown_ms", NoticeValue::Milliseconds, "how long it stays open"},
+    {NoticeField::BreakerWhy, "why", NoticeValue::Text,
+     "failures-in-a-row, share-of-failures, probe-failed, by-hand, cooled-down, probes-succeeded "
+     "or switched-off"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pool/breaker_words.hpp"
 #include "pool/ids.hpp"
 #include "pool/notice_field.hpp"
 #include "pool/words.hpp"
@@ -48,7 +49,10 @@ enum class Notice : std::uint8_t {
   PoolResumed,
   ResultRefused,
   DeadArchived,
-  WorkerRegistered
+  WorkerRegistered,
+  BreakerOpened,
+  BreakerHalfOpen,
+  BreakerClosed
 };
 
 struct NoticeRow {
@@ -76,6 +80,7 @@ struct Notification {
   std::uint32_t count = 0, size = 0;
   bool retried = false;
   WorkerHealth from{}, to{};
+  BreakerWhy breaker{};
 };
 
 template <class... Fields>
@@ -84,9 +89,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 38> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 35>{{
+  return std::array<NoticeRow, 38>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -154,6 +159,13 @@ inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
       notice_row(Notice::WorkerRegistered, "worker-registered",
                  "a worker that somebody else started was given a place", F::Worker, F::Slot,
                  F::Class),
+      notice_row(Notice::BreakerOpened, "breaker-opened",
+                 "a type fails too often: none of its tasks is started for a while", F::Type,
+                 F::Failures, F::Cooldown, F::BreakerWhy),
+      notice_row(Notice::BreakerHalfOpen, "breaker-half-open",
+                 "a few tasks of the type try whether it is well again", F::Type, F::BreakerWhy),
+      notice_row(Notice::BreakerClosed, "breaker-closed", "tasks of the type run again", F::Type,
+                 F::BreakerWhy),
   }};
 }();
 

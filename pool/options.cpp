@@ -21,6 +21,10 @@ constexpr std::array kClassRows{
 #include "pool/options_class.inc"
 };
 
+constexpr std::array kTypeRows{
+#include "pool/options_type.inc"
+};
+
 Error bad(std::string_view name, std::string_view text, std::string_view allowed) {
   return {0, std::string(name) + " = '" + std::string(text) + "': " + std::string(allowed)};
 }
@@ -131,6 +135,17 @@ Result<void> set_optional(Owner& owner, std::optional<std::uint64_t> Owner::*fie
   return set_optional(owner, field, row, text, kUnlimited, parse_count, "a whole number");
 }
 
+template <class Owner>
+Result<void> set_optional_flag(Owner& owner, std::optional<bool> Owner::*field,
+                               const OptionRow<Owner>& row, std::string_view text) {
+  (owner.*field).reset();
+  if (text.empty()) return {};
+  const auto flag = parse_flag(text);
+  if (!flag) return bad(row.name, text, flag.error().text);
+  owner.*field = *flag;
+  return {};
+}
+
 template <class Owner, class Value, class Parse>
 Result<void> set_number(Owner& owner, Value Owner::*field, const OptionRow<Owner>& row,
                         std::string_view text, Parse parse, std::string_view what) {
@@ -183,6 +198,8 @@ Result<void> set_row(Owner& owner, const OptionRow<Owner>& row, std::string_view
           if (!flag) return bad(row.name, text, flag.error().text);
           owner.*field = *flag;
           return {};
+        } else if constexpr (std::is_same_v<Value, std::optional<bool>>) {
+          return set_optional_flag(owner, field, row, text);
         } else if constexpr (std::is_same_v<Value, std::string>) {
           return set_text(owner, field, row, text);
         } else if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) {
@@ -254,6 +271,7 @@ std::string text_of(const Owner& owner, const OptionRow<Owner>& row) {
 
 std::span<const OptionRow<Options>> pool_option_rows() { return kPoolRows; }
 std::span<const OptionRow<ClassOptions>> class_option_rows() { return kClassRows; }
+std::span<const OptionRow<TypeOptions>> type_option_rows() { return kTypeRows; }
 
 Options default_options() { return defaults(pool_option_rows()); }
 ClassOptions default_class_options() { return defaults(class_option_rows()); }
@@ -266,11 +284,19 @@ Result<void> set_option(ClassOptions& options, std::string_view name, std::strin
   return set_named(options, class_option_rows(), name, text);
 }
 
+Result<void> set_option(TypeOptions& options, std::string_view name, std::string_view text) {
+  return set_named(options, type_option_rows(), name, text);
+}
+
 std::string option_text(const Options& options, const OptionRow<Options>& row) {
   return text_of(options, row);
 }
 
 std::string option_text(const ClassOptions& options, const OptionRow<ClassOptions>& row) {
+  return text_of(options, row);
+}
+
+std::string option_text(const TypeOptions& options, const OptionRow<TypeOptions>& row) {
   return text_of(options, row);
 }
 

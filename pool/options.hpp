@@ -1,5 +1,6 @@
-// Every option that warmpool has: two tables of rows (of the pool, of a worker class). Help,
-// documentation, range checks, the command line, TOML keys and `config show` come from the rows.
+// Every option that warmpool has: three tables of rows (of the pool, of a worker class, of a task
+// type). Help, documentation, range checks, the command line, TOML keys and `config show` come from
+// the rows.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,11 @@ struct Options {
   // Order and placement.
   Duration priority_step{}, reopen_age_max{}, prefetch_budget{}, overtake_max{};
   Duration recall_after{}, recall_idle_after{};
+  // Circuit breakers, of types that do not say otherwise.
+  bool breaker{};
+  std::uint64_t breaker_failures{}, breaker_percent{}, breaker_runs{}, breaker_probes{},
+      breaker_successes{};
+  Duration breaker_window{}, breaker_cooldown{}, breaker_cooldown_max{};
   // Workers.
   Duration heartbeat_interval{}, unresponsive_after{}, dead_after{}, start_timeout{};
   Duration slow_after{};
@@ -59,6 +65,16 @@ struct ClassOptions {
   bool types_later{}, critical{}, beatless{};
 };
 
+// Options of task types: of those with this name, or that fit this pattern. What is not set is the
+// pool's option of the same name. Ranges and meaning: type_option_rows().
+struct TypeOptions {
+  std::string name;
+  std::optional<bool> breaker{};
+  std::optional<std::uint64_t> breaker_failures{}, breaker_percent{}, breaker_runs{},
+      breaker_probes{}, breaker_successes{};
+  std::optional<Duration> breaker_window{}, breaker_cooldown{}, breaker_cooldown_max{};
+};
+
 // Signed: a whole number that may be negative. Mask: three octal digits. Cpus: numbers and ranges.
 enum class OptionKind : std::uint8_t {
   Time,
@@ -78,7 +94,8 @@ template <class Owner>
 using OptionField =
     std::variant<Duration Owner::*, std::uint64_t Owner::*, bool Owner::*, std::string Owner::*,
                  std::vector<std::string> Owner::*, std::optional<std::int64_t> Owner::*,
-                 std::optional<std::uint64_t> Owner::*, std::optional<Duration> Owner::*>;
+                 std::optional<std::uint64_t> Owner::*, std::optional<Duration> Owner::*,
+                 std::optional<bool> Owner::*>;
 
 template <class Owner>
 struct OptionRow {
@@ -94,6 +111,7 @@ struct OptionRow {
 
 std::span<const OptionRow<Options>> pool_option_rows();
 std::span<const OptionRow<ClassOptions>> class_option_rows();
+std::span<const OptionRow<TypeOptions>> type_option_rows();
 
 // All defaults applied.
 Options default_options();
@@ -103,10 +121,12 @@ ClassOptions default_class_options();
 // appended). Errors: names the option, what was given and what is allowed.
 Result<void> set_option(Options& options, std::string_view name, std::string_view text);
 Result<void> set_option(ClassOptions& options, std::string_view name, std::string_view text);
+Result<void> set_option(TypeOptions& options, std::string_view name, std::string_view text);
 
 // The value as set_option would take it. Texts are joined with a blank.
 std::string option_text(const Options& options, const OptionRow<Options>& row);
 std::string option_text(const ClassOptions& options, const OptionRow<ClassOptions>& row);
+std::string option_text(const TypeOptions& options, const OptionRow<TypeOptions>& row);
 
 // Checks what no single row can: dead_after > unresponsive_after > heartbeat_interval, min <= size
 // <= max and the like. Errors: the first that is broken, with the values.

@@ -9,7 +9,7 @@
 
 namespace warmpool {
 
-Core::Core(const Genesis& made) : CoreState(made) { REQUIRE(is_life(made.life)); }
+Core::Core(const Genesis& made) : CoreBreakers(made) { REQUIRE(is_life(made.life)); }
 
 void Core::step(Instant at, const Event& event, Commands& commands) {
   REQUIRE(at >= now);
@@ -82,7 +82,10 @@ std::vector<TaskView> Pool::list(const TaskQuery& query) const {
 RowHits Pool::row_hits() const {
   const auto& slots = state_->slots.row_hits();
   const auto& tasks = state_->tasks.row_hits();
-  return {{slots.begin(), slots.end()}, {tasks.begin(), tasks.end()}};
+  const auto& breakers = state_->breakers.row_hits;
+  return {{slots.begin(), slots.end()},
+          {tasks.begin(), tasks.end()},
+          {breakers.begin(), breakers.end()}};
 }
 
 }  // namespace warmpool

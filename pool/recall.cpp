@@ -68,6 +68,21 @@ void Core::recall_unstarted(Slot& slot) {
   refresh(slot);
 }
 
+// What was given ahead of types whose breaker has opened waits with the others.
+void Core::recall_opened() {
+  for (std::size_t at = 0; at < slots.size() && !breakers.opened.empty(); ++at) {
+    Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
+    const bool works = slot.state == SlotState::Running || slot.state == SlotState::Draining;
+    if (!slot.recall || !works) continue;
+    for (auto& held : slot.held) {
+      const bool opened = std::ranges::count(breakers.opened, tasks[held.task].type) != 0;
+      if (opened && held.is_behind()) recall(slot, held);
+    }
+    refresh(slot);
+  }
+  breakers.opened.clear();
+}
+
 // Only what was asked for is taken back: a worker that returns all it is given would spin the pool.
 void Core::on(const event::RecallAnswered& event) {
   Slot* slot = slots.find(event.worker);
@@ -81,7 +96,7 @@ void Core::on(const event::RecallAnswered& event) {
   }
   if (event.returned) {
     ++counters.recalls;
-    return_task(held.task, EndCause::Recalled, event.worker, 0, false);
+    return_task(held, EndCause::Recalled, event.worker, 0, false);
     take_from_hand(*slot, at);
     return;
   }

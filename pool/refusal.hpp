@@ -36,6 +36,7 @@ enum class Refusal : std::uint16_t {
   AlreadySettled = 305,
   NoResult = 306,
   NotHeld = 307,
+  NoBreaker = 308,
   NotAllowed = 401,
   NotYours = 402,
   BadFrame = 501,
@@ -54,7 +55,7 @@ enum class Refusal : std::uint16_t {
 
 template <>
 struct Words<Refusal> {
-  static constexpr std::array<Word<Refusal>, 42> rows{{
+  static constexpr std::array<Word<Refusal>, 43> rows{{
       {Refusal::QueueFull, "queue-full",
        "too many tasks wait (tasks_max); try again after the time given"},
       {Refusal::BytesFull, "bytes-full",
@@ -108,6 +109,9 @@ struct Words<Refusal> {
        "the task has not settled; wait for it with: warmpool wait ID"},
       {Refusal::NotHeld, "not-held",
        "the task is not held for a person; see: warmpool ls --state held"},
+      {Refusal::NoBreaker, "no-breaker",
+       "the type has no circuit breaker: set breaker = true of the pool or in a [[type]]; or use: "
+       "warmpool pause"},
       {Refusal::NotAllowed, "not-allowed",
        "only the daemon's user and root may do this; who is in the group of the option "
        "socket_group "

@@ -50,7 +50,9 @@ Notice notice_of(Verdict verdict) {
 
 }  // namespace
 
-void Core::end_attempt(TaskIndex index, const End& end) {
+void Core::end_attempt(const Held& held, const End& end) {
+  const TaskIndex index = held.task;
+  run_ends(held, end.cause, end.charge);
   Task& task = tasks[index];
   task.last_cause = end.cause;
   if (end.charge == Charge::Failure) ++task.used.failures, ++counters.failures;

@@ -152,6 +152,15 @@ Snapshot Core::overview() const {
   return all;
 }
 
+std::optional<BreakerView> CoreState::breaker_view(TypeId type) const {
+  const Breaker* breaker = breakers.find(type);
+  if (breaker == nullptr) return std::nullopt;
+  const auto share = breaker->share(now);
+  return BreakerView{breaker->state(),   breaker->why(),   breaker->since(), breaker->until(),
+                     breaker->row(),     share.runs,       share.failures,   breaker->limit(),
+                     breaker->running(), breaker->opened()};
+}
+
 Snapshot Core::snapshot() const {
   Snapshot all = overview();
   for (std::size_t at = 0; at < slots.size(); ++at) {
@@ -162,7 +171,8 @@ Snapshot Core::snapshot() const {
     const auto paused = paused_by(type);
     const bool itself = (lanes.holds(type) & hold_bit(Hold::Paused)) != 0;
     all.types.push_back({type, paused.has_value(), itself, paused.value_or(PauseScope::Type),
-                         lanes.waiting(type), types[at].service, expected(type).ns != 0});
+                         lanes.waiting(type), types[at].service, expected(type).ns != 0,
+                         breaker_view(type)});
   }
   return all;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "pool/breaker_words.hpp"
 #include "pool/first_ids.hpp"
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
@@ -70,6 +71,16 @@ struct ClassView {
   bool paused = false;
 };
 
+struct BreakerView {
+  BreakerState state{};
+  BreakerWhy why{};
+  Instant since, until;                  // until: while it is open
+  std::uint64_t in_a_row = 0;            // failures
+  std::uint64_t runs = 0, failures = 0;  // within its window
+  std::uint64_t limit = 0;               // that may run at once; 0: any number
+  std::uint64_t running = 0, opened = 0;
+};
+
 // `paused`: none of it is started; by the pool's pause, its own, or that of all its classes.
 struct TypeView {
   TypeId type;
@@ -78,6 +89,7 @@ struct TypeView {
   std::uint64_t waiting = 0;
   Duration service{};  // smoothed
   bool service_known = false;
+  std::optional<BreakerView> breaker{};
 };
 
 struct TaskView {
@@ -105,9 +117,9 @@ struct Snapshot {
   bool draining = false, stopping = false, paused = false, store_accepting = true;
 };
 
-// How often each row of kSlotRows and kTaskRows was taken in this life.
+// How often each row of kSlotRows, kTaskRows and kBreakerRows was taken in this life.
 struct RowHits {
-  std::vector<std::uint64_t> slots, tasks;
+  std::vector<std::uint64_t> slots, tasks, breakers;
 };
 
 struct TaskQuery {
