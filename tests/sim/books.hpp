@@ -24,6 +24,15 @@ class Books {
     return std::find(outlived_.begin(), outlived_.end(), task) != outlived_.end();
   }
 
+  // oracle_breaker.cpp
+  std::uint64_t probes(TypeId type) const;
+  bool admits(TypeId type) const;
+  // No stall lately, so that all deadlines were met on time.
+  bool calm() const {
+    return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
+                                                      options_.unresponsive_after;
+  }
+
   const Scenario& scenario_;
   Options options_;
   Instant now_, previous_tick_, stall_at_{-1}, grace_until_, options_at_{-1};

@@ -10,6 +10,7 @@ FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agend
     : scenario_(scenario),
       random_(random),
       returns_(scenario.seed ^ 0xbacc),
+      breakers_(scenario.seed ^ 0xb4ea),
       agenda_(agenda),
       luck_(luck),
       works_(works),

@@ -63,11 +63,12 @@ class FakeClients {
   PauseTarget target(std::size_t number) const;
   Event reload();
   Event reload_class();
+  Event set_breaker();
   void note_verdict(const command::Announce& announce);
 
   const Scenario& scenario_;
   Random& random_;
-  Random returns_;  // of its own, so that it changes nothing else in a run
+  Random returns_, breakers_;  // of their own, so that they change nothing else in a run
   Agenda& agenda_;
   Luck& luck_;
   Works& works_;

@@ -16,6 +16,11 @@ void FakeWorkers::begin_next(Instant now, Worker& worker) {
   }
 }
 
+bool FakeWorkers::is_down(Instant now, const TypePlan& type) const {
+  const bool time = now >= type.down_from && now < type.down_until;
+  return time && !luck_.calm() && scenario_.has(Fault::TypesDown);
+}
+
 void FakeWorkers::plan_end(Instant at, Worker& worker, Run& run) {
   run.serial = ++serials_;
   agenda_.plan(at, What::HandlerEnds, slot(worker), run.serial);
@@ -36,6 +41,9 @@ void FakeWorkers::begin(Instant now, Worker& worker, Run& run) {
   if (run.cancelled) {
     run.outcome = Outcome::Failed;
     run.service = Duration{};
+  } else if (is_down(now, type)) {
+    luck_.count(Fault::TypesDown);
+    run.outcome = work.runs % 4 == 3 ? Outcome::RetryAfter : Outcome::Failed;
   } else if (!luck_.calm() && work.nature != Nature::Normal && work.runs <= work.times) {
     return behave(now, worker, run, work);
   } else if (luck_.strikes(Fault::DieInTask, 50)) {

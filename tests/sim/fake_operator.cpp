@@ -56,10 +56,25 @@ Event FakeClients::reload_class() {
   return declared;
 }
 
+// Opens or closes a breaker, or reads its options again.
+Event FakeClients::set_breaker() {
+  const TypeId type{static_cast<std::uint32_t>(breakers_.below(scenario_.types.size()))};
+  if (breakers_.chance(400)) {
+    BreakerOptions options = draw_breaker(breakers_);
+    options.on = breakers_.chance(800);
+    return event::TypeConfigured{type, options};
+  }
+  const bool open = breakers_.chance(600);
+  const Duration time =
+      breakers_.chance(500) ? Duration{} : breakers_.between(milliseconds(1), seconds(1));
+  return event::SetBreaker{admin(), next_request(), type, open, time};
+}
+
 std::optional<Event> FakeClients::operate(Instant now) {
   if (luck_.calm()) return std::nullopt;
   agenda_.plan(now + random_.between(milliseconds(5), milliseconds(600)), What::OperatorActs);
   luck_.count(Fault::Operator);
+  if (scenario_.has(Fault::TypesDown) && breakers_.chance(250)) return set_breaker();
   const auto target_number = static_cast<std::size_t>(random_.below(paused_.size()));
   switch (random_.below(12)) {
     case 0:

@@ -94,6 +94,7 @@ class FakeWorkers {
   void hear_recall(Instant now, Worker& worker, const Heard& heard);
   void beat(Instant now, Worker& worker);
   void begin_next(Instant now, Worker& worker);
+  bool is_down(Instant now, const TypePlan& type) const;
   void begin(Instant now, Worker& worker, Run& run);
   void behave(Instant now, Worker& worker, Run& run, Work& work);
   void plan_end(Instant at, Worker& worker, Run& run);

@@ -9,6 +9,7 @@
 #include "pool/event.hpp"
 #include "pool/record.hpp"
 #include "pool/task_spec.hpp"
+#include "tests/sim/seen_breaker.hpp"
 
 namespace warmpool::sim {
 
@@ -66,6 +67,7 @@ struct HeldAttempt {
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool returned = false;  // by its worker, which had been asked to
   bool alone = false;     // ran as a suspect
+  bool probe = false;     // was given while its breaker held others back
   bool behind = false;    // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
@@ -131,6 +133,7 @@ enum class Asked : std::uint8_t {
   Scale,
   Restart,
   Pause,
+  Breaker,
   Drain,
   Stop
 };
@@ -160,6 +163,7 @@ struct SeenType {
   bool paused = false;
   Instant changed_at{};  // paused, resumed or served by others
   Instant floor{};       // its tasks may claim to be no older
+  SeenBreaker breaker{};
   std::uint64_t answers = 0;
   Duration service_least = kDurationMax, service_most{};
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "pool/breaker_machine.hpp"
 #include "pool/describe.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
@@ -118,6 +119,9 @@ void add(Figures& total, const Figures& one) {
   for (std::size_t i = 0; i < kFaults; ++i) total.strikes[i] += one.strikes[i];
   for (std::size_t i = 0; i < one.hits.slots.size(); ++i) total.hits.slots[i] += one.hits.slots[i];
   for (std::size_t i = 0; i < one.hits.tasks.size(); ++i) total.hits.tasks[i] += one.hits.tasks[i];
+  for (std::size_t i = 0; i < one.hits.breakers.size(); ++i) {
+    total.hits.breakers[i] += one.hits.breakers[i];
+  }
 }
 
 // Runs the seed again with a trace, since normal runs keep none.
@@ -163,7 +167,8 @@ void print_figures(const Figures& total, std::uint64_t seeds, double elapsed) {
 int run(const Arguments& arguments) {
   Figures total;
   total.hits = {std::vector<std::uint64_t>(kSlotRows.size()),
-                std::vector<std::uint64_t>(kTaskRows.size())};
+                std::vector<std::uint64_t>(kTaskRows.size()),
+                std::vector<std::uint64_t>(kBreakerRows.size())};
   std::uint64_t seeds = 0;
   const auto start = std::chrono::steady_clock::now();
   while ((arguments.seeds == 0 || seeds < arguments.seeds) &&
@@ -185,10 +190,10 @@ int run(const Arguments& arguments) {
   print_figures(total, seeds, elapsed.count());
   if (!arguments.coverage) return 0;
   const int missing = print_missing(kSlotRows, total.hits.slots, "slot") +
-                      print_missing(kTaskRows, total.hits.tasks, "task");
-  std::printf("rows taken: %zu of %zu\n",
-              kSlotRows.size() + kTaskRows.size() - static_cast<std::size_t>(missing),
-              kSlotRows.size() + kTaskRows.size());
+                      print_missing(kTaskRows, total.hits.tasks, "task") +
+                      print_missing(kBreakerRows, total.hits.breakers, "breaker");
+  constexpr std::size_t rows = kSlotRows.size() + kTaskRows.size() + kBreakerRows.size();
+  std::printf("rows taken: %zu of %zu\n", rows - static_cast<std::size_t>(missing), rows);
   return missing == 0 ? 0 : 1;
 }
 

@@ -46,6 +46,7 @@ class Oracle : protected Books {
   friend struct CommandWatch;
   friend struct RecordWatch;
   friend struct StrangerWatch;
+  friend struct BreakerWatch;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -185,7 +186,6 @@ class Oracle : protected Books {
   void judge_places() const;
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
-  bool calm() const;  // no stall lately, so that all deadlines were met on time
   // oracle_shown.cpp
   void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
   void note_notice(const Notification& notification);

@@ -2,6 +2,7 @@
 // else, the judgements are in the other files.
 #include <algorithm>
 
+#include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -42,6 +43,8 @@ struct EventWatch {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
     oracle.types_[e.type.value].changed_at = oracle.now_;
   }
+  void operator()(const event::TypeConfigured& e) const { BreakerWatch{oracle}.configured(e); }
+  void operator()(const event::SetBreaker& e) const { BreakerWatch{oracle}.set(e); }
   void operator()(const event::OptionsChanged& e) const {
     oracle.options_ = e.options;
     oracle.options_at_ = oracle.now_;
@@ -191,6 +194,7 @@ struct EventWatch {
   void operator()(const event::Outlived& e) const { StrangerWatch{oracle}.outlived(e); }
   void operator()(const event::Listen& e) const { oracle.listening_ = e.to_tasks; }
   void operator()(const event::Tick&) const {
+    BreakerWatch{oracle}.tick();
     oracle.expire_keys();
     oracle.give_up_due();
     const bool late = oracle.core_promised_ != kNever &&

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_breaker.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -157,6 +157,7 @@ void Oracle::after(const Pool& pool) {
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
   judge_unanswered();
+  BreakerWatch{*this}.judge_step();
   judge_notices();
   judge_counters(pool);
   judge_balance(pool);

@@ -17,7 +17,7 @@ bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
 bool Oracle::ready_now(const SeenTask& task) const {
   return task.phase == Phase::Waiting && task.accept_kept && task.gate <= kept_record_ &&
          task.eligible_at <= now_ && !paused_ && !types_[task.spec.type.value].paused &&
-         !task.cancel_asked && !task.dropped && !outlives(task.id);
+         !task.cancel_asked && !task.dropped && !outlives(task.id) && admits(task.spec.type);
 }
 
 // Nothing in a lane counts as coming before what was given and stands before it in the lane.

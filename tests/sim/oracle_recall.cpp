@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_breaker.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -108,7 +108,8 @@ void Oracle::judge_recall(const command::Recall& recall) {
       });
   const bool tick = std::holds_alternative<event::Tick>(*event_);
   const bool late = tick && now_ >= worker.hand.front().started_at + options_.recall_after;
-  if (!late && !recall_is_asked(worker, tasks_[found->task])) {
+  const bool opened = tick && BreakerWatch{*this}.recall_is_asked(*found);
+  if (!late && !opened && !recall_is_asked(worker, tasks_[found->task])) {
     const bool shares = tick && recall_shares(*found);
     const bool clears = tick && recall_clears(worker, *found);
     require_rule(shares || clears, "recall-reason", [&] {

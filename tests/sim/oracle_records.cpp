@@ -2,7 +2,7 @@
 // budgets to the unit, waits as promised.
 #include <algorithm>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_breaker.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -217,6 +217,7 @@ void Oracle::note(const record::Ended& record) {
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_blame(task, run, record.cause);
   judge_backoff(task, record);
+  if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
   require_rule(!over_budget(task, record.used, options_), "budget-late",
                [&] { return budget_text(task, record.used) + " and goes on"; });
   require_rule(record.cause != EndCause::Suspect || record.suspect, "suspect",
@@ -289,6 +290,7 @@ void Oracle::note(const record::Settled& record) {
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
+  if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
   if (record.verdict == Verdict::Expired && !run) {
     const bool whole = record.cause == EndCause::Deadline;
     const Instant due = task.round_at + (whole ? task.spec.deadline : task.spec.expiry);

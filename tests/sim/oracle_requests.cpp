@@ -102,6 +102,8 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
       return fair(task == nullptr || task->phase != Phase::Held || task->gate > kept_record_);
     case Refusal::NoSuchWorker:
       return fair(request.asked == Asked::Restart);
+    case Refusal::NoBreaker:
+      return fair(request.asked == Asked::Breaker && !types_[request.task.value].breaker.rules.on);
     case Refusal::SizeOutOfRange:
       return fair(request.asked == Asked::Scale);
     default:

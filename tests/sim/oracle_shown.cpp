@@ -2,7 +2,7 @@
 // figures and states as clients and workers saw them.
 #include <algorithm>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_breaker.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -24,6 +24,7 @@ void same(std::string_view what, std::uint64_t shown, std::uint64_t seen) {
 
 void Oracle::note_notice(const Notification& notification) {
   ++given_[static_cast<std::size_t>(notification.notice)];
+  BreakerWatch{*this}.told(notification);
   switch (notification.notice) {
     case Notice::PoolInitialized:
       return judge_initialized();

@@ -1,6 +1,7 @@
 // After each Tick nothing that was due is left undone, and the next deadline was told in time.
 #include <algorithm>
 
+#include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -14,11 +15,6 @@ constexpr Duration kTurn = microseconds(1);
 constexpr Duration kLastWords = milliseconds(100);
 
 }  // namespace
-
-bool Oracle::calm() const {
-  return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
-                                                    options_.unresponsive_after;
-}
 
 // Something that was due between the last Tick and now should have had a Tick of its own.
 void Oracle::judge_due(Instant due, std::string_view what) const {
@@ -184,6 +180,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   judge_places();
   judge_due_workers();
   StrangerWatch{*this}.judge_after_tick();
+  BreakerWatch{*this}.judge_after_tick(pool);
   if (++ticks_ % 16 == 0) judge_shown(pool);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {

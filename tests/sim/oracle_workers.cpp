@@ -2,6 +2,7 @@
 // cause that the world really had.
 #include <algorithm>
 
+#include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -221,6 +222,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(!worker.reserved || task.suspect || !suspect_waits(worker.worker_class), "suspect-reserves",
        "it is kept for a suspect");
   StrangerWatch{*this}.judge_given(task);
+  BreakerWatch{*this}.judge_given(worker, task);
   judge_prefetch(worker, task);
   judge_order(worker, task);
   if (!task.suspect) judge_choice(worker, task);
@@ -246,7 +248,8 @@ void Oracle::take_in_hand(SeenWorker& worker, SeenTask& task, const command::Ass
                                     .timeout = assign.timeout,
                                     .place = place_of(task),
                                     .assigned_at = now_,
-                                    .alone = task.suspect});
+                                    .alone = task.suspect,
+                                    .probe = types_[assign.type.value].breaker.holds_back()});
   note_given(task);
   worker.cleared = false;
   worker.free_from = 0;

@@ -49,6 +49,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Unkillable, "unkillable"},
     {Fault::ArchiveFails, "archive-fails"},
     {Fault::Strangers, "strangers"},
+    {Fault::TypesDown, "types-down"},
 }};
 
 namespace {
@@ -156,14 +157,43 @@ void draw_strangers(Scenario& scenario) {
   }
 }
 
+// Types that have a breaker and fail for a while. With a chance of its own, like strangers.
+void draw_breakers(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 11);
+  const bool any = random.chance(300);
+  scenario.faults.set(static_cast<std::size_t>(Fault::TypesDown), any);
+  for (TypePlan& plan : scenario.types) {
+    if (random.chance(700)) plan.breaker = draw_breaker(random);
+    plan.breaker.on = plan.breaker.on && any;
+    if (!random.chance(600)) continue;
+    plan.down_from = Instant{} + random.between(milliseconds(0), seconds(3));
+    plan.down_until = plan.down_from + random.between(milliseconds(50), seconds(4));
+  }
+}
+
 }  // namespace
+
+BreakerOptions draw_breaker(Random& random) {
+  BreakerOptions options{.on = true};
+  options.failures = random.below(6);
+  options.percent = options.failures == 0 || random.chance(500) ? random.between(20, 100) : 0;
+  options.runs = random.between(1, 10);
+  options.window = random.between(milliseconds(20), seconds(2));
+  options.cooldown = random.between(milliseconds(1), milliseconds(300));
+  options.cooldown_max = options.cooldown * static_cast<std::int64_t>(random.between(1, 8));
+  options.probes = random.chance(600) ? 1 : random.between(2, 4);
+  options.successes = random.between(1, 3);
+  return options;
+}
 
 Scenario draw_scenario(std::uint64_t seed) {
   Random random(seed * 0x2545f4914f6cdd1dULL + 1);
   Scenario scenario;
   scenario.seed = seed;
   const std::uint64_t per_mille = random.between(30, 500);
-  for (std::size_t i = 0; i + 1 < kFaults; ++i) scenario.faults.set(i, random.chance(per_mille));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Fault::Strangers); ++i) {
+    scenario.faults.set(i, random.chance(per_mille));
+  }
   scenario.options = draw_options(random);
   const auto classes = static_cast<std::uint16_t>(random.between(1, 3));
   for (std::uint16_t i = 0; i < classes; ++i) {
@@ -175,6 +205,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   }
   draw_load(scenario, random);
   draw_strangers(scenario);
+  draw_breakers(scenario);
   return scenario;
 }
 

@@ -53,9 +53,10 @@ enum class Fault : std::uint8_t {
   LyingPage,
   Unkillable,
   ArchiveFails,
-  Strangers
+  Strangers,
+  TypesDown
 };
-inline constexpr std::size_t kFaults = 37;
+inline constexpr std::size_t kFaults = 38;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
@@ -68,6 +69,8 @@ struct TypePlan {
   event::TypeDeclared declared;
   Duration service_min, service_max;
   bool later = false;  // declared without classes first
+  BreakerOptions breaker{};
+  Instant down_from = kNever, down_until = kNever;  // all its runs fail, where the fault exists
 };
 
 struct Scenario {
@@ -87,6 +90,8 @@ struct Scenario {
 };
 
 Scenario draw_scenario(std::uint64_t seed);
+class Random;
+BreakerOptions draw_breaker(Random& random);
 
 // Forces parts of each scenario: "poison,slots=2,credits=16". Faults named are on and all others
 // off; "calm" turns all off; "slots", "credits", "concurrency", "classes", "submissions" set

@@ -1,6 +1,7 @@
 // What ctest runs of the simulator; CI runs millions of steps more with the program.
 #include <gtest/gtest.h>
 
+#include "pool/breaker_machine.hpp"
 #include "pool/describe.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
@@ -53,11 +54,13 @@ TEST(Simulator, ForcesOnlyWhatWasAskedFor) {
 }
 
 TEST(SimulatorSlow, TakesEveryRowOfEveryTransitionTable) {
-  std::vector<std::uint64_t> slots(kSlotRows.size()), tasks(kTaskRows.size());
+  std::vector<std::uint64_t> slots(kSlotRows.size()), tasks(kTaskRows.size()),
+      breakers(kBreakerRows.size());
   for (std::uint64_t seed = 1; seed <= 900; ++seed) {
     const RowHits hits = run_seed(seed, nullptr).figures.hits;
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] += hits.slots[i];
     for (std::size_t i = 0; i < tasks.size(); ++i) tasks[i] += hits.tasks[i];
+    for (std::size_t i = 0; i < breakers.size(); ++i) breakers[i] += hits.breakers[i];
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
     EXPECT_GT(slots[i], 0U) << name_of(kSlotRows[i].from) << " --" << name_of(kSlotRows[i].on)
@@ -66,6 +69,11 @@ TEST(SimulatorSlow, TakesEveryRowOfEveryTransitionTable) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     EXPECT_GT(tasks[i], 0U) << name_of(kTaskRows[i].from) << " --" << name_of(kTaskRows[i].on)
                             << "--> " << name_of(kTaskRows[i].to);
+  }
+  for (std::size_t i = 0; i < breakers.size(); ++i) {
+    EXPECT_GT(breakers[i], 0U) << name_of(kBreakerRows[i].from) << " --"
+                               << name_of(kBreakerRows[i].on) << "--> "
+                               << name_of(kBreakerRows[i].to);
   }
 }
 

@@ -29,7 +29,8 @@ World::World(const Scenario& scenario, Trace* trace, Tape* tape)
       served_(scenario.types.size()) {
   for (std::size_t i = 0; i < served_.size(); ++i) served_[i] = !scenario.types[i].later;
   hits_ = {std::vector<std::uint64_t>(kSlotRows.size()),
-           std::vector<std::uint64_t>(kTaskRows.size())};
+           std::vector<std::uint64_t>(kTaskRows.size()),
+           std::vector<std::uint64_t>(kBreakerRows.size())};
 }
 
 void World::say(const std::string& text) { trace_->line(describe(now_) + " " + text); }
@@ -230,6 +231,9 @@ void World::add_hits() {
   const RowHits hits = pool_->row_hits();
   for (std::size_t i = 0; i < hits.slots.size(); ++i) hits_.slots[i] += hits.slots[i];
   for (std::size_t i = 0; i < hits.tasks.size(); ++i) hits_.tasks[i] += hits.tasks[i];
+  for (std::size_t i = 0; i < hits.breakers.size(); ++i) {
+    hits_.breakers[i] += hits.breakers[i];
+  }
 }
 
 Figures World::figures() const {
@@ -237,6 +241,9 @@ Figures World::figures() const {
   const RowHits hits = pool_->row_hits();
   for (std::size_t i = 0; i < hits.slots.size(); ++i) figures.hits.slots[i] += hits.slots[i];
   for (std::size_t i = 0; i < hits.tasks.size(); ++i) figures.hits.tasks[i] += hits.tasks[i];
+  for (std::size_t i = 0; i < hits.breakers.size(); ++i) {
+    figures.hits.breakers[i] += hits.breakers[i];
+  }
   return figures;
 }
 

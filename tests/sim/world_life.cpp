@@ -44,6 +44,8 @@ void World::declare() {
     event::TypeDeclared declared = scenario_.types[i].declared;
     if (!served_[i]) declared.count = 0;
     take(declared);
+    const BreakerOptions& breaker = scenario_.types[i].breaker;
+    if (breaker.on) take(event::TypeConfigured{declared.type, breaker});
   }
   for (const TaskId task : outlived_) {
     take(event::Outlived{task, false});
