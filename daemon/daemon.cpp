@@ -97,7 +97,7 @@ void Daemon::declare() {
                                       configuration_.classes[i].values});
   }
   for (std::uint32_t i = 0; i < types_.size(); ++i) {
-    engine_.step(types_.declared(TypeId{i}));
+    services_.declare(TypeId{i});
   }
   ready_at_latest_ = engine_.now() + services_.options().start_timeout;
   again_ = true;  // the first workers are asked for
@@ -248,6 +248,15 @@ void Daemon::end_reload(std::string_view status) {
   if (told_ready_) notifier_.ready(status);
 }
 
+// Only where the core does not have what holds now.
+void Daemon::configure_types() {
+  for (std::uint32_t i = 0; i < types_.size(); ++i) {
+    const TypeId type{i};
+    const bool on = breaker_of(configuration_, types_.at(type).name).on;
+    if (on || engine_.pool().breaker(type)) services_.configure(type);
+  }
+}
+
 void Daemon::reload(const Configuration& fresh) {
   const auto reload = reload_configuration(configuration_, fresh);
   for (const auto& line : reload.changed) log_.info("changed " + line);
@@ -259,6 +268,7 @@ void Daemon::reload(const Configuration& fresh) {
     archive_.set_bounds(configuration_.pool.values);
     log_.set_level(configuration_.pool.values.log_level);
   }
+  if (reload.pool_changed || reload.types_changed) configure_types();
   for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
     const auto& options = configuration_.classes[i].values;
     if (std::ranges::find(reload.classes_changed, options.name) == reload.classes_changed.end()) {

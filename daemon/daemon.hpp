@@ -100,6 +100,7 @@ class Daemon {
   void on_broken(const Error& error);
   // daemon.cpp
   void declare();
+  void configure_types();
   void remember_attempts(const std::string& path);
   void add_chores();
   std::unique_ptr<Watch> watch_answers(int fd);

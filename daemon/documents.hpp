@@ -88,6 +88,11 @@ class Documents {
   std::string types() const;
   std::string pauses() const;  // what is paused now
 
+  // documents_breakers.cpp
+  std::string breakers() const;
+  // What a drain or a stop leaves, and how much of it waits for breakers.
+  std::string left(std::uint64_t left) const;
+
   // documents_tasks.cpp
   std::optional<std::string> show(TaskId task) const;  // none: no such task
   // One row for each, in this order; at most as many as the filter's limit, and whether there are

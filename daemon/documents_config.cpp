@@ -52,6 +52,9 @@ std::string Documents::config() const {
     if (worker_class.brought) continue;  // it is configured nowhere
     add_rows(worker_class, class_option_rows(), "class." + worker_class.values.name + ".", options);
   }
+  for (const auto& type : configuration.types) {
+    add_rows(type, type_option_rows(), "type." + type.values.name + ".", options);
+  }
   return text_of({{"schema", kDocumentSchema},
                   {"files", configuration.files},
                   {"notes", configuration.notes},

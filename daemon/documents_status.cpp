@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "daemon/breakers_shown.hpp"
 #include "daemon/documents.hpp"
 #include "daemon/json.hpp"
 
@@ -137,6 +138,7 @@ struct Places {
   const ArchiveFigures* archive = nullptr;
   std::string_view attempt_trouble{};
   Instant now{};
+  std::string breakers{};  // those that are not closed
 };
 
 // A sync that takes longer than any disk in order needs.
@@ -211,6 +213,7 @@ Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Place
     add_alert(alerts, "paused", "warning",
               "the pool is paused and tasks wait; start them with: warmpool resume");
   }
+  if (!places.breakers.empty()) add_alert(alerts, "breaker", "warning", places.breakers);
   add_store_alerts(alerts, store, snapshot.store_accepting);
   if (places.archive != nullptr) add_dead_alerts(alerts, *places.archive, places.now);
   if (places.socket_lost) {
@@ -406,8 +409,16 @@ std::string Documents::status() const {
   if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
   if (const auto* recorder = services_.engine.recorder()) places.recorder = recorder->figures();
   const auto store = services_.store.figures();
+  const auto breakers = breakers_shown(snapshot);
+  if (!breakers.not_closed.empty()) {
+    places.breakers = breakers_alert(services_, breakers, snapshot.draining);
+  }
   document["health"] = health_json(snapshot, capacity, places, store);
   document["classes"] = classes_json(services_, workers_.templates(), snapshot);
+  document["breakers"] = {{"on", breakers.on},
+                          {"open", breakers.open},
+                          {"half_open", breakers.half_open},
+                          {"waiting", breakers.waiting}};
   document["store"] = store_json(store, snapshot.store_accepting);
   if (archive_ != nullptr) {
     document["dead_letters"] = dead_letters_json(snapshot.queue, archive_->figures());

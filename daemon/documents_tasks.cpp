@@ -7,6 +7,8 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::size_t kTextShownMax = 4096;
+// Tasks before another one are counted no further.
+constexpr std::size_t kBeforeMax = 10'000;
 
 std::optional<Verdict> verdict_of(TaskState state) {
   for (const auto& row : Words<Verdict>::rows) {
@@ -32,6 +34,9 @@ std::optional<std::string> Documents::show(TaskId task) const {
   const TaskJson json(services_, workers_);
   Json document{{"schema", kDocumentSchema}};
   document.update(json.row(task));
+  if (const auto before = services_.engine.pool().tasks_before(task, kBeforeMax)) {
+    document["before"] = *before;
+  }
   document["attempts"] = json.attempts(*stored);
   if (stored->attempts_dropped != 0) document["attempts_dropped"] = stored->attempts_dropped;
   const bool done = stored->verdict == Verdict::Done;

@@ -56,6 +56,10 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   const bool alive = static_cast<bool>(slot.worker);
   row["in_hand"] = slot.attempts_held.size();
   row["credits"] = slot.credits;
+  row["current_seconds"] = slot.attempts_held.empty()
+                               ? Json()
+                               : seconds_or_null(slot.attempts_held.front().assigned_at, now);
+  row["reserved"] = slot.reserved;
   row["uptime_seconds"] = alive ? seconds_or_null(slot.spawned_at, now) : Json();
   row["last_activity"] = time_of(services.engine.clock(), slot.state_since);
   row["last_heartbeat"] = time_of(services.engine.clock(), slot.last_heard);
@@ -222,6 +226,7 @@ std::string Documents::types() const {
          {"classes", std::move(classes)},
          {"paused", view.paused},
          {"paused_by", view.paused ? Json(name_of(view.paused_by)) : Json()},
+         {"breaker", view.breaker ? Json(name_of(view.breaker->state)) : Json()},
          {"waiting", view.waiting},
          {"service_ms", view.service_known ? Json(milliseconds_of(view.service)) : Json()}});
   }

@@ -15,6 +15,7 @@ LogLevel level_of(Notice notice) {
     case Notice::ZombieDetected:
     case Notice::ResultRefused:
     case Notice::TaskSlow:
+    case Notice::BreakerOpened:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
@@ -34,6 +35,8 @@ LogLevel level_of(Notice notice) {
     case Notice::ClassResumed:
     case Notice::PoolPaused:
     case Notice::PoolResumed:
+    case Notice::BreakerHalfOpen:
+    case Notice::BreakerClosed:
       return LogLevel::Info;
     default:
       return LogLevel::Debug;
@@ -96,6 +99,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return services_.options_of(n.worker_class).name;
     case NoticeField::Duration:
     case NoticeField::Silence:
+    case NoticeField::Cooldown:
       return milliseconds_text(n.duration_ns);
     case NoticeField::EndCause:
     case NoticeField::EndError:
@@ -111,6 +115,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return n.code < 0 ? std::to_string(-n.code) : "";
     case NoticeField::Count:
     case NoticeField::Tries:
+    case NoticeField::Failures:
       return std::to_string(n.count);
     case NoticeField::Size:
     case NoticeField::PoolSize:
@@ -125,6 +130,8 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(name_of(n.to));
     case NoticeField::Why:
       return std::string(why_changed(n.from, n.to));
+    case NoticeField::BreakerWhy:
+      return std::string(name_of(n.breaker));
   }
   return {};
 }

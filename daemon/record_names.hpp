@@ -20,7 +20,7 @@ class RecordNames : public StoreNames {
 
   TypeId type_of(std::string_view name) override {
     const auto known = services_.types.remember(name);
-    if (known.is_new) services_.engine.step(services_.types.declared(known.type));
+    if (known.is_new) services_.declare(known.type);
     return known.type;
   }
   TenantId tenant_of(std::string_view name) override { return services_.tenants.remember(name); }

@@ -170,7 +170,7 @@ Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
   its = {.values = std::move(options), .origins = {}, .brought = true};
   services_.engine.step(event::ClassDeclared{*id, its.values});
   for (const auto type : services_.types.serve(*id, its.values.types)) {
-    services_.engine.step(services_.types.declared(type));
+    services_.declare(type);
   }
   if (paused != was_paused) {
     services_.engine.step(event::Pause{ClientId{}, RequestId{}, pause_of(*id), paused});

@@ -58,6 +58,9 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::DeadExport, &Requests::dead_ls},
     {Verb::Clean, &Requests::clean},
     {Verb::Backup, &Requests::backup},
+    {Verb::Breakers, &Requests::breakers},
+    {Verb::BreakerOpen, &Requests::breaker},
+    {Verb::BreakerClose, &Requests::breaker},
 };
 
 void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
@@ -289,11 +292,27 @@ void Requests::pause(Session& session, std::uint32_t number, const Arguments& ar
   services_.engine.step(event::Pause{session.id, id_of(number), target, paused});
 }
 
+void Requests::breakers(Session& session, std::uint32_t number, const Arguments&) {
+  clients_.reply(session, number, documents_.breakers());
+}
+
+void Requests::breaker(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const bool open = static_cast<Verb>(session.open.at(number).verb) == Verb::BreakerOpen;
+  const auto time = open ? number_or(arguments[1], 0) : 0;
+  if (time > static_cast<std::uint64_t>(kDurationMax.ns)) {
+    return clients_.refuse(session, number, {}, Refusal::BadTime);
+  }
+  const auto type = seen_type(text(arguments[0]));
+  if (!type) return refuse_type(session, number, text(arguments[0]));
+  services_.engine.step(event::SetBreaker{session.id, id_of(number), *type, open,
+                                          Duration{static_cast<std::int64_t>(time)}});
+}
+
 // A type may be paused before its first task comes.
 std::optional<TypeId> Requests::seen_type(std::string_view name) {
   const auto interned = services_.types.intern(name);
   if (!interned) return std::nullopt;
-  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
+  if (interned->is_new) services_.declare(interned->type);
   return interned->type;
 }
 
@@ -359,7 +378,7 @@ std::string Requests::completed(const OpenRequest& open, const command::Complete
       return small_document({{"restarting", after}});
     case Verb::Drain:
     case Verb::Stop:
-      return small_document({{"left", after}});
+      return documents_.left(after);
     case Verb::DeadRetry:
       return Documents::changed("retried", open);
     case Verb::DeadRemove:
@@ -368,6 +387,9 @@ std::string Requests::completed(const OpenRequest& open, const command::Complete
     case Verb::Pause:
     case Verb::Resume:
       return documents_.pauses();
+    case Verb::BreakerOpen:
+    case Verb::BreakerClose:
+      return documents_.breakers();
     default:
       return small_document({{"changed", open.succeeded}});
   }

@@ -57,6 +57,8 @@ class Requests {
   void drain(Session& session, std::uint32_t number, const Arguments& arguments);
   void stop(Session& session, std::uint32_t number, const Arguments& arguments);
   void pause(Session& session, std::uint32_t number, const Arguments& arguments);
+  void breakers(Session& session, std::uint32_t number, const Arguments& arguments);
+  void breaker(Session& session, std::uint32_t number, const Arguments& arguments);
   void config(Session& session, std::uint32_t number, const Arguments& arguments);
   void types(Session& session, std::uint32_t number, const Arguments& arguments);
   void release(Session& session, std::uint32_t number, const Arguments& arguments);

@@ -26,6 +26,16 @@ struct Services {
   Waiters& waiters;
   Settling& settling;
 
+  // Of a type that is new, or served by other classes than before.
+  void declare(TypeId type) const {
+    engine.step(types.declared(type));
+    if (breaker_of(configuration, types.at(type).name).on) configure(type);
+  }
+  // What holds of it by the configuration.
+  void configure(TypeId type) const {
+    engine.step(event::TypeConfigured{type, breaker_of(configuration, types.at(type).name)});
+  }
+
   const Options& options() const { return configuration.pool.values; }
   // In no file: workers that others started brought it.
   bool is_brought(ClassId worker_class) const {

@@ -42,6 +42,10 @@ constexpr ArgumentRow kStopArguments[] = {{"now", ArgumentKind::Flag, false, 0}}
 constexpr ArgumentRow kClass = {"class", ArgumentKind::Text, true, kNameBytesMax};
 constexpr ArgumentRow kPauseArguments[] = {kType, kClass};
 constexpr ArgumentRow kResumeArguments[] = {kType, kClass, {"all", ArgumentKind::Flag, true, 0}};
+constexpr ArgumentRow kNamedType = {"type", ArgumentKind::Text, false, kNameBytesMax};
+constexpr ArgumentRow kBreakerOpenArguments[] = {kNamedType,
+                                                 {"time", ArgumentKind::Number, true, kAnyNumber}};
+constexpr ArgumentRow kBreakerCloseArguments[] = {kNamedType};
 constexpr ArgumentRow kRestartArguments[] = {{"slot", ArgumentKind::Text, true, kNameBytesMax},
                                              kClass};
 constexpr ArgumentRow kHeartbeatArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax},
@@ -79,6 +83,9 @@ constexpr VerbRow kVerbs[] = {
     {Verb::DeadExport, "dead-export", kDeadLsArguments, Right::Read},
     {Verb::Clean, "clean", kCleanArguments, Right::Cancel},
     {Verb::Backup, "backup", kBackupArguments, Right::Control},
+    {Verb::Breakers, "breakers", {}, Right::Read},
+    {Verb::BreakerOpen, "breaker-open", kBreakerOpenArguments, Right::Control},
+    {Verb::BreakerClose, "breaker-close", kBreakerCloseArguments, Right::Control},
 };
 
 // So that find_verb needs no search.

@@ -35,7 +35,10 @@ enum class Verb : std::uint8_t {
   Log = 20,
   DeadExport = 21,
   Clean = 22,
-  Backup = 23
+  Backup = 23,
+  Breakers = 24,
+  BreakerOpen = 25,
+  BreakerClose = 26
 };
 
 // Units: none; Ids is an array of u64.
@@ -69,7 +72,8 @@ struct warmpool::Words<warmpool::ipc::Right> {
       {ipc::Right::Submit, "submit", "submit tasks and wait for one's own"},
       {ipc::Right::Read, "read", "see tasks, results, workers, figures and configuration"},
       {ipc::Right::Cancel, "cancel", "cancel, retry, remove and release tasks"},
-      {ipc::Right::Control, "control", "scale, restart workers, drain, pause and resume"},
+      {ipc::Right::Control, "control",
+       "scale, restart workers, drain, pause and resume, open and close breakers"},
       {ipc::Right::Shutdown, "shutdown", "stop the daemon"},
   }};
 };

@@ -55,6 +55,16 @@ std::optional<BreakerWhy> Breaker::judge(Instant now) const {
   return std::nullopt;
 }
 
+bool Breaker::counts(Instant began) const { return began > counts_after_; }
+
+bool Breaker::admits() const {
+  return state_ != BreakerState::Open && (limit_ == 0 || running_ < limit_);
+}
+
+void Breaker::run_begins(Instant now) {
+  if (counts(now)) ++running_;
+}
+
 std::optional<BreakerWhy> Breaker::run_ends(Instant began, RunEnd end, Instant now) {
   if (!counts(began)) return std::nullopt;
   REQUIRE(running_ > 0 && state_ != BreakerState::Open);

@@ -34,8 +34,8 @@ class Breaker {
   void set_options(const BreakerOptions& options);
 
   // Whether a run that began then counts: not one that began before it was opened last.
-  bool counts(Instant began) const { return began > counts_after_; }
-  void run_begins(Instant now) { if (counts(now)) ++running_; }
+  bool counts(Instant began) const;
+  void run_begins(Instant now);
   // Why its state is to change now; nothing: it is not to.
   std::optional<BreakerWhy> run_ends(Instant began, RunEnd end, Instant now);
 
@@ -47,7 +47,7 @@ class Breaker {
 
   BreakerState state() const { return state_; }
   // One more of its type may be started now.
-  bool admits() const { return state_ != BreakerState::Open && (limit_ == 0 || running_ < limit_); }
+  bool admits() const;
   bool limited() const { return state_ == BreakerState::Open || limit_ != 0; }
   std::uint64_t limit() const { return limit_; }      // that may run at once; 0: any number
   std::uint64_t running() const { return running_; }  // of those that count

@@ -33,10 +33,14 @@ std::span<const ClassId> LaneTable::classes(TypeId type) const {
   return types_[type.value].classes;
 }
 
+std::uint64_t LaneTable::lane_name(const Task& task) {
+  return std::uint64_t{task.tenant.value} << 1 | (task.suspect ? 1U : 0U);
+}
+
 LaneIndex LaneTable::lane_of(const Task& task) {
   auto& type = type_lanes(task.type);
   const auto kind = task.suspect ? LaneKind::Suspect : LaneKind::Ordinary;
-  const std::uint64_t name = std::uint64_t{task.tenant.value} << 1 | static_cast<unsigned>(kind);
+  const std::uint64_t name = lane_name(task);
   const auto found = type.lanes.find(name);
   if (found != type.lanes.end()) return found->second;
   const auto index = static_cast<LaneIndex>(lanes_.size());
@@ -74,13 +78,23 @@ LaneKey LaneTable::key_of(const Lane& lane, const Entry& entry) const {
   return lane.given < LaneKey{entry.key, entry.id} ? std::max(own, lane.given_place) : own;
 }
 
+LaneTable::Entry LaneTable::entry_of(TaskIndex index) const {
+  const Task& task = tasks_[index];
+  return {task.eligible_at.ns + task.priority * step_.ns, task.id.value, index,
+          task.stamp << 8 | task.priority};
+}
+
+LaneKey LaneTable::place_of(TaskIndex index) const {
+  const auto& lanes = types_[tasks_[index].type.value].lanes;
+  return key_of(lanes_[lanes.at(lane_name(tasks_[index]))], entry_of(index));
+}
+
 void LaneTable::push(TaskIndex index) {
   Task& task = tasks_[index];
   const LaneIndex lane_index = lane_of(task);
   Lane& lane = lanes_[lane_index];
   task.stamp = (task.stamp + 1) & 0xffffff;
-  const Entry entry{task.eligible_at.ns + task.priority * step_.ns, task.id.value, index,
-                    task.stamp << 8 | task.priority};
+  const Entry entry = entry_of(index);
   heap_push(lane.heap, entry, Before{});
   ++lane.live;
   if (lane.live == 1 || lane.heap.front().id == entry.id) update(lane_index);

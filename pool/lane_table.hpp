@@ -59,6 +59,9 @@ class LaneTable {
   // How many ordinary tasks of a class come before `key`, counted up to `most`. Cost: O(most).
   std::size_t count_before(ClassId worker_class, const LaneKey& key, std::size_t most) const;
 
+  // Where a ready task stands.
+  LaneKey place_of(TaskIndex index) const;
+
   // A hold closes all lanes of the type. Opened again they may claim no age over `age_max`.
   void close(TypeId type, Hold hold);
   void open(TypeId type, Hold hold, Instant now, Duration age_max);
@@ -112,6 +115,8 @@ class LaneTable {
   LaneIndex lane_of(const Task& task);
   ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
   const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
+  static std::uint64_t lane_name(const Task& task);
+  Entry entry_of(TaskIndex index) const;
   bool valid(const Entry& entry) const;
   bool is_open(const Lane& lane) const;
   std::size_t count_lanes(const ClassHeap& heap, std::size_t at, const LaneKey& key,

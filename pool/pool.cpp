@@ -36,6 +36,8 @@ Snapshot Pool::overview() const { return state_->overview(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }
 
+std::optional<BreakerView> Pool::breaker(TypeId type) const { return state_->breaker_view(type); }
+
 std::optional<SlotView> Pool::slot(SlotId slot) const {
   const Slot* found = state_->slots.find(slot);
   if (found == nullptr) return std::nullopt;
@@ -46,6 +48,18 @@ std::optional<TaskView> Pool::task(TaskId task) const {
   const auto index = state_->tasks.find(task);
   if (!index) return std::nullopt;
   return state_->view(*index);
+}
+
+std::optional<std::size_t> Pool::tasks_before(TaskId task, std::size_t most) const {
+  const auto index = state_->tasks.find(task);
+  if (!index || state_->tasks[*index].state != TaskState::Ready) return std::nullopt;
+  const LaneKey place = state_->lanes.place_of(*index);
+  std::optional<std::size_t> fewest;
+  for (const ClassId id : state_->lanes.classes(state_->tasks[*index].type)) {
+    const auto count = state_->lanes.count_before(id, place, most);
+    fewest = std::min(fewest.value_or(count), count);
+  }
+  return fewest;
 }
 
 std::vector<TaskIndex> CoreState::dead_letters() const {

@@ -61,8 +61,12 @@ class Pool {
   Counters counters() const;
   QueueView queue() const;
   std::optional<SlotView> slot(SlotId slot) const;
+  std::optional<BreakerView> breaker(TypeId type) const;
   // Live tasks, dead letters, and settled ones whose record is not yet kept.
   std::optional<TaskView> task(TaskId task) const;
+  // How many of the class that it will be run by come before a ready task, counted up to `most`;
+  // nothing where it is not ready or nobody serves it.
+  std::optional<std::size_t> tasks_before(TaskId task, std::size_t most) const;
   // In order of id. Cost: one pass over all tasks the core holds.
   std::vector<TaskView> list(const TaskQuery& query) const;
   // The same as ids, over at most `places` of the core's table a call, or over the dead letters at

@@ -42,9 +42,7 @@ constexpr CommandRow kRows[] = {
      "document with content and verdict.",
      declare_result},
     {"show", kTasks, "show one task with its attempts", "", declare_show},
-    {"why", kTasks, "why a task waits, and what would change it",
-     "Rules: recording, delayed, manual, suspect, paused, capability, no-worker, busy, next.\n"
-     "  warmpool why 4711",
+    {"why", kTasks, "why a task waits, and what would change it", "  warmpool why 4711",
      declare_why},
     {"ls", kTasks, "list tasks, settled ones as long as they are remembered",
      "States: recording, ready, delayed, blocked, held, running, done, dead, cancelled, expired,\n"
@@ -146,6 +144,19 @@ constexpr CommandRow kRows[] = {
      "that\n"
      "were paused by name stay so until they are resumed by name, or with --all.",
      declare_resume},
+    {"breaker ls", kPool, "circuit breakers of task types, and what they wait for",
+     "A type that has one is started no more while it fails too often; its tasks wait. States: "
+     "closed,\n"
+     "open, half-open. at_once: how many of its tasks may run at once; none: any number.",
+     declare_breaker_ls},
+    {"breaker open", kPool, "start no more tasks of a type for a while, then let a few try",
+     "Its tasks wait and are charged nothing. To stop a type until you say otherwise, also over a "
+     "restart\n"
+     "of the daemon: warmpool pause TYPE.\n"
+     "  warmpool breaker open http.fetch --for 10m",
+     declare_breaker_open},
+    {"breaker close", kPool, "let all tasks of a type run again at once", "",
+     declare_breaker_close},
     {"ping", kPool, "one round trip to the daemon", "", declare_ping},
     {"drain", kPool, "take nothing new and wait until nothing is left",
      "The daemon goes on taking nothing until drain --undo, also when this command is interrupted.",

@@ -29,6 +29,15 @@ std::uint64_t left_of(const std::string& document) {
   return left.is_number_unsigned() ? left.get<std::uint64_t>() : 0;
 }
 
+// Of what is left, what cannot be started before breakers let it.
+std::string behind_text(const std::string& document) {
+  const json parsed = json::parse(document, nullptr, false);
+  const std::uint64_t behind = parsed.is_object() ? parsed.value("behind_breakers", 0ULL) : 0;
+  if (behind == 0) return "";
+  return ", " + std::to_string(behind) +
+         " of them wait for circuit breakers; see: warmpool breaker ls";
+}
+
 std::string left_text(std::uint64_t left) {
   return std::to_string(left) + (left == 1 ? " task is left" : " tasks are left");
 }
@@ -68,11 +77,11 @@ struct DrainCommand {
       if (!document) return context.fail(document.error());
       const std::uint64_t left = left_of(*document);
       if (undo || left == 0) return print_document(context, *document, {});
-      if (left != said) context.say(left_text(left));
+      if (left != said) context.say(left_text(left) + behind_text(*document));
       said = left;
       const auto now = steady_clock::now();
       if (now >= deadline) {
-        return context.fail(kTimedOut, left_text(left) +
+        return context.fail(kTimedOut, left_text(left) + behind_text(*document) +
                                            ", and nothing new is taken; undo with: "
                                            "warmpool drain --undo");
       }

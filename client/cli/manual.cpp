@@ -6,6 +6,7 @@
 
 #include "client/cli/command_line.hpp"
 #include "client/cli/parser.hpp"
+#include "client/cli/why_rules.hpp"
 
 namespace warmpool::cli {
 
@@ -53,6 +54,15 @@ std::vector<const CLI::Option*> select(const CLI::App& app, bool positional) {
   return found;
 }
 
+std::string rules_text() {
+  std::string text = "\nRules, in the order in which they are looked at:\n";
+  for (const auto& row : kRuleRows) {
+    text += "  " + std::string(row.name) + ": " + std::string(row.meaning) +
+            "\n    what changes it: " + std::string(row.change) + "\n";
+  }
+  return text;
+}
+
 std::string indented(std::string_view text, std::string_view indent) {
   std::string all;
   while (!text.empty()) {
@@ -92,6 +102,7 @@ std::string command_help(const CommandRow& row, const CLI::App& app) {
   if (!arguments.empty()) text += "\nArguments:\n" + aligned(arguments);
   if (!select(app, false).empty()) text += "\nOptions:\n" + options_text(app);
   if (!row.notes.empty()) text += "\n" + indented(row.notes, "");
+  if (row.name == "why") text += rules_text();
   return text;
 }
 

@@ -19,8 +19,8 @@ constexpr std::string_view kWorkerColumns[] = {
     "id",           "class",          "state",       "health",    "pid",      "tasks_executed",
     "current_task", "uptime_seconds", "utilization", "rss_bytes", "start_ms", "template",
     "registered",   "last_exit"};
-constexpr std::string_view kTypeColumns[] = {"name", "classes", "paused_by", "waiting",
-                                             "service_ms"};
+constexpr std::string_view kTypeColumns[] = {"name",    "classes", "paused_by",
+                                             "breaker", "waiting", "service_ms"};
 
 struct ScaleCommand {
   std::string amount{}, worker_class{};

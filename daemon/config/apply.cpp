@@ -1,4 +1,4 @@
-// One template over both tables. Kind, unit and range are judged by set_option; only what it cannot
+// One template over the tables. Kind, unit and range are judged by set_option; only what it cannot
 // see is judged here: whether a list was written where one text belongs, and the other way round.
 #include "daemon/config/apply.hpp"
 
@@ -16,6 +16,10 @@ std::span<const OptionRow<Options>> rows_of() {
 template <>
 std::span<const OptionRow<ClassOptions>> rows_of() {
   return class_option_rows();
+}
+template <>
+std::span<const OptionRow<TypeOptions>> rows_of() {
+  return type_option_rows();
 }
 
 template <class Owner>
@@ -66,13 +70,15 @@ Result<void> set_values(Owner& owner, const OptionRow<Owner>& row, const Setting
 // TOML takes what stands below [[class]] for the class's.
 template <class Owner>
 std::string unknown_hint(std::string_view name) {
-  constexpr bool in_pool = std::is_same_v<Owner, Options>;
-  if (in_pool && find_row<ClassOptions>(name) != nullptr) {
+  const bool of_pool = find_row<Options>(name) != nullptr;
+  if (of_pool && find_row<TypeOptions>(name) != nullptr) {
+    return "; it is the pool's or a type's: write it above the first [[class]], or below a "
+           "[[type]]";
+  }
+  if (find_row<ClassOptions>(name) != nullptr) {
     return "; it is a class's: write it below a [[class]]";
   }
-  if (!in_pool && find_row<Options>(name) != nullptr) {
-    return "; it is the pool's: write it above the first [[class]]";
-  }
+  if (of_pool) return "; it is the pool's: write it above the first [[class]]";
   return nearest_hint(name, names_of<Owner>());
 }
 
@@ -109,7 +115,13 @@ void apply_settings(Sourced<ClassOptions>& worker_class, const std::vector<Setti
   for (const auto& setting : settings) apply(worker_class, setting, "class", problems);
 }
 
+void apply_settings(Sourced<TypeOptions>& type, const std::vector<Setting>& settings,
+                    Problems& problems) {
+  for (const auto& setting : settings) apply(type, setting, "type", problems);
+}
+
 std::vector<std::string> pool_option_names() { return names_of<Options>(); }
 std::vector<std::string> class_option_names() { return names_of<ClassOptions>(); }
+std::vector<std::string> type_option_names() { return names_of<TypeOptions>(); }
 
 }  // namespace warmpool::daemon

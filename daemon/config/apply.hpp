@@ -14,9 +14,12 @@ void apply_settings(Sourced<Options>& pool, const std::vector<Setting>& settings
                     Problems& problems);
 void apply_settings(Sourced<ClassOptions>& worker_class, const std::vector<Setting>& settings,
                     Problems& problems);
+void apply_settings(Sourced<TypeOptions>& type, const std::vector<Setting>& settings,
+                    Problems& problems);
 
 // Names of all rows.
 std::vector<std::string> pool_option_names();
 std::vector<std::string> class_option_names();
+std::vector<std::string> type_option_names();
 
 }  // namespace warmpool::daemon

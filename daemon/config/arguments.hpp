@@ -33,7 +33,7 @@ struct ArgumentRow {
 // What is not an option of the pool.
 std::span<const ArgumentRow> argument_rows();
 
-// Text of --help: usage, arguments, the rows of both tables of options, environment, exit statuses.
+// Text of --help: usage, arguments, the rows of the tables of options, environment, exit statuses.
 std::string help_text();
 // The same as roff: warmpoold(8).
 std::string manual_roff();

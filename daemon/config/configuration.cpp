@@ -13,11 +13,14 @@
 #include "daemon/config/environment.hpp"
 #include "daemon/config/sizes.hpp"
 #include "daemon/config/toml_file.hpp"
+#include "daemon/names.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kTypeBytesMax = 255;
 
 bool read_file(const std::string& path, std::string& text) {
   std::ifstream file(path, std::ios::binary);
@@ -78,6 +81,8 @@ class Loader {
     apply_settings(built_.pool, settings.pool, problems_);
     std::vector<std::string> named;
     for (const auto& table : settings.classes) load_class(table, named);
+    named.clear();
+    for (const auto& table : settings.types) load_type(table, named);
   }
 
   void load_class(const SettingTable& table, std::vector<std::string>& named) {
@@ -98,6 +103,37 @@ class Loader {
     }
     named.push_back(text);
     apply_settings(class_named(text), table.settings, problems_);
+  }
+
+  void load_type(const SettingTable& table, std::vector<std::string>& named) {
+    const auto name = std::ranges::find(table.settings, "name", &Setting::name);
+    if (name == table.settings.end() || name->form != SettingForm::Text) {
+      problems_.push_back({table.origin,
+                           "this [[type]] needs a name: that of a task type, or a pattern, as in "
+                           "name = \"http.*\""});
+      return;
+    }
+    const auto& text = name->values.front();
+    if (text.empty() || text.size() > kTypeBytesMax) {
+      problems_.push_back({name->origin, "the name of a task type has 1 to 255 bytes"});
+      return;
+    }
+    if (std::ranges::find(named, text) != named.end()) {
+      problems_.push_back(
+          {table.origin, "type '" + text + "' stands twice in this file; join them"});
+      return;
+    }
+    named.push_back(text);
+    apply_settings(type_named(text), table.settings, problems_);
+  }
+
+  Sourced<TypeOptions>& type_named(const std::string& name) {
+    for (auto& known : built_.types) {
+      if (known.values.name == name) return known;
+    }
+    auto& added = built_.types.emplace_back();
+    added.values.name = name;
+    return added;
   }
 
   Sourced<ClassOptions>& class_named(const std::string& name) {
@@ -159,6 +195,7 @@ class Loader {
     for (auto& worker_class : built_.classes) fit_sizes(worker_class, built_.notes);
     check_classes(built_, problems_);
     check_pool(built_, problems_);
+    check_types(built_, problems_);
   }
 
   const Sources& sources_;
@@ -176,6 +213,17 @@ Configuration load_configuration(const Sources& sources, Problems& problems) {
   };
   std::ranges::stable_sort(problems, {}, place);  // as a reader of the file meets them
   return configuration;
+}
+
+BreakerOptions breaker_of(const Configuration& configuration, std::string_view type) {
+  const TypeOptions* fits = nullptr;
+  for (const auto& [options, origins, brought] : configuration.types) {
+    if (options.name == type) return breaker_options(configuration.pool.values, options);
+    if (fits == nullptr && is_pattern(options.name) && matches_pattern(options.name, type)) {
+      fits = &options;
+    }
+  }
+  return breaker_options(configuration.pool.values, fits == nullptr ? TypeOptions{} : *fits);
 }
 
 std::optional<std::string> default_config_file(const Environment& environment) {

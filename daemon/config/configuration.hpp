@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "daemon/config/setting.hpp"
-#include "pool/options.hpp"
+#include "pool/breaker_options.hpp"
 
 namespace warmpool::daemon {
 
@@ -22,8 +22,9 @@ struct Sourced {
 struct Configuration {
   Sourced<Options> pool;
   std::vector<Sourced<ClassOptions>> classes;
-  std::vector<std::string> files;  // that were read, in order
-  std::vector<std::string> notes;  // what was adjusted or ignored, for the log
+  std::vector<Sourced<TypeOptions>> types;  // in the order in which they were first named
+  std::vector<std::string> files;           // that were read, in order
+  std::vector<std::string> notes;           // what was adjusted or ignored, for the log
 };
 
 // All that a configuration is made from, as a value, so that tests need no environment.
@@ -43,6 +44,10 @@ Configuration load_configuration(const Sources& sources, Problems& problems);
 // $XDG_CONFIG_HOME/warmpool/warmpool.toml (or ~/.config/...), else /etc/warmpool/warmpool.toml;
 // nullopt if neither exists.
 std::optional<std::string> default_config_file(const Environment& environment);
+
+// What holds for the breaker of a type: of the tables with its very name the one, else the first
+// whose pattern it fits, else the pool's options.
+BreakerOptions breaker_of(const Configuration& configuration, std::string_view type);
 
 // The name of a class: 1 to 64 of a-z A-Z 0-9 _ - .
 bool is_class_name(std::string_view name);

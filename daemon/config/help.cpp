@@ -108,6 +108,10 @@ std::string help_text() {
   text += "\nOptions of a worker class (in a file, below [[class]]):\n";
   add_rows(class_option_rows(), "", text);
   text +=
+      "\nOptions of task types (in a file, below [[type]]; what is not set is the pool's option of "
+      "the same name):\n";
+  add_rows(type_option_rows(), "", text);
+  text +=
       "\nTimes need a unit (ns us ms s m h d), sizes may have one (B KiB MiB GiB kB MB GB).\n"
       "Layers, a later one wins: built-in values, the file, conf.d/*.toml beside it, environment,\n"
       "arguments. The file: --config, else $XDG_CONFIG_HOME/warmpool/warmpool.toml, else\n"
@@ -142,6 +146,8 @@ std::string options_markdown() {
   add_table(pool_option_rows(), text);
   text += "\n### Options of a worker class\n\n";
   add_table(class_option_rows(), text);
+  text += "\n### Options of task types\n\n";
+  add_table(type_option_rows(), text);
   text += "\n### Exit statuses\n\n| status | meaning |\n|---|---|\n";
   for (const auto& row : kExitRows) {
     text += "| " + std::to_string(static_cast<int>(row.status)) + " | " + std::string(row.meaning) +

@@ -41,11 +41,36 @@ auto find_class(auto& classes, const std::string& name) {
       classes, [&](const auto& known) { return known.values.name == name && !known.brought; });
 }
 
+// Tables of types come and go while the daemon runs.
+void reload_types(std::vector<Sourced<TypeOptions>>& running,
+                  const std::vector<Sourced<TypeOptions>>& fresh, Reload& reload) {
+  const auto before = reload.changed.size();
+  const auto named = [](auto& types, const std::string& name) {
+    return std::ranges::find_if(types, [&](const auto& type) { return type.values.name == name; });
+  };
+  for (const auto& again : fresh) {
+    const auto& name = again.values.name;
+    const auto known = named(running, name);
+    if (known == running.end()) {
+      reload.changed.push_back("type '" + name + "' is new");
+    } else {
+      reload_rows(*known, again, type_option_rows(), "type '" + name + "': ", reload);
+    }
+  }
+  for (const auto& known : running) {
+    if (named(fresh, known.values.name) != fresh.end()) continue;
+    reload.changed.push_back("type '" + known.values.name + "' is gone");
+  }
+  running = fresh;  // in their order, which decides between patterns
+  reload.types_changed = reload.changed.size() != before;
+}
+
 }  // namespace
 
 Reload reload_configuration(Configuration& running, const Configuration& fresh) {
   Reload reload;
   reload.pool_changed = reload_rows(running.pool, fresh.pool, pool_option_rows(), "", reload);
+  reload_types(running.types, fresh.types, reload);
   for (auto& known : running.classes) {
     if (known.brought) continue;
     const auto& name = known.values.name;

@@ -31,7 +31,7 @@ struct SettingTable {
 // One file, or one of the other layers.
 struct Settings {
   std::vector<Setting> pool;
-  std::vector<SettingTable> classes;
+  std::vector<SettingTable> classes, types;
 };
 
 // Replaces ${NAME} by the variable's value; $${ stands for a plain ${. Errors: false, and `missing`

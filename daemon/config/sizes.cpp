@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kSizeTotalMax = 32'000;
 // Of one class; a type has at most 8 classes to choose from.
 constexpr std::size_t kClassesMax = 256;
+// Each new type is compared with the patterns of all.
+constexpr std::size_t kTypeTablesMax = 4'096;
 
 void move_size(Sourced<ClassOptions>& worker_class, const char* name,
                std::uint64_t ClassOptions::*field, std::uint64_t value, const std::string& why,
@@ -122,10 +124,29 @@ void check_classes(const Configuration& configuration, Problems& problems) {
 
 void check_pool(const Configuration& configuration, Problems& problems) {
   auto ok = check_options(configuration.pool.values);
+  if (ok) ok = check_options(breaker_options(configuration.pool.values));
   if (ok) return;
   std::string text = ok.error().text;
   const auto origin = origin_of_fault(configuration.pool, text);
   problems.push_back({origin, std::move(text)});
+}
+
+// What a type does not say is the pool's, so that together they may be wrong.
+void check_types(const Configuration& configuration, Problems& problems) {
+  const auto& pool = configuration.pool;
+  const bool pool_fits = static_cast<bool>(check_options(breaker_options(pool.values)));
+  for (const auto& type : configuration.types) {
+    const auto ok = check_options(breaker_options(pool.values, type.values));
+    if (ok || !pool_fits) continue;
+    std::string text = ok.error().text;
+    auto origin = origin_of_fault(type, text);
+    if (origin.layer == Layer::BuiltIn) origin = origin_of_fault(pool, text);
+    problems.push_back({origin, "type '" + type.values.name + "': " + text});
+  }
+  if (configuration.types.size() > kTypeTablesMax) {
+    problems.push_back(
+        {{}, "there are more than 4096 tables [[type]]; join some by patterns with * and ?"});
+  }
 }
 
 }  // namespace warmpool::daemon

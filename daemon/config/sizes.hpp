@@ -15,5 +15,6 @@ void fit_sizes(Sourced<ClassOptions>& worker_class, std::vector<std::string>& no
 // Errors: appended, with the origins of the options that they name.
 void check_classes(const Configuration& configuration, Problems& problems);
 void check_pool(const Configuration& configuration, Problems& problems);
+void check_types(const Configuration& configuration, Problems& problems);
 
 }  // namespace warmpool::daemon

@@ -18,7 +18,9 @@ class Reader {
     Settings settings;
     for (const auto& [key, node] : root) {
       if (key.str() == "class") {
-        read_classes(node, settings);
+        read_tables("class", node, settings.classes);
+      } else if (key.str() == "type") {
+        read_tables("type", node, settings.types);
       } else {
         read_setting(key, node, settings.pool);
       }
@@ -35,16 +37,18 @@ class Reader {
     problems_.push_back({origin(region), std::move(text)});
   }
 
-  void read_classes(const toml::node& node, Settings& settings) {
+  void read_tables(const std::string& name, const toml::node& node,
+                   std::vector<SettingTable>& out) {
     const auto* tables = node.as_array();
     if (tables == nullptr || !tables->is_homogeneous(toml::node_type::table)) {
-      problem(node.source(), "'class' is a list of tables: begin each class with [[class]]");
+      problem(node.source(),
+              "'" + name + "' is a list of tables: begin each " + name + " with [[" + name + "]]");
       return;
     }
     for (const auto& element : *tables) {
       SettingTable table{origin(element.source()), {}};
       for (const auto& [key, value] : *element.as_table()) read_setting(key, value, table.settings);
-      settings.classes.push_back(std::move(table));
+      out.push_back(std::move(table));
     }
   }
 
@@ -60,7 +64,8 @@ class Reader {
         if (!read_element(setting.name, element, setting)) return;
       }
     } else if (list != nullptr || node.is_table()) {
-      problem(key.source(), "'" + setting.name + "' is a table, and the only tables are [[class]]");
+      problem(key.source(),
+              "'" + setting.name + "' is a table, and the only tables are [[class]] and [[type]]");
       return;
     } else if (!read_scalar(setting.name, node, setting)) {
       return;

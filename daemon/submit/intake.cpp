@@ -50,7 +50,7 @@ std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
 std::optional<TypeId> Intake::find_type(std::string_view name) {
   const auto interned = services_.types.intern(name);
   if (!interned) return std::nullopt;
-  if (interned->is_new) services_.engine.step(services_.types.declared(interned->type));
+  if (interned->is_new) services_.declare(interned->type);
   return interned->type;
 }
 

@@ -1,0 +1,150 @@
+// Workers are told apart by what keeps them from the task: they die, start, are ill, are at work,
+// are kept for another.
+#include "client/cli/why_workers.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "client/cli/format.hpp"
+#include "client/cli/members.hpp"
+
+namespace warmpool::cli {
+
+namespace {
+
+using nlohmann::json;
+
+std::string count_text(std::uint64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+struct Hands {
+  std::uint64_t all = 0, free = 0, reserved = 0, busy = 0, starting = 0, waiting = 0, ill = 0;
+  double busy_longest = 0;           // seconds
+  std::optional<double> next_start;  // seconds
+};
+
+void add(const json& row, Hands& hands) {
+  ++hands.all;
+  const std::string state = text_of(row, "state"), health = text_of(row, "health");
+  const bool well = health != "stopped" && health != "unresponsive";
+  if (state == "starting") {
+    ++hands.starting;
+  } else if (state == "backoff" || state == "failed") {
+    ++hands.waiting;
+    const double next = real_of(row, "next_start_seconds");
+    hands.next_start = std::min(hands.next_start.value_or(next), next);
+  } else if (state == "ready" && well) {
+    ++(row.value("reserved", json(false)) == true ? hands.reserved : hands.free);
+  } else if (state == "running" && well) {
+    ++hands.busy;
+    hands.busy_longest = std::max(hands.busy_longest, real_of(row, "current_seconds"));
+  } else {
+    ++hands.ill;
+  }
+}
+
+// Those of a class that is paused are given nothing.
+Hands hands_of(const Look& look, const json& classes) {
+  Hands hands;
+  for (const json& row : list_of(look.workers, "workers")) {
+    const std::string name = text_of(row, "class");
+    if (!has(classes, name)) continue;
+    const json& its = named(list_of(look.status, "classes"), name);
+    if (its.value("paused", json(false)) != true) add(row, hands);
+  }
+  return hands;
+}
+
+std::string names_of(const json& classes) {
+  std::string names;
+  for (const json& name : classes) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+  return names;
+}
+
+std::string seconds_text(double seconds) {
+  return short_duration(milliseconds(static_cast<std::int64_t>(seconds * 1'000)));
+}
+
+// Of a class that people's own workers brought none can be started here.
+std::string more_of(const Look& look, const std::string& name) {
+  const json& its = named(list_of(look.status, "classes"), name);
+  if (its.value("brought", json(false)) != true) return "warmpool scale +1 --class " + name;
+  return "one more: warmpool-worker --connect --class " + name + " --types " +
+         text_of(look.task, "type");
+}
+
+// The daemon counts no further than ten thousand.
+std::string before_text(const Look& look) {
+  constexpr std::uint64_t counted_max = 10'000;
+  const std::uint64_t before = number_of(look.task, "before");
+  const std::string priority =
+      " (priority " + std::to_string(number_of(look.task, "priority")) + ")";
+  if (before == 0) return "it is the next" + priority;
+  return (before >= counted_max ? "at least " : "") + count_text(before, "task") +
+         (before == 1 ? " comes" : " come") + " before it" + priority;
+}
+
+Reason busy(const Look& look, const Hands& hands, const std::string& names,
+            const std::string& first) {
+  std::string detail = "all " + count_text(hands.busy, "worker") + " of class " + names +
+                       " are at work, the longest for " + seconds_text(hands.busy_longest) + "; " +
+                       before_text(look);
+  return {Rule::Busy, std::move(detail),
+          "a worker that becomes free, or " + more_of(look, first) +
+              "; a smaller priority number goes first"};
+}
+
+Reason none_works(const Look& look, const Hands& hands, const std::string& names,
+                  const std::string& first) {
+  const std::string whole = "class " + names + " has " + count_text(hands.all, "worker");
+  if (hands.all == 0) {
+    return {Rule::NoWorker, "class " + names + " has no workers", more_of(look, first)};
+  }
+  if (hands.starting != 0) {
+    return {Rule::Starting,
+            whole + ", and none that is ready; starting: " + std::to_string(hands.starting),
+            "their hello, within start_timeout; see: warmpool workers"};
+  }
+  if (hands.waiting != 0) {
+    return {Rule::Restarting,
+            whole + ", and none that can take work; died and to be started again: " +
+                std::to_string(hands.waiting) + ", the next in " +
+                seconds_text(hands.next_start.value_or(0)),
+            "that start, or at once: warmpool restart --class " + first +
+                "; see why with: warmpool workers"};
+  }
+  return {Rule::NoWorker,
+          whole + ", and none that can take work: they are stopped, silent or about to end",
+          "see why with: warmpool workers; replace them with: warmpool restart --all"};
+}
+
+}  // namespace
+
+void judge_workers(const Look& look, const json& type, std::vector<Reason>& reasons) {
+  const json& classes = list_of(type, "classes");
+  if (classes.empty()) {
+    reasons.push_back({Rule::Capability,
+                       "no class of workers serves the type " + text_of(look.task, "type"),
+                       "a class with it in its types, then: warmpool types"});
+    return;
+  }
+  const Hands hands = hands_of(look, classes);
+  const std::string names = names_of(classes), first = classes.front().get<std::string>();
+  if (hands.free != 0) {
+    reasons.push_back({Rule::Next, "a worker is free and it is about to be given to one",
+                       "nothing is needed; look again"});
+  } else if (hands.reserved != 0) {
+    reasons.push_back(
+        {Rule::Reserved,
+         "the only free worker of class " + names + " is kept for a task that must run alone",
+         "another worker becomes free, or that task has run; see: warmpool ls "
+         "--state ready"});
+  } else if (hands.busy != 0) {
+    reasons.push_back(busy(look, hands, names, first));
+  } else {
+    reasons.push_back(none_works(look, hands, names, first));
+  }
+}
+
+}  // namespace warmpool::cli

@@ -1,0 +1,11 @@
+// The part of warmpool why that is about workers and the queue.
+#pragma once
+
+#include "client/cli/why_reasons.hpp"
+
+namespace warmpool::cli {
+
+// Order: nothing else holds the task. `type`: its row in the reply to types, or an empty object.
+void judge_workers(const Look& look, const nlohmann::json& type, std::vector<Reason>& reasons);
+
+}  // namespace warmpool::cli
