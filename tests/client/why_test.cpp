@@ -1,9 +1,13 @@
 // Each rule that keeps a task waiting is named, with what would change it.
+#include <algorithm>
+#include <functional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "client/cli/why_reasons.hpp"
+#include "pool/words.hpp"
 
 namespace warmpool::cli {
 namespace {
@@ -27,12 +31,16 @@ struct Pool {
       {"workers",
        {{{"id", "fast-0"}, {"class", "fast"}, {"state", "running"}, {"health", "working"}},
         {{"id", "slow-0"}, {"class", "slow"}, {"state", "ready"}, {"health", "healthy"}}}}};
-  json status = {{"store", {{"trouble", nullptr}}}};
+  json status = {{"store", {{"trouble", nullptr}, {"durable", true}}}};
+  json breakers = {{"breakers", json::array()}};
 
-  std::vector<Reason> reasons() const { return reasons_of({task, types, workers, status}); }
+  json& worker() { return workers["workers"][0]; }
+  std::vector<Reason> reasons() const {
+    return reasons_of({task, types, workers, status, breakers});
+  }
   std::vector<std::string> rules() const {
     std::vector<std::string> names;
-    for (const auto& reason : reasons()) names.push_back(reason.rule);
+    for (const auto& reason : reasons()) names.emplace_back(name_of(reason.rule));
     return names;
   }
 };
@@ -40,8 +48,9 @@ struct Pool {
 TEST(Why, AllWorkersOfItsClassesAreBusy) {
   const auto reasons = Pool().reasons();
   ASSERT_EQ(reasons.size(), 1U);
-  EXPECT_EQ(reasons[0].rule, "busy");
-  EXPECT_THAT(reasons[0].detail, HasSubstr("all 1 worker of class fast are at work, and 3"));
+  EXPECT_EQ(reasons[0].rule, Rule::Busy);
+  EXPECT_THAT(reasons[0].detail, HasSubstr("all 1 worker of class fast are at work, the longest"));
+  EXPECT_THAT(reasons[0].detail, HasSubstr("it is the next (priority 10)"));
   EXPECT_THAT(reasons[0].change, HasSubstr("warmpool scale +1 --class fast"));
 }
 
@@ -51,7 +60,7 @@ TEST(Why, OfAClassThatWorkersBroughtMoreAreStartedByHand) {
   EXPECT_THAT(pool.reasons().front().change,
               HasSubstr("warmpool-worker --connect --class fast --types echo"));
   pool.workers["workers"] = json::array();
-  EXPECT_EQ(pool.reasons().front().rule, "no-worker");
+  EXPECT_EQ(pool.reasons().front().rule, Rule::NoWorker);
   EXPECT_EQ(pool.reasons().front().change,
             "one more: warmpool-worker --connect --class fast --types echo");
 }
@@ -93,12 +102,13 @@ TEST(Why, DelayedSaysUntilWhenAndAfterWhat) {
   EXPECT_THAT(pool.reasons().front().detail, HasSubstr("submitted for later: until 2026-01-02"));
   pool.task["attempts"] = {{{"cause", "failed"}}};
   EXPECT_THAT(pool.reasons().front().detail, HasSubstr("the last ended as failed"));
+  EXPECT_THAT(pool.rules(), ElementsAre("backoff"));
 }
 
 TEST(Why, HeldAndRecording) {
   Pool pool;
   pool.task["state"] = "held";
-  EXPECT_EQ(pool.reasons().front().change, "warmpool release 7");
+  EXPECT_EQ(pool.reasons().front().change, "warmpool release 7, or: warmpool cancel 7");
   pool.task["state"] = "recording";
   EXPECT_THAT(pool.rules(), ElementsAre("recording"));
   pool.status["store"]["trouble"] = "the disk is full";
@@ -109,6 +119,7 @@ TEST(Why, NobodyCouldRunIt) {
   Pool pool;
   pool.workers["workers"][0]["state"] = "failed";
   EXPECT_THAT(pool.reasons().front().detail, HasSubstr("1 worker, and none that can take work"));
+  EXPECT_THAT(pool.rules(), ElementsAre("restarting"));
   pool.workers["workers"][0] = {{"class", "fast"}, {"state", "ready"}, {"health", "stopped"}};
   EXPECT_THAT(pool.rules(), ElementsAre("no-worker"));
   pool.workers["workers"] = json::array();
@@ -125,12 +136,138 @@ TEST(Why, WhatRunsOrHasSettledDoesNotWait) {
   }
 }
 
+TEST(Why, WhatDoesNotWaitSaysWhereItIsAndWhatCanBeDone) {
+  json task = {{"id", 7}, {"state", "running"}, {"worker", "fast-0"}, {"started_at", "T1"}};
+  EXPECT_EQ(elsewhere(task), "it runs on fast-0 since T1");
+  task = {{"id", 7}, {"state", "dead"}, {"cause", "crashed"}};
+  EXPECT_EQ(elsewhere(task), "it is a dead letter (crashed); warmpool dlq retry 7");
+  task["state"] = "done";
+  EXPECT_EQ(elsewhere(task), "it is done; warmpool result 7");
+  for (const auto& row : kElsewhereRows) {
+    task["state"] = row.state;
+    EXPECT_THAT(elsewhere(task), HasSubstr(std::string(row.text)));
+  }
+}
+
+TEST(Why, AnOpenBreakerSaysWhenItTriesNext) {
+  Pool pool;
+  pool.task["holds"] = {"breaker"};
+  json& breaker = pool.breakers["breakers"][0] = {{"name", "echo"},
+                                                  {"state", "open"},
+                                                  {"since", "T1"},
+                                                  {"why", "failures-in-a-row"},
+                                                  {"next_probe", "T2"}};
+  EXPECT_THAT(pool.rules(), ElementsAre("breaker"));
+  EXPECT_EQ(pool.reasons().front().detail,
+            "the circuit breaker of echo is open since T1 (failures-in-a-row)");
+  EXPECT_EQ(pool.reasons().front().change,
+            "it lets a few try at T2, or: warmpool breaker close echo");
+  breaker["state"] = "half-open";
+  breaker["at_once"] = 2;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("is half-open since T1"));
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("lets 2 run at once"));
+}
+
+TEST(Why, HowManyComeBeforeItIsSaid) {
+  Pool pool;
+  pool.task["before"] = 1;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("1 task comes before it"));
+  pool.task["before"] = 10'000;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("at least 10000 tasks come before it"));
+  pool.worker()["current_seconds"] = 12.0;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("the longest for 12s"));
+}
+
+TEST(Why, AClassThatIsPausedBesideOthersHasNoHands) {
+  Pool pool;
+  pool.types["types"][0]["classes"] = {"fast", "slow"};
+  EXPECT_THAT(pool.rules(), ElementsAre("next"));
+  pool.status["classes"] = {{{"name", "slow"}, {"paused", true}}};
+  EXPECT_THAT(pool.rules(), ElementsAre("busy"));
+}
+
+TEST(Why, AStopSaysWhetherTheTaskOutlivesIt) {
+  Pool pool;
+  pool.status["pool"] = {{"shutting_down", true}};
+  EXPECT_EQ(pool.reasons().front().change, "the next start of the daemon");
+  pool.task["durability"] = "none";
+  EXPECT_THAT(pool.reasons().front().change, HasSubstr("ends with the daemon"));
+}
+
+// One way to meet each rule.
+struct Meeting {
+  Rule rule;
+  std::function<void(Pool&)> arrange;
+};
+
+const std::vector<Meeting> kMeetings = {
+    {Rule::Recording, [](Pool& p) { p.task["state"] = "recording"; }},
+    {Rule::Outlived,
+     [](Pool& p) {
+       p.task["state"] = "recording";
+       p.status["outlived"] = {{"processes", {{{"pid", 42}, {"tasks", {7}}}}}, {"until", "T"}};
+     }},
+    {Rule::Delayed, [](Pool& p) { p.task["state"] = "delayed"; }},
+    {Rule::Backoff,
+     [](Pool& p) {
+       p.task["state"] = "delayed";
+       p.task["attempts"] = {{{"cause", "failed"}}};
+     }},
+    {Rule::Manual, [](Pool& p) { p.task["state"] = "held"; }},
+    {Rule::Dependency, [](Pool& p) { p.task["state"] = "blocked"; }},
+    {Rule::Stopping,
+     [](Pool& p) {
+       p.status["pool"] = {{"shutting_down", true}};
+     }},
+    {Rule::Suspect, [](Pool& p) { p.task["holds"] = {"suspect"}; }},
+    {Rule::Paused, [](Pool& p) { p.types["types"][0]["paused_by"] = "pool"; }},
+    {Rule::Breaker, [](Pool& p) { p.task["holds"] = {"breaker"}; }},
+    {Rule::Capability, [](Pool& p) { p.types["types"][0]["classes"] = json::array(); }},
+    {Rule::NoWorker, [](Pool& p) { p.workers["workers"] = json::array(); }},
+    {Rule::Starting, [](Pool& p) { p.worker()["state"] = "starting"; }},
+    {Rule::Restarting,
+     [](Pool& p) {
+       p.worker()["state"] = "failed";
+       p.worker()["next_start_seconds"] = 4.0;
+     }},
+    {Rule::Reserved,
+     [](Pool& p) {
+       p.worker()["state"] = "ready";
+       p.worker()["reserved"] = true;
+     }},
+    {Rule::Busy, [](Pool&) {}},
+    {Rule::Next, [](Pool& p) { p.worker()["state"] = "ready"; }}};
+
+TEST(Why, EveryRuleCanBeMetAndHasItsRow) {
+  ASSERT_EQ(kMeetings.size(), kRuleRows.size());
+  for (std::size_t i = 0; i < kRuleRows.size(); ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(kRuleRows[i].rule), i);
+    EXPECT_EQ(kMeetings[i].rule, kRuleRows[i].rule);
+    Pool pool;
+    kMeetings[i].arrange(pool);
+    const auto reasons = pool.reasons();
+    ASSERT_EQ(reasons.size(), 1U) << kRuleRows[i].name;
+    EXPECT_EQ(reasons[0].rule, kRuleRows[i].rule) << kRuleRows[i].name;
+    EXPECT_FALSE(reasons[0].detail.empty() || reasons[0].change.empty()) << kRuleRows[i].name;
+  }
+}
+
+// What holds a task or its lane is explained, but for what nothing sets yet.
+TEST(Why, EveryHoldThatIsSetHasARule) {
+  for (const auto& row : Words<Hold>::rows) {
+    const bool later =
+        row.value == Hold::Rate || row.value == Hold::Lock || row.value == Hold::Memory;
+    const bool has_rule = std::ranges::count(kRuleRows, row.name, &RuleRow::name) != 0;
+    EXPECT_NE(later, has_rule) << row.name;
+  }
+}
+
 // A daemon of another version: whatever is missing, an answer and no exception.
 TEST(Why, DocumentsThatLackEverythingDoNoHarm) {
   const json nothing = json::object();
-  EXPECT_TRUE(reasons_of({nothing, nothing, nothing, nothing}).empty());
+  EXPECT_TRUE(reasons_of({nothing, nothing, nothing, nothing, nothing}).empty());
   const json ready = {{"state", "ready"}, {"holds", 1}};
-  EXPECT_EQ(reasons_of({ready, nothing, nothing, nothing}).front().rule, "capability");
+  EXPECT_EQ(reasons_of({ready, nothing, nothing, nothing, nothing}).front().rule, Rule::Capability);
 }
 
 }  // namespace

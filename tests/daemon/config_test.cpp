@@ -314,6 +314,55 @@ TEST_F(Config, HintsAtVariablesThatLookMistyped) {
             "environment variable WARMPOOL_TIMEOTU sets no option; did you mean 'timeout'?");
 }
 
+TEST_F(Config, OfATypeItsOwnNameCountsThenTheFirstPatternThenThePool) {
+  write("warmpool.toml",
+        "breaker_probes = 7\nbreaker_runs = 9\n"
+        "[[type]]\nname = \"http.*\"\nbreaker = true\nbreaker_probes = 2\n"
+        "[[type]]\nname = \"http.f*\"\nbreaker_probes = 3\n"
+        "[[type]]\nname = \"http.fetch\"\nbreaker = true\nbreaker_probes = 4\n");
+  const auto built = load();
+  ASSERT_TRUE(problems_.empty()) << problems_.front().text;
+  EXPECT_EQ(breaker_of(built, "http.fetch").probes, 4U);
+  EXPECT_EQ(breaker_of(built, "http.feed").probes, 2U);
+  EXPECT_TRUE(breaker_of(built, "http.feed").on);
+  EXPECT_EQ(breaker_of(built, "echo").probes, 7U);
+  EXPECT_FALSE(breaker_of(built, "echo").on);
+  EXPECT_EQ(breaker_of(built, "http.fetch").runs, 9U) << "what it does not say is the pool's";
+  EXPECT_EQ(built.types[0].origins.at("breaker_probes").line, 6U);
+}
+
+TEST_F(Config, JoinsATypeThatTwoFilesName) {
+  write("warmpool.toml", "[[type]]\nname = \"a\"\nbreaker = true\nbreaker_probes = 2\n");
+  write("conf.d/local.toml", "[[type]]\nname = \"a\"\nbreaker_probes = 3\n");
+  const auto built = load();
+  ASSERT_EQ(built.types.size(), 1U);
+  EXPECT_TRUE(breaker_of(built, "a").on);
+  EXPECT_EQ(breaker_of(built, "a").probes, 3U);
+}
+
+TEST_F(Config, TellsWhatIsWrongWithAType) {
+  EXPECT_NE(fault_of("[[type]]\nbreaker = true\n").find("this [[type]] needs a name"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\n[[type]]\nname = \"a\"\n").find("stands twice"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nbraker = true\n").find("did you mean 'breaker'?"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nsize = 3\n").find("write it below a [[class]]"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[class]]\nname = \"a\"\nbreaker = true\n").find("below a [[type]]"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nbreaker_percent = 101\n").find("from 0 to 100"),
+            std::string::npos);
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nbreaker = true\nbreaker_failures = 0\n"
+                     "breaker_percent = 0\n")
+                .find("type 'a': breaker_failures and breaker_percent are both 0"),
+            std::string::npos);
+  EXPECT_NE(
+      fault_of("[[type]]\nname = \"a\"\nbreaker_cooldown = \"1h\"\n")
+          .find("type 'a': breaker_cooldown_max (10m) must be at least breaker_cooldown (1h)"),
+      std::string::npos);
+}
+
 TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   auto running = load();
   write("warmpool.toml",
@@ -363,6 +412,10 @@ TEST(Help, NamesEveryOptionAndEveryExitStatus) {
   }
   for (const auto& row : class_option_rows()) {
     EXPECT_NE(text.find("  " + std::string(row.name) + " "), std::string::npos) << row.name;
+  }
+  const auto types = text.substr(text.find("Options of task types"));
+  for (const auto& row : type_option_rows()) {
+    EXPECT_NE(types.find("  " + std::string(row.name) + " "), std::string::npos) << row.name;
   }
 }
 

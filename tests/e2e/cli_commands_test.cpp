@@ -55,6 +55,7 @@ TEST(Commands, GiveOneDocumentEach) {
                                     "resume",
                                     "pause --class worker",
                                     "resume --all",
+                                    "breaker ls",
                                     "scale +1",
                                     "scale -1",
                                     "dlq retry --all",
@@ -158,6 +159,34 @@ TEST(Commands, WhyNamesWhatATaskWaitsFor) {
   EXPECT_EQ(why(later).at("reasons").at(0).at("rule"), "delayed");
   EXPECT_EQ(daemon.call("why 4711").status, 1);
   EXPECT_EQ(daemon.call("why").status, 2);
+}
+
+TEST(Commands, ABreakerHoldsATypeThatFailsAndIsOpenedAndClosedByHand) {
+  const RealDaemon daemon(
+      {.config = "[[class]]\nname = \"worker\"\nsize = 1\ntypes = [\"echo\", \"fail\"]\n"
+                 "command = [\"" +
+                 program_directory() +
+                 "/warmpool-worker\"]\n[[type]]\nname = \"fail\"\nbreaker = true\n"
+                 "breaker_failures = 2\nbreaker_cooldown = \"10m\"\n",
+       .arguments = {},
+       .prefix = ""});
+  for (int i = 0; i < 2; ++i) daemon.call("submit fail x --retries 0 --wait");
+  const auto breaker = [&] {
+    return json::parse(daemon.call("breaker ls --json").output).at("breakers").at(0);
+  };
+  ASSERT_TRUE(eventually([&] { return breaker().at("state") == "open"; }));
+  const std::string waits = first_word(daemon.call("submit fail x --retries 0 --print-id").output);
+  const auto why = daemon.call("why " + waits).output;
+  EXPECT_NE(why.find("breaker: the circuit breaker of fail is open since "), std::string::npos)
+      << why;
+  EXPECT_NE(why.find("warmpool breaker close fail"), std::string::npos) << why;
+  EXPECT_EQ(daemon.call("submit echo x --wait").status, 0) << "others run";
+  EXPECT_EQ(daemon.call("breaker close fail").status, 0);
+  EXPECT_EQ(daemon.call("wait " + waits).status, 1) << "it ran, and failed";
+  EXPECT_EQ(daemon.call("breaker open fail --for 1h").status, 0);
+  EXPECT_EQ(breaker().at("why"), "by-hand");
+  EXPECT_EQ(daemon.call("breaker open echo").status, 1) << "it has none";
+  EXPECT_NE(daemon.log().find("breaker-opened type=fail failures=2"), std::string::npos);
 }
 
 TEST(Commands, LogShowsWhatAWorkerAndATaskWrote) {

@@ -51,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   check_values(built.pool.values, pool_option_rows());
   for (const auto& one : built.classes) check_values(one.values, class_option_rows());
+  for (const auto& one : built.types) check_values(one.values, type_option_rows());
   if (problems.empty()) {
     REQUIRE(check_options(built.pool.values));
     REQUIRE(!built.classes.empty());

@@ -39,11 +39,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
   const auto of_pool = pool_option_rows();
   const auto of_class = class_option_rows();
-  const std::size_t row = data[0] % (of_pool.size() + of_class.size());
+  const auto of_type = type_option_rows();
+  const std::size_t classes_end = of_pool.size() + of_class.size();
+  const std::size_t row = data[0] % (classes_end + of_type.size());
   if (row < of_pool.size()) {
     check(of_pool[row], pool, text);
-  } else {
+  } else if (row < classes_end) {
     check(of_class[row - of_pool.size()], worker_class, text);
+  } else {
+    check(of_type[row - classes_end], TypeOptions{}, text);
   }
   check_units(text);
   return 0;

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pool/breaker_machine.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
 #include "tests/support/places.hpp"
@@ -27,8 +28,9 @@ std::string picture(const Rows& rows, std::string_view start) {
 }
 
 std::string lifecycles() {
-  return "## 11. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp` and "
-         "`pool/slot_machine.hpp`; a test compares.\n\n### A task\n\n*done*, *dead*, *cancelled* "
+  return "## 11. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp`, "
+         "`pool/slot_machine.hpp` and `pool/breaker_machine.hpp`; a test compares.\n\n### A "
+         "task\n\n*done*, *dead*, *cancelled* "
          "and "
          "*expired* are its verdicts; only a dead letter may be given another round.\n\n" +
          picture(kTaskRows, "recording") +
@@ -38,7 +40,10 @@ std::string lifecycles() {
          "the "
          "successor is shown as `worker-3.new` until it is ready, then takes the place `worker-3`, "
          "and the other one drains as\n`worker-3.old`.\n\n" +
-         picture(kSlotRows, "gone");
+         picture(kSlotRows, "gone") +
+         "\n### A circuit breaker\n\nOf a task type. What each row means is in "
+         "docs/daemon.md.\n\n" +
+         picture(kBreakerRows, "closed");
 }
 
 std::string read_page() {

@@ -21,7 +21,26 @@ TEST(Options, EveryDefaultIsInRangeAndReadsBack) {
     if (row.kind == OptionKind::Texts) continue;
     EXPECT_TRUE(set_option(of_class, row.name, option_text(of_class, row))) << row.name;
   }
+  TypeOptions of_type;
+  for (const auto& row : type_option_rows()) {
+    EXPECT_TRUE(row.default_text.empty()) << row.name;
+    EXPECT_TRUE(set_option(of_type, row.name, option_text(of_type, row))) << row.name;
+  }
   EXPECT_TRUE(check_options(options));
+}
+
+// What a type does not say is the pool's, so each of its options has a row of the pool's.
+TEST(Options, OfATypeAreThePoolsByNameKindAndRange) {
+  for (const auto& row : type_option_rows()) {
+    if (row.name == "name") continue;
+    const auto pool = pool_option_rows();
+    const auto same = std::ranges::find(pool, row.name, &OptionRow<Options>::name);
+    ASSERT_NE(same, pool.end()) << row.name;
+    EXPECT_EQ(same->kind, row.kind) << row.name;
+    EXPECT_EQ(same->minimum, row.minimum) << row.name;
+    EXPECT_EQ(same->maximum, row.maximum) << row.name;
+    EXPECT_EQ(same->help, row.help) << row.name;
+  }
 }
 
 TEST(Options, NamesAreUnique) {
