@@ -33,7 +33,8 @@ void Core::on(const event::Tick&) {
 Instant Core::next_deadline() const {
   Instant next = std::min({timers.next(), slots.next_due(), orphans_until_});
   next = std::min(next, keys.next_expiry(KeyAges(options)));
-  next = std::min({next, next_archive(), breakers.next()});
+  next = std::min(next, next_archive());
+  next = std::min(next, breakers.next());
   next = std::min(next, due_of_recall());
   if (!cancels_due_.empty()) next = std::min(next, cancels_due_.front().at);
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);

@@ -39,6 +39,26 @@ TEST(Queue, RunsTheMoreUrgentFirst) {
   EXPECT_EQ(run_order(driver, 3), (std::vector{high, middle, low}));
 }
 
+TEST(Queue, SaysHowManyComeBeforeATask) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.declare_type(1, {});
+  const TaskId runs = driver.submit();
+  driver.tick();
+  const TaskId first = driver.submit(of_priority(10));
+  const TaskId urgent = driver.submit(of_priority(0));
+  const TaskId last = driver.submit({.tenant = TenantId{2}});
+  const auto before = [&](TaskId task, std::size_t most = 100) {
+    return driver.pool().tasks_before(task, most);
+  };
+  EXPECT_EQ(before(urgent), 0U);
+  EXPECT_EQ(before(first), 1U);
+  EXPECT_EQ(before(last), 2U);
+  EXPECT_EQ(before(last, 1), 1U) << "counted no further";
+  EXPECT_FALSE(before(runs)) << "it does not wait";
+  EXPECT_FALSE(before(driver.submit({.type = TypeId{1}}))) << "nobody serves it";
+}
+
 TEST(Queue, OldTasksOvertakeUrgentOnesThatCameMuchLater) {
   PoolDriver driver;
   driver.declare_class(1);
