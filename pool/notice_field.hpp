@@ -33,7 +33,12 @@ enum class NoticeField : std::uint8_t {
   Retried,
   From,
   To,
-  Why
+  Why,
+  Alert,
+  Level,
+  Subject,
+  Text,
+  Times
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -45,7 +50,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 25> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 30> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -75,6 +80,12 @@ inline constexpr std::array<NoticeFieldRow, 25> kNoticeFieldRows{{
     {NoticeField::From, "from", NoticeValue::Text, "health before"},
     {NoticeField::To, "to", NoticeValue::Text, "health now"},
     {NoticeField::Why, "why", NoticeValue::Text, "of the change"},
+    {NoticeField::Alert, "alert", NoticeValue::Text, "name of an alert, as in docs/daemon.md"},
+    {NoticeField::Level, "level", NoticeValue::Text, "warning or critical"},
+    {NoticeField::Subject, "subject", NoticeValue::Text,
+     "slot, class, type or channel that it is about; null: the pool"},
+    {NoticeField::Text, "text", NoticeValue::Text, "what is wrong, and what to do"},
+    {NoticeField::Times, "count", NoticeValue::Number, "how often it came"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

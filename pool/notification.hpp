@@ -48,7 +48,9 @@ enum class Notice : std::uint8_t {
   PoolResumed,
   ResultRefused,
   DeadArchived,
-  WorkerRegistered
+  WorkerRegistered,
+  AlertRaised,
+  AlertResolved
 };
 
 struct NoticeRow {
@@ -76,6 +78,7 @@ struct Notification {
   std::uint32_t count = 0, size = 0;
   bool retried = false;
   WorkerHealth from{}, to{};
+  std::uint64_t alert = 0;  // its number; of notices that the daemon makes itself
 };
 
 template <class... Fields>
@@ -84,9 +87,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 37> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 35>{{
+  return std::array<NoticeRow, 37>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -154,6 +157,10 @@ inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
       notice_row(Notice::WorkerRegistered, "worker-registered",
                  "a worker that somebody else started was given a place", F::Worker, F::Slot,
                  F::Class),
+      notice_row(Notice::AlertRaised, "alert-raised", "somebody should look at the pool", F::Alert,
+                 F::Level, F::Subject, F::Text),
+      notice_row(Notice::AlertResolved, "alert-resolved", "the cause of an alert is gone", F::Alert,
+                 F::Level, F::Subject, F::Times),
   }};
 }();
 
