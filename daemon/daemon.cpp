@@ -47,8 +47,10 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       clients_(services_, intake_, roles_),
       notices_(services_, workers_),
       events_(services_, clients_, notices_, setup.life),
-      documents_(services_, clients_, workers_, events_, figures_, setup.socket_path),
-      requests_(services_, clients_, workers_, documents_, events_, [this] { begin_stopping(); }),
+      alerts_(services_, ports.processes, workers_, notices_, setup.store_directory),
+      documents_(services_, clients_, workers_, events_, alerts_, figures_, setup.socket_path),
+      requests_(services_, clients_, workers_, documents_, events_, alerts_,
+                [this] { begin_stopping(); }),
       archive_(setup.archive_path, log_),
       keeper_(services_),
       record_names_(services_, workers_) {
@@ -68,6 +70,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
     clients_.progressed(key, meta);
   });
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
+  notices_.describe_alert_by([this] { return alerts_.told_now(); });
   archive_.describe_by([this](const command::Archive& asked) { return documents_.letter(asked); });
   archive_.set_bounds(configuration_.pool.values);
   documents_.show_archive(archive_);
@@ -182,6 +185,8 @@ void Daemon::add_chores() {
         "watchdog", [interval] { return *interval; }, [this] { notifier_.watchdog(); }, now);
   }
   chores_.add(
+      "alerts", each_second, [this] { documents_.look_for_alerts(); }, now);
+  chores_.add(
       "status", [] { return seconds(5); }, [this] { tell_status(); }, now);
 }
 
@@ -195,6 +200,7 @@ void Daemon::serve(std::unique_ptr<Acceptor> acceptor) { acceptor_ = std::move(a
 
 void Daemon::on_notice(const Notification& notification) {
   events_.add(notification);
+  alerts_.on_notice(notification);
   if (notification.notice != Notice::PoolInitialized) return;
   documents_.set_initialized(true);
   tell_ready("the minimum of workers is ready");
@@ -266,6 +272,7 @@ void Daemon::reload(const Configuration& fresh) {
     engine_.step(event::OptionsChanged{configuration_.pool.values});
     services_.store.set_bounds(configuration_.pool.values);
     archive_.set_bounds(configuration_.pool.values);
+    alerts_.set_options();
     log_.set_level(configuration_.pool.values.log_level);
   }
   if (reload.pool_changed || reload.types_changed) configure_types();

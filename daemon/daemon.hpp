@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "daemon/acceptor.hpp"
+#include "daemon/alerts/alerts.hpp"
 #include "daemon/board.hpp"
 #include "daemon/chores.hpp"
 #include "daemon/events.hpp"
@@ -40,6 +41,8 @@ struct DaemonSetup {
   const ipc::RuntimeDirectory* fifos = nullptr;
   // What is with workers that others started is remembered there; empty: nowhere.
   std::string attempts_path{};
+  // Whose disk is to have room; empty: none.
+  std::string store_directory{};
 };
 
 // Threads: one, and the one that made it: a worker's life is tied to the thread that spawned it.
@@ -130,6 +133,7 @@ class Daemon {
   Clients clients_;
   Notices notices_;
   Events events_;
+  Alerts alerts_;
   Documents documents_;
   Requests requests_;
   Archive archive_;

@@ -129,10 +129,10 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   const auto& kept_dir = opened->place ? opened->place->directory.path() : runtime_dir;
   const auto attempts_path =
       opened->place ? opened->place->directory.path() + "/registered.attempts" : std::string();
-  Daemon daemon(
-      {std::move(configuration), std::move(*identities), opened->life, opened->begin, place->group,
-       socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory, attempts_path},
-      {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
+  Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
+                 place->group, socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory,
+                 attempts_path, opened->place ? opened->place->directory.path() : std::string()},
+                {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
   if (publishes) daemon.publish_in(board_place(*place));

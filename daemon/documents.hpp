@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/alerts/alerts.hpp"
 #include "daemon/archive.hpp"
 #include "daemon/clients.hpp"
 #include "daemon/events.hpp"
@@ -66,10 +67,12 @@ class Documents {
  public:
   // `started`: when this life began. `place`: the socket, for people.
   Documents(Services& services, const Clients& clients, const Workers& workers,
-            const Events& events, const LoopFigures& loop, std::string socket_path);
+            const Events& events, Alerts& alerts, const LoopFigures& loop, std::string socket_path);
 
   // documents_status.cpp
   std::string status() const;
+  // As status() does by itself.
+  void look_for_alerts() const;
   void set_socket_lost(bool lost) { socket_lost_ = lost; }
   void show_archive(const Archive& archive) { archive_ = &archive; }
   void show_outlived(const Outlived& outlived) { outlived_ = &outlived; }
@@ -110,14 +113,20 @@ class Documents {
   static std::string changed(std::string_view done, const OpenRequest& open);
   std::string backup(std::string_view file, const BackupFigures& figures) const;
 
+  // documents_alerts.cpp. `past`: with those that are resolved.
+  std::string alerts(bool past) const;
+
   // documents_config.cpp
   std::string config() const;
 
  private:
+  Surroundings surroundings(const Snapshot& snapshot) const;
+
   Services& services_;
   const Clients& clients_;
   const Workers& workers_;
   const Events& events_;
+  Alerts& alerts_;
   const LoopFigures& loop_;
   const Archive* archive_ = nullptr;
   const Outlived* outlived_ = nullptr;

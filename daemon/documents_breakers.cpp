@@ -5,9 +5,6 @@
 namespace warmpool::daemon {
 namespace {
 
-// So many are named in an alert.
-constexpr std::size_t kNamedMax = 3;
-
 Json share_json(const BreakerView& breaker) {
   return {{"runs", breaker.runs}, {"failures", breaker.failures}};
 }
@@ -43,24 +40,15 @@ BreakersShown breakers_shown(const Snapshot& snapshot) {
     if (state == BreakerState::Closed) continue;
     ++(state == BreakerState::Open ? shown.open : shown.half_open);
     shown.waiting += type.waiting;
-    shown.not_closed.push_back(&type);
   }
   return shown;
 }
 
-std::string breakers_alert(const Services& services, const BreakersShown& shown, bool draining) {
-  std::string text;
-  for (std::size_t i = 0; i < shown.not_closed.size() && i < kNamedMax; ++i) {
-    const TypeView& type = *shown.not_closed[i];
-    text += (i == 0 ? "" : ", ") + services.types.at(type.type).name + " is " +
-            std::string(name_of(type.breaker->state));
-  }
-  if (shown.not_closed.size() > kNamedMax) {
-    text += " and " + std::to_string(shown.not_closed.size() - kNamedMax) + " more";
-  }
-  text +=
-      ": " + std::to_string(shown.waiting) + (shown.waiting == 1 ? " task waits" : " tasks wait");
-  if (draining && shown.waiting != 0) text += ", and so does the drain";
+std::string breaker_text(const Services& services, const TypeView& type, bool draining) {
+  auto text = services.types.at(type.type).name + " is " +
+              std::string(name_of(type.breaker->state)) + ": " + std::to_string(type.waiting) +
+              (type.waiting == 1 ? " task waits" : " tasks wait");
+  if (draining && type.waiting != 0) text += ", and so does the drain";
   return text + "; see: warmpool breaker ls";
 }
 

@@ -1,7 +1,6 @@
 // The names are those of requirements R10. The identity
 //   accepted = done + dead + cancelled + expired + skipped + waiting + running
 // holds in each document, because all of it comes from one snapshot.
-#include <algorithm>
 #include <unistd.h>
 
 #include "daemon/breakers_shown.hpp"
@@ -10,43 +9,6 @@
 
 namespace warmpool::daemon {
 namespace {
-
-bool is_at_work(const SlotView& slot) {
-  return slot.state == SlotState::Running || slot.state == SlotState::Draining;
-}
-
-bool is_ready(const SlotView& slot) { return slot.state == SlotState::Ready || is_at_work(slot); }
-
-bool is_unhealthy(const SlotView& slot) {
-  return slot.unresponsive || slot.stopped || slot.state == SlotState::Recovery ||
-         slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
-}
-
-struct Capacity {
-  std::uint64_t target = 0, slots = 0, ready = 0, busy = 0, unhealthy = 0, failed = 0, starting = 0;
-  std::uint64_t slow = 0;
-  std::uint64_t places = 0, taken = 0;  // of tasks
-};
-
-Capacity capacity_of(const Snapshot& snapshot) {
-  Capacity sum;
-  for (const auto& worker_class : snapshot.classes) {
-    sum.target += worker_class.target;
-    sum.places += worker_class.capacity;
-    sum.taken += worker_class.in_flight;
-  }
-  for (const auto& slot : snapshot.slots) {
-    if (slot.state == SlotState::Gone) continue;
-    ++sum.slots;
-    sum.ready += is_ready(slot);
-    sum.busy += is_at_work(slot);
-    sum.unhealthy += is_unhealthy(slot);
-    sum.failed += slot.state == SlotState::Failed;
-    sum.starting += slot.state == SlotState::Starting;
-    sum.slow += slot.slow;
-  }
-  return sum;
-}
 
 Json pool_json(const Capacity& capacity, const Snapshot& snapshot, bool initialized,
                Duration uptime) {
@@ -126,125 +88,29 @@ Json queue_json(const QueueView& queue) {
           {"keys", queue.keys}};
 }
 
-void add_alert(Json& alerts, const char* name, const char* level, std::string text) {
-  alerts.push_back({{"name", name}, {"level", level}, {"text", std::move(text)}});
-}
-
-// What the parts around the core say of themselves.
-struct Places {
-  bool initialized = false, socket_lost = false;
-  std::optional<SubmitFifoFigures> submit_fifo{};
-  std::optional<RecorderFigures> recorder{};
-  const ArchiveFigures* archive = nullptr;
-  std::string_view attempt_trouble{};
-  Instant now{};
-  std::string breakers{};  // those that are not closed
-};
-
-// A sync that takes longer than any disk in order needs.
-constexpr Duration kStoreSlow = seconds(1);
-// Sixteen times what a WAL grows to by itself.
-constexpr std::uint64_t kWalBytesHigh = std::uint64_t{256} << 20;
-
-void add_store_alerts(Json& alerts, const StoreFigures& store, bool accepting) {
-  if (!accepting) {
-    add_alert(alerts, "store", "critical",
-              "the store takes nothing new: " +
-                  (store.trouble.empty() ? "its WAL is too large" : store.trouble));
-  } else if (store.stalled > kStoreSlow) {
-    add_alert(alerts, "store-slow", "warning",
-              "the disk has been writing for " +
-                  duration_text(seconds(store.stalled.ns / seconds(1).ns)) +
-                  "; nothing is acknowledged meanwhile");
-  }
-  if (store.wal_bytes > kWalBytesHigh) {
-    add_alert(alerts, "store-wal", "warning",
-              "the WAL of the store has " + bytes_text(store.wal_bytes) +
-                  ": a program reads an old state of it; end that program");
-  }
-}
-
-// How long what has happened to dead letters is an alert.
-constexpr Duration kArchivedToldFor = minutes(10), kLostToldFor = hours(1);
-
-void add_dead_alerts(Json& alerts, const ArchiveFigures& archive, Instant now) {
-  if (!archive.trouble.empty()) {
-    add_alert(
-        alerts, "dead-archive", "critical",
-        "dead letters over their bounds stay where they are, because the archive takes none: " +
-            archive.trouble);
-  }
-  if (archive.archived_at && now < *archive.archived_at + kArchivedToldFor) {
-    add_alert(alerts, "dead-letters", "warning",
-              "dead letters beyond dead_max, dead_bytes_max or dead_age_max move to " +
-                  archive.path + "; see: warmpool dlq ls");
-  }
-  if (archive.lost_at && now < *archive.lost_at + kLostToldFor) {
-    add_alert(alerts, "dead-archive-full", "warning",
-              std::to_string(archive.lost) + " dead letters are gone with the oldest file of " +
-                  archive.path + "; see dead_archive_files_max");
-  }
-}
-
-Json alerts_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places,
-                 const StoreFigures& store) {
+Json alerts_json(const AlertBook& book, const Clock& clock) {
   Json alerts = Json::array();
-  if (places.initialized && capacity.ready * 4 < capacity.target * 3) {
-    add_alert(alerts, "worker-capacity", "critical",
-              std::to_string(capacity.ready) + " of " + std::to_string(capacity.target) +
-                  " workers can work; see: warmpool workers");
-  }
-  if (capacity.failed > 0) {
-    add_alert(alerts, "slot-failed", "warning",
-              std::to_string(capacity.failed) +
-                  " slots died too often before being of use; see: warmpool worker NAME");
-  }
-  if (capacity.taken * 10 > capacity.places * 9 && snapshot.queue.waiting() > 100) {
-    add_alert(alerts, "overload", "warning",
-              std::to_string(snapshot.queue.waiting()) +
-                  " tasks wait and nearly all workers are busy; add some: warmpool scale +N");
-  }
-  if (capacity.slow > 0) {
-    add_alert(alerts, "slow", "warning",
-              std::to_string(capacity.slow) +
-                  " workers run a task for long (slow_after, slow_percent); see: warmpool workers");
-  }
-  if (snapshot.paused && snapshot.queue.waiting() > 0) {
-    add_alert(alerts, "paused", "warning",
-              "the pool is paused and tasks wait; start them with: warmpool resume");
-  }
-  if (!places.breakers.empty()) add_alert(alerts, "breaker", "warning", places.breakers);
-  add_store_alerts(alerts, store, snapshot.store_accepting);
-  if (places.archive != nullptr) add_dead_alerts(alerts, *places.archive, places.now);
-  if (places.socket_lost) {
-    add_alert(alerts, "socket", "critical",
-              "the socket file or its directory is gone; see the daemon's log");
-  }
-  if (places.submit_fifo && !places.submit_fifo->open) {
-    add_alert(
-        alerts, "submit-fifo", "warning",
-        "something is in the place of " + places.submit_fifo->path + "; see the daemon's log");
-  }
-  if (!places.attempt_trouble.empty()) {
-    add_alert(alerts, "registered-attempts", "warning",
-              "what is with workers that others started cannot be written down, so that it may run "
-              "twice if the daemon dies: " +
-                  std::string(places.attempt_trouble));
-  }
-  if (places.recorder && !places.recorder->on) {
-    add_alert(alerts, "recorder", "warning",
-              "the flight recorder is off: " + places.recorder->trouble);
+  for (const auto* alert : book.present()) {
+    const auto& row = row_of(alert->what.alert);
+    const Json subject = alert->what.subject.empty() ? Json() : Json(alert->what.subject);
+    alerts.push_back({{"name", row.name},
+                      {"level", name_of(row.level)},
+                      {"text", alert->what.text},
+                      {"subject", subject},
+                      {"time", time_of(clock, alert->since)},
+                      {"count", alert->count},
+                      {"acknowledged", alert->acknowledged}});
   }
   return alerts;
 }
 
-Json health_json(const Snapshot& snapshot, const Capacity& capacity, const Places& places,
-                 const StoreFigures& store) {
-  auto alerts = alerts_json(snapshot, capacity, places, store);
-  const char* status = places.initialized ? "healthy" : "unknown";
+Json health_json(const Surroundings& now, const AlertBook& book, const Clock& clock) {
+  auto alerts = alerts_json(book, clock);
+  const auto& capacity = now.capacity;
+  const char* status = now.initialized ? "healthy" : "unknown";
   if (!alerts.empty()) status = "degraded";
-  const bool none = places.initialized && capacity.target > 0 && capacity.ready == 0;
-  if (none || !snapshot.store_accepting || places.socket_lost) status = "unhealthy";
+  const bool none = now.initialized && capacity.target > 0 && capacity.ready == 0;
+  if (none || !now.snapshot.store_accepting || now.socket_lost) status = "unhealthy";
   return {{"status", status},
           {"capacity",
            rate_of(static_cast<double>(capacity.ready), static_cast<double>(capacity.target))},
@@ -370,18 +236,38 @@ Json loop_json(const LoopFigures& loop) {
 }  // namespace
 
 Documents::Documents(Services& services, const Clients& clients, const Workers& workers,
-                     const Events& events, const LoopFigures& loop, std::string socket_path)
+                     const Events& events, Alerts& alerts, const LoopFigures& loop,
+                     std::string socket_path)
     : services_(services),
       clients_(clients),
       workers_(workers),
       events_(events),
+      alerts_(alerts),
       loop_(loop),
       socket_path_(std::move(socket_path)),
       started_(services.engine.now()) {}
 
+Surroundings Documents::surroundings(const Snapshot& snapshot) const {
+  Surroundings now{snapshot, capacity_of(snapshot), services_.store.figures()};
+  now.initialized = initialized_;
+  now.socket_lost = socket_lost_;
+  now.attempt_trouble = workers_.attempt_trouble();
+  if (archive_ != nullptr) now.archive = &archive_->figures();
+  if (submit_fifo_ != nullptr) now.submit_fifo = submit_fifo_->figures();
+  if (const auto* recorder = services_.engine.recorder()) now.recorder = recorder->figures();
+  return now;
+}
+
+void Documents::look_for_alerts() const {
+  const auto snapshot = services_.engine.pool().snapshot();
+  alerts_.look(surroundings(snapshot));
+}
+
 std::string Documents::status() const {
   const auto snapshot = services_.engine.pool().snapshot();
-  const auto capacity = capacity_of(snapshot);
+  const auto now = surroundings(snapshot);
+  alerts_.look(now);
+  const auto& capacity = now.capacity;
   const auto uptime = services_.engine.now() - started_;
   Json document{{"schema", kDocumentSchema},
                 {"timestamp", rfc3339(services_.engine.clock().wall())},
@@ -402,34 +288,24 @@ std::string Documents::status() const {
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["queue"] = queue_json(snapshot.queue);
-  Places places{initialized_, socket_lost_};
-  places.now = services_.engine.now();
-  places.attempt_trouble = workers_.attempt_trouble();
-  if (archive_ != nullptr) places.archive = &archive_->figures();
-  if (submit_fifo_ != nullptr) places.submit_fifo = submit_fifo_->figures();
-  if (const auto* recorder = services_.engine.recorder()) places.recorder = recorder->figures();
-  const auto store = services_.store.figures();
-  const auto breakers = breakers_shown(snapshot);
-  if (!breakers.not_closed.empty()) {
-    places.breakers = breakers_alert(services_, breakers, snapshot.draining);
-  }
-  document["health"] = health_json(snapshot, capacity, places, store);
+  document["health"] = health_json(now, alerts_.book(), services_.engine.clock());
   document["classes"] = classes_json(services_, workers_.templates(), snapshot);
+  const auto breakers = breakers_shown(snapshot);
   document["breakers"] = {{"on", breakers.on},
                           {"open", breakers.open},
                           {"half_open", breakers.half_open},
                           {"waiting", breakers.waiting}};
-  document["store"] = store_json(store, snapshot.store_accepting);
-  if (archive_ != nullptr) {
-    document["dead_letters"] = dead_letters_json(snapshot.queue, archive_->figures());
+  document["store"] = store_json(now.store, snapshot.store_accepting);
+  if (now.archive != nullptr) {
+    document["dead_letters"] = dead_letters_json(snapshot.queue, *now.archive);
   }
   if (outlived_ != nullptr) document["outlived"] = outlived_json(*outlived_, services_);
   document["clients"] = clients_json(clients_.figures());
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},
                         {"waiting", events_.waiting()}};
-  if (places.submit_fifo) document["submit_fifo"] = submit_fifo_json(*places.submit_fifo);
-  if (places.recorder) document["recorder"] = recorder_json(*places.recorder);
+  if (now.submit_fifo) document["submit_fifo"] = submit_fifo_json(*now.submit_fifo);
+  if (now.recorder) document["recorder"] = recorder_json(*now.recorder);
   document["loop"] = loop_json(loop_);
   return text_of(document);
 }

@@ -32,8 +32,8 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 Instant Daemon::next_deadline() const {
   if (again_) return engine_.now();
   return std::min({engine_.pool().next_deadline(), chores_.due(), workers_.due(), clients_.due(),
-                   requests_.due(), engine_.due(), submit_fifo_ ? submit_fifo_->due() : kNever,
-                   board_ ? board_->due() : kNever});
+                   requests_.due(), alerts_.due(), engine_.due(),
+                   submit_fifo_ ? submit_fifo_->due() : kNever, board_ ? board_->due() : kNever});
 }
 
 bool Daemon::turn(Duration wait) {
@@ -54,6 +54,8 @@ bool Daemon::turn(Duration wait) {
   chores_.run(woken);
   const bool worked = settle() || handled > 0;
   engine_.end_turn();
+  alerts_.tell();
+  if (alerts_.due() <= woken) alerts_.sweep();
   again_ = events_.pump() || again_;
   workers_.flush();
   clients_.flush();

@@ -16,6 +16,7 @@ LogLevel level_of(Notice notice) {
     case Notice::ResultRefused:
     case Notice::TaskSlow:
     case Notice::BreakerOpened:
+    case Notice::AlertRaised:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
@@ -37,6 +38,7 @@ LogLevel level_of(Notice notice) {
     case Notice::PoolResumed:
     case Notice::BreakerHalfOpen:
     case Notice::BreakerClosed:
+    case Notice::AlertResolved:
       return LogLevel::Info;
     default:
       return LogLevel::Debug;
@@ -132,8 +134,32 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(why_changed(n.from, n.to));
     case NoticeField::BreakerWhy:
       return std::string(name_of(n.breaker));
+    case NoticeField::Alert:
+    case NoticeField::Level:
+    case NoticeField::Subject:
+    case NoticeField::Text:
+    case NoticeField::Times:
+      return alert_value(field);
   }
   return {};
+}
+
+std::string Notices::alert_value(NoticeField field) const {
+  const auto* alert = alert_ ? alert_() : nullptr;
+  if (alert == nullptr) return {};
+  const auto& row = warmpool::daemon::row_of(alert->what.alert);
+  switch (field) {
+    case NoticeField::Alert:
+      return std::string(row.name);
+    case NoticeField::Level:
+      return std::string(name_of(row.level));
+    case NoticeField::Subject:
+      return alert->what.subject;
+    case NoticeField::Times:
+      return std::to_string(alert->count);
+    default:
+      return alert->what.text;
+  }
 }
 
 std::string Notices::line(const NoticeRow& row, const Notification& notification) const {

@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 
+#include "daemon/alerts/alert_book.hpp"
 #include "daemon/services.hpp"
 #include "daemon/workers.hpp"
 #include "pool/notification.hpp"
@@ -20,6 +21,8 @@ class Notices {
   void on_notice(std::function<void(const Notification&)> handler) {
     handler_ = std::move(handler);
   }
+  // Whose fields a notice about an alert has.
+  void describe_alert_by(std::function<const RaisedAlert*()> alert) { alert_ = std::move(alert); }
   std::uint64_t count(Notice notice) const { return counts_[static_cast<std::size_t>(notice)]; }
 
   // Its fields as members of a JSON object, each with a ',' before it.
@@ -27,11 +30,13 @@ class Notices {
 
  private:
   std::string value(NoticeField field, const Notification& notification) const;
+  std::string alert_value(NoticeField field) const;
   std::string line(const NoticeRow& row, const Notification& notification) const;
 
   Services& services_;
   const Workers& workers_;
   std::function<void(const Notification&)> handler_;
+  std::function<const RaisedAlert*()> alert_;
   std::array<std::uint64_t, kNoticeRows.size()> counts_{};
 };
 

@@ -61,6 +61,8 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::Breakers, &Requests::breakers},
     {Verb::BreakerOpen, &Requests::breaker},
     {Verb::BreakerClose, &Requests::breaker},
+    {Verb::Alerts, &Requests::alerts},
+    {Verb::AlertsAck, &Requests::alerts_ack},
 };
 
 void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
@@ -82,6 +84,26 @@ void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMet
 
 void Requests::status(Session& session, std::uint32_t number, const Arguments&) {
   clients_.reply(session, number, documents_.status());
+}
+
+void Requests::alerts(Session& session, std::uint32_t number, const Arguments& arguments) {
+  clients_.reply(session, number, documents_.alerts(flag(arguments[0])));
+}
+
+void Requests::alerts_ack(Session& session, std::uint32_t number, const Arguments& arguments) {
+  const auto answer = [&](std::size_t found) {
+    clients_.reply(session, number, small_document({{"acknowledged", found}}));
+  };
+  if (is_nil(arguments[0])) return answer(alerts_.book().acknowledge_all());
+  const auto alert = find_alert(text(arguments[0]));
+  std::size_t found = 0;
+  if (alert) found = alerts_.book().acknowledge(*alert, text(arguments[1]));
+  if (found != 0) return answer(found);
+  clients_.refuse(
+      session, number, {}, Refusal::BadArgument,
+      "there is no alert '" + std::string(text(arguments[0])) + "'" +
+          (is_nil(arguments[1]) ? "" : " of '" + std::string(text(arguments[1])) + "'") +
+          " now; see: warmpool alerts ls");
 }
 
 void Requests::workers(Session& session, std::uint32_t number, const Arguments&) {

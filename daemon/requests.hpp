@@ -15,12 +15,13 @@ class Requests {
  public:
   // `on_stop`: told when a client asks to stop, before the core is.
   Requests(Services& services, Clients& clients, Workers& workers, const Documents& documents,
-           Events& events, std::function<void()> on_stop)
+           Events& events, Alerts& alerts, std::function<void()> on_stop)
       : services_(services),
         clients_(clients),
         workers_(workers),
         documents_(documents),
         events_(events),
+        alerts_(alerts),
         on_stop_(std::move(on_stop)) {}
 
   void run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta, KeptBody payload);
@@ -66,6 +67,8 @@ class Requests {
   void heartbeat(Session& session, std::uint32_t number, const Arguments& arguments);
   void log(Session& session, std::uint32_t number, const Arguments& arguments);
   void events(Session& session, std::uint32_t number, const Arguments& arguments);
+  void alerts(Session& session, std::uint32_t number, const Arguments& arguments);
+  void alerts_ack(Session& session, std::uint32_t number, const Arguments& arguments);
 
   struct Bulk {
     ClientId client;
@@ -113,6 +116,7 @@ class Requests {
   Workers& workers_;
   const Documents& documents_;
   Events& events_;
+  Alerts& alerts_;
   std::function<void()> on_stop_;
   std::deque<Bulk> bulk_;
   std::deque<List> lists_;

@@ -87,7 +87,7 @@ void Templates::start(OfClass& of) {
   spec.worker = WorkerId{kTemplateNumbers + serial_++};
   auto started = processes_.spawn(spec);
   if (!started) return fail(of, "does not start: " + started.error().text);
-  of.process = std::make_unique<TemplateProcess>(std::move(*started), title_of(of), services_.log);
+  of.process = std::make_unique<HelperProcess>(std::move(*started), title_of(of), services_.log);
   of.view.state = TemplateState::Starting;
   of.view.pid = of.process->pid();
   of.view.reason.clear();
@@ -287,14 +287,14 @@ void Templates::renew_all() {
   for (auto& [number, of] : classes_) renew(of.id);
 }
 
-Templates::OfClass* Templates::owner_of(const TemplateProcess& process) {
+Templates::OfClass* Templates::owner_of(const HelperProcess& process) {
   for (auto& [number, of] : classes_) {
     if (of.process.get() == &process) return &of;
   }
   return nullptr;
 }
 
-void Templates::on_exit(TemplateProcess& process) {
+void Templates::on_exit(HelperProcess& process) {
   if (process.buried) return;
   std::string how;
   bool no_channel = false;

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/helper_process.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/services.hpp"
-#include "daemon/template_process.hpp"
 #include "ipc/template_frames.hpp"
 
 namespace warmpool::daemon {
@@ -80,7 +80,7 @@ class Templates {
   struct OfClass {
     ClassId id;
     TemplateView view;
-    std::unique_ptr<TemplateProcess> process;
+    std::unique_ptr<HelperProcess> process;
     std::deque<Wanted> waiting;
     std::optional<Making> making;
     Instant started_at, deadline = kNever;
@@ -110,15 +110,15 @@ class Templates {
   void fail(OfClass& of, const std::string& why, TemplateState next = TemplateState::Resting);
   void retire(OfClass& of);
   void give_up(OfClass& of);
-  void on_exit(TemplateProcess& process);
-  OfClass* owner_of(const TemplateProcess& process);
+  void on_exit(HelperProcess& process);
+  OfClass* owner_of(const HelperProcess& process);
   void look_at(Instant deadline);
 
   Services& services_;
   ProcessPort& processes_;
   Handlers handlers_;
   std::map<std::uint16_t, OfClass> classes_;
-  std::vector<std::unique_ptr<TemplateProcess>> ending_;  // killed, and not yet buried
+  std::vector<std::unique_ptr<HelperProcess>> ending_;  // killed, and not yet buried
   std::uint64_t serial_ = 0;
   Instant due_ = kNever;
 };

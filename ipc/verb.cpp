@@ -55,6 +55,10 @@ constexpr ArgumentRow kLogArguments[] = {{"task", ArgumentKind::Number, true, kA
                                          {"slot", ArgumentKind::Text, true, kNameBytesMax},
                                          kLimit,
                                          kAfter};
+constexpr ArgumentRow kAlertsArguments[] = {{"past", ArgumentKind::Flag, true, 0}};
+constexpr ArgumentRow kAlertsAckArguments[] = {
+    {"name", ArgumentKind::Text, true, kNameBytesMax},
+    {"subject", ArgumentKind::Text, true, kNameBytesMax}};
 constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false, 0},
                                             kAfter,
                                             {"types", ArgumentKind::Text, true, kNameBytesMax}};
@@ -86,6 +90,8 @@ constexpr VerbRow kVerbs[] = {
     {Verb::Breakers, "breakers", {}, Right::Read},
     {Verb::BreakerOpen, "breaker-open", kBreakerOpenArguments, Right::Control},
     {Verb::BreakerClose, "breaker-close", kBreakerCloseArguments, Right::Control},
+    {Verb::Alerts, "alerts", kAlertsArguments, Right::Read},
+    {Verb::AlertsAck, "alerts-ack", kAlertsAckArguments, Right::Control},
 };
 
 // So that find_verb needs no search.

@@ -38,7 +38,9 @@ enum class Verb : std::uint8_t {
   Backup = 23,
   Breakers = 24,
   BreakerOpen = 25,
-  BreakerClose = 26
+  BreakerClose = 26,
+  Alerts = 27,
+  AlertsAck = 28
 };
 
 // Units: none; Ids is an array of u64.

@@ -36,7 +36,12 @@ enum class NoticeField : std::uint8_t {
   Why,
   Failures,
   Cooldown,
-  BreakerWhy
+  BreakerWhy,
+  Alert,
+  Level,
+  Subject,
+  Text,
+  Times
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -48,7 +53,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 28> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 33> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -84,6 +89,12 @@ inline constexpr std::array<NoticeFieldRow, 28> kNoticeFieldRows{{
     {NoticeField::BreakerWhy, "why", NoticeValue::Text,
      "failures-in-a-row, share-of-failures, probe-failed, by-hand, cooled-down, probes-succeeded "
      "or switched-off"},
+    {NoticeField::Alert, "alert", NoticeValue::Text, "name of an alert, as in docs/daemon.md"},
+    {NoticeField::Level, "level", NoticeValue::Text, "warning or critical"},
+    {NoticeField::Subject, "subject", NoticeValue::Text,
+     "slot, class, type or channel that it is about; null: the pool"},
+    {NoticeField::Text, "text", NoticeValue::Text, "what is wrong, and what to do"},
+    {NoticeField::Times, "count", NoticeValue::Number, "how often it came"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

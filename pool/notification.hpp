@@ -52,7 +52,9 @@ enum class Notice : std::uint8_t {
   WorkerRegistered,
   BreakerOpened,
   BreakerHalfOpen,
-  BreakerClosed
+  BreakerClosed,
+  AlertRaised,
+  AlertResolved
 };
 
 struct NoticeRow {
@@ -81,6 +83,7 @@ struct Notification {
   bool retried = false;
   WorkerHealth from{}, to{};
   BreakerWhy breaker{};
+  std::uint64_t alert = 0;  // its number; of notices that the daemon makes itself
 };
 
 template <class... Fields>
@@ -89,9 +92,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 38> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 40> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 38>{{
+  return std::array<NoticeRow, 40>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -166,6 +169,10 @@ inline constexpr std::array<NoticeRow, 38> kNoticeRows = [] {
                  "a few tasks of the type try whether it is well again", F::Type, F::BreakerWhy),
       notice_row(Notice::BreakerClosed, "breaker-closed", "tasks of the type run again", F::Type,
                  F::BreakerWhy),
+      notice_row(Notice::AlertRaised, "alert-raised", "somebody should look at the pool", F::Alert,
+                 F::Level, F::Subject, F::Text),
+      notice_row(Notice::AlertResolved, "alert-resolved", "the cause of an alert is gone", F::Alert,
+                 F::Level, F::Subject, F::Times),
   }};
 }();
 

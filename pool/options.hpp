@@ -44,9 +44,12 @@ struct Options {
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
-      socket_group, record_dir;
+      socket_group, record_dir, alerts_off, alert_file, alert_command, alert_webhook;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
+  std::uint64_t alert_healthy{}, alert_utilization{}, alert_queue{}, alert_restarts{}, alert_dead{},
+      alert_disk{}, alerts_max{};
+  Duration alert_stays{}, alert_clear_after{}, alert_repeat{};
   Duration frame_timeout{}, sample_interval{}, board_interval{};
   bool submit_fifo{}, board{}, record{}, registered_kill{};
 };

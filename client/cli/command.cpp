@@ -163,6 +163,10 @@ constexpr CommandRow kRows[] = {
      declare_drain},
     {"stop", kPool, "stop the daemon and wait until it is gone",
      "Running tasks get drain_timeout to finish; with --now none.", declare_stop},
+    {"alerts ls", kPool, "what is wrong with the pool, the most urgent first",
+     "What can be an alert, and whom they are told to: docs/daemon.md.", declare_alerts_ls},
+    {"alerts ack", kPool, "say that an alert is known: it is not told again",
+     "It stays until its cause is gone.\n  warmpool alerts ack slow worker-3", declare_alerts_ack},
     {"clean", kPool, "remove what has settled, with results and histories",
      "By itself the daemon does so after results_age_max. Without --state dead letters stay.\n"
      "  warmpool clean --older 7d\n  warmpool clean --older 30d --state dead",

@@ -43,6 +43,8 @@ Run declare_dlq_retry(CLI::App& app);
 Run declare_dlq_rm(CLI::App& app);
 Run declare_dlq_export(CLI::App& app);
 Run declare_dlq_import(CLI::App& app);
+Run declare_alerts_ls(CLI::App& app);
+Run declare_alerts_ack(CLI::App& app);
 Run declare_clean(CLI::App& app);
 Run declare_backup(CLI::App& app);
 Run declare_status(CLI::App& app);

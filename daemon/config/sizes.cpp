@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/alerts/alert_table.hpp"
 #include "daemon/config/apply.hpp"
 
 namespace warmpool::daemon {
@@ -43,10 +44,11 @@ Origin origin_of_fault(const Sourced<Owner>& sourced, std::string& text) {
   return first;
 }
 
-Origin origin_of(const Sourced<ClassOptions>& worker_class, std::string_view option) {
-  auto at = worker_class.origins.find(option);
-  if (at == worker_class.origins.end()) at = worker_class.origins.find("name");
-  return at == worker_class.origins.end() ? Origin{} : at->second;
+template <class Owner>
+Origin origin_of(const Sourced<Owner>& sourced, std::string_view option) {
+  auto at = sourced.origins.find(option);
+  if (at == sourced.origins.end()) at = sourced.origins.find("name");
+  return at == sourced.origins.end() ? Origin{} : at->second;
 }
 
 void check_class(const Sourced<ClassOptions>& worker_class, Problems& problems) {
@@ -122,7 +124,28 @@ void check_classes(const Configuration& configuration, Problems& problems) {
   }
 }
 
+namespace {
+
+void check_alerts(const Configuration& configuration, Problems& problems) {
+  const auto& options = configuration.pool.values;
+  if (const auto unknown = unknown_alert(options.alerts_off)) {
+    std::string known;
+    for (const auto& row : alert_rows()) known.append(" ").append(row.name);
+    problems.push_back({origin_of(configuration.pool, "alerts_off"),
+                        "alerts_off: there is no alert '" + *unknown + "'; there are:" + known});
+  }
+  const auto& url = options.alert_webhook;
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
+    problems.push_back(
+        {origin_of(configuration.pool, "alert_webhook"),
+         "alert_webhook = '" + url + "': give a URL that begins with http:// or https://"});
+  }
+}
+
+}  // namespace
+
 void check_pool(const Configuration& configuration, Problems& problems) {
+  check_alerts(configuration, problems);
   auto ok = check_options(configuration.pool.values);
   if (ok) ok = check_options(breaker_options(configuration.pool.values));
   if (ok) return;

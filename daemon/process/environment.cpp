@@ -60,8 +60,9 @@ std::string joined(const std::vector<std::string>& words) {
 void set_of_worker(Block& block, const SpawnSpec& spec, const ChannelAddress& channel,
                    std::string_view mark) {
   const bool is_worker = spec.role == SpawnRole::Worker;
+  const bool is_template = spec.role == SpawnRole::Template;
   const auto of_worker = [&](std::string text) { return is_worker ? std::move(text) : ""; };
-  block.set_or_drop("WARMPOOL_TEMPLATE", is_worker ? "" : channel.number);
+  block.set_or_drop("WARMPOOL_TEMPLATE", is_template ? channel.number : "");
   block.set_or_drop("WARMPOOL_PRELOAD", joined(spec.preload));
   block.set_or_drop("WARMPOOL_CHANNEL", of_worker(channel.number));
   block.set_or_drop("WARMPOOL_FIFO_IN", channel.fifo_in);

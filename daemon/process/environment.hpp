@@ -30,7 +30,8 @@ struct ChannelAddress {
 // default),
 //   the identity's HOME, USER, LOGNAME and SHELL, the class's, then the channel's, WARMPOOL_WORKER,
 //   _TOKEN, _SLOT, _MARK, SUPPORTED_TASK_TYPES (joined with commas), WORKER_ID and WORKER_HOSTNAME.
-// A template has no channel, worker and token, but WARMPOOL_TEMPLATE and _PRELOAD (with commas).
+// A template has no channel, worker and token, but WARMPOOL_TEMPLATE and _PRELOAD (with commas); a
+// helper has none of them.
 // Each name is there once. Errors: EINVAL for an entry of the class that is not NAME=VALUE.
 Result<std::vector<std::string>> build_environment(std::span<const std::string> of_daemon,
                                                    const SpawnSpec& spec,

@@ -33,8 +33,9 @@ std::vector<ResourceLimit> default_limits();
 // What a worker's channel is made of.
 enum class ChannelKind : std::uint8_t { Socket, Fifos };
 
-// A template loads what its workers need, once, and then forks them; see ipc/template_frames.hpp.
-enum class SpawnRole : std::uint8_t { Worker, Template };
+// A template loads what its workers need, once, and then forks them; see ipc/template_frames.hpp. A
+// helper does something for the daemon, and has no channel.
+enum class SpawnRole : std::uint8_t { Worker, Template, Helper };
 
 struct SpawnSpec {
   WorkerId worker;

@@ -90,9 +90,10 @@ Result<void> make_fifos(const SpawnSpec& spec, const SpawnOrder& order, Ends& en
 // All but the pipe of the launcher.
 Result<void> make_all_ends(const SpawnSpec& spec, const SpawnOrder& order, Ends& ends) {
   const bool is_template = spec.role == SpawnRole::Template;
-  const bool by_name = spec.channel == ChannelKind::Fifos && !is_template;
+  const bool by_name = spec.channel == ChannelKind::Fifos && spec.role == SpawnRole::Worker;
+  const bool by_socket = !by_name && spec.role != SpawnRole::Helper;
   if (!make_pipe(ends.output) || !make_pipe(ends.errors) ||
-      (!by_name && !make_socket(is_template ? SOCK_SEQPACKET : SOCK_STREAM, ends.channel))) {
+      (by_socket && !make_socket(is_template ? SOCK_SEQPACKET : SOCK_STREAM, ends.channel))) {
     return failed(spec, errno, "making its channel and pipes");
   }
   return by_name ? make_fifos(spec, order, ends) : Result<void>();

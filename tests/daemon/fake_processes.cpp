@@ -83,7 +83,7 @@ Child FakeProcesses::begin(FakeWorker& worker, const SpawnSpec& spec) {
   child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
   if (spec.role == SpawnRole::Template) {
     connect_template(worker, child);
-  } else {
+  } else if (spec.role == SpawnRole::Worker) {
     spec.channel == ChannelKind::Fifos ? connect_fifos(worker, child) : connect(worker, child);
   }
   auto output = make_pipe();

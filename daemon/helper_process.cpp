@@ -1,6 +1,6 @@
 // What a module prints while it is loaded is nobody's task, so it goes into the log: there the
 // traceback of one that cannot be loaded is found.
-#include "daemon/template_process.hpp"
+#include "daemon/helper_process.hpp"
 
 #include "daemon/process/launch_outcome.hpp"
 
@@ -12,32 +12,34 @@ constexpr std::uint64_t kLoggedMax = 1'000;
 
 }  // namespace
 
-TemplateProcess::TemplateProcess(Child started, std::string title, Log& log)
+HelperProcess::HelperProcess(Child started, std::string title, Log& log)
     : child_(std::move(started)), title_(std::move(title)), log_(log) {}
 
-bool TemplateProcess::watch(Reactor& reactor, Handlers handlers, std::function<Instant()> now) {
+bool HelperProcess::watch(Reactor& reactor, Handlers handlers, std::function<Instant()> now) {
   const auto start = [&](int fd, Reactor::Handler readable) {
     auto made = reactor.watch(fd, std::move(readable));
     if (made) made->start_reading();
     return made;
   };
   exit_watch_ = start(child_.exit_notice.get(), std::move(handlers.exit));
-  channel_watch_ = start(child_.channel.get(), std::move(handlers.packet));
+  const bool has_channel = static_cast<bool>(child_.channel);
+  if (has_channel) channel_watch_ = start(child_.channel.get(), std::move(handlers.packet));
   launch_watch_ = start(child_.launch_status.get(), [this] { read_launch(); });
   output_watch_ = start(child_.output.get(),
                         [this, now] { read(output_, child_.output, output_watch_, now()); });
   errors_watch_ = start(child_.errors.get(),
                         [this, now] { read(errors_, child_.errors, errors_watch_, now()); });
-  return exit_watch_ && channel_watch_ && launch_watch_ && output_watch_ && errors_watch_;
+  return exit_watch_ && (channel_watch_ || !has_channel) && launch_watch_ && output_watch_ &&
+         errors_watch_;
 }
 
-void TemplateProcess::hang_up() {
+void HelperProcess::hang_up() {
   launch_watch_.reset();
   channel_watch_.reset();
   child_.channel.reset();
 }
 
-void TemplateProcess::read_launch() {
+void HelperProcess::read_launch() {
   if (!child_.launch_status) return;
   auto outcome = launch_outcome(child_.launch_status.get());
   if (outcome.state == LaunchState::Pending) return;
@@ -46,8 +48,8 @@ void TemplateProcess::read_launch() {
   if (outcome.state == LaunchState::Failed) launch_error_ = std::move(outcome.error.text);
 }
 
-void TemplateProcess::read(OutputPump& pump, ipc::UniqueFd& fd, std::unique_ptr<Watch>& watch,
-                           Instant now) {
+void HelperProcess::read(OutputPump& pump, ipc::UniqueFd& fd, std::unique_ptr<Watch>& watch,
+                         Instant now) {
   const auto result = pump.pump(fd.get(), ring_, now);
   log_lines();
   if (!result.closed) return;
@@ -55,7 +57,7 @@ void TemplateProcess::read(OutputPump& pump, ipc::UniqueFd& fd, std::unique_ptr<
   fd.reset();
 }
 
-void TemplateProcess::read_rest(Instant now) {
+void HelperProcess::read_rest(Instant now) {
   read_launch();
   if (child_.output) output_.drain(child_.output.get(), ring_, now);
   if (child_.errors) errors_.drain(child_.errors.get(), ring_, now);
@@ -64,7 +66,7 @@ void TemplateProcess::read_rest(Instant now) {
   log_lines();
 }
 
-void TemplateProcess::log_lines() {
+void HelperProcess::log_lines() {
   for (const auto& line : ring_.lines_after(logged_)) {
     logged_ = line.number;
     const bool error = line.stream == OutputStream::Err;

@@ -1,4 +1,4 @@
-// One life of a template: its process, its channel, what it writes.
+// One life of a process that is no worker, as a template: its channel, what it writes.
 #pragma once
 
 #include <memory>
@@ -12,10 +12,11 @@
 namespace warmpool::daemon {
 
 // Order: watches end before the descriptors that they watch.
-class TemplateProcess {
+class HelperProcess {
  public:
-  // `title`: for the log, in which its output goes line by line.
-  TemplateProcess(Child started, std::string title, Log& log);
+  // `title`: for the log, in which its output goes line by line. Without a channel `packet` is
+  // never called.
+  HelperProcess(Child started, std::string title, Log& log);
 
   struct Handlers {
     Reactor::Handler exit, packet;

@@ -1,0 +1,80 @@
+#include "daemon/alerts/occurrences.hpp"
+
+#include <cstring>
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr Duration kStormWithin = minutes(1);
+
+std::string how_it_ended(const Notification& told) {
+  if (told.exit_cause == ExitCause::Exited) return "ended with status " + std::to_string(told.code);
+  if (told.code < 0 && told.exit_cause == ExitCause::Signalled) {
+    const char* name = ::sigabbrev_np(-told.code);
+    return "was ended by signal " + std::to_string(-told.code) +
+           (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
+  }
+  const auto& words = Words<ExitCause>::rows[static_cast<std::size_t>(told.exit_cause)];
+  return std::string(words.meaning);
+}
+
+}  // namespace
+
+bool Occurrences::too_many(std::deque<Instant>& dates, Instant now, std::uint64_t most,
+                           Duration within) {
+  dates.push_back(now);
+  while (dates.size() > most + 1) dates.pop_front();
+  while (dates.front() + within <= now) dates.pop_front();
+  return dates.size() > most;
+}
+
+Sighting Occurrences::failure(const Notification& told) const {
+  auto name = workers_.places().slot_name(told.slot);
+  Sighting seen{Alert::WorkerFailure, name, name + " " + how_it_ended(told)};
+  seen.facts.push_back({"cause", std::string(name_of(told.exit_cause))});
+  if (told.code != 0) seen.facts.push_back({"code", std::to_string(told.code), true});
+  if (const auto* worker = workers_.find(told.worker)) {
+    const auto silent = services_.engine.now() - worker->last_heard;
+    seen.facts.push_back({"pid", std::to_string(worker->child.pid), true});
+    seen.facts.push_back(
+        {"last_heartbeat", rfc3339(services_.engine.clock().wall_of(worker->last_heard))});
+    seen.text += ", last heard " + duration_text(milliseconds(silent.ns / 1'000'000)) + " before";
+  }
+  seen.text += "; see: warmpool worker " + name;
+  return seen;
+}
+
+Sighting Occurrences::zombie(const Notification& told) const {
+  auto name = workers_.places().slot_name(told.slot);
+  const auto silent = duration_text(milliseconds(told.duration_ns / 1'000'000));
+  return {Alert::Zombie,
+          name,
+          name + " was silent for " + silent + " and is killed; see: warmpool log --slot " + name,
+          {{"silent_ms", std::to_string(told.duration_ns / 1'000'000), true}}};
+}
+
+std::vector<Sighting> Occurrences::seen_in(const Notification& told) {
+  std::vector<Sighting> seen;
+  const auto& options = services_.options();
+  const auto now = services_.engine.now();
+  if (told.notice == Notice::ZombieDetected) seen.push_back(zombie(told));
+  if (told.notice == Notice::WorkerError) {
+    seen.push_back(failure(told));
+    if (too_many(deaths_[told.worker_class], now, options.alert_restarts, kStormWithin)) {
+      const auto& name = services_.options_of(told.worker_class).name;
+      seen.push_back({Alert::RestartStorm, name,
+                      "more than " + std::to_string(options.alert_restarts) + " workers of class " +
+                          name + " died within a minute; the last: " + seen.back().text});
+    }
+  }
+  if (told.notice == Notice::TaskDead &&
+      too_many(dead_letters_, now, options.alert_dead, options.alert_stays)) {
+    seen.push_back({Alert::DeadGrowing, "",
+                    "more than " + std::to_string(options.alert_dead) +
+                        " tasks became dead letters within " + duration_text(options.alert_stays) +
+                        "; see: warmpool dlq ls"});
+  }
+  return seen;
+}
+
+}  // namespace warmpool::daemon
