@@ -48,7 +48,8 @@ enum class Notice : std::uint8_t {
   PoolResumed,
   ResultRefused,
   DeadArchived,
-  WorkerRegistered
+  WorkerRegistered,
+  WorkerOversized
 };
 
 struct NoticeRow {
@@ -76,6 +77,7 @@ struct Notification {
   std::uint32_t count = 0, size = 0;
   bool retried = false;
   WorkerHealth from{}, to{};
+  std::uint64_t memory_bytes = 0, limit_bytes = 0;
 };
 
 template <class... Fields>
@@ -84,9 +86,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 36> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 35>{{
+  return std::array<NoticeRow, 36>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -154,6 +156,9 @@ inline constexpr std::array<NoticeRow, 35> kNoticeRows = [] {
       notice_row(Notice::WorkerRegistered, "worker-registered",
                  "a worker that somebody else started was given a place", F::Worker, F::Slot,
                  F::Class),
+      notice_row(Notice::WorkerOversized, "worker-oversized",
+                 "a worker has more than memory_soft after its first task: replacing it is no use",
+                 F::Worker, F::Slot, F::Class, F::Memory, F::Limit),
   }};
 }();
 

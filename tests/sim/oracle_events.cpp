@@ -2,6 +2,7 @@
 // else, the judgements are in the other files.
 #include <algorithm>
 
+#include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -37,6 +38,7 @@ struct EventWatch {
       if (beats_otherwise) worker.heard_at = oracle.now_;
       if (other_strategy) worker.turn = worker.free_from = 0;
     }
+    MemoryWatch{oracle}.options_come(e.worker_class);
   }
   void operator()(const event::TypeDeclared& e) const {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
@@ -131,6 +133,7 @@ struct EventWatch {
     worker.stopped = e.stopped;
     worker.stopped_at = oracle.now_;
   }
+  void operator()(const event::WorkerSampled& e) const { MemoryWatch{oracle}.comes(e); }
   void operator()(const event::WorkerBroken& e) const {
     SeenWorker& worker = oracle.worker_of(e.worker, "world");
     worker.broken = true;

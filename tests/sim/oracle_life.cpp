@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -156,6 +156,7 @@ void Oracle::after(const Pool& pool) {
     answered_ = nullptr;
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
+  MemoryWatch{*this}.judge_after_event();
   judge_unanswered();
   judge_notices();
   judge_counters(pool);

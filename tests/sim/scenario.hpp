@@ -53,9 +53,10 @@ enum class Fault : std::uint8_t {
   LyingPage,
   Unkillable,
   ArchiveFails,
-  Strangers
+  Strangers,
+  Memory
 };
-inline constexpr std::size_t kFaults = 37;
+inline constexpr std::size_t kFaults = 38;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
