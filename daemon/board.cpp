@@ -70,8 +70,8 @@ void set_attempt(ipc::BoardSlot& row, const SlotView& view) {
 void set_process(ipc::BoardSlot& row, const WorkerProcess* process) {
   if (process == nullptr) return;
   row.pid = process->child.pid;
+  row.rss_bytes = process->memory.figure.rss_bytes;
   if (!process->sample) return;
-  row.rss_bytes = process->sample->rss_bytes;
   row.cpu = process->sample->cpu_time.ns;
   row.kernel_state = static_cast<std::uint8_t>(process->sample->state);
 }

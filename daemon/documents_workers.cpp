@@ -28,8 +28,12 @@ void add_process(const WorkerProcess& process, Json& row) {
   row["pid"] = process.child.pid;
   row["template"] = process.generation == 0 ? Json() : Json(process.generation);
   row["start_ms"] = process.started_in ? Json(milliseconds_of(*process.started_in)) : Json();
+  if (process.memory.figure.rss_bytes != 0) {
+    row["rss_bytes"] = process.memory.figure.rss_bytes;
+    row["memory_bytes"] = process.memory.figure.own_bytes;
+    row["memory_peak_bytes"] = process.memory.peak;
+  }
   if (!process.sample) return;
-  row["rss_bytes"] = process.sample->rss_bytes;
   row["cpu_seconds"] = seconds_of(process.sample->cpu_time);
   row["kernel_state"] = std::string(1, process.sample->state);
 }

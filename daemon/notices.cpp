@@ -111,6 +111,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(name_of(n.exit_cause));
     case NoticeField::DueReason:
       return std::string(name_of(n.due));
+    case NoticeField::Memory:
+      return std::to_string(n.memory_bytes);
+    case NoticeField::Limit:
+      return std::to_string(n.limit_bytes);
     case NoticeField::Code:
       return n.code < 0 ? "" : std::to_string(n.code);
     case NoticeField::Signal:

@@ -152,6 +152,8 @@ void Workers::carry(const command::Assign& command) {
     worker->channel.out().append(header, encoded(meta), stored->body->bytes());
   }
   worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  worker->in_hand.back().memory_max = command.memory_max;
+  memory_.given(*worker);
   if (worker->registered) remember(*worker, worker->in_hand.back());
   if (worker->dirty) return;
   worker->dirty = true;
@@ -345,7 +347,9 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   answered.service = microseconds(frame.header.type);
   std::vector<std::string> output;
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
+  std::uint64_t allowed = 0;
   if (held != worker.in_hand.end()) {
+    allowed = held->memory_max;
     // What the handler printed last is still in the pipes. While others are in hand it may be
     // theirs as well, so then the pipes are read in their turn.
     const bool failed = answered.outcome != Outcome::Done;
@@ -377,6 +381,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     services_.engine.attach(number, std::move(attachment));
   }
   if (kept.file) services_.store.drop_body(kept.file);
+  memory_.answered(worker, allowed);
 }
 
 void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {

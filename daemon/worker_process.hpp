@@ -11,6 +11,7 @@
 #include "daemon/process/peer_process.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_sampler.hpp"
+#include "daemon/process/tree_memory.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/store/body_file.hpp"
 #include "ipc/type_names.hpp"
@@ -31,6 +32,20 @@ struct InHand {
   Instant progress_due = {};                // before it none is told to clients
   std::optional<Progress> untold = {};      // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
+  std::uint64_t memory_max = 0;             // that its worker may have meanwhile
+};
+
+// See memory_watch.hpp.
+struct WorkerMemory {
+  MemoryFigure figure;  // the last one
+  std::uint64_t peak = 0;
+  std::uint64_t limit = 0;            // that its cgroup was told
+  std::optional<std::uint64_t> told;  // to the core
+  Instant looked_at, deep_at;
+  bool near = false;   // its limit
+  bool used = false;   // it has answered since it was looked at
+  bool based = false;  // it was looked at after its first answer
+  bool over = false;   // and that was logged
 };
 
 // Order: watches end before the descriptors that they watch.
@@ -100,6 +115,11 @@ struct WorkerProcess {
   std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
+  WorkerMemory memory;
+};
+
+struct WorkerFigures {
+  std::uint64_t alive = 0, spawn_failures = 0, protocol_errors = 0, output_bytes = 0;
 };
 
 // One that somebody else started and that has said hello, until it is given a place.

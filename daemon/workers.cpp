@@ -272,6 +272,11 @@ void Workers::sample() {
   }
 }
 
+void Workers::watch_memory() {
+  memory_.begin_pass();
+  for (const auto& [id, worker] : workers_) memory_.look_if_due(*worker);
+}
+
 void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
   if (worker.stopped == stopped) return;
   worker.stopped = stopped;

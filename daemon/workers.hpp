@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
+#include "daemon/memory_watch.hpp"
 #include "daemon/services.hpp"
 #include "daemon/templates.hpp"
 #include "daemon/worker_places.hpp"
@@ -16,10 +17,6 @@
 #include "ipc/peer.hpp"
 
 namespace warmpool::daemon {
-
-struct WorkerFigures {
-  std::uint64_t alive = 0, spawn_failures = 0, protocol_errors = 0, output_bytes = 0;
-};
 
 // Order: flush() and bury() end each turn; sweep() and sample() come now and then.
 class Workers {
@@ -75,6 +72,9 @@ class Workers {
   // Looks at what is silent: stopped, or going on.
   void sample();
   void reap_orphans();
+  // Looks at memory; and when to do so again.
+  void watch_memory();
+  Duration memory_interval() const { return memory_.interval(); }
 
   WorkerPlaces& places() { return places_; }
   const WorkerPlaces& places() const { return places_; }
@@ -178,6 +178,7 @@ class Workers {
   ProcessPort& processes_;
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
+  MemoryWatch memory_;
   Templates templates_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;

@@ -14,6 +14,7 @@ Workers::Workers(Services& services, ProcessPort& processes,
       processes_(processes),
       identities_(std::move(identities)),
       places_(services),
+      memory_(services, processes, places_),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
                   .started =

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/memory.hpp"
 #include "pool/token.hpp"
 
 namespace warmpool {
@@ -48,7 +49,7 @@ constexpr std::uint32_t kRunsKnown = 8;
 
 }  // namespace
 
-Duration Core::expected(TypeId type) const {
+Duration CoreState::expected(TypeId type) const {
   const TypeState& state = types[type.value];
   if (state.breaker && breakers.find(type)->limited()) return {};  // probes are not given ahead
   return state.runs >= kRunsKnown ? std::max(state.service, nanoseconds(1)) : Duration{};
@@ -65,10 +66,12 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
     slots.fire(slot, SlotTrigger::Take, now);
     slot.busy_since = now;
   }
+  const ClassOptions& limits = class_of(slot).options;
+  const Duration timeout = timeout_of(limits, task.timeout, task.used.timeouts);
   slot.held.push_back(Held{.key = key,
                            .task = index,
                            .place = place,
-                           .timeout = task.timeout,
+                           .timeout = timeout,
                            .expected = expected(task.type),
                            .assigned_at = now});
   ++slot.attempts;
@@ -77,9 +80,10 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   slot.alone = task.suspect;
   const TaskExtras* extras = tasks.find_extras(index);
   const Instant deadline = extras == nullptr ? kNever : extras->deadline_at;
-  emit(command::Assign{slot.worker, key, task.type, task.timeout,
+  emit(command::Assign{slot.worker, key, task.type, timeout,
                        deadline == kNever ? Duration{} : std::max(deadline - now, nanoseconds(1)),
-                       task.used.failures, task.used.crashes});
+                       task.used.failures, task.used.crashes,
+                       memory_max_of(limits, task.used.memory_ends)});
   recorder.persist(record::Started{task.id, task.round, task.attempt, slot.worker, slot.home, now},
                    *out_);
   if (task_notices_) notify(about(index, Notice::TaskStarted));
@@ -154,6 +158,7 @@ void Core::on(const event::AttemptAnswered& event) {
   take_from_hand(*slot, at);
   const std::uint64_t most = class_of(*slot).options.max_tasks;
   if (most != 0 && slot->answers_of_worker >= most) become_due(*slot, DueReason::Tasks);
+  judge_memory(*slot);  // what it may have may be less now
 }
 
 void Core::on(const event::AttemptProgressed& event) {

@@ -81,6 +81,7 @@ struct Assign {
   Duration timeout;
   Duration deadline_left;  // of the whole; 0: none
   std::uint16_t failures, crashes;
+  std::uint64_t memory_max;  // its worker may have so much while it runs this; kUnlimited: any
 };
 
 struct CancelAttempt {

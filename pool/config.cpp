@@ -17,10 +17,12 @@ void Core::on(const event::ClassDeclared& event) {
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
   worker_class.declared = true;
+  worker_class.oversized_told = false;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
     if (beats_otherwise && slot.worker) heard(slot);
     grant_credits(slot);
+    if (slot.worker) judge_memory(slot);
     slots.look_at(slot, due_of(slot));
     refresh(slot);
   }

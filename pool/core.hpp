@@ -57,6 +57,9 @@ class Core : public CoreBreakers {
   void on(const event::WorkerReady& event);
   void on(const event::WorkerBeat& event);
   void on(const event::WorkerStopped& event);
+  void on(const event::WorkerSampled& event);  // memory.cpp
+  void judge_memory(Slot& slot);
+  void set_baseline(Slot& slot);
   void on(const event::WorkerBroken& event);
   void on(const event::WorkerExited& event);
   void resize(WorkerClass& worker_class, std::uint16_t target);
@@ -73,8 +76,7 @@ class Core : public CoreBreakers {
   void emptied(Slot& slot);
   void grant_credits(Slot& slot);
   void pool_may_be_initialized();
-  // registration.cpp
-  void on(const event::WorkerRegistered& event);
+  void on(const event::WorkerRegistered& event);  // registration.cpp
   void on(const event::WorkerLeaving& event);
   void on(const event::Outlived& event);
   // recycling.cpp
@@ -87,7 +89,6 @@ class Core : public CoreBreakers {
   void succeed_the_dead(Slot& predecessor);
   void left(Slot& slot);
   void part(Slot& slot);
-  Instant old_at(const Slot& slot) const;
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
@@ -151,7 +152,6 @@ class Core : public CoreBreakers {
   Slot* find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place);
   void reserve(WorkerClass& worker_class);
   void unreserve(WorkerClass& worker_class);
-  Duration expected(TypeId type) const;
   // recall.cpp
   void on(const event::RecallAnswered& event);
   void recall(Slot& slot, Held& held);

@@ -70,6 +70,12 @@ struct CoreState {
   void emit(auto&& emitted) { out_->emplace_back(std::forward<decltype(emitted)>(emitted)); }
   void notify(const Notification& notification) { emit(command::Notify{notification}); }
 
+  Duration expected(TypeId type) const;
+  // When its age makes it due; never if it is already.
+  Instant old_at(const Slot& slot) const;
+  // What its worker may have while it runs what it runs. Of several tasks the one that may most.
+  std::uint64_t memory_max(const Slot& slot) const;
+
   Notification about(TaskIndex index, Notice notice) const;
   Notification about(const Slot& slot, Notice notice) const;
   // Nothing to a client 0.

@@ -116,6 +116,9 @@ struct EventText {
   std::string operator()(const event::WorkerStopped& e) const {
     return (e.stopped ? "stopped " : "goes-on ") + worker_name(e.worker);
   }
+  std::string operator()(const event::WorkerSampled& e) const {
+    return "sampled " + worker_name(e.worker) + " " + text(e.memory_bytes) + " bytes";
+  }
   std::string operator()(const event::WorkerBroken& e) const {
     return "broken " + worker_name(e.worker) + " " + word(e.cause);
   }

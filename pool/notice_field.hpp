@@ -23,6 +23,8 @@ enum class NoticeField : std::uint8_t {
   ExitCause,
   ExitError,
   DueReason,
+  Memory,
+  Limit,
   Code,
   Signal,
   Count,
@@ -53,7 +55,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 33> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -70,7 +72,9 @@ inline constexpr std::array<NoticeFieldRow, 33> kNoticeFieldRows{{
     {NoticeField::ExitCause, "cause", NoticeValue::Text, "why the worker ended"},
     {NoticeField::ExitError, "error", NoticeValue::Text, "why the worker is being ended, or ended"},
     {NoticeField::DueReason, "reason", NoticeValue::Text,
-     "restart, tasks (max_tasks) or age (max_age)"},
+     "restart, tasks (max_tasks), age (max_age) or memory (memory_soft, memory_growth)"},
+    {NoticeField::Memory, "memory_bytes", NoticeValue::Number, "that the worker has of its own"},
+    {NoticeField::Limit, "limit_bytes", NoticeValue::Number, "that it is held against"},
     {NoticeField::Code, "code", NoticeValue::Number, "exit status; null after a signal"},
     {NoticeField::Signal, "signal", NoticeValue::Number, "that ended it; null after an exit"},
     {NoticeField::Count, "count", NoticeValue::Number, "how many"},

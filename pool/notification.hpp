@@ -54,7 +54,8 @@ enum class Notice : std::uint8_t {
   BreakerHalfOpen,
   BreakerClosed,
   AlertRaised,
-  AlertResolved
+  AlertResolved,
+  WorkerOversized
 };
 
 struct NoticeRow {
@@ -84,6 +85,7 @@ struct Notification {
   WorkerHealth from{}, to{};
   BreakerWhy breaker{};
   std::uint64_t alert = 0;  // its number; of notices that the daemon makes itself
+  std::uint64_t memory_bytes = 0, limit_bytes = 0;
 };
 
 template <class... Fields>
@@ -92,9 +94,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 40> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 41> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 40>{{
+  return std::array<NoticeRow, 41>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -173,6 +175,9 @@ inline constexpr std::array<NoticeRow, 40> kNoticeRows = [] {
                  F::Level, F::Subject, F::Text),
       notice_row(Notice::AlertResolved, "alert-resolved", "the cause of an alert is gone", F::Alert,
                  F::Level, F::Subject, F::Times),
+      notice_row(Notice::WorkerOversized, "worker-oversized",
+                 "a worker has more than memory_soft after its first task: replacing it is no use",
+                 F::Worker, F::Slot, F::Class, F::Memory, F::Limit),
   }};
 }();
 

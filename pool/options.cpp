@@ -344,6 +344,12 @@ Result<void> check_options(const ClassOptions& options) {
     return Error{0, "worker class '" + options.name + "': " + size("credits", options.credits) +
                         " must be at least " + size("concurrency", options.concurrency)};
   }
+  const auto hard = options.memory_hard.value_or(0);
+  if (hard != 0 && hard < options.memory_soft) {
+    return Error{0, "worker class '" + options.name + "': memory_hard (" + bytes_text(hard) +
+                        ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
+                        "); lower memory_soft, or set it to 0"};
+  }
   return {};
 }
 

@@ -62,6 +62,9 @@ struct ClassOptions {
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
   std::optional<Duration> cpu_time{};
   std::vector<std::string> command, environment, types, preload;
+  std::uint64_t memory_soft{}, memory_growth{}, retry_memory_factor{}, retry_timeout_factor{};
+  std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
+  std::optional<Duration> retry_timeout_max{};
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
   Duration max_age{};

@@ -13,9 +13,11 @@
 
 namespace warmpool::record {
 
-// Budgets used up so far in this round.
+// Budgets used up so far in this round; and how many of these ends were for memory, or over time,
+// at most 255 of each.
 struct Used {
   std::uint16_t failures = 0, crashes = 0, interruptions = 0;
+  std::uint8_t memory_ends = 0, timeouts = 0;
   friend constexpr auto operator<=>(const Used&, const Used&) = default;
 };
 

@@ -137,8 +137,7 @@ void Core::part(Slot& slot) {
   if (!successor.removing) drain(successor);
 }
 
-// When its age makes it due; never if it is already.
-Instant Core::old_at(const Slot& slot) const {
+Instant CoreState::old_at(const Slot& slot) const {
   const Duration most = classes[slot.worker_class.value].options.max_age;
   const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
   if (most.ns == 0 || !works || slot.removing || slot.registered || slot.due_for != DueReason::None)

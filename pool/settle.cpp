@@ -35,6 +35,12 @@ Verdict verdict_of(TaskState state) {
   return static_cast<Verdict>(static_cast<int>(state) - static_cast<int>(TaskState::Done));
 }
 
+// What the next attempt is given is derived of these, so that it is the same after a restart.
+void count_cause(record::Used& used, EndCause cause) {
+  if (cause == EndCause::Memory && used.memory_ends < 0xff) ++used.memory_ends;
+  if (cause == EndCause::Timeout && used.timeouts < 0xff) ++used.timeouts;
+}
+
 Notice notice_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::Done:
@@ -57,6 +63,7 @@ void Core::end_attempt(const Held& held, const End& end) {
   task.last_cause = end.cause;
   if (end.charge == Charge::Failure) ++task.used.failures, ++counters.failures;
   if (end.charge == Charge::Crash) ++task.used.crashes, ++counters.crashes;
+  if (end.charge != Charge::Nothing) count_cause(task.used, end.cause);
   switch (end.cause) {
     case EndCause::Done:
       return settle(index, Verdict::Done, end);

@@ -68,6 +68,9 @@ struct Slot {
   std::uint8_t concurrency = 1;  // may start at once
   Duration expected{};           // work in hand, as far as it is known
   Duration behind{};             // of it, what is not started and is not being taken back
+  std::uint64_t memory = 0;       // as sampled last
+  std::uint64_t memory_base = 0;  // after its first task
+  bool based = false;             // that is known
   std::uint32_t unproductive = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};
@@ -80,14 +83,14 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, due_for, slow, recovering, killed, offered, credits, concurrency,
-           expected, behind, unproductive, attempts, attempts_of_worker, answers_of_worker, spawns,
-           busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+           expected, behind, memory, memory_base, based, unproductive, attempts,
+           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
            died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, recovering, killed,
-                    offered, credits, concurrency, expected, behind, unproductive, attempts,
-                    attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
+                    offered, credits, concurrency, expected, behind, memory, memory_base, based,
+                    unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
                     last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
                     due, due_place);
   }
@@ -119,6 +122,7 @@ struct WorkerClass {
   std::deque<SlotId> due;      // to be replaced, in the order they came; those not ready are stale
   std::uint16_t replacing = 0;  // pairs of successor and predecessor
   bool has_reserved = false;
+  bool oversized_told = false;  // since its options were declared
 };
 
 class SlotTable {

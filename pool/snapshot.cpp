@@ -63,6 +63,9 @@ SlotView Core::view(const Slot& slot) const {
   view.health = health_of(slot);
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;
+  view.memory = slot.memory;
+  view.memory_base = slot.memory_base;
+  view.memory_max = memory_max(slot);
   view.attempts = slot.attempts;
   view.attempts_of_worker = slot.attempts_of_worker;
   view.spawns = slot.spawns;

@@ -98,6 +98,8 @@ void Core::begin_life(Slot& slot) {
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
   slot.due_for = DueReason::None;
+  slot.memory = slot.memory_base = 0;
+  slot.based = false;
 }
 
 void Core::start_worker(Slot& slot) {

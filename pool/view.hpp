@@ -58,6 +58,8 @@ struct SlotView {
   WorkerHealth health{};
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
+  // As the core was told; after its first task, 0 before; where it is killed, kUnlimited: nowhere.
+  std::uint64_t memory = 0, memory_base = 0, memory_max = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
   Duration busy_time{};
   Instant spawned_at, ready_at, last_heard, state_since, retry_at;

@@ -45,6 +45,13 @@ struct WorkerStopped {
   bool stopped;
 };
 
+// So much memory it and all that descends from it have of their own. Said when that has changed,
+// and as soon as it has answered its first task.
+struct WorkerSampled {
+  WorkerId worker;
+  std::uint64_t memory_bytes;
+};
+
 // Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
 struct WorkerBroken {
   WorkerId worker;

@@ -99,14 +99,15 @@ struct Words<ExitCause> {
 };
 
 // Why a worker is to be replaced though it works.
-enum class DueReason : std::uint8_t { None, Restart, Tasks, Age };
+enum class DueReason : std::uint8_t { None, Restart, Tasks, Age, Memory };
 template <>
 struct Words<DueReason> {
-  static constexpr std::array<Word<DueReason>, 4> rows{{
+  static constexpr std::array<Word<DueReason>, 5> rows{{
       {DueReason::None, "none", "it is not to be replaced"},
       {DueReason::Restart, "restart", "somebody asked for it"},
       {DueReason::Tasks, "tasks", "it has run max_tasks tasks"},
       {DueReason::Age, "age", "it is older than max_age"},
+      {DueReason::Memory, "memory", "it has more than memory_soft, or grew by memory_growth"},
   }};
 };
 

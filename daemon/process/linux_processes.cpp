@@ -55,6 +55,7 @@ class LinuxProcesses final : public ProcessPort {
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
+  std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   Orphans reap_orphans() override;
 
  protected:
@@ -66,6 +67,7 @@ class LinuxProcesses final : public ProcessPort {
     ipc::UniqueFd pidfd;
     std::string mark;
     std::optional<CgroupLeaf> leaf;
+    std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
   };
@@ -143,6 +145,8 @@ Result<Child> LinuxProcesses::take_forked(Child child, ipc::UniqueFd pidfd) {
   if (worker.leaf) worker.leaf->enter(worker.pid);
   child.pid = worker.pid;
   child.exit_notice = std::move(worker.pidfd);
+  worker.memory.emplace(worker.pid);
+  worker.memory->forgive_inherited();
   Worker adopted = std::move(worker);
   forks_.erase(found);
   return keep(std::move(adopted), std::move(child));
@@ -181,6 +185,7 @@ Result<Child> LinuxProcesses::keep(Worker worker, Child child) {
   const WorkerId id = child.worker;
   const bool duplicated = static_cast<bool>(child.exit_notice);
   pids_.insert(worker.pid);
+  if (!worker.memory) worker.memory.emplace(worker.pid);
   workers_.emplace(id, std::move(worker));
   if (duplicated) return child;
   kill_tree(id);
@@ -206,7 +211,12 @@ Result<ipc::UniqueFd> LinuxProcesses::adopt(Stranger stranger) {
   worker.mark = options_.mark.of(stranger.worker);
   worker.leads_tree = stranger.leads_tree;
   worker.spawned = false;
-  if (worker.pid > 0) pids_.insert(worker.pid);
+  if (worker.pid > 0) {
+    pids_.insert(worker.pid);
+    TreeMemory memory(worker.pid, true);
+    // The number was its own while it lives.
+    if (!is_dead(worker.pidfd.get())) worker.memory = std::move(memory);
+  }
   workers_.emplace(stranger.worker, std::move(worker));
   return notice;
 }
@@ -251,6 +261,11 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
   const bool by_kill = exit.cause == ExitCause::Signalled && exit.code == -SIGKILL;
   if (by_kill && worker.leaf && worker.leaf->oom_kills() > 0) exit.cause = ExitCause::OutOfMemory;
   return exit;
+}
+
+std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {
+  Worker& worker = known(id);
+  return worker.memory ? worker.memory->measure(look) : std::nullopt;
 }
 
 void LinuxProcesses::reap(WorkerId id) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/process/identity.hpp"
+#include "daemon/process/tree_memory.hpp"
 #include "ipc/fd.hpp"
 #include "ipc/fifo.hpp"
 #include "pool/ids.hpp"
@@ -153,6 +154,12 @@ class ProcessPort {
   // somebody else in this process waited for it. Leaves it a zombie, so that its pid and group stay
   // its own.
   virtual std::optional<Exit> inspect(WorkerId worker) = 0;
+
+  // What it has of memory now; none where it is gone, or cannot be looked at.
+  virtual std::optional<MemoryFigure> memory(WorkerId, MemoryLook) { return std::nullopt; }
+  // The kernel is to end what takes more than a little over this, where it can be told.
+  // kUnlimited: any.
+  virtual void limit_memory(WorkerId, std::uint64_t) {}
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
   // worker. To be called at SIGCHLD and each second or so.

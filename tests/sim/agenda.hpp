@@ -20,6 +20,8 @@ enum class What : std::uint8_t {
   WorkerGone,
   WorkerMishap,
   WorkerGoesOn,
+  WorkerSampled,   // once
+  WorkerMeasures,  // and again
   ClientActs,
   OperatorActs,
   DiskSyncs,

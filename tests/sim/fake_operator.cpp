@@ -53,6 +53,8 @@ Event FakeClients::reload_class() {
   options.strategy = random_.chance(500) ? "round-robin" : "least-loaded";
   options.critical = random_.chance(200);
   options.beatless = random_.chance(100);
+  if (!scenario_.has(Fault::Memory)) return declared;
+  options.memory_soft = random_.chance(500) ? options.memory_soft : random_.between(200, 1000);
   return declared;
 }
 

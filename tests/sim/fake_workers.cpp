@@ -106,6 +106,7 @@ void FakeWorkers::hello(Instant now, Worker& worker) {
   say(now, worker,
       event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits), worker.recall});
   beat(now, worker);
+  if (scenario_.has(Fault::Memory)) measure_later(now, worker);
   leave_if_done(now, worker);
 }
 
@@ -252,6 +253,11 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
     case What::WorkerGoesOn:
       if (worker.stopped && worker.life == Life::Up) return go_on(now, worker);
       break;
+    case What::WorkerMeasures:
+      measure_later(now, worker);
+      [[fallthrough]];
+    case What::WorkerSampled:
+      return measured(worker);
     case What::WorkerGone:
       worker.life = Life::None;
       return event::WorkerExited{worker.id, worker.cause, worker.code, worker.marker};
@@ -259,6 +265,7 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
       if (worker.outbox.empty()) break;
       Event said = std::move(worker.outbox.front());
       worker.outbox.pop_front();
+      if (scenario_.has(Fault::Memory)) note_answer(now, worker, said);
       return said;
     }
     default:

@@ -73,6 +73,8 @@ class FakeWorkers {
     std::deque<Event> outbox;
     std::vector<Happening> frozen;
     Instant last_in, last_out;
+    std::uint64_t memory = 0;
+    bool answered = false;  // a task, so that its memory is looked at soon
     ExitCause cause{};
     std::int32_t code = 0;
   };
@@ -105,6 +107,12 @@ class FakeWorkers {
   void plan_death(Instant at, Worker& worker, ExitCause cause, std::int32_t code);
   void die(Instant now, Worker& worker);
   std::uint64_t marker_of(const Worker& worker);
+  // fake_memory.cpp
+  void measure_later(Instant now, const Worker& worker);
+  std::optional<Event> measured(Worker& worker);
+  void take_memory(Instant now, Worker& worker, Duration service);
+  void leave_memory(Worker& worker);
+  void note_answer(Instant now, Worker& worker, const Event& said);
   std::optional<Event> mishap(Instant now, Worker& worker);
   Event go_on(Instant now, Worker& worker);
 

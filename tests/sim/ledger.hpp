@@ -86,6 +86,9 @@ struct SeenWorker {
   bool parted = false;         // the one that it was to succeed was not wanted any more
   bool registered = false;     // somebody else started it
   bool leaving = false;        // it wants to go, or somebody wants that
+  bool memory_due = false;     // had so much once that it is to be replaced
+  std::uint64_t memory = 0;    // as sampled last
+  std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer
   std::uint64_t answers = 0;
   bool cleared = false;      // gave something back and was given nothing since
   bool recovers = false;     // replaces one that died unasked
@@ -98,7 +101,7 @@ struct SeenWorker {
   std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
-  Instant spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{}, term_at{},
+  Instant born_at{}, spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{}, term_at{},
       kill_at{}, empty_since{}, idle_since = kNever;
   std::uint64_t turn = 0;       // of the class's turns, its last
   std::uint64_t free_from = 0;  // and the last before it was seen free; 0: it was not free
@@ -155,6 +158,7 @@ struct SeenClass {
   std::uint64_t target = 0;
   bool paused = false;
   bool declared = false;    // in this life
+  bool oversized_told = false;
   std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };
 

@@ -47,6 +47,7 @@ class Oracle : protected Books {
   friend struct RecordWatch;
   friend struct StrangerWatch;
   friend struct BreakerWatch;
+  friend struct MemoryWatch;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -136,7 +137,7 @@ class Oracle : protected Books {
   void judge_cancel(const command::CancelAttempt& cancel);
   void judge_retire(const command::Retire& retire);
   void judge_end(const command::EndWorker& end);
-  bool end_is_due(const SeenWorker& worker, const command::EndWorker& end) const;
+  bool end_is_due(const SeenWorker& worker, const command::EndWorker& end);
   bool ladder_is_due(const SeenWorker& worker, command::Force force) const;
   void mark_started(SeenWorker& worker);
   void mark_started(HeldAttempt& attempt);
@@ -186,9 +187,9 @@ class Oracle : protected Books {
   void judge_places() const;
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
-  // oracle_shown.cpp
+  bool calm() const;  // no stall lately, so that all deadlines were met on time
   void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
-  void note_notice(const Notification& notification);
+  void note_notice(const Notification& notification);  // oracle_shown.cpp
   void judge_notices();
   void judge_initialized();
   void judge_health_told(const Notification& notification);

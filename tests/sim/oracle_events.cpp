@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -38,6 +39,7 @@ struct EventWatch {
       if (beats_otherwise) worker.heard_at = oracle.now_;
       if (other_strategy) worker.turn = worker.free_from = 0;
     }
+    MemoryWatch{oracle}.options_come(e.worker_class);
   }
   void operator()(const event::TypeDeclared& e) const {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
@@ -134,6 +136,7 @@ struct EventWatch {
     worker.stopped = e.stopped;
     worker.stopped_at = oracle.now_;
   }
+  void operator()(const event::WorkerSampled& e) const { MemoryWatch{oracle}.comes(e); }
   void operator()(const event::WorkerBroken& e) const {
     SeenWorker& worker = oracle.worker_of(e.worker, "world");
     worker.broken = true;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -156,6 +157,7 @@ void Oracle::after(const Pool& pool) {
     answered_ = nullptr;
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
+  MemoryWatch{*this}.judge_after_event();
   judge_unanswered();
   BreakerWatch{*this}.judge_step();
   judge_notices();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -135,7 +136,8 @@ void Oracle::note(const record::Started& record) {
 
 void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause cause, Charge charge,
                           const record::Used& used) {
-  require_rule(used == charged(task.used, charge), "used-adds",
+  const auto expected = MemoryWatch::counted(charged(task.used, charge), cause, charge);
+  require_rule(used == expected, "used-adds",
                [&] { return budget_text(task, used) + ", which is not one more than before"; });
   const bool dying = attempt != nullptr && ended_with_ != 0;
   const bool timed_out =

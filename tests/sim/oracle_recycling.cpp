@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -87,6 +87,7 @@ bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
     at_home = &other;
   }
   if (at_home == nullptr || at_home->replaced || slot.pending) return false;
+  MemoryWatch{*this}.judge_reason(*at_home);
   slot.pending = true;
   slot.deaths_least = slot.deaths_most = 0;  // what died in this slot before was of another place
   require_rule(pairs.size() <= recycle_max(spawn.worker_class), "recycle-share", [&] {
@@ -157,7 +158,7 @@ void Oracle::judge_due_workers() const {
     const bool tasks = options.max_tasks != 0 && worker.answers >= options.max_tasks;
     const bool aged =
         options.max_age.ns != 0 && calm() && now_ > worker.spawned_at + options.max_age + kSlack;
-    if (!worker.restart_asked && !tasks && !aged) continue;
+    if (!worker.restart_asked && !tasks && !aged && !worker.memory_due) continue;
     std::set<SlotId> pairs;
     for (const SeenSlot& other : slots_) {
       if (!other.used || other.worker_class != worker.worker_class) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -163,7 +164,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.live = true;
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
-  worker.spawned_at = worker.heard_at = worker.empty_since = now_;
+  worker.born_at = worker.spawned_at = worker.heard_at = worker.empty_since = now_;
   worker.recovers = event_ != nullptr && !successor &&
                     !std::holds_alternative<event::Scale>(*event_) &&
                     !std::holds_alternative<event::ClassDeclared>(*event_);
@@ -207,8 +208,8 @@ void Oracle::judge_assign(const command::Assign& assign) {
   rule(tokens_.insert(assign.key.token).second, "token", "its token was used before");
   rule(assign.failures == task.used.failures && assign.crashes == task.used.crashes,
        "assign-budget", "it is told wrong budgets");
-  rule(assign.type == task.spec.type && assign.timeout == task.spec.timeout, "assign-spec",
-       "it is told a wrong type or timeout");
+  rule(assign.type == task.spec.type, "assign-spec", "it is told a wrong type");
+  MemoryWatch{*this}.judge_given(task, assign);
   const Duration left = task.spec.deadline.ns > 0
                             ? std::max(task.round_at + task.spec.deadline - now_, nanoseconds(1))
                             : Duration{};
@@ -320,9 +321,11 @@ bool Oracle::ladder_is_due(const SeenWorker& worker, command::Force force) const
   return true;
 }
 
-bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end) const {
+bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end) {
   const bool drained = stopping_ && (stop_now_ || now_ >= stop_at_ + options_.drain_timeout);
-  if (drained && end.force == command::Force::Kill) return true;  // the cause is the first order's
+  const bool kills = end.force == command::Force::Kill;
+  // The cause is the first order's.
+  if (kills && (drained || MemoryWatch{*this}.over(worker))) return true;
   switch (end.cause) {
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
@@ -356,7 +359,8 @@ void Oracle::judge_end(const command::EndWorker& end) {
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
   const bool judged = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped ||
                       end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
-  const bool stalled = now_ < grace_until_ && judged && !stopping_;
+  const bool over = MemoryWatch{*this}.over(worker);
+  const bool stalled = now_ < grace_until_ && judged && !stopping_ && !over;
   require_rule(!stalled, "stall-kills-none",
                [&] { return worker_name(worker.id) + " is killed right after a stall"; });
   worker.end_cause = end.cause;

@@ -50,6 +50,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::ArchiveFails, "archive-fails"},
     {Fault::Strangers, "strangers"},
     {Fault::TypesDown, "types-down"},
+    {Fault::Memory, "memory"},
 }};
 
 namespace {
@@ -171,6 +172,24 @@ void draw_breakers(Scenario& scenario) {
   }
 }
 
+// Sizes are small: what matters is their order. With a chance of its own, as above.
+void draw_memory(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 13);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Memory), random.chance(350));
+  if (!scenario.has(Fault::Memory)) return;
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    options.memory_soft = random.chance(850) ? 1000 : 0;
+    if (random.chance(400)) options.memory_hard = random.between(1000, 4000);
+    if (random.chance(100)) options.memory_hard = random.chance(500) ? 0 : kUnlimited;
+    if (random.chance(300)) options.memory_growth = random.between(50, 500);
+    options.retry_memory_factor = random.between(1, 3);
+    if (random.chance(300)) options.retry_memory_max = random.between(500, 6000);
+    options.retry_timeout_factor = random.between(1, 3);
+    if (random.chance(300)) options.retry_timeout_max = random.between(milliseconds(1), seconds(2));
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -206,6 +225,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_load(scenario, random);
   draw_strangers(scenario);
   draw_breakers(scenario);
+  draw_memory(scenario);
   return scenario;
 }
 

@@ -54,9 +54,10 @@ enum class Fault : std::uint8_t {
   Unkillable,
   ArchiveFails,
   Strangers,
-  TypesDown
+  TypesDown,
+  Memory
 };
-inline constexpr std::size_t kFaults = 38;
+inline constexpr std::size_t kFaults = 39;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

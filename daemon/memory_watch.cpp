@@ -1,0 +1,116 @@
+// Cost: 3 us a look, so that 500 busy workers take 2 ms of each second; see bench/ in docs/daemon.md.
+#include "daemon/memory_watch.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "pool/memory.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// Of sample_interval.
+constexpr std::int64_t kNearDivisor = 10, kIdleFactor = 5, kDeepFactor = 5;
+
+bool has_limits(const ClassOptions& options) {
+  return options.memory_soft != 0 || options.memory_growth != 0 ||
+         memory_max_of(options, 0) != kUnlimited;
+}
+
+}  // namespace
+
+Duration MemoryWatch::interval() const {
+  const auto normal = services_.options().sample_interval;
+  return any_near_ ? std::max(normal / kNearDivisor, milliseconds(10)) : normal;
+}
+
+std::uint64_t MemoryWatch::allowed(const WorkerProcess& worker) const {
+  std::uint64_t most = memory_max_of(services_.options_of(worker.worker_class), 0);
+  for (const auto& held : worker.in_hand) most = std::max(most, held.memory_max);
+  return most;
+}
+
+void MemoryWatch::given(WorkerProcess& worker) {
+  const auto most = allowed(worker);
+  if (worker.memory.limit == most) return;
+  worker.memory.limit = most;
+  processes_.limit_memory(worker.id, most);
+}
+
+void MemoryWatch::answered(WorkerProcess& worker, std::uint64_t allowed_before) {
+  worker.memory.used = true;
+  const bool first = !worker.memory.based;
+  given(worker);
+  if (!first && allowed_before <= allowed(worker)) return;
+  worker.memory.based = true;
+  worker.memory.told.reset();
+  look(worker);
+}
+
+void MemoryWatch::look_if_due(WorkerProcess& worker) {
+  if (worker.buried) return;
+  auto& memory = worker.memory;
+  const auto normal = services_.options().sample_interval;
+  const bool busy = !worker.in_hand.empty() || !worker.ready || memory.used;
+  const auto every = memory.near ? interval() : busy ? normal : normal * kIdleFactor;
+  // A pass comes a little early or late.
+  if (services_.engine.now() - memory.looked_at >= every - normal / (2 * kNearDivisor)) {
+    look(worker);
+  }
+  any_near_ = any_near_ || memory.near;
+}
+
+// On its way to where it is killed, so that the next look in its turn would be too late to be soon.
+bool MemoryWatch::is_near(const WorkerProcess& worker, std::uint64_t before, Duration since) const {
+  const auto most = allowed(worker);
+  if (most == kUnlimited || worker.in_hand.empty()) return false;
+  const auto bytes = worker.memory.figure.own_bytes;
+  if (bytes > most / 2) return true;
+  const auto normal = services_.options().sample_interval;
+  const auto grown = bytes - std::min(bytes, before);
+  const auto looks = normal.ns / std::max(since.ns, std::int64_t{1'000'000}) + 1;
+  return grown * static_cast<std::uint64_t>(looks) > (most - bytes) / 2;
+}
+
+// Who would be ended by what it shares with its own children is looked at closely.
+std::optional<MemoryFigure> MemoryWatch::measure(WorkerProcess& worker, std::uint64_t most) {
+  const auto now = services_.engine.now();
+  auto& memory = worker.memory;
+  const bool deep =
+      now - memory.deep_at >= services_.options().sample_interval * kDeepFactor || memory.near;
+  if (deep) memory.deep_at = now;
+  auto figure = processes_.memory(worker.id, deep ? MemoryLook::Deep : MemoryLook::Quick);
+  const auto& options = services_.options_of(worker.worker_class);
+  const auto due = std::min(most, memory_due_of(options, 0));
+  if (figure && figure->processes > 1 && figure->own_bytes > due) {
+    figure = processes_.memory(worker.id, MemoryLook::Exact);
+  }
+  return figure;
+}
+
+void MemoryWatch::look(WorkerProcess& worker) {
+  auto& memory = worker.memory;
+  const auto now = services_.engine.now();
+  const auto most = allowed(worker);
+  const auto figure = measure(worker, most);
+  const auto since = now - memory.looked_at;
+  memory.looked_at = now;
+  memory.used = false;
+  if (!figure) return;
+  const auto before = memory.figure.own_bytes;
+  memory.figure = *figure;
+  memory.peak = std::max(memory.peak, figure->own_bytes);
+  memory.near = is_near(worker, before, since);
+  if (worker.registered || !has_limits(services_.options_of(worker.worker_class))) return;
+  if (memory.told == figure->own_bytes) return;
+  memory.told = figure->own_bytes;
+  if (figure->own_bytes > most && !std::exchange(memory.over, true)) {
+    services_.log.warn(places_.slot_name(worker.slot) + " has " + std::to_string(figure->own_bytes >> 20) +
+                       " MiB of its own in " + std::to_string(figure->processes) +
+                       (figure->processes == 1 ? " process" : " processes") + ", " +
+                       std::to_string(most >> 20) + " MiB are allowed (memory_hard)");
+  }
+  services_.engine.step(event::WorkerSampled{worker.id, figure->own_bytes});
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,41 @@
+// What workers have of memory, measured and told to the core, which decides. The busy are looked at
+// once a sample_interval, those near their limit or on the way to it ten times as often, the idle
+// every fifth time.
+#pragma once
+
+#include "daemon/process/process_port.hpp"
+#include "daemon/services.hpp"
+#include "daemon/worker_places.hpp"
+#include "daemon/worker_process.hpp"
+
+namespace warmpool::daemon {
+
+class MemoryWatch {
+ public:
+  MemoryWatch(Services& services, ProcessPort& processes, const WorkerPlaces& places)
+      : services_(services), processes_(processes), places_(places) {}
+
+  // Order: begin_pass(), look_if_due() for each worker, and then interval() says when the next is.
+  void begin_pass() { any_near_ = false; }
+  void look_if_due(WorkerProcess& worker);
+  Duration interval() const;
+
+  // What it has from here on while it runs what it runs.
+  void given(WorkerProcess& worker);
+  // Its answer to an attempt that might have `allowed` is told to the core; before it is given
+  // anything more its memory is known.
+  void answered(WorkerProcess& worker, std::uint64_t allowed);
+
+ private:
+  void look(WorkerProcess& worker);
+  std::optional<MemoryFigure> measure(WorkerProcess& worker, std::uint64_t allowed);
+  std::uint64_t allowed(const WorkerProcess& worker) const;
+  bool is_near(const WorkerProcess& worker, std::uint64_t before, Duration since) const;
+
+  Services& services_;
+  ProcessPort& processes_;
+  const WorkerPlaces& places_;
+  bool any_near_ = false;
+};
+
+}  // namespace warmpool::daemon
