@@ -171,6 +171,6 @@ using Event = std::variant<
     event::WorkerBeat, event::WorkerStopped, event::WorkerBroken, event::WorkerExited,
     event::AttemptAnswered, event::AttemptProgressed, event::RecallAnswered, event::Persisted,
     event::Archived, event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
-    event::WorkerLeaving, event::Outlived, event::Tick>;
+    event::WorkerLeaving, event::Outlived, event::WorkerObserved, event::Tick>;
 
 }  // namespace warmpool

@@ -55,7 +55,7 @@ struct ClassOptions {
   std::vector<std::string> command, environment, types, preload;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
-  Duration max_age{};
+  Duration max_age{}, progress_timeout{};
   bool types_later{}, critical{}, beatless{};
 };
 

@@ -45,6 +45,14 @@ struct WorkerStopped {
   bool stopped;
 };
 
+// What its process was seen to do since the last look, and whether anything was printed there
+// meanwhile. A motion counts of one that is not heard for unresponsive_after.
+struct WorkerObserved {
+  WorkerId worker;
+  Motion motion;
+  bool printed;
+};
+
 // Its channel cannot be used any more: closed, or broken protocol. It lives until WorkerExited.
 struct WorkerBroken {
   WorkerId worker;

@@ -105,6 +105,7 @@ class FakeWorkers {
   void die(Instant now, Worker& worker);
   std::uint64_t marker_of(const Worker& worker);
   std::optional<Event> mishap(Instant now, Worker& worker);
+  Event look(const Worker& worker);
   Event go_on(Instant now, Worker& worker);
 
   const Scenario& scenario_;

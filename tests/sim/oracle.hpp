@@ -46,6 +46,7 @@ class Oracle : protected Books {
   friend struct CommandWatch;
   friend struct RecordWatch;
   friend struct StrangerWatch;
+  friend struct LivenessWatch;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -191,7 +192,6 @@ class Oracle : protected Books {
   void note_notice(const Notification& notification);
   void judge_notices();
   void judge_initialized();
-  void judge_health_told(const Notification& notification);
   void judge_shown(const Pool& pool) const;
   void judge_slot_shown(const SlotView& view) const;
   void judge_queue_shown(const Snapshot& shown) const;

@@ -2,6 +2,7 @@
 // cause that the world really had.
 #include <algorithm>
 
+#include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -24,7 +25,10 @@ SeenWorker& Oracle::worker_of(WorkerId worker, std::string_view rule) {
 }
 
 void Oracle::heard(WorkerId worker) {
-  if (SeenWorker* found = find_worker(worker)) found->heard_at = now_;
+  SeenWorker* found = find_worker(worker);
+  if (found == nullptr) return;
+  found->heard_at = now_;
+  found->motion = Motion::Unknown;
 }
 
 void Oracle::mark_started(SeenWorker& worker) {
@@ -39,7 +43,7 @@ void Oracle::mark_started(SeenWorker& worker) {
 void Oracle::mark_started(HeldAttempt& attempt) {
   if (attempt.started) return;
   attempt.started = true;
-  attempt.started_at = now_;
+  attempt.started_at = attempt.moved_at = now_;
   tasks_[attempt.task].began = true;
   tasks_[attempt.task].recalled = false;
 }
@@ -248,6 +252,7 @@ void Oracle::take_in_hand(SeenWorker& worker, SeenTask& task, const command::Ass
                                     .assigned_at = now_,
                                     .alone = task.suspect});
   note_given(task);
+  if (worker.hand.size() == 1) worker.motion = Motion::Unknown;
   worker.cleared = false;
   worker.free_from = 0;
   mark_started(worker);
@@ -273,6 +278,10 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
     case EndCause::Deadline:
       due = task.spec.deadline.ns > 0 && now_ >= deadline;
       if (due) judge_due(std::max(deadline, found->started_at), "a deadline");
+      break;
+    case EndCause::Hung:
+      due = found->started && now_ >= LivenessWatch{*this}.hung_at(worker, *found);
+      if (due) judge_due(LivenessWatch{*this}.hung_at(worker, *found), "a progress timeout");
       break;
     case EndCause::Cancelled:
       due = task.cancel_asked;
@@ -320,15 +329,19 @@ bool Oracle::ladder_is_due(const SeenWorker& worker, command::Force force) const
 bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end) const {
   const bool drained = stopping_ && (stop_now_ || now_ >= stop_at_ + options_.drain_timeout);
   if (drained && end.force == command::Force::Kill) return true;  // the cause is the first order's
+  const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
+                      now_ >= worker.heard_at + options_.dead_after;
   switch (end.cause) {
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
     case ExitCause::Unresponsive:
-      return worker.ready && worker.hand.empty() && !worker.beatless &&
-             now_ >= worker.heard_at + options_.dead_after;
+    case ExitCause::Spinning:
+    case ExitCause::Wedged:
+      return silent;
     case ExitCause::Stopped:
-      return worker.stopped && now_ >= worker.stopped_at + options_.dead_after;
+      return worker.stopped && (silent || now_ >= worker.stopped_at + options_.dead_after);
     case ExitCause::Timeout:
+    case ExitCause::Hung:
     case ExitCause::Cancel:
       return ladder_is_due(worker, end.force);
     case ExitCause::ChannelClosed:
@@ -351,7 +364,9 @@ void Oracle::judge_end(const command::EndWorker& end) {
   });
   require_rule(!worker.kill_ordered && !(worker.term_ordered && end.force == command::Force::Term),
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
-  const bool judged = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped ||
+  LivenessWatch{*this}.judge_cause(worker, end.cause);
+  const bool silent = is_silence(end.cause);
+  const bool judged = silent || end.cause == ExitCause::Stopped || end.cause == ExitCause::Hung ||
                       end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
   const bool stalled = now_ < grace_until_ && judged && !stopping_;
   require_rule(!stalled, "stall-kills-none",
@@ -360,8 +375,7 @@ void Oracle::judge_end(const command::EndWorker& end) {
   if (end.cause != ExitCause::Requested && end.cause != ExitCause::Shutdown) {
     owe(Notice::WorkerError);
   }
-  const bool zombie = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped;
-  if (zombie) owe(Notice::ZombieDetected);
+  if (silent || end.cause == ExitCause::Stopped) owe(Notice::ZombieDetected);
   if (end.force == command::Force::Kill) {
     worker.kill_ordered = true;
     worker.kill_at = now_;

@@ -53,9 +53,11 @@ enum class Fault : std::uint8_t {
   LyingPage,
   Unkillable,
   ArchiveFails,
-  Strangers
+  Strangers,
+  Looks,
+  NoProgress
 };
-inline constexpr std::size_t kFaults = 37;
+inline constexpr std::size_t kFaults = 39;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
