@@ -105,6 +105,12 @@ class Documents {
   static std::string changed(std::string_view done, const OpenRequest& open);
   std::string backup(std::string_view file, const BackupFigures& figures) const;
 
+  // documents_autopsy.cpp
+  // Of the last attempts that ended badly; none: no such task.
+  std::optional<std::string> autopsies(TaskId task) const;
+  // Of the last processes; none: no such slot.
+  std::optional<std::string> autopsies(std::string_view slot_name) const;
+
   // documents_config.cpp
   std::string config() const;
 

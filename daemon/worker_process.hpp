@@ -9,6 +9,7 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
+#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/reactor.hpp"
@@ -24,6 +25,21 @@ struct Progress {
   std::string text;
 };
 
+// What a process looked like, when and at what.
+struct Portrait {
+  ProcessPortrait process;
+  Instant at;
+  std::string when;
+};
+
+// What a process that is not heard was seen to do, from one look to the next.
+struct Looks {
+  Instant at, told_at;  // at 0: it is not looked at
+  Duration cpu_time;
+  std::uint64_t voluntary_switches = 0;
+  Motion motion{};
+};
+
 struct InHand {
   AttemptKey key;
   TypeId type;
@@ -31,6 +47,8 @@ struct InHand {
   Instant progress_due = {};                // before it none is told to clients
   std::optional<Progress> untold = {};      // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
+  EndCause ending = EndCause::Done;         // why it was told to end, if its time was over
+  std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
 };
 
 // Order: watches end before the descriptors that they watch.
@@ -100,6 +118,9 @@ struct WorkerProcess {
   std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
+  Looks look;
+  std::optional<ExitCause> ordered;          // why it is being ended
+  std::shared_ptr<const Portrait> portrait;  // before that
 };
 
 // One that somebody else started and that has said hello, until it is given a place.

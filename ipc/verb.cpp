@@ -51,6 +51,8 @@ constexpr ArgumentRow kLogArguments[] = {{"task", ArgumentKind::Number, true, kA
                                          {"slot", ArgumentKind::Text, true, kNameBytesMax},
                                          kLimit,
                                          kAfter};
+constexpr ArgumentRow kAutopsyArguments[] = {{"task", ArgumentKind::Number, true, kAnyNumber},
+                                             {"slot", ArgumentKind::Text, true, kNameBytesMax}};
 constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false, 0},
                                             kAfter,
                                             {"types", ArgumentKind::Text, true, kNameBytesMax}};
@@ -79,6 +81,7 @@ constexpr VerbRow kVerbs[] = {
     {Verb::DeadExport, "dead-export", kDeadLsArguments, Right::Read},
     {Verb::Clean, "clean", kCleanArguments, Right::Cancel},
     {Verb::Backup, "backup", kBackupArguments, Right::Control},
+    {Verb::Autopsy, "autopsy", kAutopsyArguments, Right::Read},
 };
 
 // So that find_verb needs no search.

@@ -35,7 +35,8 @@ enum class Verb : std::uint8_t {
   Log = 20,
   DeadExport = 21,
   Clean = 22,
-  Backup = 23
+  Backup = 23,
+  Autopsy = 24
 };
 
 // Units: none; Ids is an array of u64.
