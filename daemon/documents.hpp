@@ -115,6 +115,11 @@ class Documents {
 
   // documents_alerts.cpp. `past`: with those that are resolved.
   std::string alerts(bool past) const;
+  // documents_autopsy.cpp
+  // Of the last attempts that ended badly; none: no such task.
+  std::optional<std::string> autopsies(TaskId task) const;
+  // Of the last processes; none: no such slot.
+  std::optional<std::string> autopsies(std::string_view slot_name) const;
 
   // documents_config.cpp
   std::string config() const;

@@ -36,6 +36,9 @@ void add_process(const WorkerProcess& process, Json& row) {
   if (!process.sample) return;
   row["cpu_seconds"] = seconds_of(process.sample->cpu_time);
   row["kernel_state"] = std::string(1, process.sample->state);
+  if (process.look.motion == Motion::Unknown) return;
+  row["doing"] = name_of(process.look.motion);
+  row["wait_channel"] = process.sample->wait_channel;
 }
 
 // A worker that is being replaced and its successor share a place until the one has gone.

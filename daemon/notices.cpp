@@ -54,9 +54,28 @@ std::string milliseconds_text(std::int64_t ns) {
 }
 
 std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
-  if (to == WorkerHealth::Unresponsive) return "idle and silent";
-  if (to == WorkerHealth::Slow) return "its task runs for longer than slow_after";
-  return from == WorkerHealth::Slow ? "its slow task ended" : "it was heard again";
+  switch (to) {
+    case WorkerHealth::Unresponsive:
+      return "idle and silent";
+    case WorkerHealth::Slow:
+      return "its task runs for longer than slow_after";
+    case WorkerHealth::Stopped:
+      return "its process was stopped by a signal";
+    case WorkerHealth::Spinning:
+      return "idle and silent, and uses a CPU without a pause";
+    case WorkerHealth::Wedged:
+      return "idle and silent, and sleeps in one call";
+    case WorkerHealth::Computing:
+      return "not heard, and uses a CPU without a pause";
+    case WorkerHealth::Waiting:
+      return "not heard, and sleeps in one call";
+    case WorkerHealth::Unkillable:
+      return "it was killed and does not go";
+    default:
+      break;
+  }
+  if (from == WorkerHealth::Stopped) return "its process goes on";
+  return from == WorkerHealth::Slow ? "its slow task ended" : "it moves or was heard again";
 }
 
 // Types are the only texts that others choose; most need no escape.

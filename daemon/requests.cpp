@@ -63,6 +63,7 @@ const Requests::VerbHandler Requests::kVerbs[] = {
     {Verb::BreakerClose, &Requests::breaker},
     {Verb::Alerts, &Requests::alerts},
     {Verb::AlertsAck, &Requests::alerts_ack},
+    {Verb::Autopsy, &Requests::autopsy},
 };
 
 void Requests::run(Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
@@ -264,6 +265,18 @@ void Requests::heartbeat(Session& session, std::uint32_t number, const Arguments
                            "no process is in this slot, or it runs as another user");
   }
   clients_.reply(session, number, small_document({}));
+}
+
+void Requests::autopsy(Session& session, std::uint32_t number, const Arguments& arguments) {
+  if (is_nil(arguments[0]) == is_nil(arguments[1])) {
+    return clients_.refuse(session, number, {}, Refusal::BadArgument, "name a task or a slot");
+  }
+  const TaskId task{number_or(arguments[0], 0)};
+  auto document = is_nil(arguments[0]) ? documents_.autopsies(text(arguments[1]))
+                                       : documents_.autopsies(task);
+  if (document) return clients_.reply(session, number, std::move(*document));
+  if (!is_nil(arguments[0])) return clients_.refuse(session, number, task, Refusal::NoSuchTask);
+  refuse_slot(session, number, text(arguments[1]));
 }
 
 void Requests::log(Session& session, std::uint32_t number, const Arguments& arguments) {

@@ -66,6 +66,7 @@ class Requests {
   void restart(Session& session, std::uint32_t number, const Arguments& arguments);
   void heartbeat(Session& session, std::uint32_t number, const Arguments& arguments);
   void log(Session& session, std::uint32_t number, const Arguments& arguments);
+  void autopsy(Session& session, std::uint32_t number, const Arguments& arguments);
   void events(Session& session, std::uint32_t number, const Arguments& arguments);
   void alerts(Session& session, std::uint32_t number, const Arguments& arguments);
   void alerts_ack(Session& session, std::uint32_t number, const Arguments& arguments);

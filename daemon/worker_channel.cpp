@@ -167,7 +167,9 @@ void Workers::carry(const command::CancelAttempt& command) {
     worker->held->released = true;
     due_ = services_.engine.now();
   }
-  if (worker == nullptr || (worker->features & ipc::feature::kCancel) == 0) return;
+  if (worker == nullptr) return;
+  note_ending(*worker, command);
+  if ((worker->features & ipc::feature::kCancel) == 0) return;
   send(*worker, ipc::run_header(ipc::Kind::CancelAttempt, command.key),
        encoded(ipc::CancelAttemptMeta{command.cause}));
 }
@@ -346,6 +348,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
                      event::AttemptAnswered answered, std::string_view error, KeptBody kept) {
   answered.service = microseconds(frame.header.type);
   std::vector<std::string> output;
+  std::string autopsy;
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
   std::uint64_t allowed = 0;
   if (held != worker.in_hand.end()) {
@@ -355,6 +358,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool failed = answered.outcome != Outcome::Done;
     if (failed || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
+    if (failed) autopsy = autopsy_of_answer(worker, *held);
     tell_progress(*held);
     forget(*held);
     worker.in_hand.erase(held);
@@ -377,6 +381,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (!done) {
       attachment.texts = std::make_unique<TaskTexts>();
       attachment.texts->output = output;
+      attachment.texts->autopsy = autopsy;
     }
     services_.engine.attach(number, std::move(attachment));
   }

@@ -57,6 +57,18 @@ std::optional<ClassId> WorkerPlaces::class_of(SlotId home) const {
   return place->worker_class;
 }
 
+void WorkerPlaces::remember_death(SlotId home, std::string autopsy) {
+  auto& deaths = places_.at(home.value).deaths;
+  deaths.push_back(std::move(autopsy));
+  if (deaths.size() > kDeathsMax) deaths.pop_front();
+}
+
+const std::deque<std::string>& WorkerPlaces::deaths_of(SlotId home) const {
+  static const std::deque<std::string> none;
+  const auto* place = find(home);
+  return place == nullptr ? none : place->deaths;
+}
+
 const Reported* WorkerPlaces::reported_of(SlotId home) const {
   const auto* place = find(home);
   return place == nullptr || place->reported.at.ns == 0 ? nullptr : &place->reported;

@@ -2,6 +2,7 @@
 // itself.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct Reported {
 class WorkerPlaces {
  public:
   static constexpr std::size_t kOutputLinesMax = 1024;
+  static constexpr std::size_t kDeathsMax = 16;
 
   explicit WorkerPlaces(Services& services) : services_(services) {}
 
@@ -33,6 +35,10 @@ class WorkerPlaces {
     return place(home, worker_class).name;
   }
   OutputRing& ring(SlotId home, ClassId worker_class) { return place(home, worker_class).ring; }
+  // A JSON document. `home` has a place. Bounds: the last kDeathsMax of each.
+  void remember_death(SlotId home, std::string autopsy);
+  // Oldest first.
+  const std::deque<std::string>& deaths_of(SlotId home) const;
   // `home` has a place.
   void report(SlotId home, Reported reported) {
     places_.at(home.value).reported = std::move(reported);
@@ -54,6 +60,7 @@ class WorkerPlaces {
     ClassId worker_class;
     OutputRing ring;
     Reported reported{};
+    std::deque<std::string> deaths{};
   };
   Place& place(SlotId home, ClassId worker_class);
   const Place* find(SlotId home) const;

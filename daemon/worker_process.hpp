@@ -9,6 +9,7 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
+#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/process/tree_memory.hpp"
@@ -25,6 +26,21 @@ struct Progress {
   std::string text;
 };
 
+// What a process looked like, when and at what.
+struct Portrait {
+  ProcessPortrait process;
+  Instant at;
+  std::string when;
+};
+
+// What a process that is not heard was seen to do, from one look to the next.
+struct Looks {
+  Instant at, told_at;  // at 0: it is not looked at
+  Duration cpu_time;
+  std::uint64_t voluntary_switches = 0;
+  Motion motion{};
+};
+
 struct InHand {
   AttemptKey key;
   TypeId type;
@@ -33,6 +49,8 @@ struct InHand {
   std::optional<Progress> untold = {};      // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
   std::uint64_t memory_max = 0;             // that its worker may have meanwhile
+  EndCause ending = EndCause::Done;         // why it was told to end, if its time was over
+  std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
 };
 
 // See memory_watch.hpp.
@@ -116,6 +134,9 @@ struct WorkerProcess {
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
   WorkerMemory memory;
+  Looks look;
+  std::optional<ExitCause> ordered;          // why it is being ended
+  std::shared_ptr<const Portrait> portrait;  // before that
 };
 
 struct WorkerFigures {

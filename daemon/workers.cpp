@@ -104,6 +104,9 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
   const auto running = worker.page ? worker.page->read().running : 0;
+  const auto why = cause_of(worker, exit);
+  const auto of_worker = autopsy(worker, &exit, why, nullptr);
+  if (!of_worker.empty()) places_.remember_death(worker.slot, of_worker);
   const auto commands =
       services_.engine.step(event::WorkerExited{worker.id, cause, exit.code, running});
   auto since = services_.engine.now();
@@ -118,6 +121,11 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
     attachment.content = Content::Utf8;
     attachment.texts = std::make_unique<TaskTexts>();
     attachment.texts->output = output_since(worker, since);
+    const auto held = std::ranges::find(worker.in_hand, task,
+                                        [](const InHand& each) { return each.key.task; });
+    if (held != worker.in_hand.end()) {
+      attachment.texts->autopsy = autopsy(worker, &exit, why, &*held);
+    }
     services_.engine.attach(number, std::move(attachment));
   }
 }
@@ -142,6 +150,7 @@ void Workers::pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,
   auto& ring = ring_for(worker);
   const auto result = pump.pump(fd.get(), ring, services_.engine.now());
   figures_.output_bytes += result.read;
+  if (result.read != 0) printed(worker);
   if (!result.closed) return;
   watch.reset();
   fd.reset();
@@ -181,6 +190,7 @@ void Workers::carry(const command::EndWorker& command) {
     return;
   }
   auto* worker = found->second.get();
+  note_ending(*worker, command);
   if (worker->registered && end_stranger(*worker, command)) return;
   services_.log.info(places_.slot_name(worker->slot) + " (pid " +
                      std::to_string(worker->child.pid) + ") gets " +
@@ -246,42 +256,9 @@ Duration Workers::page_interval() const {
   return std::clamp(slack, milliseconds(1), options.sample_interval);
 }
 
-// An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.
-void Workers::sample() {
-  const auto now = services_.engine.now();
-  const auto& options = services_.options();
-  for (const auto& [id, worker] : workers_) {
-    if (worker->buried || !worker->ready) continue;
-    const auto patience = worker->in_hand.empty() && !worker->stopped
-                              ? options.heartbeat_interval + options.sample_interval
-                              : options.sample_interval;
-    if (now - worker->last_heard < patience && worker->sample) continue;
-    if (!worker->sampler) {
-      auto opened = ProcessSampler::open(worker->child.pid);
-      if (!opened) continue;
-      // It is no child of ours: it may be gone, and its number another's.
-      if (worker->registered && name_of_process(worker->child.pid) != worker->name) continue;
-      worker->sampler = std::move(*opened);
-    }
-    worker->sample = worker->sampler->sample();
-    if (!worker->sample) continue;
-    // Of one that people start themselves a debugger is what they want, and it cannot beat.
-    const bool debugged = worker->registered && worker->sample->traced();
-    if (debugged) services_.engine.step(event::WorkerBeat{worker->id});
-    set_stopped(*worker, worker->sample->stopped() && !debugged);
-  }
-}
-
 void Workers::watch_memory() {
   memory_.begin_pass();
   for (const auto& [id, worker] : workers_) memory_.look_if_due(*worker);
-}
-
-void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
-  if (worker.stopped == stopped) return;
-  worker.stopped = stopped;
-  services_.log.warn(places_.slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
-  services_.engine.step(event::WorkerStopped{worker.id, stopped});
 }
 
 void Workers::reap_orphans() {

@@ -59,6 +59,8 @@ constexpr ArgumentRow kAlertsArguments[] = {{"past", ArgumentKind::Flag, true, 0
 constexpr ArgumentRow kAlertsAckArguments[] = {
     {"name", ArgumentKind::Text, true, kNameBytesMax},
     {"subject", ArgumentKind::Text, true, kNameBytesMax}};
+constexpr ArgumentRow kAutopsyArguments[] = {{"task", ArgumentKind::Number, true, kAnyNumber},
+                                             {"slot", ArgumentKind::Text, true, kNameBytesMax}};
 constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false, 0},
                                             kAfter,
                                             {"types", ArgumentKind::Text, true, kNameBytesMax}};
@@ -92,6 +94,7 @@ constexpr VerbRow kVerbs[] = {
     {Verb::BreakerClose, "breaker-close", kBreakerCloseArguments, Right::Control},
     {Verb::Alerts, "alerts", kAlertsArguments, Right::Read},
     {Verb::AlertsAck, "alerts-ack", kAlertsAckArguments, Right::Control},
+    {Verb::Autopsy, "autopsy", kAutopsyArguments, Right::Read},
 };
 
 // So that find_verb needs no search.

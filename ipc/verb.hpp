@@ -40,7 +40,8 @@ enum class Verb : std::uint8_t {
   BreakerOpen = 25,
   BreakerClose = 26,
   Alerts = 27,
-  AlertsAck = 28
+  AlertsAck = 28,
+  Autopsy = 29
 };
 
 // Units: none; Ids is an array of u64.

@@ -24,7 +24,8 @@ EndCause crash_cause(ExitCause cause) {
 
 // How an attempt ends whose end we had ordered, when its worker dies of it.
 End ordered_end(const Held& held, WorkerId worker, std::int32_t code) {
-  const Charge charge = held.ending == EndCause::Timeout ? Charge::Failure : Charge::Nothing;
+  const bool hung = held.ending == EndCause::Hung, timeout = held.ending == EndCause::Timeout;
+  const Charge charge = hung ? Charge::Crash : timeout ? Charge::Failure : Charge::Nothing;
   return End{
       .cause = held.ending, .charge = charge, .retry_after = {}, .code = code, .worker = worker};
 }
@@ -65,6 +66,7 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   if (slot.state == SlotState::Ready) {
     slots.fire(slot, SlotTrigger::Take, now);
     slot.busy_since = now;
+    slot.motion = Motion::Unknown;
   }
   const ClassOptions& limits = class_of(slot).options;
   const Duration timeout = timeout_of(limits, task.timeout, task.used.timeouts);
@@ -109,7 +111,7 @@ void Core::start_next(Slot& slot) {
 }
 
 void Core::start(Slot& slot, Held& held) {
-  held.started_at = now;
+  held.started_at = held.moved_at = now;
   held.end_at = now + held.timeout;
   const TaskExtras* extras = tasks.find_extras(held.task);
   if (extras != nullptr) held.end_at = std::min(held.end_at, extras->deadline_at);
@@ -167,9 +169,9 @@ void Core::on(const event::AttemptProgressed& event) {
     return refuse_result(event.worker, event.key);
   }
   heard(*slot);
-  if (task_notices_) {
-    notify(about(slot->held[find_held(*slot, event.key)].task, Notice::TaskProgress));
-  }
+  Held& held = slot->held[find_held(*slot, event.key)];
+  held.moved_at = now;
+  if (task_notices_) notify(about(held.task, Notice::TaskProgress));
 }
 
 // The daemon's clock counts for long runs: what a worker reports ends at 65 ms.
@@ -210,6 +212,9 @@ void Core::answered_task(const Held& held, const event::AttemptAnswered& event) 
     end.cause = EndCause::Deadline;
   } else if (event.outcome == Outcome::Failed && held.ending == EndCause::Timeout) {
     end.cause = EndCause::Timeout;
+  } else if (event.outcome == Outcome::Failed && held.ending == EndCause::Hung) {
+    end.cause = EndCause::Hung;
+    end.charge = Charge::Crash;
   }
   if (end.cause == EndCause::Failed || end.cause == EndCause::FailedForGood ||
       end.cause == EndCause::RetryAfter || end.cause == EndCause::Timeout) {
@@ -242,17 +247,22 @@ void Core::climb(Slot& slot, Held& held) {
   held.rung = Rung::Term;
   held.rung_at = kNever;
   const bool cancel = held.ending == EndCause::Cancelled || held.ending == EndCause::Dropped;
-  end_by_force(slot, cancel ? ExitCause::Cancel : ExitCause::Timeout, command::Force::Term);
+  const auto late = held.ending == EndCause::Hung ? ExitCause::Hung : ExitCause::Timeout;
+  end_by_force(slot, cancel ? ExitCause::Cancel : late, command::Force::Term);
 }
 
 void Core::judge_held(Slot& slot) {
   judge_slow(slot);
+  const Duration patience = class_of(slot).options.progress_timeout;
   for (auto& held : slot.held) {
     if (!held.started()) continue;
     if (!held.is_ending() && held.end_at <= now) {
       const TaskExtras* extras = tasks.find_extras(held.task);
       const bool whole = extras != nullptr && extras->deadline_at <= now;
       begin_ending(slot, held, whole ? EndCause::Deadline : EndCause::Timeout);
+    }
+    if (!held.is_ending() && hung_at(held, patience) <= now) {
+      begin_ending(slot, held, EndCause::Hung);
     }
     if (held.is_ending() && held.rung_at <= now) return climb(slot, held);
   }

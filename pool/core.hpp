@@ -60,6 +60,7 @@ class Core : public CoreBreakers {
   void on(const event::WorkerSampled& event);  // memory.cpp
   void judge_memory(Slot& slot);
   void set_baseline(Slot& slot);
+  void on(const event::WorkerObserved& event);
   void on(const event::WorkerBroken& event);
   void on(const event::WorkerExited& event);
   void resize(WorkerClass& worker_class, std::uint16_t target);
@@ -94,12 +95,11 @@ class Core : public CoreBreakers {
   void judge_silence(Slot& slot);
   void end_zombie(Slot& slot, ExitCause cause, Duration since);
   void judge_slow(Slot& slot);
-  void change_health(Slot& slot, WorkerHealth from, WorkerHealth to);
+  void tell_health(Slot& slot);
   void judge_forced(Slot& slot);
   void give_up_hand(Slot& slot);
   void try_again(Slot& slot);
   Instant due_of(const Slot& slot) const;
-  Instant due_of_idle(const Slot& slot) const;
   Instant due_of_busy(const Slot& slot) const;
   void forgive_stall();
   // attempts.cpp

@@ -152,6 +152,10 @@ struct EventText {
   std::string operator()(const event::WorkerLeaving& e) const {
     return "leaving " + worker_name(e.worker);
   }
+  std::string operator()(const event::WorkerObserved& e) const {
+    return "observed " + worker_name(e.worker) + " " + word(e.motion) +
+           (e.printed ? " printed" : "");
+  }
   std::string operator()(const event::Outlived& e) const {
     return "outlived " + task_name(e.task) + (e.over ? " over" : "");
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/verdict.hpp"
 
 namespace warmpool {
 namespace {
@@ -10,6 +11,13 @@ namespace {
 Instant slow_at(const Held& held, const Options& options) {
   const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options.slow_percent);
   return held.started_at + std::min(options.slow_after, share);
+}
+
+Instant due_of_idle(const Slot& slot, const Options& options, bool beatless) {
+  const Instant stopped = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
+  if (beatless) return stopped;
+  const Duration silence = slot.unresponsive ? options.dead_after : options.unresponsive_after;
+  return std::min(stopped, slot.last_heard + silence);
 }
 
 }  // namespace
@@ -63,10 +71,13 @@ void Core::judge_silence(Slot& slot) {
   }
   if (class_of(slot).options.beatless) return;
   const Duration silent = now - slot.last_heard;
-  if (silent >= options.dead_after) return end_zombie(slot, ExitCause::Unresponsive, silent);
+  if (silent >= options.dead_after) {
+    slot.unresponsive = true;
+    return end_zombie(slot, verdict_row(Hand::Idle, sign_of(slot)).cause, silent);
+  }
   if (silent >= options.unresponsive_after && !slot.unresponsive) {
     slot.unresponsive = true;
-    change_health(slot, WorkerHealth::Healthy, WorkerHealth::Unresponsive);
+    tell_health(slot);
     refresh(slot);
   }
 }
@@ -79,10 +90,19 @@ void Core::end_zombie(Slot& slot, ExitCause cause, Duration since) {
   end_by_force(slot, cause, command::Force::Kill);
 }
 
-void Core::change_health(Slot& slot, WorkerHealth from, WorkerHealth to) {
+// Order: after each change of what its health is made of.
+void Core::tell_health(Slot& slot) {
+  const WorkerHealth health = health_of(slot);
+  const WorkerHealth noted = is_told(health) ? health : WorkerHealth::Unknown;
+  if (noted == slot.told) return;
+  const bool leaves = slot.state == SlotState::Recovery;
+  const auto ordinary = leaves              ? WorkerHealth::Recovering
+                        : slot.held.empty() ? WorkerHealth::Healthy
+                                            : WorkerHealth::Working;
   auto told = about(slot, Notice::WorkerHealthChanged);
-  told.from = from;
-  told.to = to;
+  told.from = slot.told == WorkerHealth::Unknown ? ordinary : slot.told;
+  told.to = noted == WorkerHealth::Unknown ? ordinary : noted;
+  slot.told = noted;
   notify(told);
 }
 
@@ -100,8 +120,7 @@ void Core::judge_slow(Slot& slot) {
   }
   if (slow == slot.slow) return;
   slot.slow = slow;
-  const auto otherwise = slot.held.empty() ? WorkerHealth::Healthy : WorkerHealth::Working;
-  change_health(slot, slow ? otherwise : WorkerHealth::Slow, slow ? WorkerHealth::Slow : otherwise);
+  tell_health(slot);
 }
 
 void Core::judge_forced(Slot& slot) {
@@ -121,6 +140,7 @@ void Core::give_up_hand(Slot& slot) {
     return on(event::WorkerExited{.worker = slot.worker, .cause = slot.order, .code = 0});
   }
   slot.force_at = kNever;
+  tell_health(slot);
   if (slot.held.empty()) return;
   slot.busy = slot.busy + (now - slot.busy_since);
   auto told = about(slot, Notice::WorkerError);
@@ -132,11 +152,12 @@ void Core::give_up_hand(Slot& slot) {
 }
 
 Instant Core::due_of(const Slot& slot) const {
+  const ClassOptions& class_options = classes[slot.worker_class.value].options;
   switch (slot.state) {
     case SlotState::Starting:
       return slot.spawned_at + options.start_timeout;
     case SlotState::Ready:
-      return std::min(old_at(slot), due_of_idle(slot));
+      return std::min(old_at(slot), due_of_idle(slot, options, class_options.beatless));
     case SlotState::Running:
       return std::min(old_at(slot), due_of_busy(slot));
     case SlotState::Draining:
@@ -153,17 +174,12 @@ Instant Core::due_of(const Slot& slot) const {
   return kNever;
 }
 
-Instant Core::due_of_idle(const Slot& slot) const {
-  const Instant stopped = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
-  if (classes[slot.worker_class.value].options.beatless) return stopped;
-  const Duration silence = slot.unresponsive ? options.dead_after : options.unresponsive_after;
-  return std::min(stopped, slot.last_heard + silence);
-}
-
 Instant Core::due_of_busy(const Slot& slot) const {
   Instant due = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
+  const Duration patience = classes[slot.worker_class.value].options.progress_timeout;
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
+    if (held.started() && !held.is_ending()) due = std::min(due, hung_at(held, patience));
     if (held.started() && !held.slow) due = std::min(due, slow_at(held, options));
   }
   return std::min(due, due_of_late(slot));
@@ -178,6 +194,7 @@ void Core::forgive_stall() {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     heard(slot);
     slot.stopped_at = now;
+    for (auto& held : slot.held) held.moved_at = now;
     if (slot.state == SlotState::Starting) slot.spawned_at = now;
   }
 }

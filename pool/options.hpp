@@ -67,7 +67,7 @@ struct ClassOptions {
   std::optional<Duration> retry_timeout_max{};
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
-  Duration max_age{};
+  Duration max_age{}, progress_timeout{};
   bool types_later{}, critical{}, beatless{};
 };
 

@@ -31,6 +31,7 @@ struct Held {
   Instant assigned_at, started_at = kNever, end_at = kNever;
   Instant recalled_at = kNever;      // when it was asked for; the answer is awaited
   Instant rung_at = kNever;          // next step of ending it
+  Instant moved_at = kNever;         // when it last showed progress, or its worker printed
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
   bool slow = false;
@@ -61,6 +62,8 @@ struct Slot {
   bool registered = false;  // its worker was started by somebody else: nobody replaces it
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
+  Motion motion{};                      // what it was seen to do since it was last heard
+  WorkerHealth told{};                  // that subscribers know of; Unknown: none of note
   bool recovering = false;       // its last worker died unasked and the next is not ready yet
   bool killed = false;           // the kill was ordered; its exit is all that is awaited
   std::uint8_t offered = 1;      // what the worker said that it may hold
@@ -82,19 +85,25 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, registered, due_for, slow, recovering, killed, offered, credits, concurrency,
-           expected, behind, memory, memory_base, based, unproductive, attempts,
-           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
-           died_at, force_at, due, due_place] = slot;
+           leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
+           concurrency, expected, behind, memory, memory_base, based, unproductive, attempts,
+           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
+           stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
-                    successor, replaced, leaving, registered, due_for, slow, recovering, killed,
-                    offered, credits, concurrency, expected, behind, memory, memory_base, based,
-                    unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
+                    successor, replaced, leaving, registered, due_for, slow, motion, told,
+                    recovering, killed, offered, credits, concurrency, expected, behind, memory,
+                    memory_base, based, unproductive, attempts, attempts_of_worker,
+                    answers_of_worker, spawns, busy, spawned_at, ready_at,
                     last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
                     due, due_place);
   }
 };
+
+// When a run that shows no progress has hung, with so much patience; 0: never.
+inline Instant hung_at(const Held& held, Duration patience) {
+  return patience == Duration{} || !held.started() ? kNever : held.moved_at + patience;
+}
 
 // Where an attempt stands in the hand; held.size() if it is not in it.
 std::size_t find_held(const Slot& slot, const AttemptKey& key);

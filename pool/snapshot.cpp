@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/verdict.hpp"
 
 namespace warmpool {
 
@@ -21,29 +22,6 @@ QueueView Core::queue() const {
   return view;
 }
 
-namespace {
-
-WorkerHealth health_of(const Slot& slot) {
-  if (slot.stopped) return WorkerHealth::Stopped;
-  if (slot.unresponsive) return WorkerHealth::Unresponsive;
-  switch (slot.state) {
-    case SlotState::Ready:
-      return WorkerHealth::Healthy;
-    case SlotState::Running:
-    case SlotState::Draining:
-      return slot.slow ? WorkerHealth::Slow : WorkerHealth::Working;
-    case SlotState::Recovery:
-    case SlotState::Backoff:
-      return WorkerHealth::Recovering;
-    case SlotState::Failed:
-      return WorkerHealth::Dead;
-    default:
-      return WorkerHealth::Unknown;
-  }
-}
-
-}  // namespace
-
 SlotView Core::view(const Slot& slot) const {
   SlotView view;
   view.slot = slot.id;
@@ -60,6 +38,7 @@ SlotView Core::view(const Slot& slot) const {
   view.unresponsive = slot.unresponsive;
   view.stopped = slot.stopped;
   view.slow = slot.slow;
+  view.motion = slot.motion;
   view.health = health_of(slot);
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/verdict.hpp"
 
 namespace warmpool {
 
@@ -95,6 +96,8 @@ void Core::begin_life(Slot& slot) {
   slot.spawned_at = slot.last_heard = now;
   slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
   slot.killed = false;
+  slot.motion = Motion::Unknown;
+  slot.told = WorkerHealth::Unknown;
   slot.order = ExitCause::Exited;
   slot.force_at = kNever;
   slot.due_for = DueReason::None;
@@ -165,10 +168,10 @@ void Core::pool_may_be_initialized() {
 
 void Core::heard(Slot& slot) {
   slot.last_heard = now;
-  if (!slot.unresponsive) return;
-  slot.unresponsive = false;
-  change_health(slot, WorkerHealth::Unresponsive, WorkerHealth::Healthy);
-  refresh(slot);
+  slot.motion = Motion::Unknown;
+  const bool was = std::exchange(slot.unresponsive, false);
+  tell_health(slot);
+  if (was) refresh(slot);
 }
 
 void Core::on(const event::WorkerBeat& event) {
@@ -180,8 +183,21 @@ void Core::on(const event::WorkerStopped& event) {
   if (slot == nullptr || slot->stopped == event.stopped) return;
   slot->stopped = event.stopped;
   slot->stopped_at = now;
+  tell_health(*slot);
   slots.look_at(*slot, due_of(*slot));
   refresh(*slot);
+}
+
+// Who is heard moves, whatever was seen.
+void Core::on(const event::WorkerObserved& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr) return;
+  if (event.printed) {
+    for (auto& held : slot->held) held.moved_at = now;
+  }
+  const bool silent = now - slot->last_heard >= options.unresponsive_after;
+  slot->motion = silent ? event.motion : Motion::Unknown;
+  tell_health(*slot);
 }
 
 // A worker that ends by itself closes its channel a moment before it is gone: it has that moment,
@@ -294,6 +310,8 @@ void Core::on(const event::WorkerExited& event) {
   if (!slot->held.empty()) slot->busy = slot->busy + (now - slot->busy_since);
   slot->worker = WorkerId{};
   slot->alone = slot->stopped = slot->unresponsive = slot->slow = slot->killed = false;
+  slot->motion = Motion::Unknown;
+  slot->told = WorkerHealth::Unknown;
   slot->order = ExitCause::Exited;
   bury_hand(*slot, event, cause);
   if (slot->partner != kNoSlot && !slot->successor) succeed_the_dead(*slot);

@@ -56,6 +56,7 @@ struct SlotView {
   bool registered = false;                  // its worker was started by somebody else
   DueReason due{};                          // to be replaced, and why
   WorkerHealth health{};
+  Motion motion{};  // of one that is not heard
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
   // As the core was told; after its first task, 0 before; where it is killed, kUnlimited: nowhere.

@@ -99,7 +99,7 @@ struct Words<EndCause> {
       {EndCause::Timeout, "timeout", "it ran longer than its timeout"},
       {EndCause::Crashed, "crashed", "its worker died while it ran"},
       {EndCause::Memory, "memory", "its worker was killed for memory while it ran"},
-      {EndCause::Hung, "hung", "its worker was stopped or wedged while it ran"},
+      {EndCause::Hung, "hung", "its worker was stopped while it ran, or it made no progress for progress_timeout"},
       {EndCause::Suspect, "suspect", "its worker died with several tasks in hand; nothing charged"},
       {EndCause::Recalled, "recalled", "taken back before it started; nothing charged"},
       {EndCause::Drained, "drained", "its worker was drained; nothing charged"},

@@ -45,11 +45,16 @@ enum class WorkerHealth : std::uint8_t {
   Unresponsive,
   Stopped,
   Recovering,
-  Dead
+  Dead,
+  Computing,
+  Waiting,
+  Spinning,
+  Wedged,
+  Unkillable
 };
 template <>
 struct Words<WorkerHealth> {
-  static constexpr std::array<Word<WorkerHealth>, 8> rows{{
+  static constexpr std::array<Word<WorkerHealth>, 13> rows{{
       {WorkerHealth::Unknown, "unknown", "has not said hello, or is on its way out"},
       {WorkerHealth::Healthy, "healthy", "idle and beating"},
       {WorkerHealth::Working, "working", "runs a task"},
@@ -58,6 +63,25 @@ struct Words<WorkerHealth> {
       {WorkerHealth::Stopped, "stopped", "its process is stopped by a signal"},
       {WorkerHealth::Recovering, "recovering", "is being ended, or waits for its next start"},
       {WorkerHealth::Dead, "dead", "died too often before being of use"},
+      {WorkerHealth::Computing, "computing",
+       "runs a task, is not heard, and uses a CPU without a pause"},
+      {WorkerHealth::Waiting, "waiting", "runs a task, is not heard, and sleeps in one call"},
+      {WorkerHealth::Spinning, "spinning", "idle and silent, and uses a CPU without a pause"},
+      {WorkerHealth::Wedged, "wedged", "idle and silent, and sleeps in one call"},
+      {WorkerHealth::Unkillable, "unkillable", "was killed and does not go"},
+  }};
+};
+
+// What a process that is not heard was seen to do.
+enum class Motion : std::uint8_t { Unknown, Moving, Computing, Waiting, Blocked };
+template <>
+struct Words<Motion> {
+  static constexpr std::array<Word<Motion>, 5> rows{{
+      {Motion::Unknown, "unknown", "it is heard, or nobody has looked twice"},
+      {Motion::Moving, "moving", "used some CPU time, or changed its state"},
+      {Motion::Computing, "computing", "used a CPU and did not give it up"},
+      {Motion::Waiting, "waiting", "slept in one call"},
+      {Motion::Blocked, "blocked", "slept in the kernel where no signal reaches it"},
   }};
 };
 
@@ -76,11 +100,14 @@ enum class ExitCause : std::uint8_t {
   Protocol,
   Memory,
   OutOfMemory,
-  Shutdown
+  Shutdown,
+  Spinning,
+  Wedged,
+  Hung
 };
 template <>
 struct Words<ExitCause> {
-  static constexpr std::array<Word<ExitCause>, 14> rows{{
+  static constexpr std::array<Word<ExitCause>, 17> rows{{
       {ExitCause::Requested, "requested", "was asked to end and did"},
       {ExitCause::Exited, "exited", "ended by itself with a status"},
       {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
@@ -95,6 +122,11 @@ struct Words<ExitCause> {
       {ExitCause::Memory, "memory", "was over its hard memory limit"},
       {ExitCause::OutOfMemory, "out-of-memory", "was killed by the kernel for memory"},
       {ExitCause::Shutdown, "shutdown", "was ended because the pool stops"},
+      {ExitCause::Spinning, "spinning",
+       "idle and silent for longer than dead_after, using a CPU without a pause"},
+      {ExitCause::Wedged, "wedged",
+       "idle and silent for longer than dead_after, asleep in one call"},
+      {ExitCause::Hung, "hung", "did not end a task that made no progress"},
   }};
 };
 

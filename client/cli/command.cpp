@@ -103,6 +103,18 @@ constexpr CommandRow kRows[] = {
      "daemon does.\n"
      "  warmpool log 4711 -n 5\n  warmpool log 4711 -f\n  warmpool log --slot worker-0 -f",
      declare_log},
+    {"autopsy", kPool, "why a worker or an attempt ended badly, and what it looked like before",
+     "Of a task the last four attempts that ended by their worker's end, their timeout or a hang; "
+     "of a\n"
+     "slot the last 16 processes that ended unasked, as long as the daemon lives. Each begins with "
+     "the\n"
+     "cause and what to do; then the state, threads and open descriptors of the process as they "
+     "were\n"
+     "before it was told to end (of one that died by itself there is only what it cost), and its "
+     "last\n"
+     "output. Status 1 if nothing is kept.\n"
+     "  warmpool autopsy 4711\n  warmpool autopsy worker-0",
+     declare_autopsy},
     {"heartbeat", kPool, "speak for a worker whose program has no protocol",
      "Counts as a sign of life, and warmpool worker shows what it says. Only the daemon's user, "
      "root\n"

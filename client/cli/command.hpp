@@ -39,6 +39,7 @@ Run declare_cancel(CLI::App& app);
 Run declare_release(CLI::App& app);
 Run declare_dlq_ls(CLI::App& app);
 Run declare_dlq_show(CLI::App& app);
+Run declare_autopsy(CLI::App& app);
 Run declare_dlq_retry(CLI::App& app);
 Run declare_dlq_rm(CLI::App& app);
 Run declare_dlq_export(CLI::App& app);

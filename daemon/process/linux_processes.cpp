@@ -12,6 +12,7 @@
 #include <map>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unordered_set>
@@ -34,6 +35,19 @@ Exit exit_of(const siginfo_t& info) {
   return {.cause = ExitCause::Signalled,
           .code = -info.si_status,
           .core_dumped = info.si_code == CLD_DUMPED};
+}
+
+Duration duration_of(const timeval& time) {
+  return seconds(time.tv_sec) + microseconds(time.tv_usec);
+}
+
+Usage usage_of(const rusage& used) {
+  return {.cpu_user = duration_of(used.ru_utime),
+          .cpu_system = duration_of(used.ru_stime),
+          .rss_peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024,
+          .major_faults = static_cast<std::uint64_t>(used.ru_majflt),
+          .voluntary_switches = static_cast<std::uint64_t>(used.ru_nvcsw),
+          .involuntary_switches = static_cast<std::uint64_t>(used.ru_nivcsw)};
 }
 
 class LinuxProcesses final : public ProcessPort {
@@ -251,13 +265,15 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
   const Worker& worker = known(id);
   siginfo_t info{};
   const auto pidfd = static_cast<id_t>(worker.pidfd.get());
-  if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG) != 0) {
+  rusage used{};  // the C library's waitid() has no place for it
+  if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG, &used) != 0) {
     // No child of ours, or waited for by somebody else in this process.
     if (errno != ECHILD || !is_dead(worker.pidfd.get())) return std::nullopt;
     return Exit{.cause = ExitCause::Exited, .code = kStatusUnknown, .known = false};
   }
   if (info.si_pid == 0) return std::nullopt;
   Exit exit = exit_of(info);
+  exit.usage = usage_of(used);
   const bool by_kill = exit.cause == ExitCause::Signalled && exit.code == -SIGKILL;
   if (by_kill && worker.leaf && worker.leaf->oom_kills() > 0) exit.cause = ExitCause::OutOfMemory;
   return exit;

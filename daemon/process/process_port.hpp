@@ -17,6 +17,7 @@
 #include "ipc/fifo.hpp"
 #include "pool/ids.hpp"
 #include "pool/result.hpp"
+#include "pool/time.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
@@ -81,11 +82,18 @@ struct ForkOrder {
 // What the kernel says of a death. `code`: exit status, or minus the signal.
 // cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory. Whether its
 // program was ever started is in launch_outcome().
+struct Usage {
+  Duration cpu_user, cpu_system;  // with what it waited for
+  std::uint64_t rss_peak_bytes = 0, major_faults = 0;
+  std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
+};
+
 struct Exit {
   ExitCause cause = ExitCause::Exited;
   std::int32_t code = 0;
   bool core_dumped = false;
   bool known = true;  // false: dead, and how is told to its own parent alone; code 255
+  std::optional<Usage> usage{};  // of its whole life, where it is known
 };
 
 // A process that somebody else started, and that is to be a worker.

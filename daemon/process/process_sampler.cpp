@@ -10,6 +10,8 @@
 #include <string>
 #include <unistd.h>
 
+#include "daemon/process/process_portrait.hpp"
+
 namespace warmpool::daemon {
 namespace {
 
@@ -48,7 +50,7 @@ const auto kPageBytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 
 }  // namespace
 
-std::optional<ProcessSample> parse_stat(std::string_view stat) {
+std::optional<StatTimes> parse_stat_times(std::string_view stat) {
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos || name_end + 2 >= stat.size()) return std::nullopt;
   // From the state on: state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime
@@ -56,9 +58,16 @@ std::optional<ProcessSample> parse_stat(std::string_view stat) {
   const std::string_view fields = stat.substr(name_end + 2);
   const auto user = number_at(fields, 11), system = number_at(fields, 12);
   if (!user || !system) return std::nullopt;
+  return StatTimes{fields[0], Duration{static_cast<std::int64_t>(*user) * kTickNs},
+                   Duration{static_cast<std::int64_t>(*system) * kTickNs}};
+}
+
+std::optional<ProcessSample> parse_stat(std::string_view stat) {
+  const auto times = parse_stat_times(stat);
+  if (!times) return std::nullopt;
   ProcessSample sample;
-  sample.state = fields[0];
-  sample.cpu_time = Duration{static_cast<std::int64_t>(*user + *system) * kTickNs};
+  sample.state = times->state;
+  sample.cpu_time = times->user + times->system;
   return sample;
 }
 
@@ -77,6 +86,18 @@ Result<ProcessSampler> ProcessSampler::open(pid_t pid) {
   sampler.stat_ = std::move(*stat);
   sampler.statm_ = std::move(*statm);
   return sampler;
+}
+
+void ProcessSampler::look_closely(pid_t pid, ProcessSample& sample) {
+  std::array<char, 4096> buffer;
+  const auto read = [&](const char* name) -> std::string_view {
+    auto fd = open_file(pid, name);
+    const ssize_t bytes = fd ? ::read(fd->get(), buffer.data(), buffer.size()) : 0;
+    return {buffer.data(), bytes > 0 ? static_cast<std::size_t>(bytes) : 0};
+  };
+  sample.voluntary_switches = status_number(read("status"), "voluntary_ctxt_switches").value_or(0);
+  const auto channel = read("wchan");
+  sample.wait_channel = channel == "0" ? std::string() : std::string(channel);
 }
 
 std::optional<ProcessSample> ProcessSampler::sample() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <sys/types.h>
 
@@ -16,6 +17,10 @@ struct ProcessSample {
   char state = '?';   // R, S, D, T (stopped), t (traced), Z, X ...: proc(5)
   Duration cpu_time;  // user and system, all threads; in steps of a clock tick [10 ms]
   std::uint64_t rss_bytes = 0;
+  // Only of look_closely(): how often its first thread gave the processor up by itself, and what
+  // the kernel waits for in it, if anything.
+  std::uint64_t voluntary_switches = 0;
+  std::string wait_channel;
 
   bool stopped() const { return state == 'T' || state == 't'; }
   bool traced() const { return state == 't'; }  // it stands still because its debugger says so
@@ -31,12 +36,21 @@ class ProcessSampler {
   // None once it is reaped.
   std::optional<ProcessSample> sample() const;
 
+  // The rest of a sample, of one that is under suspicion: two more files, 15 us.
+  // Order: while `pid` is surely its own.
+  static void look_closely(pid_t pid, ProcessSample& sample);
+
  private:
   ipc::UniqueFd stat_, statm_;
 };
 
 // The parts of it, for tests: the text of /proc/PID/stat (a name may hold blanks and parentheses).
 std::optional<ProcessSample> parse_stat(std::string_view stat);
+struct StatTimes {
+  char state = '?';
+  Duration user, system;
+};
+std::optional<StatTimes> parse_stat_times(std::string_view stat);
 std::optional<std::uint64_t> parse_statm_rss(std::string_view statm);
 
 }  // namespace warmpool::daemon

@@ -22,7 +22,7 @@ struct AttemptRow {
   std::uint32_t position = 0;  // in the whole history, from 0
   std::uint32_t slot = 0;
   Instant started_at;
-  std::string error, output;
+  std::string error, output, autopsy;
   bool drops = false;  // an older one, to stay within bounds
   std::uint32_t dropped = 0;
 };

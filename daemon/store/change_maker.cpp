@@ -141,6 +141,7 @@ std::unique_ptr<AttemptRow> ChangeMaker::attempt_of(const TaskRow& row, ChangeBa
   attempt->started_at = entry.started_at;
   if (!entry.error.empty()) attempt->error = history->last_error();
   attempt->output = joined(entry.output);
+  attempt->autopsy = entry.autopsy;
   attempt->drops = history->dropped() != dropped_before_;
   attempt->dropped = static_cast<std::uint32_t>(kFirstAttemptsKept) + dropped_before_;
   return attempt;

@@ -21,18 +21,26 @@ std::vector<std::string> tail_of(std::vector<std::string> lines) {
   return lines;
 }
 
+// Of the newest `most` that have it what `member` names is kept, the new one counted.
+template <class Member>
+void keep_newest(std::vector<AttemptEntry>& attempts, Member member, std::size_t most) {
+  std::size_t with = 1;
+  for (auto earlier = attempts.rbegin(); earlier != attempts.rend(); ++earlier) {
+    auto& value = (*earlier).*member;
+    if (!value.empty() && ++with > most) value = {};
+  }
+}
+
 }  // namespace
 
-void History::add(AttemptEntry entry, std::string_view error, std::vector<std::string> output) {
+void History::add(AttemptEntry entry, std::string_view error, std::vector<std::string> output,
+                  std::string autopsy) {
   if (!error.empty()) last_error_ = std::string(ipc::cut_text(error, kLastErrorKeptMax));
   entry.error = std::string(ipc::cut_text(error, kErrorKeptMax));
   entry.output = tail_of(std::move(output));
-  if (!entry.output.empty()) {
-    std::size_t with_output = 1;
-    for (auto earlier = attempts_.rbegin(); earlier != attempts_.rend(); ++earlier) {
-      if (!earlier->output.empty() && ++with_output > kOutputsKept) earlier->output.clear();
-    }
-  }
+  if (autopsy.size() <= kAutopsyBytesMax) entry.autopsy = std::move(autopsy);
+  if (!entry.output.empty()) keep_newest(attempts_, &AttemptEntry::output, kOutputsKept);
+  if (!entry.autopsy.empty()) keep_newest(attempts_, &AttemptEntry::autopsy, kAutopsiesKept);
   if (attempts_.size() == kFirstAttemptsKept + kLastAttemptsKept) {
     attempts_.erase(attempts_.begin() + kFirstAttemptsKept);
     ++dropped_;

@@ -12,7 +12,9 @@ namespace warmpool::daemon {
 class History {
  public:
   // `error` and `output` are cut to what is kept.
-  void add(AttemptEntry entry, std::string_view error, std::vector<std::string> output);
+  // `autopsy` is left out if it is longer.
+  void add(AttemptEntry entry, std::string_view error, std::vector<std::string> output,
+           std::string autopsy = {});
 
   const std::vector<AttemptEntry>& attempts() const { return attempts_; }
   const std::string& last_error() const { return last_error_; }

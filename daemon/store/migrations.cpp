@@ -16,9 +16,10 @@ Result<void> migrate_one(Database& database, const MigrationStep& step) {
 }
 
 std::span<const Migration> schema_migrations() {
-  static const std::array<Migration, 2> migrations{
+  static const std::array<Migration, 3> migrations{
       [](Database& database) { return database.run(kSchemaVersion1); },
-      [](Database& database) { return database.run(kSchemaVersion2); }};
+      [](Database& database) { return database.run(kSchemaVersion2); },
+      [](Database& database) { return database.run(kSchemaVersion3); }};
   return migrations;
 }
 

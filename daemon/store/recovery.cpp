@@ -87,7 +87,7 @@ Result<RecoveryFigures> Recovery::run() {
 Result<void> Recovery::read_names() {
   auto history = database_.prepare(
       "SELECT position, round, attempt, cause, charge, code, slot, worker, started_at, ended_at, "
-      "error, output FROM attempts WHERE task = ? ORDER BY position");
+      "error, output, autopsy FROM attempts WHERE task = ? ORDER BY position");
   if (!history) return store_error(history.error());
   history_ = std::move(*history);
   auto done = read_names(NameKind::Type, "SELECT number, name FROM types ORDER BY number");
@@ -376,6 +376,7 @@ Result<void> Recovery::read_history(TaskId task, std::uint16_t round,
     row.attachment.content = Content::Utf8;
     row.attachment.texts = std::make_unique<TaskTexts>();
     row.attachment.texts->output = lines_of(from.text(11));
+    row.attachment.texts->autopsy = from.text(12);
   }
   auto ended = end_of(history_, step);
   history_.reset();

@@ -126,4 +126,7 @@ CREATE INDEX task_files ON tasks(file) WHERE file IS NOT NULL;
 CREATE INDEX result_files ON results(file) WHERE file IS NOT NULL;
 )sql";
 
+// What an attempt's worker looked like before it was ended: JSON.
+inline constexpr char kSchemaVersion3[] = "ALTER TABLE attempts ADD COLUMN autopsy TEXT;";
+
 }  // namespace warmpool::daemon

@@ -24,6 +24,7 @@ struct TaskTexts {
   std::string key;
   std::vector<std::string> labels;
   std::vector<std::string> output;  // last lines of the worker that died
+  std::string autopsy;              // a JSON document; empty: none was made
 };
 
 // What the daemon knows beside the record. Of Accepted: the payload, who sent it, texts. Of Revived
@@ -54,6 +55,7 @@ struct AttemptEntry {
   Instant started_at, ended_at;
   std::string error;                // at most kErrorKeptMax bytes
   std::vector<std::string> output;  // of the newest few failed ones
+  std::string autopsy;              // JSON, at most kAutopsyBytesMax; of the newest few with one
 };
 
 // A list of finished tasks that is made in pieces: with this verdict or any, of this type or any.
@@ -179,6 +181,8 @@ inline constexpr std::size_t kErrorKeptMax = 256;       // of every attempt
 inline constexpr std::size_t kLastErrorKeptMax = 4096;  // of the last
 inline constexpr std::size_t kOutputKeptMax = 2048;     // bytes of output lines of one attempt
 inline constexpr std::size_t kOutputsKept = 4;          // attempts with output
+inline constexpr std::size_t kAutopsyBytesMax = 16'384;  // of one attempt
+inline constexpr std::size_t kAutopsiesKept = 4;         // attempts with one
 inline constexpr std::size_t kFirstAttemptsKept = 8, kLastAttemptsKept = 56;
 
 }  // namespace warmpool::daemon

@@ -31,6 +31,7 @@ enum class StoreWriter::Sql : std::uint8_t {
   AddAttempt,
   CutErrors,
   CutOutputs,
+  CutAutopsies,
   DropAttempt,
   DropAttempts,
   AddResult,
@@ -106,13 +107,17 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::Release,
        "UPDATE progress SET held = 0, eligible_at = ?2 WHERE task = ?1 AND dead_at IS NULL"},
       {Sql::Keep, "UPDATE tasks SET cancel_on_disconnect = 0 WHERE id = ?"},
-      {Sql::AddAttempt, "INSERT INTO attempts VALUES(?, ?, ?,?,?,?,?, ?,?,?,?, ?,?)"},
+      {Sql::AddAttempt, "INSERT INTO attempts VALUES(?, ?, ?,?,?,?,?, ?,?,?,?, ?,?, ?)"},
       {Sql::CutErrors,
        "UPDATE attempts SET error = substr(error, 1, ?3) WHERE task = ?1 AND position < ?2 "
        "AND length(error) > ?3"},
       {Sql::CutOutputs,
        "UPDATE attempts SET output = NULL WHERE task = ?1 AND output IS NOT NULL AND position <= "
        "(SELECT position FROM attempts WHERE task = ?1 AND output IS NOT NULL "
+       "ORDER BY position DESC LIMIT 1 OFFSET ?2)"},
+      {Sql::CutAutopsies,
+       "UPDATE attempts SET autopsy = NULL WHERE task = ?1 AND autopsy IS NOT NULL AND position <= "
+       "(SELECT position FROM attempts WHERE task = ?1 AND autopsy IS NOT NULL "
        "ORDER BY position DESC LIMIT 1 OFFSET ?2)"},
       {Sql::DropAttempt, "DELETE FROM attempts WHERE task = ? AND position = ?"},
       {Sql::DropAttempts, "DELETE FROM attempts WHERE task = ?"},
@@ -415,10 +420,11 @@ void StoreWriter::add_attempt(const End& record, const AttemptRow& row) {
   run(Sql::AddAttempt, task, row.position, std::uint32_t{record.round},
       std::uint32_t{record.attempt}, static_cast<std::uint32_t>(record.cause),
       static_cast<std::uint32_t>(record.charge), record.code, row.slot, record.worker.value,
-      row.started_at.ns, record.at.ns, row.error, row.output);
+      row.started_at.ns, record.at.ns, row.error, row.output, row.autopsy);
   if (row.position == 0) return;
   if (!row.error.empty()) run(Sql::CutErrors, task, row.position, std::uint64_t{kErrorKeptMax});
   run(Sql::CutOutputs, task, std::uint64_t{kOutputsKept});
+  if (!row.autopsy.empty()) run(Sql::CutAutopsies, task, std::uint64_t{kAutopsiesKept});
   if (row.drops) run(Sql::DropAttempt, task, row.dropped);
 }
 

@@ -26,11 +26,13 @@ void remember(TaskRow& row, const End& record, Attachment& attachment) {
                      row.started_at,
                      record.at,
                      {},
+                     {},
                      {}};
   auto output = attachment.texts ? std::move(attachment.texts->output) : std::vector<std::string>();
+  auto autopsy = attachment.texts ? std::move(attachment.texts->autopsy) : std::string();
   const bool is_error = record.cause != EndCause::Done;
   const auto error = is_error ? ipc::text_of(attachment.body.bytes()) : std::string_view();
-  row.extra().history.add(std::move(entry), error, std::move(output));
+  row.extra().history.add(std::move(entry), error, std::move(output), std::move(autopsy));
 }
 
 }  // namespace

@@ -207,8 +207,15 @@ std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
     return event::WorkerBroken{worker.id, closed ? ExitCause::ChannelClosed : ExitCause::Protocol};
   }
   if (worker.registered && luck_.strikes(Fault::Strangers, 500)) return leave(now, worker);
+  if (luck_.strikes(Fault::Looks, 500)) return look(worker);
   if (luck_.strikes(Fault::DieIdle, 50)) plan_death(now, worker, ExitCause::Signalled, -11);
   return std::nullopt;
+}
+
+// What the daemon's look at a process shows: of one that is silent, or of any.
+Event FakeWorkers::look(const Worker& worker) {
+  const auto motion = Words<Motion>::rows[random_.below(Words<Motion>::rows.size())].value;
+  return event::WorkerObserved{worker.id, motion, random_.chance(300)};
 }
 
 Event FakeWorkers::go_on(Instant now, Worker& worker) {

@@ -114,6 +114,7 @@ class FakeWorkers {
   void leave_memory(Worker& worker);
   void note_answer(Instant now, Worker& worker, const Event& said);
   std::optional<Event> mishap(Instant now, Worker& worker);
+  Event look(const Worker& worker);
   Event go_on(Instant now, Worker& worker);
 
   const Scenario& scenario_;

@@ -64,10 +64,12 @@ struct HeldAttempt {
   Duration timeout{};
   Place place{};
   Instant assigned_at{}, started_at{}, recall_at{};
+  Instant moved_at{};  // showed progress, or its worker printed
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool returned = false;  // by its worker, which had been asked to
   bool alone = false;     // ran as a suspect
   bool probe = false;     // was given while its breaker held others back
+  bool slow = false;      // was said to be
   bool behind = false;    // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
@@ -92,8 +94,8 @@ struct SeenWorker {
   std::uint64_t answers = 0;
   bool cleared = false;      // gave something back and was given nothing since
   bool recovers = false;     // replaces one that died unasked
-  bool suspected = false;    // was said to be unresponsive
-  bool slow = false;         // was said to be slow
+  WorkerHealth told{};       // what it was said to be, if it was of note
+  Motion motion{};           // that it was seen in since it was heard
   bool may_drain = false;    // its class was made smaller while it worked
   Instant drained_at{-1};    // and then it had nothing in hand any more
   bool reserved = false;     // is kept for a suspect, as the pool shows

@@ -48,6 +48,7 @@ class Oracle : protected Books {
   friend struct StrangerWatch;
   friend struct BreakerWatch;
   friend struct MemoryWatch;
+  friend struct LivenessWatch;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -192,7 +193,6 @@ class Oracle : protected Books {
   void note_notice(const Notification& notification);  // oracle_shown.cpp
   void judge_notices();
   void judge_initialized();
-  void judge_health_told(const Notification& notification);
   void judge_shown(const Pool& pool) const;
   void judge_slot_shown(const SlotView& view) const;
   void judge_queue_shown(const Snapshot& shown) const;

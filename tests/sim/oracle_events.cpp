@@ -4,6 +4,7 @@
 
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -137,6 +138,7 @@ struct EventWatch {
     worker.stopped_at = oracle.now_;
   }
   void operator()(const event::WorkerSampled& e) const { MemoryWatch{oracle}.comes(e); }
+  void operator()(const event::WorkerObserved& e) const { LivenessWatch{oracle}.observed(e); }
   void operator()(const event::WorkerBroken& e) const {
     SeenWorker& worker = oracle.worker_of(e.worker, "world");
     worker.broken = true;
@@ -153,6 +155,7 @@ struct EventWatch {
         worker != nullptr &&
         std::ranges::find(worker->hand, e.key, &HeldAttempt::key) != worker->hand.end();
     if (in_hand) oracle.heard(e.worker);
+    if (in_hand) std::ranges::find(worker->hand, e.key, &HeldAttempt::key)->moved_at = oracle.now_;
     if (in_hand && oracle.listening_) oracle.owe(Notice::TaskProgress);
     if (!in_hand) refuse_result();
   }

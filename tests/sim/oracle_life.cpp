@@ -119,6 +119,8 @@ void Oracle::begin_turn(Instant now, Instant promised) {
     for (SeenSlot& slot : slots_) {
       SeenWorker& worker = slot.worker;
       worker.heard_at = worker.stopped_at = now;
+      worker.motion = Motion::Unknown;
+      for (HeldAttempt& held : worker.hand) held.moved_at = now;
       if (!worker.ready) worker.spawned_at = now;
     }
   }

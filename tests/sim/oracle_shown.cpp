@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "pool/verdict.hpp"
+#include "tests/sim/oracle_liveness.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -30,7 +32,9 @@ void Oracle::note_notice(const Notification& notification) {
       return judge_initialized();
     case Notice::WorkerHealthChanged:
     case Notice::ZombieDetected:
-      return judge_health_told(notification);
+      return LivenessWatch{*this}.judge_told(notification);
+    case Notice::TaskSlow:
+      return LivenessWatch{*this}.note_slow(notification);
     case Notice::RecoveryGivenUp:
       return require_rule(
           std::ranges::any_of(slots_,
@@ -70,45 +74,6 @@ void Oracle::judge_notices() {
   owed_.fill(0);
 }
 
-// A worker is called unresponsive after its silence and until it is heard, and a zombie when its
-// time is over.
-void Oracle::judge_health_told(const Notification& notification) {
-  if (notification.notice != Notice::WorkerHealthChanged &&
-      notification.notice != Notice::ZombieDetected) {
-    return;
-  }
-  SeenWorker& worker = worker_of(notification.worker, "health-told");
-  const auto is_slow = [&](const HeldAttempt& held) {
-    const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options_.slow_percent);
-    return held.started && now_ >= held.started_at + std::min(options_.slow_after, share);
-  };
-  const Duration silence = now_ - worker.heard_at, stopped = now_ - worker.stopped_at;
-  bool holds = false;
-  if (notification.notice == Notice::ZombieDetected) {
-    const bool silent = silence >= options_.dead_after && notification.duration_ns == silence.ns;
-    holds = silent || (worker.stopped && stopped >= options_.dead_after &&
-                       notification.duration_ns == stopped.ns);
-  } else if (notification.to == WorkerHealth::Slow) {
-    holds =
-        std::ranges::any_of(worker.hand, [&](const HeldAttempt& held) { return is_slow(held); });
-    worker.slow = true;
-  } else if (notification.from == WorkerHealth::Slow) {
-    holds = std::exchange(worker.slow, false) && std::ranges::none_of(worker.hand, is_slow);
-  } else if (notification.to == WorkerHealth::Unresponsive) {
-    holds = !worker.suspected && worker.hand.empty() && silence >= options_.unresponsive_after;
-    worker.suspected = true;
-  } else {
-    holds = worker.suspected && silence.ns == 0;
-    worker.suspected = false;
-  }
-  require_rule(holds, "health-told", [&] {
-    return worker_name(worker.id) + " was said to be from " +
-           std::string(name_of(notification.from)) + " to " +
-           std::string(name_of(notification.to)) + " after a silence of " +
-           std::to_string(silence.ns / 1'000'000) + " ms";
-  });
-}
-
 void Oracle::judge_slot_shown(const SlotView& view) const {
   const SeenWorker& worker = slots_[view.slot.value].worker;
   same("worker", view.worker.value, worker.live ? worker.id.value : 0);
@@ -122,8 +87,15 @@ void Oracle::judge_slot_shown(const SlotView& view) const {
     same("being ended", shown.cancelling, held.cancel_ordered);
   }
   same("stopped", view.stopped, worker.stopped);
-  same("unresponsive", view.unresponsive, worker.suspected);
-  same("slow", view.slow, worker.slow);
+  const auto told = is_told(view.health) ? view.health : WorkerHealth::Unknown;
+  require_rule(told == worker.told, "shown", [&] {
+    return worker_name(worker.id) + " is shown as " + std::string(name_of(view.health)) +
+           " and was said to be " + std::string(name_of(worker.told));
+  });
+  if (!worker.stopped && !worker.kill_ordered) {
+    same("unresponsive", view.unresponsive, is_silence(worker.told));
+    same("slow", view.slow, std::ranges::any_of(worker.hand, &HeldAttempt::slow));
+  }
   if (worker.assignable() && !worker.broken) same("credits", view.credits, worker.credits);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -82,7 +83,7 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   if (!calm() || worker.broken || worker.retired || worker.term_ordered) return;
   const bool quiet = worker.ready && worker.hand.empty() && !worker.beatless &&
                      now_ >= worker.heard_at + options_.unresponsive_after + kSlack;
-  rule(worker.suspected || !quiet, "unresponsive-told");
+  rule(worker.told != WorkerHealth::Unknown || !quiet, "unresponsive-told");
   rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
@@ -154,6 +155,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
       if (!worker.hand.empty()) judge_hand(worker);
       judge_silence(worker);
     }
+    LivenessWatch{*this}.judge_after_tick(worker);
     if (stopping_) judge_stopping(worker);
     require_rule(worker.given_up == 0 || worker.hand.empty(), "unkillable-gives-up",
                  [&] { return worker_name(worker.id) + " was given up and still has tasks"; });

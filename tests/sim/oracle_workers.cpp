@@ -4,6 +4,7 @@
 
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -26,7 +27,10 @@ SeenWorker& Oracle::worker_of(WorkerId worker, std::string_view rule) {
 }
 
 void Oracle::heard(WorkerId worker) {
-  if (SeenWorker* found = find_worker(worker)) found->heard_at = now_;
+  SeenWorker* found = find_worker(worker);
+  if (found == nullptr) return;
+  found->heard_at = now_;
+  found->motion = Motion::Unknown;
 }
 
 void Oracle::mark_started(SeenWorker& worker) {
@@ -41,7 +45,7 @@ void Oracle::mark_started(SeenWorker& worker) {
 void Oracle::mark_started(HeldAttempt& attempt) {
   if (attempt.started) return;
   attempt.started = true;
-  attempt.started_at = now_;
+  attempt.started_at = attempt.moved_at = now_;
   tasks_[attempt.task].began = true;
   tasks_[attempt.task].recalled = false;
 }
@@ -252,6 +256,7 @@ void Oracle::take_in_hand(SeenWorker& worker, SeenTask& task, const command::Ass
                                     .alone = task.suspect,
                                     .probe = types_[assign.type.value].breaker.holds_back()});
   note_given(task);
+  if (worker.hand.size() == 1) worker.motion = Motion::Unknown;
   worker.cleared = false;
   worker.free_from = 0;
   mark_started(worker);
@@ -277,6 +282,10 @@ void Oracle::judge_cancel(const command::CancelAttempt& cancel) {
     case EndCause::Deadline:
       due = task.spec.deadline.ns > 0 && now_ >= deadline;
       if (due) judge_due(std::max(deadline, found->started_at), "a deadline");
+      break;
+    case EndCause::Hung:
+      due = found->started && now_ >= LivenessWatch{*this}.hung_at(worker, *found);
+      if (due) judge_due(LivenessWatch{*this}.hung_at(worker, *found), "a progress timeout");
       break;
     case EndCause::Cancelled:
       due = task.cancel_asked;
@@ -326,15 +335,19 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
   const bool kills = end.force == command::Force::Kill;
   // The cause is the first order's.
   if (kills && (drained || MemoryWatch{*this}.over(worker))) return true;
+  const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
+                      now_ >= worker.heard_at + options_.dead_after;
   switch (end.cause) {
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
     case ExitCause::Unresponsive:
-      return worker.ready && worker.hand.empty() && !worker.beatless &&
-             now_ >= worker.heard_at + options_.dead_after;
+    case ExitCause::Spinning:
+    case ExitCause::Wedged:
+      return silent;
     case ExitCause::Stopped:
-      return worker.stopped && now_ >= worker.stopped_at + options_.dead_after;
+      return worker.stopped && (silent || now_ >= worker.stopped_at + options_.dead_after);
     case ExitCause::Timeout:
+    case ExitCause::Hung:
     case ExitCause::Cancel:
       return ladder_is_due(worker, end.force);
     case ExitCause::ChannelClosed:
@@ -357,7 +370,9 @@ void Oracle::judge_end(const command::EndWorker& end) {
   });
   require_rule(!worker.kill_ordered && !(worker.term_ordered && end.force == command::Force::Term),
                "end-once", [&] { return worker_name(worker.id) + " is ended twice"; });
-  const bool judged = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped ||
+  LivenessWatch{*this}.judge_cause(worker, end.cause);
+  const bool silent = is_silence(end.cause);
+  const bool judged = silent || end.cause == ExitCause::Stopped || end.cause == ExitCause::Hung ||
                       end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
   const bool over = MemoryWatch{*this}.over(worker);
   const bool stalled = now_ < grace_until_ && judged && !stopping_ && !over;
@@ -367,8 +382,7 @@ void Oracle::judge_end(const command::EndWorker& end) {
   if (end.cause != ExitCause::Requested && end.cause != ExitCause::Shutdown) {
     owe(Notice::WorkerError);
   }
-  const bool zombie = end.cause == ExitCause::Unresponsive || end.cause == ExitCause::Stopped;
-  if (zombie) owe(Notice::ZombieDetected);
+  if (silent || end.cause == ExitCause::Stopped) owe(Notice::ZombieDetected);
   if (end.force == command::Force::Kill) {
     worker.kill_ordered = true;
     worker.kill_at = now_;

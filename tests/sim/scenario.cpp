@@ -51,6 +51,8 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Strangers, "strangers"},
     {Fault::TypesDown, "types-down"},
     {Fault::Memory, "memory"},
+    {Fault::Looks, "looks"},
+    {Fault::NoProgress, "no-progress"},
 }};
 
 namespace {
@@ -190,6 +192,18 @@ void draw_memory(Scenario& scenario) {
   }
 }
 
+// What the daemon sees of processes, and classes that want progress. With a chance of its own, too.
+void draw_liveness(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 17);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Looks), random.chance(400));
+  scenario.faults.set(static_cast<std::size_t>(Fault::NoProgress), random.chance(300));
+  if (!scenario.has(Fault::NoProgress)) return;
+  for (auto& declared : scenario.classes) {
+    const Duration patience = random.between(milliseconds(20), milliseconds(300));
+    if (random.chance(700)) declared.options.progress_timeout = patience;
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -210,9 +224,8 @@ Scenario draw_scenario(std::uint64_t seed) {
   Scenario scenario;
   scenario.seed = seed;
   const std::uint64_t per_mille = random.between(30, 500);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(Fault::Strangers); ++i) {
-    scenario.faults.set(i, random.chance(per_mille));
-  }
+  constexpr auto drawn_here = static_cast<std::size_t>(Fault::Strangers);
+  for (std::size_t i = 0; i < drawn_here; ++i) scenario.faults.set(i, random.chance(per_mille));
   scenario.options = draw_options(random);
   const auto classes = static_cast<std::uint16_t>(random.between(1, 3));
   for (std::uint16_t i = 0; i < classes; ++i) {
@@ -226,6 +239,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_strangers(scenario);
   draw_breakers(scenario);
   draw_memory(scenario);
+  draw_liveness(scenario);
   return scenario;
 }
 

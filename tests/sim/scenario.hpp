@@ -55,9 +55,11 @@ enum class Fault : std::uint8_t {
   ArchiveFails,
   Strangers,
   TypesDown,
-  Memory
+  Memory,
+  Looks,
+  NoProgress
 };
-inline constexpr std::size_t kFaults = 39;
+inline constexpr std::size_t kFaults = 41;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

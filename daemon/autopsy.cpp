@@ -1,0 +1,216 @@
+// Made at the end and from what is in memory by then: a zombie has neither descriptors nor a stack
+// left, so what it looked like was written down when its end was decided.
+#include "daemon/autopsy.hpp"
+
+#include <csignal>
+
+#include "daemon/exit_text.hpp"
+#include "daemon/json.hpp"
+#include "daemon/store/store.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::size_t kLinesMax = 64;
+
+std::string advice_for_signal(int signal) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+      return "a fault in the program or in a native library; look at its last output, and set "
+             "core_size of its class to get a core file";
+    case SIGKILL:
+      return "somebody else killed it, or the kernel did for want of memory: see dmesg";
+    case SIGXCPU:
+      return "it used up cpu_time of its class";
+    case SIGPIPE:
+      return "it wrote to a pipe that nobody reads, and does not ignore SIGPIPE";
+    default:
+      return "look for who sent that signal";
+  }
+}
+
+std::string advice_of(const AutopsyCase& one) {
+  switch (one.cause) {
+    case ExitCause::Exited:
+      return "a handler must not end its process; look at its last output for why it left";
+    case ExitCause::Signalled:
+      return one.exit != nullptr ? advice_for_signal(-one.exit->code) : std::string();
+    case ExitCause::SpawnFailed:
+      return "correct command, working_directory, user or limits of its class";
+    case ExitCause::StartTimeout:
+      return "it did not say hello: run its command by hand, or raise start_timeout";
+    case ExitCause::Unresponsive:
+    case ExitCause::Wedged:
+      return "its work loop does not run: see where it sleeps (below), and what its last task left "
+             "behind";
+    case ExitCause::Spinning:
+      return "its work loop does not run: see what its last task left running";
+    case ExitCause::Stopped:
+      return "somebody sent SIGSTOP, or a debugger holds it";
+    case ExitCause::Timeout:
+      return "raise the timeout of the task, or see below what it waited for";
+    case ExitCause::Hung:
+      return "report progress or print more often, raise progress_timeout of the class, or see "
+             "below what it waited for";
+    case ExitCause::ChannelClosed:
+      return "the program closed a descriptor that is not its own (WARMPOOL_FD)";
+    case ExitCause::Protocol:
+      return "see the daemon's log for the frame; use an SDK, or docs/protocol.md";
+    case ExitCause::Memory:
+    case ExitCause::OutOfMemory:
+      return "give it more memory, or run fewer at once";
+    default:
+      return {};
+  }
+}
+
+Json threads_json(const ProcessPortrait& process) {
+  Json threads = Json::array();
+  for (const auto& thread : process.threads) {
+    threads.push_back({{"id", thread.id},
+                       {"name", thread.name},
+                       {"state", std::string(1, thread.state)},
+                       {"wait_channel", thread.wait_channel}});
+  }
+  return threads;
+}
+
+Json portrait_json(const Services& services, const Portrait& portrait) {
+  const auto& process = portrait.process;
+  Json json{{"at", time_of(services.engine.clock(), portrait.at)},
+            {"when", portrait.when},
+            {"state", std::string(1, process.state)},
+            {"wait_channel", process.wait_channel},
+            {"system_call", process.system_call},
+            {"cpu_user_seconds", seconds_of(process.cpu_user)},
+            {"cpu_system_seconds", seconds_of(process.cpu_system)},
+            {"rss_bytes", process.rss_bytes},
+            {"rss_peak_bytes", process.rss_peak_bytes},
+            {"voluntary_switches", process.voluntary_switches},
+            {"involuntary_switches", process.involuntary_switches},
+            {"threads", process.thread_count},
+            {"children", process.child_count},
+            {"open_descriptors", process.descriptor_count}};
+  if (!process.kernel_stack.empty()) json["kernel_stack"] = process.kernel_stack;
+  json["limits_reached"] = process.limits;
+  json["thread_list"] = threads_json(process);
+  json["child_list"] = process.children;
+  json["descriptor_list"] = process.descriptors;
+  if (process.cut) json["cut"] = true;
+  json["taken_in_ms"] = milliseconds_of(process.took);
+  return json;
+}
+
+Json usage_json(const Usage& usage) {
+  return {{"cpu_user_seconds", seconds_of(usage.cpu_user)},
+          {"cpu_system_seconds", seconds_of(usage.cpu_system)},
+          {"rss_peak_bytes", usage.rss_peak_bytes},
+          {"major_faults", usage.major_faults},
+          {"voluntary_switches", usage.voluntary_switches},
+          {"involuntary_switches", usage.involuntary_switches}};
+}
+
+Json lines_json(const WorkerPlaces& places, SlotId slot) {
+  Json lines = Json::array();
+  const auto* ring = places.output_of(slot);
+  if (ring == nullptr) return lines;
+  for (const auto& line : ring->lines(kLinesMax)) lines.push_back(line.text);
+  return lines;
+}
+
+// The newest lines and the first of all else are worth most.
+bool shorten(Json& document) {
+  auto& output = document["output"];
+  if (output.size() > 1) {
+    const auto half = static_cast<Json::difference_type>(output.size() / 2);
+    output.erase(output.begin(), output.begin() + half);
+    return true;
+  }
+  for (const char* list : {"descriptor_list", "thread_list", "child_list", "kernel_stack"}) {
+    if (!document.contains("before") || !document["before"].contains(list)) continue;
+    document["before"].erase(list);
+    return true;
+  }
+  if (output.empty()) return false;
+  output.clear();
+  return true;
+}
+
+const Portrait* portrait_of(const AutopsyCase& one) {
+  if (one.attempt != nullptr && one.attempt->portrait) return one.attempt->portrait.get();
+  return one.worker.portrait.get();
+}
+
+void add_exit(const Exit& exit, Json& document) {
+  document["code"] = exit.known && exit.code >= 0 ? Json(exit.code) : Json();
+  document["signal"] = exit.code < 0 ? Json(-exit.code) : Json();
+  document["core_dumped"] = exit.core_dumped;
+  if (exit.usage) document["usage"] = usage_json(*exit.usage);
+}
+
+void add_attempt(const InHand& held, Instant now, Json& document) {
+  document["task"] = held.key.task.value;
+  document["round"] = held.key.round;
+  document["attempt"] = held.key.attempt;
+  document["ran_ms"] = milliseconds_of(now - held.assigned_at);
+}
+
+}  // namespace
+
+std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
+  const auto who = name + " (pid " + std::to_string(one.worker.child.pid) + ")";
+  std::string meaning;
+  for (const auto& row : Words<ExitCause>::rows) {
+    if (row.value == one.cause) meaning = row.meaning;
+  }
+  if (one.exit == nullptr) {
+    return "the attempt in " + who + " was told to end: it " +
+           (one.cause == ExitCause::Hung ? "made no progress for progress_timeout"
+                                         : "ran longer than its timeout") +
+           "; its worker lives on";
+  }
+  if (!one.worker.launch_error.empty()) return one.worker.launch_error;
+  if (one.ours) return exit_text(who, *one.exit) + ", by warmpool: it " + meaning;
+  const bool signalled = one.exit->code < 0;
+  return exit_text(who, *one.exit) + (signalled ? ", and not by warmpool" : ", by itself");
+}
+
+bool is_worth_autopsy(const WorkerProcess& worker, ExitCause cause) {
+  const bool asked = worker.retired && cause == ExitCause::Exited;
+  return !asked && cause != ExitCause::Requested && cause != ExitCause::Shutdown &&
+         cause != ExitCause::Cancel;
+}
+
+std::string autopsy_of(const Services& services, const WorkerPlaces& places,
+                       const AutopsyCase& one) {
+  const auto name = places.slot_name(one.worker.slot);
+  const auto now = services.engine.now();
+  Json document{{"at", time_of(services.engine.clock(), now)},
+                {"worker", name},
+                {"worker_id", one.worker.id.value},
+                {"pid", one.worker.child.pid},
+                {"cause", name_of(one.cause)},
+                {"by_warmpool", one.ours},
+                {"sentence", cause_sentence(name, one)},
+                {"advice", advice_of(one)}};
+  if (one.attempt != nullptr) add_attempt(*one.attempt, now, document);
+  document["in_hand"] = one.worker.in_hand.size();
+  document["uptime_ms"] = milliseconds_of(now - one.worker.spawned_at);
+  if (one.exit != nullptr) add_exit(*one.exit, document);
+  const auto* portrait = portrait_of(one);
+  if (portrait != nullptr) document["before"] = portrait_json(services, *portrait);
+  document["output"] = lines_json(places, one.worker.slot);
+  auto text = text_of(document);
+  while (text.size() > kAutopsyBytesMax && shorten(document)) {
+    document["cut"] = true;
+    text = text_of(document);
+  }
+  return text;
+}
+
+}  // namespace warmpool::daemon

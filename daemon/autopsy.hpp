@@ -1,0 +1,35 @@
+// What is kept of a worker that ended badly, or of an attempt that had to be ended: the cause in
+// one sentence, what to do, and what its process looked like before. docs/cli.md (autopsy) shows
+// one, docs/protocol.md (section 6) has its members.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "daemon/worker_places.hpp"
+#include "daemon/worker_process.hpp"
+
+namespace warmpool::daemon {
+
+// `exit`: null while the process lives. `cause`: of the worker's end; of an attempt that ended
+// before it came to that: Timeout or Hung. `ours`: the daemon ended it.
+struct AutopsyCase {
+  const WorkerProcess& worker;
+  const Exit* exit = nullptr;
+  ExitCause cause{};
+  bool ours = false;
+  const InHand* attempt = nullptr;  // null: it was idle, or the case is the worker's
+};
+
+// Why, in one sentence: "worker-0 (pid 12) was ended by signal 11 (SIGSEGV), and not by warmpool".
+std::string cause_sentence(const std::string& name, const AutopsyCase& one);
+
+// A JSON object. Bounds: kAutopsyBytesMax; what is longest goes first (output, descriptors,
+// threads).
+std::string autopsy_of(const Services& services, const WorkerPlaces& places,
+                       const AutopsyCase& one);
+
+// Whether there is anything to explain: an end that was asked for is none.
+bool is_worth_autopsy(const WorkerProcess& worker, ExitCause cause);
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,143 @@
+// Looks at processes that are not heard, and writes down what they look like before they are ended.
+// What follows from what is seen is decided by the core (pool/verdict.hpp).
+#include <algorithm>
+
+#include "daemon/autopsy.hpp"
+#include "daemon/workers.hpp"
+#include "pool/verdict.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// CPU time comes in ticks of 10 ms: over less than this a sample says nothing.
+constexpr Duration kLookApart = milliseconds(50);
+
+bool is_over_time(EndCause cause) {
+  return cause == EndCause::Timeout || cause == EndCause::Deadline || cause == EndCause::Hung;
+}
+
+}  // namespace
+
+// An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.
+void Workers::sample() {
+  const auto now = services_.engine.now();
+  const auto& options = services_.options();
+  for (const auto& [id, worker] : workers_) {
+    if (worker->buried || !worker->ready) continue;
+    const auto patience = worker->in_hand.empty() && !worker->stopped
+                              ? options.heartbeat_interval + options.sample_interval
+                              : options.sample_interval;
+    if (now - worker->last_heard < patience && worker->sample) {
+      worker->look = {};
+      continue;
+    }
+    if (!worker->sampler) {
+      auto opened = ProcessSampler::open(worker->child.pid);
+      if (!opened) continue;
+      // It is no child of ours: it may be gone, and its number another's.
+      if (worker->registered && name_of_process(worker->child.pid) != worker->name) continue;
+      worker->sampler = std::move(*opened);
+    }
+    worker->sample = worker->sampler->sample();
+    if (!worker->sample) continue;
+    // Of one that people start themselves a debugger is what they want, and it cannot beat.
+    const bool debugged = worker->registered && worker->sample->traced();
+    if (debugged) services_.engine.step(event::WorkerBeat{worker->id});
+    set_stopped(*worker, worker->sample->stopped() && !debugged);
+    look_at(*worker);
+  }
+}
+
+// Told when it changes, and again now and then: the core forgets it when the worker is heard, or
+// when the daemon itself was late.
+void Workers::look_at(WorkerProcess& worker) {
+  const auto now = services_.engine.now();
+  const auto& options = services_.options();
+  const bool silent = now - worker.last_heard >= options.unresponsive_after;
+  const bool long_run = !worker.in_hand.empty() &&
+                        now - worker.in_hand.front().assigned_at >= options.slow_after;
+  if ((!silent && !long_run) || worker.stopped) {
+    worker.look = {};
+    return;
+  }
+  auto& look = worker.look;
+  if (look.at.ns != 0 && now - look.at < kLookApart) return;
+  auto& seen = *worker.sample;
+  ProcessSampler::look_closely(worker.child.pid, seen);
+  const bool first = look.at.ns == 0;
+  const Look between{seen.state, now - look.at, seen.cpu_time - look.cpu_time,
+                     seen.voluntary_switches != look.voluntary_switches};
+  look.at = now;
+  look.cpu_time = seen.cpu_time;
+  look.voluntary_switches = seen.voluntary_switches;
+  if (first) return;
+  const auto motion = motion_of(between);
+  const bool news = motion != look.motion || now - look.told_at >= options.heartbeat_interval;
+  look.motion = motion;
+  if (!silent || !news) return;
+  look.told_at = now;
+  services_.engine.step(event::WorkerObserved{worker.id, motion, false});
+}
+
+// Only where a class wants progress: an event for each line would be much.
+void Workers::printed(WorkerProcess& worker) {
+  if (worker.in_hand.empty()) return;
+  if (services_.options_of(worker.worker_class).progress_timeout.ns == 0) return;
+  services_.engine.step(event::WorkerObserved{worker.id, worker.look.motion, true});
+}
+
+void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
+  if (worker.stopped == stopped) return;
+  worker.stopped = stopped;
+  services_.log.warn(places_.slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
+  services_.engine.step(event::WorkerStopped{worker.id, stopped});
+}
+
+std::shared_ptr<const Portrait> Workers::portrait_of(const WorkerProcess& worker,
+                                                     std::string when) const {
+  // It is no child of ours: its number may be another's by now.
+  if (worker.registered && name_of_process(worker.child.pid) != worker.name) return nullptr;
+  auto process = take_portrait(worker.child.pid);
+  if (!process) return nullptr;
+  return std::make_shared<const Portrait>(
+      Portrait{std::move(*process), services_.engine.now(), std::move(when)});
+}
+
+// An attempt whose time is over: before it is told, so that what it waits for is still to be seen.
+void Workers::note_ending(WorkerProcess& worker, const command::CancelAttempt& command) {
+  const auto held = std::ranges::find(worker.in_hand, command.key, &InHand::key);
+  if (held == worker.in_hand.end() || !is_over_time(command.cause)) return;
+  held->ending = command.cause;
+  held->portrait = portrait_of(worker, "before it was told to end");
+}
+
+// The first order counts, as in the core.
+void Workers::note_ending(WorkerProcess& worker, const command::EndWorker& command) {
+  if (worker.ordered) return;
+  worker.ordered = command.cause;
+  if (!is_worth_autopsy(worker, command.cause)) return;
+  worker.portrait = portrait_of(worker, command.force == command::Force::Term
+                                            ? "before SIGTERM"
+                                            : "before SIGKILL");
+}
+
+ExitCause Workers::cause_of(const WorkerProcess& worker, const Exit& exit) {
+  if (!worker.launch_error.empty()) return ExitCause::SpawnFailed;
+  return worker.ordered.value_or(exit.cause);
+}
+
+std::string Workers::autopsy(const WorkerProcess& worker, const Exit* exit, ExitCause cause,
+                             const InHand* held) const {
+  if (!is_worth_autopsy(worker, cause)) return {};
+  const bool ours = worker.ordered.has_value() && worker.launch_error.empty();
+  return autopsy_of(services_, places_, {worker, exit, cause, ours, held});
+}
+
+// Of an attempt that was told to end in time and did: what it was at by then.
+std::string Workers::autopsy_of_answer(const WorkerProcess& worker, const InHand& held) const {
+  if (!held.portrait) return {};
+  const auto cause = held.ending == EndCause::Hung ? ExitCause::Hung : ExitCause::Timeout;
+  return autopsy(worker, nullptr, cause, &held);
+}
+
+}  // namespace warmpool::daemon
