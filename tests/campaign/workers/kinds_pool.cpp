@@ -59,7 +59,7 @@ void kill_all(Trial& trial, std::uint64_t runs) {
   }
 }
 
-// The last moment at which what this task had left behind was alive, in its first attempt.
+// The last moment at which what the first run of this task had left behind was alive.
 std::uint64_t last_sign_of(const std::string& file, std::uint64_t task) {
   std::ifstream in(file);
   std::uint64_t id = 0, at = 0, last = 0;
@@ -76,15 +76,16 @@ void kill_the_daemon(Trial& trial, std::uint64_t runs) {
   const auto witness = trial.directory() + "/witness";
   for (std::uint64_t run = 0; run < runs; ++run) {
     ++trial.figures().runs;
-    const auto task = trial.sender().submit("bad", "witness", 2);
+    const auto task = trial.sender().submit("bad", "witness", 1);
     const auto id = trial.sender().id_of(task);
     if (trial.begun(id) == nullptr) return trial.wrong("it never began");
     test::eventually([&] { return last_sign_of(witness, id) != 0; });
     const auto at = monotonic_nanoseconds();
+    trial.expect_end_of_daemon();
     trial.daemon().signal(SIGKILL);
     trial.daemon().wait();
     if (!trial.daemon().start()) return trial.wrong("no restart: " + trial.daemon().log());
-    const Ran* again = trial.begun(id, 2);
+    const Ran* again = trial.begun(id, at);
     const Sent* sent = trial.sender().settled(task);
     const auto last = last_sign_of(witness, id);
     const bool apart = again != nullptr && last < again->at;

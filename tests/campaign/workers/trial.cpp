@@ -129,12 +129,12 @@ void Trial::be_useful() {
   if (sender_->settled(sender_->submit("work", "0")) == nullptr) wrong("a task of no ill never ended");
 }
 
-const Ran* Trial::begun(std::uint64_t task, std::uint16_t attempt) {
+const Ran* Trial::begun(std::uint64_t task, std::uint64_t after_nanoseconds) {
   const Ran* found = nullptr;
   test::eventually([&] {
     const auto [begin, end] = runs_.read().equal_range(task);
     const auto run = std::find_if(begin, end, [&](const auto& one) {
-      return one.second.attempt == attempt;
+      return one.second.at > after_nanoseconds;
     });
     found = run == end ? nullptr : &run->second;
     return found != nullptr;
@@ -289,7 +289,7 @@ void Trial::check_promises() {
     for (const auto& sent : sender->all()) {
       entries.push_back(&sent.entry);
       for (const auto id : sent.entry.ids) {
-        if (runs.count(id) > sent.runs_max) {
+        if (runs.count(id) > sent.runs_max + interruptions_) {
           wrong("task " + std::to_string(id) + " ran " + std::to_string(runs.count(id)) + " times");
         }
       }

@@ -72,9 +72,11 @@ class Trial {
   bool scale(std::uint64_t size);
   // A task that makes the worker one that was of use, so that its replacement comes at once.
   void be_useful();
-  // Blocks: until a handler has begun to run this task. Null: it never did.
-  const Ran* begun(std::uint64_t task, std::uint16_t attempt = 1);
+  // Blocks: until a handler has begun to run this task, after this moment. Null: it never did.
+  const Ran* begun(std::uint64_t task, std::uint64_t after_nanoseconds = 0);
   void expect_exit_of(std::uint64_t worker) { faulted_.insert(worker); }
+  // Every task may have one run more for it.
+  void expect_end_of_daemon() { ++interruptions_; }
   // All of class victim may die.
   void expect_exits() { all_faulted_ = true; }
   void wrong(const std::string& text);
@@ -108,6 +110,7 @@ class Trial {
   std::unique_ptr<Traffic> traffic_;
   std::set<std::uint64_t> faulted_;
   bool all_faulted_ = false;
+  unsigned interruptions_ = 0;
   std::uint64_t violations_ = 0, children_ = 0, descriptors_ = 0, rss_kib_ = 0, shared_ = 0;
 };
 
