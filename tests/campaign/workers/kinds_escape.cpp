@@ -45,6 +45,9 @@ Kind escapes(const std::string& way, const Terms& terms) {
   return {.id = storm ? "W14" : "W15",
           .fault = "escape by " + way + (terms.without_cgroups ? ", no cgroup" : ""),
           .expected = "nothing survives its worker",
+          .needs = terms.without_cgroups   ? Needs::NoCgroup
+                   : way == "without-mark" ? Needs::Cgroup
+                                           : Needs::Nothing,
           .share = 50,
           .terms = terms,
           .run = [way](Trial& trial, std::uint64_t runs) {

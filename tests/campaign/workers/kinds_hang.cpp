@@ -10,7 +10,9 @@ namespace warmpool::campaign {
 namespace {
 
 constexpr double kDeadMs = 1'500, kTimeoutMs = 300, kCancelGraceMs = 200, kTermGraceMs = 300;
-constexpr double kClosedMs = 100;  // that a worker with a closed channel has to end by itself
+// A worker with a closed channel has that time to end by itself. Its watcher thread, which waits
+// for the channel, keeps it open until it looks up, some 100 ms later.
+constexpr double kClosedMs = 100;
 
 const std::string kStopOptions =
     "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\ndead_after = \"1500ms\"\n"
@@ -138,7 +140,7 @@ Kinds hang_kinds() {
                    .run = cancel_the_deaf});
   kinds.push_back({.id = "W17",
                    .fault = "closes all descriptors, lives on",
-                   .expected = "killed 100 ms later",
+                   .expected = "killed 100 ms after its channel",
                    .share = 25,
                    .run = again({.payload = "close",
                                  .causes = {"channel-closed"},

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/campaign/workers/kind.hpp"
+#include "tests/campaign/workers/process_table.hpp"
 
 namespace warmpool::campaign {
 namespace {
@@ -148,9 +149,9 @@ class Stress {
 // W29. The daemon is stopped for longer than any threshold, and for 19 of 20 parts of the time
 // after that, as by a quota; all that while programs that do nothing else want all cores.
 void starve_the_daemon(Trial& trial, std::uint64_t runs) {
-  const int stopped_ms = runs >= 5 ? 60'000 : 3'000, starved_ms = runs >= 5 ? 60'000 : 3'000;
+  const int stopped_ms = runs >= 5 ? 60'000 : 2'000, starved_ms = runs >= 5 ? 60'000 : 1'500;
   ++trial.figures().runs;
-  const Stress stress(2 * std::thread::hardware_concurrency());
+  const Stress stress(std::thread::hardware_concurrency());
   trial.daemon().signal(SIGSTOP);
   ::poll(nullptr, 0, stopped_ms);
   for (int passed = 0; passed < starved_ms; passed += 100) {
@@ -167,8 +168,8 @@ void starve_the_daemon(Trial& trial, std::uint64_t runs) {
   for (const auto& heard : trial.watch().from(0)) ends += heard.event == "worker-exited" ? 1U : 0U;
   if (ends != 0) trial.wrong(std::to_string(ends) + " workers were ended");
   count_all(trial.figures(), ends == 0 && from > 0);
-  trial.figures().more.push_back("stopped " + std::to_string(stopped_ms / 1'000) + " s, 5 % for " +
-                                 std::to_string(starved_ms / 1'000) + " s");
+  trial.figures().more.push_back("stopped " + one_decimal(stopped_ms / 1e3) + " s, 5 % for " +
+                                 one_decimal(starved_ms / 1e3) + " s");
 }
 
 // W30 and W32: all sizes between 1 and `most`, with tasks that go on.
@@ -199,6 +200,31 @@ void scale_up_and_down(Trial& trial, std::uint64_t runs, std::uint64_t most) {
   if (hung != 0) trial.wrong("a worker hung before it was one");
 }
 
+// Tasks and replacements until all that has a bound is full; then as many again, which must cost
+// no memory.
+void wear_out(Trial& trial, std::uint64_t runs) {
+  const std::uint64_t tasks = std::max<std::uint64_t>(2'000, runs * 500);
+  const std::uint64_t kills = std::max<std::uint64_t>(4, runs * 5);
+  const auto half = [&] {
+    std::uint64_t done = 0;
+    for (std::uint64_t kill = 0; kill < kills; ++kill) {
+      done += trial.sender().flood("work", tasks / kills);
+      trial.suffer({.payload = "hold",
+                    .act = [](pid_t pid) { ::kill(pid, SIGKILL); },
+                    .code = -SIGKILL});
+    }
+    if (done != tasks / kills * kills) trial.wrong("only " + std::to_string(done) + " are done");
+    return footprint_of(trial.daemon().pid()).rss_kib;
+  };
+  const auto middle = half(), end = half();
+  const auto more = end > middle ? end - middle : 0;
+  trial.figures().more.push_back(std::to_string(2 * tasks) + " tasks, " +
+                                 std::to_string(2 * kills) + " kills; second half +" +
+                                 std::to_string(more) + " KiB");
+  // What the allocator keeps differs by more than that between few tasks.
+  if (more > (runs >= 50 ? 1'024 : 4'096)) trial.wrong("memory grows");
+}
+
 }  // namespace
 
 Kinds pool_kinds() {
@@ -206,6 +232,11 @@ Kinds pool_kinds() {
       "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\ndead_after = \"1500ms\"\n"
       "sample_interval = \"200ms\"\n";
   Kinds kinds;
+  kinds.push_back({.id = "W00",
+                   .fault = "kill -9 between many tasks",
+                   .expected = "no descriptor, zombie or memory more than before",
+                   .terms = {.options = "results_max = 500\nkeys_max = 500\nevents_max = 500\n"},
+                   .run = wear_out});
   kinds.push_back({.id = "W19",
                    .fault = "all 8 killed in one moment",
                    .expected = "all replaced at once",

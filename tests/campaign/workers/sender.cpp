@@ -40,6 +40,23 @@ std::size_t Sender::submit(const std::string& type, const std::string& payload, 
   return at;
 }
 
+std::uint64_t Sender::flood(const std::string& type, std::uint64_t count) {
+  constexpr std::uint64_t kInFlight = 500;
+  if (!client_) return 0;
+  const auto done_before = flooded_done_;
+  std::uint64_t submitted = 0;
+  for (auto deadline = test::patience_ends(); submitted < count || client_->open() > 0;) {
+    while (submitted < count && client_->open() < kInFlight) {
+      client_->submit({.type = type, .payload = "0", .auto_key = true, .wait = true});
+      ++submitted;
+    }
+    if (!take(deadline)) break;
+    deadline = test::patience_ends();
+  }
+  flooded_ += submitted;
+  return flooded_done_ - done_before;
+}
+
 const Sent* Sender::settled(std::size_t at, std::chrono::milliseconds usual) {
   const auto deadline = test::patience_ends(usual);
   while (sent_[at].entry.told.empty() && take(deadline)) {
@@ -82,7 +99,10 @@ void Sender::on(const client::Accepted& event) {
 
 void Sender::on(const client::Settled& event) {
   const auto found = open_.find(event.ticket.value);
-  if (found == open_.end()) return;
+  if (found == open_.end()) {  // of a flood
+    flooded_done_ += event.verdict == Verdict::Done ? 1U : 0U;
+    return;
+  }
   Sent& sent = sent_[found->second];
   sent.entry.told.push_back({event.task.value, event.verdict, event.round, event.attempt,
                              event.result, monotonic_nanoseconds()});

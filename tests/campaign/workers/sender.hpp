@@ -27,6 +27,9 @@ class Sender {
   // Its number. Blocks: until it is acknowledged.
   std::size_t submit(const std::string& type, const std::string& payload, unsigned runs_max = 1,
                      std::optional<Duration> timeout = std::nullopt);
+  // Many that do nothing, whose results and ids are not kept. Blocks: until all have settled.
+  // Returns how many are done.
+  std::uint64_t flood(const std::string& type, std::uint64_t count);
   // Null: no end was told. Blocks: at most for test::patience(usual).
   const Sent* settled(std::size_t at,
                       std::chrono::milliseconds usual = std::chrono::seconds(20));
@@ -37,6 +40,7 @@ class Sender {
   std::string ask(const ipc::RequestMeta& request);
 
   const std::deque<Sent>& all() const { return sent_; }
+  std::uint64_t flooded() const { return flooded_; }
   const std::vector<std::string>& oddities() const { return oddities_; }
 
  private:
@@ -53,6 +57,7 @@ class Sender {
   std::deque<Sent> sent_;
   std::unordered_map<std::uint64_t, std::size_t> open_;  // ticket, place in sent_
   std::vector<std::string> oddities_;
+  std::uint64_t flooded_ = 0, flooded_done_ = 0;
 };
 
 }  // namespace warmpool::campaign

@@ -52,6 +52,12 @@ bool is_exit_of(const Heard& heard, std::uint64_t worker) {
 
 }  // namespace
 
+bool can_hide_cgroups() {
+  static const bool can =
+      test::run_shell(kNoCgroups + "grep -c cgroup2 /proc/mounts 2>/dev/null").output == "0\n";
+  return can;
+}
+
 // Never written to while it is there: another file in its place.
 void write_program(const std::string& directory, const std::string& text) {
   const auto fresh = directory + "/program.new";
@@ -115,6 +121,14 @@ pid_t Trial::pid_in(const std::string& slot) {
     if (row.at("id") == slot && row.at("pid").is_number()) return row.at("pid").get<pid_t>();
   }
   return 0;
+}
+
+bool Trial::has_cgroup(const std::string& slot) {
+  std::ifstream lines("/proc/" + std::to_string(pid_in(slot)) + "/cgroup");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("0::") && line.find("/warmpool-") != line.npos) return true;
+  }
+  return false;
 }
 
 bool Trial::scale(std::uint64_t size) {
@@ -273,7 +287,8 @@ void Trial::check_counts() {
   const auto& tasks = document.at("tasks");
   const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };
   const auto settled = at("done") + at("dead") + at("cancelled") + at("expired") + at("skipped");
-  const auto sent = sender_->all().size() + traffic_->sender().all().size();
+  const auto sent =
+      sender_->all().size() + sender_->flooded() + traffic_->sender().all().size();
   figures_.tasks += sent;
   if (at("accepted") != settled || at("waiting") + at("running") != 0 || at("accepted") != sent) {
     wrong("the counts do not add up with " + std::to_string(sent) + " sent: " + tasks.dump());

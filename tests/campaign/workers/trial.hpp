@@ -28,8 +28,11 @@ struct Terms {
   std::string command{};  // of the victims, a TOML list; "@" in it is the trial's directory
   // What stands in the file "program" there before the daemon starts; empty: no such file.
   std::function<std::string(const std::string& directory)> program{};
-  bool without_cgroups = false;
+  bool without_cgroups = false;  // hides them: where that can be, see can_hide_cgroups()
 };
+
+// Only who may make a mount namespace can.
+bool can_hide_cgroups();
 
 // One fault of one worker, and what is expected of it.
 struct Fault {
@@ -70,6 +73,8 @@ class Trial {
   std::uint64_t serving(const std::string& worker_class);
   pid_t pid_in(const std::string& slot);
   bool scale(std::uint64_t size);
+  // Whether the kernel has this worker in a cgroup of its own.
+  bool has_cgroup(const std::string& slot = "victim-0");
   // A task that makes the worker one that was of use, so that its replacement comes at once.
   void be_useful();
   // Blocks: until a handler has begun to run this task, after this moment. Null: it never did.

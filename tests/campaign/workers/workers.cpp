@@ -8,15 +8,6 @@
 namespace warmpool::campaign {
 namespace {
 
-Kinds all_kinds() {
-  Kinds all;
-  for (const auto& part : {death_kinds, hang_kinds, escape_kinds, start_kinds, pool_kinds}) {
-    for (auto& kind : part()) all.push_back(std::move(kind));
-  }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  return all;
-}
-
 // "W01,W15"; empty: all. Errors: nothing, when a name is of no kind.
 Kinds chosen(const std::string& names) {
   auto all = all_kinds();
@@ -33,6 +24,23 @@ Kinds chosen(const std::string& names) {
   return some;
 }
 
+int refuse(const std::string& names) {
+  std::string known, last;
+  for (const auto& kind : all_kinds()) {
+    if (kind.id != last) known += (known.empty() ? "" : ",") + kind.id;
+    last = kind.id;
+  }
+  std::fprintf(stderr, "campaign: --kinds %s: there is no such kind; known are %s\n", names.c_str(),
+               known.c_str());
+  return 2;
+}
+
+constexpr const char* kTableHead =
+    "Times are half/99 %/max in ms. *seen*: from the fault, or from when it was due, to the event at "
+    "a client.\n\n| id | fault | runs | detected | recovered | cause right | undetected | seen | "
+    "ready again | tasks of others | daemon +KiB | more |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+
 std::string row_of(const Kind& kind, const Figures& seen) {
   const auto undetected = seen.runs - std::min(seen.runs, seen.detected);
   std::ostringstream row;
@@ -45,7 +53,9 @@ std::string row_of(const Kind& kind, const Figures& seen) {
   return row.str();
 }
 
-Figures run_kind(const Kind& kind, const Plan& plan, Report& report) {
+// Nothing where this machine cannot show it.
+std::optional<Figures> run_kind(const Kind& kind, const Plan& plan, Report& report) {
+  if (kind.needs == Needs::NoCgroup && !can_hide_cgroups()) return std::nullopt;
   Figures figures;
   Trial trial(kind.id + ", " + kind.fault, kind.terms, figures, report);
   const auto size = trial.up() ? trial.status().at("classes").at(0).at("target") : nlohmann::json();
@@ -53,6 +63,8 @@ Figures run_kind(const Kind& kind, const Plan& plan, Report& report) {
     trial.wrong("its workers did not come up");
     return figures;
   }
+  if (kind.needs == Needs::Cgroup && !trial.has_cgroup()) return std::nullopt;
+  if (kind.needs == Needs::NoCgroup && trial.has_cgroup()) trial.wrong("its workers have a cgroup");
   trial.be_useful();
   trial.take_baseline();
   kind.run(trial, std::max<std::uint64_t>(1, plan.runs * kind.share / 100));
@@ -104,33 +116,25 @@ void tell(Report& report, const Figures& all) {
 
 int workers_campaign(const Plan& plan) {
   const Kinds kinds = chosen(plan.kinds);
-  if (kinds.empty()) {
-    std::fprintf(stderr, "campaign: --kinds %s: known are", plan.kinds.c_str());
-    std::string last;
-    for (const auto& kind : all_kinds()) {
-      if (kind.id != last) std::fprintf(stderr, " %s", kind.id.c_str());
-      last = kind.id;
-    }
-    std::fputs("\n", stderr);
-    return 2;
-  }
+  if (kinds.empty()) return refuse(plan.kinds);
   Report report("Campaign of worker faults");
   Figures all;
-  std::string table =
-      "Times are half/99 %/max in ms. *seen*: from the fault, or from when it was due, to the event "
-      "at a client.\n\n| id | fault | runs | detected | recovered | cause right | undetected | seen "
-      "| ready again | tasks of others | daemon +KiB | more |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+  std::string table = kTableHead, left_out;
   for (const auto& kind : kinds) {
     const auto before = report.violations();
-    const Figures figures = run_kind(kind, plan, report);
-    progress(kind.id + " " + kind.fault + ": " + std::to_string(figures.recovered) + " of " +
-             std::to_string(figures.runs) + " recovered, " +
+    const auto figures = run_kind(kind, plan, report);
+    if (!figures) {
+      left_out += (left_out.empty() ? "" : "; ") + kind.id + " " + kind.fault;
+      continue;
+    }
+    progress(kind.id + " " + kind.fault + ": " + std::to_string(figures->recovered) + " of " +
+             std::to_string(figures->runs) + " recovered, " +
              std::to_string(report.violations() - before) + " violations");
-    table += row_of(kind, figures);
-    add(all, figures);
+    table += row_of(kind, *figures);
+    add(all, *figures);
   }
   tell(report, all);
+  report.row("not shown on this machine", left_out.empty() ? "nothing" : left_out);
   report.section(table);
   return report.publish(plan.out, "workers");
 }
