@@ -44,12 +44,10 @@ struct Campaign {
   int (*run)(const Plan&);
 };
 
-const std::map<std::string_view, Campaign> kCampaigns = {{"kill", {100, kill_campaign}},
-                                                         {"sweep", {4, sweep_campaign}},
-                                                         {"memory", {100, memory_campaign}},
-                                                         {"power", {100, power_campaign}},
-                                                         {"map", {3, map_campaign}},
-                                                         {"workers", {100, workers_campaign}}};
+const std::map<std::string_view, Campaign> kCampaigns = {
+    {"kill", {100, kill_campaign}},     {"sweep", {4, sweep_campaign}},
+    {"memory", {100, memory_campaign}}, {"power", {100, power_campaign}},
+    {"map", {3, map_campaign}},         {"workers", {100, workers_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* end = text + std::strlen(text);

@@ -11,7 +11,7 @@ struct Plan {
   std::uint64_t seed = 1;
   std::uint64_t files = 20'000;
   std::string kinds{};  // of worker faults, "W01,W15"; empty: all
-  std::string out{};  // directory of the report; empty: printed only
+  std::string out{};    // directory of the report; empty: printed only
 };
 
 // `runs` kills -9 of a daemon at work, with clients that go on.

@@ -17,10 +17,9 @@ bool RunLog::open(const std::string& path) {
 }
 
 void RunLog::begin(const worker::Context& context) const {
-  const std::string line = std::to_string(context.task().value) + " " +
-                           std::to_string(context.round()) + " " +
-                           std::to_string(context.attempt()) + " " +
-                           std::to_string(monotonic_nanoseconds()) + "\n";
+  const std::string line =
+      std::to_string(context.task().value) + " " + std::to_string(context.round()) + " " +
+      std::to_string(context.attempt()) + " " + std::to_string(monotonic_nanoseconds()) + "\n";
   if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ::_exit(74);
 }
 

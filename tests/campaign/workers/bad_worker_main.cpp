@@ -5,8 +5,8 @@
 // kLongest, whatever the daemon does.
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdexcept>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ipc/frame.hpp"
+#include "tests/campaign/ledger.hpp"
 #include "tests/campaign/run_log.hpp"
 #include "tests/campaign/workers/strays.hpp"
 #include "worker/worker.hpp"
@@ -33,10 +34,14 @@ std::string directory;
 
 std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
+std::uint64_t nanoseconds_of(std::chrono::nanoseconds time) {
+  return static_cast<std::uint64_t>(time.count());
+}
+
 // Heeds nothing.
 void pass(std::chrono::milliseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
-  while (std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 5);
+  const auto end = campaign::monotonic_nanoseconds() + nanoseconds_of(time);
+  while (campaign::monotonic_nanoseconds() < end) ::poll(nullptr, 0, 5);
 }
 
 void die_by_null(Context&, const std::string&) {
@@ -64,9 +69,7 @@ void end_orderly(Context&, const std::string& status) {
   std::exit(static_cast<int>(number(status)));
 }
 
-void end_at_once(Context&, const std::string& status) {
-  ::_exit(static_cast<int>(number(status)));
-}
+void end_at_once(Context&, const std::string& status) { ::_exit(static_cast<int>(number(status))); }
 
 // The first bytes of the frame that would make this attempt done.
 void die_in_frame(Context& context, const std::string& bytes) {
@@ -88,8 +91,8 @@ void hold(Context&, const std::string& milliseconds) {
 
 // Beats go on: the watcher thread lives.
 void spin(Context&, const std::string&) {
-  const auto end = std::chrono::steady_clock::now() + kLongest;
-  while (std::chrono::steady_clock::now() < end) {
+  const auto end = campaign::monotonic_nanoseconds() + nanoseconds_of(kLongest);
+  while (campaign::monotonic_nanoseconds() < end) {
   }
 }
 
@@ -106,7 +109,8 @@ void close_all(Context&, const std::string&) {
 void print(Context&, const std::string& bytes) {
   const std::string piece(1 << 16, 'x');
   for (auto left = number(bytes); left > 0;) {
-    const auto wrote = ::write(STDOUT_FILENO, piece.data(), std::min<std::size_t>(left, piece.size()));
+    const auto wrote =
+        ::write(STDOUT_FILENO, piece.data(), std::min<std::size_t>(left, piece.size()));
     if (wrote <= 0) ::_exit(74);
     left -= static_cast<std::uint64_t>(wrote);
   }

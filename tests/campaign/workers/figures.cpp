@@ -30,8 +30,7 @@ double Times::at_percent(double percent) const {
 
 std::string Times::text() const {
   if (all_.empty()) return "-";
-  return one_decimal(at_percent(50)) + "/" + one_decimal(at_percent(99)) + "/" +
-         one_decimal(max());
+  return one_decimal(at_percent(50)) + "/" + one_decimal(at_percent(99)) + "/" + one_decimal(max());
 }
 
 }  // namespace warmpool::campaign

@@ -22,15 +22,16 @@ void escape_and_kill(Trial& trial, const std::string& way, Times& gone) {
   const auto there = list + "-are-there";
   std::uint64_t killed_at = 0;
   trial.suffer({.payload = "stray:" + way,
-                .act = [&](pid_t pid) {
-                  if (!test::eventually([&] { return std::filesystem::exists(there); })) {
-                    trial.wrong("nothing escaped by " + way);
-                  }
-                  killed_at = monotonic_nanoseconds();
-                  ::kill(pid, SIGKILL);
-                  test::eventually([&] { return living(list) == 0; }, std::chrono::seconds(2));
-                  gone.add_between(killed_at, monotonic_nanoseconds());
-                },
+                .act =
+                    [&](pid_t pid) {
+                      if (!test::eventually([&] { return std::filesystem::exists(there); })) {
+                        trial.wrong("nothing escaped by " + way);
+                      }
+                      killed_at = monotonic_nanoseconds();
+                      ::kill(pid, SIGKILL);
+                      test::eventually([&] { return living(list) == 0; }, std::chrono::seconds(2));
+                      gone.add_between(killed_at, monotonic_nanoseconds());
+                    },
                 .code = -SIGKILL});
   const auto left = living(list);
   trial.figures().survivors += left;

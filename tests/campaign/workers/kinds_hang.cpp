@@ -100,15 +100,14 @@ void print_much(Trial& trial, std::uint64_t runs) {
 Kinds hang_kinds() {
   const std::vector<std::string> silent = {"stopped", "unresponsive"};
   Kinds kinds;
-  kinds.push_back({.id = "W05",
-                   .fault = "SIGSTOP, busy, for good",
-                   .expected = "killed after dead_after; its task runs once more",
-                   .share = 5,
-                   .terms = {.options = kStopOptions},
-                   .run = again({.payload = "hold",
-                                 .act = stop_it,
-                                 .causes = {"stopped"},
-                                 .due_ms = kDeadMs})});
+  kinds.push_back(
+      {.id = "W05",
+       .fault = "SIGSTOP, busy, for good",
+       .expected = "killed after dead_after; its task runs once more",
+       .share = 5,
+       .terms = {.options = kStopOptions},
+       .run =
+           again({.payload = "hold", .act = stop_it, .causes = {"stopped"}, .due_ms = kDeadMs})});
   kinds.push_back({.id = "W05",
                    .fault = "SIGSTOP, busy, CONT in time",
                    .expected = "one run, nobody is killed",
@@ -138,13 +137,12 @@ Kinds hang_kinds() {
                    .share = 10,
                    .terms = {.options = kEndingOptions},
                    .run = cancel_the_deaf});
-  kinds.push_back({.id = "W17",
-                   .fault = "closes all descriptors, lives on",
-                   .expected = "killed 100 ms after its channel",
-                   .share = 25,
-                   .run = again({.payload = "close",
-                                 .causes = {"channel-closed"},
-                                 .due_ms = kClosedMs})});
+  kinds.push_back(
+      {.id = "W17",
+       .fault = "closes all descriptors, lives on",
+       .expected = "killed 100 ms after its channel",
+       .share = 25,
+       .run = again({.payload = "close", .causes = {"channel-closed"}, .due_ms = kClosedMs})});
   kinds.push_back({.id = "W18",
                    .fault = "output without an end of line",
                    .expected = "capped, nobody waits",

@@ -209,9 +209,8 @@ void wear_out(Trial& trial, std::uint64_t runs) {
     std::uint64_t done = 0;
     for (std::uint64_t kill = 0; kill < kills; ++kill) {
       done += trial.sender().flood("work", tasks / kills);
-      trial.suffer({.payload = "hold",
-                    .act = [](pid_t pid) { ::kill(pid, SIGKILL); },
-                    .code = -SIGKILL});
+      trial.suffer(
+          {.payload = "hold", .act = [](pid_t pid) { ::kill(pid, SIGKILL); }, .code = -SIGKILL});
     }
     if (done != tasks / kills * kills) trial.wrong("only " + std::to_string(done) + " are done");
     return footprint_of(trial.daemon().pid()).rss_kib;
@@ -261,22 +260,20 @@ Kinds pool_kinds() {
                    .share = 5,
                    .terms = {.options = watchful, .victims = sized(4)},
                    .run = starve_the_daemon});
-  kinds.push_back({.id = "W30",
-                   .fault = "scale 1 to 32 and back, under load",
-                   .expected = "none hangs before it is a worker",
-                   .share = 10,
-                   .terms = {.victims = sized(1)},
-                   .run = [](Trial& trial, std::uint64_t runs) {
-                     scale_up_and_down(trial, runs, 32);
-                   }});
-  kinds.push_back({.id = "W32",
-                   .fault = "scale 1 to 4 and back, under load",
-                   .expected = "as many as were asked for",
-                   .share = 25,
-                   .terms = {.victims = sized(1)},
-                   .run = [](Trial& trial, std::uint64_t runs) {
-                     scale_up_and_down(trial, runs, 4);
-                   }});
+  kinds.push_back(
+      {.id = "W30",
+       .fault = "scale 1 to 32 and back, under load",
+       .expected = "none hangs before it is a worker",
+       .share = 10,
+       .terms = {.victims = sized(1)},
+       .run = [](Trial& trial, std::uint64_t runs) { scale_up_and_down(trial, runs, 32); }});
+  kinds.push_back(
+      {.id = "W32",
+       .fault = "scale 1 to 4 and back, under load",
+       .expected = "as many as were asked for",
+       .share = 25,
+       .terms = {.victims = sized(1)},
+       .run = [](Trial& trial, std::uint64_t runs) { scale_up_and_down(trial, runs, 4); }});
   return kinds;
 }
 

@@ -19,9 +19,7 @@ std::string good_program(const std::string& directory) {
   return "#!/bin/sh\nexec " + test::program("test-bad-worker") + " " + directory + "\n";
 }
 
-void mend(const Trial& trial) {
-  write_program(trial.directory(), good_program(trial.directory()));
-}
+void mend(const Trial& trial) { write_program(trial.directory(), good_program(trial.directory())); }
 
 // In the next start; the worker that is there ends now. The moment of that.
 std::uint64_t kill_the_last_good(Trial& trial) {
@@ -35,8 +33,7 @@ std::uint64_t kill_the_last_good(Trial& trial) {
 // Of the victims, from `from` on, when it is not of a worker that was killed by us.
 std::optional<Heard> next_failure(Trial& trial, std::size_t from) {
   return trial.watch().wait(from, [](const Heard& one) {
-    return one.event == "worker-exited" && one.worker_class == "victim" &&
-           one.cause != "signalled";
+    return one.event == "worker-exited" && one.worker_class == "victim" && one.cause != "signalled";
   });
 }
 
@@ -120,18 +117,17 @@ void open_for_writing(const Trial& trial) {
 }
 
 std::vector<Spoiled> ways_to_spoil() {
-  return {
-      {"W21", "dies at start", "exited", writes("#!/bin/sh\nexit 7\n")},
-      {"W22", "is never ready", "start-timeout", writes("#!/bin/sh\nexec sleep 20\n"), 1'000},
-      {"W31", "is missing", "spawn-failed",
-       [](const Trial& trial) { fs::remove(program_of(trial)); }},
-      {"W31", "has mode 0600", "spawn-failed",
-       [](const Trial& trial) {
-         fs::permissions(program_of(trial), fs::perms::owner_read | fs::perms::owner_write);
-       }},
-      {"W31", "is being written", "spawn-failed", open_for_writing},
-      {"W31", "is no program", "spawn-failed", writes("\1\2\3\4 no program of this machine\n")},
-      {"W31", "has no interpreter", "spawn-failed", writes("#!/nowhere/interpreter\n")}};
+  return {{"W21", "dies at start", "exited", writes("#!/bin/sh\nexit 7\n")},
+          {"W22", "is never ready", "start-timeout", writes("#!/bin/sh\nexec sleep 20\n"), 1'000},
+          {"W31", "is missing", "spawn-failed",
+           [](const Trial& trial) { fs::remove(program_of(trial)); }},
+          {"W31", "has mode 0600", "spawn-failed",
+           [](const Trial& trial) {
+             fs::permissions(program_of(trial), fs::perms::owner_read | fs::perms::owner_write);
+           }},
+          {"W31", "is being written", "spawn-failed", open_for_writing},
+          {"W31", "is no program", "spawn-failed", writes("\1\2\3\4 no program of this machine\n")},
+          {"W31", "has no interpreter", "spawn-failed", writes("#!/nowhere/interpreter\n")}};
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ std::uint64_t memory_files_of(pid_t pid) {
   std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
   std::uint64_t count = 0;
   for (std::string line; std::getline(maps, line);) {
-    const bool memory = line.find("/memfd:") != std::string::npos ||
-                        line.find("/dev/shm/") != std::string::npos;
+    const bool memory =
+        line.find("/memfd:") != std::string::npos || line.find("/dev/shm/") != std::string::npos;
     count += memory ? 1U : 0U;
   }
   return count;

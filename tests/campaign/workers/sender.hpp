@@ -31,8 +31,7 @@ class Sender {
   // Returns how many are done.
   std::uint64_t flood(const std::string& type, std::uint64_t count);
   // Null: no end was told. Blocks: at most for test::patience(usual).
-  const Sent* settled(std::size_t at,
-                      std::chrono::milliseconds usual = std::chrono::seconds(20));
+  const Sent* settled(std::size_t at, std::chrono::milliseconds usual = std::chrono::seconds(20));
   void cancel(std::size_t at);
   // Of the acknowledged task; 0: it was not acknowledged.
   std::uint64_t id_of(std::size_t at) const;

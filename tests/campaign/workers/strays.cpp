@@ -1,12 +1,12 @@
-// alarm() bounds every one of them: it is not inherited, so each sets its own first; it is kept over
-// execve. The table's last way also throws away its environment, by which processes are told where
-// there is no cgroup.
+// alarm() bounds every one of them: it is not inherited, so each sets its own first; it is kept
+// over execve. The table's last way also throws away its environment, by which processes are told
+// where there is no cgroup.
 #include "tests/campaign/workers/strays.hpp"
 
 #include <array>
 #include <cstdio>
-#include <new>
 #include <fcntl.h>
+#include <new>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -36,8 +36,8 @@ void await_there(unsigned count) {
 
 // In the new process, once it is where it wants to be.
 void write_down() {
-  const auto line = std::to_string(::getpid()) + " " +
-                    std::to_string(start_time_of(::getpid())) + "\n";
+  const auto line =
+      std::to_string(::getpid()) + " " + std::to_string(start_time_of(::getpid())) + "\n";
   if (::write(list, line.data(), line.size()) < 0) ::_exit(74);
   __atomic_add_fetch(&shared->there, 1, __ATOMIC_ACQ_REL);
 }
@@ -205,8 +205,8 @@ constexpr std::array<Way, 9> kWays{{{"fork", by_fork},
 
 bool prepare(const std::string& file) {
   list = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (list < 0 || memory == MAP_FAILED) return false;
   shared = new (memory) Shared{0, 0};
   return true;

@@ -19,8 +19,7 @@ using nlohmann::json;
 
 // Whatever becomes of this program, its daemon ends with it, and with that its workers.
 const std::string kDiesWithUs = "setpriv --pdeathsig KILL ";
-const std::string kNoCgroups =
-    "unshare --mount sh -c 'umount -a -t cgroup2; exec \"$@\"' sh ";
+const std::string kNoCgroups = "unshare --mount sh -c 'umount -a -t cgroup2; exec \"$@\"' sh ";
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
@@ -140,16 +139,16 @@ bool Trial::scale(std::uint64_t size) {
 }
 
 void Trial::be_useful() {
-  if (sender_->settled(sender_->submit("work", "0")) == nullptr) wrong("a task of no ill never ended");
+  if (sender_->settled(sender_->submit("work", "0")) == nullptr)
+    wrong("a task of no ill never ended");
 }
 
 const Ran* Trial::begun(std::uint64_t task, std::uint64_t after_nanoseconds) {
   const Ran* found = nullptr;
   test::eventually([&] {
     const auto [begin, end] = runs_.read().equal_range(task);
-    const auto run = std::find_if(begin, end, [&](const auto& one) {
-      return one.second.at > after_nanoseconds;
-    });
+    const auto run = std::find_if(
+        begin, end, [&](const auto& one) { return one.second.at > after_nanoseconds; });
     found = run == end ? nullptr : &run->second;
     return found != nullptr;
   });
@@ -258,10 +257,10 @@ void Trial::check_footprint() {
   figures_.rss_kib_more += more(seen.rss_kib, rss_kib_);
   if (!back) {
     wrong("the daemon has " + std::to_string(seen.descriptors) + " descriptors (before: " +
-          std::to_string(descriptors_) + ") and " + std::to_string(seen.looking) + " of /proc, " + std::to_string(seen.children) + " children (" +
-          std::to_string(children_) + ") of which " + std::to_string(seen.zombies) +
-          " are dead, " + std::to_string(seen.shared_files) + " memory files (" +
-          std::to_string(shared_) + ")");
+          std::to_string(descriptors_) + ") and " + std::to_string(seen.looking) + " of /proc, " +
+          std::to_string(seen.children) + " children (" + std::to_string(children_) +
+          ") of which " + std::to_string(seen.zombies) + " are dead, " +
+          std::to_string(seen.shared_files) + " memory files (" + std::to_string(shared_) + ")");
   }
 }
 
@@ -271,8 +270,8 @@ void Trial::check_healthy() {
   for (const auto& heard : watch_->from(0)) {
     figures_.spawned += heard.event == "worker-started" ? 1U : 0U;
     if (heard.event != "worker-exited" || heard.cause == "requested") continue;
-    const bool meant = heard.worker_class == "victim" &&
-                       (all_faulted_ || faulted_.contains(heard.worker));
+    const bool meant =
+        heard.worker_class == "victim" && (all_faulted_ || faulted_.contains(heard.worker));
     if (meant) continue;
     ++figures_.healthy_killed;
     wrong("worker " + std::to_string(heard.worker) + " in " + heard.slot +
@@ -287,8 +286,7 @@ void Trial::check_counts() {
   const auto& tasks = document.at("tasks");
   const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };
   const auto settled = at("done") + at("dead") + at("cancelled") + at("expired") + at("skipped");
-  const auto sent =
-      sender_->all().size() + sender_->flooded() + traffic_->sender().all().size();
+  const auto sent = sender_->all().size() + sender_->flooded() + traffic_->sender().all().size();
   figures_.tasks += sent;
   if (at("accepted") != settled || at("waiting") + at("running") != 0 || at("accepted") != sent) {
     wrong("the counts do not add up with " + std::to_string(sent) + " sent: " + tasks.dump());

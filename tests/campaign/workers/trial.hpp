@@ -36,8 +36,8 @@ bool can_hide_cgroups();
 
 // One fault of one worker, and what is expected of it.
 struct Fault {
-  std::string payload{};             // what its task does; empty: the worker is idle
-  std::function<void(pid_t)> act{};  // empty: the task does it by itself as it begins
+  std::string payload{};                         // what its task does; empty: the worker is idle
+  std::function<void(pid_t)> act{};              // empty: the task does it by itself as it begins
   std::vector<std::string> causes{"signalled"};  // any of them
   std::optional<int> code{};                     // exit status, or minus the signal
   unsigned crashes = 1, failures = 0;            // charged to the task

@@ -36,7 +36,8 @@ int refuse(const std::string& names) {
 }
 
 constexpr const char* kTableHead =
-    "Times are half/99 %/max in ms. *seen*: from the fault, or from when it was due, to the event at "
+    "Times are half/99 %/max in ms. *seen*: from the fault, or from when it was due, to the event "
+    "at "
     "a client.\n\n| id | fault | runs | detected | recovered | cause right | undetected | seen | "
     "ready again | tasks of others | daemon +KiB | more |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
@@ -91,7 +92,8 @@ void add(Figures& all, const Figures& one) {
 
 std::string part_of(std::uint64_t some, std::uint64_t all) {
   char text[64];
-  const double percent = all == 0 ? 0 : 100.0 * static_cast<double>(some) / static_cast<double>(all);
+  const double percent =
+      all == 0 ? 0 : 100.0 * static_cast<double>(some) / static_cast<double>(all);
   std::snprintf(text, sizeof text, "%llu of %llu (%.2f %%)", static_cast<unsigned long long>(some),
                 static_cast<unsigned long long>(all), percent);
   return text;
