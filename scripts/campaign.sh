@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Long runs of faults against real daemons; builds what they need. What each does: scripts/campaign.sh --help
-#   scripts/campaign.sh kill|sweep|memory|power|map [--runs N] [--seed S] [--files N] [--out DIR]
+#   scripts/campaign.sh kill|sweep|memory|power|map|workers [--runs N] [--seed S] [--files N] [--kinds A,B] [--out DIR]
 # The report is printed, and is written to DIR (build/campaign).
 set -euo pipefail
 caller=$PWD

@@ -15,7 +15,8 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map [--runs N] [--seed S] [--files N] [--out DIR]
+    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map|workers [--runs N] [--seed S] [--files N]
+                           [--kinds A,B] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
          key; then compares what they and the handlers saw with what was promised
@@ -26,6 +27,9 @@ constexpr const char* kUsage =
   power  cuts the power at each sync of the store, for N seeds [100]
   map    one `warmpool map file.digest` over N files of /usr/share (--files [20000]) while its
          daemon is killed and restarted N times [3]
+  workers  each kind of worker fault N times [100], those that take long a part of that (--kinds:
+         only these, as W01,W15): how soon it is seen, whether the cause is right and the worker
+         replaced, what survives, what leaks, whether a worker in order is ended
 
   --runs N    how often, 1 to 1000000
   --seed S    where chance begins [1]
@@ -40,11 +44,10 @@ struct Campaign {
   int (*run)(const Plan&);
 };
 
-const std::map<std::string_view, Campaign> kCampaigns = {{"kill", {100, kill_campaign}},
-                                                         {"sweep", {4, sweep_campaign}},
-                                                         {"memory", {100, memory_campaign}},
-                                                         {"power", {100, power_campaign}},
-                                                         {"map", {3, map_campaign}}};
+const std::map<std::string_view, Campaign> kCampaigns = {
+    {"kill", {100, kill_campaign}},     {"sweep", {4, sweep_campaign}},
+    {"memory", {100, memory_campaign}}, {"power", {100, power_campaign}},
+    {"map", {3, map_campaign}},         {"workers", {100, workers_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* end = text + std::strlen(text);
@@ -57,6 +60,7 @@ bool take_option(std::string_view name, const char* value, Plan& plan) {
   if (name == "--runs") return number(value, 1, kMost, plan.runs);
   if (name == "--seed") return number(value, 0, ~0ULL, plan.seed);
   if (name == "--files") return number(value, 1, kMost, plan.files);
+  if (name == "--kinds") return !(plan.kinds = value).empty();
   if (name != "--out" || *value == '\0') return false;
   std::error_code error;
   plan.out = std::filesystem::absolute(value).string();

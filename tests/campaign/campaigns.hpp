@@ -10,7 +10,8 @@ struct Plan {
   std::uint64_t runs = 0;
   std::uint64_t seed = 1;
   std::uint64_t files = 20'000;
-  std::string out{};  // directory of the report; empty: printed only
+  std::string kinds{};  // of worker faults, "W01,W15"; empty: all
+  std::string out{};    // directory of the report; empty: printed only
 };
 
 // `runs` kills -9 of a daemon at work, with clients that go on.
@@ -23,5 +24,7 @@ int memory_campaign(const Plan& plan);
 int power_campaign(const Plan& plan);
 // One `warmpool map` over `files` files, with `runs` kills -9 of its daemon.
 int map_campaign(const Plan& plan);
+// Each kind of worker fault, `runs` times or its share of them. 2: there is no such kind.
+int workers_campaign(const Plan& plan);
 
 }  // namespace warmpool::campaign

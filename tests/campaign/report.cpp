@@ -47,6 +47,7 @@ std::string Report::markdown() const {
   for (const auto& [name, value] : rows_) {
     text += "| " + name + std::string(width - name.size(), ' ') + " | " + value + " |\n";
   }
+  text += sections_;
   text += "\n" +
           (violation_count_ == 0 ? "Nothing that must not be."
                                  : std::to_string(violation_count_) + " violations:") +

@@ -14,6 +14,8 @@ class Report {
 
   void row(std::string name, std::string value);
   void row(std::string name, std::uint64_t value) { row(std::move(name), std::to_string(value)); }
+  // Text that stands behind the rows, such as a table of its own.
+  void section(std::string markdown) { sections_ += "\n" + std::move(markdown); }
   // "median 12 ms, max 40 ms"
   void times(std::string name, std::vector<double> milliseconds);
   // The rule of three: after `runs` without a loss, with 95 % confidence.
@@ -30,6 +32,7 @@ class Report {
 
   std::string title_;
   std::vector<std::pair<std::string, std::string>> rows_;
+  std::string sections_;
   std::vector<std::string> violations_;
   std::uint64_t violation_count_ = 0;
 };

@@ -1,0 +1,28 @@
+// What a worker of a campaign writes down by itself, before it works: see ledger.hpp.
+#pragma once
+
+#include <string>
+
+#include "worker/context.hpp"
+
+namespace warmpool::campaign {
+
+// Owns: its descriptor. One write of a short line: a kill leaves the whole of it or nothing.
+class RunLog {
+ public:
+  RunLog() = default;
+  RunLog(const RunLog&) = delete;
+  RunLog& operator=(const RunLog&) = delete;
+  ~RunLog();
+
+  // The file must be there. Errors: false.
+  bool open(const std::string& path);
+  // Order: first thing in a handler. What cannot be written ends the process: a run without a line
+  // would be taken for one that never was.
+  void begin(const worker::Context& context) const;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace warmpool::campaign

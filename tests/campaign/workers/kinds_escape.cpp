@@ -1,0 +1,93 @@
+// Processes that a task starts and that get out of its worker's tree: none may be there after their
+// worker. The bound is on the kill of all of them, not on their number.
+#include <csignal>
+#include <filesystem>
+
+#include "tests/campaign/workers/kind.hpp"
+#include "tests/campaign/workers/process_table.hpp"
+#include "tests/campaign/workers/strays.hpp"
+
+namespace warmpool::campaign {
+namespace {
+
+std::uint64_t living(const std::string& file) {
+  std::uint64_t count = 0;
+  for (const auto& name : read_names(file)) count += lives(name) ? 1U : 0U;
+  return count;
+}
+
+// Figures: ready is that of the slot; the time until all are gone is in `gone`.
+void escape_and_kill(Trial& trial, const std::string& way, Times& gone) {
+  const auto list = trial.directory() + "/strays";
+  const auto there = list + "-are-there";
+  std::uint64_t killed_at = 0;
+  trial.suffer({.payload = "stray:" + way,
+                .act =
+                    [&](pid_t pid) {
+                      if (!test::eventually([&] { return std::filesystem::exists(there); })) {
+                        trial.wrong("nothing escaped by " + way);
+                      }
+                      killed_at = monotonic_nanoseconds();
+                      ::kill(pid, SIGKILL);
+                      test::eventually([&] { return living(list) == 0; }, std::chrono::seconds(2));
+                      gone.add_between(killed_at, monotonic_nanoseconds());
+                    },
+                .code = -SIGKILL});
+  const auto left = living(list);
+  trial.figures().survivors += left;
+  if (left != 0) trial.wrong(std::to_string(left) + " survive that escaped by " + way);
+  if (read_names(list).empty()) trial.wrong("no process wrote itself down: " + way);
+  std::filesystem::remove(list);
+  std::filesystem::remove(there);
+}
+
+Kind escapes(const std::string& way, const Terms& terms) {
+  const bool storm = way == "storm";
+  return {.id = storm ? "W14" : "W15",
+          .fault = "escape by " + way + (terms.without_cgroups ? ", no cgroup" : ""),
+          .expected = "nothing survives its worker",
+          .needs = terms.without_cgroups   ? Needs::NoCgroup
+                   : way == "without-mark" ? Needs::Cgroup
+                                           : Needs::Nothing,
+          .share = 50,
+          .terms = terms,
+          .run = [way](Trial& trial, std::uint64_t runs) {
+            Times gone;
+            for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, way, gone);
+            trial.figures().more.push_back("all gone " + gone.text() + " ms");
+          }};
+}
+
+// The worker ends by itself; what it left holds its output and channel.
+void leave_and_end(Trial& trial, std::uint64_t runs) {
+  const auto list = trial.directory() + "/strays";
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    trial.suffer({.payload = "stray-end:setsid", .causes = {"exited"}, .code = 5});
+    if (!test::eventually([&] { return living(list) == 0; }, std::chrono::seconds(2))) {
+      trial.figures().survivors += living(list);
+      trial.wrong("what an ended worker left survives");
+    }
+    std::filesystem::remove(list);
+  }
+}
+
+}  // namespace
+
+Kinds escape_kinds() {
+  Kinds kinds;
+  kinds.push_back({.id = "W15",
+                   .fault = "ends; a setsid child holds its channel",
+                   .expected = "the slot is free at once, the child is killed",
+                   .share = 50,
+                   .run = leave_and_end});
+  for (const bool without : {false, true}) {
+    for (const auto way : stray_ways()) {
+      // Without a cgroup nothing tells such a process from a stranger: docs/architecture.md.
+      if (without && way == "without-mark") continue;
+      kinds.push_back(escapes(std::string(way), {.without_cgroups = without}));
+    }
+  }
+  return kinds;
+}
+
+}  // namespace warmpool::campaign

@@ -1,0 +1,33 @@
+#include "tests/campaign/workers/traffic.hpp"
+
+#include <poll.h>
+
+namespace warmpool::campaign {
+namespace {
+
+constexpr int kPauseMs = 4;
+constexpr std::chrono::seconds kLongest{120};  // a daemon may be stopped for a minute
+
+}  // namespace
+
+Traffic::Traffic(const std::string& socket)
+    : sender_(socket, "traffic"), thread_([this] { run(); }) {}
+
+void Traffic::end() {
+  ending_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void Traffic::run() {
+  while (!ending_) {
+    const auto at = sender_.submit("other", "1");
+    if (const Sent* sent = sender_.settled(at, kLongest)) {
+      times_.add_between(sent->submitted_at, sent->entry.told.back().at);
+    } else if (!sender_.oddities().empty()) {
+      return;
+    }
+    ::poll(nullptr, 0, kPauseMs);
+  }
+}
+
+}  // namespace warmpool::campaign
