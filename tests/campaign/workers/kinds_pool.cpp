@@ -112,15 +112,20 @@ void recycle_together(Trial& trial, std::uint64_t runs) {
       least = std::min(least, trial.serving("victim"));
     }
   }
-  const auto recycled =
-      trial.status().at("performance").at("workers_recycled").get<std::uint64_t>();
+  // One after the other, while they wait for work.
+  std::uint64_t recycled = 0;
+  test::eventually([&] {
+    least = std::min(least, trial.serving("victim"));
+    recycled = trial.status().at("performance").at("workers_recycled").get<std::uint64_t>();
+    return recycled >= kWorkers - 1;
+  });
   trial.figures().runs += recycled;
   trial.figures().detected += recycled;
   trial.figures().cause_right += recycled;
   trial.figures().recovered += least + 1 >= kWorkers ? recycled : 0;
   trial.figures().more.push_back("least ready " + std::to_string(least) + " of " +
                                  std::to_string(kWorkers));
-  if (recycled == 0) trial.wrong("nobody was recycled");
+  if (recycled < kWorkers - 1) trial.wrong("only " + std::to_string(recycled) + " were recycled");
   if (least + 1 < kWorkers) trial.wrong("only " + std::to_string(least) + " were ready");
   // A successor may be on its way.
   trial.await_ready("victim", kWorkers);
