@@ -154,7 +154,7 @@ class Stress {
 // W29. The daemon is stopped for longer than any threshold, and for 19 of 20 parts of the time
 // after that, as by a quota; all that while programs that do nothing else want all cores.
 void starve_the_daemon(Trial& trial, std::uint64_t runs) {
-  const int stopped_ms = runs >= 5 ? 60'000 : 2'000, starved_ms = runs >= 5 ? 60'000 : 1'500;
+  const int stopped_ms = runs >= 5 ? 60'000 : 4'000, starved_ms = runs >= 5 ? 60'000 : 1'500;
   ++trial.figures().runs;
   const Stress stress(std::thread::hardware_concurrency());
   trial.daemon().signal(SIGSTOP);
@@ -233,7 +233,7 @@ void wear_out(Trial& trial, std::uint64_t runs) {
 
 Kinds pool_kinds() {
   const std::string watchful =
-      "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\ndead_after = \"1500ms\"\n"
+      "heartbeat_interval = \"300ms\"\nunresponsive_after = \"1s\"\ndead_after = \"3s\"\n"
       "sample_interval = \"200ms\"\n";
   Kinds kinds;
   kinds.push_back({.id = "W00",
