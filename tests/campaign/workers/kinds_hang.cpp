@@ -9,13 +9,13 @@
 namespace warmpool::campaign {
 namespace {
 
-constexpr double kDeadMs = 1'500, kTimeoutMs = 300, kCancelGraceMs = 200, kTermGraceMs = 300;
+constexpr double kDeadMs = 3'000, kTimeoutMs = 300, kCancelGraceMs = 200, kTermGraceMs = 300;
 // A worker with a closed channel has that time to end by itself. Its watcher thread, which waits
 // for the channel, keeps it open until it looks up, some 100 ms later.
 constexpr double kClosedMs = 100;
 
 const std::string kStopOptions =
-    "heartbeat_interval = \"200ms\"\nunresponsive_after = \"600ms\"\ndead_after = \"1500ms\"\n"
+    "heartbeat_interval = \"300ms\"\nunresponsive_after = \"1s\"\ndead_after = \"3s\"\n"
     "sample_interval = \"100ms\"\n";
 const std::string kEndingOptions = "cancel_grace = \"200ms\"\nterm_grace = \"300ms\"\n";
 

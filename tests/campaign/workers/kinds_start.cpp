@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "ipc/fd.hpp"
 #include "tests/campaign/workers/kind.hpp"
@@ -19,7 +20,7 @@ std::string good_program(const std::string& directory) {
   return "#!/bin/sh\nexec " + test::program("test-bad-worker") + " " + directory + "\n";
 }
 
-void mend(const Trial& trial) { write_program(trial.directory(), good_program(trial.directory())); }
+void mend(Trial& trial) { write_program(trial.directory(), good_program(trial.directory())); }
 
 // In the next start; the worker that is there ends now. The moment of that.
 std::uint64_t kill_the_last_good(Trial& trial) {
@@ -80,8 +81,9 @@ void crash_at_start(Trial& trial, std::uint64_t runs) {
 // What makes its program one that does not come up, and what must be said of it.
 struct Spoiled {
   std::string id, fault, cause;
-  std::function<void(const Trial& trial)> spoil{};
+  std::function<void(Trial& trial)> spoil{};
   std::uint64_t due_ms = 0;
+  std::function<void(Trial& trial)> repair = mend;
 };
 
 void spoil_and_mend(Trial& trial, std::uint64_t runs, const Spoiled& spoiled) {
@@ -94,7 +96,7 @@ void spoil_and_mend(Trial& trial, std::uint64_t runs, const Spoiled& spoiled) {
     spoiled.spoil(trial);
     const auto at = kill_the_last_good(trial);
     const auto failed = next_failure(trial, from);
-    mend(trial);
+    spoiled.repair(trial);
     if (!failed) return trial.wrong("nobody saw that it does not come up");
     ++figures.detected;
     figures.seen.add_between(at + spoiled.due_ms * 1'000'000, failed->at);
@@ -107,27 +109,39 @@ void spoil_and_mend(Trial& trial, std::uint64_t runs, const Spoiled& spoiled) {
   if (zombies != 0) trial.wrong("it was counted as a zombie");
 }
 
-std::function<void(const Trial&)> writes(std::string text) {
-  return [text](const Trial& trial) { write_program(trial.directory(), text); };
+std::function<void(Trial&)> writes(std::string text) {
+  return [text](Trial& trial) { write_program(trial.directory(), text); };
 }
 
-void open_for_writing(const Trial& trial) {
+void open_for_writing(Trial& trial) {
   static ipc::UniqueFd writer;  // until the next one
   writer.reset(::open(program_of(trial).c_str(), O_WRONLY | O_CLOEXEC));
 }
 
+// What it has open stays so; what it wants to open is refused.
+void limit_descriptors(Trial& trial, rlim_t soft) {
+  rlimit limit{};
+  const pid_t pid = trial.daemon().pid();
+  if (::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) != 0) return trial.wrong("no prlimit");
+  limit.rlim_cur = std::min(soft, limit.rlim_max);
+  ::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr);
+}
+
 std::vector<Spoiled> ways_to_spoil() {
-  return {{"W21", "dies at start", "exited", writes("#!/bin/sh\nexit 7\n")},
-          {"W22", "is never ready", "start-timeout", writes("#!/bin/sh\nexec sleep 20\n"), 1'000},
-          {"W31", "is missing", "spawn-failed",
-           [](const Trial& trial) { fs::remove(program_of(trial)); }},
-          {"W31", "has mode 0600", "spawn-failed",
-           [](const Trial& trial) {
-             fs::permissions(program_of(trial), fs::perms::owner_read | fs::perms::owner_write);
-           }},
-          {"W31", "is being written", "spawn-failed", open_for_writing},
-          {"W31", "is no program", "spawn-failed", writes("\1\2\3\4 no program of this machine\n")},
-          {"W31", "has no interpreter", "spawn-failed", writes("#!/nowhere/interpreter\n")}};
+  return {
+      {"W21", "dies at start", "exited", writes("#!/bin/sh\nexit 7\n")},
+      {"W22", "is never ready", "start-timeout", writes("#!/bin/sh\nexec sleep 20\n"), 1'000},
+      {"W31", "is missing", "spawn-failed", [](Trial& trial) { fs::remove(program_of(trial)); }},
+      {"W31", "has mode 0600", "spawn-failed",
+       [](Trial& trial) {
+         fs::permissions(program_of(trial), fs::perms::owner_read | fs::perms::owner_write);
+       }},
+      {"W31", "is being written", "spawn-failed", open_for_writing},
+      {"W31", "is no program", "spawn-failed", writes("\1\2\3\4 no program of this machine\n")},
+      {"W31", "has no interpreter", "spawn-failed", writes("#!/nowhere/interpreter\n")},
+      {"W31", "gets no descriptors from the daemon", "spawn-failed",
+       [](Trial& trial) { limit_descriptors(trial, 4); }, 0,
+       [](Trial& trial) { limit_descriptors(trial, RLIM_INFINITY); }}};
 }
 
 }  // namespace

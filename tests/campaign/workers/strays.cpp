@@ -21,8 +21,9 @@ namespace {
 
 // Shared by all that descend from one worker.
 struct Shared {
-  unsigned made;   // atomically
-  unsigned there;  // likewise
+  unsigned made;      // atomically
+  unsigned there;     // likewise
+  std::uint64_t end;  // nanoseconds: of all, also of those that are made later
 };
 
 Shared* shared = nullptr;
@@ -46,12 +47,18 @@ void write_down() {
   for (;;) ::pause();
 }
 
+void end_in_time() {
+  const auto now = monotonic_nanoseconds();
+  if (now >= shared->end) ::_exit(0);
+  ::alarm(static_cast<unsigned>((shared->end - now) / 1'000'000'000 + 1));
+}
+
 // 0 in the child; -1 when there are enough of them.
 pid_t fork_one() {
   if (__atomic_add_fetch(&shared->made, 1, __ATOMIC_ACQ_REL) > kStraysMax) return -1;
   const pid_t pid = ::fork();
   if (pid == 0) {
-    ::alarm(kStrayLifeSeconds);
+    end_in_time();
     ::signal(SIGTERM, SIG_DFL);
   }
   return pid;
@@ -115,7 +122,7 @@ unsigned by_daemon() {
   const pid_t between = fork_one();
   if (between == 0) {
     if (::daemon(0, 1) != 0) ::_exit(71);  // forks, and its parent ends
-    ::alarm(kStrayLifeSeconds);
+    end_in_time();
     write_down();
     linger();
   }
@@ -208,7 +215,8 @@ bool prepare(const std::string& file) {
   void* memory =
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (list < 0 || memory == MAP_FAILED) return false;
-  shared = new (memory) Shared{0, 0};
+  const auto life = std::uint64_t{kStrayLifeSeconds} * 1'000'000'000;
+  shared = new (memory) Shared{0, 0, monotonic_nanoseconds() + life};
   return true;
 }
 

@@ -1,6 +1,6 @@
 // The ways in which a process that a task starts gets out of its worker's tree. Each process that
-// is made writes its number down, lives for kStrayLife at most whatever happens, and is one of at
-// most kStraysMax.
+// is made writes its number down, is one of at most kStraysMax, and ends kStrayLifeSeconds after
+// the first one, whatever happens.
 #pragma once
 
 #include <string>
