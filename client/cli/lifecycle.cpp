@@ -21,21 +21,21 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLookInterval{100};
 
-// What a drain's or a stop's document says is left; 0 if it says nothing.
-std::uint64_t left_of(const std::string& document) {
+// A number of a drain's or a stop's document; 0 if it says nothing.
+std::uint64_t number_in(const std::string& document, const char* name) {
   const json parsed = json::parse(document, nullptr, false);
-  if (!parsed.is_object() || !parsed.contains("left")) return 0;
-  const auto& left = parsed["left"];
-  return left.is_number_unsigned() ? left.get<std::uint64_t>() : 0;
+  if (!parsed.is_object() || !parsed.contains(name)) return 0;
+  const auto& number = parsed[name];
+  return number.is_number_unsigned() ? number.get<std::uint64_t>() : 0;
 }
+
+std::uint64_t left_of(const std::string& document) { return number_in(document, "left"); }
 
 // Of what is left, what cannot be started before breakers let it.
 std::string behind_text(const std::string& document) {
-  const json parsed = json::parse(document, nullptr, false);
-  const std::uint64_t behind = parsed.is_object() ? parsed.value("behind_breakers", 0ULL) : 0;
+  const std::uint64_t behind = number_in(document, "behind_breakers");
   if (behind == 0) return "";
-  return ", " + std::to_string(behind) +
-         " of them wait for circuit breakers; see: warmpool breaker ls";
+  return ", behind circuit breakers: " + std::to_string(behind) + " (see: warmpool breaker ls)";
 }
 
 std::string left_text(std::uint64_t left) {

@@ -170,12 +170,12 @@ TEST(Commands, ABreakerHoldsATypeThatFailsAndIsOpenedAndClosedByHand) {
                  "breaker_failures = 2\nbreaker_cooldown = \"10m\"\n",
        .arguments = {},
        .prefix = ""});
-  for (int i = 0; i < 2; ++i) daemon.call("submit fail x --retries 0 --wait");
+  for (int i = 0; i < 2; ++i) daemon.call("submit fail 9 --retries 0 --wait");
   const auto breaker = [&] {
     return json::parse(daemon.call("breaker ls --json").output).at("breakers").at(0);
   };
   ASSERT_TRUE(eventually([&] { return breaker().at("state") == "open"; }));
-  const std::string waits = first_word(daemon.call("submit fail x --retries 0 --print-id").output);
+  const std::string waits = first_word(daemon.call("submit fail 9 --retries 0 --print-id").output);
   const auto why = daemon.call("why " + waits).output;
   EXPECT_NE(why.find("breaker: the circuit breaker of fail is open since "), std::string::npos)
       << why;
