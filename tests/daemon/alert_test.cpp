@@ -27,7 +27,8 @@ class AlertTest : public testing::Test {
     return Json::accept(text) ? Json::parse(text) : Json(text);
   }
   Json alert(const std::string& name, bool past = false) {
-    for (const auto& one : ask(Verb::Alerts, {past})["alerts"]) {
+    const auto document = ask(Verb::Alerts, {past});
+    for (const auto& one : document["alerts"]) {
       if (one["name"] == name) return one;
     }
     return {};
