@@ -287,8 +287,13 @@ bool Workers::report(SlotId home, std::uint32_t uid, std::string_view status, Ta
 }
 
 const WorkerProcess* Workers::find(WorkerId worker) const {
+  const auto* found = find_any(worker);
+  return found == nullptr || found->buried ? nullptr : found;
+}
+
+const WorkerProcess* Workers::find_any(WorkerId worker) const {
   const auto found = workers_.find(worker.value);
-  return found == workers_.end() || found->second->buried ? nullptr : found->second.get();
+  return found == workers_.end() ? nullptr : found->second.get();
 }
 
 WorkerFigures Workers::figures() const {

@@ -81,6 +81,8 @@ class Workers {
   // False: nobody is there, or the peer is neither of its user nor of the daemon's.
   bool report(SlotId home, std::uint32_t uid, std::string_view status, TaskId task);
   const WorkerProcess* find(WorkerId worker) const;
+  // Also one that is dead, until the turn ends.
+  const WorkerProcess* find_any(WorkerId worker) const;
   Templates& templates() { return templates_; }
   const Templates& templates() const { return templates_; }
   WorkerFigures figures() const;

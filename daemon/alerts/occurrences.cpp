@@ -33,7 +33,7 @@ Sighting Occurrences::failure(const Notification& told) const {
   Sighting seen{Alert::WorkerFailure, name, name + " " + how_it_ended(told)};
   seen.facts.push_back({"cause", std::string(name_of(told.exit_cause))});
   if (told.code != 0) seen.facts.push_back({"code", std::to_string(told.code), true});
-  if (const auto* worker = workers_.find(told.worker)) {
+  if (const auto* worker = workers_.find_any(told.worker)) {
     const auto silent = services_.engine.now() - worker->last_heard;
     seen.facts.push_back({"pid", std::to_string(worker->child.pid), true});
     seen.facts.push_back(

@@ -27,7 +27,8 @@ class AlertTest : public testing::Test {
     return Json::accept(text) ? Json::parse(text) : Json(text);
   }
   Json alert(const std::string& name, bool past = false) {
-    for (const auto& one : ask(Verb::Alerts, {past})["alerts"]) {
+    const auto document = ask(Verb::Alerts, {past});
+    for (const auto& one : document["alerts"]) {
       if (one["name"] == name) return one;
     }
     return {};
@@ -61,7 +62,7 @@ TEST_F(AlertTest, ADeathIsToldWithItsCauseAndTheLastBeat) {
   EXPECT_TRUE(ask(Verb::Alerts)["alerts"].empty());
   let_a_worker_die();
   const auto failure = alert("worker-failure");
-  EXPECT_EQ(failure["level"], "warning");
+  EXPECT_EQ(failure["level"], "warning") << failure;
   EXPECT_TRUE(failure["worker"].get<std::string>().starts_with("worker-"));
   EXPECT_NE(failure["text"].get<std::string>().find("signal 11 (SIGSEGV)"), std::string::npos);
   EXPECT_EQ(failure["metadata"]["cause"], "signalled");
