@@ -42,7 +42,7 @@ struct Options {
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
   Duration frame_timeout{}, sample_interval{}, board_interval{};
-  bool submit_fifo{}, board{}, record{}, registered_kill{};
+  bool submit_fifo{}, board{}, record{}, registered_kill{}, memory_cgroup_v1{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().

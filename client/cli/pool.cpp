@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::string_view kWorkerColumns[] = {
     "id",           "class",          "state",       "health",    "pid",      "tasks_executed",
-    "current_task", "uptime_seconds", "utilization", "rss_bytes", "start_ms", "template",
-    "registered",   "last_exit"};
+    "current_task", "uptime_seconds", "utilization", "memory_bytes", "rss_bytes", "start_ms",
+    "template",     "registered",     "last_exit"};
 constexpr std::string_view kTypeColumns[] = {"name", "classes", "paused_by", "waiting",
                                              "service_ms"};
 
