@@ -1,4 +1,5 @@
-// Cost: 3 us a look, so that 500 busy workers take 2 ms of each second; see bench/ in docs/daemon.md.
+// Cost: 3 us a look, so that 500 busy workers take 2 ms of each second; see bench/ in
+// docs/daemon.md.
 #include "daemon/memory_watch.hpp"
 
 #include <algorithm>
@@ -105,8 +106,9 @@ void MemoryWatch::look(WorkerProcess& worker) {
   if (memory.told == figure->own_bytes) return;
   memory.told = figure->own_bytes;
   if (figure->own_bytes > most && !std::exchange(memory.over, true)) {
-    services_.log.warn(places_.slot_name(worker.slot) + " has " + std::to_string(figure->own_bytes >> 20) +
-                       " MiB of its own in " + std::to_string(figure->processes) +
+    services_.log.warn(places_.slot_name(worker.slot) + " has " +
+                       std::to_string(figure->own_bytes >> 20) + " MiB of its own in " +
+                       std::to_string(figure->processes) +
                        (figure->processes == 1 ? " process" : " processes") + ", " +
                        std::to_string(most >> 20) + " MiB are allowed (memory_hard)");
   }

@@ -61,13 +61,13 @@ struct Slot {
   bool registered = false;  // its worker was started by somebody else: nobody replaces it
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
-  bool recovering = false;       // its last worker died unasked and the next is not ready yet
-  bool killed = false;           // the kill was ordered; its exit is all that is awaited
-  std::uint8_t offered = 1;      // what the worker said that it may hold
-  std::uint8_t credits = 1;      // may hold
-  std::uint8_t concurrency = 1;  // may start at once
-  Duration expected{};           // work in hand, as far as it is known
-  Duration behind{};             // of it, what is not started and is not being taken back
+  bool recovering = false;        // its last worker died unasked and the next is not ready yet
+  bool killed = false;            // the kill was ordered; its exit is all that is awaited
+  std::uint8_t offered = 1;       // what the worker said that it may hold
+  std::uint8_t credits = 1;       // may hold
+  std::uint8_t concurrency = 1;   // may start at once
+  Duration expected{};            // work in hand, as far as it is known
+  Duration behind{};              // of it, what is not started and is not being taken back
   std::uint64_t memory = 0;       // as sampled last
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known
@@ -83,16 +83,16 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, due_for, slow, recovering, killed, offered, credits, concurrency,
-           expected, behind, memory, memory_base, based, unproductive, attempts,
-           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
-           died_at, force_at, due, due_place] = slot;
+           expected, behind, memory, memory_base, based, unproductive, attempts, attempts_of_worker,
+           answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
+           state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, recovering, killed,
                     offered, credits, concurrency, expected, behind, memory, memory_base, based,
-                    unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
-                    last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
-                    due, due_place);
+                    unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
+                    spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+                    died_at, force_at, due, due_place);
   }
 };
 

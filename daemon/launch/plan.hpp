@@ -36,9 +36,10 @@ struct Plan {
   char** command = nullptr;
 };
 
-// Arguments, in any order, each once but limit and cgroup: parent=N mask=N directory=P cgroup=P uid=N gid=N
-// groups=N,N nice=N limit=RESOURCE:SOFT:HARD (HARD may be "keep") cpus=N,N, then "--" and the
-// command. Returns the argument that is wrong or unknown, or null. `plan` points into `arguments`.
+// Arguments, in any order, each once but limit and cgroup: parent=N mask=N directory=P cgroup=P
+// uid=N gid=N groups=N,N nice=N limit=RESOURCE:SOFT:HARD (HARD may be "keep") cpus=N,N, then "--"
+// and the command. Returns the argument that is wrong or unknown, or null. `plan` points into
+// `arguments`.
 const char* read_plan(char** arguments, Plan& plan);
 
 }  // namespace warmpool::launch

@@ -57,8 +57,8 @@ std::vector<std::string> earlier_cgroups(const LifeMark& mark);
 // if it is not.
 bool end_cgroup(const std::string& path, Duration within);
 
-// Parts that both kinds of cgroup need. The number behind `name` in a file of "name number" lines; 0
-// if it is not there.
+// Parts that both kinds of cgroup need. The number behind `name` in a file of "name number" lines;
+// 0 if it is not there.
 std::uint64_t number_in(const std::string& path, std::string_view name);
 bool write_number(const std::string& path, std::int64_t number);
 std::vector<std::string> directories_in(const std::string& path);

@@ -41,9 +41,7 @@ Exit exit_of(const siginfo_t& info) {
 class LinuxProcesses final : public ProcessPort {
  public:
   LinuxProcesses(ProcessOptions options, std::string hostname, std::optional<CgroupLife> cgroups)
-      : options_(std::move(options)),
-        hostname_(std::move(hostname)),
-        cgroups_(std::move(cgroups)) {
+      : options_(std::move(options)), hostname_(std::move(hostname)), cgroups_(std::move(cgroups)) {
     if (options_.memory_cgroups == CgroupUse::IfPossible) {
       memory_cgroups_ = MemoryLife::make(options_.mark);
     }
@@ -130,8 +128,8 @@ Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
   std::vector<std::string> cgroups;
   if (worker.leaf) cgroups.push_back(worker.leaf->procs_path());
   if (worker.memory_leaf) cgroups.push_back(worker.memory_leaf->procs_path());
-  auto child = spawn_worker(spec, {options_.launch_path, worker.mark, hostname_, std::move(cgroups),
-                                   options_.fifos});
+  auto child = spawn_worker(
+      spec, {options_.launch_path, worker.mark, hostname_, std::move(cgroups), options_.fifos});
   if (child) return keep(std::move(worker), std::move(*child));
   drop(std::move(worker));
   return child;

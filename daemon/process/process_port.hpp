@@ -88,7 +88,7 @@ struct Exit {
   std::int32_t code = 0;
   bool core_dumped = false;
   bool probable = false;  // OutOfMemory, as far as one can tell
-  bool known = true;  // false: dead, and how is told to its own parent alone; code 255
+  bool known = true;      // false: dead, and how is told to its own parent alone; code 255
 };
 
 // A process that somebody else started, and that is to be a worker.

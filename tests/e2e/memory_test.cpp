@@ -17,9 +17,9 @@ using nlohmann::json;
 
 // Workers of the stock program with these options of the pool and of their class.
 RealDaemon::Setup setup_of(const std::string& pool, const std::string& options) {
-  return {.config = pool + "\n[[class]]\nname = \"worker\"\ncommand = [\"" +
-                    program("warmpool-worker") +
-                    "\"]\ntypes = [\"alloc\", \"echo\", \"exec\"]\nsize = 2\nsize_min = 1\n" + options,
+  return {.config =
+              pool + "\n[[class]]\nname = \"worker\"\ncommand = [\"" + program("warmpool-worker") +
+              "\"]\ntypes = [\"alloc\", \"echo\", \"exec\"]\nsize = 2\nsize_min = 1\n" + options,
           .arguments = {},
           .prefix = {}};
 }
@@ -45,8 +45,9 @@ json letter_of(const RealDaemon& daemon, const std::string& arguments) {
 }
 
 TEST(Memory, ALeakIsRecycledAwayAndNoTaskIsLost) {
-  RealDaemon daemon(setup_of("sample_interval = \"50ms\"", "memory_soft = \"48MiB\"\n"
-                                                           "memory_hard = \"2GiB\"\n"));
+  RealDaemon daemon(setup_of("sample_interval = \"50ms\"",
+                             "memory_soft = \"48MiB\"\n"
+                             "memory_hard = \"2GiB\"\n"));
   for (int i = 0; i < 24; ++i) {
     const auto ran = daemon.call("submit alloc keep:8 --wait");
     ASSERT_EQ(ran.status, 0) << ran.output << daemon.log();

@@ -121,9 +121,10 @@ Answer alloc(Context& context) {
   const auto rest = blank == std::string_view::npos ? "0" : trimmed(text.substr(blank));
   const auto ms = whole_number<std::uint64_t>(rest);
   if (!mib || *mib == 0 || *mib > kAllocMibMax || !ms || *ms > kSleepMsMax) {
-    return failed_for_good("alloc takes MiB from 1 to 1048576 (keep:MiB: for good) and perhaps "
-                           "milliseconds to hold them, not " +
-                           quoted(context.text()));
+    return failed_for_good(
+        "alloc takes MiB from 1 to 1048576 (keep:MiB: for good) and perhaps "
+        "milliseconds to hold them, not " +
+        quoted(context.text()));
   }
   const std::size_t bytes = *mib * kMib;
   void* const place = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
