@@ -18,6 +18,13 @@ bool has_limits(const ClassOptions& options) {
          memory_max_of(options, 0) != kUnlimited;
 }
 
+std::string over_text(const MemoryFigure& figure, std::uint64_t most) {
+  return std::to_string(figure.own_bytes >> 20) + " MiB of its own in " +
+         std::to_string(figure.processes) +
+         (figure.processes == 1 ? " process, " : " processes, ") + std::to_string(most >> 20) +
+         " MiB are allowed (memory_hard)";
+}
+
 }  // namespace
 
 Duration MemoryWatch::interval() const {
@@ -105,12 +112,9 @@ void MemoryWatch::look(WorkerProcess& worker) {
   if (worker.registered || !has_limits(services_.options_of(worker.worker_class))) return;
   if (memory.told == figure->own_bytes) return;
   memory.told = figure->own_bytes;
-  if (figure->own_bytes > most && !std::exchange(memory.over, true)) {
-    services_.log.warn(places_.slot_name(worker.slot) + " has " +
-                       std::to_string(figure->own_bytes >> 20) + " MiB of its own in " +
-                       std::to_string(figure->processes) +
-                       (figure->processes == 1 ? " process" : " processes") + ", " +
-                       std::to_string(most >> 20) + " MiB are allowed (memory_hard)");
+  if (figure->own_bytes > most && memory.over.empty()) {
+    memory.over = over_text(*figure, most);
+    services_.log.warn(places_.slot_name(worker.slot) + " has " + memory.over);
   }
   services_.engine.step(event::WorkerSampled{worker.id, figure->own_bytes});
 }
