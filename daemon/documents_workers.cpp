@@ -74,6 +74,7 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   row["tasks_of_process"] = slot.attempts_of_worker;
   row["processes_spawned"] = slot.spawns;
   row["unproductive_deaths"] = slot.unproductive_deaths;
+  row["memory_max_bytes"] = slot.memory_max == kUnlimited ? Json() : Json(slot.memory_max);
   row["due"] = slot.due == DueReason::None ? Json() : Json(name_of(slot.due));
   row["last_exit"] = slot.spawns > (alive ? 1U : 0U) ? Json(name_of(slot.last_cause)) : Json();
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {

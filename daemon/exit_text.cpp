@@ -12,7 +12,9 @@ std::string exit_text(const std::string& name, const Exit& exit) {
   const char* abbreviation = ::sigabbrev_np(number);
   return name + " was ended by signal " + std::to_string(number) +
          (abbreviation == nullptr ? "" : " (SIG" + std::string(abbreviation) + ")") +
-         (exit.cause == ExitCause::OutOfMemory ? ": out of memory" : "") +
+         (exit.cause != ExitCause::OutOfMemory ? ""
+          : exit.probable ? ": probably out of memory, the kernel killed for it at that time"
+                          : ": out of memory") +
          (exit.core_dumped ? ", core dumped" : "");
 }
 

@@ -1,4 +1,5 @@
-// Cost: 3 us a look, so that 500 busy workers take 2 ms of each second; see bench/ in docs/daemon.md.
+// Cost: 3 us a look, so that 500 busy workers take 2 ms of each second; see bench/ in
+// docs/daemon.md.
 #include "daemon/memory_watch.hpp"
 
 #include <algorithm>
@@ -15,6 +16,13 @@ constexpr std::int64_t kNearDivisor = 10, kIdleFactor = 5, kDeepFactor = 5;
 bool has_limits(const ClassOptions& options) {
   return options.memory_soft != 0 || options.memory_growth != 0 ||
          memory_max_of(options, 0) != kUnlimited;
+}
+
+std::string over_text(const MemoryFigure& figure, std::uint64_t most) {
+  return std::to_string(figure.own_bytes >> 20) + " MiB of its own in " +
+         std::to_string(figure.processes) +
+         (figure.processes == 1 ? " process, " : " processes, ") + std::to_string(most >> 20) +
+         " MiB are allowed (memory_hard)";
 }
 
 }  // namespace
@@ -104,11 +112,9 @@ void MemoryWatch::look(WorkerProcess& worker) {
   if (worker.registered || !has_limits(services_.options_of(worker.worker_class))) return;
   if (memory.told == figure->own_bytes) return;
   memory.told = figure->own_bytes;
-  if (figure->own_bytes > most && !std::exchange(memory.over, true)) {
-    services_.log.warn(places_.slot_name(worker.slot) + " has " + std::to_string(figure->own_bytes >> 20) +
-                       " MiB of its own in " + std::to_string(figure->processes) +
-                       (figure->processes == 1 ? " process" : " processes") + ", " +
-                       std::to_string(most >> 20) + " MiB are allowed (memory_hard)");
+  if (figure->own_bytes > most && memory.over.empty()) {
+    memory.over = over_text(*figure, most);
+    services_.log.warn(places_.slot_name(worker.slot) + " has " + memory.over);
   }
   services_.engine.step(event::WorkerSampled{worker.id, figure->own_bytes});
 }

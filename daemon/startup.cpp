@@ -217,6 +217,7 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
                                                      std::string& swept) {
   ProcessOptions options;
   options.fifos = fifos;
+  if (configuration.pool.values.memory_cgroup_v1) options.memory_cgroups = CgroupUse::IfPossible;
   options.launch_path = configuration.pool.values.launch_path;
   if (options.launch_path.empty()) options.launch_path = program_dir + "/warmpool-launch";
   if (::access(options.launch_path.c_str(), X_OK) != 0) {

@@ -63,7 +63,7 @@ struct WorkerMemory {
   bool near = false;   // its limit
   bool used = false;   // it has answered since it was looked at
   bool based = false;  // it was looked at after its first answer
-  bool over = false;   // and that was logged
+  std::string over;    // in words, once it was over its hard limit
 };
 
 // Order: watches end before the descriptors that they watch.

@@ -99,8 +99,8 @@ void Workers::drain(WorkerProcess& worker) {
 void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   const bool launched = worker.launch_error.empty();
   const auto cause = launched ? exit.cause : ExitCause::SpawnFailed;
-  const auto text =
-      launched ? exit_text(places_.slot_name(worker.slot), exit) : worker.launch_error;
+  auto text = launched ? exit_text(places_.slot_name(worker.slot), exit) : worker.launch_error;
+  if (!worker.memory.over.empty()) text += ": it had " + worker.memory.over;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
   const auto running = worker.page ? worker.page->read().running : 0;

@@ -5,6 +5,7 @@
 #include "daemon/class_grants.hpp"
 #include "daemon/random.hpp"
 #include "daemon/workers.hpp"
+#include "pool/memory.hpp"
 
 namespace warmpool::daemon {
 
@@ -48,6 +49,7 @@ SpawnSpec Workers::spec_of(const command::Spawn& command) {
   auto spec = spec_of(command.worker_class);
   spec.worker = command.worker;
   spec.token = random_u64();
+  spec.memory_max = memory_max_of(services_.options_of(command.worker_class), 0);
   spec.slot = places_.make(command.home, command.worker_class);
   return spec;
 }

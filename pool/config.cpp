@@ -22,9 +22,9 @@ void Core::on(const event::ClassDeclared& event) {
     Slot& slot = slots[id];
     if (beats_otherwise && slot.worker) heard(slot);
     grant_credits(slot);
-    if (slot.worker) judge_memory(slot);
     slots.look_at(slot, due_of(slot));
     refresh(slot);
+    if (slot.worker) judge_memory(slot);
   }
   if (!resized || stopping_) return;
   const auto most = static_cast<std::uint64_t>(slots.room(worker_class));

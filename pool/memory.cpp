@@ -40,9 +40,9 @@ std::uint64_t memory_due_of(const ClassOptions& options, std::uint64_t base) {
 
 Duration timeout_of(const ClassOptions& options, Duration timeout, unsigned ends) {
   const auto most = options.retry_timeout_max.value_or(kDurationMax);
-  return Duration{static_cast<std::int64_t>(
-      raised(static_cast<std::uint64_t>(timeout.ns), options.retry_timeout_factor, ends,
-             static_cast<std::uint64_t>(most.ns)))};
+  return Duration{static_cast<std::int64_t>(raised(static_cast<std::uint64_t>(timeout.ns),
+                                                   options.retry_timeout_factor, ends,
+                                                   static_cast<std::uint64_t>(most.ns)))};
 }
 
 std::uint64_t CoreState::memory_max(const Slot& slot) const {

@@ -51,7 +51,7 @@ struct Options {
       alert_disk{}, alerts_max{};
   Duration alert_stays{}, alert_clear_after{}, alert_repeat{};
   Duration frame_timeout{}, sample_interval{}, board_interval{};
-  bool submit_fifo{}, board{}, record{}, registered_kill{};
+  bool submit_fifo{}, board{}, record{}, registered_kill{}, memory_cgroup_v1{};
 };
 
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().

@@ -64,13 +64,13 @@ struct Slot {
   bool slow = false;                    // what it runs is over slow_after
   Motion motion{};                      // what it was seen to do since it was last heard
   WorkerHealth told{};                  // that subscribers know of; Unknown: none of note
-  bool recovering = false;       // its last worker died unasked and the next is not ready yet
-  bool killed = false;           // the kill was ordered; its exit is all that is awaited
-  std::uint8_t offered = 1;      // what the worker said that it may hold
-  std::uint8_t credits = 1;      // may hold
-  std::uint8_t concurrency = 1;  // may start at once
-  Duration expected{};           // work in hand, as far as it is known
-  Duration behind{};             // of it, what is not started and is not being taken back
+  bool recovering = false;        // its last worker died unasked and the next is not ready yet
+  bool killed = false;            // the kill was ordered; its exit is all that is awaited
+  std::uint8_t offered = 1;       // what the worker said that it may hold
+  std::uint8_t credits = 1;       // may hold
+  std::uint8_t concurrency = 1;   // may start at once
+  Duration expected{};            // work in hand, as far as it is known
+  Duration behind{};              // of it, what is not started and is not being taken back
   std::uint64_t memory = 0;       // as sampled last
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known

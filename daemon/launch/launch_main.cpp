@@ -7,6 +7,7 @@
 // it; and the parent is checked after that, because it may have died before.
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <grp.h>
@@ -39,14 +40,32 @@ Plan plan;  // 10 KiB, and used once
   fail(report);
 }
 
+constexpr int kOomScore = 500;
+constexpr const char* kOomScoreText = "500";
+
+void write_to(const char* path, const char* text) {
+  const int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t written = write(file, text, std::strlen(text));
+  close(file);
+}
+
 // A worker without a cgroup of its own is killed by its group and its mark, so failure is no reason
 // not to start it.
-void enter_cgroup() {
-  if (plan.cgroup == nullptr) return;
-  const int file = open(plan.cgroup, O_WRONLY | O_CLOEXEC);
+void enter_cgroups() {
+  for (std::size_t i = 0; i < plan.cgroup_count; ++i) write_to(plan.cgroups[i], "0");
+}
+
+// Where memory ends the kernel shall take a worker and not the daemon. Raising it is always
+// allowed; one who has more already keeps that.
+void be_chosen_first() {
+  const char* const path = "/proc/self/oom_score_adj";
+  char text[16] = {};
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
-  [[maybe_unused]] const ssize_t written = write(file, "0", 1);
+  const ssize_t bytes = read(file, text, sizeof text - 1);
   close(file);
+  if (bytes > 0 && std::atoi(text) < kOomScore) write_to(path, kOomScoreText);
 }
 
 void set_limits() {
@@ -103,7 +122,8 @@ int main(int, char** arguments) {
   using namespace warmpool::launch;
   fcntl(kStatusNumber, F_SETFD, FD_CLOEXEC);
   if (const char* wrong = read_plan(arguments + 1, plan)) fail(Step::Arguments, EINVAL, wrong);
-  enter_cgroup();
+  enter_cgroups();
+  be_chosen_first();
   set_limits();
   set_share();
   become_user();

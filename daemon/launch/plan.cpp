@@ -76,6 +76,12 @@ bool read_cpus(const char* text, Plan& plan) {
   });
 }
 
+bool read_cgroup(const char* text, Plan& plan) {
+  if (plan.cgroup_count == kCgroupsMax || *text == '\0') return false;
+  plan.cgroups[plan.cgroup_count++] = text;
+  return true;
+}
+
 bool text_of(const char* text, const char*& out) {
   out = text;
   return *text != '\0';
@@ -90,7 +96,7 @@ constexpr Row kRows[] = {
     {"parent=", [](const char* v, Plan& p) { return whole(v, 1, INT32_MAX, p.parent); }},
     {"mask=", [](const char* v, Plan& p) { return whole(v, 0, 0777, p.mask); }},
     {"directory=", [](const char* v, Plan& p) { return text_of(v, p.directory); }},
-    {"cgroup=", [](const char* v, Plan& p) { return text_of(v, p.cgroup); }},
+    {"cgroup=", read_cgroup},
     {"uid=",
      [](const char* v, Plan& p) { return p.has_user = whole(v, 0, UINT32_MAX - 1, p.uid); }},
     {"gid=", [](const char* v, Plan& p) { return whole(v, 0, UINT32_MAX - 1, p.gid); }},

@@ -16,12 +16,14 @@ struct Limit {
 
 inline constexpr std::size_t kGroupsMax = 1024;
 inline constexpr std::size_t kLimitsMax = 16;
+inline constexpr std::size_t kCgroupsMax = 2;
 
 struct Plan {
   pid_t parent = 0;
   mode_t mask = 077;
   const char* directory = "/";
-  const char* cgroup = nullptr;  // a cgroup.procs file to enter, where that is possible
+  const char* cgroups[kCgroupsMax] = {};  // cgroup.procs files to enter, where that is possible
+  std::size_t cgroup_count = 0;
   bool has_user = false, has_nice = false, has_cpus = false;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -34,9 +36,10 @@ struct Plan {
   char** command = nullptr;
 };
 
-// Arguments, in any order, each once but limit: parent=N mask=N directory=P cgroup=P uid=N gid=N
-// groups=N,N nice=N limit=RESOURCE:SOFT:HARD (HARD may be "keep") cpus=N,N, then "--" and the
-// command. Returns the argument that is wrong or unknown, or null. `plan` points into `arguments`.
+// Arguments, in any order, each once but limit and cgroup: parent=N mask=N directory=P cgroup=P
+// uid=N gid=N groups=N,N nice=N limit=RESOURCE:SOFT:HARD (HARD may be "keep") cpus=N,N, then "--"
+// and the command. Returns the argument that is wrong or unknown, or null. `plan` points into
+// `arguments`.
 const char* read_plan(char** arguments, Plan& plan);
 
 }  // namespace warmpool::launch

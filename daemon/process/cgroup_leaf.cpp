@@ -16,39 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/process/memory_leaf.hpp"
 #include "ipc/fd.hpp"
+#include "pool/options.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 constexpr std::string_view kDirectoryPrefix = "warmpool-";
-
-bool write_number(const std::string& path, std::int64_t number) {
-  const ipc::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  const std::string text = std::to_string(number);
-  return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
-
-// The number behind `name` in a file of "name number" lines; 0 if it is not there.
-std::uint64_t number_in(const std::string& path, std::string_view name) {
-  std::ifstream file(path);
-  std::string word;
-  std::uint64_t number = 0;
-  while (file >> word >> number) {
-    if (word == name) return number;
-  }
-  return 0;
-}
-
-std::vector<std::string> directories_in(const std::string& path) {
-  std::vector<std::string> found;
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(path.c_str()), closedir);
-  if (listing == nullptr) return found;
-  while (const dirent* entry = readdir(listing.get())) {
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') found.emplace_back(entry->d_name);
-  }
-  return found;
-}
 
 // Where a v2 hierarchy is mounted from its root on.
 std::string mount_point() {
@@ -81,12 +56,48 @@ bool wait_empty(const std::string& path, Duration within) {
 
 }  // namespace
 
+bool write_number(const std::string& path, std::int64_t number) {
+  const ipc::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string text = std::to_string(number);
+  return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+std::uint64_t number_in(const std::string& path, std::string_view name) {
+  std::ifstream file(path);
+  std::string word;
+  std::uint64_t number = 0;
+  while (file >> word >> number) {
+    if (word == name) return number;
+  }
+  return 0;
+}
+
+std::vector<std::string> directories_in(const std::string& path) {
+  std::vector<std::string> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(path.c_str()), closedir);
+  if (listing == nullptr) return found;
+  while (const dirent* entry = readdir(listing.get())) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') found.emplace_back(entry->d_name);
+  }
+  return found;
+}
+
 void CgroupLeaf::enter(pid_t pid) const { write_number(procs_path(), pid); }
 
 bool CgroupLeaf::kill() const { return write_number(path_ + "/cgroup.kill", 1); }
 
 std::uint64_t CgroupLeaf::oom_kills() const {
   return number_in(path_ + "/memory.events", "oom_kill");
+}
+
+void CgroupLeaf::limit_memory(std::uint64_t bytes) const {
+  const auto limit = kernel_limit(bytes);
+  const std::string path = path_ + "/memory.max";
+  if (limit != kUnlimited) {
+    write_number(path, static_cast<std::int64_t>(limit));
+  } else {
+    std::ofstream(path) << "max";
+  }
 }
 
 bool CgroupLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -25,6 +26,8 @@ class CgroupLeaf {
   bool kill() const;
   // Kills for memory that the kernel counted here; 0 where it counts none.
   std::uint64_t oom_kills() const;
+  // Where the memory controller is on. kUnlimited: any.
+  void limit_memory(std::uint64_t bytes) const;
   // False while anything alive is in it: try again.
   bool remove() const;
 
@@ -53,6 +56,12 @@ std::vector<std::string> earlier_cgroups(const LifeMark& mark);
 // Ends all in it and removes it with its leaves. Blocks: until it is empty, at most `within`. False
 // if it is not.
 bool end_cgroup(const std::string& path, Duration within);
+
+// Parts that both kinds of cgroup need. The number behind `name` in a file of "name number" lines;
+// 0 if it is not there.
+std::uint64_t number_in(const std::string& path, std::string_view name);
+bool write_number(const std::string& path, std::int64_t number);
+std::vector<std::string> directories_in(const std::string& path);
 
 // This process's own directory in the v2 hierarchy; empty where there is none.
 std::string own_cgroup();

@@ -18,6 +18,8 @@
 #include <unordered_set>
 
 #include "daemon/process/cgroup_leaf.hpp"
+#include "daemon/process/memory_leaf.hpp"
+#include "daemon/process/oom_count.hpp"
 #include "daemon/process/process_tree.hpp"
 #include "daemon/process/spawner.hpp"
 
@@ -53,9 +55,11 @@ Usage usage_of(const rusage& used) {
 class LinuxProcesses final : public ProcessPort {
  public:
   LinuxProcesses(ProcessOptions options, std::string hostname, std::optional<CgroupLife> cgroups)
-      : options_(std::move(options)),
-        hostname_(std::move(hostname)),
-        cgroups_(std::move(cgroups)) {}
+      : options_(std::move(options)), hostname_(std::move(hostname)), cgroups_(std::move(cgroups)) {
+    if (options_.memory_cgroups == CgroupUse::IfPossible) {
+      memory_cgroups_ = MemoryLife::make(options_.mark);
+    }
+  }
   LinuxProcesses(const LinuxProcesses&) = delete;
   LinuxProcesses& operator=(const LinuxProcesses&) = delete;
   ~LinuxProcesses() override;
@@ -70,6 +74,7 @@ class LinuxProcesses final : public ProcessPort {
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
+  void limit_memory(WorkerId worker, std::uint64_t bytes) override;
   Orphans reap_orphans() override;
 
  protected:
@@ -81,14 +86,17 @@ class LinuxProcesses final : public ProcessPort {
     ipc::UniqueFd pidfd;
     std::string mark;
     std::optional<CgroupLeaf> leaf;
+    std::optional<MemoryLeaf> memory_leaf;
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
+    bool killed = false;  // by us
   };
 
   Worker& known(WorkerId worker);
-  Worker new_worker(WorkerId worker) const;
-  void drop(std::optional<CgroupLeaf> leaf);
+  Worker new_worker(const SpawnSpec& spec) const;
+  void drop(Worker worker);
+  bool out_of_memory(const Worker& worker, bool& probable);
   std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
   bool kill_stray(pid_t pid);
@@ -97,10 +105,13 @@ class LinuxProcesses final : public ProcessPort {
   ProcessOptions options_;
   std::string hostname_;
   std::optional<CgroupLife> cgroups_;
+  std::optional<MemoryLife> memory_cgroups_;
+  OomCount oom_;
   std::map<WorkerId, Worker> workers_;
   std::map<WorkerId, Worker> forks_;   // ordered of a template; which process they are is not known
   std::unordered_set<pid_t> pids_;     // of workers_
   std::vector<CgroupLeaf> left_over_;  // something in them was still dying
+  std::vector<MemoryLeaf> memory_left_over_;
 };
 
 LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
@@ -109,37 +120,43 @@ LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
   return found->second;
 }
 
-LinuxProcesses::Worker LinuxProcesses::new_worker(WorkerId id) const {
+LinuxProcesses::Worker LinuxProcesses::new_worker(const SpawnSpec& spec) const {
   Worker worker;
-  worker.mark = options_.mark.of(id);
-  if (cgroups_) worker.leaf = cgroups_->make_leaf(id);
+  worker.mark = options_.mark.of(spec.worker);
+  if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
+  if (worker.leaf) worker.leaf->limit_memory(spec.memory_max);
+  if (memory_cgroups_) worker.memory_leaf = memory_cgroups_->make_leaf(spec.worker);
+  if (worker.memory_leaf) worker.memory_leaf->limit(spec.memory_max);
   return worker;
 }
 
-void LinuxProcesses::drop(std::optional<CgroupLeaf> leaf) {
-  if (leaf) left_over_.push_back(std::move(*leaf));
+void LinuxProcesses::drop(Worker worker) {
+  if (worker.leaf) left_over_.push_back(std::move(*worker.leaf));
+  if (worker.memory_leaf) memory_left_over_.push_back(std::move(*worker.memory_leaf));
   remove_leaves();
 }
 
 Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
   REQUIRE(!workers_.contains(spec.worker) && !forks_.contains(spec.worker));
-  Worker worker = new_worker(spec.worker);
-  auto child =
-      spawn_worker(spec, {options_.launch_path, worker.mark, hostname_,
-                          worker.leaf ? worker.leaf->procs_path() : std::string(), options_.fifos});
+  Worker worker = new_worker(spec);
+  std::vector<std::string> cgroups;
+  if (worker.leaf) cgroups.push_back(worker.leaf->procs_path());
+  if (worker.memory_leaf) cgroups.push_back(worker.memory_leaf->procs_path());
+  auto child = spawn_worker(
+      spec, {options_.launch_path, worker.mark, hostname_, std::move(cgroups), options_.fifos});
   if (child) return keep(std::move(worker), std::move(*child));
-  drop(std::move(worker.leaf));
+  drop(std::move(worker));
   return child;
 }
 
 Result<ForkOrder> LinuxProcesses::order_fork(const SpawnSpec& spec) {
   REQUIRE(!workers_.contains(spec.worker) && !forks_.contains(spec.worker));
-  Worker worker = new_worker(spec.worker);
+  Worker worker = new_worker(spec);
   auto order = order_worker(spec, {{}, worker.mark, {}, {}, options_.fifos});
   if (order) {
     forks_.emplace(spec.worker, std::move(worker));
   } else {
-    drop(std::move(worker.leaf));
+    drop(std::move(worker));
   }
   return order;
 }
@@ -157,6 +174,7 @@ Result<Child> LinuxProcesses::take_forked(Child child, ipc::UniqueFd pidfd) {
   // By the daemon, which may: the worker may be another user by now. Nobody has spoken to it yet,
   // so it has run nothing of a task.
   if (worker.leaf) worker.leaf->enter(worker.pid);
+  if (worker.memory_leaf) worker.memory_leaf->enter(worker.pid);
   child.pid = worker.pid;
   child.exit_notice = std::move(worker.pidfd);
   worker.memory.emplace(worker.pid);
@@ -187,7 +205,7 @@ void LinuxProcesses::abandon(WorkerId id) {
   Worker worker = std::move(found->second);
   forks_.erase(found);
   end_descendants({kNoProcess, worker.mark}, pids_);
-  drop(std::move(worker.leaf));
+  drop(std::move(worker));
 }
 
 // The caller waits on a pidfd of its own, because an event loop closes what it waits on.
@@ -250,7 +268,8 @@ Result<void> LinuxProcesses::signal(WorkerId worker, int number) {
 }
 
 TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
-  const Worker& worker = known(id);
+  Worker& worker = known(id);
+  worker.killed = true;
   if (!worker.leads_tree) {
     send_signal(worker.pidfd.get(), SIGKILL);
     return {};
@@ -275,8 +294,23 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
   Exit exit = exit_of(info);
   exit.usage = usage_of(used);
   const bool by_kill = exit.cause == ExitCause::Signalled && exit.code == -SIGKILL;
-  if (by_kill && worker.leaf && worker.leaf->oom_kills() > 0) exit.cause = ExitCause::OutOfMemory;
+  if (by_kill && out_of_memory(worker, exit.probable)) exit.cause = ExitCause::OutOfMemory;
   return exit;
+}
+
+// Its own cgroup knows for sure. Where none counts, a kill that nobody here ordered, at a time when
+// the kernel killed for memory, is most likely that one.
+bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
+  if (worker.leaf && worker.leaf->oom_kills() > 0) return true;
+  if (worker.memory_leaf) return worker.memory_leaf->oom_kills() > 0;
+  probable = !worker.killed && worker.spawned && oom_.rose();
+  return probable;
+}
+
+void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
+  const Worker& worker = known(id);
+  if (worker.leaf) worker.leaf->limit_memory(bytes);
+  if (worker.memory_leaf) worker.memory_leaf->limit(bytes);
 }
 
 std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {
@@ -288,14 +322,15 @@ void LinuxProcesses::reap(WorkerId id) {
   Worker& worker = known(id);
   siginfo_t info{};
   waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG);
-  auto leaf = std::move(worker.leaf);
-  pids_.erase(worker.pid);
+  Worker gone = std::move(worker);
+  pids_.erase(gone.pid);
   workers_.erase(id);
-  drop(std::move(leaf));
+  drop(std::move(gone));
 }
 
 void LinuxProcesses::remove_leaves() {
   std::erase_if(left_over_, [](const CgroupLeaf& leaf) { return leaf.remove(); });
+  std::erase_if(memory_left_over_, [](const MemoryLeaf& leaf) { return leaf.remove(); });
 }
 
 // True if it was adopted from a worker of this life that is buried, and was killed. One without a
@@ -310,6 +345,7 @@ bool LinuxProcesses::kill_stray(pid_t pid) {
 }
 
 Orphans LinuxProcesses::reap_orphans() {
+  oom_.note();
   Orphans orphans;
   for (const pid_t pid : children_of(getpid())) {
     if (pids_.contains(pid)) continue;
@@ -342,6 +378,7 @@ LinuxProcesses::~LinuxProcesses() {
   }
   reap_orphans();
   if (cgroups_) end_cgroup(cgroups_->path(), kLastCgroupWait);
+  if (memory_cgroups_) memory_cgroups_->remove();
 }
 
 Error launcher_error(const std::string& path, int code) {

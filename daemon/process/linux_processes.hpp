@@ -26,6 +26,8 @@ struct ProcessOptions {
   // Where FIFOs of workers are made; null: nowhere. Order: outlives the port and all that it
   // started.
   const ipc::RuntimeDirectory* fifos = nullptr;
+  // A cgroup of the memory controller (v1), of its own for each worker.
+  CgroupUse memory_cgroups = CgroupUse::Never;
 };
 
 // Order: after become_subreaper() and sweep_earlier_lives(). Its end kills and reaps what is left.

@@ -16,6 +16,7 @@
 #include "ipc/fd.hpp"
 #include "ipc/fifo.hpp"
 #include "pool/ids.hpp"
+#include "pool/options.hpp"
 #include "pool/result.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -53,6 +54,7 @@ struct SpawnSpec {
   std::optional<int> nice;
   std::vector<int> cpus;  // it may run on; none: all that the daemon may
   std::vector<ResourceLimit> limits = default_limits();
+  std::uint64_t memory_max = kUnlimited;  // as in limit_memory()
   SpawnRole role = SpawnRole::Worker;
   std::vector<std::string> preload;  // of a template
 };
@@ -80,7 +82,8 @@ struct ForkOrder {
 };
 
 // What the kernel says of a death. `code`: exit status, or minus the signal.
-// cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory. Whether its
+// cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory, or none did
+// and the kernel killed for memory when somebody unknown killed it. Whether its
 // program was ever started is in launch_outcome().
 struct Usage {
   Duration cpu_user, cpu_system;  // with what it waited for
@@ -92,7 +95,8 @@ struct Exit {
   ExitCause cause = ExitCause::Exited;
   std::int32_t code = 0;
   bool core_dumped = false;
-  bool known = true;  // false: dead, and how is told to its own parent alone; code 255
+  bool probable = false;  // OutOfMemory, as far as one can tell
+  bool known = true;      // false: dead, and how is told to its own parent alone; code 255
   std::optional<Usage> usage{};  // of its whole life, where it is known
 };
 

@@ -142,7 +142,7 @@ std::vector<std::string> arguments_of(const SpawnSpec& spec, const SpawnOrder& o
   std::vector<std::string> arguments{"warmpool-launch", "parent=" + std::to_string(getpid()),
                                      "mask=" + std::to_string(spec.file_mask),
                                      "directory=" + spec.working_directory};
-  if (!order.cgroup_procs.empty()) arguments.push_back("cgroup=" + order.cgroup_procs);
+  for (const auto& path : order.cgroup_procs) arguments.push_back("cgroup=" + path);
   if (spec.identity) add_identity(arguments, *spec.identity);
   if (spec.nice) arguments.push_back("nice=" + std::to_string(*spec.nice));
   if (!spec.cpus.empty()) arguments.push_back("cpus=" + joined(spec.cpus));

@@ -12,7 +12,7 @@ struct SpawnOrder {
   std::string launch_path;
   std::string mark;
   std::string hostname;
-  std::string cgroup_procs;                      // empty: none
+  std::vector<std::string> cgroup_procs;         // files to enter
   const ipc::RuntimeDirectory* fifos = nullptr;  // where FIFOs are made; none: nowhere
 };
 

@@ -52,6 +52,15 @@ std::vector<pid_t> children_of_main_thread(pid_t pid) {
   return children;
 }
 
+// CONFIG_PROC_CHILDREN. Without it each worker would cost a walk over all processes.
+bool kernel_lists_children() {
+  static const bool lists = [] {
+    const auto own = std::to_string(::getpid());
+    return ::access(("/proc/self/task/" + own + "/children").c_str(), F_OK) == 0;
+  }();
+  return lists;
+}
+
 std::optional<std::uint64_t> exact_of(pid_t pid) {
   std::array<char, 2048> buffer;
   return parse_rollup(read_text(open_of(pid, "smaps_rollup").get(), buffer));
@@ -113,7 +122,7 @@ std::optional<MemoryFigure> TreeMemory::measure(MemoryLook look) {
   auto all = figure_of(root_.statm);
   if (!all) return std::nullopt;
   all->own_bytes -= std::min(all->own_bytes, inherited_);
-  if (alone_) return all;
+  if (alone_ || !kernel_lists_children()) return all;
   find_descendants(look != MemoryLook::Quick);
   for (const auto& one : descendants_) {
     const auto figure = figure_of(one.statm);

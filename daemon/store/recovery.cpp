@@ -162,6 +162,17 @@ Result<void> Recovery::read_keys() {
   return end_of(*query, step);
 }
 
+namespace {
+
+// How many charged ends of a round are in its history for this cause, at most 255.
+std::string ends_for(EndCause cause) {
+  return "(SELECT min(count(*), 255) FROM attempts a WHERE a.task = progress.task "
+         "AND a.round = progress.round AND a.charge != 0 AND a.cause = " +
+         std::to_string(static_cast<int>(cause)) + ")";
+}
+
+}  // namespace
+
 Result<void> Recovery::read_tasks() {
   auto tasks = database_.prepare(
       "SELECT id, type, tenant, uid, priority, durability, cancel_on_disconnect, keep_result, "
@@ -171,7 +182,10 @@ Result<void> Recovery::read_tasks() {
       "FROM tasks ORDER BY id");
   auto progress = database_.prepare(
       "SELECT task, round, round_at, attempt, ended, failures, crashes, interruptions, cause, "
-      "eligible_at, held, suspect, started_at, slot, worker, dead_at FROM progress ORDER BY task");
+      "eligible_at, held, suspect, started_at, slot, worker, dead_at, "
+      "CASE WHEN crashes > 0 THEN " +
+      ends_for(EndCause::Memory) + " ELSE 0 END, CASE WHEN failures > 0 THEN " +
+      ends_for(EndCause::Timeout) + " ELSE 0 END FROM progress ORDER BY task");
   if (!tasks) return store_error(tasks.error());
   if (!progress) return store_error(progress.error());
   const FileRow row(*tasks, "tasks", limits_);
@@ -249,7 +263,8 @@ Recovery::Progress Recovery::progress_of(const FileRow& row) {
   progress.ended = row.number<std::uint16_t>(4);
   if (progress.ended > progress.attempt) row.refuse(4);
   progress.used = {row.number<std::uint16_t>(5), row.number<std::uint16_t>(6),
-                   row.number<std::uint16_t>(7)};
+                   row.number<std::uint16_t>(7), row.number<std::uint8_t>(16),
+                   row.number<std::uint8_t>(17)};
   progress.cause = row.word<EndCause>(8);
   if (!row.is_null(9)) progress.eligible_at = row.plan(9);
   progress.held = row.flag(10);

@@ -152,6 +152,17 @@ TreeEnd FakeProcesses::kill_tree(WorkerId worker) {
   return {};
 }
 
+std::optional<MemoryFigure> FakeProcesses::memory(WorkerId worker, MemoryLook look) {
+  auto& it = workers.at(worker.value);
+  if (it.exit) return std::nullopt;
+  it.looks.push_back(look);
+  return it.memory;
+}
+
+void FakeProcesses::limit_memory(WorkerId worker, std::uint64_t bytes) {
+  workers.at(worker.value).memory_max = bytes;
+}
+
 void FakeProcesses::die(FakeWorker& worker, Exit exit) {
   worker.exit = exit;
   worker.channel.reset();

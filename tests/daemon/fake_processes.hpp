@@ -26,6 +26,9 @@ struct FakeWorker {
   std::vector<int> signals;
   std::vector<ipc::Header> assigned;  // all that it was given
   std::optional<ipc::Mapping> page;   // came with its welcome
+  MemoryFigure memory{.own_bytes = 10U << 20, .rss_bytes = 12U << 20};
+  std::vector<MemoryLook> looks;
+  std::uint64_t memory_max = 0;  // as the port was told last
   std::uint64_t& page_word(std::size_t offset) {
     return *reinterpret_cast<std::uint64_t*>(page->data() + offset);
   }
@@ -70,6 +73,8 @@ class FakeProcesses : public ProcessPort {
   Result<void> signal(WorkerId worker, int number) override;
   TreeEnd kill_tree(WorkerId worker) override;
   std::optional<Exit> inspect(WorkerId worker) override;
+  std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
+  void limit_memory(WorkerId worker, std::uint64_t bytes) override;
   Orphans reap_orphans() override { return {}; }
 
  protected:

@@ -1,10 +1,11 @@
 // Memory of workers: over the soft limit they are replaced while they work, over the hard one
 // killed, and what ended for want of memory or time is given more.
+#include "pool/memory.hpp"
+
 #include <functional>
 
 #include <gtest/gtest.h>
 
-#include "pool/memory.hpp"
 #include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {

@@ -103,8 +103,8 @@ struct SeenWorker {
   std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
-  Instant born_at{}, spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{}, term_at{},
-      kill_at{}, empty_since{}, idle_since = kNever;
+  Instant born_at{}, spawned_at{}, ready_at{}, heard_at{}, stopped_at{}, broken_at{}, retired_at{},
+      term_at{}, kill_at{}, empty_since{}, idle_since = kNever;
   std::uint64_t turn = 0;       // of the class's turns, its last
   std::uint64_t free_from = 0;  // and the last before it was seen free; 0: it was not free
   std::vector<HeldAttempt> hand{};
@@ -159,7 +159,7 @@ struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0;
   bool paused = false;
-  bool declared = false;    // in this life
+  bool declared = false;  // in this life
   bool oversized_told = false;
   std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };

@@ -93,6 +93,25 @@ TEST(SqliteStore, GivesBackAnOpenAttemptAndTheHistoryBeforeIt) {
   EXPECT_EQ(FakeNames(100).name_of(stored.attempts->front().slot), "slot-2");
 }
 
+// What the next attempt may have is derived of them.
+TEST(SqliteStore, CountsTheEndsForMemoryAndOverTimeOfTheRound) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  driver.accept(1, "payload");
+  const auto end = [&](std::uint16_t attempt, EndCause cause, Charge charge, record::Used used) {
+    driver.start(1, attempt);
+    driver.keep(record::Ended{TaskId{1}, 1, attempt, WorkerId{5}, cause, charge, 0, used,
+                              Instant{3}, Instant{4}, false, false});
+  };
+  end(1, EndCause::Memory, Charge::Crash, {0, 1, 0, 1, 0});
+  end(2, EndCause::Timeout, Charge::Failure, {1, 1, 0, 1, 1});
+  end(3, EndCause::Memory, Charge::Crash, {1, 2, 0, 2, 1});
+  end(4, EndCause::Drained, Charge::Nothing, {1, 2, 0, 2, 1});
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.open());
+  EXPECT_EQ(replayed<record::Ended>(lives).back().used, (record::Used{1, 2, 0, 2, 1}));
+}
+
 TEST(SqliteStore, GivesBackDeadLettersInTheirRound) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <strings.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,9 @@
 namespace warmpool::worker::stock {
 namespace {
 
+constexpr std::uint64_t kAllocMibMax = 1 << 20;
+constexpr std::size_t kMib = 1 << 20;
+constexpr std::size_t kPageBytes = 4096;
 constexpr std::uint64_t kSleepMsMax = 24ULL * 3600 * 1000;
 
 template <class Number>
@@ -105,6 +109,34 @@ Answer crash(Context& context) {
   }
   return failed_for_good("crash takes a signal (SIGSEGV, 11) or exit:N with N to 255, not " +
                          quoted(context.text()));
+}
+
+// A mapping of its own, so that what is given back is given back to the kernel.
+Answer alloc(Context& context) {
+  std::string_view text = trimmed(context.text());
+  const bool keep = text.starts_with("keep:");
+  if (keep) text.remove_prefix(5);
+  const auto blank = text.find(' ');
+  const auto mib = whole_number<std::uint64_t>(text.substr(0, blank));
+  const auto rest = blank == std::string_view::npos ? "0" : trimmed(text.substr(blank));
+  const auto ms = whole_number<std::uint64_t>(rest);
+  if (!mib || *mib == 0 || *mib > kAllocMibMax || !ms || *ms > kSleepMsMax) {
+    return failed_for_good(
+        "alloc takes MiB from 1 to 1048576 (keep:MiB: for good) and perhaps "
+        "milliseconds to hold them, not " +
+        quoted(context.text()));
+  }
+  const std::size_t bytes = *mib * kMib;
+  void* const place = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) return failed("there is no room for " + std::to_string(*mib) + " MiB");
+  for (std::size_t at = 0; at < bytes; at += kPageBytes) {
+    static_cast<volatile char*>(place)[at] = 1;
+  }
+  const bool cancelled = context.wait_for(std::chrono::milliseconds(*ms));
+  if (!keep) ::munmap(place, bytes);
+  if (cancelled) return failed("cancelled while it held its memory");
+  return done(std::to_string(*mib), Content::Utf8);
 }
 
 }  // namespace warmpool::worker::stock

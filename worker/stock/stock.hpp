@@ -16,6 +16,9 @@ Answer sleep(Context& context);
 Answer fail(Context& context);
 // crash: payload: a signal ("SIGSEGV", "segv", "11") or "exit:N". Ends the process.
 Answer crash(Context& context);
+// alloc: payload: MiB, as text, and perhaps milliseconds ("200 500"): takes and fills so much,
+// holds it so long and gives it back; "keep:20": never.
+Answer alloc(Context& context);
 // file.digest: payload: a path -> {"path", "bytes", "lines", "words", "sha256"}. See digest.cpp.
 Answer file_digest(Context& context);
 // exec: payload: {"argv", ...} -> {"status", "signal", "stdout", ...}. See exec.cpp.

@@ -1,0 +1,109 @@
+// Beside the daemon's own cgroup's other children, so that what an administrator set for the daemon
+// holds for its workers too.
+#include "daemon/process/memory_leaf.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/process/cgroup_leaf.hpp"
+#include "pool/options.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+constexpr std::string_view kPrefix = "warmpool-";
+
+bool names(std::string_view list, std::string_view name) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (list.substr(0, comma) == name) return true;
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  }
+  return false;
+}
+
+// Where the controller is mounted from its root on.
+std::string mount_point() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    const auto dash = line.find(" - cgroup ");
+    if (dash == std::string::npos) continue;
+    std::istringstream fields(line), rest(line.substr(dash + 3));
+    std::string id, parent, device, root, point, type, source, flags;
+    fields >> id >> parent >> device >> root >> point;
+    rest >> type >> source >> flags;
+    if (root == "/" && names(flags, "memory")) return point;
+  }
+  return {};
+}
+
+// This process's own directory; empty where there is none. A line is "4:memory:/path".
+std::string own_directory() {
+  const std::string mounted = mount_point();
+  std::ifstream lines("/proc/self/cgroup");
+  for (std::string line; !mounted.empty() && std::getline(lines, line);) {
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    if (!names(std::string_view(line).substr(first + 1, second - first - 1), "memory")) continue;
+    const auto path = line.substr(second + 1);
+    return path == "/" ? mounted : mounted + path;
+  }
+  return {};
+}
+
+bool remove_tree(const std::string& path) {
+  for (const auto& leaf : directories_in(path)) rmdir((path + "/" + leaf).c_str());
+  return rmdir(path.c_str()) == 0;
+}
+
+}  // namespace
+
+std::uint64_t kernel_limit(std::uint64_t bytes) {
+  constexpr std::uint64_t least = 16U << 20;
+  if (bytes > kUnlimited / 2) return kUnlimited;
+  return bytes + std::max(bytes / 8, least);
+}
+
+void MemoryLeaf::enter(pid_t pid) const { write_number(procs_path(), pid); }
+
+void MemoryLeaf::limit(std::uint64_t bytes) const {
+  const auto limit = kernel_limit(bytes);
+  write_number(path_ + "/memory.limit_in_bytes",
+               limit == kUnlimited ? -1 : static_cast<std::int64_t>(limit));
+}
+
+std::uint64_t MemoryLeaf::oom_kills() const {
+  return number_in(path_ + "/memory.oom_control", "oom_kill");
+}
+
+bool MemoryLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+
+std::optional<MemoryLife> MemoryLife::make(const LifeMark& mark) {
+  const std::string own = own_directory();
+  if (own.empty()) return std::nullopt;
+  const std::string path = own + "/" + std::string(kPrefix) + mark.place + "-" + mark.life;
+  if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  return MemoryLife(path);
+}
+
+std::optional<MemoryLeaf> MemoryLife::make_leaf(WorkerId worker) const {
+  const std::string path = path_ + "/" + std::to_string(worker.value);
+  if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  return MemoryLeaf(path);
+}
+
+void MemoryLife::remove() const { remove_tree(path_); }
+
+void remove_earlier_memory_cgroups(const LifeMark& mark) {
+  const std::string own = own_directory();
+  const std::string prefix = std::string(kPrefix) + mark.place_prefix();
+  for (const auto& name : own.empty() ? std::vector<std::string>{} : directories_in(own)) {
+    if (name.starts_with(prefix) && name != prefix + mark.life) remove_tree(own + "/" + name);
+  }
+}
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,127 @@
+// Memory of workers as the daemon sees it: measured, told to the core, shown; with processes that
+// are objects of the test.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/process/memory_leaf.hpp"
+#include "daemon/process/tree_memory.hpp"
+#include "tests/daemon/test_daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using ipc::Kind;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+Configuration with_limits(std::uint64_t soft) {
+  auto configuration = small_configuration();
+  configuration.pool.values.sample_interval = milliseconds(10);
+  auto& options = configuration.classes.front().values;
+  options.memory_soft = soft * kMiB;
+  options.retry_memory_factor = 2;
+  return configuration;
+}
+
+FakeWorker* busy_one(TestDaemon& test) {
+  for (auto& [id, worker] : test.processes.workers) {
+    if (!worker.exit && !worker.assigned.empty()) return &worker;
+  }
+  return nullptr;
+}
+
+TEST(WorkerMemory, IsShownWithItsPeak) {
+  TestDaemon test(with_limits(100));
+  auto client = test.connect();
+  ASSERT_TRUE(test.until([&] { return test.processes.alive_count() == 2; }));
+  const auto shown = [&] {
+    return nlohmann::json::parse(
+        test.ask(client, ipc::Verb::Worker, {std::string_view("worker-0")}));
+  };
+  auto& worker = test.processes.workers.begin()->second;
+  worker.memory.own_bytes = 40 * kMiB;
+  ASSERT_TRUE(test.until([&] { return shown().value("memory_bytes", 0U) == 40 * kMiB; }));
+  worker.memory.own_bytes = 30 * kMiB;
+  ASSERT_TRUE(test.until([&] { return shown().value("memory_bytes", 0U) == 30 * kMiB; }));
+  EXPECT_EQ(shown().at("memory_peak_bytes"), 40 * kMiB);
+  EXPECT_EQ(shown().at("rss_bytes"), 12 * kMiB);
+}
+
+TEST(WorkerMemory, OneOverItsHardLimitIsKilledWithItsTaskAndTheNextMayHaveMore) {
+  TestDaemon test(with_limits(100));
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return busy_one(test) != nullptr; }));
+  auto* worker = busy_one(test);
+  EXPECT_EQ(worker->memory_max, 200 * kMiB) << "twice the soft limit";
+  const auto id = worker->spec.worker.value;
+  worker->memory.own_bytes = 201 * kMiB;
+  ASSERT_TRUE(test.until(client, [&] { return test.processes.workers.at(id).reaped; }));
+  EXPECT_TRUE(test.log.has("has 201 MiB of its own in 1 process, 200 MiB are allowed"));
+  EXPECT_TRUE(test.log.has("gets SIGKILL: memory"));
+  EXPECT_EQ(test.daemon.pool().counters().crashes, 1U);
+  ASSERT_TRUE(test.until(client, [&] { return busy_one(test) != nullptr; }));
+  EXPECT_EQ(busy_one(test)->memory_max, 400 * kMiB);
+}
+
+TEST(WorkerMemory, IsKnownBeforeAWorkerThatHasAnsweredIsGivenMore) {
+  auto configuration = with_limits(100);
+  configuration.pool.values.sample_interval = hours(1);
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("echo");
+  ASSERT_TRUE(test.until([&] { return test.processes.alive_count() == 2; }));
+  for (auto& [id, worker] : test.processes.workers) worker.memory.own_bytes = 150 * kMiB;
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  EXPECT_TRUE(test.log.has("worker-oversized")) << "its baseline is over the soft limit";
+}
+
+TEST(WorkerMemory, WhatSeveralProcessesShareIsCountedOnceBeforeAnyoneIsEnded) {
+  TestDaemon test(with_limits(100));
+  ASSERT_TRUE(test.until([&] { return test.processes.alive_count() == 2; }));
+  auto& worker = test.processes.workers.begin()->second;
+  worker.memory = {.own_bytes = 150 * kMiB, .rss_bytes = 90 * kMiB, .processes = 3};
+  const auto looked = [&](MemoryLook look) {
+    return std::ranges::find(worker.looks, look) != worker.looks.end();
+  };
+  EXPECT_TRUE(test.until([&] { return looked(MemoryLook::Exact); }));
+  EXPECT_TRUE(looked(MemoryLook::Deep));
+}
+
+TEST(WorkerMemory, FilesOfTheKernelAreReadAsTheyAre) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto figure = parse_statm("765 432 404 5 0 123 0\n");
+  ASSERT_TRUE(figure);
+  EXPECT_EQ(figure->own_bytes, 28 * page);
+  EXPECT_EQ(figure->rss_bytes, 432 * page);
+  EXPECT_EQ(parse_statm("765 100 404 5 0 123 0\n")->own_bytes, 0U);
+  EXPECT_FALSE(parse_statm(""));
+  EXPECT_FALSE(parse_statm("765 4"));
+  EXPECT_EQ(parse_rollup("x\nPss:  9 kB\nPss_Anon:          1234 kB\nPss_File: 1 kB\n"),
+            1234U * 1024);
+  EXPECT_FALSE(parse_rollup("Pss:  9 kB\n"));
+}
+
+TEST(WorkerMemory, OfARealProcessIsWhatItTook) {
+  TreeMemory memory(::getpid(), true);
+  const auto before = memory.measure(MemoryLook::Quick);
+  ASSERT_TRUE(before);
+  std::vector<char> taken(64 * kMiB, 'x');
+  const auto after = memory.measure(MemoryLook::Quick);
+  EXPECT_GE(after->own_bytes, before->own_bytes + 60 * kMiB);
+  memory.forgive_inherited();
+  EXPECT_LT(memory.measure(MemoryLook::Quick)->own_bytes, 8 * kMiB);
+  EXPECT_EQ(taken.back(), 'x');
+}
+
+TEST(WorkerMemory, TheKernelsLimitIsALittleOverOurs) {
+  EXPECT_EQ(kernel_limit(1024 * kMiB), 1152 * kMiB);
+  EXPECT_EQ(kernel_limit(8 * kMiB), 24 * kMiB);
+  EXPECT_EQ(kernel_limit(kUnlimited), kUnlimited);
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
