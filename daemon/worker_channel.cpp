@@ -2,6 +2,7 @@
 // the core compares the whole key, token included.
 #include <algorithm>
 
+#include "daemon/autopsy.hpp"
 #include "daemon/workers.hpp"
 #include "ipc/codec.hpp"
 
@@ -354,7 +355,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool failed = answered.outcome != Outcome::Done;
     if (failed || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
-    if (failed) autopsy = autopsy_of_answer(worker, *held);
+    if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
     tell_progress(*held);
     forget(*held);
     worker.in_hand.erase(held);

@@ -9,8 +9,8 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
-#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_port.hpp"
+#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/store/body_file.hpp"
@@ -44,10 +44,10 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
-  Instant progress_due = {};                // before it none is told to clients
-  std::optional<Progress> untold = {};      // the last that came, unless it was told
-  std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
-  EndCause ending = EndCause::Done;         // why it was told to end, if its time was over
+  Instant progress_due = {};                      // before it none is told to clients
+  std::optional<Progress> untold = {};            // the last that came, unless it was told
+  std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker
+  EndCause ending = EndCause::Done;               // why it was told to end, if its time was over
   std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
 };
 

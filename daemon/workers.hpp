@@ -127,14 +127,8 @@ class Workers {
   void set_stopped(WorkerProcess& worker, bool stopped);
   void look_at(WorkerProcess& worker);
   void printed(WorkerProcess& worker);
-  std::shared_ptr<const Portrait> portrait_of(const WorkerProcess& worker, std::string when) const;
   void note_ending(WorkerProcess& worker, const command::CancelAttempt& command);
   void note_ending(WorkerProcess& worker, const command::EndWorker& command);
-  static ExitCause cause_of(const WorkerProcess& worker, const Exit& exit);
-  // Empty: there is nothing to explain.
-  std::string autopsy(const WorkerProcess& worker, const Exit* exit, ExitCause cause,
-                      const InHand* held) const;
-  std::string autopsy_of_answer(const WorkerProcess& worker, const InHand& held) const;
 
   // registered_classes.cpp: their classes
   Result<ClassId> class_for(const ipc::HelloMeta& hello);
