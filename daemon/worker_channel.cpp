@@ -68,7 +68,7 @@ void Workers::take_frames(WorkerProcess& worker) {
 
 void Workers::note_end(WorkerProcess& worker) {
   if (!worker.closed_at) worker.closed_at = services_.engine.now();
-  due_ = std::min(due_, *worker.closed_at + last_words(worker));
+  due_ = std::min(due_, *worker.closed_at + worker.last_words());
 }
 
 void Workers::channel_ended(WorkerProcess& worker) {

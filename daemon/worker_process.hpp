@@ -76,6 +76,11 @@ struct WorkerProcess {
         spawned_at(now),
         last_heard(now) {}
 
+  // A channel ends a moment before its process's exit is told; so long its end is no fault. One
+  // that was not started here closes its channel and lives on, once it was asked to end.
+  static constexpr Duration kExitGrace = milliseconds(100);
+  Duration last_words() const { return registered && retired ? Duration{} : kExitGrace; }
+
   WorkerId id;
   SlotId slot;  // the home: where people look for it
   ClassId worker_class;

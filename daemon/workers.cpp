@@ -221,14 +221,14 @@ void Workers::sweep() {
     if (worker->held && worker->held->released) release(*worker);
     if (worker->broken) continue;
     for (auto& held : worker->in_hand) tell_due_progress(held, now);
-    const bool closed = worker->closed_at && now - *worker->closed_at >= last_words(*worker);
+    const bool closed = worker->closed_at && now - *worker->closed_at >= worker->last_words();
     if (closed && worker->registered && worker->in_hand.empty()) {
       leave(*worker, ExitCause::ChannelClosed);
     } else if (closed) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
     } else if (worker->closed_at) {
-      due_ = std::min(due_, *worker->closed_at + last_words(*worker));
+      due_ = std::min(due_, *worker->closed_at + worker->last_words());
     } else if (worker->frame_since && !worker->held && now - *worker->frame_since > timeout) {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }

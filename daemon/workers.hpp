@@ -92,12 +92,6 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
-  // A channel ends a moment before its process's exit is told; so long its end is no fault.
-  static constexpr Duration kExitGrace = milliseconds(100);
-  // One that was not started here closes its channel and lives on, once it was asked to end.
-  static Duration last_words(const WorkerProcess& worker) {
-    return worker.registered && worker.retired ? Duration{} : kExitGrace;
-  }
   // At most so often clients are told of one attempt's progress; the last of it is never left out.
   static constexpr Duration kProgressInterval = milliseconds(100);
   // How often a dead worker that a debugger holds is looked at.
