@@ -186,6 +186,36 @@ bool is_worth_autopsy(const WorkerProcess& worker, ExitCause cause) {
          cause != ExitCause::Cancel;
 }
 
+std::shared_ptr<const Portrait> portrait_of(const Services& services, const WorkerProcess& worker,
+                                            std::string when) {
+  // It is no child of ours: its number may be another's by now.
+  if (worker.registered && name_of_process(worker.child.pid) != worker.name) return nullptr;
+  auto process = take_portrait(worker.child.pid);
+  if (!process) return nullptr;
+  return std::make_shared<const Portrait>(
+      Portrait{std::move(*process), services.engine.now(), std::move(when)});
+}
+
+ExitCause cause_of(const WorkerProcess& worker, const Exit& exit) {
+  if (!worker.launch_error.empty()) return ExitCause::SpawnFailed;
+  return worker.ordered.value_or(exit.cause);
+}
+
+std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
+                           const WorkerProcess& worker, const Exit& exit, const InHand* attempt) {
+  const auto cause = cause_of(worker, exit);
+  if (!is_worth_autopsy(worker, cause)) return {};
+  const bool ours = worker.ordered.has_value() && worker.launch_error.empty();
+  return autopsy_of(services, places, {worker, &exit, cause, ours, attempt});
+}
+
+std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
+                              const WorkerProcess& worker, const InHand& attempt) {
+  if (!attempt.portrait) return {};
+  const auto cause = attempt.ending == EndCause::Hung ? ExitCause::Hung : ExitCause::Timeout;
+  return autopsy_of(services, places, {worker, nullptr, cause, true, &attempt});
+}
+
 std::string autopsy_of(const Services& services, const WorkerPlaces& places,
                        const AutopsyCase& one) {
   const auto name = places.slot_name(one.worker.slot);

@@ -3,7 +3,7 @@
 // one, docs/protocol.md (section 6) has its members.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "daemon/worker_places.hpp"
@@ -28,6 +28,22 @@ std::string cause_sentence(const std::string& name, const AutopsyCase& one);
 // threads).
 std::string autopsy_of(const Services& services, const WorkerPlaces& places,
                        const AutopsyCase& one);
+
+// What it looks like now. Null: it is gone.
+std::shared_ptr<const Portrait> portrait_of(const Services& services, const WorkerProcess& worker,
+                                            std::string when);
+
+// Why it ended, as the core will say: the first order counts.
+ExitCause cause_of(const WorkerProcess& worker, const Exit& exit);
+
+// Of one that has ended, or of what it had in hand. Empty: there is nothing to explain.
+std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
+                           const WorkerProcess& worker, const Exit& exit,
+                           const InHand* attempt = nullptr);
+
+// Of an attempt that was told to end in time and did: what it was at by then. Empty: it was not.
+std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
+                              const WorkerProcess& worker, const InHand& attempt);
 
 // Whether there is anything to explain: an end that was asked for is none.
 bool is_worth_autopsy(const WorkerProcess& worker, ExitCause cause);

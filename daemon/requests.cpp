@@ -272,8 +272,8 @@ void Requests::autopsy(Session& session, std::uint32_t number, const Arguments& 
     return clients_.refuse(session, number, {}, Refusal::BadArgument, "name a task or a slot");
   }
   const TaskId task{number_or(arguments[0], 0)};
-  auto document = is_nil(arguments[0]) ? documents_.autopsies(text(arguments[1]))
-                                       : documents_.autopsies(task);
+  auto document =
+      is_nil(arguments[0]) ? documents_.autopsies(text(arguments[1])) : documents_.autopsies(task);
   if (document) return clients_.reply(session, number, std::move(*document));
   if (!is_nil(arguments[0])) return clients_.refuse(session, number, task, Refusal::NoSuchTask);
   refuse_slot(session, number, text(arguments[1]));

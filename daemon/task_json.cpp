@@ -56,6 +56,7 @@ Json TaskJson::attempts(const StoredTask& stored) const {
                       stored.started_at,
                       stored.settled_at,
                       {},
+                      {},
                       {}};
     list.push_back(attempt(only));
     if (!stored.verdict) list.back().erase("cause");

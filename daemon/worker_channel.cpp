@@ -2,6 +2,7 @@
 // the core compares the whole key, token included.
 #include <algorithm>
 
+#include "daemon/autopsy.hpp"
 #include "daemon/workers.hpp"
 #include "ipc/codec.hpp"
 
@@ -67,7 +68,7 @@ void Workers::take_frames(WorkerProcess& worker) {
 
 void Workers::note_end(WorkerProcess& worker) {
   if (!worker.closed_at) worker.closed_at = services_.engine.now();
-  due_ = std::min(due_, *worker.closed_at + last_words(worker));
+  due_ = std::min(due_, *worker.closed_at + worker.last_words());
 }
 
 void Workers::channel_ended(WorkerProcess& worker) {
@@ -358,7 +359,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool failed = answered.outcome != Outcome::Done;
     if (failed || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
-    if (failed) autopsy = autopsy_of_answer(worker, *held);
+    if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
     tell_progress(*held);
     forget(*held);
     worker.in_hand.erase(held);

@@ -58,7 +58,9 @@ std::optional<ClassId> WorkerPlaces::class_of(SlotId home) const {
 }
 
 void WorkerPlaces::remember_death(SlotId home, std::string autopsy) {
-  auto& deaths = places_.at(home.value).deaths;
+  const auto found = places_.find(home.value);
+  if (found == places_.end()) return;
+  auto& deaths = found->second.deaths;
   deaths.push_back(std::move(autopsy));
   if (deaths.size() > kDeathsMax) deaths.pop_front();
 }

@@ -35,7 +35,7 @@ class WorkerPlaces {
     return place(home, worker_class).name;
   }
   OutputRing& ring(SlotId home, ClassId worker_class) { return place(home, worker_class).ring; }
-  // A JSON document. `home` has a place. Bounds: the last kDeathsMax of each.
+  // A JSON document. Nothing where `home` has no place. Bounds: the last kDeathsMax of each.
   void remember_death(SlotId home, std::string autopsy);
   // Oldest first.
   const std::deque<std::string>& deaths_of(SlotId home) const;

@@ -9,8 +9,8 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
-#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_port.hpp"
+#include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_sampler.hpp"
 #include "daemon/process/tree_memory.hpp"
 #include "daemon/reactor.hpp"
@@ -45,11 +45,11 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
-  Instant progress_due = {};                // before it none is told to clients
-  std::optional<Progress> untold = {};      // the last that came, unless it was told
-  std::optional<std::uint32_t> place = {};  // in the file of attempts, of a registered worker
-  std::uint64_t memory_max = 0;             // that its worker may have meanwhile
-  EndCause ending = EndCause::Done;         // why it was told to end, if its time was over
+  Instant progress_due = {};                      // before it none is told to clients
+  std::optional<Progress> untold = {};            // the last that came, unless it was told
+  std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker
+  std::uint64_t memory_max = 0;                   // that its worker may have meanwhile
+  EndCause ending = EndCause::Done;               // why it was told to end, if its time was over
   std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
 };
 
@@ -90,6 +90,11 @@ struct WorkerProcess {
         registered(true),
         spawned_at(now),
         last_heard(now) {}
+
+  // A channel ends a moment before its process's exit is told; so long its end is no fault. One
+  // that was not started here closes its channel and lives on, once it was asked to end.
+  static constexpr Duration kExitGrace = milliseconds(100);
+  Duration last_words() const { return registered && retired ? Duration{} : kExitGrace; }
 
   WorkerId id;
   SlotId slot;  // the home: where people look for it

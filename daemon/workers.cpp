@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "daemon/autopsy.hpp"
 #include "daemon/exit_text.hpp"
 #include "daemon/process/launch_outcome.hpp"
 
@@ -104,9 +105,8 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
   for (auto& held : worker.in_hand) tell_progress(held);
   const auto running = worker.page ? worker.page->read().running : 0;
-  const auto why = cause_of(worker, exit);
-  const auto of_worker = autopsy(worker, &exit, why, nullptr);
-  if (!of_worker.empty()) places_.remember_death(worker.slot, of_worker);
+  auto of_worker = autopsy_of_end(services_, places_, worker, exit);
+  if (!of_worker.empty()) places_.remember_death(worker.slot, std::move(of_worker));
   const auto commands =
       services_.engine.step(event::WorkerExited{worker.id, cause, exit.code, running});
   auto since = services_.engine.now();
@@ -121,10 +121,10 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
     attachment.content = Content::Utf8;
     attachment.texts = std::make_unique<TaskTexts>();
     attachment.texts->output = output_since(worker, since);
-    const auto held = std::ranges::find(worker.in_hand, task,
-                                        [](const InHand& each) { return each.key.task; });
+    const auto held =
+        std::ranges::find(worker.in_hand, task, [](const InHand& each) { return each.key.task; });
     if (held != worker.in_hand.end()) {
-      attachment.texts->autopsy = autopsy(worker, &exit, why, &*held);
+      attachment.texts->autopsy = autopsy_of_end(services_, places_, worker, exit, &*held);
     }
     services_.engine.attach(number, std::move(attachment));
   }
@@ -221,14 +221,14 @@ void Workers::sweep() {
     if (worker->held && worker->held->released) release(*worker);
     if (worker->broken) continue;
     for (auto& held : worker->in_hand) tell_due_progress(held, now);
-    const bool closed = worker->closed_at && now - *worker->closed_at >= last_words(*worker);
+    const bool closed = worker->closed_at && now - *worker->closed_at >= worker->last_words();
     if (closed && worker->registered && worker->in_hand.empty()) {
       leave(*worker, ExitCause::ChannelClosed);
     } else if (closed) {
       worker->broken = true;
       services_.engine.step(event::WorkerBroken{worker->id, ExitCause::ChannelClosed});
     } else if (worker->closed_at) {
-      due_ = std::min(due_, *worker->closed_at + last_words(*worker));
+      due_ = std::min(due_, *worker->closed_at + worker->last_words());
     } else if (worker->frame_since && !worker->held && now - *worker->frame_since > timeout) {
       break_off(*worker, static_cast<int>(Refusal::TooSlow), "a frame was begun and not finished");
     }

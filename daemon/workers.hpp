@@ -94,12 +94,6 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
-  // A channel ends a moment before its process's exit is told; so long its end is no fault.
-  static constexpr Duration kExitGrace = milliseconds(100);
-  // One that was not started here closes its channel and lives on, once it was asked to end.
-  static Duration last_words(const WorkerProcess& worker) {
-    return worker.registered && worker.retired ? Duration{} : kExitGrace;
-  }
   // At most so often clients are told of one attempt's progress; the last of it is never left out.
   static constexpr Duration kProgressInterval = milliseconds(100);
   // How often a dead worker that a debugger holds is looked at.
@@ -129,14 +123,8 @@ class Workers {
   void set_stopped(WorkerProcess& worker, bool stopped);
   void look_at(WorkerProcess& worker);
   void printed(WorkerProcess& worker);
-  std::shared_ptr<const Portrait> portrait_of(const WorkerProcess& worker, std::string when) const;
   void note_ending(WorkerProcess& worker, const command::CancelAttempt& command);
   void note_ending(WorkerProcess& worker, const command::EndWorker& command);
-  static ExitCause cause_of(const WorkerProcess& worker, const Exit& exit);
-  // Empty: there is nothing to explain.
-  std::string autopsy(const WorkerProcess& worker, const Exit* exit, ExitCause cause,
-                      const InHand* held) const;
-  std::string autopsy_of_answer(const WorkerProcess& worker, const InHand& held) const;
 
   // registered_classes.cpp: their classes
   Result<ClassId> class_for(const ipc::HelloMeta& hello);

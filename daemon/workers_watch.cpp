@@ -54,8 +54,8 @@ void Workers::look_at(WorkerProcess& worker) {
   const auto now = services_.engine.now();
   const auto& options = services_.options();
   const bool silent = now - worker.last_heard >= options.unresponsive_after;
-  const bool long_run = !worker.in_hand.empty() &&
-                        now - worker.in_hand.front().assigned_at >= options.slow_after;
+  const bool long_run =
+      !worker.in_hand.empty() && now - worker.in_hand.front().assigned_at >= options.slow_after;
   if ((!silent && !long_run) || worker.stopped) {
     worker.look = {};
     return;
@@ -93,22 +93,12 @@ void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
   services_.engine.step(event::WorkerStopped{worker.id, stopped});
 }
 
-std::shared_ptr<const Portrait> Workers::portrait_of(const WorkerProcess& worker,
-                                                     std::string when) const {
-  // It is no child of ours: its number may be another's by now.
-  if (worker.registered && name_of_process(worker.child.pid) != worker.name) return nullptr;
-  auto process = take_portrait(worker.child.pid);
-  if (!process) return nullptr;
-  return std::make_shared<const Portrait>(
-      Portrait{std::move(*process), services_.engine.now(), std::move(when)});
-}
-
 // An attempt whose time is over: before it is told, so that what it waits for is still to be seen.
 void Workers::note_ending(WorkerProcess& worker, const command::CancelAttempt& command) {
   const auto held = std::ranges::find(worker.in_hand, command.key, &InHand::key);
   if (held == worker.in_hand.end() || !is_over_time(command.cause)) return;
   held->ending = command.cause;
-  held->portrait = portrait_of(worker, "before it was told to end");
+  held->portrait = portrait_of(services_, worker, "before it was told to end");
 }
 
 // The first order counts, as in the core.
@@ -116,28 +106,8 @@ void Workers::note_ending(WorkerProcess& worker, const command::EndWorker& comma
   if (worker.ordered) return;
   worker.ordered = command.cause;
   if (!is_worth_autopsy(worker, command.cause)) return;
-  worker.portrait = portrait_of(worker, command.force == command::Force::Term
-                                            ? "before SIGTERM"
-                                            : "before SIGKILL");
-}
-
-ExitCause Workers::cause_of(const WorkerProcess& worker, const Exit& exit) {
-  if (!worker.launch_error.empty()) return ExitCause::SpawnFailed;
-  return worker.ordered.value_or(exit.cause);
-}
-
-std::string Workers::autopsy(const WorkerProcess& worker, const Exit* exit, ExitCause cause,
-                             const InHand* held) const {
-  if (!is_worth_autopsy(worker, cause)) return {};
-  const bool ours = worker.ordered.has_value() && worker.launch_error.empty();
-  return autopsy_of(services_, places_, {worker, exit, cause, ours, held});
-}
-
-// Of an attempt that was told to end in time and did: what it was at by then.
-std::string Workers::autopsy_of_answer(const WorkerProcess& worker, const InHand& held) const {
-  if (!held.portrait) return {};
-  const auto cause = held.ending == EndCause::Hung ? ExitCause::Hung : ExitCause::Timeout;
-  return autopsy(worker, nullptr, cause, &held);
+  worker.portrait = portrait_of(
+      worker, command.force == command::Force::Term ? "before SIGTERM" : "before SIGKILL");
 }
 
 }  // namespace warmpool::daemon

@@ -65,11 +65,11 @@ void show_before(Context& context, const json& before) {
           ")");
   const auto call = text_of(before, "system_call");
   if (!call.empty() && call != "running") say(context, "system call", call);
-  say(context, "had", std::to_string(number_of(before, "threads")) + " threads, " +
-                          std::to_string(number_of(before, "open_descriptors")) +
-                          " open descriptors, " + std::to_string(number_of(before, "children")) +
-                          " children, " + short_bytes(number_of(before, "rss_bytes")) +
-                          " resident");
+  say(context, "had",
+      std::to_string(number_of(before, "threads")) + " threads, " +
+          std::to_string(number_of(before, "open_descriptors")) + " open descriptors, " +
+          std::to_string(number_of(before, "children")) + " children, " +
+          short_bytes(number_of(before, "rss_bytes")) + " resident");
   list(context, "limits reached", before, "limits_reached");
   say(context, "kernel stack", first_line(text_of(before, "kernel_stack")));
   if (before.contains("thread_list")) {
@@ -96,8 +96,9 @@ void show(Context& context, const json& one) {
             std::to_string(number_of(one, "round")) + ", after " +
             seconds_text(one.value("ran_ms", 0.0) / 1e3));
   }
-  say(context, "when", text_of(one, "at") + ", " + text_of(one, "worker") + " had lived for " +
-                           seconds_text(one.value("uptime_ms", 0.0) / 1e3));
+  say(context, "when",
+      text_of(one, "at") + ", " + text_of(one, "worker") + " had lived for " +
+          seconds_text(one.value("uptime_ms", 0.0) / 1e3));
   if (one.contains("before")) show_before(context, one["before"]);
   if (one.contains("usage")) {
     say(context, "whole life", cost(one["usage"]));
@@ -157,8 +158,7 @@ struct AutopsyCommand {
 
   std::string nothing() const {
     if (!is_task()) return "no process of " + what + " has ended badly since the daemon started";
-    return "no attempt of task " + what +
-           (attempt != 0 ? " with that number ended" : " ended") +
+    return "no attempt of task " + what + (attempt != 0 ? " with that number ended" : " ended") +
            " by its worker's end, its timeout or a hang, as far as is kept; see: warmpool show " +
            what;
   }

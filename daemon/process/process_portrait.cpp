@@ -80,7 +80,9 @@ class Painter {
 
   void read_status() {
     const auto status = read_file(place_ + "status");
-    const auto number = [&](std::string_view name) { return status_number(status, name).value_or(0); };
+    const auto number = [&](std::string_view name) {
+      return status_number(status, name).value_or(0);
+    };
     portrait_.rss_bytes = number("VmRSS") * 1024;
     portrait_.rss_peak_bytes = number("VmHWM") * 1024;
     space_bytes_ = number("VmSize") * 1024;

@@ -27,11 +27,11 @@ struct ProcessPortrait {
   std::uint64_t rss_bytes = 0, rss_peak_bytes = 0;
   std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
   std::uint64_t thread_count = 0, child_count = 0, descriptor_count = 0;
-  std::vector<ThreadPortrait> threads;    // the first kThreadsMax
-  std::vector<std::string> children;      // "PID NAME", the first kChildrenMax
-  std::vector<std::string> descriptors;   // "N TARGET", the first kDescriptorsMax
-  std::vector<std::string> limits;        // that were reached, or nearly
-  bool cut = false;                       // the time was over before all was read
+  std::vector<ThreadPortrait> threads;   // the first kThreadsMax
+  std::vector<std::string> children;     // "PID NAME", the first kChildrenMax
+  std::vector<std::string> descriptors;  // "N TARGET", the first kDescriptorsMax
+  std::vector<std::string> limits;       // that were reached, or nearly
+  bool cut = false;                      // the time was over before all was read
   Duration took;
 
   static constexpr std::size_t kThreadsMax = 16, kChildrenMax = 16, kDescriptorsMax = 32;

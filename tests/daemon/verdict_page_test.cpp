@@ -13,7 +13,8 @@ namespace {
 std::string follows(const VerdictRow& row) {
   if (row.act == Act::Nothing) return "nothing";
   if (row.act == Act::GiveNothing) return "is given nothing";
-  return "is given nothing; killed after `dead_after`, as *" + std::string(name_of(row.cause)) + "*";
+  return "is given nothing; killed after `dead_after`, as *" + std::string(name_of(row.cause)) +
+         "*";
 }
 
 std::string verdicts_markdown() {

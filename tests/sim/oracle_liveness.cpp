@@ -116,8 +116,8 @@ void LivenessWatch::judge_told(const Notification& notification) const {
   bool holds = false;
   if (notification.notice == Notice::ZombieDetected) {
     const bool silent = silence >= dead_after && notification.duration_ns == silence.ns;
-    holds = silent || (worker.stopped && stopped >= dead_after &&
-                       notification.duration_ns == stopped.ns);
+    holds = silent ||
+            (worker.stopped && stopped >= dead_after && notification.duration_ns == stopped.ns);
   } else {
     const bool first = worker.told == WorkerHealth::Unknown;
     const bool follows = first ? is_ordinary(notification.from) : notification.from == worker.told;
@@ -148,18 +148,17 @@ void LivenessWatch::judge_after_tick(const SeenWorker& worker) const {
     }
     if (sleeps(worker.motion)) due = busy ? WorkerHealth::Waiting : WorkerHealth::Wedged;
     require_rule(worker.told == due, "motion-told", [&] {
-      return worker_name(worker.id) + " is " + std::string(name_of(due)) + " and was not said to be";
+      return worker_name(worker.id) + " is " + std::string(name_of(due)) +
+             " and was not said to be";
     });
   }
-  require_rule(!worker.stopped || worker.told == WorkerHealth::Stopped, "stopped-told", [&] {
-    return worker_name(worker.id) + " is stopped and that was not told";
-  });
+  require_rule(!worker.stopped || worker.told == WorkerHealth::Stopped, "stopped-told",
+               [&] { return worker_name(worker.id) + " is stopped and that was not told"; });
   if (oracle.now_ <= oracle.grace_until_ + kSlack) return;
   for (const HeldAttempt& held : worker.hand) {
     const bool hung = held.started && oracle.now_ - kSlack >= hung_at(worker, held);
-    require_rule(!hung || held.cancel_ordered, "progress-acts", [&] {
-      return task_name(held.key.task) + " shows no progress and goes on";
-    });
+    require_rule(!hung || held.cancel_ordered, "progress-acts",
+                 [&] { return task_name(held.key.task) + " shows no progress and goes on"; });
   }
 }
 

@@ -151,10 +151,10 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
     });
   };
   if (charge == Charge::Crash) {
-    const bool hung = attempt != nullptr && attempt->cancel_ordered &&
-                      attempt->cancel_cause == EndCause::Hung;
-    innocent(hung || (sure && !attempt->cancel_ordered &&
-                      ended_on_->end_cause != ExitCause::Shutdown));
+    const bool hung =
+        attempt != nullptr && attempt->cancel_ordered && attempt->cancel_cause == EndCause::Hung;
+    innocent(hung ||
+             (sure && !attempt->cancel_ordered && ended_on_->end_cause != ExitCause::Shutdown));
     ++seen_.crashes;
   } else if (charge == Charge::Failure) {
     const bool failed = answered_ != nullptr && attempt != nullptr &&

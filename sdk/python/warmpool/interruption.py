@@ -1,12 +1,24 @@
 """SIGTERM as an exception: a handler on the main thread is interrupted where it stands, but not while it speaks."""
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
 import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
 from .failure import Interrupted
+
+
+STDERR = 2
+
+
+def show_stacks_at_term() -> None:
+    """From now on SIGTERM also writes where each thread stands to stderr, from C: also where a handler holds the interpreter's lock and
+    no Python code runs any more. What it did before it does after that. Order: after the handler of SIGTERM was set."""
+    faulthandler.register(signal.SIGTERM, file=STDERR, all_threads=True, chain=True)
+    os.register_at_fork(after_in_child=lambda: faulthandler.unregister(signal.SIGTERM) and None)
 
 
 class Interruption:
@@ -56,7 +68,10 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("a worker runs on the main thread, where signals come")
         before = signal.signal(signal.SIGTERM, on_term)
+        if self._interrupts:
+            show_stacks_at_term()
         try:
             yield
         finally:
+            faulthandler.unregister(signal.SIGTERM)
             signal.signal(signal.SIGTERM, before)
