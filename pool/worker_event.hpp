@@ -50,6 +50,8 @@ struct WorkerStopped {
 struct WorkerSampled {
   WorkerId worker;
   std::uint64_t memory_bytes;
+};
+
 // What its process was seen to do since the last look, and whether anything was printed there
 // meanwhile. A motion counts of one that is not heard for unresponsive_after.
 struct WorkerObserved {
