@@ -22,9 +22,11 @@ class MemoryWatch {
 
   // What it has from here on while it runs what it runs.
   void given(WorkerProcess& worker);
-  // Its answer to an attempt that might have `allowed` is told to the core; before it is given
-  // anything more its memory is known.
-  void answered(WorkerProcess& worker, std::uint64_t allowed);
+  // Before its answer is told to the core: where it may have had more for that task, what it has
+  // kept of it is known.
+  void answering(WorkerProcess& worker);
+  // And after that: what it has after its first task is its baseline.
+  void answered(WorkerProcess& worker);
 
  private:
   void look(WorkerProcess& worker);

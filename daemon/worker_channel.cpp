@@ -350,10 +350,9 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   answered.service = microseconds(frame.header.type);
   std::vector<std::string> output;
   std::string autopsy;
+  memory_.answering(worker);
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
-  std::uint64_t allowed = 0;
   if (held != worker.in_hand.end()) {
-    allowed = held->memory_max;
     // What the handler printed last is still in the pipes. While others are in hand it may be
     // theirs as well, so then the pipes are read in their turn.
     const bool failed = answered.outcome != Outcome::Done;
@@ -387,7 +386,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     services_.engine.attach(number, std::move(attachment));
   }
   if (kept.file) services_.store.drop_body(kept.file);
-  memory_.answered(worker, allowed);
+  memory_.answered(worker);
 }
 
 void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {
