@@ -82,17 +82,17 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits, concurrency,
-           expected, behind, unproductive, attempts, attempts_of_worker, answers_of_worker, spawns,
-           busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
-           died_at, force_at, due, due_place] = slot;
+           leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
+           concurrency, expected, behind, unproductive, attempts, attempts_of_worker,
+           answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
+           state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
-                    successor, replaced, leaving, registered, due_for, slow, motion, told, recovering, killed,
-                    offered, credits, concurrency, expected, behind, unproductive, attempts,
-                    attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
-                    last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
-                    due, due_place);
+                    successor, replaced, leaving, registered, due_for, slow, motion, told,
+                    recovering, killed, offered, credits, concurrency, expected, behind,
+                    unproductive, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
+                    spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+                    died_at, force_at, due, due_place);
   }
 };
 
