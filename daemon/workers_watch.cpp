@@ -106,8 +106,8 @@ void Workers::note_ending(WorkerProcess& worker, const command::EndWorker& comma
   if (worker.ordered) return;
   worker.ordered = command.cause;
   if (!is_worth_autopsy(worker, command.cause)) return;
-  worker.portrait = portrait_of(
-      worker, command.force == command::Force::Term ? "before SIGTERM" : "before SIGKILL");
+  const bool term = command.force == command::Force::Term;
+  worker.portrait = portrait_of(services_, worker, term ? "before SIGTERM" : "before SIGKILL");
 }
 
 }  // namespace warmpool::daemon

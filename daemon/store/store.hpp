@@ -177,10 +177,10 @@ class Store {
   virtual StoreFigures figures() const = 0;
 };
 
-inline constexpr std::size_t kErrorKeptMax = 256;       // of every attempt
-inline constexpr std::size_t kLastErrorKeptMax = 4096;  // of the last
-inline constexpr std::size_t kOutputKeptMax = 2048;     // bytes of output lines of one attempt
-inline constexpr std::size_t kOutputsKept = 4;          // attempts with output
+inline constexpr std::size_t kErrorKeptMax = 256;        // of every attempt
+inline constexpr std::size_t kLastErrorKeptMax = 4096;   // of the last
+inline constexpr std::size_t kOutputKeptMax = 2048;      // bytes of output lines of one attempt
+inline constexpr std::size_t kOutputsKept = 4;           // attempts with output
 inline constexpr std::size_t kAutopsyBytesMax = 16'384;  // of one attempt
 inline constexpr std::size_t kAutopsiesKept = 4;         // attempts with one
 inline constexpr std::size_t kFirstAttemptsKept = 8, kLastAttemptsKept = 56;

@@ -152,6 +152,7 @@ void add_requests(List& list) {
   add_request(list, Verb::Backup, {string_view("/backup/warmpool.db")});
   add_request(list, Verb::Alerts, {true});
   add_request(list, Verb::AlertsAck, {string_view("slow"), string_view("worker-0")});
+  add_request(list, Verb::Autopsy, {Argument(), string_view("worker-0")});
   add_request(list, Verb::Scale, {string_view("default"), std::uint64_t{1}, std::uint64_t{2}});
   add_request(list, Verb::Drain, {true});
   add_request(list, Verb::Stop, {false});

@@ -5,7 +5,7 @@
 
 #include "tests/pool/pool_driver.hpp"
 
-namespace warmpool {
+namespace warmpool::test {
 namespace {
 
 Motion seen(char state, Duration cpu, bool yielded, Duration elapsed = seconds(1)) {
@@ -170,4 +170,4 @@ TEST(Progress, IsNotAskedForUnlessTheClassSaysSo) {
 }
 
 }  // namespace
-}  // namespace warmpool
+}  // namespace warmpool::test
