@@ -186,6 +186,7 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
 void Workers::carry(const command::EndWorker& command) {
   const auto found = workers_.find(command.worker.value);
   if (found == workers_.end() || found->second->buried) {
+    if (starts_.remove(command.worker)) return tell_never_started(command.worker);
     templates_.end(command.worker);
     return;
   }
@@ -207,12 +208,18 @@ void Workers::bury() {
   for (const auto id : buried_) workers_.erase(id.value);
   buried_.clear();
   templates_.bury();
+  starts_.end_turn();
+}
+
+Instant Workers::due() const {
+  return starts_.empty() ? std::min(due_, templates_.due()) : services_.engine.now();
 }
 
 void Workers::sweep() {
   const auto now = services_.engine.now();
   const auto timeout = services_.options().frame_timeout;
   due_ = kNever;
+  starts_.more();
   templates_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;

@@ -10,7 +10,7 @@
 #include "daemon/attempt_file.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/services.hpp"
-#include "daemon/templates.hpp"
+#include "daemon/start_queue.hpp"
 #include "daemon/worker_places.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
@@ -64,7 +64,7 @@ class Workers {
   // Deadlines of begun frames; channels that ended while the process lives; progress held back.
   void sweep();
   // When sweep() has something to do that cannot wait for its turn; kNever if none.
-  Instant due() const { return std::min(due_, templates_.due()); }
+  Instant due() const;
   // Looks into all pages: whose has changed has beaten.
   void read_pages();
   // How often that is needed, so that no beat is seen too late.
@@ -104,6 +104,7 @@ class Workers {
   SpawnSpec spec_of(const command::Spawn& command);
   SpawnSpec spec_of_template(ClassId worker_class);
   void start(const Wanted& wanted);
+  void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);
   void fail_to_start(const Wanted& wanted, const Error& error);
 
@@ -181,6 +182,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
   MemoryWatch memory_;
+  StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;

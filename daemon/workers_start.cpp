@@ -16,18 +16,18 @@ Workers::Workers(Services& services, ProcessPort& processes,
       identities_(std::move(identities)),
       places_(services),
       memory_(services, processes, places_),
+      starts_([this](const Wanted& wanted) { start(wanted); }),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
                   .started =
                       [this](const Wanted& wanted, Child child, std::uint32_t generation) {
                         began(wanted, std::move(child), generation);
                       },
-                  .plain = [this](const Wanted& wanted) { start(wanted); },
+                  .plain = [this](Wanted wanted) { starts_.add(std::move(wanted)); },
                   .ended =
                       [this](const Wanted& wanted, const std::optional<Error>& error) {
                         if (error) return fail_to_start(wanted, *error);
-                        services_.engine.step(event::WorkerExited{wanted.command.worker,
-                                                                  ExitCause::Signalled, -SIGKILL});
+                        tell_never_started(wanted.command.worker);
                       }}) {}
 Workers::~Workers() = default;
 
@@ -65,13 +65,18 @@ SpawnSpec Workers::spec_of_template(ClassId worker_class) {
 
 void Workers::carry(const command::Spawn& command) {
   Wanted wanted{command, spec_of(command), services_.engine.now()};
-  if (!templates_.take(wanted)) start(wanted);
+  if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 
 void Workers::start(const Wanted& wanted) {
   auto started = processes_.spawn(wanted.spec);
   if (!started) return fail_to_start(wanted, started.error());
   began(wanted, std::move(*started), 0);
+}
+
+// It was to end before there was a process.
+void Workers::tell_never_started(WorkerId worker) {
+  services_.engine.step(event::WorkerExited{worker, ExitCause::Signalled, -SIGKILL});
 }
 
 void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation) {

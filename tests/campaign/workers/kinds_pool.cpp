@@ -181,6 +181,10 @@ void starve_the_daemon(Trial& trial, std::uint64_t runs) {
 void scale_up_and_down(Trial& trial, std::uint64_t runs, std::uint64_t most) {
   Times up, down;
   std::vector<std::size_t> tasks;
+  // What is asked for may be taken back before there is a process.
+  if (!trial.scale(most) || !trial.scale(1) || !trial.await_ready("victim", 1)) {
+    return trial.wrong("a scale that was taken back at once");
+  }
   for (std::uint64_t run = 0; run < runs; ++run) {
     for (const auto size : {most, std::uint64_t{1}}) {
       ++trial.figures().runs;

@@ -1,0 +1,36 @@
+// Workers that are to be started, a few in each turn. A start holds the loop for half a
+// millisecond, and on a busy machine for five; a class that is made larger by 200, or dies as a
+// whole, would keep everybody else waiting for as many of them.
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "daemon/templates.hpp"
+
+namespace warmpool::daemon {
+
+// Order: as added; more() in each turn as long as any waits, end_turn() last in every one.
+class StartQueue {
+ public:
+  using Start = std::function<void(const Wanted&)>;
+  explicit StartQueue(Start start) : start_(std::move(start)) {}
+
+  // Starts it at once if it is among the first of this turn.
+  void add(Wanted wanted);
+  // False: it does not wait.
+  bool remove(WorkerId worker);
+  // Of those that wait, as many as this turn has room for.
+  void more();
+  void end_turn() { room_ = kTurnMax; }
+  bool empty() const { return waiting_.empty(); }
+
+  static constexpr std::size_t kTurnMax = 4;
+
+ private:
+  Start start_;
+  std::deque<Wanted> waiting_;
+  std::size_t room_ = kTurnMax;  // that this turn has left
+};
+
+}  // namespace warmpool::daemon
