@@ -79,8 +79,8 @@ void AlertProgram::on_exit() {
   } else if (!process_->last_words().empty()) {
     how += ": " + process_->last_words();
   }
-  // Its watch calls this: it goes when the turn asks for the next deadline.
-  finished_ = std::move(process_);
+  process_->stop_watching_exit();
+  finished_ = std::move(process_);  // its watch may have called this
   end_run(well ? "" : how);
 }
 

@@ -16,6 +16,9 @@ class AlertTest : public testing::Test {
  protected:
   void begin(const std::function<void(Options&)>& change = {}) {
     auto configuration = small_configuration();
+    // Time passes at once here, and workers do not beat in it.
+    configuration.pool.values.unresponsive_after = hours(1);
+    configuration.pool.values.dead_after = hours(2);
     if (change) change(configuration.pool.values);
     test = std::make_unique<TestDaemon>(configuration);
     client.emplace(test->connect());
@@ -51,7 +54,13 @@ class AlertTest : public testing::Test {
     EXPECT_TRUE(entry.starts_with("WARMPOOL_ALERTS="));
     return Json::parse(entry.substr(entry.find('=') + 1))["alerts"];
   }
-  bool until(const std::function<bool()>& holds) { return test->until(holds); }
+  // A request wakes the loop, which else waits for what the clock has passed by.
+  bool until(const std::function<bool()>& holds) {
+    return test->until([&] {
+      ask(Verb::Status);
+      return holds();
+    });
+  }
 
   std::unique_ptr<TestDaemon> test;
   std::optional<RawClient> client;
@@ -199,7 +208,8 @@ TEST_F(AlertTest, ACommandThatFailsIsTriedThriceAndItsTroubleIsShown) {
     ASSERT_TRUE(until([&] { return teller() == nullptr; }));
     test->time.pass(seconds(6));
   }
-  ASSERT_TRUE(until([&] { return ask(Verb::Alerts)["channels"]["command"]["dropped"] == 1; }));
+  ASSERT_TRUE(until([&] { return ask(Verb::Alerts)["channels"]["command"]["dropped"] != 0; }));
+  EXPECT_EQ(ask(Verb::Alerts)["channels"]["command"]["dropped"], 1);
   EXPECT_EQ(alert("alert-channel")["subject"], "alert_command");
   EXPECT_EQ(teller(), nullptr) << "of its own trouble it is not told";
   EXPECT_TRUE(test->log.has("alert_command ended with status 1; 1 alert was not told by it"));
