@@ -15,6 +15,7 @@ LogLevel level_of(Notice notice) {
     case Notice::ZombieDetected:
     case Notice::ResultRefused:
     case Notice::TaskSlow:
+    case Notice::WorkerOversized:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
