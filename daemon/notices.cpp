@@ -17,6 +17,7 @@ LogLevel level_of(Notice notice) {
     case Notice::TaskSlow:
     case Notice::BreakerOpened:
     case Notice::AlertRaised:
+    case Notice::WorkerOversized:
       return LogLevel::Warn;
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;

@@ -87,8 +87,7 @@ TEST(WorkerMemory, WhatSeveralProcessesShareIsCountedOnceBeforeAnyoneIsEnded) {
   const auto looked = [&](MemoryLook look) {
     return std::ranges::find(worker.looks, look) != worker.looks.end();
   };
-  EXPECT_TRUE(test.until([&] { return looked(MemoryLook::Exact); }));
-  EXPECT_TRUE(looked(MemoryLook::Deep));
+  EXPECT_TRUE(test.until([&] { return looked(MemoryLook::Exact) && looked(MemoryLook::Deep); }));
 }
 
 TEST(WorkerMemory, FilesOfTheKernelAreReadAsTheyAre) {
