@@ -150,6 +150,9 @@ void add_requests(List& list) {
   add_request(list, Verb::Clean,
               {static_cast<std::uint64_t>(hours(168).ns), string_view("cancelled")});
   add_request(list, Verb::Backup, {string_view("/backup/warmpool.db")});
+  add_request(list, Verb::Breakers, {});
+  add_request(list, Verb::BreakerOpen, {string_view("http.fetch"), std::uint64_t{600}});
+  add_request(list, Verb::BreakerClose, {string_view("http.fetch")});
   add_request(list, Verb::Scale, {string_view("default"), std::uint64_t{1}, std::uint64_t{2}});
   add_request(list, Verb::Drain, {true});
   add_request(list, Verb::Stop, {false});
