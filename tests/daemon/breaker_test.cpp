@@ -122,6 +122,7 @@ TEST_F(BreakerTest, WhatCannotBeOpenedIsRefusedWithWhatToDo) {
 TEST_F(BreakerTest, ADrainSaysWhatWaitsForIt) {
   trip();
   submit();
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Accepted, 4) != nullptr; }));
   const auto left = ask(Verb::Drain, {true});
   EXPECT_EQ(left["left"], 1);
   EXPECT_EQ(left["behind_breakers"], 1);

@@ -217,9 +217,9 @@ TEST_F(Config, TellsWhereAFileIsWrongAndWhatWasMeant) {
             "1:11: 'retries' has a value of a kind that no option takes; give a whole number, a "
             "text in quotes, true or false");
   EXPECT_EQ(fault_of("[pool]\nretries = 1\n"),
-            "1:2: 'pool' is a table, and the only tables are [[class]]");
+            "1:2: 'pool' is a table, and the only tables are [[class]] and [[type]]");
   EXPECT_EQ(fault_of("[[clas]]\nname = \"a\"\n"),
-            "1:3: 'clas' is a table, and the only tables are [[class]]");
+            "1:3: 'clas' is a table, and the only tables are [[class]] and [[type]]");
   EXPECT_EQ(fault_of("class = 1\n"),
             "1:9: 'class' is a list of tables: begin each class with "
             "[[class]]");
@@ -349,7 +349,9 @@ TEST_F(Config, TellsWhatIsWrongWithAType) {
             std::string::npos);
   EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nsize = 3\n").find("write it below a [[class]]"),
             std::string::npos);
-  EXPECT_NE(fault_of("[[class]]\nname = \"a\"\nbreaker = true\n").find("below a [[type]]"),
+  EXPECT_NE(fault_of("[[class]]\nname = \"a\"\nbreaker = true\ncommand = [\"/bin/x\"]\n"
+                     "types = [\"t\"]\n")
+                .find("below a [[type]]"),
             std::string::npos);
   EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nbreaker_percent = 101\n").find("from 0 to 100"),
             std::string::npos);

@@ -153,6 +153,9 @@ void add_requests(List& list) {
   add_request(list, Verb::Alerts, {true});
   add_request(list, Verb::AlertsAck, {string_view("slow"), string_view("worker-0")});
   add_request(list, Verb::Autopsy, {Argument(), string_view("worker-0")});
+  add_request(list, Verb::Breakers, {});
+  add_request(list, Verb::BreakerOpen, {string_view("http.fetch"), std::uint64_t{600}});
+  add_request(list, Verb::BreakerClose, {string_view("http.fetch")});
   add_request(list, Verb::Scale, {string_view("default"), std::uint64_t{1}, std::uint64_t{2}});
   add_request(list, Verb::Drain, {true});
   add_request(list, Verb::Stop, {false});
