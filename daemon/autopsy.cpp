@@ -172,7 +172,7 @@ std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
     return "the attempt in " + who + " was told to end: it " +
            (one.cause == ExitCause::Hung ? "made no progress for progress_timeout"
                                          : "ran longer than its timeout") +
-           "; its worker lives on";
+           (one.worker.ordered ? ", and it did at SIGTERM" : "; it did, and its worker lives on");
   }
   if (!one.worker.launch_error.empty()) return one.worker.launch_error;
   if (one.ours) return exit_text(who, *one.exit) + ", by warmpool: it " + meaning;

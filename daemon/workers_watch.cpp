@@ -11,6 +11,9 @@ namespace {
 
 // CPU time comes in ticks of 10 ms: over less than this a sample says nothing.
 constexpr Duration kLookApart = milliseconds(50);
+// A close look costs 20 us beside 5 us of a sample: 500 workers that all are silent cost 0.7 % of a
+// core with the defaults, those that are heard 0.2 %.
+constexpr Duration kLookApartMax = seconds(2);
 
 bool is_over_time(EndCause cause) {
   return cause == EndCause::Timeout || cause == EndCause::Deadline || cause == EndCause::Hung;
@@ -38,7 +41,9 @@ void Workers::sample() {
       if (worker->registered && name_of_process(worker->child.pid) != worker->name) continue;
       worker->sampler = std::move(*opened);
     }
-    worker->sample = worker->sampler->sample();
+    auto sample = worker->sampler->sample();
+    if (sample && worker->sample) sample->wait_channel = std::move(worker->sample->wait_channel);
+    worker->sample = std::move(sample);
     if (!worker->sample) continue;
     // Of one that people start themselves a debugger is what they want, and it cannot beat.
     const bool debugged = worker->registered && worker->sample->traced();
@@ -61,7 +66,8 @@ void Workers::look_at(WorkerProcess& worker) {
     return;
   }
   auto& look = worker.look;
-  if (look.at.ns != 0 && now - look.at < kLookApart) return;
+  const auto apart = std::clamp(options.heartbeat_interval / 2, kLookApart, kLookApartMax);
+  if (look.at.ns != 0 && now - look.at < apart) return;
   auto& seen = *worker.sample;
   ProcessSampler::look_closely(worker.child.pid, seen);
   const bool first = look.at.ns == 0;

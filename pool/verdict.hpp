@@ -26,8 +26,9 @@ constexpr Motion motion_of(const Look& look) {
   if (look.elapsed <= Duration{}) return Motion::Unknown;
   if (look.cpu_time.ns == 0 && look.kernel_state == 'D') return Motion::Blocked;
   if (look.cpu_time.ns == 0 && !look.yielded && look.kernel_state == 'S') return Motion::Waiting;
-  // Half of the time: the other half may be somebody else's on a machine that is full.
-  if (look.cpu_time >= look.elapsed / 2 && !look.yielded) return Motion::Computing;
+  // On a full machine, or under a quota, it gets less than it wants: then its state tells that.
+  const bool wants = look.kernel_state == 'R' || look.cpu_time >= look.elapsed / 2;
+  if (wants && !look.yielded) return Motion::Computing;
   return Motion::Moving;
 }
 
