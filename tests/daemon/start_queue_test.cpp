@@ -12,7 +12,9 @@ struct Started {
 
   void add(std::uint64_t first, std::uint64_t last) {
     for (auto worker = first; worker <= last; ++worker) {
-      queue.add({.command = {.worker = WorkerId{worker}}, .spec = {}, .since = {}});
+      Wanted wanted{};
+      wanted.command.worker = WorkerId{worker};
+      queue.add(std::move(wanted));
     }
   }
   void turn() {
