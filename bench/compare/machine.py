@@ -2,6 +2,7 @@
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ class Place:
     def folder(self, name):
         """Of short names: sockets lie in them."""
         self.count += 1
-        path = os.path.join(self.directory, f"{self.count}-{name[:12]}")
+        path = os.path.join(self.directory, f"{self.count}-{re.sub('[^a-z0-9]', '', name.lower())[:12]}")
         os.mkdir(path, 0o700)
         return path
 

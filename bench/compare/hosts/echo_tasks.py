@@ -1,7 +1,17 @@
-"""The handler of warmpool's Python workers."""
-from warmpool import task
+"""What workers in Python do."""
+import contextlib
+
+with contextlib.suppress(ImportError):
+    from warmpool import task
+
+    @task("echo", raw=True)
+    def echo_task(payload):
+        return payload
+
+    @task("held", raw=True)
+    def held_task(payload):
+        return payload
 
 
-@task("echo", raw=True)
 def echo(payload):
     return payload

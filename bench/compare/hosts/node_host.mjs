@@ -1,83 +1,82 @@
-// Loads a pool out of Node. Arguments: adapter, workers, what the adapter needs. Reads "echo BYTES OUTSTANDING SECONDS", answers with a line of
-// JSON. Each answer is compared with its payload.
+// Loads a peer from Node. Reads `echo BYTES OUTSTANDING SECONDS` lines, answers each with a line of JSON. Each answer
+// is checked.
+//
+//   node_host.mjs ADAPTER WORKERS [ADDRESS]
 import { createInterface } from "node:readline";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
-const require = createRequire(import.meta.url);
-const place = (name) => fileURLToPath(new URL(name, import.meta.url));
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const [adapter, workersText, address] = process.argv.slice(2);
 const workers = Number(workersText);
-const same = (result, payload) => Buffer.compare(Buffer.from(result.buffer ?? result, result.byteOffset ?? 0, result.byteLength), payload) === 0;
+const ID_BYTES = 16;
 
-const adapters = {
-  async warmpool() {
-    const { connect } = await import(new URL("../../../sdk/node/src/index.js", import.meta.url));
-    const pool = await connect({ socket: address });
-    return (payload) => pool.run("echo", payload);
-  },
+// Each gives a function from a payload to a promise of what came back.
+const ADAPTERS = {
   async "jest-worker"() {
-    const { Worker } = require("jest-worker");
-    const pool = new Worker(place("echo_pool.cjs"), { numWorkers: workers, exposedMethods: ["echo"], forkOptions: { serialization: "advanced" } });
+    const { Worker } = (await import("jest-worker")).default;
+    const pool = new Worker(here("echo_module.cjs"), { numWorkers: workers, exposedMethods: ["echo"], enableWorkerThreads: false });
     return (payload) => pool.echo(payload);
   },
   async workerpool() {
-    const pool = require("workerpool").pool(place("echo_pool.cjs"), {
-      workerType: "process", minWorkers: workers, maxWorkers: workers,
-      forkOpts: { serialization: "advanced", env: { ...process.env, COMPARE_POOL: "workerpool" } },
-    });
+    const workerpool = (await import("workerpool")).default;
+    const pool = workerpool.pool(here("workerpool_worker.cjs"),
+      { minWorkers: workers, maxWorkers: workers, workerType: "process", forkOpts: { serialization: "advanced" } });
     return (payload) => pool.exec("echo", [payload]);
   },
-  async tinypool() {
-    const { default: Tinypool } = await import("tinypool");
-    const pool = new Tinypool({ runtime: "child_process", filename: place("echo_pool.cjs"), minThreads: workers, maxThreads: workers, serialization: "advanced" });
-    return (payload) => pool.run(payload);
-  },
   async piscina() {
-    const { Piscina } = require("piscina");
-    const pool = new Piscina({ filename: place("echo_pool.cjs"), minThreads: workers, maxThreads: workers, concurrentTasksPerWorker: 1 });
+    const { Piscina } = await import("piscina");
+    const pool = new Piscina({ filename: here("echo_module.cjs"), minThreads: workers, maxThreads: workers });
     return (payload) => pool.run(payload);
   },
   async bullmq() {
-    const { Queue, QueueEvents } = require("bullmq");
+    const { Queue, QueueEvents } = await import("bullmq");
     const connection = { path: address, maxRetriesPerRequest: null };
-    const queue = new Queue("jobs", { connection });
-    const events = new QueueEvents("jobs", { connection });
+    const queue = new Queue("echo", { connection });
+    const events = new QueueEvents("echo", { connection });
     events.setMaxListeners(0);
-    queue.setMaxListeners(0);
     await events.waitUntilReady();
     return async (payload) => {
-      const job = await queue.add("echo", payload.toString("latin1"), { removeOnComplete: true });
+      const job = await queue.add("echo", payload.toString("latin1"), { removeOnComplete: { count: 5000 } });
       return Buffer.from(await job.waitUntilFinished(events), "latin1");
     };
   },
+  async warmpool() {
+    const { connect } = await import("../../../sdk/node/src/index.js");
+    const pool = await connect({ socket: address });
+    return (payload) => pool.run("echo", payload);
+  },
 };
 
-async function load(echo, bytes, outstanding, seconds) {
-  const took = [];
-  let number = 0;
-  const begun = performance.now();
-  const until = begun + seconds * 1000;
-  const one = async () => {
+function payloadOf(number, rest) {
+  return Buffer.concat([Buffer.from(number.toString(16).padStart(ID_BYTES, "0"), "latin1"), rest]);
+}
+
+function check(payload, answer) {
+  const bytes = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+  if (!bytes.equals(payload)) throw new Error("an answer that is not its task's");
+}
+
+async function run(echo, size, outstanding, seconds) {
+  const rest = Buffer.alloc(Math.max(size, ID_BYTES) - ID_BYTES, "x");
+  const begun = performance.now(), until = begun + seconds * 1000, took = [];
+  let next = 0;
+  const chain = async () => {
     while (performance.now() < until) {
-      const payload = Buffer.alloc(Math.max(16, bytes), "x");
-      payload.write((number++).toString(16).padStart(16, "0"), "latin1");
-      const from = performance.now();
-      const result = await echo(payload);
-      took.push((performance.now() - from) * 1000);
-      if (!same(result, payload)) throw new Error("a wrong answer");
+      const payload = payloadOf(next++, rest), at = performance.now();
+      check(payload, await echo(payload));
+      took.push(performance.now() - at);
     }
   };
-  await Promise.all(Array.from({ length: outstanding }, one));
+  await Promise.all(Array.from({ length: outstanding }, chain));
   const elapsed = (performance.now() - begun) / 1000;
   took.sort((a, b) => a - b);
-  const part = (share) => took[Math.floor(share * (took.length - 1))];
+  const part = (share) => (took.length ? took[Math.floor(share * (took.length - 1))] * 1000 : 0);
   return { tasks: took.length, seconds: elapsed, p50_us: part(0.5), p99_us: part(0.99) };
 }
 
-const echo = await adapters[adapter]();
+const echo = await ADAPTERS[adapter]();
 for await (const line of createInterface({ input: process.stdin })) {
-  const [, bytes, outstanding, seconds] = line.split(" ").map(Number);
-  process.stdout.write(JSON.stringify(await load(echo, bytes, outstanding, seconds)) + "\n");
+  const [, size, outstanding, seconds] = line.split(" ");
+  console.log(JSON.stringify(await run(echo, Number(size), Number(outstanding), Number(seconds))));
 }
 process.exit(0);

@@ -1,10 +1,9 @@
-"""A worker of RQ. Arguments: the socket of Redis, the class of the worker."""
+"""rq_worker.py REDIS CLASS: one worker."""
 import sys
 
 import redis
 import rq
 
-if __name__ == "__main__":
-    link = redis.Redis(unix_socket_path=sys.argv[1])
-    kind = getattr(rq, sys.argv[2].rpartition(".")[2])
-    kind(["jobs"], connection=link).work(logging_level="ERROR")
+connection = redis.Redis(unix_socket_path=sys.argv[1])
+worker_class = {"rq.Worker": rq.Worker, "rq.SimpleWorker": rq.SimpleWorker}[sys.argv[2]]
+worker_class([rq.Queue(connection=connection)], connection=connection).work(logging_level="ERROR")

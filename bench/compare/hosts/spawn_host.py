@@ -1,44 +1,58 @@
-"""A process for each task, `workers` at once. Takes and answers what python_host.py does."""
-import concurrent.futures
+"""A process for each task: posix_spawn of /bin/echo with the payload as its argument, `workers` at once at most.
+
+    spawn_host.py WORKERS      reads the same commands as python_host.py
+"""
 import json
 import os
+import selectors
 import sys
 import time
 
 
-def echo(payload):
-    read, write = os.pipe()
-    pid = os.posix_spawn("/bin/echo", ["echo", payload], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)])
-    os.close(write)
-    with os.fdopen(read, "rb") as file:
-        said = file.read()
-    os.waitpid(pid, 0)
-    if said != payload + b"\n":
-        raise ValueError("a wrong answer")
+def start(text):
+    reader, writer = os.pipe()
+    pid = os.posix_spawn("/bin/echo", ["echo", "-n", text], os.environ,
+                         file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_CLOSE, reader)])
+    os.close(writer)
+    return pid, reader
 
 
-def work(first, payload_bytes, until):
-    took, number = [], first
-    while (begun := time.perf_counter()) < until:
-        echo((b"%016x" % number).ljust(payload_bytes, b"x"))
-        took.append((time.perf_counter() - begun) * 1e6)
-        number += 1
-    return took
+class Load:
+    def __init__(self, at_once, size, seconds):
+        self.at_once, self.rest = at_once, "x" * (max(size, 16) - 16)
+        self.until, self.ready = time.perf_counter() + seconds, selectors.DefaultSelector()
+        self.open, self.took, self.next = 0, [], 0
+
+    def submit(self):
+        while self.open < self.at_once and time.perf_counter() < self.until:
+            begun, text = time.perf_counter(), f"{self.next:016x}{self.rest}"
+            pid, reader = start(text)
+            self.ready.register(reader, selectors.EVENT_READ, (pid, begun, text))
+            self.open += 1
+            self.next += 1
+
+    def settle(self, reader, pid, begun, text):
+        self.ready.unregister(reader)
+        with os.fdopen(reader, "rb") as file:
+            said = file.read().decode()
+        if os.waitpid(pid, 0)[1] != 0 or said != text:
+            raise RuntimeError("a process failed or gave a wrong answer")
+        self.took.append(time.perf_counter() - begun)
+        self.open -= 1
+
+    def run(self):
+        begun = time.perf_counter()
+        self.submit()
+        while self.open:
+            for key, _ in self.ready.select():
+                self.settle(key.fd, *key.data)
+            self.submit()
+        seconds = time.perf_counter() - begun
+        self.took.sort()
+        return {"tasks": len(self.took), "seconds": seconds, "p50_us": self.took[len(self.took) // 2] * 1e6,
+                "p99_us": self.took[int(len(self.took) * 0.99)] * 1e6}
 
 
-def main():
-    workers = int(sys.argv[1])
-    with concurrent.futures.ThreadPoolExecutor(workers) as threads:
-        for line in sys.stdin:
-            _, payload_bytes, outstanding, seconds = line.split()
-            begun = time.perf_counter()
-            at_once = min(workers, int(outstanding))
-            calls = [threads.submit(work, index << 32, int(payload_bytes), begun + float(seconds)) for index in range(at_once)]
-            took = sorted(value for call in calls for value in call.result())
-            elapsed = time.perf_counter() - begun
-            print(json.dumps({"tasks": len(took), "seconds": elapsed, "p50_us": took[len(took) // 2], "p99_us": took[int(0.99 * (len(took) - 1))]}),
-                  flush=True)
-
-
-if __name__ == "__main__":
-    main()
+for line in sys.stdin:
+    _, payload_bytes, outstanding, wanted = line.split()
+    print(json.dumps(Load(min(int(sys.argv[1]), int(outstanding)), int(payload_bytes), float(wanted)).run()), flush=True)

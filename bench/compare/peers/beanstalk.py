@@ -6,7 +6,7 @@ from .common import Broker
 
 class Beanstalkd(Broker):
     name, wire = "beanstalkd", "beanstalkd"
-    packages = ("beanstalkd",)
+    packages = programs = ("beanstalkd",)
     durable_note = "-b, -f0: a sync for each write"
     note = "a worker takes one job at a time: a connection that waits for a job hears nothing else"
 

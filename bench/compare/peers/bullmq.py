@@ -6,7 +6,7 @@ from .common import MIB, NodePeer, redis_server
 
 class BullMq(NodePeer):
     name, adapter, base, modules = "bullmq", "bullmq", "warmpool Node", ("bullmq", "ioredis")
-    packages = ("redis-server",)
+    packages = programs = ("redis-server",)
     payload_bytes_max = 16 * MIB
     note = "a process for each worker, each one job at a time; Redis without persistence; payloads as text, for it keeps JSON"
 

@@ -7,6 +7,7 @@ from .common import MIB, PythonPeer, redis_server
 class Celery(PythonPeer):
     name, adapter, base = "celery", "celery", "warmpool Python"
     packages = ("python3-celery", "python3-redis", "redis-server")
+    programs, imports = ("redis-server",), ("celery", "redis")
     payload_bytes_max = 16 * MIB
     outstanding_max = 1000
     note = "prefork, Redis without persistence, pickle, prefetch multiplier 16; keeps results a day"

@@ -15,10 +15,13 @@ class Peer:
     tier = ""         # broker, python, node, or process: what it is compared with first
     base = "warmpool"  # whose figures this one's are divided by
     packages = ()     # of Debian
+    programs = ()     # that must be there
+    imports = ()      # of Python, that must be there
     modules = ()      # of npm
     note = ""         # what differs, for the reader
     payload_bytes_max = 100 * MIB
     durable_note = ""  # how it syncs; empty: it cannot
+    durable_cycle = True  # its results are durable too
     holds = False     # keeps tasks that nobody takes, as `hold` of a command asks
     outstanding_max = 1000
     in_quick = True

@@ -7,7 +7,7 @@ from .common import Broker
 
 class Gearman(Broker):
     name, wire = "gearmand", "gearman"
-    packages = ("gearman-job-server",)
+    packages, programs, durable_cycle = ("gearman-job-server",), ("gearmand",), False
     durable_note = "libsqlite3 queue of background jobs, which bring no result"
     note = "a worker takes one job at a time; loopback TCP"
 

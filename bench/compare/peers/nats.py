@@ -7,7 +7,7 @@ from .common import Broker, MIB
 
 class Nats(Broker):
     name, wire, holds = "nats", "nats", False
-    packages = ("nats-server",)
+    packages = programs = ("nats-server",)
     payload_bytes_max = 16 * MIB  # it takes 64 MiB at most
     note = "at most once, pushed, nothing is kept: a task is lost with its worker, and nobody says so; loopback TCP"
 

@@ -12,14 +12,9 @@ class Workerpool(NodePeer):
     note = "child processes"
 
 
-class Tinypool(NodePeer):
-    name, adapter, base, modules, in_quick = "tinypool", "tinypool", "warmpool Node", ("tinypool",), False
-    note = "child processes"
-
-
 class Piscina(NodePeer):
     name, adapter, base, modules = "piscina", "piscina", "warmpool Node", ("piscina",)
     note = "threads and not processes: nothing is isolated"
 
 
-PEERS = [JestWorker, Workerpool, Tinypool, Piscina]
+PEERS = [JestWorker, Workerpool, Piscina]

@@ -27,7 +27,7 @@ class Batch(Peer):
     def open(self, place, workers, durable):
         self.workers = workers
 
-    def command(self):
+    def command(self, at_once):
         raise NotImplementedError
 
     def echo(self, payload_bytes, outstanding, seconds):
@@ -56,7 +56,7 @@ class Xargs(Batch):
 
 
 class Parallel(Batch):
-    name, packages, note, tasks_a_second = "parallel", ("parallel",), "GNU parallel, a process for each line; the workers are its -j", 150
+    name, packages, programs, note, tasks_a_second = "parallel", ("parallel",), ("parallel",), "GNU parallel, a process for each line; the workers are its -j", 150
 
     def command(self, at_once):
         return ["parallel", "--no-notice", "-j", str(at_once), "/bin/echo"]

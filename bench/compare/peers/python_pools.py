@@ -9,12 +9,12 @@ class ExecutorPool(PythonPeer):
 
 class MultiprocessingPool(PythonPeer):
     name, adapter, base = "multiprocessing.Pool", "multiprocessing_pool", "warmpool Python"
-    note = "imap_unordered, chunks of one; a task of a worker that dies never ends"
+    note = "apply_async; a task of a worker that dies never ends"
 
 
 class Loky(PythonPeer):
     name, adapter, base = "loky", "loky", "warmpool Python"
-    packages = ("python3-joblib",)
+    packages, imports = ("python3-joblib",), ("joblib",)
     note = "joblib.externals.loky"
 
 

@@ -4,7 +4,7 @@ from .common import Broker, redis_server
 
 class Redis(Broker):
     name, wire = "redis", "redis"
-    packages = ("redis-server",)
+    packages = programs = ("redis-server",)
     durable_note = "appendonly, appendfsync always: synced before it is acknowledged; a job that a worker took is in no list, so it is lost with the worker"
     note = "a list of jobs and a list of results; no states, no retries; a job is lost with its worker"
 

@@ -7,6 +7,7 @@ from .common import MIB, PythonPeer, redis_server
 class Rq(PythonPeer):
     name, adapter, base = "rq", "rq", "warmpool Python"
     packages = ("python3-rq", "python3-redis", "redis-server")
+    programs, imports = ("redis-server",), ("rq", "redis")
     payload_bytes_max = 16 * MIB
     outstanding_max = 64
     worker_class = "rq.Worker"

@@ -63,7 +63,7 @@ class WarmpoolOne(Warmpool):
 class WarmpoolPython(PythonPeer):
     name, adapter, base = "warmpool Python", "warmpool_client", "warmpool Python"
     payload_bytes_max = 16 * MIB
-    packages = ("python3-msgpack",)
+    packages, imports = ("python3-msgpack",), ("msgpack",)
     note = "Python workers and Python client of sdk/python, credits 16"
 
     def arguments(self, place, workers):
@@ -74,7 +74,7 @@ class WarmpoolPython(PythonPeer):
 class WarmpoolExecutor(PythonPeer):
     name, adapter, base = "warmpool.Executor", "warmpool_executor", "warmpool Python"
     payload_bytes_max = 15 * MIB  # 16 MiB pickled
-    packages = ("python3-msgpack",)
+    packages, imports = ("python3-msgpack",), ("msgpack",)
     note = "calls any function, where ProcessPoolExecutor was"
 
 
