@@ -31,6 +31,8 @@ class BeanstalkdWire final : public Wire {
     (out += "use results\r\nwatch jobs\r\nignore default\r\n") += kReserve;
   }
   void submit(std::string& out, std::uint64_t, std::string_view payload) override {
+    if (holding_) out += "use jobs\r\n";
+    holding_ = false;
     put(out, payload);
   }
   void hold(std::string& out, std::uint64_t, std::string_view payload) override {

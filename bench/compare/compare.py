@@ -19,6 +19,7 @@ from peers import PEERS
 
 MIB = 1 << 20
 PINNED = {0}
+DRAIN_SECONDS_MAX = 4
 
 
 class Case:
@@ -27,10 +28,16 @@ class Case:
 
     def fits(self, peer):
         fits = self.payload_bytes <= peer.payload_bytes_max and self.outstanding <= peer.outstanding_max
+        if self.group == "durable cycle" and not peer.durable_cycle or self.group == "durable accept" and not peer.holds:
+            return False
         return fits and not (self.pinned and peer.tier == "process")
 
     def key(self):
         return vars(self)
+
+    @property
+    def is_durable(self):
+        return self.group.startswith("durable")
 
 
 def echo_cases(workers, quick):
@@ -41,11 +48,15 @@ def echo_cases(workers, quick):
     return sizes + [Case("pinned", 2, 64, 1, True)] + large
 
 
+def durable_cases():
+    return [Case(group, 2, 64, outstanding) for outstanding in (1, 64, 1000) for group in ("durable cycle", "durable accept")]
+
+
 class Results:
     """Of each case and peer: a row of figures for each round."""
 
     def __init__(self):
-        self.cases, self.figures, self.failures, self.skipped, self.idle, self.waiting = [], {}, {}, {}, {}, {}
+        self.cases, self.figures, self.failures, self.skipped, self.idle, self.waiting, self.too_slow = [], {}, {}, {}, {}, {}, {}
 
     def add(self, case, peer, figure):
         if not any(case.key() == known.key() for known in self.cases):
@@ -56,6 +67,17 @@ class Results:
         text = str(error).strip() or type(error).__name__
         self.failures.setdefault(peer.name, {})[where] = text
         print(f"compare: {peer.name}, {where}: {text}", file=sys.stderr, flush=True)
+
+    def is_too_slow(self, case, peer):
+        """Whether so many outstanding would take it many turns: by what it did with 64 in the first round. It stays at that."""
+        fewer = Case(case.group, case.workers, 64, 64)
+        known = self.of(fewer, peer.name)
+        if case.outstanding <= 64 or not known or known[0]["per_second"] * DRAIN_SECONDS_MAX >= case.outstanding:
+            return False
+        self.too_slow.setdefault(peer.name, [])
+        if report.case_text(case) not in self.too_slow[peer.name]:
+            self.too_slow[peer.name].append(report.case_text(case))
+        return True
 
     def of(self, case, name):
         return self.figures.get((json.dumps(case.key()), name), [])
@@ -81,17 +103,20 @@ class Run:
             peer.stop()
             return None
 
-    def measure(self, peer, case):
+    def measure(self, peer, case, number):
         everybody = peer.pids()
         if case.pinned:
             machine.pin(everybody, PINNED)
         before = machine.usage(everybody)["cpu_seconds"]
         try:
-            figure = peer.echo(case.payload_bytes, case.outstanding, self.options.seconds)
+            if case.group == "durable accept":
+                figure = peer.hold(case.payload_bytes, case.outstanding, self.options.seconds, 1_000_000)
+            else:
+                figure = peer.echo(case.payload_bytes, case.outstanding, self.options.seconds)
         finally:
             if case.pinned:
                 machine.pin(everybody, set(range(os.cpu_count())))
-        figure["per_second"] = figure["tasks"] / figure["seconds"]
+        figure["round"], figure["per_second"] = number, figure["tasks"] / figure["seconds"]
         if peer.tier != "process" and figure["tasks"]:
             figure["cpu_us"] = (machine.usage(peer.pids())["cpu_seconds"] - before) / figure["tasks"] * 1e6
         self.results.add(case, peer, figure)
@@ -100,13 +125,13 @@ class Run:
         """Each round begins with another peer, so that none always follows the same."""
         broken = set()
         for number in range(rounds):
-            self.say(f"{cases[0].workers} workers, round {number + 1} of {rounds}")
+            self.say(f"{'durable' if cases[0].is_durable else f'{cases[0].workers} workers'}, round {number + 1} of {rounds}")
             for case in cases:
                 for peer in running[number % len(running):] + running[:number % len(running)]:
-                    if peer in broken or not case.fits(peer):
+                    if peer in broken or not case.fits(peer) or self.results.is_too_slow(case, peer):
                         continue
                     try:
-                        self.measure(peer, case)
+                        self.measure(peer, case, number)
                     except (RuntimeError, OSError, ValueError) as error:
                         self.results.fail(peer, report.case_text(case), error)
                         broken.add(peer)
@@ -138,28 +163,11 @@ class Run:
         running = [self.start(peer, 2, True) for peer in self.peers if peer.durable_note]
         running = [peer for peer in running if peer]
         try:
-            for number in range(self.options.rounds):
-                self.say(f"durable, round {number + 1} of {self.options.rounds}")
-                for peer in running:
-                    self.durable_round(peer)
+            if running:
+                self.turns(running, durable_cases(), self.options.rounds)
         finally:
             for peer in running:
                 peer.stop()
-
-    def durable_round(self, peer):
-        for outstanding in (1, 64, 1000):
-            for group in ("durable cycle", "durable accept"):
-                if group == "durable cycle" and not peer.durable_cycle:
-                    continue
-                case = Case(group, 2, 64, outstanding)
-                try:
-                    ask = (lambda: peer.echo(64, outstanding, self.options.seconds)) if group == "durable cycle" else (
-                        lambda: peer.hold(64, outstanding, self.options.seconds, 1_000_000))
-                    figure = ask()
-                    figure["per_second"] = figure["tasks"] / figure["seconds"]
-                    self.results.add(case, peer, figure)
-                except (RuntimeError, OSError, ValueError) as error:
-                    self.results.fail(peer, report.case_text(case), error)
 
     def waiting(self):
         """Tasks that nobody takes, and what their server holds for each. One peer after the other."""

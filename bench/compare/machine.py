@@ -34,7 +34,7 @@ class Place:
 
     def environment(self, **more):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WARMPOOL_", "PYTHON"))}
-        return {**kept, "NODE_PATH": os.path.join(self.here, "node_modules"), **more}
+        return {**kept, "TMPDIR": self.directory, **more}
 
     def end(self):
         end(descendants(os.getpid()))

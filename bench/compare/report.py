@@ -37,9 +37,9 @@ def spread(values):
 
 
 def ratios(results, case, peer, base, field="per_second"):
-    """Of the peer to the base, round by round: nothing where one of them has failed in some round."""
-    own, others = ([figure[field] for figure in results.of(case, name)] for name in (peer, base))
-    return [a / b for a, b in zip(own, others) if a and b] if len(own) == len(others) else []
+    """Of the peer to the base, in each round that both did."""
+    own, others = ({figure["round"]: figure[field] for figure in results.of(case, name)} for name in (peer, base))
+    return [own[number] / others[number] for number in own if others.get(number)]
 
 
 def ratio_text(values):
@@ -129,6 +129,7 @@ def sections(results, peers):
 def remarks(results, peers):
     lines = [f"- {peer.name}: {peer.note}" + (f". Durable: {peer.durable_note}" if peer.durable_note else "") for peer in peers if peer.note]
     lines += [f"- {name} was not measured: {why}" for name, why in results.skipped.items()]
+    lines += [f"- {name} is too slow to be measured in reasonable time at: {'; '.join(places)}" for name, places in results.too_slow.items()]
     lines += [f"- {name} failed at: {where}: {why}" for name, places in results.failures.items() for where, why in places.items()]
     return "\n".join(lines) + "\n"
 
@@ -146,7 +147,7 @@ def document(results, peers, options, seconds):
         "rounds": results.of(case, peer.name)} for peer in peers if results.of(case, peer.name)}} for case in results.cases]
     return {"schema": 1, "bench": "compare", "machine": machine_line(), "versions": versions(peers), "rounds": options.rounds,
             "turn_seconds": options.seconds, "seconds": seconds, "cases": echo, "idle": results.idle, "waiting": results.waiting,
-            "skipped": results.skipped, "failures": results.failures}
+            "skipped": results.skipped, "too_slow": results.too_slow, "failures": results.failures}
 
 
 def plots(results, peers, folder):

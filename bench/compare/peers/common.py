@@ -1,4 +1,5 @@
 """What peers have in common: a host, which is a program that takes commands and loads a peer, and the processes beside it."""
+import contextlib
 import json
 import os
 import select
@@ -87,8 +88,9 @@ class Peer:
 
     def stop(self):
         pids = self.pids()
-        if self.host and self.host.stdin:
-            self.host.stdin.close()
+        if self.host:
+            with contextlib.suppress(OSError):  # it may have ended
+                self.host.stdin.close()
         machine.end(pids)
         for process in self.processes:
             process.poll()

@@ -14,7 +14,8 @@ class Spawn(Peer):
     outstanding_max = 64
 
     def open(self, place, workers, durable):
-        self.start_host(["/usr/bin/python3", os.path.join(place.here, "hosts", "spawn_host.py"), str(workers)])
+        self.start_host(["/usr/bin/python3", os.path.join(place.here, "hosts", "spawn_host.py"), str(workers)],
+                        env=place.environment())
 
 
 class Batch(Peer):

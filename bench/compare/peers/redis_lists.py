@@ -13,7 +13,7 @@ class Redis(Broker):
 
 
 class RedisPrefetch(Redis):
-    name, prefetch, holds, durable_note = "redis x16", 16, False, ""
+    name, prefetch, holds = "redis x16", 16, False
     note = "the same, a worker takes up to 16 jobs with one BLMPOP"
 
 

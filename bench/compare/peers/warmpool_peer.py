@@ -10,6 +10,7 @@ CONFIG = """log_level = "warn"
 board = false
 submit_fifo = false
 store = "{store}"
+tasks_max = 20000000
 payload_bytes_max = "16MiB"
 result_bytes_max = "16MiB"
 [[class]]
