@@ -75,16 +75,18 @@ class PeerClient {
       if (steady_clock::now() - begun > kAskMax) jobs = put_;
       for (; put_ < jobs && put_ - done_ < outstanding; ++put_) putter_.ask(server_.put_job);
       ask_for_results(outstanding);
+      const auto open = taker_.unanswered();
       if (const auto put = putter_.advance(); !put) return put.error();
       const auto took = taker_.advance();
       if (!took) return took.error();
       done_ += *took;
       if (*took > 0) {
         heard_at = steady_clock::now();
-        if (server_.drop != nullptr) taker_.ask(server_.drop(taker_.last()));
+        if (server_.drop != nullptr) drop_and_go_on();
         continue;
       }
-      wait_for_any(both, kLook);
+      // The answer to a drop brings no result, but now the next may be asked for.
+      if (taker_.unanswered() == open) wait_for_any(both, kLook);
       if (interrupts.take()) return Error{0, "interrupted"};
       if (steady_clock::now() - heard_at > kSilenceMax) {
         return Error{0, std::string(server_.name) + " brought no result for a minute"};
@@ -96,6 +98,12 @@ class PeerClient {
   }
 
  private:
+  // In one write: a server that syncs each drop would else be waited for twice for each result.
+  void drop_and_go_on() {
+    taker_.ask(server_.drop(taker_.last()));
+    if (put_ > done_) taker_.ask(server_.take_result);
+  }
+
   void ask_for_results(std::uint64_t outstanding) {
     const auto most = server_.takes_many ? outstanding : 1;
     while (taker_.unanswered() < std::min(most, put_ - done_)) taker_.ask(server_.take_result);

@@ -1,0 +1,4 @@
+// What pools in Node call.
+const echo = (payload) => payload;
+module.exports = echo;
+module.exports.echo = echo;
