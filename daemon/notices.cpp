@@ -158,14 +158,9 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(why_changed(n.from, n.to));
     case NoticeField::BreakerWhy:
       return std::string(name_of(n.breaker));
-    case NoticeField::Alert:
-    case NoticeField::Level:
-    case NoticeField::Subject:
-    case NoticeField::Text:
-    case NoticeField::Times:
+    default:
       return alert_value(field);
   }
-  return {};
 }
 
 std::string Notices::alert_value(NoticeField field) const {

@@ -191,6 +191,7 @@ using Event =
                  event::WorkerBroken, event::WorkerExited, event::AttemptAnswered,
                  event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::Archived,
                  event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
-                 event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved, event::Tick>;
+                 event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved,
+                 event::Tick>;
 
 }  // namespace warmpool

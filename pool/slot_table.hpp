@@ -94,9 +94,8 @@ struct Slot {
                     successor, replaced, leaving, registered, due_for, slow, motion, told,
                     recovering, killed, offered, credits, concurrency, expected, behind, memory,
                     memory_base, based, unproductive, attempts, attempts_of_worker,
-                    answers_of_worker, spawns, busy, spawned_at, ready_at,
-                    last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at,
-                    due, due_place);
+                    answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
+                    state_since, retry_at, busy_since, died_at, force_at, due, due_place);
   }
 };
 

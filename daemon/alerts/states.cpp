@@ -120,7 +120,8 @@ void add_templates(Sightings& seen, const Services& services, const Workers& wor
 void add_breakers(Sightings& seen, const Services& services, const Surroundings& now) {
   for (const auto& type : now.snapshot.types) {
     if (!type.breaker || type.breaker->state == BreakerState::Closed) continue;
-    seen.push_back({Alert::Breaker, services.types.at(type.type).name,
+    seen.push_back({Alert::Breaker,
+                    services.types.at(type.type).name,
                     breaker_text(services, type, now.snapshot.draining),
                     {text("state", std::string(name_of(type.breaker->state))),
                      number("waiting", type.waiting)}});

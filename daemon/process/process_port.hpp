@@ -95,8 +95,8 @@ struct Exit {
   ExitCause cause = ExitCause::Exited;
   std::int32_t code = 0;
   bool core_dumped = false;
-  bool probable = false;  // OutOfMemory, as far as one can tell
-  bool known = true;      // false: dead, and how is told to its own parent alone; code 255
+  bool probable = false;         // OutOfMemory, as far as one can tell
+  bool known = true;             // false: dead, and how is told to its own parent alone; code 255
   std::optional<Usage> usage{};  // of its whole life, where it is known
 };
 

@@ -2,8 +2,8 @@
 // figures and states as clients and workers saw them.
 #include <algorithm>
 
-#include "tests/sim/oracle_breaker.hpp"
 #include "pool/verdict.hpp"
+#include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 
 namespace warmpool::sim {

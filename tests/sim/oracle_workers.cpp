@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
-#include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_liveness.hpp"
+#include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
