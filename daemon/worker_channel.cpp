@@ -7,6 +7,12 @@
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+// At most so often clients are told of one attempt's progress; the last of it is never left out.
+constexpr Duration kProgressInterval = milliseconds(100);
+
+}  // namespace
 
 const Workers::FrameRow Workers::kFrames[] = {
     {ipc::Kind::Done, &Workers::on_done},

@@ -13,6 +13,12 @@
 #include "daemon/process/launch_outcome.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+// How often a dead worker that a debugger holds is looked at.
+constexpr Duration kBuryAgain = seconds(1);
+
+}  // namespace
 
 void Workers::watch(WorkerProcess& worker) {
   auto& reactor = services_.reactor;

@@ -94,10 +94,6 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
-  // At most so often clients are told of one attempt's progress; the last of it is never left out.
-  static constexpr Duration kProgressInterval = milliseconds(100);
-  // How often a dead worker that a debugger holds is looked at.
-  static constexpr Duration kBuryAgain = seconds(1);
 
   // workers_start.cpp
   SpawnSpec spec_of(ClassId worker_class);

@@ -21,6 +21,7 @@ enum class Alert : std::uint8_t {
   RestartStorm,
   WorkerFailure,
   Zombie,
+  Memory,
   Unresponsive,
   Slow,
   Template,

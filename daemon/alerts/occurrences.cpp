@@ -53,12 +53,33 @@ Sighting Occurrences::zombie(const Notification& told) const {
           {{"silent_ms", std::to_string(told.duration_ns / 1'000'000), true}}};
 }
 
+Sighting Occurrences::memory(const Notification& told) const {
+  auto name = workers_.places().slot_name(told.slot);
+  if (told.notice != Notice::WorkerOversized) {
+    return {Alert::Memory, name, name + " was killed for memory; see: warmpool worker " + name,
+            {{"cause", std::string(name_of(told.exit_cause))}}};
+  }
+  return {Alert::Memory, name,
+          name + " has " + bytes_text(told.memory_bytes) +
+              " after its first task, more than memory_soft (" + bytes_text(told.limit_bytes) +
+              "): replacing it is no use, so set memory_soft above that",
+          {{"memory_bytes", std::to_string(told.memory_bytes), true},
+           {"limit_bytes", std::to_string(told.limit_bytes), true}}};
+}
+
 std::vector<Sighting> Occurrences::seen_in(const Notification& told) {
   std::vector<Sighting> seen;
   const auto& options = services_.options();
   const auto now = services_.engine.now();
   if (told.notice == Notice::ZombieDetected) seen.push_back(zombie(told));
-  if (told.notice == Notice::WorkerError) {
+  const bool killed_for_memory =
+      told.exit_cause == ExitCause::Memory || told.exit_cause == ExitCause::OutOfMemory;
+  if (told.notice == Notice::WorkerOversized ||
+      (told.notice == Notice::WorkerError && killed_for_memory)) {
+    seen.push_back(memory(told));
+  }
+  // Where a person wanted a task to end, that is no fault of its worker's.
+  if (told.notice == Notice::WorkerError && told.exit_cause != ExitCause::Cancel) {
     seen.push_back(failure(told));
     if (too_many(deaths_[told.worker_class], now, options.alert_restarts, kStormWithin)) {
       const auto& name = services_.options_of(told.worker_class).name;

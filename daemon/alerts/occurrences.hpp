@@ -25,6 +25,7 @@ class Occurrences {
  private:
   Sighting failure(const Notification& notification) const;
   Sighting zombie(const Notification& notification) const;
+  Sighting memory(const Notification& notification) const;
   // Whether there are now more than `most` within `within`.
   static bool too_many(std::deque<Instant>& dates, Instant now, std::uint64_t most,
                        Duration within);

@@ -177,7 +177,6 @@ class Oracle : protected Books {
   void judge_ways(ClassId worker_class) const;
   void judge_storm() const;
   void judge_beside_idle() const;
-
   // oracle_ticks.cpp
   bool is_open(ClassId worker_class) const;
   bool judge_idle(const SeenWorker& worker) const;
