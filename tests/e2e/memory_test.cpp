@@ -1,5 +1,6 @@
 // Memory of real workers: a leak is recycled away, what takes too much is killed with its cause.
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,6 +128,8 @@ TEST(Memory, AKillByTheKernelForMemoryIsKnownAsOne) {
   EXPECT_EQ(letter.at("attempts").at(0).at("cause"), "memory") << letter;
   EXPECT_NE(daemon.log().find("SIGKILL): out of memory"), std::string::npos) << daemon.log();
   EXPECT_TRUE(daemon.running());
+  daemon.signal(SIGTERM);  // and takes its directory along
+  EXPECT_EQ(daemon.wait(), 0);
 }
 
 TEST(Memory, TheKernelTakesAWorkerBeforeTheDaemon) {
