@@ -175,7 +175,9 @@ std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
            (one.worker.ordered ? ", and it did at SIGTERM" : "; it did, and its worker lives on");
   }
   if (!one.worker.launch_error.empty()) return one.worker.launch_error;
-  if (one.ours) return exit_text(who, *one.exit) + ", by warmpool: it " + meaning;
+  if (one.ours)
+    return exit_text(who, *one.exit) + ", by warmpool: it " +
+           (meaning.starts_with("idle") ? "was " : "") + meaning;
   const bool signalled = one.exit->code < 0;
   return exit_text(who, *one.exit) + (signalled ? ", and not by warmpool" : ", by itself");
 }

@@ -21,15 +21,16 @@ struct Look {
   bool yielded = false;     // it gave the processor up by itself meanwhile
 };
 
-// Source: CPU time comes in ticks of 10 ms, so a process that does nothing uses none.
+// Source: a Python whose lock another of its threads holds wakes up 200 times a second to ask for
+// it, and uses 1 % of a CPU for that; so how often it yields tells nothing of one that sleeps. On a
+// machine with ten times as many to run as it has CPUs, who computes still gets a tenth.
 constexpr Motion motion_of(const Look& look) {
   if (look.elapsed <= Duration{}) return Motion::Unknown;
-  if (look.cpu_time.ns == 0 && look.kernel_state == 'D') return Motion::Blocked;
-  if (look.cpu_time.ns == 0 && !look.yielded && look.kernel_state == 'S') return Motion::Waiting;
-  // On a full machine, or under a quota, it gets less than it wants: then its state tells that.
-  const bool wants = look.kernel_state == 'R' || look.cpu_time >= look.elapsed / 2;
-  if (wants && !look.yielded) return Motion::Computing;
-  return Motion::Moving;
+  const bool wants = look.kernel_state == 'R' && !look.yielded;
+  if (wants || look.cpu_time >= look.elapsed / 10) return Motion::Computing;
+  if (look.cpu_time >= look.elapsed / 20) return Motion::Moving;
+  if (look.kernel_state == 'D') return Motion::Blocked;
+  return look.kernel_state == 'S' ? Motion::Waiting : Motion::Moving;
 }
 
 enum class Hand : std::uint8_t { Idle, Busy };
@@ -71,8 +72,8 @@ inline constexpr auto kVerdictRows = [] {
        H::Unresponsive, KillAfterDead, silent},
       {Hand::Idle, S::Moving, "no beat, uses some CPU time or changes its state", H::Unresponsive,
        KillAfterDead, silent},
-      {Hand::Idle, S::Computing, "no beat, uses a CPU and does not give it up", H::Spinning,
-       KillAfterDead, ExitCause::Spinning},
+      {Hand::Idle, S::Computing, "no beat, uses CPU time", H::Spinning, KillAfterDead,
+       ExitCause::Spinning},
       {Hand::Idle, S::Waiting, "no beat, sleeps in one call", H::Wedged, KillAfterDead,
        ExitCause::Wedged},
       {Hand::Idle, S::Blocked, "no beat, sleeps in the kernel where no signal reaches it (state D)",
@@ -88,7 +89,7 @@ inline constexpr auto kVerdictRows = [] {
       {Hand::Busy, S::Moving, "not heard, uses some CPU time or changes its state", H::Working,
        Nothing, none},
       {Hand::Busy, S::Computing,
-       "not heard, uses a CPU and does not give it up: a long computation (an interpreter lock "
+       "not heard, uses CPU time: a long computation (an interpreter lock "
        "held), or an endless loop",
        H::Computing, Nothing, none},
       {Hand::Busy, S::Waiting,

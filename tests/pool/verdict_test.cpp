@@ -14,12 +14,11 @@ Motion seen(char state, Duration cpu, bool yielded, Duration elapsed = seconds(1
 
 TEST(Verdict, AProcessIsSeenToComputeWaitOrMove) {
   EXPECT_EQ(seen('R', milliseconds(990), false), Motion::Computing);
-  EXPECT_EQ(seen('R', milliseconds(990), true), Motion::Moving) << "it gives the processor up";
   EXPECT_EQ(seen('R', milliseconds(50), false), Motion::Computing) << "it may not have more";
-  EXPECT_EQ(seen('S', milliseconds(600), false), Motion::Computing) << "another of its threads";
-  EXPECT_EQ(seen('S', milliseconds(50), false), Motion::Moving);
+  EXPECT_EQ(seen('S', milliseconds(200), true), Motion::Computing) << "another of its threads";
+  EXPECT_EQ(seen('S', milliseconds(60), true), Motion::Moving);
   EXPECT_EQ(seen('S', {}, false), Motion::Waiting);
-  EXPECT_EQ(seen('S', {}, true), Motion::Moving) << "it wakes up now and then";
+  EXPECT_EQ(seen('S', milliseconds(20), true), Motion::Waiting) << "for a lock, asking often";
   EXPECT_EQ(seen('D', {}, false), Motion::Blocked);
   EXPECT_EQ(seen('S', {}, false, {}), Motion::Unknown) << "one look tells nothing";
 }
