@@ -215,15 +215,44 @@ def chosen(options):
     return [peer for peer in PEERS if peer.in_quick or not options.quick]
 
 
+GROUPS = ("echo", "durable", "waiting")
+
+
+def within(kind, least, most):
+    """A number of an option."""
+    def number(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most:,}")
+        return value
+    return number
+
+
+def some_of(names):
+    def words(text):
+        found = text.split(",")
+        if not set(found) <= set(names):
+            raise argparse.ArgumentTypeError(f"{text!r} is not some of {','.join(names)}")
+        return found
+    return words
+
+
+def numbers(text):
+    return [within(int, 1, 100)(word) for word in text.split(",")]
+
+
 def options_of(words):
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds [5; 2 with --quick]")
+    parser.add_argument("--rounds", type=within(int, 1, 1000), help="rounds [5; 2 with --quick]")
     parser.add_argument("--quick", action="store_true", help="a look in some minutes: 2 workers, short turns, 100,000 waiting")
     parser.add_argument("--only", default="", metavar="A,B", help="these peers, and the warmpool that they are divided by")
-    parser.add_argument("--groups", default="echo,durable,waiting", help="which of echo (and large, pinned, idle), durable, waiting [all]")
-    parser.add_argument("--workers", help="numbers of workers [2,8,20]")
-    parser.add_argument("--seconds", type=float, help="of one turn [0.5]")
-    parser.add_argument("--waiting", type=int, help="tasks that wait [1000000]")
+    parser.add_argument("--groups", type=some_of(GROUPS), default=list(GROUPS), help="which of echo (and large, pinned, idle), durable, waiting [all]")
+    parser.add_argument("--workers", type=numbers, help="numbers of workers [2,8,20]")
+    parser.add_argument("--seconds", type=within(float, 0.01, 60), help="of one turn [0.5]")
+    parser.add_argument("--waiting", type=within(int, 1, 10_000_000), help="tasks that wait [1000000]")
     parser.add_argument("--bin", required=True, help="where warmpoold is")
     parser.add_argument("--load", required=True, help="the built load.cpp")
     parser.add_argument("--out", required=True, help="folder of the plots and of compare.md")
@@ -232,7 +261,7 @@ def options_of(words):
     options = parser.parse_args(words)
     quick = options.quick
     options.rounds = options.rounds or (2 if quick else 5)
-    options.workers = [int(word) for word in (options.workers or ("2" if quick else "2,8,20")).split(",")]
+    options.workers = options.workers or ([2] if quick else [2, 8, 20])
     options.seconds = options.seconds or (0.2 if quick else 0.5)
     options.waiting = options.waiting or (100_000 if quick else 1_000_000)
     options.idle_seconds = 1 if quick else 5
@@ -240,7 +269,7 @@ def options_of(words):
 
 
 def work(run):
-    groups = run.options.groups.split(",")
+    groups = run.options.groups
     if "echo" in groups:
         for workers in run.options.workers:
             run.say(f"starting {len(run.peers)} peers with {workers} workers each")
@@ -261,10 +290,10 @@ def main(words):
         for peer in PEERS:
             print(f"{peer.name}: {peer.note}")
         return 0
-    place = machine.Place(os.path.abspath(options.bin), os.path.abspath(options.load))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupted)
     peers = chosen(options)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, interrupted)
+    place = machine.Place(os.path.abspath(options.bin), os.path.abspath(options.load))
     run = Run(place, [peer for peer in peers if not missing_of(peer, place.here)], options)
     run.results.skipped = {peer.name: missing_of(peer, place.here) for peer in peers if missing_of(peer, place.here)}
     begun, status = time.monotonic(), 0
@@ -274,8 +303,8 @@ def main(words):
         run.say("interrupted: what there is so far follows")
         status = 130
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         place.end()
     report.write(run.results, run.peers, options, time.monotonic() - begun)
     return status or (1 if run.results.failures else 0)
