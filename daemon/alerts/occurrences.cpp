@@ -56,10 +56,13 @@ Sighting Occurrences::zombie(const Notification& told) const {
 Sighting Occurrences::memory(const Notification& told) const {
   auto name = workers_.places().slot_name(told.slot);
   if (told.notice != Notice::WorkerOversized) {
-    return {Alert::Memory, name, name + " was killed for memory; see: warmpool worker " + name,
+    return {Alert::Memory,
+            name,
+            name + " was killed for memory; see: warmpool worker " + name,
             {{"cause", std::string(name_of(told.exit_cause))}}};
   }
-  return {Alert::Memory, name,
+  return {Alert::Memory,
+          name,
           name + " has " + bytes_text(told.memory_bytes) +
               " after its first task, more than memory_soft (" + bytes_text(told.limit_bytes) +
               "): replacing it is no use, so set memory_soft above that",
