@@ -141,11 +141,22 @@ class Run:
         try:
             if workers == max(self.options.workers):
                 self.idle(running, workers)
+            running = [peer for peer in running if self.warm_up(peer, workers)]
             if running:
                 self.turns(running, echo_cases(workers, self.options.quick), self.options.rounds)
         finally:
             for peer in running:
                 peer.stop()
+
+    def warm_up(self, peer, workers):
+        """A turn that is thrown away: pools that start or load their workers with the first tasks are not judged by that."""
+        try:
+            peer.echo(64, min(64, peer.outstanding_max), self.options.seconds)
+            return True
+        except (RuntimeError, OSError, ValueError) as error:
+            self.results.fail(peer, f"warm-up with {workers} workers", error)
+            peer.stop()
+            return False
 
     def idle(self, running, workers):
         """What all its processes use while nobody asks; all at once, because each has its own."""
@@ -170,24 +181,29 @@ class Run:
                 peer.stop()
 
     def waiting(self):
-        """Tasks that nobody takes, and what their server holds for each. One peer after the other."""
-        for peer_class in self.peers:
-            if not peer_class.holds:
-                continue
-            peer = self.start(peer_class, 2)
-            if not peer:
-                continue
-            self.say(f"{self.options.waiting} waiting: {peer.name}")
-            try:
-                before = machine.usage(peer.kept_by())["rss_bytes"]
-                figure = peer.hold(64, 1000, 120, self.options.waiting)
-                held = machine.usage(peer.kept_by())["rss_bytes"] - before
-                self.results.waiting[peer.name] = {"tasks": figure["tasks"], "per_second": figure["tasks"] / figure["seconds"],
-                                                   "bytes_each": held / max(figure["tasks"], 1) - 64}
-            except (RuntimeError, OSError, ValueError) as error:
-                self.results.fail(peer, f"{self.options.waiting} waiting", error)
-            finally:
-                peer.stop()
+        """Tasks that nobody takes, and what their server holds for each. One peer after the other, each begun anew in each round."""
+        holders = [peer_class for peer_class in self.peers if peer_class.holds]
+        for number in range(self.options.rounds):
+            self.say(f"{self.options.waiting:,} waiting, round {number + 1} of {self.options.rounds}")
+            for peer_class in holders[number % max(1, len(holders)):] + holders[:number % max(1, len(holders))]:
+                if f"{self.options.waiting} waiting" not in self.results.failures.get(peer_class.name, {}):
+                    self.fill(peer_class, number)
+
+    def fill(self, peer_class, number):
+        peer = self.start(peer_class, 2)
+        if not peer:
+            return
+        try:
+            before = machine.usage(peer.kept_by())["rss_bytes"]
+            figure = peer.hold(64, 1000, 120, self.options.waiting)
+            held = machine.usage(peer.kept_by())["rss_bytes"] - before
+            self.results.waiting.setdefault(peer.name, []).append({
+                "round": number, "tasks": figure["tasks"], "per_second": figure["tasks"] / figure["seconds"],
+                "bytes_each": max(held / max(figure["tasks"], 1) - 64, 0)})
+        except (RuntimeError, OSError, ValueError) as error:
+            self.results.fail(peer, f"{self.options.waiting} waiting", error)
+        finally:
+            peer.stop()
 
 
 def missing_of(peer, here):

@@ -299,7 +299,7 @@ std::unique_ptr<Wire> wire_of(const std::string& name, unsigned prefetch) {
   if (name == "warmpool") return warmpool_wire();
   if (name == "redis") return redis_wire(prefetch);
   if (name == "nats") return nats_wire();
-  if (name == "gearman") return gearman_wire();
+  if (name == "gearman" || name == "gearman-kept") return gearman_wire(name == "gearman-kept");
   if (name == "beanstalkd") return beanstalkd_wire();
   give_up("no such broker: " + name);
 }

@@ -23,7 +23,7 @@ def case_text(case):
 def short(number):
     """Three digits, as people read them."""
     if number >= 100:
-        rounded = round(number, 2 - len(str(int(number))))
+        rounded = round(number, 3 - len(str(int(number))))
         return f"{rounded:,.0f}"
     return f"{number:.3g}"
 
@@ -87,9 +87,12 @@ def idle_table(results, peers):
 
 def waiting_table(results, peers):
     def row(name):
-        waits = results.waiting[name]
-        return [name, f"{waits['tasks']:,}", short(waits["per_second"]), short(max(waits["bytes_each"], 0))]
-    return table(["peer", "tasks", "accepted/s", "bytes each beyond the payload"], [row(peer.name) for peer in peers if peer.name in results.waiting])
+        rows, base = results.waiting[name], {row["round"]: row["per_second"] for row in results.waiting.get("warmpool", [])}
+        ratio = [row["per_second"] / base[row["round"]] for row in rows if base.get(row["round"])]
+        return [name, f"{max(row['tasks'] for row in rows):,}", spread([row["per_second"] for row in rows]), ratio_text(ratio),
+                spread([row["bytes_each"] for row in rows])]
+    return table(["peer", "tasks", "accepted/s", "of warmpool", "bytes each beyond the payload"],
+                 [row(peer.name) for peer in peers if peer.name in results.waiting])
 
 
 def machine_line():

@@ -47,7 +47,7 @@ class Wire {
 std::unique_ptr<Wire> warmpool_wire();  // a client's only: workers are warmpool's own
 std::unique_ptr<Wire> redis_wire(unsigned prefetch);
 std::unique_ptr<Wire> nats_wire();
-std::unique_ptr<Wire> gearman_wire();
+std::unique_ptr<Wire> gearman_wire(bool is_kept);  // is_kept: on disk, where each job needs a name
 std::unique_ptr<Wire> beanstalkd_wire();
 
 // A line up to CRLF and, where it announces some, the data after it.

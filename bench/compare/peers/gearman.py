@@ -13,6 +13,7 @@ class Gearman(Broker):
 
     def serve(self, place, durable):
         port = machine.free_port()
+        self.wire = "gearman-kept" if durable else "gearman"
         queue = ["-q", "libsqlite3", "--libsqlite3-db", os.path.join(self.folder, "queue.db")] if durable else []
         self.server(["gearmand", "--listen", "127.0.0.1", "--port", str(port), "--log-file", "stderr", "--verbose", "ERROR", *queue], port,
                     cwd=self.folder)
