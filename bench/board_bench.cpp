@@ -111,8 +111,9 @@ class Figures {
   daemon::Clients clients_{services_, intake_, roles_};
   daemon::Notices notices_{services_, workers_};
   daemon::Events events_{services_, clients_, notices_, 1};
+  daemon::Alerts alerts_{services_, processes_, workers_, notices_, ""};
   daemon::LoopFigures loop_;
-  daemon::Documents documents_{services_, clients_, workers_, events_, loop_, ""};
+  daemon::Documents documents_{services_, clients_, workers_, events_, alerts_, loop_, ""};
 };
 
 // Owns: an empty directory in memory.
