@@ -172,7 +172,9 @@ TEST(Board, DoesNotHandOutWhatMakesNoSense) {
   };
   EXPECT_FALSE(refused([](BoardPool&, BoardSlot&) {}));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.state = 9; }));
-  EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.last_exit = Words<ExitCause>::rows.size(); }));
+  EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) {
+    s.last_exit = static_cast<std::uint8_t>(Words<ExitCause>::rows.size());
+  }));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.worker_class = 1; }));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.name[0] = '\xff'; }));
 }
