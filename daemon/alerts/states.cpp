@@ -231,7 +231,7 @@ std::vector<Sighting> alert_states(const Services& services, const Workers& work
   add_templates(seen, services, workers, now);
   add_breakers(seen, services, now);
   add_store(seen, options, now, disk);
-  if (now.archive != nullptr) add_dead(seen, *now.archive, now.snapshot.now);
+  if (now.archive != nullptr) add_dead(seen, *now.archive, services.engine.now());
   add_places(seen, now);
   return seen;
 }
