@@ -1,6 +1,7 @@
 // The names are those of requirements R10. The identity
 //   accepted = done + dead + cancelled + expired + skipped + waiting + running
 // holds in each document, because all of it comes from one snapshot.
+#include <algorithm>
 #include <unistd.h>
 
 #include "daemon/breakers_shown.hpp"
@@ -104,11 +105,18 @@ Json alerts_json(const AlertBook& book, const Clock& clock) {
   return alerts;
 }
 
+// What has happened is over, unless it is bad: a worker that died and was replaced is no fault of
+// the pool's present state.
+bool is_unwell(const RaisedAlert* alert) {
+  const auto& row = row_of(alert->what.alert);
+  return row.kind == AlertKind::State || row.level == AlertLevel::Critical;
+}
+
 Json health_json(const Surroundings& now, const AlertBook& book, const Clock& clock) {
   auto alerts = alerts_json(book, clock);
   const auto& capacity = now.capacity;
   const char* status = now.initialized ? "healthy" : "unknown";
-  if (!alerts.empty()) status = "degraded";
+  if (std::ranges::any_of(book.present(), is_unwell)) status = "degraded";
   const bool none = now.initialized && capacity.target > 0 && capacity.ready == 0;
   if (none || !now.snapshot.store_accepting || now.socket_lost) status = "unhealthy";
   return {{"status", status},

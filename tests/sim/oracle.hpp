@@ -187,7 +187,6 @@ class Oracle : protected Books {
   void judge_places() const;
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
-  bool calm() const;  // no stall lately, so that all deadlines were met on time
   void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
   void note_notice(const Notification& notification);  // oracle_shown.cpp
   void judge_notices();

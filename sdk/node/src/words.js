@@ -37,5 +37,5 @@ export const durabilities = Object.freeze(["full", "relaxed", "none"]);
 export const verbs = Object.freeze([
   null, "status", "workers", "worker", "show", "ls", "dead-ls", "dead-retry", "dead-remove", "scale", "drain", "stop", "pause",
   "resume", "config", "types", "release", "events", "restart", "heartbeat", "log",
-  "dead-export", "clean", "backup",
+  "dead-export", "clean", "backup", "breakers", "breaker-open", "breaker-close", "alerts", "alerts-ack", "autopsy",
 ]);

@@ -51,9 +51,10 @@ DURABILITIES = ("full", "relaxed", "none")
 VERBS = {name: number for number, name in enumerate((
     "status", "workers", "worker", "show", "ls", "dead-ls", "dead-retry", "dead-remove", "scale", "drain", "stop", "pause",
     "resume", "config", "types", "release", "events", "restart", "heartbeat", "log",
-    "dead-export", "clean", "backup"), 1)}
+    "dead-export", "clean", "backup", "breakers", "breaker-open", "breaker-close", "alerts", "alerts-ack", "autopsy"), 1)}
 # Those that change nothing, so that asking again is safe.
-READING_VERBS = frozenset({"status", "workers", "worker", "show", "ls", "dead-ls", "dead-export", "config", "types", "log"})
+READING_VERBS = frozenset({"status", "workers", "worker", "show", "ls", "dead-ls", "dead-export", "config", "types", "log", "breakers", "alerts",
+                           "autopsy"})
 
 
 def word(words: tuple[str, ...], number: int) -> str:
