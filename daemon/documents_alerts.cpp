@@ -1,6 +1,4 @@
 // The alerts there are, the most urgent first, and those of the past, the newest first.
-#include <ranges>
-
 #include "daemon/alerts/alert_json.hpp"
 #include "daemon/documents.hpp"
 
@@ -27,8 +25,9 @@ std::string Documents::alerts(bool past) const {
   document["alerts"] = Json::array();
   for (const auto* alert : book.active()) document["alerts"].push_back(alert_json(*alert, clock));
   if (past) {
-    for (const auto& alert : book.past() | std::views::reverse) {
-      document["alerts"].push_back(alert_json(alert, clock));
+    const auto& gone = book.past();
+    for (auto alert = gone.rbegin(); alert != gone.rend(); ++alert) {
+      document["alerts"].push_back(alert_json(*alert, clock));
     }
   }
   const auto& trouble = alerts_.file_trouble();
