@@ -13,7 +13,7 @@ constexpr auto kEvent = AlertKind::Event;
 
 constexpr AlertRow kRows[] = {
     {A::WorkerCapacity, "worker-capacity", kCritical, kState, "",
-     "fewer than alert_healthy percent of the workers can work",
+     "fewer than alert_healthy percent of the workers can work or are starting",
      "see which and why: warmpool workers"},
     {A::NoWorker, "no-worker", kCritical, kState, "type",
      "tasks wait and no class that serves their type has a worker",

@@ -23,7 +23,9 @@ std::string seconds_text(Duration duration) {
 
 void add_capacity(Sightings& seen, const Options& options, const Surroundings& now) {
   const auto& capacity = now.capacity;
-  if (now.initialized && capacity.ready * 100 < capacity.target * options.alert_healthy) {
+  // A worker that died is replaced within milliseconds: that is no lack.
+  const auto able = capacity.ready + capacity.starting;
+  if (now.initialized && able * 100 < capacity.target * options.alert_healthy) {
     seen.push_back({Alert::WorkerCapacity,
                     "",
                     std::to_string(capacity.ready) + " of " + std::to_string(capacity.target) +
