@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "tests/support/patience.hpp"
 #include "tests/support/transport.hpp"
@@ -142,8 +144,22 @@ TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo, S
               attempts_path},
              {log, time, processes, durable == nullptr ? store : *durable, notifier}) {}
 
+// The loop waits by the kernel's clock for dates of the test's, which may be hours ahead of it.
+std::unique_ptr<Watch> TestDaemon::wake_often(const ipc::UniqueFd& timer) {
+  constexpr itimerspec each{{0, 5'000'000}, {0, 5'000'000}};
+  REQUIRE(::timerfd_settime(timer.get(), 0, &each, nullptr) == 0);
+  auto watch = daemon.reactor().watch(timer.get(), [&timer] {
+    std::uint64_t count = 0;
+    (void)!::read(timer.get(), &count, sizeof count);
+  });
+  watch->start_reading();
+  return watch;
+}
+
 bool TestDaemon::until(const std::function<bool()>& holds) {
   const auto end = test::patience_ends();
+  const ipc::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  const auto watch = wake_often(timer);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
     daemon.turn(milliseconds(2));

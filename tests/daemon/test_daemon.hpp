@@ -119,6 +119,8 @@ class TestDaemon {
   Daemon daemon;
 
  private:
+  std::unique_ptr<Watch> wake_often(const ipc::UniqueFd& timer);
+
   std::uint64_t last_token_ = 1'000'000;
 };
 
