@@ -164,10 +164,6 @@ void add_attempt(const InHand& held, Instant now, Json& document) {
 
 std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
   const auto who = name + " (pid " + std::to_string(one.worker.child.pid) + ")";
-  std::string meaning;
-  for (const auto& row : Words<ExitCause>::rows) {
-    if (row.value == one.cause) meaning = row.meaning;
-  }
   if (one.exit == nullptr) {
     return "the attempt in " + who + " was told to end: it " +
            (one.cause == ExitCause::Hung ? "made no progress for progress_timeout"
@@ -175,9 +171,7 @@ std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
            (one.worker.ordered ? ", and it did at SIGTERM" : "; it did, and its worker lives on");
   }
   if (!one.worker.launch_error.empty()) return one.worker.launch_error;
-  if (one.ours)
-    return exit_text(who, *one.exit) + ", by warmpool: it " +
-           (meaning.starts_with("idle") ? "was " : "") + meaning;
+  if (one.ours) return exit_text(who, *one.exit) + ", by warmpool: it " + fault_text(one.cause);
   const bool signalled = one.exit->code < 0;
   return exit_text(who, *one.exit) + (signalled ? ", and not by warmpool" : ", by itself");
 }

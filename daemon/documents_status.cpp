@@ -267,12 +267,12 @@ Surroundings Documents::surroundings(const Snapshot& snapshot) const {
 }
 
 void Documents::look_for_alerts() const {
-  const auto snapshot = services_.engine.pool().snapshot();
+  const auto snapshot = services_.engine.pool().snapshot(TypesShown::OfNote);
   alerts_.look(surroundings(snapshot));
 }
 
 std::string Documents::status() const {
-  const auto snapshot = services_.engine.pool().snapshot();
+  const auto snapshot = services_.engine.pool().snapshot(TypesShown::OfNote);
   const auto now = surroundings(snapshot);
   alerts_.look(now);
   const auto& capacity = now.capacity;

@@ -18,4 +18,12 @@ std::string exit_text(const std::string& name, const Exit& exit) {
          (exit.core_dumped ? ", core dumped" : "");
 }
 
+std::string fault_text(ExitCause cause) {
+  for (const auto& row : Words<ExitCause>::rows) {
+    if (row.value != cause) continue;
+    return (row.meaning.starts_with("idle") ? "was " : "") + std::string(row.meaning);
+  }
+  return {};
+}
+
 }  // namespace warmpool::daemon

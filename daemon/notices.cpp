@@ -79,6 +79,29 @@ std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
   return from == WorkerHealth::Slow ? "its slow task ended" : "it moves or was heard again";
 }
 
+// Of fields that are nothing but a number.
+std::uint64_t number_of(NoticeField field, const Notification& n) {
+  switch (field) {
+    case NoticeField::Task:
+      return n.task.value;
+    case NoticeField::Round:
+      return n.round;
+    case NoticeField::Attempt:
+      return n.attempt;
+    case NoticeField::Worker:
+      return n.worker.value;
+    case NoticeField::Memory:
+      return n.memory_bytes;
+    case NoticeField::Limit:
+      return n.limit_bytes;
+    case NoticeField::Size:
+    case NoticeField::PoolSize:
+      return n.size;
+    default:
+      return n.count;
+  }
+}
+
 // Types are the only texts that others choose; most need no escape.
 void append_quoted(std::string_view text, std::string& out) {
   const bool plain = std::ranges::all_of(
@@ -106,15 +129,19 @@ void Notices::carry(const command::Notify& command) {
 std::string Notices::value(NoticeField field, const Notification& n) const {
   switch (field) {
     case NoticeField::Task:
-      return std::to_string(n.task.value);
     case NoticeField::Round:
-      return std::to_string(n.round);
     case NoticeField::Attempt:
-      return std::to_string(n.attempt);
+    case NoticeField::Worker:
+    case NoticeField::Memory:
+    case NoticeField::Limit:
+    case NoticeField::Count:
+    case NoticeField::Tries:
+    case NoticeField::Failures:
+    case NoticeField::Size:
+    case NoticeField::PoolSize:
+      return std::to_string(number_of(field, n));
     case NoticeField::Type:
       return services_.types.at(n.type).name;
-    case NoticeField::Worker:
-      return std::to_string(n.worker.value);
     case NoticeField::Slot:
       return workers_.places().slot_name(n.slot);
     case NoticeField::Class:
@@ -131,21 +158,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(name_of(n.exit_cause));
     case NoticeField::DueReason:
       return std::string(name_of(n.due));
-    case NoticeField::Memory:
-      return std::to_string(n.memory_bytes);
-    case NoticeField::Limit:
-      return std::to_string(n.limit_bytes);
     case NoticeField::Code:
       return n.code < 0 ? "" : std::to_string(n.code);
     case NoticeField::Signal:
       return n.code < 0 ? std::to_string(-n.code) : "";
-    case NoticeField::Count:
-    case NoticeField::Tries:
-    case NoticeField::Failures:
-      return std::to_string(n.count);
-    case NoticeField::Size:
-    case NoticeField::PoolSize:
-      return std::to_string(n.size);
     case NoticeField::Strategy:
       return "restart";
     case NoticeField::Retried:
@@ -158,9 +174,14 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(why_changed(n.from, n.to));
     case NoticeField::BreakerWhy:
       return std::string(name_of(n.breaker));
-    default:
+    case NoticeField::Alert:
+    case NoticeField::Level:
+    case NoticeField::Subject:
+    case NoticeField::Text:
+    case NoticeField::Times:
       return alert_value(field);
   }
+  return {};
 }
 
 std::string Notices::alert_value(NoticeField field) const {

@@ -305,7 +305,7 @@ void Templates::on_exit(HelperProcess& process) {
   });
   if (!process.buried) {
     process.stop_watching_exit();
-    return look_at(services_.engine.now() + kBuryAgain);
+    return look_at(services_.engine.now() + ProcessPort::kBuryAgain);
   }
   auto* of = owner_of(process);
   if (of == nullptr) return;

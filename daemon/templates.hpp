@@ -91,8 +91,6 @@ class Templates {
   // An answer takes milliseconds. Who is given up wrongly, on a machine that is too busy, costs one
   // start without template.
   static constexpr Duration kPatience = seconds(5);
-  // How often a dead one that a debugger holds is looked at.
-  static constexpr Duration kBuryAgain = seconds(1);
 
   const ClassOptions& options_of(const OfClass& of) const;
   Duration patience() const;

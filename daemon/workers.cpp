@@ -13,13 +13,6 @@
 #include "daemon/process/launch_outcome.hpp"
 
 namespace warmpool::daemon {
-namespace {
-
-// How often a dead worker that a debugger holds is looked at.
-constexpr Duration kBuryAgain = seconds(1);
-
-}  // namespace
-
 void Workers::watch(WorkerProcess& worker) {
   auto& reactor = services_.reactor;
   const auto start = [&](int fd, Reactor::Handler readable, Reactor::Handler writable = {}) {
@@ -80,7 +73,7 @@ void Workers::on_exit(WorkerProcess& worker) {
   }
   // A debugger holds it: its notice would stay readable, so it is looked at now and then.
   worker.exit_watch.reset();
-  due_ = std::min(due_, services_.engine.now() + kBuryAgain);
+  due_ = std::min(due_, services_.engine.now() + ProcessPort::kBuryAgain);
 }
 
 // Takes at most what is there: a stranger who holds the other end must not hold us.

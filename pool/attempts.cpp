@@ -155,12 +155,13 @@ void Core::on(const event::AttemptAnswered& event) {
   slot->unproductive = 0;
   ++slot->answers_of_worker;
   const Held held = slot->held[at];
+  const bool had_more = tasks[held.task].used.memory_ends != 0;
   learn(held, event.service);
   answered_task(held, event);
   take_from_hand(*slot, at);
   const std::uint64_t most = class_of(*slot).options.max_tasks;
   if (most != 0 && slot->answers_of_worker >= most) become_due(*slot, DueReason::Tasks);
-  judge_memory(*slot);  // what it may have may be less now
+  if (had_more) judge_memory(*slot);  // what it may have is less now
 }
 
 void Core::on(const event::AttemptProgressed& event) {

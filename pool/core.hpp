@@ -16,7 +16,7 @@ class Core : public CoreBreakers {
   void replay(const Record& record);
   void finish_replay(Instant at, Commands& commands);
   void replay_totals(const std::array<std::uint64_t, 5>& settled);
-  Snapshot snapshot() const;
+  Snapshot snapshot(TypesShown shown) const;
   Snapshot overview() const;
   QueueView queue() const;
   SlotView view(const Slot& slot) const;

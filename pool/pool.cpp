@@ -31,7 +31,7 @@ void Pool::finish_replay(Instant now, Commands& out) { state_->finish_replay(now
 void Pool::replay_totals(const std::array<std::uint64_t, 5>& settled) {
   state_->replay_totals(settled);
 }
-Snapshot Pool::snapshot() const { return state_->snapshot(); }
+Snapshot Pool::snapshot(TypesShown shown) const { return state_->snapshot(shown); }
 Snapshot Pool::overview() const { return state_->overview(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }

@@ -55,7 +55,7 @@ class Pool {
   // the last replay(), before finish_replay().
   void replay_totals(const std::array<std::uint64_t, 5>& settled);
 
-  Snapshot snapshot() const;
+  Snapshot snapshot(TypesShown shown = TypesShown::All) const;
   // A snapshot without slots and types: its cost does not grow with either.
   Snapshot overview() const;
   Counters counters() const;

@@ -143,18 +143,19 @@ std::optional<BreakerView> CoreState::breaker_view(TypeId type) const {
                      breaker->running(), breaker->opened()};
 }
 
-Snapshot Core::snapshot() const {
+Snapshot Core::snapshot(TypesShown shown) const {
   Snapshot all = overview();
   for (std::size_t at = 0; at < slots.size(); ++at) {
     all.slots.push_back(view(slots[SlotId{static_cast<std::uint16_t>(at)}]));
   }
   for (std::uint32_t at = 0; at < types.size(); ++at) {
     const TypeId type{at};
+    if (shown == TypesShown::OfNote && !types[at].breaker && lanes.waiting(type) == 0) continue;
     const auto paused = paused_by(type);
     const bool itself = (lanes.holds(type) & hold_bit(Hold::Paused)) != 0;
     all.types.push_back({type, paused.has_value(), itself, paused.value_or(PauseScope::Type),
                          lanes.waiting(type), types[at].service, expected(type).ns != 0,
-                         breaker_view(type)});
+                         types[at].breaker ? breaker_view(type) : std::nullopt});
   }
   return all;
 }

@@ -168,6 +168,7 @@ void Core::pool_may_be_initialized() {
 
 void Core::heard(Slot& slot) {
   slot.last_heard = now;
+  if (!slot.unresponsive && slot.motion == Motion::Unknown) return;
   slot.motion = Motion::Unknown;
   const bool was = std::exchange(slot.unresponsive, false);
   tell_health(slot);

@@ -110,6 +110,9 @@ struct TaskView {
   std::uint32_t payload_bytes = 0;
 };
 
+// OfNote: those of which tasks wait, and those with a breaker; of 65,536 types mostly a few.
+enum class TypesShown : std::uint8_t { All, OfNote };
+
 struct Snapshot {
   Instant now;
   Counters counters;

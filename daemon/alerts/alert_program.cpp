@@ -10,7 +10,6 @@ namespace {
 // Above the numbers of workers, below those of templates.
 constexpr std::uint64_t kHelperNumbers = std::uint64_t{1} << 62;
 constexpr std::uint64_t kProgramsMax = 16;
-constexpr Duration kBuryAgain = seconds(1);
 
 }  // namespace
 
@@ -69,7 +68,7 @@ void AlertProgram::on_exit() {
   });
   if (!buried) {
     process_->stop_watching_exit();
-    due_ = services_.engine.now() + kBuryAgain;
+    due_ = services_.engine.now() + ProcessPort::kBuryAgain;
     return;
   }
   if (!process_->launch_error().empty()) {
@@ -114,7 +113,7 @@ void AlertProgram::sweep() {
   if (!process_->watches_exit()) return on_exit();
   if (!killed_) processes_.kill_tree(process_->id());
   killed_ = true;
-  due_ = services_.engine.now() + kBuryAgain;
+  due_ = services_.engine.now() + ProcessPort::kBuryAgain;
 }
 
 }  // namespace warmpool::daemon

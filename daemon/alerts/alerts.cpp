@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "daemon/alerts/alert_json.hpp"
-#include "daemon/alerts/states.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{4} << 20;
+// A file system on the network may let statvfs wait.
+constexpr Duration kDiskInterval = seconds(10);
 
 SpawnSpec shell(const std::string& command, const std::string& document) {
   SpawnSpec spec;
@@ -64,7 +65,12 @@ void Alerts::add(std::vector<Sighting> seen, bool happened) {
 }
 
 void Alerts::look(const Surroundings& now) {
-  auto seen = alert_states(services_, workers_, now, disk_space(store_directory_));
+  const auto instant = services_.engine.now();
+  if (disk_seen_.ns == 0 || disk_seen_ + kDiskInterval <= instant) {
+    disk_ = disk_space(store_directory_);
+    disk_seen_ = instant;
+  }
+  auto seen = alert_states(services_, workers_, now, disk_);
   std::ranges::move(channels(), std::back_inserter(seen));
   add(std::move(seen), false);
 }

@@ -8,6 +8,7 @@
 #include "daemon/alerts/alert_book.hpp"
 #include "daemon/alerts/alert_program.hpp"
 #include "daemon/alerts/occurrences.hpp"
+#include "daemon/alerts/states.hpp"
 #include "daemon/alerts/surroundings.hpp"
 #include "daemon/bounded_file.hpp"
 #include "daemon/notices.hpp"
@@ -47,6 +48,8 @@ class Alerts {
   const Workers& workers_;
   Notices& notices_;
   std::string store_directory_;
+  std::optional<DiskSpace> disk_;
+  Instant disk_seen_;  // 0: never
   Occurrences occurrences_;
   AlertBook book_;
   BoundedFile file_;

@@ -1,21 +1,22 @@
 #include "daemon/alerts/occurrences.hpp"
 
-#include <cstring>
+#include "daemon/exit_text.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 constexpr Duration kStormWithin = minutes(1);
 
-std::string how_it_ended(const Notification& told) {
-  if (told.exit_cause == ExitCause::Exited) return "ended with status " + std::to_string(told.code);
-  if (told.code < 0 && told.exit_cause == ExitCause::Signalled) {
-    const char* name = ::sigabbrev_np(-told.code);
-    return "was ended by signal " + std::to_string(-told.code) +
-           (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
-  }
-  const auto& words = Words<ExitCause>::rows[static_cast<std::size_t>(told.exit_cause)];
-  return std::string(words.meaning);
+// Of one that had to be ended its exit says nothing.
+std::string how_it_ended(const std::string& name, const Notification& told) {
+  const auto cause = told.exit_cause;
+  const bool by_itself = cause == ExitCause::Exited || cause == ExitCause::Signalled ||
+                         cause == ExitCause::OutOfMemory;
+  if (!by_itself) return name + " " + fault_text(cause);
+  Exit exit;
+  exit.cause = cause;
+  exit.code = told.code;
+  return exit_text(name, exit);
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ bool Occurrences::too_many(std::deque<Instant>& dates, Instant now, std::uint64_
 
 Sighting Occurrences::failure(const Notification& told) const {
   auto name = workers_.places().slot_name(told.slot);
-  Sighting seen{Alert::WorkerFailure, name, name + " " + how_it_ended(told)};
+  Sighting seen{Alert::WorkerFailure, name, how_it_ended(name, told)};
   seen.facts.push_back({"cause", std::string(name_of(told.exit_cause))});
   if (told.code != 0) seen.facts.push_back({"code", std::to_string(told.code), true});
   if (const auto* worker = workers_.find_any(told.worker)) {

@@ -63,7 +63,9 @@ void add_unserved(Sightings& seen, const Services& services, const Surroundings&
     if (type.waiting == 0 || std::ranges::any_of(known.classes, has_worker)) continue;
     seen.push_back({Alert::NoWorker,
                     known.name,
-                    std::to_string(type.waiting) + " tasks of type " + known.name + " wait and " +
+                    std::to_string(type.waiting) +
+                        (type.waiting == 1 ? " task of type " : " tasks of type ") + known.name +
+                        (type.waiting == 1 ? " waits and " : " wait and ") +
                         (known.classes.empty() ? "no class serves it" : "its class has no worker"),
                     {number("waiting", type.waiting)}});
   }

@@ -22,7 +22,7 @@ Capacity capacity_of(const Snapshot& snapshot);
 
 // What the parts around the core say of themselves. Owns: nothing.
 struct Surroundings {
-  const Snapshot& snapshot;
+  const Snapshot& snapshot;  // with the types of note
   Capacity capacity;
   StoreFigures store;
   bool initialized = false, socket_lost = false;

@@ -18,7 +18,6 @@
 #include "pool/ids.hpp"
 #include "pool/options.hpp"
 #include "pool/result.hpp"
-#include "pool/time.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
@@ -188,6 +187,7 @@ class ProcessPort {
   // Returns false, having done nothing, when the worker is still alive, or is dead and held by a
   // debugger or strace: exit_notice is readable then, and it is to be tried again at SIGCHLD.
   bool bury(WorkerId worker, const std::function<void(const Exit&)>& drain);
+  static constexpr Duration kBuryAgain = seconds(1);  // how often one held so is looked at besides
 
  protected:
   // Order: after inspect() has told of its death; called by bury() alone.

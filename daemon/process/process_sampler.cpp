@@ -1,5 +1,5 @@
-// pread on descriptors kept open: opening the two files anew would cost five times as much, and
-// could meet another process under the same number.
+// pread on a descriptor kept open: opening the file anew would cost five times as much, and could
+// meet another process under the same number.
 #include "daemon/process/process_sampler.hpp"
 
 #include <array>
@@ -46,7 +46,6 @@ std::optional<std::uint64_t> number_at(std::string_view text, std::size_t index)
 }
 
 const std::int64_t kTickNs = 1'000'000'000 / sysconf(_SC_CLK_TCK);
-const auto kPageBytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 
 }  // namespace
 
@@ -71,20 +70,11 @@ std::optional<ProcessSample> parse_stat(std::string_view stat) {
   return sample;
 }
 
-std::optional<std::uint64_t> parse_statm_rss(std::string_view statm) {
-  const auto pages = number_at(statm, 1);
-  if (!pages) return std::nullopt;
-  return *pages * kPageBytes;
-}
-
 Result<ProcessSampler> ProcessSampler::open(pid_t pid) {
   auto stat = open_file(pid, "stat");
   if (!stat) return stat.error();
-  auto statm = open_file(pid, "statm");
-  if (!statm) return statm.error();
   ProcessSampler sampler;
   sampler.stat_ = std::move(*stat);
-  sampler.statm_ = std::move(*statm);
   return sampler;
 }
 
@@ -102,10 +92,7 @@ void ProcessSampler::look_closely(pid_t pid, ProcessSample& sample) {
 
 std::optional<ProcessSample> ProcessSampler::sample() const {
   Buffer buffer;
-  auto sample = parse_stat(read_text(stat_.get(), buffer));
-  if (!sample) return std::nullopt;
-  sample->rss_bytes = parse_statm_rss(read_text(statm_.get(), buffer)).value_or(0);
-  return sample;
+  return parse_stat(read_text(stat_.get(), buffer));
 }
 
 }  // namespace warmpool::daemon

@@ -1,4 +1,5 @@
-// What a process costs, by two descriptors kept open: 5 to 8 us a sample.
+// What a process does and costs, by a descriptor kept open: 3 to 5 us a sample. Its memory is
+// tree_memory.hpp's.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,6 @@ namespace warmpool::daemon {
 struct ProcessSample {
   char state = '?';   // R, S, D, T (stopped), t (traced), Z, X ...: proc(5)
   Duration cpu_time;  // user and system, all threads; in steps of a clock tick [10 ms]
-  std::uint64_t rss_bytes = 0;
   // Only of look_closely(): how often its first thread gave the processor up by itself, and what
   // the kernel waits for in it, if anything.
   std::uint64_t voluntary_switches = 0;
@@ -27,7 +27,7 @@ struct ProcessSample {
 };
 
 // Order: open() while the process is a child that nobody has reaped, so that the pid is its own.
-// From then on the descriptors mean that process, whatever becomes of the number.
+// From then on the descriptor means that process, whatever becomes of the number.
 class ProcessSampler {
  public:
   // Errors: errno; EMFILE when descriptors are out.
@@ -41,7 +41,7 @@ class ProcessSampler {
   static void look_closely(pid_t pid, ProcessSample& sample);
 
  private:
-  ipc::UniqueFd stat_, statm_;
+  ipc::UniqueFd stat_;
 };
 
 // The parts of it, for tests: the text of /proc/PID/stat (a name may hold blanks and parentheses).
@@ -51,6 +51,5 @@ struct StatTimes {
   Duration user, system;
 };
 std::optional<StatTimes> parse_stat_times(std::string_view stat);
-std::optional<std::uint64_t> parse_statm_rss(std::string_view statm);
 
 }  // namespace warmpool::daemon

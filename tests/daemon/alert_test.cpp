@@ -14,8 +14,14 @@ using ipc::Verb;
 
 class AlertTest : public testing::Test {
  protected:
-  void begin(const std::function<void(Options&)>& change = {}) {
+  void begin(const std::function<void(Options&)>& change = {}, bool lonely = false) {
     auto configuration = small_configuration();
+    if (lonely) {
+      auto& empty = configuration.classes.emplace_back(configuration.classes.front()).values;
+      empty.name = "empty";
+      empty.types = {"lonely"};
+      empty.size = empty.size_min = 0;
+    }
     // Time passes at once here, and workers do not beat in it.
     configuration.pool.values.unresponsive_after = hours(1);
     configuration.pool.values.dead_after = hours(2);
@@ -87,6 +93,20 @@ TEST_F(AlertTest, ADeathIsToldWithItsCauseAndTheLastBeat) {
   ASSERT_TRUE(until([&] { return test->log.has("alert-resolved alert=worker-failure"); }));
 }
 
+TEST_F(AlertTest, AnEndThatWasOrderedIsToldAsWhatItWasFor) {
+  begin([](Options& options) {
+    options.unresponsive_after = seconds(15);
+    options.dead_after = seconds(30);
+  });
+  test->time.pass(minutes(1));
+  ASSERT_TRUE(until([&] { return !alert("worker-failure").is_null(); }));
+  const auto text = alert("worker-failure")["text"].get<std::string>();
+  EXPECT_NE(text.find(" was idle and silent for longer than dead_after, last heard"),
+            std::string::npos)
+      << text;
+  EXPECT_FALSE(alert("zombie").is_null());
+}
+
 TEST_F(AlertTest, ManyDeathsOfAClassAreAStorm) {
   begin([](Options& options) { options.alert_restarts = 2; });
   for (int i = 0; i < 3; ++i) {
@@ -117,12 +137,17 @@ TEST_F(AlertTest, NewDeadLettersAreToldFromTheBoundOn) {
 }
 
 TEST_F(AlertTest, TasksThatNobodyWillRunAreTold) {
-  begin();
+  begin({}, true);
   ASSERT_EQ(ask(Verb::Alerts)["alerts"].size(), 0U);
-  client->name_type("hang");
+  client->name_type("hang", 0);
   for (std::uint64_t token = 1; token <= 3; ++token) client->submit("x", token, 0);
   ASSERT_TRUE(test->until(*client, [&] { return test->daemon.pool().queue().ready == 1; }));
   EXPECT_TRUE(alert("no-worker").is_null()) << "its class is busy, and not without workers";
+  client->name_type("lonely", 1);
+  client->submit("x", 9, 0, {}, 1);
+  ASSERT_TRUE(test->until(*client, [&] { return test->daemon.pool().queue().ready == 2; }));
+  EXPECT_EQ(alert("no-worker")["subject"], "lonely");
+  EXPECT_EQ(alert("no-worker")["text"], "1 task of type lonely waits and its class has no worker");
 }
 
 TEST_F(AlertTest, AcknowledgedOnesStayAndOnesThatAreNotThereAreRefused) {

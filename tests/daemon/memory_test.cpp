@@ -99,6 +99,8 @@ TEST(WorkerMemory, FilesOfTheKernelAreReadAsTheyAre) {
   EXPECT_EQ(parse_statm("765 100 404 5 0 123 0\n")->own_bytes, 0U);
   EXPECT_FALSE(parse_statm(""));
   EXPECT_FALSE(parse_statm("765 4"));
+  EXPECT_FALSE(parse_statm("100"));
+  EXPECT_FALSE(parse_statm("100 x"));
   EXPECT_EQ(parse_rollup("x\nPss:  9 kB\nPss_Anon:          1234 kB\nPss_File: 1 kB\n"),
             1234U * 1024);
   EXPECT_FALSE(parse_rollup("Pss:  9 kB\n"));

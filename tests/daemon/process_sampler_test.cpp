@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/process/tree_memory.hpp"
 #include "tests/daemon/process_fixture.hpp"
 
 namespace warmpool::daemon {
@@ -36,15 +37,16 @@ TEST_F(Sampler, SeesStopAndGoingOn) {
   wait_burial(child);
 }
 
-TEST_F(Sampler, SeesMemory) {
+TEST_F(Sampler, MemoryIsSeenByItsOwnReader) {
   const Child child =
       spawn(python("b = bytearray(64 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\n"
                    "print('full', flush=True)\nimport time\nwhile True: time.sleep(100)"));
   ASSERT_EQ(read_line(child.output.get()), "full");
-  auto sampler = ProcessSampler::open(child.pid);
-  ASSERT_TRUE(sampler);
-  EXPECT_GT(sampler->sample()->rss_bytes, std::uint64_t{64} << 20);
-  EXPECT_LT(sampler->sample()->rss_bytes, std::uint64_t{128} << 20);
+  const auto figure = TreeMemory(child.pid).measure(MemoryLook::Quick);
+  ASSERT_TRUE(figure);
+  EXPECT_GT(figure->rss_bytes, std::uint64_t{64} << 20);
+  EXPECT_LT(figure->rss_bytes, std::uint64_t{128} << 20);
+  EXPECT_GT(figure->own_bytes, std::uint64_t{64} << 20);
   port_->kill_tree(child.worker);
   wait_burial(child);
 }
@@ -62,9 +64,6 @@ TEST(SamplerText, BrokenTextIsNoSample) {
        {"", "42", "42 (sh", "42 (sh)", "42 (sh) ", "42 (sh) R", "42 (sh) R 1 2 3"}) {
     EXPECT_FALSE(parse_stat(text)) << text;
   }
-  EXPECT_FALSE(parse_statm_rss(""));
-  EXPECT_FALSE(parse_statm_rss("100"));
-  EXPECT_FALSE(parse_statm_rss("100 x"));
 }
 
 TEST_F(Sampler, MissingProcessIsAnError) { EXPECT_FALSE(ProcessSampler::open(0x7FFFFFFF)); }

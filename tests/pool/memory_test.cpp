@@ -14,19 +14,13 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 
 // A ready pool with a soft limit of 100 MiB and these options besides.
-void ready_class(
+void limited_class(
     PoolDriver& driver, std::uint64_t size,
     const std::function<void(ClassOptions&)>& set = [](ClassOptions&) {}) {
-  ClassOptions options = default_class_options();
-  options.name = "class-0";
-  options.size = size;
-  options.size_min = 0;
-  options.memory_soft = 100 * kMiB;
-  set(options);
-  driver.turn(event::ClassDeclared{ClassId{0}, options});
-  driver.declare_type(0);
-  driver.hello_all();
-  driver.tick();
+  ready_class(driver, size, [&](ClassOptions& options) {
+    options.memory_soft = 100 * kMiB;
+    set(options);
+  });
 }
 
 void sample(PoolDriver& driver, WorkerId worker, std::uint64_t mib) {
@@ -54,7 +48,7 @@ std::size_t kills(const PoolDriver& driver) {
 
 TEST(Memory, OneOverTheSoftLimitIsReplacedWhileItWorks) {
   PoolDriver driver;
-  ready_class(driver, 1);
+  limited_class(driver, 1);
   const auto worker = driver.worker(0);
   settle_in(driver, worker, 30);
   const auto running = run_one(driver);
@@ -73,14 +67,14 @@ TEST(Memory, OneOverTheSoftLimitIsReplacedWhileItWorks) {
 
 TEST(Memory, OneThatRanNoTaskYetIsNotReplaced) {
   PoolDriver driver;
-  ready_class(driver, 1);
+  limited_class(driver, 1);
   sample(driver, driver.worker(0), 150);
   EXPECT_EQ(driver.all<command::Spawn>().size(), 1U);
 }
 
 TEST(Memory, AProgramThatNeedsMoreThanTheSoftLimitIsToldAndNotReplacedForEver) {
   PoolDriver driver;
-  ready_class(driver, 2);
+  limited_class(driver, 2);
   settle_in(driver, driver.worker(0), 150);
   settle_in(driver, driver.worker(1), 160);
   EXPECT_EQ(driver.all<command::Spawn>().size(), 2U);
@@ -93,7 +87,7 @@ TEST(Memory, AProgramThatNeedsMoreThanTheSoftLimitIsToldAndNotReplacedForEver) {
 
 TEST(Memory, GrowthCountsFromWhatItHadAfterItsFirstTask) {
   PoolDriver driver;
-  ready_class(driver, 1, [](ClassOptions& options) { options.memory_growth = 20 * kMiB; });
+  limited_class(driver, 1, [](ClassOptions& options) { options.memory_growth = 20 * kMiB; });
   sample(driver, driver.worker(0), 10);
   settle_in(driver, driver.worker(0), 60);
   EXPECT_EQ(driver.pool().slot(SlotId{0})->memory_base, 60 * kMiB);
@@ -105,7 +99,7 @@ TEST(Memory, GrowthCountsFromWhatItHadAfterItsFirstTask) {
 
 TEST(Memory, OneOverTheHardLimitIsKilledAndWhatItRanAloneIsCharged) {
   PoolDriver driver;
-  ready_class(driver, 1);
+  limited_class(driver, 1);
   const auto running = run_one(driver);
   sample(driver, running.worker, 200);
   EXPECT_EQ(kills(driver), 0U) << "twice the soft limit is allowed";
@@ -122,7 +116,7 @@ TEST(Memory, OneOverTheHardLimitIsKilledAndWhatItRanAloneIsCharged) {
 
 TEST(Memory, OneThatIsIdleOrStartingIsKilledTooAndNobodyIsCharged) {
   PoolDriver driver;
-  ready_class(driver, 1);
+  limited_class(driver, 1);
   settle_in(driver, driver.worker(0), 50);
   const auto worker = driver.worker(0);
   sample(driver, worker, 201);
@@ -137,7 +131,8 @@ TEST(Memory, OneThatIsIdleOrStartingIsKilledTooAndNobodyIsCharged) {
 
 TEST(Memory, OfSeveralInHandEachIsASuspect) {
   PoolDriver driver;
-  ready_class(driver, 1, [](ClassOptions& options) { options.concurrency = options.credits = 2; });
+  limited_class(driver, 1,
+                [](ClassOptions& options) { options.concurrency = options.credits = 2; });
   for (const auto& slot : driver.pool().snapshot().slots) ASSERT_EQ(slot.state, SlotState::Ready);
   driver.submit();
   driver.submit();
@@ -154,7 +149,7 @@ TEST(Memory, OfSeveralInHandEachIsASuspect) {
 
 TEST(Memory, ALimitThatIsLoweredIsJudgedAtOnce) {
   PoolDriver driver;
-  ready_class(driver, 1);
+  limited_class(driver, 1);
   settle_in(driver, driver.worker(0), 90);
   ClassOptions options = default_class_options();
   options.name = "class-0";
@@ -167,7 +162,7 @@ TEST(Memory, ALimitThatIsLoweredIsJudgedAtOnce) {
 
 TEST(Memory, ATaskThatEndedForMemoryMayHaveMoreAndItsWorkerOnlyWithIt) {
   PoolDriver driver;
-  ready_class(driver, 1, [](ClassOptions& options) {
+  limited_class(driver, 1, [](ClassOptions& options) {
     options.retry_memory_factor = 3;
     options.retry_memory_max = 500 * kMiB;
   });
@@ -189,7 +184,7 @@ TEST(Memory, ATaskThatEndedForMemoryMayHaveMoreAndItsWorkerOnlyWithIt) {
 
 TEST(Memory, ATaskThatWasOverTimeMayHaveMore) {
   PoolDriver driver;
-  ready_class(driver, 1, [](ClassOptions& options) { options.retry_timeout_factor = 2; });
+  limited_class(driver, 1, [](ClassOptions& options) { options.retry_timeout_factor = 2; });
   driver.submit({.timeout = seconds(1)});
   driver.tick();
   const auto first = *driver.last<command::Assign>();

@@ -118,4 +118,18 @@ TaskState PoolDriver::state(TaskId task) const {
   return view ? view->state : TaskState::Skipped;
 }
 
+void ready_class(PoolDriver& driver, std::uint64_t size,
+                 const std::function<void(ClassOptions&)>& set) {
+  ClassOptions options = default_class_options();
+  options.name = "class-0";
+  options.size = size;
+  options.size_min = 0;
+  options.size_max = 1000;
+  set(options);
+  driver.turn(event::ClassDeclared{ClassId{0}, options});
+  driver.declare_type(0);
+  driver.hello_all();
+  driver.tick();
+}
+
 }  // namespace warmpool::test

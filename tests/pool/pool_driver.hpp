@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,5 +92,10 @@ class PoolDriver {
   Pool pool_;
   std::uint64_t requests_ = 0;
 };
+
+// A ready class 0 of workers with these options besides, and type 0.
+void ready_class(
+    PoolDriver& driver, std::uint64_t size,
+    const std::function<void(ClassOptions&)>& set = [](ClassOptions&) {});
 
 }  // namespace warmpool::test

@@ -9,22 +9,6 @@
 namespace warmpool::test {
 namespace {
 
-// A ready pool of workers with these options besides.
-void ready_class(
-    PoolDriver& driver, std::uint64_t size,
-    const std::function<void(ClassOptions&)>& set = [](ClassOptions&) {}) {
-  ClassOptions options = default_class_options();
-  options.name = "class-0";
-  options.size = size;
-  options.size_min = 0;
-  options.size_max = 1000;
-  set(options);
-  driver.turn(event::ClassDeclared{ClassId{0}, options});
-  driver.declare_type(0);
-  driver.hello_all();
-  driver.tick();
-}
-
 void restart_all(PoolDriver& driver) { driver.turn(event::Restart{ClientId{1}, RequestId{900}}); }
 
 // Every slot in which somebody may be given work.

@@ -18,13 +18,15 @@ def show_stacks_at_term() -> None:
     """From now on SIGTERM also writes where each thread stands to stderr, from C: also where a handler holds the interpreter's lock and
     no Python code runs any more. What it did before it does after that. Order: after the handler of SIGTERM was set."""
     faulthandler.register(signal.SIGTERM, file=STDERR, all_threads=True, chain=True)
-    os.register_at_fork(after_in_child=forget_stacks)
 
 
 def forget_stacks() -> None:
     """In a process that a handler forked: what SIGTERM does there is what Python was told, and nothing that came from C."""
-    faulthandler.unregister(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    if faulthandler.unregister(signal.SIGTERM):
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+os.register_at_fork(after_in_child=forget_stacks)  # for good, so once: a worker may serve many daemons
 
 
 class Interruption:
