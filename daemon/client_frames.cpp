@@ -148,8 +148,7 @@ void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::Submi
     return refuse(session, number, {}, fault, detail);
   }
   if (!kept && hold(session, frame, number, spec.durability)) return;
-  intake_.submit(session.id, RequestId{number + 1ULL}, wish, spec,
-                 kept ? std::move(*kept) : KeptBody{});
+  intake_.submit(session.id, id_of(number), wish, spec, kept ? std::move(*kept) : KeptBody{});
 }
 
 // Events of one connection keep their order: nothing of it is taken before this one went on.
@@ -221,7 +220,7 @@ void Clients::on_cancel(Session& session, const ipc::Frame& frame) {
                   session.may(ipc::Right::Cancel) ? Refusal::NotYours : Refusal::NotAllowed);
   }
   if (stored->verdict) return refuse(session, number, task, Refusal::AlreadySettled);
-  services_.engine.step(event::Cancel{session.id, RequestId{number + 1ULL}, task});
+  services_.engine.step(event::Cancel{session.id, id_of(number), task});
 }
 
 void Clients::on_request_frame(Session& session, const ipc::Frame& frame) {

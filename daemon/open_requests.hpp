@@ -26,6 +26,9 @@ struct OpenRequest {
   std::vector<RefusedPart> refusals{};  // the first of them
 };
 
+// The core's name of an open one; ids begin at 1.
+inline RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
+
 // So many parts that were refused are named to the client.
 inline constexpr std::size_t kRefusalsNamedMax = 16;
 

@@ -27,8 +27,6 @@ bool flag(const Argument& argument) {
   const auto* value = std::get_if<bool>(&argument);
   return value != nullptr && *value;
 }
-RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
-
 // Of a list, in a turn: about 2 ms.
 constexpr std::uint32_t kPlacesAtOnce = 16'384;
 

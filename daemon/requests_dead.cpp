@@ -14,8 +14,6 @@ using ipc::Verb;
 
 namespace {
 
-RequestId id_of(std::uint32_t number) { return RequestId{number + 1ULL}; }
-
 const std::string_view* text_of(const Argument& argument) {
   return std::get_if<std::string_view>(&argument);
 }

@@ -35,10 +35,11 @@ bool is_socket(int fd) {
 
 // For poll: rounded up, so that a wait never ends before its deadline.
 int milliseconds_left(Deadline deadline) {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   if (deadline == kNoDeadline) return -1;
   if (deadline == kAtOnce) return 0;
-  const auto left = ceil<milliseconds>(deadline - steady_clock::now()).count();
+  const auto left =
+      chrono::ceil<chrono::milliseconds>(deadline - chrono::steady_clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000'000));
 }
 

@@ -41,10 +41,11 @@ Error unreachable(const std::string& path, int failed) {
 
 // SO_SNDTIMEO bounds connect() on a Unix socket whose backlog is full (Source: socket(7)).
 bool bound_connect(int fd, std::chrono::steady_clock::time_point deadline) {
-  using namespace std::chrono;
-  if (deadline == steady_clock::time_point::max()) return true;
+  namespace chrono = std::chrono;
+  if (deadline == chrono::steady_clock::time_point::max()) return true;
   const auto left =
-      std::max(duration_cast<microseconds>(deadline - steady_clock::now()), microseconds(1));
+      std::max(chrono::duration_cast<chrono::microseconds>(deadline - chrono::steady_clock::now()),
+               chrono::microseconds(1));
   const timeval time{left.count() / 1'000'000, left.count() % 1'000'000};
   return ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) == 0;
 }

@@ -33,7 +33,7 @@
 namespace warmpool::worker {
 namespace {
 
-using Answer = ipc::TemplateAnswer;
+using ipc::TemplateAnswer;
 
 constexpr const char* kChannelVariable = "WARMPOOL_TEMPLATE";
 constexpr const char* kPreloadVariable = "WARMPOOL_PRELOAD";
@@ -57,7 +57,7 @@ ipc::UniqueFd open_pidfd(pid_t pid) {
   return ipc::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-bool send(int channel, const Answer& answer, int fd = -1) {
+bool send(int channel, const TemplateAnswer& answer, int fd = -1) {
   std::string packet = ipc::encode(answer);
   iovec piece{packet.data(), packet.size()};
   return ipc::send_with_descriptor(channel, {&piece, 1}, 0, fd) ==
@@ -122,7 +122,7 @@ class Template {
   std::optional<int> run() {
     if (const auto fault = load(); !fault.empty()) return unfit(fault);
     if (const auto fault = unfit_to_fork(channel_.get()); !fault.empty()) return unfit(fault);
-    if (!send(channel_.get(), {Answer::Kind::Ready, ipc::kTemplateVersion})) return gone();
+    if (!send(channel_.get(), {TemplateAnswer::Kind::Ready, ipc::kTemplateVersion})) return gone();
     for (;;) {
       Asked asked;
       if (const auto bytes = receive(asked); bytes <= 0) return gone();
@@ -142,7 +142,7 @@ class Template {
   int gone() const { return static_cast<int>(RunStatus::DaemonGone); }
 
   int unfit(const std::string& fault) const {
-    send(channel_.get(), {Answer::Kind::Unfit, 0, 0, fault});
+    send(channel_.get(), {TemplateAnswer::Kind::Unfit, 0, 0, fault});
     return say(RunStatus::System, fault);
   }
 
@@ -172,7 +172,7 @@ class Template {
 
   void fail(const ipc::ForkRequest& request, int error) const {
     const std::string text = std::string("fork: ") + std::strerror(error);
-    send(channel_.get(), {Answer::Kind::Failed, request.number, 0, text});
+    send(channel_.get(), {TemplateAnswer::Kind::Failed, request.number, 0, text});
   }
 
   // True in the worker.
@@ -190,7 +190,7 @@ class Template {
     while (::waitpid(between, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-      send(channel_.get(), {Answer::Kind::Done, asked.request.number});
+      send(channel_.get(), {TemplateAnswer::Kind::Done, asked.request.number});
     } else {
       fail(asked.request, WIFEXITED(status) ? WEXITSTATUS(status) : EINTR);
     }
@@ -206,8 +206,8 @@ class Template {
     if (worker > 0) {
       const auto pidfd = open_pidfd(worker);
       if (!pidfd) ::_exit(errno);
-      const Answer answer{Answer::Kind::Forked, asked.request.number,
-                          static_cast<std::uint64_t>(worker)};
+      const TemplateAnswer answer{TemplateAnswer::Kind::Forked, asked.request.number,
+                                  static_cast<std::uint64_t>(worker)};
       ::_exit(send(channel_.get(), answer, pidfd.get()) ? 0 : EPIPE);
     }
     become_worker(asked, between);

@@ -67,7 +67,7 @@ while True:
 )";
 
 // A process for each task keeps nothing on disk, so neither does the pool here.
-constexpr char kConfiguration[] = R"(log_level = "warn"
+constexpr char kReusePool[] = R"(log_level = "warn"
 store = "volatile"
 [[class]]
 name = "native"
@@ -136,8 +136,7 @@ struct ReuseCommand {
     options.socket = context.globals().socket;
     if (!given) {
       const auto started = daemon.start(
-          with_size(std::string(kConfiguration) + (python ? kPythonClass : ""), workers),
-          interrupts);
+          with_size(std::string(kReusePool) + (python ? kPythonClass : ""), workers), interrupts);
       if (!started) return started.error();
       options.socket = daemon.socket();
     }

@@ -12,11 +12,11 @@ namespace warmpool::cli {
 
 namespace {
 
-struct Line {
+struct HelpLine {
   std::string left, right;
 };
 
-std::string aligned(const std::vector<Line>& lines) {
+std::string aligned(const std::vector<HelpLine>& lines) {
   std::size_t width = 0;
   for (const auto& line : lines) {
     width = std::max(width, line.left.size());
@@ -76,7 +76,7 @@ std::string indented(std::string_view text, std::string_view indent) {
 }  // namespace
 
 std::string options_text(const CLI::App& app) {
-  std::vector<Line> lines;
+  std::vector<HelpLine> lines;
   for (const auto* option : select(app, false)) {
     lines.push_back({option_name(*option), option->get_description()});
   }
@@ -95,7 +95,7 @@ std::string usage_of(const CommandRow& row, const CLI::App& app) {
 
 std::string command_help(const CommandRow& row, const CLI::App& app) {
   std::string text = usage_of(row, app) + "\n\n  " + std::string(row.summary) + "\n";
-  std::vector<Line> arguments;
+  std::vector<HelpLine> arguments;
   for (const auto* argument : select(app, true)) {
     arguments.push_back({argument_name(*argument), argument->get_description()});
   }
@@ -112,7 +112,7 @@ std::string overview_text() {
       "warmpool [OPTIONS] COMMAND ...: asks a warmpoold for work\n\nOptions of every command:\n" +
       options_text(parser.app());
   std::string_view group;
-  std::vector<Line> lines;
+  std::vector<HelpLine> lines;
   const auto close = [&] {
     if (!lines.empty()) text += "\n" + std::string(group) + ":\n" + aligned(lines);
     lines.clear();

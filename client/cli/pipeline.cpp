@@ -12,7 +12,7 @@ namespace warmpool::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kSilenceMax = std::chrono::minutes(1);
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kPipeReadBytes = 256 * 1024;
 
 Error failed(const char* what) { return {0, std::string(what) + ": " + std::strerror(errno)}; }
 
@@ -55,7 +55,7 @@ Result<void> Pipeline::write_some() {
 
 Result<std::uint64_t> Pipeline::advance() {
   if (auto wrote = write_some(); !wrote) return wrote.error();
-  buffer_.resize(kReadBytes);
+  buffer_.resize(kPipeReadBytes);
   const ssize_t got = ::recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
   if (got == 0) return Error{0, "the server closed the connection"};
   if (got < 0) return would_block() ? Result<std::uint64_t>(0) : failed("cannot read");

@@ -16,7 +16,7 @@
 namespace warmpool::daemon {
 namespace {
 
-using Kind = ipc::TemplateAnswer::Kind;
+using AnswerKind = ipc::TemplateAnswer::Kind;
 
 class ForkTest : public ProcessTest {
  protected:
@@ -26,7 +26,7 @@ class ForkTest : public ProcessTest {
     auto what = spec({test::program("warmpool-worker")});
     what.role = SpawnRole::Template;
     template_ = spawn(what);
-    EXPECT_EQ(Kind::Ready, next());
+    EXPECT_EQ(AnswerKind::Ready, next());
   }
   void TearDown() override {
     port_->kill_tree(template_.worker);
@@ -43,7 +43,7 @@ class ForkTest : public ProcessTest {
     const auto answer = ipc::parse_template_answer(
         {packet_.data(), static_cast<std::size_t>(std::max<ssize_t>(bytes, 0))});
     EXPECT_TRUE(answer);
-    return answer ? answer->kind : Kind::Unfit;
+    return answer ? answer->kind : AnswerKind::Unfit;
   }
   ForkOrder order() { return std::move(*port_->order_fork(spec({"forked"}))); }
   void send(const ForkOrder& order) {
@@ -56,8 +56,8 @@ class ForkTest : public ProcessTest {
     auto ordered = order();
     send(ordered);
     ordered.descriptors.clear();
-    EXPECT_EQ(Kind::Forked, next());
-    EXPECT_EQ(Kind::Done, next());
+    EXPECT_EQ(AnswerKind::Forked, next());
+    EXPECT_EQ(AnswerKind::Done, next());
     auto child = port_->take_forked(std::move(ordered.child), std::move(pidfd_));
     EXPECT_TRUE(child) << child.error().text;
     return std::move(*child);
@@ -95,8 +95,8 @@ TEST_F(ForkTest, OneAfterTheOtherLeavesNothingOpen) {
 TEST_F(ForkTest, ItsDeathBeforeItsAdoptionIsTold) {
   auto ordered = order();
   send(ordered);
-  EXPECT_EQ(Kind::Forked, next());
-  EXPECT_EQ(Kind::Done, next());
+  EXPECT_EQ(AnswerKind::Forked, next());
+  EXPECT_EQ(AnswerKind::Done, next());
   ASSERT_EQ(0, send_signal(pidfd_.get(), SIGABRT));
   EXPECT_TRUE(eventually([&] { return is_dead(pidfd_.get()); }));
   EXPECT_EQ(0U, port_->reap_orphans().reaped) << "it may be the one that is waited for";
@@ -109,8 +109,8 @@ TEST_F(ForkTest, OneThatIsAbandonedIsEnded) {
   auto ordered = order();
   const auto worker = ordered.child.worker;
   send(ordered);
-  EXPECT_EQ(Kind::Forked, next());
-  EXPECT_EQ(Kind::Done, next());
+  EXPECT_EQ(AnswerKind::Forked, next());
+  EXPECT_EQ(AnswerKind::Done, next());
   port_->abandon(worker);
   EXPECT_TRUE(eventually([&] { return is_dead(pidfd_.get()); }));
   EXPECT_TRUE(eventually([&] { return port_->reap_orphans().reaped == 1; }));
@@ -153,7 +153,7 @@ TEST_F(ForkTest, AMarkOfAnotherLengthIsRefusedByTheTemplate) {
   const auto worker = ordered.child.worker;
   ordered.packet = ipc::encode(ipc::ForkRequest{worker.value, "short", {}});
   send(ordered);
-  EXPECT_EQ(Kind::Failed, next());
+  EXPECT_EQ(AnswerKind::Failed, next());
   port_->abandon(worker);
 }
 
@@ -163,8 +163,8 @@ TEST_F(ForkTest, OverFifosItHasThem) {
   auto ordered = std::move(*port_->order_fork(what));
   EXPECT_EQ(2U, ordered.descriptors.size());
   send(ordered);
-  EXPECT_EQ(Kind::Forked, next());
-  EXPECT_EQ(Kind::Done, next());
+  EXPECT_EQ(AnswerKind::Forked, next());
+  EXPECT_EQ(AnswerKind::Done, next());
   const auto child = port_->take_forked(std::move(ordered.child), std::move(pidfd_));
   ASSERT_TRUE(child) << child.error().text;
   EXPECT_TRUE(wait_readable(child->channel.get())) << "its hello";

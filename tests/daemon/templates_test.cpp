@@ -14,7 +14,7 @@
 namespace warmpool::daemon {
 namespace {
 
-using Kind = ipc::TemplateAnswer::Kind;
+using AnswerKind = ipc::TemplateAnswer::Kind;
 
 Configuration with_preload() {
   auto configuration = small_configuration();
@@ -64,13 +64,13 @@ class TemplateTest : public testing::Test {
     return number;
   }
   static void fork(FakeWorker& fake, std::uint64_t number) {
-    say(fake, {Kind::Forked, number, 99}, STDIN_FILENO);
-    say(fake, {Kind::Done, number});
+    say(fake, {AnswerKind::Forked, number, 99}, STDIN_FILENO);
+    say(fake, {AnswerKind::Done, number});
   }
   // From its start to its first worker.
   FakeWorker* begin() {
     auto* fake = wait_for_template();
-    say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+    say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
     fork(*fake, wait_for_request(*fake));
     EXPECT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
     return fake;
@@ -93,7 +93,7 @@ TEST_F(TemplateTest, WorkersWaitForItAndAreForked) {
   EXPECT_EQ(std::vector<std::string>{"heavy"}, fake->spec.preload);
   EXPECT_EQ(0U, workers());
   EXPECT_EQ("starting", shown()["state"]);
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
   EXPECT_TRUE(test_.processes.ordered.contains(number));
   EXPECT_EQ(0U, workers());
@@ -133,9 +133,9 @@ TEST_F(TemplateTest, OneThatDiesCostsNoSlotAnything) {
 
 TEST_F(TemplateTest, OneThatDiesWhileItForksLeavesItsWorkerToAStartWithout) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
-  say(*fake, {Kind::Forked, number, 99}, STDIN_FILENO);
+  say(*fake, {AnswerKind::Forked, number, 99}, STDIN_FILENO);
   test_.processes.die(*fake, {ExitCause::Signalled, -SIGKILL, false});
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
   EXPECT_EQ(number, test_.processes.alive()->spec.worker.value);
@@ -144,7 +144,7 @@ TEST_F(TemplateTest, OneThatDiesWhileItForksLeavesItsWorkerToAStartWithout) {
 
 TEST_F(TemplateTest, OneThatDoesNotAnswerIsGivenUp) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
   test_.time.pass(seconds(6));
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
@@ -163,7 +163,7 @@ TEST_F(TemplateTest, OneThatLoadsForEverIsGivenUpInTime) {
 
 TEST_F(TemplateTest, OneThatIsUnfitIsNotTriedAgainByItself) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Unfit, 0, 0, "it has 3 threads"});
+  say(*fake, {AnswerKind::Unfit, 0, 0, "it has 3 threads"});
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
   EXPECT_EQ("unfit", shown()["state"]);
   EXPECT_EQ("cannot fork: it has 3 threads", shown()["reason"]);
@@ -189,7 +189,7 @@ TEST_F(TemplateTest, AProgramThatMakesNoneIsNotTriedAgainByItself) {
 
 TEST_F(TemplateTest, TheSameEndOfOneThatWasReadyIsAFailure) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   wait_for_request(*fake);
   test_.processes.die(*fake, {ExitCause::Exited, 2, false});
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
@@ -198,9 +198,9 @@ TEST_F(TemplateTest, TheSameEndOfOneThatWasReadyIsAFailure) {
 
 TEST_F(TemplateTest, AForkThatFailedIsOneStartWithout) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
-  say(*fake, {Kind::Failed, number, 0, "fork: no memory"});
+  say(*fake, {AnswerKind::Failed, number, 0, "fork: no memory"});
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
   EXPECT_EQ(1U, test_.processes.abandoned.size());
   EXPECT_EQ("ready", shown()["state"]);
@@ -215,10 +215,10 @@ class LyingTemplateTest : public TemplateTest, public testing::WithParamInterfac
 
 TEST_P(LyingTemplateTest, IsEndedAndItsWorkerStartsWithout) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
   GetParam()(*fake, number);
-  say(*fake, {Kind::Done, number});
+  say(*fake, {AnswerKind::Done, number});
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
   EXPECT_TRUE(fake->exit);
   EXPECT_EQ(number, test_.processes.alive()->spec.worker.value);
@@ -226,24 +226,23 @@ TEST_P(LyingTemplateTest, IsEndedAndItsWorkerStartsWithout) {
 
 INSTANTIATE_TEST_SUITE_P(
     Each, LyingTemplateTest,
-    testing::Values([](FakeWorker&, std::uint64_t) {},  // done, though it never forked
-                    [](FakeWorker& fake, std::uint64_t number) {
-                      LyingTemplateTest::say(fake, {Kind::Forked, number, 9});  // without a pidfd
-                    },
-                    [](FakeWorker& fake, std::uint64_t number) {
-                      LyingTemplateTest::fork(fake, number + 1);
-                    },
-                    [](FakeWorker& fake, std::uint64_t) {
-                      LyingTemplateTest::say(fake, {Kind::Ready, ipc::kTemplateVersion});
-                    },
-                    [](FakeWorker& fake, std::uint64_t) {
-                      REQUIRE(::send(fake.packets.get(), "what", 5, 0) == 5);
-                    }));
+    testing::Values(
+        [](FakeWorker&, std::uint64_t) {},  // done, though it never forked
+        [](FakeWorker& fake, std::uint64_t number) {
+          LyingTemplateTest::say(fake, {AnswerKind::Forked, number, 9});  // without a pidfd
+        },
+        [](FakeWorker& fake, std::uint64_t number) { LyingTemplateTest::fork(fake, number + 1); },
+        [](FakeWorker& fake, std::uint64_t) {
+          LyingTemplateTest::say(fake, {AnswerKind::Ready, ipc::kTemplateVersion});
+        },
+        [](FakeWorker& fake, std::uint64_t) {
+          REQUIRE(::send(fake.packets.get(), "what", 5, 0) == 5);
+        }));
 
 TEST_F(TemplateTest, WhatIsNoWorkerOfItsIsNotAdopted) {
   test_.processes.adopts = false;
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   fork(*fake, wait_for_request(*fake));
   ASSERT_TRUE(test_.until([&] { return test_.processes.alive() != nullptr; }));
   EXPECT_TRUE(fake->exit);
@@ -257,7 +256,7 @@ TEST_F(TemplateTest, ARestartMakesANewGeneration) {
   ASSERT_TRUE(test_.until([&] { return old->exit && the_template() != nullptr; }));
   auto* fresh = the_template();
   EXPECT_EQ(2, shown()["generation"]);
-  say(*fresh, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fresh, {AnswerKind::Ready, ipc::kTemplateVersion});
   fork(*fresh, wait_for_request(*fresh));
   ASSERT_TRUE(test_.until([&] { return workers() == 1 && shown()["forked"] == 2; }));
 }
@@ -289,7 +288,7 @@ TEST_F(TemplateTest, AStopDoesNotWaitForWhatWaits) {
 
 TEST_F(TemplateTest, AWorkerThatIsToEndBeforeItIsThereEndsWhenItIs) {
   auto* fake = wait_for_template();
-  say(*fake, {Kind::Ready, ipc::kTemplateVersion});
+  say(*fake, {AnswerKind::Ready, ipc::kTemplateVersion});
   const auto number = wait_for_request(*fake);
   test_.daemon.stop(true);
   fork(*fake, number);

@@ -31,12 +31,8 @@ size_min = 1
 )";
 }
 
-RealDaemon::Setup two_workers(std::vector<std::string> arguments = {}) {
+RealDaemon::Setup durable_pool(std::vector<std::string> arguments = {}) {
   return {.config = config_of_two_workers(), .arguments = std::move(arguments), .prefix = {}};
-}
-
-json status_of(const RealDaemon& daemon) {
-  return json::parse(daemon.call("status --json").output);
 }
 
 json tasks_of(const RealDaemon& daemon) { return status_of(daemon).at("tasks"); }
@@ -85,7 +81,7 @@ void kill_and_restart(RealDaemon& daemon) {
 }
 
 TEST(Durable, EachLineOfAMapComesOnceThoughItsDaemonIsKilledSlow) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto list = daemon.directory() + "/list";
   run_shell("find /usr/share /usr/lib -type f -size -64k -readable 2>/dev/null | head -n 4000 > " +
             list);
@@ -114,7 +110,7 @@ TEST(Durable, EachLineOfAMapComesOnceThoughItsDaemonIsKilledSlow) {
 }
 
 TEST(Durable, SaysOfEachTaskHowItIsKept) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto submit = [&](const std::string& options) {
     return json::parse(daemon.call("submit echo x --delay 1h --json " + options).output);
   };
@@ -127,13 +123,13 @@ TEST(Durable, SaysOfEachTaskHowItIsKept) {
   }
   daemon.call("stop");
   daemon.wait();
-  RealDaemon in_memory(two_workers({"--store volatile"}));
+  RealDaemon in_memory(durable_pool({"--store volatile"}));
   const auto ran = in_memory.call("submit echo x --json");
   EXPECT_EQ(json::parse(ran.output).at("durability"), "none");
 }
 
 TEST(Durable, EverythingComesBackAfterAKill) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto dead = id_of(daemon, "fail 9 --retries 1");
   ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dead") == 1; }));
   const auto done = id_of(daemon, "echo kept");
@@ -167,7 +163,7 @@ TEST(Durable, EverythingComesBackAfterAKill) {
 }
 
 TEST(Durable, ATaskWhoseClientDoesNotComeBackEndsAfterItsGrace) {
-  RealDaemon daemon(two_workers({"--reconnect-grace", "3s"}));
+  RealDaemon daemon(durable_pool({"--reconnect-grace", "3s"}));
   daemon.call("pause echo");
   const auto kept = id_of(daemon, "echo kept");
   const auto client = daemon.command("submit echo dropped --cancel-on-disconnect --wait");
@@ -186,7 +182,7 @@ TEST(Durable, ATaskWhoseClientDoesNotComeBackEndsAfterItsGrace) {
 }
 
 TEST(Durable, DeadLettersAreEditedExportedAndImported) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto dead = [&](std::uint64_t count) {
     return eventually([&] { return tasks_of(daemon).at("dlq") == count; });
   };
@@ -218,7 +214,7 @@ TEST(Durable, DeadLettersAreEditedExportedAndImported) {
 }
 
 TEST(Durable, ARetryWithAnotherPayloadOutlivesTheDaemon) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto task = id_of(daemon, "fail 9 --retries 0 --key k");
   ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dlq") == 1; }));
   daemon.call("pause fail");
@@ -236,7 +232,7 @@ TEST(Durable, ARetryWithAnotherPayloadOutlivesTheDaemon) {
 }
 
 TEST(Durable, DeadLettersOverTheirBoundAreInTheArchiveBesideTheStore) {
-  RealDaemon daemon(two_workers({"--dead-max", "1"}));
+  RealDaemon daemon(durable_pool({"--dead-max", "1"}));
   for (int i = 0; i < 3; ++i) id_of(daemon, "fail 9 --retries 0");
   const auto letters = [&] {
     return json::parse(daemon.call("status --json").output).at("dead_letters");
@@ -257,7 +253,7 @@ TEST(Durable, DeadLettersOverTheirBoundAreInTheArchiveBesideTheStore) {
 }
 
 TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto done = id_of(daemon, "echo kept");
   const auto delayed = id_of(daemon, "echo later --delay 1h");
   ASSERT_EQ(daemon.call("wait " + done).status, 0);
@@ -287,7 +283,7 @@ TEST(Durable, ABackupUnderLoadBringsAllOfItBack) {
 }
 
 TEST(Durable, LargeBodiesAreInFilesThatGoWithTheirTasks) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto large = daemon.directory() + "/large";
   run_shell("head -c 1000000 /dev/zero | tr '\\0' x > " + large);
   const auto files = [&] { return run_shell("ls " + daemon.directory() + "/state/bodies").output; };
@@ -309,7 +305,7 @@ TEST(Durable, LargeBodiesAreInFilesThatGoWithTheirTasks) {
 }
 
 TEST(Durable, CleanedTasksDoNotComeBack) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto done = id_of(daemon, "echo kept");
   ASSERT_EQ(daemon.call("wait " + done).status, 0);
   EXPECT_EQ(daemon.call("clean --older 1h").output.find("removed 1"), std::string::npos);
@@ -326,7 +322,7 @@ TEST(Durable, CleanedTasksDoNotComeBack) {
 }
 
 TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
-  RealDaemon daemon(two_workers({"--drain-timeout 10ms"}));
+  RealDaemon daemon(durable_pool({"--drain-timeout 10ms"}));
   const auto running = id_of(daemon, "sleep 1500");
   const auto waiting = id_of(daemon, "echo after");
   ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("running") == 1; }));
@@ -341,7 +337,7 @@ TEST(Durable, WhatAStopInterruptsWaitsForTheNextStart) {
 }
 
 TEST(Durable, AStopTellsApartWhatWaitsAndWhatIsLostWithTheMemory) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   id_of(daemon, "echo kept --delay 1h");
   const auto lost = id_of(daemon, "echo lost --delay 1h --durability none");
   id_of(daemon, "echo kept --delay 1h --durability relaxed");
@@ -357,7 +353,7 @@ TEST(Durable, AStopTellsApartWhatWaitsAndWhatIsLostWithTheMemory) {
 }
 
 TEST(Durable, ASubmitSaysWhenItsTaskIsKeptLessSurelyThanAskedFor) {
-  RealDaemon in_memory(two_workers({"--store volatile"}));
+  RealDaemon in_memory(durable_pool({"--store volatile"}));
   const auto said = [&](const std::string& options) {
     return run_shell(in_memory.command("submit echo x " + options) + " 2>&1 >/dev/null").output;
   };
@@ -369,7 +365,7 @@ TEST(Durable, ASubmitSaysWhenItsTaskIsKeptLessSurelyThanAskedFor) {
 }
 
 TEST(Durable, TwoDaemonsCannotShareAStore) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   const auto second =
       run_shell("mkdir -m 700 " + daemon.directory() + "/other; " + program("warmpoold") +
                 " --config /dev/null --runtime-dir " + daemon.directory() + "/other --state-dir " +
@@ -380,7 +376,7 @@ TEST(Durable, TwoDaemonsCannotShareAStore) {
 }
 
 TEST(Durable, AStateDirectoryThatOthersMayWriteIsRefused) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   daemon.signal(SIGTERM);
   daemon.wait();
   const auto start = [&](const std::string& state) {
@@ -395,7 +391,7 @@ TEST(Durable, AStateDirectoryThatOthersMayWriteIsRefused) {
 }
 
 TEST(Durable, ADamagedStoreStopsTheStartWithItsStatus) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(durable_pool());
   daemon.signal(SIGTERM);
   daemon.wait();
   std::ofstream(daemon.directory() + "/state/warmpool.db") << "nonsense";

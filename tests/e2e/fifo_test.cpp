@@ -18,13 +18,9 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-RealDaemon::Setup two_workers(std::vector<std::string> more = {}) {
+RealDaemon::Setup fifo_pool(std::vector<std::string> more = {}) {
   more.insert(more.begin(), {"--workers", "2"});
   return {.config = "", .arguments = std::move(more), .prefix = ""};
-}
-
-json status_of(const RealDaemon& daemon) {
-  return json::parse(daemon.call("status --json").output);
 }
 
 std::vector<json> rejects_of(const RealDaemon& daemon) {
@@ -41,7 +37,7 @@ std::size_t count_fifos(const std::string& directory) {
 }
 
 TEST(SubmitFifo, FiftyLinesAreFiftySettledTasksAndAMalformedOneIsKept) {
-  const RealDaemon daemon(two_workers());
+  const RealDaemon daemon(fifo_pool());
   const std::string fifo = daemon.directory() + "/submit.fifo";
   run_shell(
       "for i in $(seq 50); do echo \"{\\\"type\\\":\\\"echo\\\",\\\"payload\\\":\\\"task $i\\\"}\" "
@@ -58,7 +54,7 @@ TEST(SubmitFifo, FiftyLinesAreFiftySettledTasksAndAMalformedOneIsKept) {
 }
 
 TEST(SubmitFifo, AThousandWritersAtOnceLoseNothing) {
-  const RealDaemon daemon(two_workers());
+  const RealDaemon daemon(fifo_pool());
   const std::string fifo = daemon.directory() + "/submit.fifo";
   run_shell("for i in $(seq 1000); do echo '{\"type\":\"echo\",\"payload\":\"" +
             std::string(500, 'x') + "\"}' > " + fifo + " & done; wait");
@@ -68,7 +64,7 @@ TEST(SubmitFifo, AThousandWritersAtOnceLoseNothing) {
 }
 
 TEST(SubmitFifo, AFloodOfRubbishLeavesTheDaemonAnswering) {
-  const RealDaemon daemon(two_workers());
+  const RealDaemon daemon(fifo_pool());
   const std::string fifo = daemon.directory() + "/submit.fifo";
   const auto flood =
       run_shell("timeout 5 sh -c 'yes rubbish | head -n 200000 > " + fifo + "' & sleep 0.3; " +
@@ -85,7 +81,7 @@ TEST(SubmitFifo, AFloodOfRubbishLeavesTheDaemonAnswering) {
 }
 
 TEST(SubmitFifo, WhatAShellWroteWhileNoDaemonRanIsMovedAside) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(fifo_pool());
   const std::string fifo = daemon.directory() + "/submit.fifo";
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0);
@@ -97,7 +93,7 @@ TEST(SubmitFifo, WhatAShellWroteWhileNoDaemonRanIsMovedAside) {
 }
 
 TEST(SubmitFifo, AWriterThatWaitedForADaemonIsServed) {
-  RealDaemon daemon(two_workers());
+  RealDaemon daemon(fifo_pool());
   const std::string fifo = daemon.directory() + "/submit.fifo";
   daemon.signal(SIGKILL);
   daemon.wait();

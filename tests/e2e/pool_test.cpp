@@ -30,10 +30,6 @@ size = 4
 size_min = 1
 )";
 
-json status_of(const RealDaemon& daemon) {
-  return json::parse(daemon.call("status --json").output);
-}
-
 void expect_adds_up(const json& status) {
   const auto& tasks = status.at("tasks");
   const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };

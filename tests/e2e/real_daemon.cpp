@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/places.hpp"
 #include "tests/support/transport.hpp"
 
@@ -154,5 +156,10 @@ std::string RealDaemon::gated_task() const {
 }
 
 void RealDaemon::open_gate() const { std::ofstream(directory_ + "/gate"); }
+
+nlohmann::json status_of(const RealDaemon& daemon) {
+  const auto ran = daemon.call("status --json");
+  return ran.status == 0 ? nlohmann::json::parse(ran.output) : nlohmann::json::object();
+}
 
 }  // namespace warmpool::test

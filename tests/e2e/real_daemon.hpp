@@ -6,6 +6,8 @@
 #include <sys/types.h>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "tests/support/patience.hpp"
 
 namespace warmpool::test {
@@ -59,5 +61,8 @@ class RealDaemon {
   std::string directory_;
   pid_t pid_ = -1;
 };
+
+// What `status --json` prints; an empty object while no daemon answers.
+nlohmann::json status_of(const RealDaemon& daemon);
 
 }  // namespace warmpool::test

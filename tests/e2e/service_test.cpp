@@ -21,11 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-json status_of(const RealDaemon& daemon) {
-  const auto ran = daemon.call("status --json");
-  return ran.status == 0 ? json::parse(ran.output) : json::object();
-}
-
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

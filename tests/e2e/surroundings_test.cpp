@@ -26,11 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-json status_of(const RealDaemon& daemon) {
-  const auto ran = daemon.call("status --json");
-  return ran.status == 0 ? json::parse(ran.output) : json::object();
-}
-
 std::string read_text(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;

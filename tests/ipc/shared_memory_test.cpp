@@ -16,7 +16,7 @@
 namespace warmpool::ipc::test {
 namespace {
 
-constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
+constexpr std::uint64_t kPageWorker = (std::uint64_t{9} << 16) | 1;
 
 UniqueFd made(std::size_t bytes) {
   auto memory = make_sealed_memory("test", bytes);
@@ -75,7 +75,7 @@ struct Page {
   PageReader reader;
   static Page make() {
     UniqueFd given;
-    auto reader = PageReader::make(kWorker, given);
+    auto reader = PageReader::make(kPageWorker, given);
     REQUIRE(reader);
     return {std::move(given), std::move(*reader)};
   }
@@ -84,7 +84,7 @@ struct Page {
 TEST(WorkerPage, TellsWhatItsWorkerStores) {
   const Page page = Page::make();
   EXPECT_EQ(page.reader.read(), PageTallies{});
-  auto writer = PageWriter::open(page.given, kWorker);
+  auto writer = PageWriter::open(page.given, kPageWorker);
   ASSERT_TRUE(writer) << writer.error().text;
   writer->beat(17);
   writer->gauge(3, 4096);
@@ -97,10 +97,10 @@ TEST(WorkerPage, TellsWhatItsWorkerStores) {
 
 TEST(WorkerPage, IsRefusedWhenItIsNone) {
   const Page page = Page::make();
-  EXPECT_FALSE(PageWriter::open(page.given, kWorker + 1)) << "another worker's";
-  EXPECT_FALSE(PageWriter::open(made(kPageBytes), kWorker)) << "zeros";
-  EXPECT_FALSE(PageWriter::open(made(64), kWorker)) << "too small";
-  EXPECT_FALSE(PageWriter::open(UniqueFd(), kWorker)) << "nothing came";
+  EXPECT_FALSE(PageWriter::open(page.given, kPageWorker + 1)) << "another worker's";
+  EXPECT_FALSE(PageWriter::open(made(kPageBytes), kPageWorker)) << "zeros";
+  EXPECT_FALSE(PageWriter::open(made(64), kPageWorker)) << "too small";
+  EXPECT_FALSE(PageWriter::open(UniqueFd(), kPageWorker)) << "nothing came";
 }
 
 // By the bytes of the page alone, as a program in another language writes them.

@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int kDamaged = 65;
+constexpr int kSaidDamaged = 65;
 
 struct Taken {
   std::vector<SegmentItem> items;
@@ -107,7 +107,7 @@ TEST(Damage, OfTheMiddleIsRefusedByPlace) {
   bytes[bytes.size() / 2] ^= 1;
   recording.write(segment_name(1), bytes);
   const auto replay = recording.replay();
-  EXPECT_EQ(replay.status, kDamaged);
+  EXPECT_EQ(replay.status, kSaidDamaged);
   EXPECT_THAT(replay.error, HasSubstr("000000001.rec is damaged: block "));
   EXPECT_THAT(replay.error, HasSubstr(", at byte "));
 }
@@ -135,7 +135,7 @@ TEST(Damage, IsToldFromWhatIsForeignOrNewer) {
     bytes[at] = byte;
     recording.write(segment_name(1), bytes);
     const auto replay = recording.replay();
-    EXPECT_EQ(replay.status, kDamaged);
+    EXPECT_EQ(replay.status, kSaidDamaged);
     return replay.error;
   };
   EXPECT_THAT(refused(0, 'X'), HasSubstr("is no recording of warmpoold"));
@@ -143,7 +143,7 @@ TEST(Damage, IsToldFromWhatIsForeignOrNewer) {
   recording.write(segment_name(1), "");
   EXPECT_THAT(recording.replay().error, HasSubstr("is no recording"));
   const auto missing = recording.replay({recording.path("nothing"), {}, {}, {}});
-  EXPECT_EQ(missing.status, kDamaged);
+  EXPECT_EQ(missing.status, kSaidDamaged);
   EXPECT_THAT(missing.error, HasSubstr("nothing: No such file"));
   const auto directory = recording.replay({"/dev/null", {}, {}, {}});
   EXPECT_THAT(directory.error, HasSubstr("/dev/null is no file"));
@@ -165,7 +165,7 @@ TEST(Damage, IsToldFromWhatAnotherBuildWrote) {
 TEST(Damage, OfADirectoryWithoutRecordingsIsSaid) {
   const Recording recording;
   const auto replay = recording.replay();
-  EXPECT_EQ(replay.status, kDamaged);
+  EXPECT_EQ(replay.status, kSaidDamaged);
   EXPECT_THAT(replay.error, HasSubstr("there is no recording"));
 }
 

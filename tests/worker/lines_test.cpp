@@ -15,10 +15,12 @@ namespace {
 using nlohmann::json;
 using stock::Lines;
 
-Lines shell(const std::string& script) { return Lines({"/bin/sh", "-c", script}); }
+Lines lines_of(const std::string& script) { return Lines({"/bin/sh", "-c", script}); }
 
 // Answers each line by what `reply` makes of it: a command that reads $line.
-Lines loop(const std::string& reply) { return shell("while read -r line; do " + reply + "; done"); }
+Lines loop(const std::string& reply) {
+  return lines_of("while read -r line; do " + reply + "; done");
+}
 
 Answer run(Lines& lines, Call&& call) {
   return call.run([&lines](Context& context) { return lines.run(context); });
@@ -35,7 +37,8 @@ void expect(const Answer& answer, Outcome outcome, std::string_view body, Conten
 }
 
 TEST(Lines, OneProgramServesManyTasks) {
-  auto lines = shell("n=0; while read -r line; do n=$((n+1)); echo \"{\\\"result\\\":$n}\"; done");
+  auto lines =
+      lines_of("n=0; while read -r line; do n=$((n+1)); echo \"{\\\"result\\\":$n}\"; done");
   for (int i = 1; i <= 50; ++i) {
     expect(run(lines), Outcome::Done, std::to_string(i), Content::Json);
   }
@@ -104,7 +107,7 @@ TEST(Lines, PayloadsAndResultsLargerThanAPipe) {
 }
 
 TEST(Lines, ALineWithoutEndIsCutOffAndTheNextTaskHasANewProgram) {
-  auto lines = shell(
+  auto lines = lines_of(
       "read -r line; case $line in *endless*) yes | tr -d '\\n';; *) echo '{\"result\":\"r\"}';; "
       "esac");
   Call call("endless");
@@ -123,14 +126,14 @@ Answer run_cancelled(Lines& lines, std::string_view payload) {
 }
 
 TEST(Lines, ACancelledProgramMayAnswer) {
-  auto lines = shell(
+  auto lines = lines_of(
       "trap 'echo \"{\\\"error\\\":\\\"stopped\\\"}\"' TERM; while read -r line || true; do"
       " echo '{\"progress\":0}'; sleep 60 & wait; kill $!; done");
   expect(run_cancelled(lines, "x"), Outcome::Failed, "stopped", Content::Utf8);
 }
 
 TEST(Lines, AProgramThatHeedsNoCancelIsKilled) {
-  auto lines = shell(
+  auto lines = lines_of(
       "trap '' TERM; while read -r line; do case $line in"
       " *stuck*) echo '{\"progress\":0}'; exec sleep 600;; *) echo '{\"result\":\"r\"}';; esac; "
       "done");

@@ -76,7 +76,7 @@ std::string summary_of(const Ending& ending) {
   return said.empty() ? text : text + ": " + said;
 }
 
-bool is_permanent(int error) {
+bool can_never_start(int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
@@ -95,7 +95,7 @@ bool is_permanent(int error) {
 
 // With the statuses of a shell: 127 not found, 126 cannot be run.
 Answer not_started(const Error& error) {
-  if (!is_permanent(error.code)) return failed(error.text);
+  if (!can_never_start(error.code)) return failed(error.text);
   Ending ending;
   ending.status = error.code == ENOENT ? 127 : 126;
   return failed_for_good(error.text + '\n' + json_of(ending, false));
