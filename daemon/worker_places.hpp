@@ -44,6 +44,12 @@ class WorkerPlaces {
     places_.at(home.value).reported = std::move(reported);
   }
 
+  // What its workers left behind is gone; what they wrote can still be read.
+  void clear(SlotId home) {
+    const auto found = places_.find(home.value);
+    if (found != places_.end()) found->second.reported = {};
+  }
+
   // "worker-0"; "slot-N" for one that never had a worker.
   std::string slot_name(SlotId home) const;
   // A slot of an earlier life, for its name alone: numbers from the top down, which this life's

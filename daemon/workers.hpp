@@ -9,6 +9,7 @@
 
 #include "daemon/attempt_file.hpp"
 #include "daemon/memory_watch.hpp"
+#include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
 #include "daemon/worker_places.hpp"
@@ -99,6 +100,10 @@ class Workers {
   SpawnSpec spec_of(ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command);
   SpawnSpec spec_of_template(ClassId worker_class);
+  void clear_place(const command::Spawn& command);
+  void start_or_fork(Wanted wanted);
+  void add_start(Wanted wanted);
+  void recovery_ended(Wanted wanted, const std::optional<Error>& fault);
   void start(const Wanted& wanted);
   void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);
@@ -178,6 +183,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
   MemoryWatch memory_;
+  RecoveryCommands recovery_commands_;
   StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;

@@ -8,6 +8,7 @@
 #include "pool/command.hpp"
 #include "pool/event.hpp"
 #include "pool/record.hpp"
+#include "pool/recovery_rules.hpp"
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
 
@@ -88,6 +89,8 @@ struct SeenWorker {
   bool parted = false;         // the one that it was to succeed was not wanted any more
   bool registered = false;     // somebody else started it
   bool leaving = false;        // it wants to go, or somebody wants that
+  bool parked = false;         // was idle for long enough to go
+  Duration patience{};         // it may take so much longer to say hello: a command runs first
   bool memory_due = false;     // had so much once that it is to be replaced
   std::uint64_t memory = 0;    // as sampled last
   std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer
@@ -127,6 +130,7 @@ struct SeenSlot {
   // ended by our own hand is a matter of words.
   std::uint32_t deaths_least = 0, deaths_most = 0;
   Instant died_at{};
+  bool let_go = false;  // its wait is over: the breaker of its class closed, or tries with it
 };
 
 enum class Asked : std::uint8_t {
@@ -155,9 +159,23 @@ struct SeenRequest {
   bool unchanged = false;  // it was so already
 };
 
+// The breaker over the recovery of a class.
+struct SeenRecovery {
+  RecoveryState state{};
+  Instant until{}, closed_at{-1};  // until: as was told when it opened
+  std::uint64_t openings = 0;
+  std::vector<Instant> deaths_least{},
+      deaths_most{};  // of replacements without use, since it closed
+  WorkerId probe{}, last_probe{};
+  bool probe_works = false;          // has answered
+  std::optional<bool> probe_died{};  // of the step in progress, and was of no use
+};
+
 struct SeenClass {
   ClassOptions options{};
-  std::uint64_t target = 0;
+  std::uint64_t target = 0, parked = 0;
+  std::uint64_t asked_starts = 0;  // of single places, by the operator
+  SeenRecovery recovery{};
   bool paused = false;
   bool declared = false;  // in this life
   bool oversized_told = false;
