@@ -172,11 +172,9 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Signal:
       return n.code < 0 ? std::to_string(-n.code) : "";
     case NoticeField::Strategy:
-      return std::string(name_of(n.strategy));
     case NoticeField::RecoveryWhy:
-      return std::string(name_of(n.recovery));
     case NoticeField::Former:
-      return n.former == kNoSlotId ? "" : workers_.places().slot_name(n.former);
+      return recovery_value(field, n);
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
@@ -195,6 +193,12 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return alert_value(field);
   }
   return {};
+}
+
+std::string Notices::recovery_value(NoticeField field, const Notification& n) const {
+  if (field == NoticeField::Strategy) return std::string(name_of(n.strategy));
+  if (field == NoticeField::RecoveryWhy) return std::string(name_of(n.recovery));
+  return n.former == kNoSlotId ? "" : workers_.places().slot_name(n.former);
 }
 
 std::string Notices::alert_value(NoticeField field) const {

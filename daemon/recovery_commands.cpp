@@ -3,6 +3,7 @@
 #include "daemon/recovery_commands.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "daemon/exit_text.hpp"
 
@@ -37,7 +38,7 @@ SpawnSpec RecoveryCommands::spec_of(const Wanted& wanted) {
 void RecoveryCommands::run(Wanted wanted) {
   auto spec = spec_of(wanted);
   auto started = processes_.spawn(spec);
-  if (!started) return ended_(std::move(wanted), started.error());
+  if (!started) return fail(wanted, started.error());
   auto run = std::make_unique<Run>();
   run->time = services_.options_of(wanted.command.worker_class).recovery_timeout;
   run->due = services_.engine.now() + run->time;
@@ -90,7 +91,15 @@ void RecoveryCommands::on_exit(Run& run) {
   }
   run.over = true;
   finished_.push_back(std::move(run.process));
-  ended_(std::move(run.wanted), fault);
+  if (fault) return fail(run.wanted, *fault);
+  run.wanted.since = services_.engine.now();
+  prepared_(std::move(run.wanted));
+}
+
+void RecoveryCommands::fail(const Wanted& wanted, const Error& error) {
+  services_.log.error(error.text);
+  services_.engine.step(
+      event::WorkerExited{wanted.command.worker, ExitCause::RecoveryFailed, error.code});
 }
 
 void RecoveryCommands::sweep() {

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +20,10 @@ namespace warmpool::daemon {
 // spawn.
 class RecoveryCommands {
  public:
-  // `fault`: none where it ended with status 0; its code is that of its end.
-  using Ended = std::function<void(Wanted, const std::optional<Error>& fault)>;
-  RecoveryCommands(Services& services, ProcessPort& processes, Ended ended)
-      : services_(services), processes_(processes), ended_(std::move(ended)) {}
+  // Its command ended with status 0: it can start. Any other end is told to the core.
+  using Prepared = std::function<void(Wanted)>;
+  RecoveryCommands(Services& services, ProcessPort& processes, Prepared prepared)
+      : services_(services), processes_(processes), prepared_(std::move(prepared)) {}
 
   void run(Wanted wanted);
   // The worker is to end before it was started. False: no command runs for it.
@@ -45,11 +44,12 @@ class RecoveryCommands {
   SpawnSpec spec_of(const Wanted& wanted);
   void kill(Run& run);
   void on_exit(Run& run);
+  void fail(const Wanted& wanted, const Error& error);
   std::string how_it_ended(const Run& run, const Exit& exit) const;
 
   Services& services_;
   ProcessPort& processes_;
-  Ended ended_;
+  Prepared prepared_;
   std::vector<std::unique_ptr<Run>> runs_;
   std::vector<std::unique_ptr<HelperProcess>> finished_;  // a watch of theirs may be at work
   std::uint64_t serial_ = 0;

@@ -6,7 +6,8 @@
 
 namespace warmpool::daemon {
 
-void StartQueue::add(Wanted wanted, bool critical) {
+void StartQueue::add(Wanted wanted) {
+  const bool critical = is_critical_(wanted.command.worker_class);
   const bool first = critical_.empty() && (critical || waiting_.empty());
   if (room_ == 0 || !first) return (critical ? critical_ : waiting_).push_back(std::move(wanted));
   --room_;

@@ -15,10 +15,12 @@ namespace warmpool::daemon {
 class StartQueue {
  public:
   using Start = std::function<void(const Wanted&)>;
-  explicit StartQueue(Start start) : start_(std::move(start)) {}
+  using IsCritical = std::function<bool(ClassId)>;
+  StartQueue(Start start, IsCritical is_critical)
+      : start_(std::move(start)), is_critical_(std::move(is_critical)) {}
 
   // Starts it at once if it is among the first of this turn.
-  void add(Wanted wanted, bool critical);
+  void add(Wanted wanted);
   // False: it does not wait.
   bool remove(WorkerId worker);
   // Of those that wait, as many as this turn has room for.
@@ -30,6 +32,7 @@ class StartQueue {
 
  private:
   Start start_;
+  IsCritical is_critical_;
   std::deque<Wanted> critical_, waiting_;
   std::size_t room_ = kTurnMax;  // that this turn has left
 };

@@ -44,11 +44,10 @@ class WorkerPlaces {
     places_.at(home.value).reported = std::move(reported);
   }
 
-  // What its workers left behind is gone; what they wrote can still be read.
-  void clear(SlotId home) {
-    const auto found = places_.find(home.value);
-    if (found != places_.end()) found->second.reported = {};
-  }
+  // The one place where what a worker may have left behind is taken away before the next one
+  // starts: of this place, or of the one that was given up for it. What they wrote can still be
+  // read.
+  void prepare(const command::Spawn& command);
 
   // "worker-0"; "slot-N" for one that never had a worker.
   std::string slot_name(SlotId home) const;
@@ -69,6 +68,7 @@ class WorkerPlaces {
     std::deque<std::string> deaths{};
   };
   Place& place(SlotId home, ClassId worker_class);
+  void clear(SlotId home);
   const Place* find(SlotId home) const;
 
   Services& services_;

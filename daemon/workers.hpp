@@ -95,15 +95,10 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
-
   // workers_start.cpp
   SpawnSpec spec_of(ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command);
   SpawnSpec spec_of_template(ClassId worker_class);
-  void clear_place(const command::Spawn& command);
-  void start_or_fork(Wanted wanted);
-  void add_start(Wanted wanted);
-  void recovery_ended(Wanted wanted, const std::optional<Error>& fault);
   void start(const Wanted& wanted);
   void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);

@@ -17,17 +17,18 @@ Workers::Workers(Services& services, ProcessPort& processes,
       places_(services),
       memory_(services, processes, places_),
       recovery_commands_(services, processes,
-                         [this](Wanted wanted, const std::optional<Error>& fault) {
-                           recovery_ended(std::move(wanted), fault);
+                         [this](Wanted wanted) {
+                           if (!templates_.take(wanted)) starts_.add(std::move(wanted));
                          }),
-      starts_([this](const Wanted& wanted) { start(wanted); }),
+      starts_([this](const Wanted& wanted) { start(wanted); },
+              [&services](ClassId id) { return services.options_of(id).critical; }),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
                   .started =
                       [this](const Wanted& wanted, Child child, std::uint32_t generation) {
                         began(wanted, std::move(child), generation);
                       },
-                  .plain = [this](Wanted wanted) { add_start(std::move(wanted)); },
+                  .plain = [this](Wanted wanted) { starts_.add(std::move(wanted)); },
                   .ended =
                       [this](const Wanted& wanted, const std::optional<Error>& error) {
                         if (error) return fail_to_start(wanted, *error);
@@ -67,41 +68,13 @@ SpawnSpec Workers::spec_of_template(ClassId worker_class) {
   return spec;
 }
 
-// The one place where what a worker may have left behind in its place is taken away before the next
-// one starts.
-void Workers::clear_place(const command::Spawn& command) {
-  const auto& how = command.recovery;
-  if (how.attempt == 0) return;
-  if (how.strategy == RecoveryStrategy::Reset) places_.clear(command.home);
-  if (how.strategy == RecoveryStrategy::Recreate) places_.clear(how.former);
-}
-
 void Workers::carry(const command::Spawn& command) {
-  clear_place(command);
+  places_.prepare(command);
   Wanted wanted{command, spec_of(command), services_.engine.now()};
   const auto& how = command.recovery;
   const bool prepares = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
   if (prepares) return recovery_commands_.run(std::move(wanted));
-  start_or_fork(std::move(wanted));
-}
-
-void Workers::start_or_fork(Wanted wanted) {
-  if (!templates_.take(wanted)) add_start(std::move(wanted));
-}
-
-void Workers::add_start(Wanted wanted) {
-  const bool critical = services_.options_of(wanted.command.worker_class).critical;
-  starts_.add(std::move(wanted), critical);
-}
-
-void Workers::recovery_ended(Wanted wanted, const std::optional<Error>& fault) {
-  if (!fault) {
-    wanted.since = services_.engine.now();
-    return start_or_fork(std::move(wanted));
-  }
-  services_.log.error(fault->text);
-  services_.engine.step(
-      event::WorkerExited{wanted.command.worker, ExitCause::RecoveryFailed, fault->code});
+  if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 
 void Workers::start(const Wanted& wanted) {

@@ -53,13 +53,13 @@ struct CoreState {
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
   static auto fields(auto& self) {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-           recoveries, classes, types, now, out, jitter, tasks_made, wall_offset, promised, grace_until,
-           initialized, draining, stopping, finished, forced, store_accepting, task_notices, paused,
-           resized, stop_at, cancels, cancels_due, owned, orphans, orphans_until, dead,
-           open_attempts, outlived, ways, behind, free] = self;
+           recoveries, classes, types, now, out, jitter, tasks_made, wall_offset, promised,
+           grace_until, initialized, draining, stopping, finished, forced, store_accepting,
+           task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
+           orphans_until, dead, open_attempts, outlived, ways, behind, free] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-                    recoveries, classes, types, now, jitter, tasks_made, wall_offset, promised, grace_until,
-                    initialized, draining, stopping, finished, forced, store_accepting,
+                    recoveries, classes, types, now, jitter, tasks_made, wall_offset, promised,
+                    grace_until, initialized, draining, stopping, finished, forced, store_accepting,
                     task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
                     orphans_until, dead, open_attempts, outlived, ways, behind, free);
   }

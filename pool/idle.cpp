@@ -15,13 +15,13 @@ Instant CoreState::idle_at(const Slot& slot) const {
   return std::max(slot.state_since, worker_class.wanted_at) + most;
 }
 
-// Order: after dispatch, so that what waits now waits for want of workers. While a class is paused
-// or its workers die, that one is idle says nothing.
+// Order: after dispatch, so that what waits now waits for want of workers, or for the end of a
+// pause. While the workers of a class die, that one is idle says nothing.
 void Core::judge_idle(WorkerClass& worker_class) {
   worker_class.idle_due = false;
   const bool waits = !lanes.empty(worker_class.id, LaneKind::Ordinary) ||
                      !lanes.empty(worker_class.id, LaneKind::Suspect);
-  if (waits || !is_open(worker_class) || worker_class.gate.shut() || stopping_) {
+  if (waits || worker_class.gate.shut() || stopping_) {
     worker_class.wanted_at = now;
     return;
   }

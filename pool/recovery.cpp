@@ -99,14 +99,15 @@ void CoreRecovery::judge_death(Slot& slot) {
 }
 
 bool CoreRecovery::admits(const Slot& slot) const {
-  const RecoveryGate& gate = classes[slot.worker_class.value].gate;
-  const bool may_try = gate.state() == RecoveryState::HalfOpen && !gate.has_probe();
-  return slot.by_hand || !gate.shut() || may_try;
+  const WorkerClass& its = classes[slot.worker_class.value];
+  const bool may_try = its.gate.state() == RecoveryState::HalfOpen && !its.gate.has_probe();
+  if (slot.by_hand) return true;
+  return its.options.automatic_restart && (!its.gate.shut() || may_try);
 }
 
 void CoreRecovery::try_again(Slot& slot) {
   if (admits(slot)) return start_again(slot, SlotTrigger::RetryDue);
-  slot.retry_at = kNever;  // its breaker says when
+  slot.retry_at = kNever;  // its breaker says when, or a person does
 }
 
 void CoreRecovery::start_again(Slot& died, SlotTrigger trigger) {

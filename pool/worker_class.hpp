@@ -42,7 +42,7 @@ struct WorkerClass {
   RecoveryGate gate;
   bool idle_due = false;     // one of its workers may have been idle for too long
   std::uint16_t parked = 0;  // places that are not filled because nobody needs them
-  Instant wanted_at;         // some task waited for it then, or it was paused
+  Instant wanted_at;         // some task waited for it then
   PlaceTime places;
 
   // How many places are to be filled.

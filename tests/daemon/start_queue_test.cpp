@@ -7,14 +7,15 @@ namespace {
 
 struct Started {
   std::vector<std::uint64_t> workers;
-  StartQueue queue{
-      [this](const Wanted& wanted) { workers.push_back(wanted.command.worker.value); }};
+  StartQueue queue{[this](const Wanted& wanted) { workers.push_back(wanted.command.worker.value); },
+                   [](ClassId worker_class) { return worker_class.value == 1; }};
 
   void add(std::uint64_t first, std::uint64_t last, bool critical = false) {
     for (auto worker = first; worker <= last; ++worker) {
       Wanted wanted{};
       wanted.command.worker = WorkerId{worker};
-      queue.add(std::move(wanted), critical);
+      wanted.command.worker_class = ClassId{static_cast<std::uint16_t>(critical ? 1 : 0)};
+      queue.add(std::move(wanted));
     }
   }
   void turn() {

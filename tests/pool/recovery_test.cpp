@@ -197,6 +197,12 @@ TEST_F(RecoveryTest, WithoutAutomaticRestartAPersonStartsThePlace) {
   options.automatic_restart = true;
   reload();
   EXPECT_EQ(driver.slot_state(0), SlotState::Starting) << "a reload does, too";
+  driver.kill_worker(driver.worker(0));
+  ASSERT_NE(driver.slot_state(0), SlotState::Starting);
+  options.automatic_restart = false;
+  reload();
+  driver.pass(hours(2));
+  EXPECT_NE(driver.slot_state(0), SlotState::Starting) << "also of one that waited already";
 }
 
 // --- the breaker ---------------------------------------------------------------------------------

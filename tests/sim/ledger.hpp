@@ -126,8 +126,7 @@ struct SeenSlot {
   bool used = false;
   bool pending = false;  // of its home another worker serves, until this one is ready
   ClassId worker_class{};
-  // Unproductive deaths in a row: surely at least and perhaps at most so many, since a life that
-  // ended by our own hand is a matter of words.
+  // Unproductive deaths in a row, at least and at most: ends by our own hand are a matter of words.
   std::uint32_t deaths_least = 0, deaths_most = 0;
   Instant died_at{};
   bool let_go = false;  // its wait is over: the breaker of its class closed, or tries with it
@@ -159,22 +158,9 @@ struct SeenRequest {
   bool unchanged = false;  // it was so already
 };
 
-// The breaker over the recovery of a class.
-struct SeenRecovery {
-  RecoveryState state{};
-  Instant until{}, closed_at{-1};  // until: as was told when it opened
-  std::uint64_t openings = 0;
-  std::vector<Instant> deaths_least{},
-      deaths_most{};  // of replacements without use, since it closed
-  WorkerId probe{}, last_probe{};
-  bool probe_works = false;          // has answered
-  std::optional<bool> probe_died{};  // of the step in progress, and was of no use
-};
-
 struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0, parked = 0;
-  std::uint64_t asked_starts = 0;  // of single places, by the operator
   SeenRecovery recovery{};
   bool paused = false;
   bool declared = false;  // in this life

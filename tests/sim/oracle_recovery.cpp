@@ -30,7 +30,7 @@ void RecoveryWatch::options_come(ClassId worker_class, bool resized) const {
 void RecoveryWatch::restart_comes(const event::Restart& event) const {
   for (const SeenSlot& slot : oracle.slots_) {
     if (!event.home || !slot.used || slot.worker.live || slot.worker.home != *event.home) continue;
-    ++oracle.classes_[slot.worker_class.value].asked_starts;
+    ++oracle.classes_[slot.worker_class.value].recovery.asked_starts;
   }
 }
 
@@ -223,18 +223,21 @@ void RecoveryWatch::judge_strategy(const SeenSlot& slot, const command::Spawn& s
 
 // The place has another number; what it had waited for it still waits for.
 void RecoveryWatch::move(SeenSlot& slot, const command::Spawn& spawn) const {
-  const auto former = std::ranges::find_if(oracle.slots_, [&](const SeenSlot& one) {
-    return one.used && !one.worker.live && one.worker_class == spawn.worker_class &&
-           one.worker.home == spawn.recovery.former;
-  });
+  // Several may have had that number, one after the other.
+  SeenSlot* former = nullptr;
+  for (SeenSlot& one : oracle.slots_) {
+    const bool may = one.used && !one.worker.live && one.worker_class == spawn.worker_class &&
+                     one.worker.home == spawn.recovery.former;
+    if (may && (former == nullptr || one.died_at > former->died_at)) former = &one;
+  }
   const bool taken = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& one) {
     return one.used && one.worker_class == spawn.worker_class && one.worker.live &&
            one.worker.home == spawn.home;
   });
-  const bool fresh = former != oracle.slots_.end() && spawn.home != spawn.recovery.former && !taken;
+  const bool fresh = former != nullptr && spawn.home != spawn.recovery.former && !taken;
   require_rule(fresh, "recreated-elsewhere",
                [&] { return worker_name(spawn.worker) + " is no new place for an old one"; });
-  if (&*former == &slot) return;
+  if (former == &slot) return;
   slot.deaths_least = former->deaths_least;
   slot.deaths_most = former->deaths_most;
   slot.died_at = former->died_at;
@@ -269,11 +272,11 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
     slot.let_go = true;
     return;
   }
-  require_rule(known.asked_starts > 0, "recovery-holds", [&] {
+  require_rule(seen.asked_starts > 0, "recovery-holds", [&] {
     return worker_name(spawn.worker) + " is started though the breaker of its class is " +
            std::string(name_of(seen.state)) + (seen.probe ? " and another one tries" : "");
   });
-  --known.asked_starts;
+  --seen.asked_starts;
 }
 
 // A probe that was of no use closes nothing, and too many deaths open it.
