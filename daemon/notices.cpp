@@ -172,9 +172,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Signal:
       return n.code < 0 ? std::to_string(-n.code) : "";
     case NoticeField::Strategy:
+    case NoticeField::BreakerWhy:
     case NoticeField::RecoveryWhy:
     case NoticeField::Former:
-      return recovery_value(field, n);
+      return failure_value(field, n);
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
@@ -183,8 +184,6 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(name_of(n.to));
     case NoticeField::Why:
       return std::string(why_changed(n.from, n.to));
-    case NoticeField::BreakerWhy:
-      return std::string(name_of(n.breaker));
     case NoticeField::Alert:
     case NoticeField::Level:
     case NoticeField::Subject:
@@ -195,8 +194,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
   return {};
 }
 
-std::string Notices::recovery_value(NoticeField field, const Notification& n) const {
+// Of breakers, and of how workers are replaced.
+std::string Notices::failure_value(NoticeField field, const Notification& n) const {
   if (field == NoticeField::Strategy) return std::string(name_of(n.strategy));
+  if (field == NoticeField::BreakerWhy) return std::string(name_of(n.breaker));
   if (field == NoticeField::RecoveryWhy) return std::string(name_of(n.recovery));
   return n.former == kNoSlotId ? "" : workers_.places().slot_name(n.former);
 }

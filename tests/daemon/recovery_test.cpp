@@ -135,7 +135,7 @@ TEST_F(RecoveryTest, WhoIsWantedNoMoreNeedsNoCommand) {
 TEST_F(RecoveryTest, ARecreatedPlaceSaysWhichItWas) {
   begin([](ClassOptions& options) { options.recovery = "*: recreate"; });
   let_worker_0_die();
-  ASSERT_TRUE(until([&] { return ready() == 2; }));
+  ASSERT_TRUE(until([&] { return test->log.has("recovery-succeeded"); }));
   EXPECT_EQ(worker("worker-2")["former_id"], "worker-0");
   EXPECT_EQ(worker("worker-2")["processes_spawned"], 1);
   EXPECT_TRUE(
@@ -194,6 +194,8 @@ TEST_F(RecoveryTest, WorkersThatNobodyNeedsAreNoLack) {
     options.max_idle = seconds(60);
   });
   test->time.pass(seconds(61));
+  ask(Verb::Status);
+  test->time.pass(seconds(6));  // nobody is judged right after so long a turn
   ASSERT_TRUE(until([&] { return ready() == 1; }));
   const auto status = ask(Verb::Status);
   EXPECT_EQ(status["workers"]["parked"], 1);
