@@ -46,6 +46,7 @@ class CoreRecovery : public CoreBreakers {
   void release(WorkerClass& worker_class);
   Slot* next_probe(WorkerClass& worker_class);
   void tell(Notice notice, const WorkerClass& worker_class);
+  void tell(const Slot& slot, const command::Recovery& how);
 };
 
 }  // namespace warmpool

@@ -50,6 +50,7 @@ void CoreRecovery::start_worker(Slot& slot) {
                         slot.recovering ? slot.tries : 0};
   if (slot.recovering && slot.strategy == RecoveryStrategy::Recreate) how.former = slot.former;
   emit(command::Spawn{slot.worker, slot.id, slot.worker_class, slot.home, how});
+  if (how.attempt != 0) tell(slot, how);  // by then the place has its name
   notify(about(slot, Notice::WorkerStarted));
   slots.look_at(slot, hello_due(slot));
 }
@@ -119,13 +120,16 @@ void CoreRecovery::start_again(Slot& died, SlotTrigger trigger) {
   if (gate.state() == RecoveryState::HalfOpen && !gate.has_probe()) gate.set_probe(slot.id);
   ++slot.tries;
   ++recoveries.attempts;
-  auto told = about(slot, Notice::RecoveryAttempted);
-  told.count = slot.tries;
-  told.strategy = slot.strategy;
-  told.exit_cause = slot.last_cause;
-  if (moves) told.former = slot.former;
-  notify(told);
   start_worker(slot);
+}
+
+void CoreRecovery::tell(const Slot& slot, const command::Recovery& how) {
+  auto told = about(slot, Notice::RecoveryAttempted);
+  told.count = how.attempt;
+  told.strategy = how.strategy;
+  told.exit_cause = how.cause;
+  told.former = how.former;
+  notify(told);
 }
 
 // The number, the figures and all that the daemon has of the place go; that it died so often does

@@ -152,6 +152,12 @@ void RecoveryWatch::parked(SeenClass& known, const Notification& notification) c
         return worker_name(worker.id) + " ends after " +
                std::to_string((oracle.now_ - since).ns / 1000) + " us without work";
       });
+  const bool needed = std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+    const SeenTask& task = oracle.tasks_[index];
+    return oracle.ready_now(task) && oracle.served_by(task, worker.worker_class);
+  });
+  require_rule(!needed, "parked-needed",
+               [&] { return worker_name(worker.id) + " ends for idleness while tasks wait"; });
   ++known.parked;
   ++oracle.seen_.parked;
   require_rule(known.target >= known.options.size_min + known.parked, "parked-min", [&] {
