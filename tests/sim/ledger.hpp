@@ -8,9 +8,9 @@
 #include "pool/command.hpp"
 #include "pool/event.hpp"
 #include "pool/record.hpp"
-#include "pool/recovery_rules.hpp"
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
+#include "tests/sim/seen_recovery.hpp"
 
 namespace warmpool::sim {
 
