@@ -29,7 +29,7 @@ class Daemon:
         preload = 'preload = ["heavy"]\n' if with_template else ""
         with open(f"{directory}/warmpool.toml", "w", encoding="utf-8") as file:
             file.write('restart_cooldown = "1ms"\nrestart_backoff_max = "1ms"\nrestarts_max = 100\n[[class]]\nname = "py"\ntypes = ["*"]\n'
-                       f'size = {WORKERS}\nsize_min = 1\ncommand = ["/usr/bin/python3", "-m", "warmpool", "{directory}/heavy.py"]\n'
+                       f'size = {WORKERS}\nsize_min = 1\nrecovery_deaths = 0\ncommand = ["/usr/bin/python3", "-m", "warmpool", "{directory}/heavy.py"]\n'
                        f'environment = ["PYTHONPATH={os.path.realpath(SDK)}"]\n{preload}')
         with open(f"{directory}/log", "wb") as log:
             self.process = subprocess.Popen([f"{bin_dir}/warmpoold", "--config", f"{directory}/warmpool.toml", "--runtime-dir", directory],

@@ -42,6 +42,9 @@ std::string advice_of(const AutopsyCase& one) {
       return one.exit != nullptr ? advice_for_signal(-one.exit->code) : std::string();
     case ExitCause::SpawnFailed:
       return "correct command, working_directory, user or limits of its class";
+    case ExitCause::RecoveryFailed:
+      return "run recovery_command of its class by hand, or raise recovery_timeout; its output is "
+             "in the daemon's log";
     case ExitCause::StartTimeout:
       return "it did not say hello: run its command by hand, or raise start_timeout";
     case ExitCause::Unresponsive:

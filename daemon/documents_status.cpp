@@ -7,6 +7,7 @@
 #include "daemon/breakers_shown.hpp"
 #include "daemon/documents.hpp"
 #include "daemon/json.hpp"
+#include "daemon/recovery_shown.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -58,6 +59,7 @@ Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Durati
           {"workers_spawned", counters.spawns},
           {"workers_exited", counters.exits},
           {"workers_recycled", counters.recycles},
+          {"workers_parked", counters.parked},
           {"attempts", counters.attempts},
           {"failures", counters.failures},
           {"crashes", counters.crashes},
@@ -157,6 +159,8 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
                        {"paused", view.paused},
                        {"capacity", view.capacity},
                        {"in_flight", view.in_flight},
+                       {"parked", view.parked},
+                       {"recovery", recovery_json(services, view)},
                        {"template", template_json(templates.find(view.worker_class))}});
   }
   return classes;
@@ -284,17 +288,14 @@ std::string Documents::status() const {
                 {"socket", socket_path_}};
   document["pool"] = pool_json(capacity, snapshot, initialized_, uptime);
   const auto figures = workers_.figures();
-  document["workers"] = {{"total", capacity.slots},
-                         {"ready", capacity.ready},
-                         {"busy", capacity.busy},
-                         {"unhealthy", capacity.unhealthy},
-                         {"starting", capacity.starting},
-                         {"failed", capacity.failed},
-                         {"slow", capacity.slow},
-                         {"processes", figures.alive},
-                         {"output_bytes", figures.output_bytes}};
+  document["workers"] = {{"total", capacity.slots},       {"ready", capacity.ready},
+                         {"busy", capacity.busy},         {"unhealthy", capacity.unhealthy},
+                         {"starting", capacity.starting}, {"failed", capacity.failed},
+                         {"slow", capacity.slow},         {"parked", capacity.parked},
+                         {"processes", figures.alive},    {"output_bytes", figures.output_bytes}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
+  document["recovery"] = recoveries_json(snapshot.recoveries);
   document["queue"] = queue_json(snapshot.queue);
   document["health"] = health_json(now, alerts_.book(), services_.engine.clock());
   document["classes"] = classes_json(services_, workers_.templates(), snapshot);

@@ -3,6 +3,7 @@
 
 #include "daemon/documents.hpp"
 #include "daemon/json.hpp"
+#include "daemon/recovery_shown.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -78,8 +79,12 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   row["due"] = slot.due == DueReason::None ? Json() : Json(name_of(slot.due));
   row["last_exit"] = slot.spawns > (alive ? 1U : 0U) ? Json(name_of(slot.last_cause)) : Json();
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
-    row["next_start_seconds"] = std::max(0.0, seconds_of(slot.retry_at - now));
+    const bool waits = slot.retry_at != kNever;
+    row["next_start_seconds"] =
+        waits ? Json(std::max(0.0, seconds_of(slot.retry_at - now))) : Json();
   }
+  const bool moved = slot.former != SlotView{}.former;
+  add_recovery(slot, moved ? workers.places().slot_name(slot.former) : "", row);
   if (const auto* reported = workers.places().reported_of(slot.home);
       reported != nullptr && alive) {
     row["reported"] = {{"at", time_of(services.engine.clock(), reported->at)},

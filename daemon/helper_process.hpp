@@ -11,6 +11,11 @@
 
 namespace warmpool::daemon {
 
+// Their numbers, above those of workers and below those of templates: kHelperNumbers + a number of
+// the part of the daemon that starts them, below kHelperParts, + a multiple of that.
+inline constexpr std::uint64_t kHelperNumbers = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kHelperParts = 16;
+
 // Order: watches end before the descriptors that they watch.
 class HelperProcess {
  public:

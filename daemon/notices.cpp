@@ -9,6 +9,8 @@
 namespace warmpool::daemon {
 namespace {
 
+constexpr SlotId kNoSlotId = Notification{}.former;
+
 LogLevel level_of(Notice notice) {
   switch (notice) {
     case Notice::WorkerError:
@@ -19,6 +21,7 @@ LogLevel level_of(Notice notice) {
     case Notice::AlertRaised:
     case Notice::WorkerOversized:
       return LogLevel::Warn;
+    case Notice::RecoveryOpened:
     case Notice::RecoveryGivenUp:
       return LogLevel::Error;
     case Notice::PoolInitialized:
@@ -40,6 +43,10 @@ LogLevel level_of(Notice notice) {
     case Notice::BreakerHalfOpen:
     case Notice::BreakerClosed:
     case Notice::AlertResolved:
+    case Notice::RecoveryHalfOpen:
+    case Notice::RecoveryClosed:
+    case Notice::WorkerParked:
+    case Notice::WorkerUnparked:
       return LogLevel::Info;
     default:
       return LogLevel::Debug;
@@ -137,6 +144,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Count:
     case NoticeField::Tries:
     case NoticeField::Failures:
+    case NoticeField::Deaths:
     case NoticeField::Size:
     case NoticeField::PoolSize:
       return std::to_string(number_of(field, n));
@@ -149,6 +157,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Duration:
     case NoticeField::Silence:
     case NoticeField::Cooldown:
+    case NoticeField::Idle:
       return milliseconds_text(n.duration_ns);
     case NoticeField::EndCause:
     case NoticeField::EndError:
@@ -163,7 +172,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Signal:
       return n.code < 0 ? std::to_string(-n.code) : "";
     case NoticeField::Strategy:
-      return "restart";
+    case NoticeField::BreakerWhy:
+    case NoticeField::RecoveryWhy:
+    case NoticeField::Former:
+      return failure_value(field, n);
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
@@ -172,8 +184,6 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return std::string(name_of(n.to));
     case NoticeField::Why:
       return std::string(why_changed(n.from, n.to));
-    case NoticeField::BreakerWhy:
-      return std::string(name_of(n.breaker));
     case NoticeField::Alert:
     case NoticeField::Level:
     case NoticeField::Subject:
@@ -182,6 +192,14 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return alert_value(field);
   }
   return {};
+}
+
+// Of breakers, and of how workers are replaced.
+std::string Notices::failure_value(NoticeField field, const Notification& n) const {
+  if (field == NoticeField::Strategy) return std::string(name_of(n.strategy));
+  if (field == NoticeField::BreakerWhy) return std::string(name_of(n.breaker));
+  if (field == NoticeField::RecoveryWhy) return std::string(name_of(n.recovery));
+  return n.former == kNoSlotId ? "" : workers_.places().slot_name(n.former);
 }
 
 std::string Notices::alert_value(NoticeField field) const {

@@ -30,6 +30,7 @@ class Notices {
 
  private:
   std::string value(NoticeField field, const Notification& notification) const;
+  std::string failure_value(NoticeField field, const Notification& notification) const;
   std::string alert_value(NoticeField field) const;
   std::string line(const NoticeRow& row, const Notification& notification) const;
 

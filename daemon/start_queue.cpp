@@ -7,23 +7,29 @@
 namespace warmpool::daemon {
 
 void StartQueue::add(Wanted wanted) {
-  if (room_ == 0 || !waiting_.empty()) return waiting_.push_back(std::move(wanted));
+  const bool critical = is_critical_(wanted.command.worker_class);
+  const bool first = critical_.empty() && (critical || waiting_.empty());
+  if (room_ == 0 || !first) return (critical ? critical_ : waiting_).push_back(std::move(wanted));
   --room_;
   start_(wanted);
 }
 
 bool StartQueue::remove(WorkerId worker) {
-  const auto found = std::ranges::find_if(
-      waiting_, [worker](const Wanted& wanted) { return wanted.command.worker == worker; });
-  if (found == waiting_.end()) return false;
-  waiting_.erase(found);
-  return true;
+  for (auto* line : {&critical_, &waiting_}) {
+    const auto found = std::ranges::find_if(
+        *line, [worker](const Wanted& wanted) { return wanted.command.worker == worker; });
+    if (found == line->end()) continue;
+    line->erase(found);
+    return true;
+  }
+  return false;
 }
 
 void StartQueue::more() {
-  for (; room_ > 0 && !waiting_.empty(); --room_) {
-    const Wanted wanted = std::move(waiting_.front());
-    waiting_.pop_front();
+  for (; room_ > 0 && !empty(); --room_) {
+    auto& line = critical_.empty() ? waiting_ : critical_;
+    const Wanted wanted = std::move(line.front());
+    line.pop_front();
     start_(wanted);
   }
 }

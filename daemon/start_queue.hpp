@@ -10,11 +10,14 @@
 
 namespace warmpool::daemon {
 
-// Order: as added; more() in each turn as long as any waits, end_turn() last in every one.
+// Order: as added, those of critical classes before all others; more() in each turn as long as any
+//   waits, end_turn() last in every one.
 class StartQueue {
  public:
   using Start = std::function<void(const Wanted&)>;
-  explicit StartQueue(Start start) : start_(std::move(start)) {}
+  using IsCritical = std::function<bool(ClassId)>;
+  StartQueue(Start start, IsCritical is_critical)
+      : start_(std::move(start)), is_critical_(std::move(is_critical)) {}
 
   // Starts it at once if it is among the first of this turn.
   void add(Wanted wanted);
@@ -23,13 +26,14 @@ class StartQueue {
   // Of those that wait, as many as this turn has room for.
   void more();
   void end_turn() { room_ = kTurnMax; }
-  bool empty() const { return waiting_.empty(); }
+  bool empty() const { return critical_.empty() && waiting_.empty(); }
 
   static constexpr std::size_t kTurnMax = 4;
 
  private:
   Start start_;
-  std::deque<Wanted> waiting_;
+  IsCritical is_critical_;
+  std::deque<Wanted> critical_, waiting_;
   std::size_t room_ = kTurnMax;  // that this turn has left
 };
 

@@ -23,6 +23,18 @@ const WorkerPlaces::Place* WorkerPlaces::find(SlotId home) const {
   return found == places_.end() ? nullptr : &found->second;
 }
 
+void WorkerPlaces::prepare(const command::Spawn& command) {
+  const auto& how = command.recovery;
+  if (how.attempt == 0) return;
+  if (how.strategy == RecoveryStrategy::Reset) clear(command.home);
+  if (how.strategy == RecoveryStrategy::Recreate) clear(how.former);
+}
+
+void WorkerPlaces::clear(SlotId home) {
+  const auto found = places_.find(home.value);
+  if (found != places_.end()) found->second.reported = {};
+}
+
 std::string WorkerPlaces::slot_name(SlotId home) const {
   if (const auto* place = find(home)) return place->name;
   const auto from_top = std::size_t{0xffff} - home.value;

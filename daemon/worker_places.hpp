@@ -44,6 +44,11 @@ class WorkerPlaces {
     places_.at(home.value).reported = std::move(reported);
   }
 
+  // The one place where what a worker may have left behind is taken away before the next one
+  // starts: of this place, or of the one that was given up for it. What they wrote can still be
+  // read.
+  void prepare(const command::Spawn& command);
+
   // "worker-0"; "slot-N" for one that never had a worker.
   std::string slot_name(SlotId home) const;
   // A slot of an earlier life, for its name alone: numbers from the top down, which this life's
@@ -63,6 +68,7 @@ class WorkerPlaces {
     std::deque<std::string> deaths{};
   };
   Place& place(SlotId home, ClassId worker_class);
+  void clear(SlotId home);
   const Place* find(SlotId home) const;
 
   Services& services_;

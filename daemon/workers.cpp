@@ -186,6 +186,7 @@ void Workers::carry(const command::EndWorker& command) {
   const auto found = workers_.find(command.worker.value);
   if (found == workers_.end() || found->second->buried) {
     if (starts_.remove(command.worker)) return tell_never_started(command.worker);
+    if (recovery_commands_.end(command.worker)) return;
     templates_.end(command.worker);
     return;
   }
@@ -207,11 +208,13 @@ void Workers::bury() {
   for (const auto id : buried_) workers_.erase(id.value);
   buried_.clear();
   templates_.bury();
+  recovery_commands_.bury();
   starts_.end_turn();
 }
 
 Instant Workers::due() const {
-  return starts_.empty() ? std::min(due_, templates_.due()) : services_.engine.now();
+  if (!starts_.empty()) return services_.engine.now();
+  return std::min({due_, templates_.due(), recovery_commands_.due()});
 }
 
 void Workers::sweep() {
@@ -220,6 +223,7 @@ void Workers::sweep() {
   due_ = kNever;
   starts_.more();
   templates_.sweep();
+  recovery_commands_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);

@@ -9,6 +9,7 @@
 
 #include "daemon/attempt_file.hpp"
 #include "daemon/memory_watch.hpp"
+#include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
 #include "daemon/worker_places.hpp"
@@ -94,7 +95,6 @@ class Workers {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
-
   // workers_start.cpp
   SpawnSpec spec_of(ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command);
@@ -178,6 +178,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
   MemoryWatch memory_;
+  RecoveryCommands recovery_commands_;
   StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;

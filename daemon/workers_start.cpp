@@ -16,7 +16,12 @@ Workers::Workers(Services& services, ProcessPort& processes,
       identities_(std::move(identities)),
       places_(services),
       memory_(services, processes, places_),
-      starts_([this](const Wanted& wanted) { start(wanted); }),
+      recovery_commands_(services, processes,
+                         [this](Wanted wanted) {
+                           if (!templates_.take(wanted)) starts_.add(std::move(wanted));
+                         }),
+      starts_([this](const Wanted& wanted) { start(wanted); },
+              [&services](ClassId id) { return services.options_of(id).critical; }),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },
                   .started =
@@ -64,7 +69,11 @@ SpawnSpec Workers::spec_of_template(ClassId worker_class) {
 }
 
 void Workers::carry(const command::Spawn& command) {
+  places_.prepare(command);
   Wanted wanted{command, spec_of(command), services_.engine.now()};
+  const auto& how = command.recovery;
+  const bool prepares = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
+  if (prepares) return recovery_commands_.run(std::move(wanted));
   if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 

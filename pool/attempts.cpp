@@ -152,8 +152,7 @@ void Core::on(const event::AttemptAnswered& event) {
   const std::size_t at = slot == nullptr ? 0 : find_held(*slot, event.key);
   if (slot == nullptr || at == slot->held.size()) return refuse_result(event.worker, event.key);
   heard(*slot);
-  slot->unproductive = 0;
-  ++slot->answers_of_worker;
+  if (slot->answers_of_worker++ == 0) of_use(*slot);
   const Held held = slot->held[at];
   const bool had_more = tasks[held.task].used.memory_ends != 0;
   learn(held, event.service);

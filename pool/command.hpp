@@ -53,12 +53,25 @@ struct Completed {
 
 // --- workers -------------------------------------------------------------------------------------
 
+// Of a worker that replaces one that died: how, and what is known of the death.
+struct Recovery {
+  RecoveryStrategy strategy{};
+  ExitCause cause{};
+  std::int32_t code = 0;      // exit status, or minus the signal
+  std::uint32_t deaths = 0;   // in a row without use
+  std::uint32_t attempt = 0;  // which try since it was last of use; 0: it replaces nobody that died
+  SlotId former{0xffff};      // the place that was given up for this one; 0xffff: none
+};
+
 // `home`: the place that it will serve in; of a successor that of the worker it replaces.
+// Custom: recovery_command runs first; where it fails, or is not through within recovery_timeout,
+// the worker ends as RecoveryFailed.
 struct Spawn {
   WorkerId worker;
   SlotId slot;
   ClassId worker_class;
   SlotId home;
+  Recovery recovery{};
 };
 
 // The answers to WorkerRegistered.

@@ -16,6 +16,7 @@ void Core::on(const event::ClassDeclared& event) {
   worker_class.id = event.worker_class;
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
+  if (first) worker_class.wanted_at = worker_class.places.since = now;
   worker_class.declared = true;
   worker_class.oversized_told = false;
   for (SlotId id : worker_class.members) {
@@ -26,7 +27,15 @@ void Core::on(const event::ClassDeclared& event) {
     refresh(slot);
     if (slot.worker) judge_memory(slot);
   }
-  if (!resized || stopping_) return;
+  if (stopping_) return;
+  set_recovery(worker_class);
+  if (!resized) {
+    const bool parks = event.options.max_idle.ns != 0;
+    const auto least = std::min<std::uint64_t>(event.options.size_min, worker_class.target);
+    const std::uint64_t wanted = parks ? least : worker_class.target;
+    if (worker_class.wanted() < wanted) bring_back(worker_class, wanted - worker_class.wanted());
+    return;
+  }
   const auto most = static_cast<std::uint64_t>(slots.room(worker_class));
   resize(worker_class, static_cast<std::uint16_t>(std::min(event.options.size, most)));
 }

@@ -2,12 +2,12 @@
 // stand in the file of the part that owns them; none changes a state but through the tables.
 #pragma once
 
-#include "pool/core_breakers.hpp"
+#include "pool/core_recovery.hpp"
 #include "pool/strategy.hpp"
 
 namespace warmpool {
 
-class Core : public CoreBreakers {
+class Core : public CoreRecovery {
  public:
   explicit Core(const Genesis& genesis);
 
@@ -23,7 +23,7 @@ class Core : public CoreBreakers {
   TaskView view(TaskIndex index) const;
 
  private:
-  using CoreBreakers::on;
+  using CoreRecovery::on;
   // clients.cpp
   void on(const event::Submit& event);
   void on(const event::Cancel& event);
@@ -64,15 +64,12 @@ class Core : public CoreBreakers {
   void on(const event::WorkerBroken& event);
   void on(const event::WorkerExited& event);
   void resize(WorkerClass& worker_class, std::uint16_t target);
-  void begin_life(Slot& slot);
-  void start_worker(Slot& slot);
   void drain(Slot& slot);
   void retire(Slot& slot);
   void end_starting(Slot& slot);
   void end_by_force(Slot& slot, ExitCause cause, command::Force force);
-  Slot* least_useful(WorkerClass& worker_class);
+  Slot* least_useful(WorkerClass& worker_class, bool idle_only = false);
   void after_exit(Slot& slot);
-  void back_off(Slot& slot);
   void heard(Slot& slot);
   void emptied(Slot& slot);
   void grant_credits(Slot& slot);
@@ -90,6 +87,10 @@ class Core : public CoreBreakers {
   void succeed_the_dead(Slot& predecessor);
   void left(Slot& slot);
   void part(Slot& slot);
+  // idle.cpp
+  void judge_idle(WorkerClass& worker_class);
+  void fill_again(WorkerClass& worker_class);
+  void bring_back(WorkerClass& worker_class, std::uint64_t count);
   // liveness.cpp
   void judge_slot(Slot& slot);
   void judge_silence(Slot& slot);
@@ -98,7 +99,6 @@ class Core : public CoreBreakers {
   void tell_health(Slot& slot);
   void judge_forced(Slot& slot);
   void give_up_hand(Slot& slot);
-  void try_again(Slot& slot);
   Instant due_of(const Slot& slot) const;
   Instant due_of_busy(const Slot& slot) const;
   void forgive_stall();

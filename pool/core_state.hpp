@@ -38,6 +38,7 @@ struct CoreState {
   BreakerTable breakers;
   Recorder recorder;
   Counters counters;
+  RecoveryFigures recoveries;
   std::vector<WorkerClass> classes;
   std::vector<TypeState> types;
   Instant now;
@@ -45,18 +46,20 @@ struct CoreState {
   // In order of id. Cost: as many as there are, not all tasks.
   std::vector<TaskIndex> dead_letters() const;
   std::optional<BreakerView> breaker_view(TypeId type) const;
+  RecoveryView recovery_view(const WorkerClass& worker_class) const;
+  RecoveriesView recoveries_view() const;
 
   std::uint64_t generator() const { return jitter_.state(); }
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
   static auto fields(auto& self) {
     auto& [genesis, options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-           classes, types, now, out, jitter, tasks_made, wall_offset, promised, grace_until,
-           initialized, draining, stopping, finished, forced, store_accepting, task_notices, paused,
-           resized, stop_at, cancels, cancels_due, owned, orphans, orphans_until, dead,
-           open_attempts, outlived, ways, behind, free] = self;
+           recoveries, classes, types, now, out, jitter, tasks_made, wall_offset, promised,
+           grace_until, initialized, draining, stopping, finished, forced, store_accepting,
+           task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
+           orphans_until, dead, open_attempts, outlived, ways, behind, free] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-                    classes, types, now, jitter, tasks_made, wall_offset, promised, grace_until,
-                    initialized, draining, stopping, finished, forced, store_accepting,
+                    recoveries, classes, types, now, jitter, tasks_made, wall_offset, promised,
+                    grace_until, initialized, draining, stopping, finished, forced, store_accepting,
                     task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
                     orphans_until, dead, open_attempts, outlived, ways, behind, free);
   }
@@ -73,6 +76,8 @@ struct CoreState {
   Duration expected(TypeId type) const;
   // When its age makes it due; never if it is already.
   Instant old_at(const Slot& slot) const;
+  // When it has been idle for so long that its class may do without it.
+  Instant idle_at(const Slot& slot) const;
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.
   std::uint64_t memory_max(const Slot& slot) const;
 

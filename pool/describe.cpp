@@ -217,7 +217,11 @@ struct CommandText {
   }
   std::string operator()(const command::Spawn& c) const {
     return "spawn " + worker_name(c.worker) + " class " + text(c.worker_class.value) + " home " +
-           text(c.home.value);
+           text(c.home.value) +
+           (c.recovery.attempt == 0
+                ? ""
+                : " " + word(c.recovery.strategy) + " after " + word(c.recovery.cause) + ", try " +
+                      text(c.recovery.attempt));
   }
   std::string operator()(const command::Assign& c) const {
     return "assign " + worker_name(c.worker) + " " + key_text(c.key) + " type " +

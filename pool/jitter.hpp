@@ -19,6 +19,13 @@ class Jitter {
     return quarter == 0 ? delay : delay - Duration{static_cast<std::int64_t>(draw() % quarter)};
   }
 
+  // Between nothing and less than `whole`.
+  Duration part(Duration whole) {
+    return whole.ns <= 0
+               ? Duration{}
+               : Duration{static_cast<std::int64_t>(draw() % static_cast<std::uint64_t>(whole.ns))};
+  }
+
   std::uint64_t state() const { return state_; }
   static auto fields(auto& self) {
     auto& [state] = self;

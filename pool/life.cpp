@@ -14,16 +14,27 @@ void Core::on(const event::Tick&) {
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
   keys.expire(now, KeyAges(options));
   judge_breakers();
+  judge_recovery();
   recall_opened();
   archive_dead();
   if (stopping_ && !finished_ && !forced_ && stop_at_ <= now) stop_by_force();
   // Where no worker is to come no hello says so; only at the end of a turn are all classes known.
   if (resized_) pool_may_be_initialized();
   resized_ = false;
-  for (auto& worker_class : classes) {
-    if (!worker_class.due.empty()) recycle(worker_class);
+  for (const bool critical : {true, false}) {
+    for (auto& worker_class : classes) {
+      const bool its_turn = worker_class.options.critical == critical;
+      if (its_turn && !worker_class.due.empty()) recycle(worker_class);
+    }
   }
   dispatch();
+  for (const bool critical : {true, false}) {
+    for (auto& worker_class : classes) {
+      if (worker_class.options.critical != critical) continue;
+      if (worker_class.idle_due) judge_idle(worker_class);
+      if (worker_class.parked != 0) fill_again(worker_class);
+    }
+  }
   make_way();
   recall_for_idle();
   finish_when_empty();
@@ -35,6 +46,7 @@ Instant Core::next_deadline() const {
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
   next = std::min(next, breakers.next());
+  next = std::min(next, next_recovery());
   next = std::min(next, due_of_recall());
   if (!cancels_due_.empty()) next = std::min(next, cancels_due_.front().at);
   if (stopping_ && !finished_ && !forced_) next = std::min(next, stop_at_);

@@ -32,11 +32,12 @@ void Core::judge_slot(Slot& slot) {
   if (old_at(slot) <= now) become_due(slot, DueReason::Age);
   switch (slot.state) {
     case SlotState::Starting:
-      if (slot.spawned_at + options.start_timeout <= now) {
+      if (hello_due(slot) <= now) {
         end_by_force(slot, ExitCause::StartTimeout, command::Force::Kill);
       }
       break;
     case SlotState::Ready:
+      if (idle_at(slot) <= now) class_of(slot).idle_due = true;
       judge_silence(slot);
       break;
     case SlotState::Running:
@@ -55,14 +56,6 @@ void Core::judge_slot(Slot& slot) {
       break;
   }
   slots.look_at(slot, std::max(due_of(slot), now + microseconds(100)));
-}
-
-void Core::try_again(Slot& slot) {
-  slots.fire(slot, SlotTrigger::RetryDue, now);
-  auto told = about(slot, Notice::RecoveryAttempted);
-  told.count = slot.unproductive;
-  notify(told);
-  start_worker(slot);
 }
 
 void Core::judge_silence(Slot& slot) {
@@ -155,9 +148,10 @@ Instant Core::due_of(const Slot& slot) const {
   const ClassOptions& class_options = classes[slot.worker_class.value].options;
   switch (slot.state) {
     case SlotState::Starting:
-      return slot.spawned_at + options.start_timeout;
+      return hello_due(slot);
     case SlotState::Ready:
-      return std::min(old_at(slot), due_of_idle(slot, options, class_options.beatless));
+      return std::min(
+          {old_at(slot), idle_at(slot), due_of_idle(slot, options, class_options.beatless)});
     case SlotState::Running:
       return std::min(old_at(slot), due_of_busy(slot));
     case SlotState::Draining:

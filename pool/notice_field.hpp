@@ -43,7 +43,11 @@ enum class NoticeField : std::uint8_t {
   Level,
   Subject,
   Text,
-  Times
+  Times,
+  Deaths,
+  RecoveryWhy,
+  Former,
+  Idle
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -55,7 +59,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 39> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -81,8 +85,11 @@ inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
     {NoticeField::Size, "new_size", NoticeValue::Number, "workers that the class shall have"},
     {NoticeField::PoolSize, "pool_size", NoticeValue::Number,
      "workers that all classes shall have"},
-    {NoticeField::Tries, "attempt", NoticeValue::Number, "deaths in a row before being of use"},
-    {NoticeField::Strategy, "strategy", NoticeValue::Text, "how the worker is replaced"},
+    {NoticeField::Tries, "attempt", NoticeValue::Number,
+     "which try it is since the worker was last of use, from 1; of one that is given up: deaths in "
+     "a row"},
+    {NoticeField::Strategy, "strategy", NoticeValue::Text,
+     "how the worker is replaced: restart, reset, recreate or custom"},
     {NoticeField::Retried, "retried", NoticeValue::Flag, "it will be tried again"},
     {NoticeField::From, "from", NoticeValue::Text, "health before"},
     {NoticeField::To, "to", NoticeValue::Text, "health now"},
@@ -99,6 +106,14 @@ inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
      "slot, class, type or channel that it is about; null: the pool"},
     {NoticeField::Text, "text", NoticeValue::Text, "what is wrong, and what to do"},
     {NoticeField::Times, "count", NoticeValue::Number, "how often it came"},
+    {NoticeField::Deaths, "deaths", NoticeValue::Number,
+     "of replacements that were of no use, within recovery_window"},
+    {NoticeField::RecoveryWhy, "why", NoticeValue::Text,
+     "replacements-died, probe-died, cooled-down, probe-works, nobody-waits, by-hand or "
+     "switched-off"},
+    {NoticeField::Former, "former_worker", NoticeValue::Text,
+     "the place that was given up for this one; null: it is the same"},
+    {NoticeField::Idle, "idle_ms", NoticeValue::Milliseconds, "how long it was idle"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

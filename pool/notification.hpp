@@ -7,56 +7,10 @@
 #include <cstdint>
 #include <string_view>
 
-#include "pool/breaker_words.hpp"
-#include "pool/ids.hpp"
+#include "pool/notice.hpp"
 #include "pool/notice_field.hpp"
-#include "pool/words.hpp"
 
 namespace warmpool {
-
-enum class Notice : std::uint8_t {
-  PoolInitialized,
-  PoolDraining,
-  PoolShutdown,
-  PoolScaledUp,
-  PoolScaledDown,
-  TaskSubmitted,
-  TaskStarted,
-  TaskProgress,
-  TaskSlow,
-  TaskCompleted,
-  TaskFailed,
-  TaskDead,
-  TaskCancelled,
-  TaskExpired,
-  TaskHeld,
-  TaskRevived,
-  WorkerStarted,
-  WorkerReady,
-  WorkerRecycled,
-  WorkerExited,
-  WorkerError,
-  WorkerHealthChanged,
-  ZombieDetected,
-  RecoveryAttempted,
-  RecoverySucceeded,
-  RecoveryGivenUp,
-  TypePaused,
-  TypeResumed,
-  ClassPaused,
-  ClassResumed,
-  PoolPaused,
-  PoolResumed,
-  ResultRefused,
-  DeadArchived,
-  WorkerRegistered,
-  BreakerOpened,
-  BreakerHalfOpen,
-  BreakerClosed,
-  AlertRaised,
-  AlertResolved,
-  WorkerOversized
-};
 
 struct NoticeRow {
   Notice notice;
@@ -66,37 +20,15 @@ struct NoticeRow {
   std::string_view meaning;
 };
 
-// Every member is present; a row says which ones mean something.
-struct Notification {
-  Notice notice{};
-  TaskId task{};
-  std::uint16_t round = 0, attempt = 0;
-  TypeId type{};
-  WorkerId worker{};
-  SlotId slot{};
-  ClassId worker_class{};
-  std::int64_t duration_ns = 0;
-  EndCause end_cause{};
-  ExitCause exit_cause{};
-  DueReason due{};
-  std::int32_t code = 0;  // exit status, or minus the signal
-  std::uint32_t count = 0, size = 0;
-  bool retried = false;
-  WorkerHealth from{}, to{};
-  BreakerWhy breaker{};
-  std::uint64_t alert = 0;  // its number; of notices that the daemon makes itself
-  std::uint64_t memory_bytes = 0, limit_bytes = 0;
-};
-
 template <class... Fields>
 constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string_view meaning,
                                Fields... fields) {
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 41> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 46> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 41>{{
+  return std::array<NoticeRow, 46>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -143,7 +75,7 @@ inline constexpr std::array<NoticeRow, 41> kNoticeRows = [] {
       notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after",
                  F::Worker, F::Slot, F::Class, F::Silence),
       notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced",
-                 F::Slot, F::Class, F::Strategy, F::Tries),
+                 F::Slot, F::Class, F::Strategy, F::Tries, F::ExitCause, F::Former),
       notice_row(Notice::RecoverySucceeded, "recovery-succeeded", "a replacement is ready", F::Slot,
                  F::Class, F::Strategy, F::Duration),
       notice_row(Notice::RecoveryGivenUp, "recovery-given-up", "a slot failed and waits longer",
@@ -178,6 +110,19 @@ inline constexpr std::array<NoticeRow, 41> kNoticeRows = [] {
       notice_row(Notice::WorkerOversized, "worker-oversized",
                  "a worker has more than memory_soft after its first task: replacing it is no use",
                  F::Worker, F::Slot, F::Class, F::Memory, F::Limit),
+      notice_row(Notice::RecoveryOpened, "recovery-opened",
+                 "replacements of a class keep dying: none is started for a while", F::Class,
+                 F::Deaths, F::Cooldown, F::RecoveryWhy),
+      notice_row(Notice::RecoveryHalfOpen, "recovery-half-open",
+                 "one replacement tries whether the class is well again", F::Class, F::RecoveryWhy),
+      notice_row(Notice::RecoveryClosed, "recovery-closed",
+                 "workers of the class are replaced again", F::Class, F::RecoveryWhy),
+      notice_row(Notice::WorkerParked, "worker-parked",
+                 "a worker was idle for max_idle and ends; its class has more than size_min",
+                 F::Worker, F::Slot, F::Class, F::Idle),
+      notice_row(Notice::WorkerUnparked, "worker-unparked",
+                 "tasks wait and no worker is free: one that was parked comes back", F::Slot,
+                 F::Class),
   }};
 }();
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <type_traits>
 
+#include "pool/recovery_rules.hpp"
+
 namespace warmpool {
 namespace {
 
@@ -180,6 +182,9 @@ Result<void> set_text(Owner& owner, std::string Owner::*field, const OptionRow<O
   if (row.kind == K::Cpus && !text.empty()) {
     if (auto cpus = parse_cpus(text); !cpus) return bad(row.name, text, cpus.error().text);
   }
+  if (row.kind == K::Rules) {
+    if (auto rules = parse_recovery(text); !rules) return bad(row.name, text, rules.error().text);
+  }
   owner.*field = std::string(text);
   return {};
 }
@@ -326,6 +331,25 @@ Result<void> check_options(const Options& options) {
                   name("backoff_first", options.backoff_first));
 }
 
+namespace {
+
+Result<void> check_recovery(const ClassOptions& options) {
+  const std::string of = "worker class '" + options.name + "': ";
+  const auto rules = parse_recovery(options.recovery);
+  if (!rules) return rules.error();
+  if (options.recovery_command.empty() && names_strategy(*rules, RecoveryStrategy::Custom)) {
+    return Error{0, of + "recovery names custom, which runs recovery_command: set that too"};
+  }
+  if (options.recovery_cooldown_max < options.recovery_cooldown) {
+    return Error{0, of + "recovery_cooldown_max (" + duration_text(options.recovery_cooldown_max) +
+                        ") must be at least recovery_cooldown (" +
+                        duration_text(options.recovery_cooldown) + ")"};
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_options(const ClassOptions& options) {
   const auto size = [](std::string_view what, std::uint64_t value) {
     return std::string(what) + " (" + std::to_string(value) + ")";
@@ -350,7 +374,7 @@ Result<void> check_options(const ClassOptions& options) {
                         ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
                         "); lower memory_soft, or set it to 0"};
   }
-  return {};
+  return check_recovery(options);
 }
 
 Result<Duration> parse_duration(std::string_view text) {

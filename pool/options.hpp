@@ -69,6 +69,12 @@ struct ClassOptions {
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
   Duration max_age{}, progress_timeout{};
   bool types_later{}, critical{}, beatless{};
+  // Recovery: recovery_rules.hpp, recovery_gate.hpp.
+  bool automatic_restart{};
+  std::string recovery, recovery_command;
+  std::uint64_t recovery_deaths{};
+  Duration recovery_timeout{}, recovery_window{}, recovery_cooldown{}, recovery_cooldown_max{};
+  Duration max_idle{};
 };
 
 // Options of task types: of those with this name, or that fit this pattern. What is not set is the
@@ -82,6 +88,7 @@ struct TypeOptions {
 };
 
 // Signed: a whole number that may be negative. Mask: three octal digits. Cpus: numbers and ranges.
+// Rules: as in recovery_rules.hpp.
 enum class OptionKind : std::uint8_t {
   Time,
   Bytes,
@@ -92,7 +99,8 @@ enum class OptionKind : std::uint8_t {
   Texts,
   Signed,
   Mask,
-  Cpus
+  Cpus,
+  Rules
 };
 
 // An optional one need not be set: its default is empty, and empty text unsets it.

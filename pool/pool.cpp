@@ -9,7 +9,7 @@
 
 namespace warmpool {
 
-Core::Core(const Genesis& made) : CoreBreakers(made) { REQUIRE(is_life(made.life)); }
+Core::Core(const Genesis& made) : CoreRecovery(made) { REQUIRE(is_life(made.life)); }
 
 void Core::step(Instant at, const Event& event, Commands& commands) {
   REQUIRE(at >= now);
@@ -97,9 +97,15 @@ RowHits Pool::row_hits() const {
   const auto& slots = state_->slots.row_hits();
   const auto& tasks = state_->tasks.row_hits();
   const auto& breakers = state_->breakers.row_hits;
+  std::vector<std::uint64_t> recoveries(kRecoveryRows.size());
+  for (const auto& worker_class : state_->classes) {
+    const auto& hits = worker_class.gate.row_hits();
+    for (std::size_t i = 0; i < hits.size(); ++i) recoveries[i] += hits[i];
+  }
   return {{slots.begin(), slots.end()},
           {tasks.begin(), tasks.end()},
-          {breakers.begin(), breakers.end()}};
+          {breakers.begin(), breakers.end()},
+          recoveries};
 }
 
 }  // namespace warmpool

@@ -16,6 +16,10 @@ void Core::on(const event::Restart& event) {
                              !classes[event.worker_class->value].declared)) {
     return refuse(event.client, event.request, {}, Refusal::NoSuchClass);
   }
+  for (auto& worker_class : classes) {
+    const bool meant = !event.worker_class || worker_class.id == *event.worker_class;
+    if (!event.home && meant) close_by_hand(worker_class);
+  }
   std::uint64_t marked = 0;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
@@ -39,6 +43,7 @@ bool Core::restart(Slot& slot) {
   }
   if (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) {
     slot.unproductive = 0;
+    slot.by_hand = true;
     slot.retry_at = now;
     slots.look_at(slot, now);
   } else if (slot.state != SlotState::Recovery) {
@@ -57,6 +62,7 @@ void Core::become_due(Slot& slot, DueReason reason) {
 
 void Core::recycle(WorkerClass& worker_class) {
   const std::uint64_t share = worker_class.target * worker_class.options.recycle_share / 100;
+  if (worker_class.gate.shut()) return;
   while (!worker_class.due.empty() && worker_class.replacing < std::max<std::uint64_t>(share, 1)) {
     Slot& slot = slots[worker_class.due.front()];
     worker_class.due.pop_front();
@@ -103,7 +109,8 @@ void Core::succeed_the_dead(Slot& predecessor) {
   successor.attempts += std::exchange(predecessor.attempts, 0);
   successor.spawns += std::exchange(predecessor.spawns, 0);
   successor.busy = successor.busy + std::exchange(predecessor.busy, {});
-  if (!successor.recovering) successor.died_at = now;
+  if (!successor.recovering) ++recoveries.attempts;
+  successor.died_at = now;
   successor.recovering = true;
   if (successor.state != SlotState::Backoff && successor.state != SlotState::Failed) return;
   successor.retry_at = now;

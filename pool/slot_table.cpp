@@ -15,15 +15,32 @@ bool SlotTable::Before::operator()(SlotId a, SlotId b) const {
 
 // A place whose worker was replaced lives in another slot by now, so the lowest number that is free
 // need not be that of a slot that is free.
-SlotId SlotTable::free_home(const WorkerClass& worker_class) const {
+std::vector<bool> SlotTable::taken_homes(const WorkerClass& worker_class) const {
   std::vector<bool> taken(worker_class.members.size());
   for (SlotId id : worker_class.members) {
     const Slot& slot = (*this)[id];
     if (slot.state != SlotState::Gone) taken[(*this)[slot.home].index] = true;
   }
+  return taken;
+}
+
+SlotId SlotTable::free_home(const WorkerClass& worker_class) const {
+  const auto taken = taken_homes(worker_class);
   const auto free = std::ranges::find(taken, false);
   return free == taken.end() ? kNoSlot
                              : worker_class.members[static_cast<std::size_t>(free - taken.begin())];
+}
+
+Slot& SlotTable::append(WorkerClass& worker_class, Instant now) {
+  REQUIRE(slots_.size() < kSlotsMax);
+  auto slot = std::make_unique<Slot>();
+  slot->id = slot->home = SlotId{static_cast<std::uint16_t>(slots_.size())};
+  slot->worker_class = worker_class.id;
+  slot->index = static_cast<std::uint16_t>(worker_class.members.size());
+  slot->state_since = now;
+  worker_class.members.push_back(slot->id);
+  slots_.push_back(std::move(slot));
+  return *slots_.back();
 }
 
 Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
@@ -37,16 +54,31 @@ Slot& SlotTable::add(WorkerClass& worker_class, Instant now, SlotId home) {
     slot.home = home;
     return slot;
   }
-  REQUIRE(slots_.size() < kSlotsMax);
-  auto slot = std::make_unique<Slot>();
-  slot->id = SlotId{static_cast<std::uint16_t>(slots_.size())};
-  slot->home = home == kNoSlot ? slot->id : home;
-  slot->worker_class = worker_class.id;
-  slot->index = static_cast<std::uint16_t>(worker_class.members.size());
-  slot->state_since = now;
-  worker_class.members.push_back(slot->id);
-  slots_.push_back(std::move(slot));
-  return *slots_.back();
+  Slot& slot = append(worker_class, now);
+  if (home != kNoSlot) slot.home = home;
+  return slot;
+}
+
+// Numbers come round again after some dozens: a class that never comes up would otherwise use them
+// all within weeks.
+Slot& SlotTable::add_anew(WorkerClass& worker_class, Instant now, SlotId former) {
+  constexpr std::size_t kept_free = 64;
+  Slot* oldest = nullptr;
+  const auto taken = taken_homes(worker_class);
+  worker_class.gone.each([&](std::uint16_t index) {
+    Slot& slot = *slots_[worker_class.members[index].value];
+    if (taken[index] || slot.id == former) return;
+    if (oldest == nullptr || slot.state_since < oldest->state_since) oldest = &slot;
+  });
+  const bool full = slots_.size() >= kSlotsMax;
+  if (oldest == nullptr || (worker_class.gone.count() < kept_free && !full)) {
+    return append(worker_class, now);
+  }
+  worker_class.gone.set(oldest->index, false);
+  Slot& slot = renew(*oldest, now);
+  slot.home = slot.id;
+  slot.spawns = 0;
+  return slot;
 }
 
 std::size_t SlotTable::active(const WorkerClass& worker_class) const {

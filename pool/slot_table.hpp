@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -11,11 +10,10 @@
 
 #include "pool/ids.hpp"
 #include "pool/lane_table.hpp"
-#include "pool/options.hpp"
 #include "pool/slot_machine.hpp"
-#include "pool/slot_set.hpp"
 #include "pool/task_table.hpp"
 #include "pool/time.hpp"
+#include "pool/worker_class.hpp"
 
 namespace warmpool {
 
@@ -75,6 +73,11 @@ struct Slot {
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known
   std::uint32_t unproductive = 0;
+  RecoveryStrategy strategy{};  // that its last or next start after a death is of
+  std::uint32_t tries = 0;      // such starts since it was last of use
+  std::int32_t last_code = 0;   // of the death
+  SlotId former = kNoSlot;      // the place that was given up for this one
+  bool by_hand = false;         // somebody asked for its next start: no breaker holds it
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};
   Instant spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at;
@@ -86,16 +89,18 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
-           concurrency, expected, behind, memory, memory_base, based, unproductive, attempts,
-           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
-           stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
+           concurrency, expected, behind, memory, memory_base, based, unproductive, strategy, tries,
+           last_code, former, by_hand, attempts, attempts_of_worker, answers_of_worker, spawns,
+           busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+           died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, motion, told,
                     recovering, killed, offered, credits, concurrency, expected, behind, memory,
-                    memory_base, based, unproductive, attempts, attempts_of_worker,
-                    answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
-                    state_since, retry_at, busy_since, died_at, force_at, due, due_place);
+                    memory_base, based, unproductive, strategy, tries, last_code, former, by_hand,
+                    attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at,
+                    ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at,
+                    force_at, due, due_place);
   }
 };
 
@@ -110,35 +115,14 @@ std::size_t find_held(const Slot& slot, const AttemptKey& key);
 // The place of the least urgent of what waits behind others in a hand; kFirstPlace if nothing does.
 LaneKey latest_behind(const Slot& slot);
 
-struct WorkerClass {
-  ClassId id;
-  ClassOptions options;
-  std::uint16_t target = 0;
-  bool declared = false, paused = false;
-  std::vector<SlotId> members;  // by index in the class
-  std::vector<ClassId> peers;   // other classes that serve a type which this one serves
-  SlotSet gone;                 // places that may be used again
-  SlotSet free;                 // ready for one more to start at once
-  SlotSet credit;               // busy, but may be given more of short types
-  SlotSet ahead;                // hold tasks that have not started, and can be asked for them
-  SlotSet over;                 // of these, with more than overtake_max of such work
-  SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
-  LaneKey latest;              // nothing that waits in a slot of `over` has a later place
-  Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
-  std::uint16_t cursor = 0;    // of round-robin
-  SlotId reserved{};           // kept empty for a suspect
-  std::deque<SlotId> due;      // to be replaced, in the order they came; those not ready are stale
-  std::uint16_t replacing = 0;  // pairs of successor and predecessor
-  bool has_reserved = false;
-  bool oversized_told = false;  // since its options were declared
-};
-
 class SlotTable {
  public:
   static constexpr std::size_t kSlotsMax = 0xffff;
 
   // `home`: of its predecessor; else the first of its class that nobody has.
   Slot& add(WorkerClass& worker_class, Instant now, SlotId home = kNoSlot);
+  // A place with another number than `former`, and than those given up lately.
+  Slot& add_anew(WorkerClass& worker_class, Instant now, SlotId former);
   // Places that are not being removed, without those of successors and of registered workers.
   std::size_t active(const WorkerClass& worker_class) const;
   // How many places the class could have: those of the past come free when their worker is gone.
@@ -177,6 +161,8 @@ class SlotTable {
   };
 
   SlotId free_home(const WorkerClass& worker_class) const;
+  std::vector<bool> taken_homes(const WorkerClass& worker_class) const;
+  Slot& append(WorkerClass& worker_class, Instant now);
 
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<SlotId> due_;

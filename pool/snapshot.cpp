@@ -42,6 +42,10 @@ SlotView Core::view(const Slot& slot) const {
   view.health = health_of(slot);
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;
+  view.strategy = slot.strategy;
+  view.tries = slot.tries;
+  view.recovering = slot.recovering;
+  view.former = slot.former;
   view.memory = slot.memory;
   view.memory_base = slot.memory_base;
   view.memory_max = memory_max(slot);
@@ -55,6 +59,8 @@ SlotView Core::view(const Slot& slot) const {
   view.state_since = slot.state_since;
   view.retry_at = slot.retry_at;
   const auto& worker_class = classes[slot.worker_class.value];
+  const bool waits = slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
+  view.held_back = waits && slot.retry_at == kNever && worker_class.gate.shut();
   view.reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
   for (const auto& held : slot.held) {
     view.attempts_held.push_back({held.key, tasks[held.task].type, held.assigned_at,
@@ -108,6 +114,7 @@ void count(ClassView& view, const Slot& slot) {
   if (slot.state == SlotState::Ready) ++view.ready;
   if (!slot.held.empty()) ++view.running;
   if (slot.state == SlotState::Failed) ++view.failed;
+  if (slot.state == SlotState::Failed || slot.state == SlotState::Backoff) ++view.recovery.waiting;
   if (slot.state == SlotState::Ready || slot.state == SlotState::Running) {
     view.capacity += slot.concurrency;
   }
@@ -124,14 +131,38 @@ Snapshot Core::overview() const {
   for (const auto& worker_class : classes) {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
     view.paused = worker_class.paused;
+    view.parked = worker_class.parked;
+    view.recovery = recovery_view(worker_class);
     for (SlotId id : worker_class.members) count(view, slots[id]);
     all.classes.push_back(view);
   }
+  all.recoveries = recoveries_view();
   all.draining = draining_;
   all.stopping = stopping_;
   all.paused = paused_;
   all.store_accepting = store_accepting_;
   return all;
+}
+
+RecoveryView CoreState::recovery_view(const WorkerClass& worker_class) const {
+  const RecoveryGate& gate = worker_class.gate;
+  const Duration window = worker_class.options.recovery_window;
+  return {gate.state(), gate.why(),    gate.since(),
+          gate.until(), gate.opened(), gate.deaths(now, window)};
+}
+
+RecoveriesView CoreState::recoveries_view() const {
+  std::int64_t wanted_ms = 0, down_ms = recoveries.down_ms;
+  for (const auto& worker_class : classes) {
+    wanted_ms += worker_class.places.until(now, worker_class.wanted());
+    for (const SlotId id : worker_class.members) {
+      const Slot& slot = slots[id];
+      if (slot.recovering && !slot.successor) down_ms += (now - slot.died_at).ns / 1'000'000;
+    }
+  }
+  return {recoveries.attempts,     recoveries.succeeded, recoveries.failed,
+          recoveries.mean(),       recoveries.median(),  recoveries.longest,
+          milliseconds(wanted_ms), milliseconds(down_ms)};
 }
 
 std::optional<BreakerView> CoreState::breaker_view(TypeId type) const {

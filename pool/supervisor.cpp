@@ -35,7 +35,9 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   told.count = static_cast<std::uint32_t>(std::abs(int{target} - int{worker_class.target}));
   told.size = target;
   if (told.count != 0) notify(told);
+  worker_class.places.count(now, worker_class.wanted());
   worker_class.target = target;
+  worker_class.parked = 0;
   resized_ = true;
   std::size_t active = slots.active(worker_class);
   for (; active < target; ++active) {
@@ -78,40 +80,17 @@ bool less_useful(const Slot& a, const Slot& b) {
 
 }  // namespace
 
-Slot* Core::least_useful(WorkerClass& worker_class) {
+Slot* Core::least_useful(WorkerClass& worker_class, bool idle_only) {
   Slot* least = nullptr;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
     if (slot.state == SlotState::Gone || slot.removing || slot.successor || slot.registered)
       continue;
+    if (idle_only && idle_at(slot) > now) continue;
     if (least == nullptr || less_useful(slot, *least)) least = &slot;
   }
-  REQUIRE(least != nullptr);
+  REQUIRE(least != nullptr || idle_only);
   return least;
-}
-
-void Core::begin_life(Slot& slot) {
-  slot.worker = slots.next_worker(slot.id);
-  slot.attempts_of_worker = slot.answers_of_worker = 0;
-  slot.spawned_at = slot.last_heard = now;
-  slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
-  slot.killed = false;
-  slot.motion = Motion::Unknown;
-  slot.told = WorkerHealth::Unknown;
-  slot.order = ExitCause::Exited;
-  slot.force_at = kNever;
-  slot.due_for = DueReason::None;
-  slot.memory = slot.memory_base = 0;
-  slot.based = false;
-}
-
-void Core::start_worker(Slot& slot) {
-  begin_life(slot);
-  ++slot.spawns;
-  ++counters.spawns;
-  emit(command::Spawn{slot.worker, slot.id, slot.worker_class, slot.home});
-  notify(about(slot, Notice::WorkerStarted));
-  slots.look_at(slot, due_of(slot));
 }
 
 void Core::on(const event::WorkerReady& event) {
@@ -127,12 +106,7 @@ void Core::on(const event::WorkerReady& event) {
   auto told = about(*slot, Notice::WorkerReady);
   told.duration_ns = (now - slot->spawned_at).ns;
   notify(told);
-  if (slot->recovering) {
-    auto recovered = about(*slot, Notice::RecoverySucceeded);
-    recovered.duration_ns = (now - slot->died_at).ns;
-    notify(recovered);
-    slot->recovering = false;
-  }
+  replaced(*slot);
   if (slot->successor) hand_over(slots[slot->partner], *slot);
   if (slot->due_for != DueReason::None) class_of(*slot).due.push_back(slot->id);
   slots.look_at(*slot, due_of(*slot));
@@ -254,6 +228,7 @@ void Core::drain(Slot& slot) {
     case SlotState::Backoff:
     case SlotState::Failed:
       slots.fire(slot, SlotTrigger::Remove, now);
+      unwanted(slot);
       if (slot.replaced) left(slot);
       break;
     default:
@@ -300,6 +275,7 @@ void Core::on(const event::WorkerExited& event) {
   ExitCause cause = slot->order != ExitCause::Exited ? slot->order : event.cause;
   if (asked) cause = ExitCause::Requested;
   slot->last_cause = cause;
+  slot->last_code = event.code;
   auto told = about(*slot, Notice::WorkerExited);
   told.exit_cause = cause;
   told.code = event.code;
@@ -324,40 +300,11 @@ void Core::after_exit(Slot& slot) {
   slot.force_at = kNever;
   if (slot.removing || slot.registered) {
     slots.fire(slot, SlotTrigger::ExitedGone, now);
+    unwanted(slot);
     if (slot.replaced) left(slot);
     return;
   }
-  if (!slot.recovering) slot.died_at = now;
-  slot.recovering = true;
-  if (slot.answers_of_worker == 0) {
-    ++slot.unproductive;
-    ++counters.unproductive_deaths;
-  }
-  if (slot.answers_of_worker != 0 || (slot.unproductive == 1 && options.restarts_max > 1)) {
-    slots.fire(slot, SlotTrigger::ExitedNow, now);
-    auto told = about(slot, Notice::RecoveryAttempted);
-    told.count = slot.unproductive;
-    notify(told);
-    start_worker(slot);
-  } else {
-    back_off(slot);
-  }
-}
-
-void Core::back_off(Slot& slot) {
-  const bool failed = slot.unproductive >= options.restarts_max;
-  slots.fire(slot, failed ? SlotTrigger::ExitedFailed : SlotTrigger::ExitedBackoff, now);
-  const std::uint64_t nth = std::max<std::uint32_t>(slot.unproductive, 2) - 1U;
-  const Duration wait = jitter_.shorten(backoff(
-      options.restart_cooldown, options.restart_multiplier, nth, options.restart_backoff_max));
-  slot.retry_at = now + wait;
-  if (failed) {
-    auto told = about(slot, Notice::RecoveryGivenUp);
-    told.count = slot.unproductive;
-    told.duration_ns = wait.ns;
-    notify(told);
-  }
-  slots.look_at(slot, slot.retry_at);
+  recover(slot);
 }
 
 }  // namespace warmpool

@@ -10,6 +10,7 @@
 #include "pool/first_ids.hpp"
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
+#include "pool/recovery_words.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
 
@@ -26,6 +27,7 @@ struct Counters {
   std::uint64_t refused_submits = 0, refused_results = 0, duplicates = 0;
   std::uint64_t unproductive_deaths = 0, zombies = 0;
   std::uint64_t recycles = 0;  // workers that were replaced while they worked
+  std::uint64_t parked = 0;    // workers that ended because they were idle for too long
 };
 
 struct QueueView {
@@ -59,19 +61,47 @@ struct SlotView {
   Motion motion{};  // of one that is not heard
   std::uint8_t credits = 0;
   std::uint32_t unproductive_deaths = 0;  // in a row
+  // After a death that nobody wanted: how and for which time it is replaced since it was of use.
+  RecoveryStrategy strategy{};
+  std::uint32_t tries = 0;
+  bool recovering = false;  // its replacement is not ready yet
+  bool held_back = false;   // it waits for the breaker over the recovery of its class
+  SlotId former{0xffff};    // the place that was given up for this one; 0xffff: none
   // As the core was told; after its first task, 0 before; where it is killed, kUnlimited: nowhere.
   std::uint64_t memory = 0, memory_base = 0, memory_max = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
   Duration busy_time{};
-  Instant spawned_at, ready_at, last_heard, state_since, retry_at;
+  Instant spawned_at, ready_at, last_heard, state_since;
+  Instant retry_at;  // kNever: when its breaker or a person says so
   std::vector<AttemptView> attempts_held;
+};
+
+// The breaker over the recovery of a class.
+struct RecoveryView {
+  RecoveryState state{};
+  RecoveryWhy why{};
+  Instant since, until;       // until: while it is open
+  std::uint64_t opened = 0;   // in this life
+  std::uint32_t deaths = 0;   // of replacements that were of no use, within recovery_window
+  std::uint32_t waiting = 0;  // places that wait for their next start
 };
 
 struct ClassView {
   ClassId worker_class;
   std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0, registered = 0;
+  std::uint16_t parked = 0;  // places of the target that nobody needs at the moment
   std::uint32_t capacity = 0, in_flight = 0;
   bool paused = false;
+  RecoveryView recovery{};
+};
+
+// How workers that died were replaced; see recovery_figures.hpp.
+struct RecoveriesView {
+  std::uint64_t attempts = 0, succeeded = 0, failed = 0;
+  Duration mean, median, longest;  // from a death to the next worker that is ready
+  // Of places that are wanted, all together: how long, and how much of it after a death without a
+  // worker.
+  Duration wanted, down;
 };
 
 struct BreakerView {
@@ -120,12 +150,14 @@ struct Snapshot {
   std::vector<ClassView> classes;
   std::vector<SlotView> slots;
   std::vector<TypeView> types;
+  RecoveriesView recoveries;
   bool draining = false, stopping = false, paused = false, store_accepting = true;
 };
 
-// How often each row of kSlotRows, kTaskRows and kBreakerRows was taken in this life.
+// How often each row of kSlotRows, kTaskRows, kBreakerRows and kRecoveryRows was taken in this
+// life.
 struct RowHits {
-  std::vector<std::uint64_t> slots, tasks, breakers;
+  std::vector<std::uint64_t> slots, tasks, breakers, recoveries;
 };
 
 struct TaskQuery {

@@ -103,11 +103,12 @@ enum class ExitCause : std::uint8_t {
   Shutdown,
   Spinning,
   Wedged,
-  Hung
+  Hung,
+  RecoveryFailed
 };
 template <>
 struct Words<ExitCause> {
-  static constexpr std::array<Word<ExitCause>, 17> rows{{
+  static constexpr std::array<Word<ExitCause>, 18> rows{{
       {ExitCause::Requested, "requested", "was asked to end and did"},
       {ExitCause::Exited, "exited", "ended by itself with a status"},
       {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
@@ -127,6 +128,8 @@ struct Words<ExitCause> {
       {ExitCause::Wedged, "wedged",
        "idle and silent for longer than dead_after, asleep in one call"},
       {ExitCause::Hung, "hung", "did not end a task that made no progress"},
+      {ExitCause::RecoveryFailed, "recovery-failed",
+       "its recovery_command failed, or took longer than recovery_timeout"},
   }};
 };
 

@@ -17,6 +17,7 @@ FOLDERS = ("pool", "ipc", "worker", "client", "daemon", "tests", "bench")
 VOCABULARY = {
     "pool/ids.hpp", "pool/time.hpp", "pool/word.hpp", "pool/words.hpp", "pool/worker_words.hpp", "pool/require.hpp", "pool/result.hpp",
     "pool/options.hpp", "pool/breaker_words.hpp", "pool/notification.hpp", "pool/notice_field.hpp", "pool/notice_set.hpp", "pool/refusal.hpp", "pool/table.hpp",
+    "pool/notice.hpp", "pool/recovery_words.hpp",
 }
 
 # Headers that may include Asio. Every file that includes one of these pays seconds to compile,

@@ -22,6 +22,7 @@ enum class Rule : std::uint8_t {
   NoWorker,
   Starting,
   Restarting,
+  Recovery,
   Reserved,
   Busy,
   Next
@@ -35,7 +36,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 17> kRuleRows{{
+inline constexpr std::array<RuleRow, 18> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",
@@ -57,6 +58,9 @@ inline constexpr std::array<RuleRow, 17> kRuleRows{{
     {Rule::Starting, "starting", "the workers of its class are starting", "their hello"},
     {Rule::Restarting, "restarting", "the workers of its class died and wait for their next start",
      "that start; at once: restart the class"},
+    {Rule::Recovery, "recovery",
+     "the workers of its class died, and so did their replacements: none starts for a while",
+     "one that tries works; at once: restart the class"},
     {Rule::Reserved, "reserved", "the only free worker is kept for a task that must run alone",
      "another worker becomes free, or that task has run"},
     {Rule::Busy, "busy", "all workers of its class are at work, and some tasks come before it",

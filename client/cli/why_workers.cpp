@@ -22,6 +22,7 @@ struct Hands {
   std::uint64_t all = 0, free = 0, reserved = 0, busy = 0, starting = 0, waiting = 0, ill = 0;
   double busy_longest = 0;           // seconds
   std::optional<double> next_start;  // seconds
+  std::string held;                  // by the breaker over its recovery: a class of those that wait
 };
 
 void add(const json& row, Hands& hands) {
@@ -32,8 +33,9 @@ void add(const json& row, Hands& hands) {
     ++hands.starting;
   } else if (state == "backoff" || state == "failed") {
     ++hands.waiting;
-    const double next = real_of(row, "next_start_seconds");
-    hands.next_start = std::min(hands.next_start.value_or(next), next);
+    const json& next = row.value("next_start_seconds", json());
+    if (!next.is_number()) return;
+    hands.next_start = std::min(hands.next_start.value_or(next), next.get<double>());
   } else if (state == "ready" && well) {
     ++(row.value("reserved", json(false)) == true ? hands.reserved : hands.free);
   } else if (state == "running" && well) {
@@ -52,6 +54,8 @@ Hands hands_of(const Look& look, const json& classes) {
     if (!has(classes, name)) continue;
     const json& its = named(list_of(look.status, "classes"), name);
     if (its.value("paused", json(false)) != true) add(row, hands);
+    const std::string breaker = text_of(its.value("recovery", json::object()), "state");
+    if (!breaker.empty() && breaker != "closed") hands.held = name;
   }
   return hands;
 }
@@ -95,22 +99,38 @@ Reason busy(const Look& look, const Hands& hands, const std::string& names,
               "; a smaller priority number goes first"};
 }
 
+Reason held_back(const Look& look, const std::string& whole, const Hands& hands) {
+  const json& its = named(list_of(look.status, "classes"), hands.held);
+  const json breaker = its.value("recovery", json::object());
+  const std::string probe = text_of(breaker, "next_probe");
+  return {Rule::Recovery,
+          whole +
+              ", and none that can take work: their replacements kept dying, so that none of "
+              "class " +
+              hands.held + " is started (" + text_of(breaker, "why") + ")",
+          (probe.empty() ? "one tries now, and the others start when it works"
+                         : "one tries at " + probe + ", and the others start when it works") +
+              ", or at once: warmpool restart --class " + hands.held};
+}
+
 Reason none_works(const Look& look, const Hands& hands, const std::string& names,
                   const std::string& first) {
   const std::string whole = "class " + names + " has " + count_text(hands.all, "worker");
   if (hands.all == 0) {
     return {Rule::NoWorker, "class " + names + " has no workers", more_of(look, first)};
   }
+  if (!hands.held.empty()) return held_back(look, whole, hands);
   if (hands.starting != 0) {
     return {Rule::Starting,
             whole + ", and none that is ready; starting: " + std::to_string(hands.starting),
             "their hello, within start_timeout; see: warmpool workers"};
   }
   if (hands.waiting != 0) {
+    const std::string next = hands.next_start ? ", the next in " + seconds_text(*hands.next_start)
+                                              : ", none by itself (automatic_restart is off)";
     return {Rule::Restarting,
             whole + ", and none that can take work; died and to be started again: " +
-                std::to_string(hands.waiting) + ", the next in " +
-                seconds_text(hands.next_start.value_or(0)),
+                std::to_string(hands.waiting) + next,
             "that start, or at once: warmpool restart --class " + first +
                 "; see why with: warmpool workers"};
   }

@@ -5,14 +5,6 @@
 #include "daemon/exit_text.hpp"
 
 namespace warmpool::daemon {
-namespace {
-
-// Above the numbers of workers, below those of templates.
-constexpr std::uint64_t kHelperNumbers = std::uint64_t{1} << 62;
-constexpr std::uint64_t kProgramsMax = 16;
-
-}  // namespace
-
 void AlertProgram::set_command(Command command) {
   command_ = std::move(command);
   if (command_) return;
@@ -47,7 +39,7 @@ void AlertProgram::start() {
   spec.role = SpawnRole::Helper;
   spec.slot = name_;
   spec.worker = WorkerId{kHelperNumbers + number_};
-  number_ += kProgramsMax;
+  number_ += kHelperParts;
   auto started = processes_.spawn(spec);
   if (!started) return end_run(started.error().text);
   killed_ = false;

@@ -28,7 +28,7 @@ class AlertProgram {
   static constexpr unsigned kTriesMax = 3;
   static constexpr Duration kRunMax = seconds(30), kTryAgain = seconds(5);
 
-  // `name`: of the option, for people. `number`: below 16, another one for each program.
+  // `name`: of the option, for people. `number`: of a part of the daemon; see helper_process.hpp.
   AlertProgram(Services& services, ProcessPort& processes, std::string name, std::uint64_t number)
       : services_(services), processes_(processes), name_(std::move(name)), number_(number) {}
 

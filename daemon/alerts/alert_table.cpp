@@ -24,7 +24,8 @@ constexpr AlertRow kRows[] = {
      "wait",
      "add workers: warmpool scale +N"},
     {A::SlotFailed, "slot-failed", kWarning, kState, "slot",
-     "its workers died restarts_max times in a row before being of use",
+     "its workers died restarts_max times in a row before being of use, or automatic_restart is "
+     "off",
      "see what they printed: warmpool log --slot NAME"},
     {A::RestartStorm, "restart-storm", kCritical, kEvent, "class",
      "more than alert_restarts workers of a class ended within a minute and were not asked to",
@@ -88,6 +89,12 @@ constexpr AlertRow kRows[] = {
      "the text says why; it is on again after a restart"},
     {A::Channel, "alert-channel", kWarning, kState, "channel",
      "alerts cannot be told to alert_file, alert_command or alert_webhook", "the text says why"},
+    {A::Recovery, "recovery", kCritical, kState, "class",
+     "recovery_deaths replacements died within recovery_window: no worker of the class that dies "
+     "is "
+     "replaced, but for one that tries now and then",
+     "mend what they die of (warmpool log --slot NAME); it comes back by itself, or at once with: "
+     "warmpool restart --class NAME"},
 };
 
 constexpr bool is_in_order() {

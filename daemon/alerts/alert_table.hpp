@@ -39,7 +39,8 @@ enum class Alert : std::uint8_t {
   SubmitFifo,
   RegisteredAttempts,
   Recorder,
-  Channel
+  Channel,
+  Recovery
 };
 
 // State: is so or is not. Event: has happened, and stays an alert for the time of alert_stays.

@@ -6,6 +6,7 @@
 
 #include "daemon/breakers_shown.hpp"
 #include "daemon/names.hpp"
+#include "daemon/recovery_shown.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -84,8 +85,13 @@ void add_slot(Sightings& seen, const SlotView& slot, const std::string& name,
     seen.push_back(
         {Alert::SlotFailed,
          name,
-         name + ": its workers died " + std::to_string(deaths) +
-             " times in a row before being of use; see: warmpool log --slot " + name,
+         (deaths == 0
+              ? name +
+                    " ended, and automatic_restart is off; start it with: warmpool "
+                    "restart " +
+                    name
+              : name + ": its workers died " + std::to_string(deaths) +
+                    " times in a row before being of use; see: warmpool log --slot " + name),
          {number("deaths", deaths), text("cause", std::string(name_of(slot.last_cause)))}});
   }
   if (slot.unresponsive || slot.stopped) {
@@ -118,6 +124,18 @@ void add_templates(Sightings& seen, const Services& services, const Workers& wor
          name,
          "the template of class " + name + " " + of->reason + "; its workers start without it",
          {text("state", std::string(text_of(of->state)))}});
+  }
+}
+
+void add_recovery(Sightings& seen, const Services& services, const Surroundings& now) {
+  for (const auto& view : now.snapshot.classes) {
+    if (view.recovery.state == RecoveryState::Closed) continue;
+    const auto& name = services.options_of(view.worker_class).name;
+    seen.push_back({Alert::Recovery,
+                    name,
+                    recovery_text(services, view),
+                    {text("state", std::string(name_of(view.recovery.state))),
+                     number("waiting", view.recovery.waiting)}});
   }
 }
 
@@ -234,6 +252,7 @@ std::vector<Sighting> alert_states(const Services& services, const Workers& work
   }
   add_templates(seen, services, workers, now);
   add_breakers(seen, services, now);
+  add_recovery(seen, services, now);
   add_store(seen, options, now, disk);
   if (now.archive != nullptr) add_dead(seen, *now.archive, services.engine.now());
   add_places(seen, now);

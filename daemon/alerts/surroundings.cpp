@@ -19,7 +19,8 @@ bool is_unhealthy(const SlotView& slot) {
 Capacity capacity_of(const Snapshot& snapshot) {
   Capacity sum;
   for (const auto& worker_class : snapshot.classes) {
-    sum.target += worker_class.target;
+    sum.target += static_cast<std::uint64_t>(worker_class.target) - worker_class.parked;
+    sum.parked += worker_class.parked;
     sum.places += worker_class.capacity;
     sum.taken += worker_class.in_flight;
   }

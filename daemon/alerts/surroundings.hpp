@@ -13,7 +13,9 @@
 
 namespace warmpool::daemon {
 
+// `target`: without the places that nobody needs at the moment, which are `parked`.
 struct Capacity {
+  std::uint64_t parked = 0;
   std::uint64_t target = 0, slots = 0, ready = 0, busy = 0, unhealthy = 0, failed = 0, starting = 0;
   std::uint64_t slow = 0;
   std::uint64_t places = 0, taken = 0;  // of tasks

@@ -46,7 +46,8 @@ std::string form_fault(OptionKind kind, const Setting& setting) {
   }
   if (is_list) return name + " is one value, not a list: leave out the brackets";
   const bool is_text = kind == OptionKind::Text || kind == OptionKind::Choice ||
-                       kind == OptionKind::Mask || kind == OptionKind::Cpus;
+                       kind == OptionKind::Mask || kind == OptionKind::Cpus ||
+                       kind == OptionKind::Rules;
   if (is_text && setting.form != SettingForm::Text) return name + " is a text: put it in quotes";
   if (kind == OptionKind::Flag && setting.form == SettingForm::Number) {
     return name + " is true or false";

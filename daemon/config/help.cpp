@@ -38,6 +38,8 @@ std::string_view value_word(OptionKind kind) {
       return "MASK";
     case OptionKind::Cpus:
       return "CPUS";
+    case OptionKind::Rules:
+      return "RULES";
   }
   return "VALUE";
 }

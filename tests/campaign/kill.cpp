@@ -35,7 +35,8 @@ std::string config_with(const std::string& runs_path) {
          "restart_backoff_max = \"50ms\"\nresults_bytes_max = \"1GiB\"\n[[class]]\nname = "
          "\"worker\"\ncommand = [\"" +
          test::program("test-campaign-worker") + "\", \"" + runs_path +
-         "\"]\ntypes = [\"work\", \"flaky\", \"doomed\", \"crashing\"]\nsize = 4\nsize_min = 1\n";
+         "\"]\ntypes = [\"work\", \"flaky\", \"doomed\", \"crashing\"]\nsize = 4\nsize_min = 1\n"
+         "recovery_deaths = 0\n";
 }
 
 class KillCampaign {

@@ -128,6 +128,29 @@ TEST(Why, NobodyCouldRunIt) {
   EXPECT_THAT(pool.rules(), ElementsAre("capability"));
 }
 
+TEST(Why, TheBreakerOverRecoveryOfItsClassHoldsIt) {
+  Pool pool;
+  pool.worker()["state"] = "backoff";
+  pool.status["classes"] = {
+      {{"name", "fast"},
+       {"recovery", {{"state", "open"}, {"why", "probe-died"}, {"next_probe", "T5"}}}}};
+  const auto reason = pool.reasons().front();
+  EXPECT_EQ(reason.rule, Rule::Recovery);
+  EXPECT_THAT(reason.detail, HasSubstr("replacements kept dying"));
+  EXPECT_THAT(reason.detail, HasSubstr("probe-died"));
+  EXPECT_THAT(reason.change, HasSubstr("one tries at T5"));
+  EXPECT_THAT(reason.change, HasSubstr("warmpool restart --class fast"));
+  pool.worker()["state"] = "running";
+  EXPECT_THAT(pool.rules(), ElementsAre("busy")) << "what still works goes on";
+}
+
+TEST(Why, ThatNobodyStartsItsWorkersIsSaid) {
+  Pool pool;
+  pool.worker()["state"] = "failed";
+  pool.worker()["next_start_seconds"] = nullptr;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("automatic_restart is off"));
+}
+
 TEST(Why, WhatRunsOrHasSettledDoesNotWait) {
   Pool pool;
   for (const char* state : {"running", "done", "dead", "cancelled", "expired"}) {
@@ -229,6 +252,11 @@ const std::vector<Meeting> kMeetings = {
      [](Pool& p) {
        p.worker()["state"] = "failed";
        p.worker()["next_start_seconds"] = 4.0;
+     }},
+    {Rule::Recovery,
+     [](Pool& p) {
+       p.worker()["state"] = "failed";
+       p.status["classes"] = {{{"name", "fast"}, {"recovery", {{"state", "open"}}}}};
      }},
     {Rule::Reserved,
      [](Pool& p) {

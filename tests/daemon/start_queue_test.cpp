@@ -7,13 +7,14 @@ namespace {
 
 struct Started {
   std::vector<std::uint64_t> workers;
-  StartQueue queue{
-      [this](const Wanted& wanted) { workers.push_back(wanted.command.worker.value); }};
+  StartQueue queue{[this](const Wanted& wanted) { workers.push_back(wanted.command.worker.value); },
+                   [](ClassId worker_class) { return worker_class.value == 1; }};
 
-  void add(std::uint64_t first, std::uint64_t last) {
+  void add(std::uint64_t first, std::uint64_t last, bool critical = false) {
     for (auto worker = first; worker <= last; ++worker) {
       Wanted wanted{};
       wanted.command.worker = WorkerId{worker};
+      wanted.command.worker_class = ClassId{static_cast<std::uint16_t>(critical ? 1 : 0)};
       queue.add(std::move(wanted));
     }
   }
@@ -51,6 +52,22 @@ TEST(StartQueue, ATurnThatStartedWhatWaitedHasNoRoomForMore) {
   started.queue.end_turn();
   started.turn();
   EXPECT_EQ(started.workers.size(), 9U);
+}
+
+TEST(StartQueue, ThoseOfCriticalClassesComeFirst) {
+  Started started;
+  started.add(1, 7);
+  started.add(8, 9, true);
+  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4}));
+  started.queue.end_turn();
+  started.turn();
+  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4, 8, 9, 5, 6}));
+  started.add(10, 10, true);
+  started.add(11, 11);
+  EXPECT_EQ(started.workers.back(), 10U) << "there was room, and only others waited";
+  EXPECT_TRUE(started.queue.remove(WorkerId{7}));
+  EXPECT_TRUE(started.queue.remove(WorkerId{11}));
+  EXPECT_TRUE(started.queue.empty());
 }
 
 TEST(StartQueue, WhatIsTakenBackNeverStarts) {

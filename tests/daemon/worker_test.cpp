@@ -209,6 +209,7 @@ TEST(Worker, IsRetiredWhenTheDaemonStops) {
 Configuration patient_configuration() {
   auto configuration = small_configuration();
   configuration.pool.values.restart_cooldown = milliseconds(1);
+  configuration.classes.front().values.recovery_deaths = 0;  // it is killed on purpose
   configuration.pool.values.restart_backoff_max = milliseconds(1);
   return configuration;
 }

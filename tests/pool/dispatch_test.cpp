@@ -209,5 +209,24 @@ TEST(Dispatch, NoticesOfSingleTasksAreGivenOnlyToWhoListens) {
   }
 }
 
+TEST(Dispatch, CriticalClassesAreServedFirst) {
+  PoolDriver driver;
+  for (std::uint16_t id = 0; id < 3; ++id) {
+    ClassOptions options = default_class_options();
+    options.name = "class-" + std::to_string(id);
+    options.size = 1;
+    options.size_min = 0;
+    options.critical = id == 1;
+    driver.step(event::ClassDeclared{ClassId{id}, options});
+    driver.declare_type(id, {id});
+  }
+  driver.hello_all();
+  for (std::uint32_t type = 0; type < 3; ++type) driver.submit({.type = TypeId{type}});
+  driver.tick();
+  const auto given = driver.all<command::Assign>();
+  ASSERT_EQ(given.size(), 3U);
+  EXPECT_EQ(given[0].type, TypeId{1});
+}
+
 }  // namespace
 }  // namespace warmpool::test

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "pool/breaker_machine.hpp"
+#include "pool/recovery_machine.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
 #include "tests/support/places.hpp"
@@ -29,7 +30,9 @@ std::string picture(const Rows& rows, std::string_view start) {
 
 std::string lifecycles() {
   return "## 11. Lifecycles\n\nDrawn from the tables in `pool/task_machine.hpp`, "
-         "`pool/slot_machine.hpp` and `pool/breaker_machine.hpp`; a test compares.\n\n### A "
+         "`pool/slot_machine.hpp`, `pool/breaker_machine.hpp` and `pool/recovery_machine.hpp`; a "
+         "test "
+         "compares.\n\n### A "
          "task\n\n*done*, *dead*, *cancelled* "
          "and "
          "*expired* are its verdicts; only a dead letter may be given another round.\n\n" +
@@ -43,7 +46,10 @@ std::string lifecycles() {
          picture(kSlotRows, "gone") +
          "\n### A circuit breaker\n\nOf a task type. What each row means is in "
          "docs/daemon.md.\n\n" +
-         picture(kBreakerRows, "closed");
+         picture(kBreakerRows, "closed") +
+         "\n### The breaker over recovery\n\nOf a worker class. What each row means is in "
+         "docs/daemon.md.\n\n" +
+         picture(kRecoveryRows, "closed");
 }
 
 std::string read_page() {

@@ -103,6 +103,7 @@ class Books {
   // Of the step in progress: notices that were given, and that had to be.
   std::array<int, kNoticeRows.size()> given_{}, owed_{};
   bool listening_ = true, initialized_ = false;
+  std::uint64_t unparking_ = 0;  // told of the step in progress, and not started yet
 };
 
 }  // namespace warmpool::sim

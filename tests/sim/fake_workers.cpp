@@ -32,8 +32,20 @@ FakeWorkers::Worker& FakeWorkers::take_place(Instant now, WorkerId id, SlotId sl
 
 void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   Worker& worker = take_place(now, spawn.worker, spawn.slot, spawn.worker_class);
-  const Instant soon = now + random_.between(microseconds(100), milliseconds(15));
-  if (luck_.strikes(Fault::SpawnFails, 200)) {
+  Instant soon = now + random_.between(microseconds(100), milliseconds(15));
+  if (spawn.recovery.attempt != 0 && spawn.recovery.strategy == RecoveryStrategy::Custom) {
+    const Duration most = scenario_.classes[spawn.worker_class.value].options.recovery_timeout;
+    if (luck_.strikes(Fault::RecoveryFails, 400)) {
+      const bool hangs = random_.chance(400);
+      return plan_death(hangs ? now + most : soon, worker, ExitCause::RecoveryFailed,
+                        hangs ? -9 : 1);
+    }
+    soon = soon + random_.between(Duration{}, most / 2);
+  }
+  if (is_down(now, spawn.worker_class)) {
+    luck_.count(Fault::ClassDown);
+    plan_death(soon, worker, ExitCause::Exited, 127);
+  } else if (luck_.strikes(Fault::SpawnFails, 200)) {
     worker.cause = ExitCause::SpawnFailed;
     worker.code = 2;
     worker.life = Life::Dead;
@@ -43,6 +55,12 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   } else if (!luck_.strikes(Fault::NeverHello)) {
     agenda_.plan(soon, What::WorkerStarts, spawn.slot.value, worker.incarnation);
   }
+}
+
+bool FakeWorkers::is_down(Instant now, ClassId worker_class) const {
+  const Outage& outage = scenario_.outages[worker_class.value];
+  return scenario_.has(Fault::ClassDown) && !luck_.calm() && now >= outage.from &&
+         now < outage.until;
 }
 
 void FakeWorkers::tell(Instant now, WorkerId id, Heard heard) {

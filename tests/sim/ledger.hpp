@@ -10,6 +10,7 @@
 #include "pool/record.hpp"
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
+#include "tests/sim/seen_recovery.hpp"
 
 namespace warmpool::sim {
 
@@ -88,6 +89,8 @@ struct SeenWorker {
   bool parted = false;         // the one that it was to succeed was not wanted any more
   bool registered = false;     // somebody else started it
   bool leaving = false;        // it wants to go, or somebody wants that
+  bool parked = false;         // was idle for long enough to go
+  Duration patience{};         // it may take so much longer to say hello: a command runs first
   bool memory_due = false;     // had so much once that it is to be replaced
   std::uint64_t memory = 0;    // as sampled last
   std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer
@@ -123,10 +126,10 @@ struct SeenSlot {
   bool used = false;
   bool pending = false;  // of its home another worker serves, until this one is ready
   ClassId worker_class{};
-  // Unproductive deaths in a row: surely at least and perhaps at most so many, since a life that
-  // ended by our own hand is a matter of words.
+  // Unproductive deaths in a row, at least and at most: ends by our own hand are a matter of words.
   std::uint32_t deaths_least = 0, deaths_most = 0;
   Instant died_at{};
+  bool let_go = false;  // its wait is over: the breaker of its class closed, or tries with it
 };
 
 enum class Asked : std::uint8_t {
@@ -157,7 +160,8 @@ struct SeenRequest {
 
 struct SeenClass {
   ClassOptions options{};
-  std::uint64_t target = 0;
+  std::uint64_t target = 0, parked = 0;
+  SeenRecovery recovery{};
   bool paused = false;
   bool declared = false;  // in this life
   bool oversized_told = false;

@@ -122,6 +122,9 @@ void add(Figures& total, const Figures& one) {
   for (std::size_t i = 0; i < one.hits.breakers.size(); ++i) {
     total.hits.breakers[i] += one.hits.breakers[i];
   }
+  for (std::size_t i = 0; i < one.hits.recoveries.size(); ++i) {
+    total.hits.recoveries[i] += one.hits.recoveries[i];
+  }
 }
 
 // Runs the seed again with a trace, since normal runs keep none.
@@ -168,7 +171,8 @@ int run(const Arguments& arguments) {
   Figures total;
   total.hits = {std::vector<std::uint64_t>(kSlotRows.size()),
                 std::vector<std::uint64_t>(kTaskRows.size()),
-                std::vector<std::uint64_t>(kBreakerRows.size())};
+                std::vector<std::uint64_t>(kBreakerRows.size()),
+                std::vector<std::uint64_t>(kRecoveryRows.size())};
   std::uint64_t seeds = 0;
   const auto start = std::chrono::steady_clock::now();
   while ((arguments.seeds == 0 || seeds < arguments.seeds) &&
@@ -191,8 +195,10 @@ int run(const Arguments& arguments) {
   if (!arguments.coverage) return 0;
   const int missing = print_missing(kSlotRows, total.hits.slots, "slot") +
                       print_missing(kTaskRows, total.hits.tasks, "task") +
-                      print_missing(kBreakerRows, total.hits.breakers, "breaker");
-  constexpr std::size_t rows = kSlotRows.size() + kTaskRows.size() + kBreakerRows.size();
+                      print_missing(kBreakerRows, total.hits.breakers, "breaker") +
+                      print_missing(kRecoveryRows, total.hits.recoveries, "recovery");
+  constexpr std::size_t rows =
+      kSlotRows.size() + kTaskRows.size() + kBreakerRows.size() + kRecoveryRows.size();
   std::printf("rows taken: %zu of %zu\n", rows - static_cast<std::size_t>(missing), rows);
   return missing == 0 ? 0 : 1;
 }

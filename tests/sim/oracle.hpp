@@ -49,6 +49,7 @@ class Oracle : protected Books {
   friend struct BreakerWatch;
   friend struct MemoryWatch;
   friend struct LivenessWatch;
+  friend struct RecoveryWatch;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);

@@ -5,6 +5,7 @@
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -24,7 +25,9 @@ struct EventWatch {
   void operator()(const event::ClassDeclared& e) const {
     SeenClass& known = oracle.classes_[e.worker_class.value];
     const std::uint64_t before = known.declared ? known.target : 0;
-    if (!known.declared || known.options.size != e.options.size) known.target = e.options.size;
+    const bool resized = !known.declared || known.options.size != e.options.size;
+    RecoveryWatch{oracle}.options_come(e.worker_class, resized);
+    if (resized) known.target = e.options.size;
     if (known.target > before) oracle.owe(Notice::PoolScaledUp);
     if (known.target < before) oracle.owe(Notice::PoolScaledDown);
     if (known.target < before) oracle.may_drain(e.worker_class);
@@ -90,6 +93,7 @@ struct EventWatch {
   }
   void operator()(const event::Restart& e) const {
     ask(e.client, e.request, {}, Asked::Restart);
+    RecoveryWatch{oracle}.restart_comes(e);
     oracle.restart_comes(e);
   }
   void operator()(const event::Received& e) const {

@@ -5,6 +5,7 @@
 
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -82,6 +83,7 @@ void Oracle::judge_counters(const Pool& pool) const {
     agree(name_of(static_cast<Verdict>(i)), core.settled[i], seen_.settled[i]);
   }
   agree("attempts", core.attempts, seen_.attempts);
+  agree("parked", core.parked, seen_.parked);
   agree("spawns", core.spawns, seen_.spawns);
   agree("registrations", core.registrations, seen_.registrations);
   agree("exits", core.exits, seen_.exits);
@@ -162,6 +164,7 @@ void Oracle::after(const Pool& pool) {
   MemoryWatch{*this}.judge_after_event();
   judge_unanswered();
   BreakerWatch{*this}.judge_step();
+  RecoveryWatch{*this}.judge_step();
   judge_notices();
   judge_counters(pool);
   judge_balance(pool);
@@ -262,7 +265,7 @@ bool Oracle::slots_are_back() const {
       ready += slot.worker.live && slot.worker.worker_class.value == c && slot.worker.assignable();
       if (slot.worker.live && slot.worker.restart_asked) return false;
     }
-    if (ready != classes_[c].target) return false;
+    if (ready != classes_[c].target - classes_[c].parked) return false;
   }
   return true;
 }

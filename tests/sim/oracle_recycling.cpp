@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -67,8 +68,9 @@ std::uint64_t Oracle::homes(ClassId worker_class) const {
 std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
   return static_cast<std::uint64_t>(std::ranges::count_if(slots_, [&](const SeenSlot& slot) {
     return slot.used && slot.worker_class == worker_class && !slot.worker.live && !slot.pending &&
-           slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
-           now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack;
+           (RecoveryWatch{const_cast<Oracle&>(*this)}.holds(slot) ||
+            (slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
+             now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack));
   }));
 }
 
@@ -131,7 +133,7 @@ void Oracle::judge_capacity(const SeenWorker& worker) {
   if (stopping_ || (worker.registered && worker.leaving)) return;
   require_rule(!worker.registered, "stranger-retired",
                [&] { return worker_name(worker.id) + " is asked to go without reason"; });
-  if (smaller || worker.replaced) return;
+  if (smaller || worker.replaced || worker.parked) return;
   const SeenWorker* other = beside(worker);
   const bool alone = worker.drained_at == now_ || other == nullptr || other->replaced ||
                      other->retired || other->unwanted();
@@ -140,7 +142,8 @@ void Oracle::judge_capacity(const SeenWorker& worker) {
   });
   // The worker itself is counted as asked already.
   const std::uint64_t left = homes(worker.worker_class) + waiting_places(worker.worker_class);
-  const std::uint64_t target = classes_[worker.worker_class.value].target;
+  const SeenClass& seen = classes_[worker.worker_class.value];
+  const std::uint64_t target = seen.target - seen.parked;
   require_rule(left >= target, "capacity", [&] {
     return worker_name(worker.id) + " is asked to end and leaves " + std::to_string(left) + " of " +
            std::to_string(target);
@@ -153,6 +156,7 @@ void Oracle::judge_due_workers() const {
   for (const SeenSlot& slot : slots_) {
     const SeenWorker& worker = slot.worker;
     if (worker.registered) continue;
+    if (classes_[worker.worker_class.value].recovery.state != RecoveryState::Closed) continue;
     if (!worker.assignable() || worker.broken || !worker.hand.empty() || is_pair(worker)) continue;
     const ClassOptions& options = classes_[worker.worker_class.value].options;
     const bool tasks = options.max_tasks != 0 && worker.answers >= options.max_tasks;

@@ -209,6 +209,7 @@ void Oracle::judge_completed(const command::Completed& completed) {
     may_drain(ClassId{static_cast<std::uint16_t>(asked.task.value)});
   }
   scaled.target = completed.after;
+  scaled.parked = 0;
 }
 
 }  // namespace warmpool::sim

@@ -5,6 +5,7 @@
 #include "pool/verdict.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_liveness.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 // Told when the core judges it so: checked one by one, not counted.
 bool is_judged(Notice notice) {
   return notice == Notice::PoolInitialized || notice == Notice::WorkerHealthChanged ||
-         notice == Notice::RecoveryGivenUp || notice == Notice::TaskSlow;
+         notice == Notice::RecoveryGivenUp || notice == Notice::TaskSlow ||
+         notice == Notice::RecoveryOpened || notice == Notice::RecoveryHalfOpen ||
+         notice == Notice::RecoveryClosed;
 }
 
 void same(std::string_view what, std::uint64_t shown, std::uint64_t seen) {
@@ -27,6 +30,7 @@ void same(std::string_view what, std::uint64_t shown, std::uint64_t seen) {
 void Oracle::note_notice(const Notification& notification) {
   ++given_[static_cast<std::size_t>(notification.notice)];
   BreakerWatch{*this}.told(notification);
+  RecoveryWatch{*this}.told(notification);
   switch (notification.notice) {
     case Notice::PoolInitialized:
       return judge_initialized();

@@ -3,6 +3,7 @@
 
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_liveness.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -84,7 +85,8 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const bool quiet = worker.ready && worker.hand.empty() && !worker.beatless &&
                      now_ >= worker.heard_at + options_.unresponsive_after + kSlack;
   rule(worker.told != WorkerHealth::Unknown || !quiet, "unresponsive-told");
-  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + kSlack, "start-timeout");
+  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + worker.patience + kSlack,
+       "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
                       now_ >= worker.heard_at + options_.dead_after + kSlack;
@@ -127,7 +129,7 @@ void Oracle::judge_places() const {
   for (std::size_t c = 0; c < classes_.size(); ++c) {
     const ClassId worker_class{static_cast<std::uint16_t>(c)};
     const std::uint64_t filled = homes(worker_class), waiting = waiting_places(worker_class);
-    const std::uint64_t target = classes_[c].target;
+    const std::uint64_t target = classes_[c].target - classes_[c].parked;
     require_rule(filled + waiting >= target, "places", [&] {
       return "class " + std::to_string(c) + " has " + std::to_string(filled) + " workers and " +
              std::to_string(waiting) + " places that wait; its size is " + std::to_string(target);
@@ -183,6 +185,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   judge_due_workers();
   StrangerWatch{*this}.judge_after_tick();
   BreakerWatch{*this}.judge_after_tick(pool);
+  RecoveryWatch{*this}.judge_after_tick(pool);
   if (++ticks_ % 16 == 0) judge_shown(pool);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {

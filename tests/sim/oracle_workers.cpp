@@ -5,6 +5,7 @@
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 
 namespace warmpool::sim {
@@ -89,6 +90,7 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   if (stale_answer_) return;
   const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
   learn(answered, run);
+  RecoveryWatch{*this}.answered(*worker, fresh_answer_);
   if (!fresh_answer_) return;
   worker->productive = true;
   ++worker->answers;
@@ -133,6 +135,8 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
     ++slot.deaths_most;
     if (!by_task || !dead_.ready) ++slot.deaths_least;
   }
+  slot.let_go = false;
+  RecoveryWatch{*this}.died(slot, dead_);
 }
 
 // Which attempts cannot have begun, if the worker spoke the truth.
@@ -154,7 +158,8 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   require_rule(!stopping_, "stop-starts-nothing",
                [&] { return worker_name(spawn.worker) + " was started by a stopping pool"; });
   const bool successor = successor_spawns(slot, spawn);
-  if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class) {
+  RecoveryWatch{*this}.judge_spawn(slot, spawn);
+  if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class && !slot.let_go) {
     const Duration wait = restart_wait(slot.deaths_least);
     require_rule(now_ >= slot.died_at + wait / 4 * 3, "restart-backoff", [&] {
       return worker_name(spawn.worker) + " after " + std::to_string(slot.deaths_least) +
@@ -169,7 +174,12 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
   worker.born_at = worker.spawned_at = worker.heard_at = worker.empty_since = now_;
-  worker.recovers = event_ != nullptr && !successor &&
+  if (spawn.recovery.attempt != 0 && spawn.recovery.strategy == RecoveryStrategy::Custom) {
+    worker.patience = options.recovery_timeout;
+  }
+  const bool unparks = unparking_ > 0 && spawn.recovery.attempt == 0;
+  if (unparks) --unparking_;
+  worker.recovers = event_ != nullptr && !successor && !unparks &&
                     !std::holds_alternative<event::Scale>(*event_) &&
                     !std::holds_alternative<event::ClassDeclared>(*event_);
   owe(Notice::WorkerStarted);
@@ -339,7 +349,7 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
                       now_ >= worker.heard_at + options_.dead_after;
   switch (end.cause) {
     case ExitCause::StartTimeout:
-      return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
+      return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout + worker.patience;
     case ExitCause::Unresponsive:
     case ExitCause::Spinning:
     case ExitCause::Wedged:

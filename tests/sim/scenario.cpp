@@ -53,6 +53,9 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Memory, "memory"},
     {Fault::Looks, "looks"},
     {Fault::NoProgress, "no-progress"},
+    {Fault::ClassDown, "class-down"},
+    {Fault::RecoveryFails, "recovery-fails"},
+    {Fault::Idle, "idle"},
 }};
 
 namespace {
@@ -204,6 +207,51 @@ void draw_liveness(Scenario& scenario) {
   }
 }
 
+constexpr std::array<std::string_view, 6> kRecoveryTables{
+    "*: restart",
+    "* x2: recreate, *: restart",
+    "exited|signalled: custom, *: restart",
+    "recovery-failed x2: recreate, *: custom",
+    "* x3: reset, * x2: custom, *: recreate",
+    "spawn-failed: reset, exited x3: recreate, start-timeout|stopped: custom"};
+
+// Classes that cannot start workers for a while, and how they recover. Breakers over recovery are
+// off where that is not, so that all else is as it was without.
+void draw_recovery(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 19);
+  scenario.faults.set(static_cast<std::size_t>(Fault::ClassDown), random.chance(250));
+  scenario.faults.set(static_cast<std::size_t>(Fault::RecoveryFails), random.chance(250));
+  const bool down = scenario.has(Fault::ClassDown);
+  const bool any = down || scenario.has(Fault::RecoveryFails);
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    options.recovery_deaths = down ? random.between(1, 8) : 0;
+    options.recovery_window = random.between(milliseconds(100), seconds(4));
+    options.recovery_cooldown = random.between(milliseconds(5), milliseconds(300));
+    options.recovery_cooldown_max =
+        options.recovery_cooldown * static_cast<std::int64_t>(random.between(1, 8));
+    options.recovery_timeout = random.between(milliseconds(20), milliseconds(400));
+    const auto table = random.below(kRecoveryTables.size());
+    options.recovery = any ? kRecoveryTables[table] : kRecoveryTables[0];
+    const Instant from = Instant{} + random.between(milliseconds(0), seconds(4));
+    const bool falls = down && random.chance(700);
+    scenario.outages.push_back(
+        falls ? Outage{from, from + random.between(milliseconds(50), seconds(5))} : Outage{});
+  }
+}
+
+// Workers that nobody needs end. With a chance of its own, too.
+void draw_idle(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 23);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Idle), random.chance(250));
+  if (!scenario.has(Fault::Idle)) return;
+  for (auto& declared : scenario.classes) {
+    const Duration most = random.between(milliseconds(5), milliseconds(500));
+    if (random.chance(800)) declared.options.max_idle = most;
+    if (random.chance(300)) declared.options.size_min = random.below(2);
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -240,6 +288,8 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_breakers(scenario);
   draw_memory(scenario);
   draw_liveness(scenario);
+  draw_recovery(scenario);
+  draw_idle(scenario);
   return scenario;
 }
 

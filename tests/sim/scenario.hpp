@@ -57,9 +57,12 @@ enum class Fault : std::uint8_t {
   TypesDown,
   Memory,
   Looks,
-  NoProgress
+  NoProgress,
+  ClassDown,
+  RecoveryFails,
+  Idle
 };
-inline constexpr std::size_t kFaults = 41;
+inline constexpr std::size_t kFaults = 44;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
@@ -76,12 +79,18 @@ struct TypePlan {
   Instant down_from = kNever, down_until = kNever;  // all its runs fail, where the fault exists
 };
 
+// All workers of the class die before they say hello, where the fault exists.
+struct Outage {
+  Instant from = kNever, until = kNever;
+};
+
 struct Scenario {
   std::uint64_t seed = 0;
   Faults faults;
   Options options;
   std::vector<event::ClassDeclared> classes;
   std::vector<TypePlan> types;
+  std::vector<Outage> outages;  // by class
   std::uint32_t tenants = 1, clients = 1, submissions = 0;
   std::uint32_t mishaps_per_mille = 0;  // how often a fault that exists strikes
   std::uint32_t page_per_mille = 0;     // workers that say what they run

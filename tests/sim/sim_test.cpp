@@ -55,12 +55,13 @@ TEST(Simulator, ForcesOnlyWhatWasAskedFor) {
 
 TEST(SimulatorSlow, TakesEveryRowOfEveryTransitionTable) {
   std::vector<std::uint64_t> slots(kSlotRows.size()), tasks(kTaskRows.size()),
-      breakers(kBreakerRows.size());
+      breakers(kBreakerRows.size()), recoveries(kRecoveryRows.size());
   for (std::uint64_t seed = 1; seed <= 900; ++seed) {
     const RowHits hits = run_seed(seed, nullptr).figures.hits;
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] += hits.slots[i];
     for (std::size_t i = 0; i < tasks.size(); ++i) tasks[i] += hits.tasks[i];
     for (std::size_t i = 0; i < breakers.size(); ++i) breakers[i] += hits.breakers[i];
+    for (std::size_t i = 0; i < recoveries.size(); ++i) recoveries[i] += hits.recoveries[i];
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
     EXPECT_GT(slots[i], 0U) << name_of(kSlotRows[i].from) << " --" << name_of(kSlotRows[i].on)
@@ -74,6 +75,11 @@ TEST(SimulatorSlow, TakesEveryRowOfEveryTransitionTable) {
     EXPECT_GT(breakers[i], 0U) << name_of(kBreakerRows[i].from) << " --"
                                << name_of(kBreakerRows[i].on) << "--> "
                                << name_of(kBreakerRows[i].to);
+  }
+  for (std::size_t i = 0; i < recoveries.size(); ++i) {
+    EXPECT_GT(recoveries[i], 0U) << name_of(kRecoveryRows[i].from) << " --"
+                                 << name_of(kRecoveryRows[i].on) << "--> "
+                                 << name_of(kRecoveryRows[i].to);
   }
 }
 

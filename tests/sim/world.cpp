@@ -30,7 +30,8 @@ World::World(const Scenario& scenario, Trace* trace, Tape* tape)
   for (std::size_t i = 0; i < served_.size(); ++i) served_[i] = !scenario.types[i].later;
   hits_ = {std::vector<std::uint64_t>(kSlotRows.size()),
            std::vector<std::uint64_t>(kTaskRows.size()),
-           std::vector<std::uint64_t>(kBreakerRows.size())};
+           std::vector<std::uint64_t>(kBreakerRows.size()),
+           std::vector<std::uint64_t>(kRecoveryRows.size())};
 }
 
 void World::say(const std::string& text) { trace_->line(describe(now_) + " " + text); }
@@ -234,6 +235,9 @@ void World::add_hits() {
   for (std::size_t i = 0; i < hits.breakers.size(); ++i) {
     hits_.breakers[i] += hits.breakers[i];
   }
+  for (std::size_t i = 0; i < hits.recoveries.size(); ++i) {
+    hits_.recoveries[i] += hits.recoveries[i];
+  }
 }
 
 Figures World::figures() const {
@@ -243,6 +247,9 @@ Figures World::figures() const {
   for (std::size_t i = 0; i < hits.tasks.size(); ++i) figures.hits.tasks[i] += hits.tasks[i];
   for (std::size_t i = 0; i < hits.breakers.size(); ++i) {
     figures.hits.breakers[i] += hits.breakers[i];
+  }
+  for (std::size_t i = 0; i < hits.recoveries.size(); ++i) {
+    figures.hits.recoveries[i] += hits.recoveries[i];
   }
   return figures;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "pool/breaker_machine.hpp"
+#include "pool/recovery_machine.hpp"
 #include "pool/slot_machine.hpp"
 #include "pool/task_machine.hpp"
 #include "tests/sim/fake_clients.hpp"

@@ -151,6 +151,7 @@ Kinds start_kinds() {
   Terms soon = plain;
   soon.options =
       "restart_cooldown = \"20ms\"\nrestart_backoff_max = \"200ms\"\nstart_timeout = \"1s\"\n";
+  soon.victims += "recovery_cooldown = \"20ms\"\nrecovery_cooldown_max = \"200ms\"\n";
   Kinds kinds;
   kinds.push_back({.id = "W20",
                    .fault = "dies at each start",

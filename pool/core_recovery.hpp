@@ -1,0 +1,52 @@
+// What the core does about workers that died: when, how and where the next one starts, and when
+// none does for a while.
+#pragma once
+
+#include "pool/core_breakers.hpp"
+
+namespace warmpool {
+
+class CoreRecovery : public CoreBreakers {
+ protected:
+  using CoreBreakers::CoreBreakers;
+
+  void begin_life(Slot& slot);
+  // Order: the slot is in a state without work; `fire` took it to Starting.
+  void start_worker(Slot& slot);
+  // Its worker ended and nobody had asked for that.
+  void recover(Slot& slot);
+  // Its wait is over.
+  void try_again(Slot& slot);
+  // Its worker has said hello; has answered a task, the first of its life; or its place is wanted
+  // no more.
+  void replaced(Slot& slot);
+  void of_use(Slot& slot);
+  void unwanted(Slot& slot);
+  // Breakers whose time has come.
+  void judge_recovery();
+  Instant next_recovery() const;
+  // Somebody restarts the class.
+  void close_by_hand(WorkerClass& worker_class);
+  // Order: after its options changed.
+  void set_recovery(WorkerClass& worker_class);
+  // By when a starting worker must have said hello.
+  Instant hello_due(const Slot& slot) const;
+
+ private:
+  RecoveryStrategy strategy_of(const Slot& slot) const;
+  bool admits(const Slot& slot) const;
+  void judge_death(Slot& slot);
+  void start_again(Slot& slot, SlotTrigger trigger);
+  Slot& recreate(Slot& former);
+  void back_off(Slot& slot);
+  void wait_for_hand(Slot& slot);
+  void judge_gate(WorkerClass& worker_class);
+  void open(WorkerClass& worker_class, RecoveryTrigger trigger, RecoveryWhy why);
+  void close(WorkerClass& worker_class, RecoveryTrigger trigger, RecoveryWhy why);
+  void release(WorkerClass& worker_class);
+  Slot* next_probe(WorkerClass& worker_class);
+  void tell(Notice notice, const WorkerClass& worker_class);
+  void tell(const Slot& slot, const command::Recovery& how);
+};
+
+}  // namespace warmpool

@@ -1,0 +1,70 @@
+// Workers that nobody needs end, and come back when somebody does. What keeps that from swinging: a
+// worker goes after max_idle without work, and one comes only when a task waits and none is free;
+// so no place changes twice within max_idle.
+#include <algorithm>
+
+#include "pool/core.hpp"
+
+namespace warmpool {
+
+Instant CoreState::idle_at(const Slot& slot) const {
+  const WorkerClass& worker_class = classes[slot.worker_class.value];
+  const Duration most = worker_class.options.max_idle;
+  if (most.ns == 0 || slot.state != SlotState::Ready || slot.registered) return kNever;
+  if (worker_class.wanted() <= worker_class.options.size_min || slot.successor) return kNever;
+  return std::max(slot.state_since, worker_class.wanted_at) + most;
+}
+
+// Order: after dispatch, so that what waits now waits for want of workers, or for the end of a
+// pause. While the workers of a class die, that one is idle says nothing.
+void Core::judge_idle(WorkerClass& worker_class) {
+  worker_class.idle_due = false;
+  const bool waits = !lanes.empty(worker_class.id, LaneKind::Ordinary) ||
+                     !lanes.empty(worker_class.id, LaneKind::Suspect);
+  if (waits || worker_class.gate.shut() || stopping_) {
+    worker_class.wanted_at = now;
+    return;
+  }
+  while (Slot* slot = least_useful(worker_class, true)) {
+    worker_class.places.count(now, worker_class.wanted());
+    ++worker_class.parked;
+    ++counters.parked;
+    auto told = about(*slot, Notice::WorkerParked);
+    told.duration_ns = (now - slot->state_since).ns;
+    notify(told);
+    drain(*slot);
+  }
+}
+
+// As many as tasks wait and are not being brought for already.
+void Core::fill_again(WorkerClass& worker_class) {
+  const bool can = is_open(worker_class) && !worker_class.gate.shut() && !stopping_;
+  if (!can || !worker_class.free.empty()) return;
+  const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
+  if (!suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
+  const auto starting =
+      static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
+        return slots[id].state == SlotState::Starting && !slots[id].successor;
+      }));
+  const std::size_t waiting =
+      lanes.count_before(worker_class.id, kLastPlace, starting + worker_class.parked) +
+      (suspects ? 1 : 0);
+  if (waiting > starting) bring_back(worker_class, waiting - starting);
+}
+
+void Core::bring_back(WorkerClass& worker_class, std::uint64_t count) {
+  count = std::min<std::uint64_t>(count, worker_class.parked);
+  if (count == 0) return;
+  worker_class.places.count(now, worker_class.wanted());
+  worker_class.parked = static_cast<std::uint16_t>(worker_class.parked - count);
+  for (; count > 0; --count) {
+    Slot& slot = slots.add(worker_class, now);
+    notify(about(slot, Notice::WorkerUnparked));
+    slots.fire(slot, SlotTrigger::Spawn, now);
+    start_worker(slot);
+  }
+  // Now the class may do without some again.
+  for (const SlotId id : worker_class.members) slots.look_at(slots[id], due_of(slots[id]));
+}
+
+}  // namespace warmpool

@@ -1,0 +1,62 @@
+// What the core keeps of a worker class: its options, its places, and how it fares.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <tuple>
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/lane_table.hpp"
+#include "pool/options.hpp"
+#include "pool/recovery_figures.hpp"
+#include "pool/recovery_gate.hpp"
+#include "pool/recovery_rules.hpp"
+#include "pool/slot_set.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+struct WorkerClass {
+  ClassId id;
+  ClassOptions options;
+  std::uint16_t target = 0;
+  bool declared = false, paused = false;
+  std::vector<SlotId> members;  // by index in the class
+  std::vector<ClassId> peers;   // other classes that serve a type which this one serves
+  SlotSet gone;                 // places that may be used again
+  SlotSet free;                 // ready for one more to start at once
+  SlotSet credit;               // busy, but may be given more of short types
+  SlotSet ahead;                // hold tasks that have not started, and can be asked for them
+  SlotSet over;                 // of these, with more than overtake_max of such work
+  SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
+  LaneKey latest;              // nothing that waits in a slot of `over` has a later place
+  Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
+  std::uint16_t cursor = 0;    // of round-robin
+  SlotId reserved{};           // kept empty for a suspect
+  std::deque<SlotId> due;      // to be replaced, in the order they came; those not ready are stale
+  std::uint16_t replacing = 0;  // pairs of successor and predecessor
+  bool has_reserved = false;
+  bool oversized_told = false;  // since its options were declared
+  RecoveryRules recovery;       // as its options say
+  RecoveryGate gate;
+  bool idle_due = false;     // one of its workers may have been idle for too long
+  std::uint16_t parked = 0;  // places that are not filled because nobody needs them
+  Instant wanted_at;         // some task waited for it then
+  PlaceTime places;
+
+  // How many places are to be filled.
+  std::uint16_t wanted() const { return static_cast<std::uint16_t>(target - parked); }
+
+  static auto fields(auto& self) {
+    auto& [id, options, target, declared, paused, members, peers, gone, free, credit, ahead, over,
+           cleared, latest, ahead_due, cursor, reserved, due, replacing, has_reserved,
+           oversized_told, recovery, gate, idle_due, parked, wanted_at, places] = self;
+    return std::tie(id, options, target, declared, paused, members, peers, gone, free, credit,
+                    ahead, over, cleared, latest, ahead_due, cursor, reserved, due, replacing,
+                    has_reserved, oversized_told, recovery, gate, idle_due, parked, wanted_at,
+                    places);
+  }
+};
+
+}  // namespace warmpool

@@ -1,0 +1,338 @@
+// A class whose replacements keep dying stops making them, tries with one at a time, and comes back
+// by itself; each replacement is made as the table says. A worker ends for idleness only when it
+// was idle for long enough and its class has more than it must have, and comes back when it is
+// needed.
+#include "tests/sim/oracle_recovery.hpp"
+
+#include <algorithm>
+
+namespace warmpool::sim {
+namespace {
+
+constexpr Duration kSlack = microseconds(100);
+// In which those that were held back start, at most.
+constexpr Duration kSpread = seconds(1);
+
+std::string class_text(ClassId id) { return "class " + std::to_string(id.value); }
+
+std::uint64_t within(const std::vector<Instant>& dates, Instant now, Duration window) {
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(dates, [=](Instant at) { return at + window > now; }));
+}
+
+}  // namespace
+
+void RecoveryWatch::options_come(ClassId worker_class, bool resized) const {
+  SeenClass& seen = oracle.classes_[worker_class.value];
+  if (resized) seen.parked = 0;
+}
+
+void RecoveryWatch::restart_comes(const event::Restart& event) const {
+  for (const SeenSlot& slot : oracle.slots_) {
+    if (!event.home || !slot.used || slot.worker.live || slot.worker.home != *event.home) continue;
+    ++oracle.classes_[slot.worker_class.value].recovery.asked_starts;
+  }
+}
+
+void RecoveryWatch::answered(const SeenWorker& worker, bool surely) const {
+  SeenRecovery& seen = oracle.classes_[worker.worker_class.value].recovery;
+  seen.deaths_least.clear();
+  if (surely && !worker.productive) seen.deaths_most.clear();
+  if (seen.probe == worker.id) seen.probe_works = true;
+}
+
+void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
+  SeenClass& known = oracle.classes_[worker.worker_class.value];
+  SeenRecovery& seen = known.recovery;
+  if (seen.probe && seen.probe == worker.id) {
+    seen.probe_died = worker.productive ? std::optional<bool>{} : true;
+    seen.last_probe = std::exchange(seen.probe, WorkerId{});
+    return;
+  }
+  if (seen.state != RecoveryState::Closed) return;
+  if (slot.deaths_least >= 2) seen.deaths_least.push_back(oracle.now_);
+  if (slot.deaths_most >= 2) seen.deaths_most.push_back(oracle.now_);
+}
+
+void RecoveryWatch::told(const Notification& notification) const {
+  switch (notification.notice) {
+    case Notice::RecoveryOpened:
+      return opened(class_of(notification), notification);
+    case Notice::RecoveryHalfOpen:
+      return half_opened(class_of(notification));
+    case Notice::RecoveryClosed:
+      return closed(class_of(notification), notification);
+    case Notice::WorkerParked:
+      return parked(class_of(notification), notification);
+    case Notice::WorkerUnparked:
+      return unparked(class_of(notification), notification);
+    default:
+      return;
+  }
+}
+
+void RecoveryWatch::opened(SeenClass& known, const Notification& notification) const {
+  SeenRecovery& seen = known.recovery;
+  const ClassOptions& options = known.options;
+  if (seen.state == RecoveryState::Closed) {
+    const auto deaths = within(seen.deaths_most, oracle.now_, options.recovery_window);
+    require_rule(options.recovery_deaths != 0 && deaths >= options.recovery_deaths,
+                 "recovery-opens", [&] {
+                   return class_text(notification.worker_class) + " opened after " +
+                          std::to_string(deaths) + " deaths";
+                 });
+  } else {
+    require_rule(
+        seen.state == RecoveryState::HalfOpen && seen.probe_died.has_value(), "recovery-opens",
+        [&] { return class_text(notification.worker_class) + " opened again without a reason"; });
+  }
+  Duration longest = options.recovery_cooldown;
+  for (std::uint64_t i = 0; i < seen.openings; ++i) {
+    longest = std::min(longest * 2, options.recovery_cooldown_max);
+  }
+  const Duration told{notification.duration_ns};
+  require_rule(told <= longest && told >= longest / 4 * 3, "recovery-cooldown", [&] {
+    return class_text(notification.worker_class) + " is open for " +
+           std::to_string(told.ns / 1000) + " us, not about " + std::to_string(longest.ns / 1000);
+  });
+  ++seen.openings;
+  seen.state = RecoveryState::Open;
+  seen.until = oracle.now_ + told;
+  seen.probe = WorkerId{};
+  seen.probe_died.reset();
+}
+
+void RecoveryWatch::half_opened(SeenClass& known) const {
+  SeenRecovery& seen = known.recovery;
+  require_rule(seen.state == RecoveryState::Open && oracle.now_ >= seen.until, "recovery-tries",
+               [] { return std::string("a class tries again too early"); });
+  oracle.judge_due(seen.until, "a class's trial");
+  seen.state = RecoveryState::HalfOpen;
+  seen.probe = WorkerId{};
+  seen.probe_works = false;
+  seen.probe_died.reset();
+}
+
+void RecoveryWatch::closed(SeenClass& known, const Notification& notification) const {
+  SeenRecovery& seen = known.recovery;
+  const SeenWorker* probe = seen.probe ? oracle.find_worker(seen.probe) : nullptr;
+  bool fair = false;
+  switch (notification.recovery) {
+    case RecoveryWhy::Recovered:
+      fair = seen.state == RecoveryState::HalfOpen && probe != nullptr && probe->ready &&
+             (seen.probe_works || oracle.now_ >= probe->ready_at + known.options.recovery_cooldown);
+      break;
+    case RecoveryWhy::Nobody:
+      fair = seen.state == RecoveryState::HalfOpen && probe == nullptr;
+      break;
+    case RecoveryWhy::ByHand:
+      fair = std::holds_alternative<event::Restart>(*oracle.event_);
+      break;
+    default:
+      break;
+  }
+  require_rule(fair, "recovery-closes", [&] {
+    return class_text(notification.worker_class) +
+           " closed without a reason: " + std::string(name_of(notification.recovery));
+  });
+  seen = SeenRecovery{.closed_at = oracle.now_};
+  // What each place had waited for is over.
+  for (SeenSlot& slot : oracle.slots_) {
+    if (slot.worker_class == notification.worker_class && !slot.worker.live) slot.let_go = true;
+  }
+}
+
+void RecoveryWatch::parked(SeenClass& known, const Notification& notification) const {
+  SeenWorker& worker = oracle.worker_of(notification.worker, "parked-idle");
+  const Duration most = known.options.max_idle;
+  const Instant since = std::max(worker.empty_since, worker.ready_at);
+  require_rule(
+      most.ns != 0 && worker.assignable() && worker.hand.empty() && oracle.now_ >= since + most,
+      "parked-idle", [&] {
+        return worker_name(worker.id) + " ends after " +
+               std::to_string((oracle.now_ - since).ns / 1000) + " us without work";
+      });
+  const bool needed = std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+    const SeenTask& task = oracle.tasks_[index];
+    return oracle.ready_now(task) && oracle.served_by(task, worker.worker_class);
+  });
+  require_rule(!needed, "parked-needed",
+               [&] { return worker_name(worker.id) + " ends for idleness while tasks wait"; });
+  ++known.parked;
+  ++oracle.seen_.parked;
+  require_rule(known.target >= known.options.size_min + known.parked, "parked-min", [&] {
+    return class_text(notification.worker_class) + " has less than size_min for idleness";
+  });
+  worker.parked = true;
+  oracle.owe(Notice::WorkerParked);
+}
+
+void RecoveryWatch::unparked(SeenClass& known, const Notification& notification) const {
+  const bool declared = std::holds_alternative<event::ClassDeclared>(*oracle.event_);
+  require_rule(
+      known.parked > 0 && (declared || needs_more(notification.worker_class.value, false) ||
+                           needs_more(notification.worker_class.value, true)),
+      "unparked-needed", [&] {
+        return class_text(notification.worker_class) +
+               " takes one back though no task waits for want of a worker";
+      });
+  --known.parked;
+  ++oracle.unparking_;
+  oracle.owe(Notice::WorkerUnparked);
+}
+
+// More tasks wait that it serves than workers come for them, and none of its workers is free; for a
+// suspect none that is empty.
+bool RecoveryWatch::needs_more(std::size_t worker_class, bool suspect) const {
+  const ClassId id{static_cast<std::uint16_t>(worker_class)};
+  std::uint64_t waiting = 0;
+  for (const std::uint32_t index : oracle.unsettled_) {
+    const SeenTask& task = oracle.tasks_[index];
+    const bool waits = oracle.ready_now(task) && oracle.served_by(task, id);
+    waiting += waits && (suspect || !task.suspect);
+  }
+  const bool full = std::ranges::none_of(oracle.slots_, [&](const SeenSlot& slot) {
+    const bool fits = suspect ? slot.worker.hand.empty() : !slot.worker.reserved;
+    return slot.worker_class == id && fits && oracle.is_free(slot.worker);
+  });
+  return full && waiting > coming(id) + oracle.unparking_;
+}
+
+std::uint64_t RecoveryWatch::coming(ClassId worker_class) const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(oracle.slots_, [&](const SeenSlot& slot) {
+    const SeenWorker& worker = slot.worker;
+    const bool ends = worker.term_ordered || worker.kill_ordered || worker.broken;
+    return slot.worker_class == worker_class && worker.live && !worker.ready && !slot.pending &&
+           !ends;
+  }));
+}
+
+void RecoveryWatch::judge_strategy(const SeenSlot& slot, const command::Spawn& spawn) const {
+  const SeenClass& known = oracle.classes_[spawn.worker_class.value];
+  const auto rules = parse_recovery(known.options.recovery);
+  const command::Recovery& how = spawn.recovery;
+  const auto least = std::min(slot.deaths_least, slot.deaths_most);
+  bool fair = false;
+  for (std::uint32_t deaths = least; deaths <= slot.deaths_most; ++deaths) {
+    const auto strategy = choose_recovery(*rules, how.cause, deaths);
+    const bool shared =
+        strategy == RecoveryStrategy::Recreate && how.strategy == RecoveryStrategy::Reset;
+    fair = fair || how.strategy == strategy || shared;
+  }
+  const bool counted = how.deaths <= slot.deaths_most;
+  require_rule(fair && counted, "recovery-strategy", [&] {
+    return worker_name(spawn.worker) + " is started by " + std::string(name_of(how.strategy)) +
+           " after " + std::string(name_of(how.cause)) + " and " + std::to_string(how.deaths) +
+           " deaths in a row";
+  });
+}
+
+// The place has another number; what it had waited for it still waits for.
+void RecoveryWatch::move(SeenSlot& slot, const command::Spawn& spawn) const {
+  // Several may have had that number, one after the other.
+  SeenSlot* former = nullptr;
+  for (SeenSlot& one : oracle.slots_) {
+    const bool may = one.used && !one.worker.live && one.worker_class == spawn.worker_class &&
+                     one.worker.home == spawn.recovery.former;
+    if (may && (former == nullptr || one.died_at > former->died_at)) former = &one;
+  }
+  const bool taken = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& one) {
+    return one.used && one.worker_class == spawn.worker_class && one.worker.live &&
+           one.worker.home == spawn.home;
+  });
+  const bool fresh = former != nullptr && spawn.home != spawn.recovery.former && !taken;
+  require_rule(fresh, "recreated-elsewhere",
+               [&] { return worker_name(spawn.worker) + " is no new place for an old one"; });
+  if (former == &slot) return;
+  slot.deaths_least = former->deaths_least;
+  slot.deaths_most = former->deaths_most;
+  slot.died_at = former->died_at;
+  slot.let_go = former->let_go;
+  slot.worker_class = former->worker_class;
+  slot.used = true;
+  former->used = former->pending = false;
+  former->deaths_least = former->deaths_most = 0;
+}
+
+void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) const {
+  SeenClass& known = oracle.classes_[spawn.worker_class.value];
+  SeenRecovery& seen = known.recovery;
+  if (spawn.recovery.attempt == 0) {
+    const bool pair = oracle.unparking_ == 0 && seen.state != RecoveryState::Closed;
+    const bool wanted = std::holds_alternative<event::Scale>(*oracle.event_) ||
+                        std::holds_alternative<event::ClassDeclared>(*oracle.event_);
+    require_rule(!pair || wanted, "recovery-holds", [&] {
+      return worker_name(spawn.worker) +
+             " is started though the breaker of its class is not closed";
+    });
+    return;
+  }
+  if (spawn.recovery.former != SlotId{0xffff}) move(slot, spawn);
+  if (slot.worker_class == spawn.worker_class) judge_strategy(slot, spawn);
+  if (seen.state == RecoveryState::Closed) return;
+  const bool tries = seen.state == RecoveryState::HalfOpen && !seen.probe;
+  if (tries) {
+    seen.probe = spawn.worker;
+    seen.probe_works = false;
+    seen.probe_died.reset();
+    slot.let_go = true;
+    return;
+  }
+  require_rule(seen.asked_starts > 0, "recovery-holds", [&] {
+    return worker_name(spawn.worker) + " is started though the breaker of its class is " +
+           std::string(name_of(seen.state)) + (seen.probe ? " and another one tries" : "");
+  });
+  --seen.asked_starts;
+}
+
+// A probe that was of no use closes nothing, and too many deaths open it.
+void RecoveryWatch::judge_step() const {
+  oracle.unparking_ = 0;
+  for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
+    const SeenClass& known = oracle.classes_[i];
+    const SeenRecovery& seen = known.recovery;
+    const std::uint64_t most = known.options.recovery_deaths;
+    if (seen.state != RecoveryState::Closed || most == 0) continue;
+    const auto deaths = within(seen.deaths_least, oracle.now_, known.options.recovery_window);
+    require_rule(deaths < most, "recovery-opens", [&] {
+      return "class " + std::to_string(i) + " had to open after " + std::to_string(deaths) +
+             " deaths";
+    });
+  }
+}
+
+void RecoveryWatch::judge_after_tick(const Pool& pool) const {
+  if (oracle.stopping_) return;
+  for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
+    SeenClass& known = oracle.classes_[i];
+    const SeenRecovery& seen = known.recovery;
+    require_rule(seen.state != RecoveryState::Open || oracle.now_ < seen.until, "recovery-tries",
+                 [&] { return "class " + std::to_string(i) + " does not try again"; });
+    const ClassId id{static_cast<std::uint16_t>(i)};
+    const bool may = known.parked > 0 && oracle.is_open(id) && seen.state == RecoveryState::Closed;
+    const bool comes = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
+      return slot.worker_class == id && slot.worker.live && !slot.worker.ready;
+    });
+    require_rule(!may || comes || !needs_more(i, false), "unparked-late", [&] {
+      return "a task waits, and class " + std::to_string(i) + " does without workers";
+    });
+  }
+  if (oracle.ticks_ % 16 != 0) return;
+  for (const ClassView& view : pool.overview().classes) {
+    const SeenClass& known = oracle.classes_[view.worker_class.value];
+    require_rule(
+        view.parked == known.parked && view.recovery.state == known.recovery.state, "shown", [&] {
+          return class_text(view.worker_class) + " is shown with " + std::to_string(view.parked) +
+                 " parked and its breaker " + std::string(name_of(view.recovery.state));
+        });
+  }
+}
+
+bool RecoveryWatch::holds(const SeenSlot& slot) const {
+  const SeenClass& known = oracle.classes_[slot.worker_class.value];
+  if (known.recovery.state != RecoveryState::Closed) return true;
+  const Duration spread = std::min(known.options.recovery_cooldown, kSpread);
+  return slot.let_go && oracle.now_ <= known.recovery.closed_at + spread + kSlack;
+}
+
+}  // namespace warmpool::sim

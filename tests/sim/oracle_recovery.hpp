@@ -1,0 +1,41 @@
+// What the oracle knows of the recovery of classes, and of workers that end because nobody needs
+// them.
+#pragma once
+
+#include "tests/sim/oracle.hpp"
+
+namespace warmpool::sim {
+
+struct RecoveryWatch {
+  Oracle& oracle;
+
+  void options_come(ClassId worker_class, bool resized) const;
+  void restart_comes(const event::Restart& event) const;
+  // A worker of it has answered; `surely`: and the core has taken that, the first of its life.
+  void answered(const SeenWorker& worker, bool surely) const;
+  // Order: after the slot's deaths are counted.
+  void died(const SeenSlot& slot, const SeenWorker& worker) const;
+  void told(const Notification& notification) const;
+  // Order: before anything else is judged of it.
+  void judge_spawn(SeenSlot& slot, const command::Spawn& spawn) const;
+  void judge_step() const;
+  void judge_after_tick(const Pool& pool) const;
+  // A place of this slot waits, or may: its breaker holds it, or has just let it go.
+  bool holds(const SeenSlot& slot) const;
+
+ private:
+  SeenClass& class_of(const Notification& notification) const {
+    return oracle.classes_[notification.worker_class.value];
+  }
+  void opened(SeenClass& seen, const Notification& notification) const;
+  void half_opened(SeenClass& seen) const;
+  void closed(SeenClass& seen, const Notification& notification) const;
+  void parked(SeenClass& seen, const Notification& notification) const;
+  void unparked(SeenClass& seen, const Notification& notification) const;
+  void judge_strategy(const SeenSlot& slot, const command::Spawn& spawn) const;
+  void move(SeenSlot& slot, const command::Spawn& spawn) const;
+  std::uint64_t coming(ClassId worker_class) const;
+  bool needs_more(std::size_t worker_class, bool suspect) const;
+};
+
+}  // namespace warmpool::sim
