@@ -156,6 +156,7 @@ void Core::on(const event::AttemptAnswered& event) {
   ++slot->answers_of_worker;
   const Held held = slot->held[at];
   const bool had_more = tasks[held.task].used.memory_ends != 0;
+  note_run(*slot, held, event);
   learn(held, event.service);
   answered_task(held, event);
   take_from_hand(*slot, at);

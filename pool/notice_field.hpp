@@ -43,7 +43,8 @@ enum class NoticeField : std::uint8_t {
   Level,
   Subject,
   Text,
-  Times
+  Times,
+  Score
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -55,7 +56,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 36> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -72,7 +73,8 @@ inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
     {NoticeField::ExitCause, "cause", NoticeValue::Text, "why the worker ended"},
     {NoticeField::ExitError, "error", NoticeValue::Text, "why the worker is being ended, or ended"},
     {NoticeField::DueReason, "reason", NoticeValue::Text,
-     "restart, tasks (max_tasks), age (max_age) or memory (memory_soft, memory_growth)"},
+     "restart, tasks (max_tasks), age (max_age), memory (memory_soft, memory_growth) or health "
+     "(health_replace_after)"},
     {NoticeField::Memory, "memory_bytes", NoticeValue::Number, "that the worker has of its own"},
     {NoticeField::Limit, "limit_bytes", NoticeValue::Number, "that it is held against"},
     {NoticeField::Code, "code", NoticeValue::Number, "exit status; null after a signal"},
@@ -99,6 +101,7 @@ inline constexpr std::array<NoticeFieldRow, 35> kNoticeFieldRows{{
      "slot, class, type or channel that it is about; null: the pool"},
     {NoticeField::Text, "text", NoticeValue::Text, "what is wrong, and what to do"},
     {NoticeField::Times, "count", NoticeValue::Number, "how often it came"},
+    {NoticeField::Score, "score", NoticeValue::Number, "of its health, 0 to 1000"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

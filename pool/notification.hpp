@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include "pool/breaker_words.hpp"
+#include "pool/health_words.hpp"
 #include "pool/ids.hpp"
 #include "pool/notice_field.hpp"
 #include "pool/words.hpp"
@@ -86,6 +88,17 @@ struct Notification {
   BreakerWhy breaker{};
   std::uint64_t alert = 0;  // its number; of notices that the daemon makes itself
   std::uint64_t memory_bytes = 0, limit_bytes = 0;
+  std::uint16_t score = 0;
+  HealthReason health_reason{};
+
+  static auto fields(auto& self) {
+    auto& [notice, task, round, attempt, type, worker, slot, worker_class, duration_ns, end_cause,
+           exit_cause, due, code, count, size, retried, from, to, breaker, alert, memory_bytes,
+           limit_bytes, score, health_reason] = self;
+    return std::tie(notice, task, round, attempt, type, worker, slot, worker_class, duration_ns,
+                    end_cause, exit_cause, due, code, count, size, retried, from, to, breaker,
+                    alert, memory_bytes, limit_bytes, score, health_reason);
+  }
 };
 
 template <class... Fields>
@@ -139,7 +152,7 @@ inline constexpr std::array<NoticeRow, 41> kNoticeRows = [] {
       notice_row(Notice::WorkerError, "worker-error", "a worker is being killed, or died unasked",
                  F::Worker, F::Slot, F::Class, F::ExitError, F::Code, F::Signal),
       notice_row(Notice::WorkerHealthChanged, "worker-health-changed", "a worker's health changed",
-                 F::Worker, F::Slot, F::Class, F::From, F::To, F::Why),
+                 F::Worker, F::Slot, F::Class, F::From, F::To, F::Why, F::Score),
       notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after",
                  F::Worker, F::Slot, F::Class, F::Silence),
       notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced",

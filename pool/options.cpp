@@ -8,6 +8,8 @@
 #include <optional>
 #include <type_traits>
 
+#include "pool/health.hpp"
+
 namespace warmpool {
 namespace {
 
@@ -349,6 +351,9 @@ Result<void> check_options(const ClassOptions& options) {
     return Error{0, "worker class '" + options.name + "': memory_hard (" + bytes_text(hard) +
                         ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
                         "); lower memory_soft, or set it to 0"};
+  }
+  if (auto health = check_health(options); !health) {
+    return Error{0, "worker class '" + options.name + "': " + health.error().text};
   }
   return {};
 }

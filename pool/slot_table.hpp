@@ -3,12 +3,12 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <vector>
 
+#include "pool/health.hpp"
 #include "pool/ids.hpp"
 #include "pool/lane_table.hpp"
 #include "pool/options.hpp"
@@ -16,10 +16,9 @@
 #include "pool/slot_set.hpp"
 #include "pool/task_table.hpp"
 #include "pool/time.hpp"
+#include "pool/worker_class.hpp"
 
 namespace warmpool {
-
-inline constexpr SlotId kNoSlot{0xffff};
 
 // An attempt in the hand of a worker, in the order given to it.
 struct Held {
@@ -74,6 +73,7 @@ struct Slot {
   std::uint64_t memory = 0;       // as sampled last
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known
+  Health health;
   std::uint32_t unproductive = 0;
   std::uint64_t attempts = 0, attempts_of_worker = 0, answers_of_worker = 0, spawns = 0;
   Duration busy{};
@@ -86,14 +86,15 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
-           concurrency, expected, behind, memory, memory_base, based, unproductive, attempts,
-           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
-           stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
+           concurrency, expected, behind, memory, memory_base, based, health, unproductive,
+           attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
+           last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at, due,
+           due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, motion, told,
                     recovering, killed, offered, credits, concurrency, expected, behind, memory,
-                    memory_base, based, unproductive, attempts, attempts_of_worker,
+                    memory_base, based, health, unproductive, attempts, attempts_of_worker,
                     answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
                     state_since, retry_at, busy_since, died_at, force_at, due, due_place);
   }
@@ -109,29 +110,6 @@ std::size_t find_held(const Slot& slot, const AttemptKey& key);
 
 // The place of the least urgent of what waits behind others in a hand; kFirstPlace if nothing does.
 LaneKey latest_behind(const Slot& slot);
-
-struct WorkerClass {
-  ClassId id;
-  ClassOptions options;
-  std::uint16_t target = 0;
-  bool declared = false, paused = false;
-  std::vector<SlotId> members;  // by index in the class
-  std::vector<ClassId> peers;   // other classes that serve a type which this one serves
-  SlotSet gone;                 // places that may be used again
-  SlotSet free;                 // ready for one more to start at once
-  SlotSet credit;               // busy, but may be given more of short types
-  SlotSet ahead;                // hold tasks that have not started, and can be asked for them
-  SlotSet over;                 // of these, with more than overtake_max of such work
-  SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
-  LaneKey latest;              // nothing that waits in a slot of `over` has a later place
-  Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
-  std::uint16_t cursor = 0;    // of round-robin
-  SlotId reserved{};           // kept empty for a suspect
-  std::deque<SlotId> due;      // to be replaced, in the order they came; those not ready are stale
-  std::uint16_t replacing = 0;  // pairs of successor and predecessor
-  bool has_reserved = false;
-  bool oversized_told = false;  // since its options were declared
-};
 
 class SlotTable {
  public:

@@ -40,6 +40,8 @@ SlotView Core::view(const Slot& slot) const {
   view.slow = slot.slow;
   view.motion = slot.motion;
   view.health = health_of(slot);
+  view.health_state = slot.health;
+  view.parts = slot.health.parts(situation_of(slot));
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;
   view.memory = slot.memory;

@@ -103,6 +103,7 @@ void Core::begin_life(Slot& slot) {
   slot.due_for = DueReason::None;
   slot.memory = slot.memory_base = 0;
   slot.based = false;
+  slot.health.begin(now);
 }
 
 void Core::start_worker(Slot& slot) {
@@ -211,6 +212,7 @@ void Core::on(const event::WorkerBroken& event) {
     return end_by_force(*slot, event.cause, command::Force::Kill);
   }
   slots.fire(*slot, SlotTrigger::Kill, now);
+  tell_health(*slot);
   slot->order_later = event.cause;
   slot->force_at = now + milliseconds(100);
   slots.look_at(*slot, slot->force_at);
@@ -225,6 +227,7 @@ void Core::end_by_force(Slot& slot, ExitCause cause, command::Force force) {
     if (held.is_ending()) held.rung = kill ? Rung::Kill : Rung::Term;
   }
   emit(command::EndWorker{slot.worker, force, slot.order});
+  tell_health(slot);
   slot.killed = slot.killed || kill;
   slot.force_at = now + (kill ? options.unkillable_after : options.term_grace);
   if (slot.order != ExitCause::Requested && slot.order != ExitCause::Shutdown) {

@@ -2,6 +2,7 @@
 // what was commanded. Nothing here is read from the core.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -92,14 +93,19 @@ struct SeenWorker {
   std::uint64_t memory = 0;    // as sampled last
   std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer
   std::uint64_t answers = 0;
-  bool cleared = false;      // gave something back and was given nothing since
-  bool recovers = false;     // replaces one that died unasked
-  WorkerHealth told{};       // what it was said to be, if it was of note
-  Motion motion{};           // that it was seen in since it was heard
-  bool may_drain = false;    // its class was made smaller while it worked
-  Instant drained_at{-1};    // and then it had nothing in hand any more
-  bool reserved = false;     // is kept for a suspect, as the pool shows
-  std::size_t given_up = 0;  // what it had when it was given up, though it still lives
+  bool cleared = false;   // gave something back and was given nothing since
+  bool recovers = false;  // replaces one that died unasked
+  Band band{};            // as the pool shows it
+  Instant band_since{};
+  bool flagged = false, fails_check = false, ill_once = false;
+  std::uint64_t check_failures = 0;  // in a row
+  std::uint32_t failed_row = 0;      // of runs that no other worker of its class fails
+  WorkerHealth told{};               // what it was said to be, if it was of note
+  Motion motion{};                   // that it was seen in since it was heard
+  bool may_drain = false;            // its class was made smaller while it worked
+  Instant drained_at{-1};            // and then it had nothing in hand any more
+  bool reserved = false;             // is kept for a suspect, as the pool shows
+  std::size_t given_up = 0;          // what it had when it was given up, though it still lives
   std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
@@ -155,12 +161,20 @@ struct SeenRequest {
   bool unchanged = false;  // it was so already
 };
 
+// Who of a class fails tasks of a type.
+struct SeenPeers {
+  WorkerId doer{}, failer{};
+  bool many_doers = false, many_failers = false;
+  bool only_it = false;  // who fails it first failed what another had done
+};
+
 struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0;
   bool paused = false;
   bool declared = false;  // in this life
   bool oversized_told = false;
+  std::map<TypeId, SeenPeers> peers{};
   std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };
 

@@ -49,6 +49,8 @@ class Oracle : protected Books {
   friend struct BreakerWatch;
   friend struct MemoryWatch;
   friend struct LivenessWatch;
+  friend struct HealthWatch;
+  friend struct Fitness;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -59,7 +61,6 @@ class Oracle : protected Books {
   void drop_unsettled(std::uint32_t index);
   void judge_counters(const Pool& pool) const;
   void judge_balance(const Pool& pool) const;
-
   // oracle_dead.cpp
   void bury(std::uint32_t index);
   void unbury(std::uint32_t index);
@@ -179,7 +180,7 @@ class Oracle : protected Books {
   void judge_beside_idle() const;
   // oracle_ticks.cpp
   bool is_open(ClassId worker_class) const;
-  bool judge_idle(const SeenWorker& worker) const;
+  bool judge_idle(const SeenWorker& worker, bool surely = true) const;
   void judge_hand(const SeenWorker& worker) const;
   void judge_silence(const SeenWorker& worker) const;
   void judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classes) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_strangers.hpp"
@@ -228,6 +229,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
        "it is kept for a suspect");
   StrangerWatch{*this}.judge_given(task);
   BreakerWatch{*this}.judge_given(worker, task);
+  HealthWatch{*this}.judge_given(worker, task);
   judge_prefetch(worker, task);
   judge_order(worker, task);
   if (!task.suspect) judge_choice(worker, task);
@@ -338,6 +340,8 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
                       now_ >= worker.heard_at + options_.dead_after;
   switch (end.cause) {
+    case ExitCause::CheckFailed:
+      return worker.ready && worker.hand.empty() && worker.fails_check;
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout;
     case ExitCause::Unresponsive:
@@ -373,7 +377,8 @@ void Oracle::judge_end(const command::EndWorker& end) {
   LivenessWatch{*this}.judge_cause(worker, end.cause);
   const bool silent = is_silence(end.cause);
   const bool judged = silent || end.cause == ExitCause::Stopped || end.cause == ExitCause::Hung ||
-                      end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
+                      end.cause == ExitCause::CheckFailed || end.cause == ExitCause::StartTimeout ||
+                      end.cause == ExitCause::Timeout;
   const bool over = MemoryWatch{*this}.over(worker);
   const bool stalled = now_ < grace_until_ && judged && !stopping_ && !over;
   require_rule(!stalled, "stall-kills-none",

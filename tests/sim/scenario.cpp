@@ -53,6 +53,9 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Memory, "memory"},
     {Fault::Looks, "looks"},
     {Fault::NoProgress, "no-progress"},
+    {Fault::Rotten, "rotten"},
+    {Fault::Figures, "figures"},
+    {Fault::Checks, "checks"},
 }};
 
 namespace {
@@ -204,6 +207,27 @@ void draw_liveness(Scenario& scenario) {
   }
 }
 
+// Workers that fail all their tasks, figures of any kind, checks that fail. With a chance of its
+// own, too.
+void draw_health(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 19);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Rotten), random.chance(300));
+  scenario.faults.set(static_cast<std::size_t>(Fault::Figures), random.chance(300));
+  scenario.faults.set(static_cast<std::size_t>(Fault::Checks), random.chance(300));
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    options.health_degraded = random.between(400, 900);
+    options.health_unhealthy = random.between(100, options.health_degraded - 100);
+    options.health_hysteresis = random.between(0, 100);
+    options.health_smoothing = random.between(milliseconds(0), milliseconds(300));
+    options.health_liveness = random.between(0, 50);
+    options.health_errors = random.between(1, 50);
+    options.health_replace_after =
+        random.chance(200) ? Duration{} : random.between(milliseconds(50), seconds(2));
+    options.check_threshold = random.between(1, 3);
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -240,6 +264,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_breakers(scenario);
   draw_memory(scenario);
   draw_liveness(scenario);
+  draw_health(scenario);
   return scenario;
 }
 

@@ -57,9 +57,12 @@ enum class Fault : std::uint8_t {
   TypesDown,
   Memory,
   Looks,
-  NoProgress
+  NoProgress,
+  Rotten,
+  Figures,
+  Checks
 };
-inline constexpr std::size_t kFaults = 41;
+inline constexpr std::size_t kFaults = 44;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
