@@ -54,8 +54,12 @@ std::string milliseconds_text(std::int64_t ns) {
   return text;
 }
 
-std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
-  switch (to) {
+std::string_view why_changed(const Notification& n) {
+  const auto from = n.from;
+  switch (n.to) {
+    case WorkerHealth::Degraded:
+    case WorkerHealth::Unhealthy:
+      return Words<HealthReason>::rows[static_cast<std::size_t>(n.health_reason)].meaning;
     case WorkerHealth::Unresponsive:
       return "idle and silent";
     case WorkerHealth::Slow:
@@ -74,6 +78,9 @@ std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
       return "it was killed and does not go";
     default:
       break;
+  }
+  if (from == WorkerHealth::Degraded || from == WorkerHealth::Unhealthy) {
+    return "its score is well again, and neither its check nor itself says otherwise";
   }
   if (from == WorkerHealth::Stopped) return "its process goes on";
   return from == WorkerHealth::Slow ? "its slow task ended" : "it moves or was heard again";
@@ -94,6 +101,8 @@ std::uint64_t number_of(NoticeField field, const Notification& n) {
       return n.memory_bytes;
     case NoticeField::Limit:
       return n.limit_bytes;
+    case NoticeField::Score:
+      return n.score;
     case NoticeField::Size:
     case NoticeField::PoolSize:
       return n.size;
@@ -134,6 +143,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Worker:
     case NoticeField::Memory:
     case NoticeField::Limit:
+    case NoticeField::Score:
     case NoticeField::Count:
     case NoticeField::Tries:
     case NoticeField::Failures:
@@ -171,7 +181,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::To:
       return std::string(name_of(n.to));
     case NoticeField::Why:
-      return std::string(why_changed(n.from, n.to));
+      return std::string(why_changed(n));
     case NoticeField::BreakerWhy:
       return std::string(name_of(n.breaker));
     case NoticeField::Alert:

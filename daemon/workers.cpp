@@ -204,14 +204,18 @@ void Workers::carry(const command::EndWorker& command) {
 }
 
 void Workers::bury() {
-  for (const auto id : buried_) workers_.erase(id.value);
+  for (const auto id : buried_) {
+    checks_.forget(id);
+    workers_.erase(id.value);
+  }
   buried_.clear();
   templates_.bury();
   starts_.end_turn();
 }
 
 Instant Workers::due() const {
-  return starts_.empty() ? std::min(due_, templates_.due()) : services_.engine.now();
+  if (!starts_.empty()) return services_.engine.now();
+  return std::min({due_, templates_.due(), checks_.due()});
 }
 
 void Workers::sweep() {
@@ -220,6 +224,7 @@ void Workers::sweep() {
   due_ = kNever;
   starts_.more();
   templates_.sweep();
+  checks_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);
@@ -265,6 +270,13 @@ Duration Workers::page_interval() const {
 void Workers::watch_memory() {
   memory_.begin_pass();
   for (const auto& [id, worker] : workers_) memory_.look_if_due(*worker);
+}
+
+void Workers::watch_health() {
+  for (const auto& [id, worker] : workers_) {
+    health_.look_if_due(*worker);
+    checks_.look_if_due(*worker);
+  }
 }
 
 void Workers::reap_orphans() {

@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
+#include "daemon/checks.hpp"
+#include "daemon/health_watch.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
@@ -72,6 +74,8 @@ class Workers {
   // Looks at what is silent: stopped, or going on.
   void sample();
   void reap_orphans();
+  // Looks at what they use, and asks those whose check is due.
+  void watch_health();
   // Looks at memory; and when to do so again.
   void watch_memory();
   Duration memory_interval() const { return memory_.interval(); }
@@ -164,6 +168,8 @@ class Workers {
   void on_recalled(WorkerProcess& worker, const ipc::Frame& frame);
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_report(WorkerProcess& worker, const ipc::Frame& frame);
+  void ping(WorkerProcess& worker, std::uint64_t token);
   void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
               std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
@@ -178,6 +184,8 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
   MemoryWatch memory_;
+  HealthWatch health_;
+  Checks checks_;
   StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;

@@ -23,10 +23,9 @@ constexpr std::uint32_t kLeakFrom = 32, kLeakTo = 288;
 std::uint16_t falls(std::int64_t value, std::int64_t from, std::int64_t to) {
   if (value <= from) return kScoreMax;
   if (value >= to) return 0;
-  // Of nanoseconds of years the thousandth is taken first.
-  const std::int64_t unit = std::max<std::int64_t>((to - from) / kScoreMax, 1);
-  const std::int64_t lost = std::min<std::int64_t>((value - from) / unit, kScoreMax);
-  return static_cast<std::uint16_t>(kScoreMax - lost);
+  std::int64_t over = value - from, width = to - from;
+  for (; width > std::int64_t{1} << 50; width /= 1024) over /= 1024;  // nanoseconds of years
+  return static_cast<std::uint16_t>(kScoreMax - over * kScoreMax / width);
 }
 
 // An eighth of the way, and at least one step, so that it arrives.
@@ -199,7 +198,7 @@ PartScore Health::resources(const Situation& situation) const {
   PartScore part;
   using R = HealthReason;
   if (situation.memory != 0 && situation.memory_max != kUnlimited) {
-    const auto share = situation.memory / (situation.memory_max / 1000 + 1);
+    const auto share = situation.memory * 1000 / std::max<std::uint64_t>(situation.memory_max, 1);
     lower(part, falls(static_cast<std::int64_t>(share), 600, 1000), R::Memory);
   }
   if (last_.descriptors != 0 && last_.descriptors_max != 0) {
@@ -238,7 +237,7 @@ void Health::smooth(std::uint16_t raw, Instant now, Duration over) {
   const std::int64_t share = since.ns / std::max<std::int64_t>(over.ns / 1000, 1);
   if (share == 0 && since < over) return;
   judged_at_ = now;
-  auto step = static_cast<int>(share >= 1000 ? away : away * share / 1000);
+  auto step = static_cast<int>(since >= over ? away : away * share / 1000);
   if (step == 0) step = (away > 0) - (away < 0);
   score_ = static_cast<std::uint16_t>(score_ + step);
 }

@@ -98,7 +98,8 @@ TEST(HealthScore, FallsWithEachResource) {
   const Strain strains[] = {
       {[](auto& seen, auto&) { seen.throttled = 900; }, R::Throttled},
       {[](auto& seen, auto&) { seen.disk_wait = 1000; }, R::DiskWait},
-      {[](auto& seen, auto&) { seen.descriptors = 1000; }, R::Descriptors},
+      {[](auto& seen, auto&) { seen.descriptors = 99, seen.descriptors_max = 100; },
+       R::Descriptors},
       {[](auto& seen, auto&) { seen.descriptors = 310; }, R::Leaks},
       {[](auto& seen, auto&) { seen.cpu = 1000; }, R::IdleCpu},
       {[](auto&, auto& situation) { situation.memory = 99, situation.memory_max = 100; },
