@@ -162,9 +162,6 @@ void Daemon::add_chores() {
       "sample", [this] { return services_.options().sample_interval; },
       [this] { workers_.sample(); }, now);
   chores_.add(
-      "health", [this] { return services_.options().sample_interval; },
-      [this] { workers_.watch_health(); }, now);
-  chores_.add(
       "memory", [this] { return workers_.memory_interval(); }, [this] { workers_.watch_memory(); },
       now);
   chores_.add(

@@ -55,6 +55,7 @@ void set_gauge(std::string_view text, std::map<std::string, std::int64_t, std::l
 
 void HealthWatch::look_if_due(WorkerProcess& worker) {
   if (worker.buried || !worker.ready) return;
+  checks_.look_if_due(worker);
   const auto now = services_.engine.now();
   const auto every = services_.options().sample_interval * kEvery;
   auto& vitals = worker.vitals;
@@ -70,6 +71,8 @@ void HealthWatch::look_if_due(WorkerProcess& worker) {
 void HealthWatch::look(WorkerProcess& worker) {
   auto& vitals = worker.vitals;
   const auto now = services_.engine.now();
+  // It is no child of ours: its number may be another's by now.
+  if (worker.registered && name_of_process(worker.child.pid) != worker.name) return;
   if (!vitals.cpu_stat) vitals.cpu_stat = cpu_stat_path(worker.child.pid);
   const auto figures = process_figures(worker.child.pid, *vitals.cpu_stat);
   if (!figures) return;

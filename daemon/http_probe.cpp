@@ -36,11 +36,17 @@ HttpProbe::HttpProbe(Reactor& reactor, const LocalUrl& url, std::function<void()
   request_ = "GET " + url.target + " HTTP/1.1\r\nHost: " + (six ? "[::1]" : url.host) + ":" +
              std::to_string(url.port) +
              "\r\nUser-Agent: warmpool\r\nAccept: */*\r\nConnection: close\r\n\r\n";
-  if (!connect(url)) return end(false, "cannot connect: " + std::string(strerrordesc_np(errno)));
+  if (!connect(url)) {
+    end(false, "cannot connect: " + std::string(strerrordesc_np(errno)));
+    return;
+  }
   watch_ = reactor.watch(
       socket_.get(), [this] { read(); }, [this] { write(); });
-  if (!watch_) return end(false, "the kernel watches no more descriptors");
-  watch_->want_write();
+  if (watch_) {
+    watch_->want_write();
+  } else {
+    end(false, "the kernel watches no more descriptors");
+  }
 }
 
 bool HttpProbe::connect(const LocalUrl& url) {

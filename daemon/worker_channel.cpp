@@ -442,12 +442,8 @@ void Workers::on_ping(WorkerProcess& worker, const ipc::Frame& frame) {
   send(worker, {.kind = ipc::Kind::Pong, .token = frame.header.token});
 }
 
-void Workers::ping(WorkerProcess& worker, std::uint64_t token) {
-  if (!worker.broken && !worker.buried) send(worker, {.kind = ipc::Kind::Ping, .token = token});
-}
-
 void Workers::on_pong(WorkerProcess& worker, const ipc::Frame& frame) {
-  checks_.pong(worker, frame.header.token);
+  health_.checks().pong(worker, frame.header.token);
 }
 
 void Workers::on_report(WorkerProcess& worker, const ipc::Frame& frame) {

@@ -205,7 +205,7 @@ void Workers::carry(const command::EndWorker& command) {
 
 void Workers::bury() {
   for (const auto id : buried_) {
-    checks_.forget(id);
+    health_.checks().forget(id);
     workers_.erase(id.value);
   }
   buried_.clear();
@@ -215,7 +215,7 @@ void Workers::bury() {
 
 Instant Workers::due() const {
   if (!starts_.empty()) return services_.engine.now();
-  return std::min({due_, templates_.due(), checks_.due()});
+  return std::min({due_, templates_.due(), health_.checks().due()});
 }
 
 void Workers::sweep() {
@@ -224,7 +224,7 @@ void Workers::sweep() {
   due_ = kNever;
   starts_.more();
   templates_.sweep();
-  checks_.sweep();
+  health_.checks().sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);
@@ -270,13 +270,6 @@ Duration Workers::page_interval() const {
 void Workers::watch_memory() {
   memory_.begin_pass();
   for (const auto& [id, worker] : workers_) memory_.look_if_due(*worker);
-}
-
-void Workers::watch_health() {
-  for (const auto& [id, worker] : workers_) {
-    health_.look_if_due(*worker);
-    checks_.look_if_due(*worker);
-  }
 }
 
 void Workers::reap_orphans() {

@@ -8,7 +8,6 @@
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
-#include "daemon/checks.hpp"
 #include "daemon/health_watch.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/services.hpp"
@@ -54,10 +53,8 @@ class Workers {
   }
   // From here on those that are asked to end may come again when the daemon does.
   void set_stopping() { stopping_ = true; }
-
   // A body that was begun has ended. False: it is none of a worker's.
   bool carry(const BodyEnded& ended);
-
   using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
   void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
 
@@ -71,11 +68,9 @@ class Workers {
   void read_pages();
   // How often that is needed, so that no beat is seen too late.
   Duration page_interval() const;
-  // Looks at what is silent: stopped, or going on.
+  // Looks at what is silent, at what all use, and at those whose check is due.
   void sample();
   void reap_orphans();
-  // Looks at what they use, and asks those whose check is due.
-  void watch_health();
   // Looks at memory; and when to do so again.
   void watch_memory();
   Duration memory_interval() const { return memory_.interval(); }
@@ -169,7 +164,6 @@ class Workers {
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
   void on_report(WorkerProcess& worker, const ipc::Frame& frame);
-  void ping(WorkerProcess& worker, std::uint64_t token);
   void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
               std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
@@ -185,7 +179,6 @@ class Workers {
   WorkerPlaces places_;
   MemoryWatch memory_;
   HealthWatch health_;
-  Checks checks_;
   StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;

@@ -16,9 +16,11 @@ Workers::Workers(Services& services, ProcessPort& processes,
       identities_(std::move(identities)),
       places_(services),
       memory_(services, processes, places_),
-      health_(services, places_),
-      checks_(services, processes, places_, identities_,
-              [this](WorkerProcess& worker, std::uint64_t token) { ping(worker, token); }),
+      health_(services, processes, places_, identities_,
+              [this](WorkerProcess& worker, std::uint64_t token) {
+                if (worker.broken || worker.buried) return;
+                send(worker, {.kind = ipc::Kind::Ping, .token = token});
+              }),
       starts_([this](const Wanted& wanted) { start(wanted); }),
       templates_(services, processes,
                  {.spec_of_template = [this](ClassId id) { return spec_of_template(id); },

@@ -27,15 +27,10 @@ struct ClassHealth {
 
 struct WorkerClass {
   // Who may be given one more task at once; unhealthy ones where there are no others.
-  const SlotSet& places() const {
-    return free.empty() && health.sound.empty() ? health.ailing : free;
-  }
+  const SlotSet& places() const;
   // Of these the best.
-  const SlotSet& candidates() const { return health.well.empty() ? places() : health.well; }
-  Band best() const {
-    if (!health.well.empty()) return Band::Healthy;
-    return free.empty() && health.sound.empty() ? Band::Unhealthy : Band::Degraded;
-  }
+  const SlotSet& candidates() const;
+  Band best() const;
 
   ClassId id;
   ClassOptions options;

@@ -353,6 +353,10 @@ class WorkerDriver:
         frame = self._its(number, "progress", f"progress of attempt {number}")
         assert (frame.at(0), frame.at(1, "")) == (permille, text), frame
 
+    def report(self, flags, gauges, reason):
+        frame = self._take("report", "a report")
+        assert (frame.flags, list(frame.at(0, [])), frame.at(1, "")) == (flags, gauges, reason), frame
+
     def last_progress(self, number, permille, text):
         """Those between may be left out: at most ten a second are sent, but the last one always is."""
         while (frame := self._its(number, "progress", f"the last progress of attempt {number}")).at(0) != permille:

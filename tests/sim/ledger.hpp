@@ -2,7 +2,6 @@
 // what was commanded. Nothing here is read from the core.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "pool/record.hpp"
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
+#include "tests/sim/seen_class.hpp"
 
 namespace warmpool::sim {
 
@@ -159,23 +159,6 @@ struct SeenRequest {
   RecordNumber record{};                         // that must be kept before it is answered
   bool answered = false;
   bool unchanged = false;  // it was so already
-};
-
-// Who of a class fails tasks of a type.
-struct SeenPeers {
-  WorkerId doer{}, failer{};
-  bool many_doers = false, many_failers = false;
-  bool only_it = false;  // who fails it first failed what another had done
-};
-
-struct SeenClass {
-  ClassOptions options{};
-  std::uint64_t target = 0;
-  bool paused = false;
-  bool declared = false;  // in this life
-  bool oversized_told = false;
-  std::map<TypeId, SeenPeers> peers{};
-  std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };
 
 struct SeenType {
