@@ -57,6 +57,8 @@ std::string milliseconds_text(std::int64_t ns) {
 std::string_view why_changed(const Notification& n) {
   const auto from = n.from;
   switch (n.to) {
+    case WorkerHealth::Recovering:
+      return "it is being ended";
     case WorkerHealth::Degraded:
     case WorkerHealth::Unhealthy:
       return Words<HealthReason>::rows[static_cast<std::size_t>(n.health_reason)].meaning;

@@ -267,9 +267,8 @@ Band band_of(Band was, std::uint16_t score, const ClassOptions& options) {
   const auto reaches = [&](std::uint64_t mark, bool from_below) {
     return mark == 0 || score >= (from_below ? mark + up : mark);
   };
-  if (reaches(options.health_degraded, was != Band::Healthy)) return Band::Healthy;
-  const bool above = reaches(options.health_unhealthy, was == Band::Unhealthy);
-  return above ? Band::Degraded : Band::Unhealthy;
+  if (!reaches(options.health_unhealthy, was == Band::Unhealthy)) return Band::Unhealthy;
+  return reaches(options.health_degraded, was != Band::Healthy) ? Band::Healthy : Band::Degraded;
 }
 
 }  // namespace warmpool

@@ -199,7 +199,7 @@ class WorkerDriver:
         self._greeted()
         raw, with_page = fields.pop("raw", None), fields.pop("page", None)
         connects = self.transport == "connect"
-        offered = fields.pop("features", 1 | 2 | 4 | 16 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
+        offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:

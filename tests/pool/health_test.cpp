@@ -196,6 +196,12 @@ TEST(HealthBands, ComeBackOnlyBeyondTheirHysteresis) {
   EXPECT_EQ(band_of(Band::Unhealthy, 349, options), Band::Unhealthy);
   EXPECT_EQ(band_of(Band::Unhealthy, 350, options), Band::Degraded);
   EXPECT_EQ(band_of(Band::Unhealthy, 750, options), Band::Healthy);
+  ClassOptions one = options;
+  one.health_degraded = 0;
+  EXPECT_EQ(band_of(Band::Healthy, 300, one), Band::Healthy);
+  EXPECT_EQ(band_of(Band::Healthy, 299, one), Band::Unhealthy);
+  one.health_unhealthy = 0;
+  EXPECT_EQ(band_of(Band::Healthy, 0, one), Band::Healthy);
 }
 
 TEST(PeerRates, OnlyAChangeOfWorkerCounts) {
