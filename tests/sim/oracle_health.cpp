@@ -59,6 +59,8 @@ void HealthWatch::ran(const event::AttemptAnswered& event) const {
   if (!peers.failer) peers.only_it = peers.doer && (peers.many_doers || peers.doer != worker->id);
   peers.many_failers = peers.many_failers || (peers.failer && peers.failer != worker->id);
   peers.failer = worker->id;
+  // Right after a stall nobody is judged; one of the failures after it is enough for that.
+  if (oracle.now_ < oracle.grace_until_) return;
   if (peers.only_it && !peers.many_failers) ++worker->failed_row;
 }
 

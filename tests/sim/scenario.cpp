@@ -202,7 +202,7 @@ void draw_liveness(Scenario& scenario) {
   scenario.faults.set(static_cast<std::size_t>(Fault::NoProgress), random.chance(300));
   if (!scenario.has(Fault::NoProgress)) return;
   for (auto& declared : scenario.classes) {
-    const Duration patience = random.between(milliseconds(20), milliseconds(300));
+    const Duration patience = random.between(milliseconds(20), milliseconds(700));
     if (random.chance(700)) declared.options.progress_timeout = patience;
   }
 }
