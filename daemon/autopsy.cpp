@@ -67,6 +67,9 @@ std::string advice_of(const AutopsyCase& one) {
     case ExitCause::Memory:
     case ExitCause::OutOfMemory:
       return "give it more memory, or run fewer at once";
+    case ExitCause::CheckFailed:
+      return "see what its check said: warmpool log, or its line in the daemon's log; correct the "
+             "worker, or check_timeout and check_threshold of its class";
     default:
       return {};
   }

@@ -6,6 +6,7 @@
 
 #include "daemon/breakers_shown.hpp"
 #include "daemon/documents.hpp"
+#include "daemon/health_json.hpp"
 #include "daemon/json.hpp"
 #include "daemon/recovery_shown.hpp"
 
@@ -288,11 +289,17 @@ std::string Documents::status() const {
                 {"socket", socket_path_}};
   document["pool"] = pool_json(capacity, snapshot, initialized_, uptime);
   const auto figures = workers_.figures();
-  document["workers"] = {{"total", capacity.slots},       {"ready", capacity.ready},
-                         {"busy", capacity.busy},         {"unhealthy", capacity.unhealthy},
-                         {"starting", capacity.starting}, {"failed", capacity.failed},
-                         {"slow", capacity.slow},         {"parked", capacity.parked},
-                         {"processes", figures.alive},    {"output_bytes", figures.output_bytes}};
+  document["workers"] = {{"total", capacity.slots},
+                         {"ready", capacity.ready},
+                         {"busy", capacity.busy},
+                         {"unhealthy", capacity.unhealthy},
+                         {"starting", capacity.starting},
+                         {"failed", capacity.failed},
+                         {"slow", capacity.slow},
+                         {"parked", capacity.parked},
+                         {"health", coarse_json(snapshot)},
+                         {"processes", figures.alive},
+                         {"output_bytes", figures.output_bytes}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["recovery"] = recoveries_json(snapshot.recoveries);

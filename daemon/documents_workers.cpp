@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "daemon/documents.hpp"
+#include "daemon/health_json.hpp"
 #include "daemon/json.hpp"
 #include "daemon/recovery_shown.hpp"
 
@@ -9,7 +10,7 @@ namespace warmpool::daemon {
 namespace {
 
 bool is_healthy(const SlotView& slot) {
-  return !slot.stopped && !slot.unresponsive &&
+  return coarse_of(slot.health) != CoarseHealth::Unhealthy &&
          (slot.state == SlotState::Ready || slot.state == SlotState::Running ||
           slot.state == SlotState::Draining || slot.state == SlotState::Completing);
 }
@@ -61,6 +62,7 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
            {"tasks_executed", slot.attempts},
            {"current_task", nullptr}};
   if (!slot.attempts_held.empty()) row["current_task"] = slot.attempts_held.front().key.task.value;
+  add_health(slot, row);
   const bool alive = static_cast<bool>(slot.worker);
   row["in_hand"] = slot.attempts_held.size();
   row["credits"] = slot.credits;
@@ -169,6 +171,7 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
     document["attempts"].push_back(held_json(services_, held, services_.engine.now()));
   }
   const auto* process = workers_.find(slot->worker);
+  if (slot->worker) document["health_score"] = health_parts_json(services_, *slot, process);
   if (process != nullptr && process->page) document["page"] = page_json(process->page->read());
   document["command"] = services_.options_of(slot->worker_class).command;
   const auto* ring = workers_.places().output_of(slot->home);

@@ -21,7 +21,8 @@ class HelperProcess {
  public:
   // `title`: for the log, in which its output goes line by line. Without a channel `packet` is
   // never called.
-  HelperProcess(Child started, std::string title, Log& log);
+  // `level`: that its output is logged at.
+  HelperProcess(Child started, std::string title, Log& log, LogLevel level = LogLevel::Info);
 
   struct Handlers {
     Reactor::Handler exit, packet;
@@ -55,6 +56,7 @@ class HelperProcess {
   Child child_;
   std::string title_;
   Log& log_;
+  LogLevel level_;
   OutputRing ring_;
   OutputPump output_{OutputStream::Out}, errors_{OutputStream::Err};
   std::uint64_t logged_ = 0;  // lines

@@ -61,8 +61,14 @@ std::string milliseconds_text(std::int64_t ns) {
   return text;
 }
 
-std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
-  switch (to) {
+std::string_view why_changed(const Notification& n) {
+  const auto from = n.from;
+  switch (n.to) {
+    case WorkerHealth::Recovering:
+      return "it is being ended";
+    case WorkerHealth::Degraded:
+    case WorkerHealth::Unhealthy:
+      return Words<HealthReason>::rows[static_cast<std::size_t>(n.health_reason)].meaning;
     case WorkerHealth::Unresponsive:
       return "idle and silent";
     case WorkerHealth::Slow:
@@ -81,6 +87,9 @@ std::string_view why_changed(WorkerHealth from, WorkerHealth to) {
       return "it was killed and does not go";
     default:
       break;
+  }
+  if (from == WorkerHealth::Degraded || from == WorkerHealth::Unhealthy) {
+    return "its score is well again, and neither its check nor itself says otherwise";
   }
   if (from == WorkerHealth::Stopped) return "its process goes on";
   return from == WorkerHealth::Slow ? "its slow task ended" : "it moves or was heard again";
@@ -101,6 +110,8 @@ std::uint64_t number_of(NoticeField field, const Notification& n) {
       return n.memory_bytes;
     case NoticeField::Limit:
       return n.limit_bytes;
+    case NoticeField::Score:
+      return n.score;
     case NoticeField::Size:
     case NoticeField::PoolSize:
       return n.size;
@@ -141,6 +152,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Worker:
     case NoticeField::Memory:
     case NoticeField::Limit:
+    case NoticeField::Score:
     case NoticeField::Count:
     case NoticeField::Tries:
     case NoticeField::Failures:
@@ -183,7 +195,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::To:
       return std::string(name_of(n.to));
     case NoticeField::Why:
-      return std::string(why_changed(n.from, n.to));
+      return std::string(why_changed(n));
     case NoticeField::Alert:
     case NoticeField::Level:
     case NoticeField::Subject:

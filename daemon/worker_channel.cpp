@@ -24,6 +24,7 @@ const Workers::FrameRow Workers::kFrames[] = {
     {ipc::Kind::Pong, &Workers::on_pong},
     {ipc::Kind::Hello, &Workers::on_hello},
     {ipc::Kind::Leave, &Workers::on_leave},
+    {ipc::Kind::Report, &Workers::on_report},
 };
 
 template <class Meta>
@@ -441,6 +442,14 @@ void Workers::on_ping(WorkerProcess& worker, const ipc::Frame& frame) {
   send(worker, {.kind = ipc::Kind::Pong, .token = frame.header.token});
 }
 
-void Workers::on_pong(WorkerProcess&, const ipc::Frame&) {}
+void Workers::on_pong(WorkerProcess& worker, const ipc::Frame& frame) {
+  health_.checks().pong(worker, frame.header.token);
+}
+
+void Workers::on_report(WorkerProcess& worker, const ipc::Frame& frame) {
+  const auto report = ipc::decode<ipc::ReportMeta>(frame.meta);
+  if (!report) return break_off(worker, report.error().code, report.error().text);
+  health_.said(worker, frame, *report);
+}
 
 }  // namespace warmpool::daemon

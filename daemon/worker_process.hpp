@@ -1,6 +1,7 @@
 // One worker's process as the daemon holds it: its channel, its output, what it has in hand.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
+#include "daemon/process/process_figures.hpp"
 #include "daemon/process/process_port.hpp"
 #include "daemon/process/process_portrait.hpp"
 #include "daemon/process/process_sampler.hpp"
@@ -18,6 +20,7 @@
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 #include "pool/command.hpp"
+#include "pool/worker_event.hpp"
 
 namespace warmpool::daemon {
 
@@ -64,6 +67,32 @@ struct WorkerMemory {
   bool used = false;   // it has answered since it was looked at
   bool based = false;  // it was looked at after its first answer
   std::string over;    // in words, once it was over its hard limit
+};
+
+// See health_watch.hpp.
+struct WorkerVitals {
+  ProcessFigures figures;  // the last ones
+  event::Measures told;
+  std::optional<std::string> cpu_stat;  // empty: its cgroup is not its own
+  std::uint64_t output_bytes = 0;
+  Instant at, due;
+};
+
+// What it says of itself.
+struct WorkerSaid {
+  std::map<std::string, std::int64_t, std::less<>> gauges;
+  Instant gauges_at;
+  bool degraded = false;
+  std::string reason;
+};
+
+// See checks.hpp.
+struct WorkerCheck {
+  Instant due, at;  // at: of the last one that ended
+  Duration took;
+  std::uint64_t failures = 0;  // in a row
+  bool running = false, passed = false;
+  std::string text;
 };
 
 // Order: watches end before the descriptors that they watch.
@@ -139,6 +168,9 @@ struct WorkerProcess {
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
   WorkerMemory memory;
+  WorkerVitals vitals;
+  WorkerSaid said;
+  WorkerCheck check;
   Looks look;
   std::optional<ExitCause> ordered;          // why it is being ended
   std::shared_ptr<const Portrait> portrait;  // before that

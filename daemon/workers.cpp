@@ -205,7 +205,10 @@ void Workers::carry(const command::EndWorker& command) {
 }
 
 void Workers::bury() {
-  for (const auto id : buried_) workers_.erase(id.value);
+  for (const auto id : buried_) {
+    health_.checks().forget(id);
+    workers_.erase(id.value);
+  }
   buried_.clear();
   templates_.bury();
   recovery_commands_.bury();
@@ -214,7 +217,7 @@ void Workers::bury() {
 
 Instant Workers::due() const {
   if (!starts_.empty()) return services_.engine.now();
-  return std::min({due_, templates_.due(), recovery_commands_.due()});
+  return std::min({due_, templates_.due(), recovery_commands_.due(), health_.checks().due()});
 }
 
 void Workers::sweep() {
@@ -224,6 +227,7 @@ void Workers::sweep() {
   starts_.more();
   templates_.sweep();
   recovery_commands_.sweep();
+  health_.checks().sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
+#include "daemon/health_watch.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
@@ -53,10 +54,8 @@ class Workers {
   }
   // From here on those that are asked to end may come again when the daemon does.
   void set_stopping() { stopping_ = true; }
-
   // A body that was begun has ended. False: it is none of a worker's.
   bool carry(const BodyEnded& ended);
-
   using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
   void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
 
@@ -70,7 +69,7 @@ class Workers {
   void read_pages();
   // How often that is needed, so that no beat is seen too late.
   Duration page_interval() const;
-  // Looks at what is silent: stopped, or going on.
+  // Looks at what is silent, at what all use, and at those whose check is due.
   void sample();
   void reap_orphans();
   // Looks at memory; and when to do so again.
@@ -164,6 +163,7 @@ class Workers {
   void on_recalled(WorkerProcess& worker, const ipc::Frame& frame);
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_report(WorkerProcess& worker, const ipc::Frame& frame);
   void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
               std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
@@ -179,17 +179,17 @@ class Workers {
   WorkerPlaces places_;
   MemoryWatch memory_;
   RecoveryCommands recovery_commands_;
+  HealthWatch health_;
   StartQueue starts_;
   Templates templates_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
   std::vector<WorkerId> dirty_, buried_;
   std::vector<std::pair<BodyFile, WorkerId>> held_;      // who waits for which
-  std::string meta_;                                     // kept for its memory
+  std::string meta_, attempt_trouble_;                   // meta_: kept for its memory
   std::map<std::uint64_t, Registration> registrations_;  // asked for, not answered
   std::uint64_t last_registration_ = 0;
   AttemptFile* attempts_ = nullptr;
-  std::string attempt_trouble_;
   std::set<std::string, std::less<>> paused_absent_;  // brought classes that are not here
   std::function<void(const ProcessName&)> on_process_;
   bool stopping_ = false;

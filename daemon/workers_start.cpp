@@ -20,6 +20,11 @@ Workers::Workers(Services& services, ProcessPort& processes,
                          [this](Wanted wanted) {
                            if (!templates_.take(wanted)) starts_.add(std::move(wanted));
                          }),
+      health_(services, processes, places_, identities_,
+              [this](WorkerProcess& worker, std::uint64_t token) {
+                if (worker.broken || worker.buried) return;
+                send(worker, {.kind = ipc::Kind::Ping, .token = token});
+              }),
       starts_([this](const Wanted& wanted) { start(wanted); },
               [&services](ClassId id) { return services.options_of(id).critical; }),
       templates_(services, processes,

@@ -23,6 +23,7 @@ bool is_over_time(EndCause cause) {
 
 // An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.
 void Workers::sample() {
+  for (const auto& [id, worker] : workers_) health_.look_if_due(*worker);
   const auto now = services_.engine.now();
   const auto& options = services_.options();
   for (const auto& [id, worker] : workers_) {

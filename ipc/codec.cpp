@@ -177,6 +177,7 @@ WARMPOOL_META(CancelledMeta);
 WARMPOOL_META(AssignMeta);
 WARMPOOL_META(CancelAttemptMeta);
 WARMPOOL_META(FailedMeta);
+WARMPOOL_META(ReportMeta);
 #undef WARMPOOL_META
 
 }  // namespace warmpool::ipc

@@ -46,7 +46,8 @@ enum class Kind : std::uint8_t {
   Progress = 66,
   Beat = 67,
   Recalled = 68,
-  Leave = 69
+  Leave = 69,
+  Report = 70
 };
 
 // Who speaks. Bits, so that a row can name several.
@@ -70,11 +71,12 @@ inline constexpr std::uint64_t kProgress = 16;     // progress is sent and forwa
 inline constexpr std::uint64_t kEvents = 32;       // event frames are sent to clients
 inline constexpr std::uint64_t kPage = 64;         // welcome brings a worker a page to beat in
 inline constexpr std::uint64_t kRegistered = 128;  // a worker that the daemon did not start
-inline constexpr std::uint64_t kAll =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kEvents | kPage | kRegistered;
+inline constexpr std::uint64_t kReport = 256;      // gauges, and whether it is degraded
+inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
+                                      kEvents | kPage | kRegistered | kReport;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage;
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage | kReport;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
@@ -93,7 +95,8 @@ inline constexpr FeatureRow kFeatureRows[] = {
     {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
     {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
     {feature::kProgress, "progress"}, {feature::kEvents, "events"},
-    {feature::kPage, "page"},         {feature::kRegistered, "registered"}};
+    {feature::kPage, "page"},         {feature::kRegistered, "registered"},
+    {feature::kReport, "report"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
@@ -110,6 +113,8 @@ inline constexpr std::uint8_t kMemoryOnly = 64;          // accepted, cancelled:
 inline constexpr std::uint8_t kReturned = 16;            // recalled
 inline constexpr std::uint8_t kGap = 16;                 // event
 inline constexpr std::uint8_t kComeAgain = 16;           // retire: the daemon ends, not the worker
+inline constexpr std::uint8_t kDegraded = 16;            // report
+inline constexpr std::uint8_t kWell = 32;                // report: is degraded no more
 }  // namespace flag
 
 struct FlagRow {

@@ -65,6 +65,10 @@ inline constexpr Field kCancelAttempt[] = {{"cause", FieldKind::Number, 17}};
 inline constexpr Field kFailed[] = {{"outcome", FieldKind::Number, 4, 1},
                                     {"retry_after", FieldKind::Time}};
 
+// Each "name=value"; an empty value takes the gauge away.
+inline constexpr Field kReport[] = {{"gauges", FieldKind::Texts, 16},
+                                    {"reason", FieldKind::Text, kNameBytesMax}};
+
 inline constexpr FlagRow kSubmitFlags[] = {{flag::kWait, "wait"},
                                            {flag::kCancelOnDisconnect, "cancel-on-disconnect"},
                                            {flag::kKeepResult, "keep-result"},
@@ -78,6 +82,7 @@ inline constexpr FlagRow kCancelledFlags[] = {{flag::kMemoryOnly, "memory-only"}
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
 inline constexpr FlagRow kRetireFlags[] = {{flag::kComeAgain, "come-again"}};
+inline constexpr FlagRow kReportFlags[] = {{flag::kDegraded, "degraded"}, {flag::kWell, "well"}};
 
 inline constexpr std::uint8_t kC = 1, kW = 2, kD = 4;  // client, worker, daemon
 inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
@@ -120,6 +125,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Beat, "beat", kW, kD, 0, 0, {}, {}, false},
     {Kind::Recalled, "recalled", kW, kD, feature::kRecall, use::kRun, kRecalledFlags, {}, false},
     {Kind::Leave, "leave", kW, kD, feature::kRegistered, 0, {}, {}, false},
+    {Kind::Report, "report", kW, kD, feature::kReport, 0, kReportFlags, kReport, false},
 };
 
 }  // namespace warmpool::ipc::rows

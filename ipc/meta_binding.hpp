@@ -37,6 +37,7 @@ inline constexpr auto& kCancelledMeta = kCancelled;
 inline constexpr auto& kAssignMeta = kAssign;
 inline constexpr auto& kCancelAttemptMeta = kCancelAttempt;
 inline constexpr auto& kFailedMeta = kFailed;
+inline constexpr auto& kReportMeta = kReport;
 }  // namespace rows
 
 WARMPOOL_BIND(HelloMeta, "hello", &M::role, &M::version_min, &M::version_max, &M::features,
@@ -57,6 +58,7 @@ WARMPOOL_BIND(CancelledMeta, "cancelled", &M::rung, &M::state);
 WARMPOOL_BIND(AssignMeta, "assign", &M::timeout, &M::deadline_left, &M::failures, &M::crashes);
 WARMPOOL_BIND(CancelAttemptMeta, "cancel-attempt", &M::cause);
 WARMPOOL_BIND(FailedMeta, "failed", &M::outcome, &M::retry_after);
+WARMPOOL_BIND(ReportMeta, "report", &M::gauges, &M::reason);
 #undef WARMPOOL_BIND
 // clang-format on
 

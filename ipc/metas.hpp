@@ -119,4 +119,10 @@ struct FailedMeta {
   Duration retry_after{};
 };
 
+// What a worker says of itself: gauges as "name=value", and why it is degraded.
+struct ReportMeta {
+  std::vector<std::string_view> gauges{};
+  std::string_view reason{};
+};
+
 }  // namespace warmpool::ipc

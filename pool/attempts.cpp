@@ -155,6 +155,7 @@ void Core::on(const event::AttemptAnswered& event) {
   if (slot->answers_of_worker++ == 0) of_use(*slot);
   const Held held = slot->held[at];
   const bool had_more = tasks[held.task].used.memory_ends != 0;
+  note_run(*slot, held, event);
   learn(held, event.service);
   answered_task(held, event);
   take_from_hand(*slot, at);

@@ -16,7 +16,7 @@ void Core::on(const event::ClassDeclared& event) {
   worker_class.id = event.worker_class;
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
-  if (first) worker_class.wanted_at = worker_class.places.since = now;
+  if (first) worker_class.wanted_at = worker_class.place_time.since = now;
   worker_class.declared = true;
   worker_class.oversized_told = false;
   for (SlotId id : worker_class.members) {

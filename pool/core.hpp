@@ -2,12 +2,12 @@
 // stand in the file of the part that owns them; none changes a state but through the tables.
 #pragma once
 
-#include "pool/core_recovery.hpp"
+#include "pool/core_health.hpp"
 #include "pool/strategy.hpp"
 
 namespace warmpool {
 
-class Core : public CoreRecovery {
+class Core : public CoreHealth {
  public:
   explicit Core(const Genesis& genesis);
 
@@ -23,7 +23,7 @@ class Core : public CoreRecovery {
   TaskView view(TaskIndex index) const;
 
  private:
-  using CoreRecovery::on;
+  using CoreHealth::on;
   // clients.cpp
   void on(const event::Submit& event);
   void on(const event::Cancel& event);

@@ -56,12 +56,13 @@ struct CoreState {
            recoveries, classes, types, now, out, jitter, tasks_made, wall_offset, promised,
            grace_until, initialized, draining, stopping, finished, forced, store_accepting,
            task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
-           orphans_until, dead, open_attempts, outlived, ways, behind, free] = self;
+           orphans_until, dead, open_attempts, outlived, ways, behind, free, health_changed] = self;
     return std::tie(options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
                     recoveries, classes, types, now, jitter, tasks_made, wall_offset, promised,
                     grace_until, initialized, draining, stopping, finished, forced, store_accepting,
                     task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
-                    orphans_until, dead, open_attempts, outlived, ways, behind, free);
+                    orphans_until, dead, open_attempts, outlived, ways, behind, free,
+                    health_changed);
   }
 
  protected:
@@ -105,10 +106,11 @@ struct CoreState {
   Instant orphans_until_ = kNever;
   DeadLetters dead_;
   std::map<TaskId, record::Started> open_attempts_;  // during a replay
-  std::vector<TaskId> outlived_;   // may still run in a process of an earlier life
-  std::vector<Way> ways_;          // within make_way
-  std::vector<Behind> behind_;     // within recall_for_idle
-  std::vector<std::size_t> free_;  // places by class, within recall_for_idle
+  std::vector<TaskId> outlived_;        // may still run in a process of an earlier life
+  std::vector<Way> ways_;               // within make_way
+  std::vector<Behind> behind_;          // within recall_for_idle
+  std::vector<std::size_t> free_;       // places by class, within recall_for_idle
+  std::vector<SlotId> health_changed_;  // within the turn
 };
 
 }  // namespace warmpool

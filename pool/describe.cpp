@@ -119,6 +119,20 @@ struct EventText {
   std::string operator()(const event::WorkerSampled& e) const {
     return "sampled " + worker_name(e.worker) + " " + text(e.memory_bytes) + " bytes";
   }
+  std::string operator()(const event::WorkerMeasured& e) const {
+    const event::Measures& m = e.measures;
+    return "measured " + worker_name(e.worker) + " cpu " + text(m.cpu) + " files " +
+           text(m.descriptors) + "/" + text(m.descriptors_max) +
+           (m.throttled ? " throttled " + text(*m.throttled) : "") +
+           (m.disk_wait ? " disk-wait " + text(*m.disk_wait) : "") + (m.moved ? " moved" : "");
+  }
+  std::string operator()(const event::WorkerChecked& e) const {
+    return (e.passed ? "passed-check " : "failed-check ") + worker_name(e.worker) + " in " +
+           span(e.took);
+  }
+  std::string operator()(const event::WorkerFlagged& e) const {
+    return (e.degraded ? "says-degraded " : "says-well ") + worker_name(e.worker);
+  }
   std::string operator()(const event::WorkerBroken& e) const {
     return "broken " + worker_name(e.worker) + " " + word(e.cause);
   }

@@ -17,6 +17,16 @@ class FitIf final : public Fit {
   Test test_;
 };
 
+bool is_of_use(const Slot& slot) {
+  const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
+  return works && !slot.unresponsive && !slot.stopped && !slot.removing;
+}
+
+// Is kept for a suspect, unless there is a better one.
+bool may_be_kept(const Slot& slot, const WorkerClass& worker_class) {
+  return slot.health.band() != Band::Unhealthy || worker_class.health.sound.empty();
+}
+
 }  // namespace
 
 // Keeps the class's sets of who may be given what. Order: after every change of a slot.
@@ -32,16 +42,20 @@ void Core::refresh(Slot& slot) {
     slot.expected = slot.expected + held.expected;
     if (held.is_behind()) slot.behind = slot.behind + held.expected;
   }
-  const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
   const bool reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
-  const bool usable = works && !slot.unresponsive && !slot.stopped && !slot.removing &&
-                      !slot.alone && !ending && !reserved;
+  const bool usable = is_of_use(slot) && !slot.alone && !ending && !reserved;
   const bool free = usable && slot.held.size() < slot.concurrency;
+  const Band band = slot.health.band();
+  const bool ill = band == Band::Unhealthy;
   const bool room = slot.held.size() < slot.credits && slot.expected < options.prefetch_budget;
   const bool asks = slot.state == SlotState::Running && slot.recall && !slot.stopped;
   worker_class.gone.set(slot.index, slot.state == SlotState::Gone);
-  worker_class.free.set(slot.index, free);
-  worker_class.credit.set(slot.index, usable && !free && room && known && !recalling && asks);
+  worker_class.free.set(slot.index, free && !ill);
+  worker_class.health.well.set(slot.index, free && band == Band::Healthy);
+  worker_class.health.ailing.set(slot.index, free && ill);
+  worker_class.health.sound.set(slot.index, is_of_use(slot) && !ill);
+  const bool ahead = usable && !free && band == Band::Healthy;
+  worker_class.credit.set(slot.index, ahead && room && known && !recalling && asks);
   worker_class.ahead.set(slot.index, asks && unstarted);
   const bool over = asks && slot.behind > options.overtake_max;
   worker_class.over.set(slot.index, over);
@@ -116,25 +130,29 @@ bool Core::give_suspect(WorkerClass& worker_class) {
 }
 
 bool Core::give_free(WorkerClass& worker_class) {
-  if (worker_class.free.empty()) return false;
+  if (worker_class.candidates().empty()) return false;
   const TaskIndex index = lanes.first(worker_class.id, LaneKind::Ordinary);
   if (!is_preferred(worker_class, tasks[index].type)) return false;
   const LaneKey place = lanes.first_key(worker_class.id, LaneKind::Ordinary);
   const FitIf any([](const Slot&) { return true; });
   const auto chosen = strategy_named(worker_class.options.strategy)
-                          .choose(worker_class, slots, worker_class.free, any);
+                          .choose(worker_class, slots, worker_class.candidates(), any);
   lanes.pop_first(worker_class.id, LaneKind::Ordinary);
   assign(slots[worker_class.members[*chosen]], index, place);
   return true;
 }
 
-// No class that comes before this one for the type has a free worker. That one then takes the task,
-// or a more urgent one and asks for no more; so some class always goes on.
+// No class that comes before this one for the type has a free worker as healthy, and none at all a
+// healthier one. That one then takes the task, or a more urgent one and asks for no more; so some
+// class always goes on.
 bool Core::is_preferred(const WorkerClass& worker_class, TypeId type) const {
+  bool before = true;
   for (ClassId id : lanes.classes(type)) {
-    if (id == worker_class.id) break;
     const WorkerClass& other = classes[id.value];
-    if (is_open(other) && !other.free.empty()) return false;
+    before = before && id != worker_class.id;
+    if (id == worker_class.id || !is_open(other) || other.candidates().empty()) continue;
+    const Band best = other.best(), own = worker_class.best();
+    if (best < own || (before && best == own)) return false;
   }
   return true;
 }
@@ -171,14 +189,16 @@ Slot* Core::find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKe
 Slot* Core::find_empty(WorkerClass& worker_class) {
   if (worker_class.has_reserved) {
     Slot& reserved = slots[worker_class.reserved];
-    if (reserved.state == SlotState::Ready && !reserved.unresponsive && !reserved.stopped) {
+    if (reserved.state == SlotState::Ready && !reserved.unresponsive && !reserved.stopped &&
+        may_be_kept(reserved, worker_class)) {
       return &reserved;
     }
   }
   Slot* empty = nullptr;
-  worker_class.free.each([&](std::uint16_t index) {
+  worker_class.places().each([&](std::uint16_t index) {
     Slot& slot = slots[worker_class.members[index]];
-    if (empty == nullptr && slot.held.empty()) empty = &slot;
+    if (!slot.held.empty()) return;
+    if (empty == nullptr || slot.health.band() < empty->health.band()) empty = &slot;
   });
   return empty;
 }
@@ -188,14 +208,19 @@ void Core::reserve(WorkerClass& worker_class) {
   if (worker_class.has_reserved) {
     const Slot& slot = slots[worker_class.reserved];
     const bool works = slot.state == SlotState::Running || slot.state == SlotState::Ready;
-    if (works && !slot.removing && !slot.stopped && !slot.unresponsive) return;
+    const bool well = !slot.stopped && !slot.unresponsive && may_be_kept(slot, worker_class);
+    if (works && !slot.removing && well) return;
     unreserve(worker_class);
   }
   Slot* best = nullptr;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
     if (slot.state != SlotState::Running || slot.removing || slot.stopped || slot.alone) continue;
-    if (best == nullptr || slot.held.size() < best->held.size()) best = &slot;
+    const bool ill = !may_be_kept(slot, worker_class);
+    const bool better = best != nullptr && ill != !may_be_kept(*best, worker_class)
+                            ? !ill
+                            : best == nullptr || slot.held.size() < best->held.size();
+    if (better) best = &slot;
   }
   if (best == nullptr) return;
   worker_class.has_reserved = true;

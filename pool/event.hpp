@@ -192,6 +192,6 @@ using Event =
                  event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::Archived,
                  event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
                  event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved,
-                 event::Tick>;
+                 event::WorkerMeasured, event::WorkerChecked, event::WorkerFlagged, event::Tick>;
 
 }  // namespace warmpool

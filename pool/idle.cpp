@@ -26,7 +26,7 @@ void Core::judge_idle(WorkerClass& worker_class) {
     return;
   }
   while (Slot* slot = least_useful(worker_class, true)) {
-    worker_class.places.count(now, worker_class.wanted());
+    worker_class.place_time.count(now, worker_class.wanted());
     ++worker_class.parked;
     ++counters.parked;
     auto told = about(*slot, Notice::WorkerParked);
@@ -55,7 +55,7 @@ void Core::fill_again(WorkerClass& worker_class) {
 void Core::bring_back(WorkerClass& worker_class, std::uint64_t count) {
   count = std::min<std::uint64_t>(count, worker_class.parked);
   if (count == 0) return;
-  worker_class.places.count(now, worker_class.wanted());
+  worker_class.place_time.count(now, worker_class.wanted());
   worker_class.parked = static_cast<std::uint16_t>(worker_class.parked - count);
   for (; count > 0; --count) {
     Slot& slot = slots.add(worker_class, now);

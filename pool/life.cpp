@@ -1,5 +1,6 @@
 // The pool's own life: turns, drain, stop, time.
 #include <algorithm>
+#include <utility>
 
 #include "pool/core.hpp"
 
@@ -11,6 +12,12 @@ void Core::on(const event::Tick&) {
   answer_cancels_until(now);
   TaskTimers::Fired fired{};
   while (timers.pop_due(now, fired)) fire_timer(fired);
+  for (SlotId id : std::exchange(health_changed_, {})) {
+    Slot& slot = slots[id];
+    tell_health(slot);
+    slots.look_at(slot, due_of(slot));
+    refresh(slot);
+  }
   while (Slot* slot = slots.pop_due(now)) judge_slot(*slot);
   keys.expire(now, KeyAges(options));
   judge_breakers();

@@ -30,6 +30,7 @@ void Core::judge_slot(Slot& slot) {
     return slots.look_at(slot, std::min(grace_until_, due_of_late(slot)));
   }
   if (old_at(slot) <= now) become_due(slot, DueReason::Age);
+  if (ill_at(slot) <= now) become_due(slot, DueReason::Health);
   switch (slot.state) {
     case SlotState::Starting:
       if (hello_due(slot) <= now) {
@@ -61,6 +62,9 @@ void Core::judge_slot(Slot& slot) {
 void Core::judge_silence(Slot& slot) {
   if (slot.stopped && slot.stopped_at + options.dead_after <= now) {
     return end_zombie(slot, ExitCause::Stopped, now - slot.stopped_at);
+  }
+  if (slot.health.fails_check()) {
+    return end_by_force(slot, ExitCause::CheckFailed, command::Force::Kill);
   }
   if (class_of(slot).options.beatless) return;
   const Duration silent = now - slot.last_heard;
@@ -96,6 +100,8 @@ void Core::tell_health(Slot& slot) {
   told.from = slot.told == WorkerHealth::Unknown ? ordinary : slot.told;
   told.to = noted == WorkerHealth::Unknown ? ordinary : noted;
   slot.told = noted;
+  told.score = slot.health.score();
+  told.health_reason = slot.health.reason();
   notify(told);
 }
 
@@ -150,10 +156,11 @@ Instant Core::due_of(const Slot& slot) const {
     case SlotState::Starting:
       return hello_due(slot);
     case SlotState::Ready:
-      return std::min(
-          {old_at(slot), idle_at(slot), due_of_idle(slot, options, class_options.beatless)});
+      if (slot.health.fails_check()) return now;
+      return std::min({old_at(slot), idle_at(slot), ill_at(slot),
+                       due_of_idle(slot, options, class_options.beatless)});
     case SlotState::Running:
-      return std::min(old_at(slot), due_of_busy(slot));
+      return std::min({old_at(slot), ill_at(slot), due_of_busy(slot)});
     case SlotState::Draining:
       return due_of_busy(slot);
     case SlotState::Completing:
@@ -188,6 +195,7 @@ void Core::forgive_stall() {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     heard(slot);
     slot.stopped_at = now;
+    slot.health.forgive();
     for (auto& held : slot.held) held.moved_at = now;
     if (slot.state == SlotState::Starting) slot.spawned_at = now;
   }

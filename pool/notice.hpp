@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "pool/breaker_words.hpp"
+#include "pool/health_words.hpp"
 #include "pool/ids.hpp"
 #include "pool/recovery_words.hpp"
 #include "pool/words.hpp"
@@ -83,14 +84,17 @@ struct Notification {
   RecoveryStrategy strategy{};
   RecoveryWhy recovery{};
   SlotId former{0xffff};  // the place that it was; 0xffff: the same
+  std::uint16_t score = 0;
+  HealthReason health_reason{};
 
   static auto fields(auto& self) {
     auto& [notice, task, round, attempt, type, worker, slot, worker_class, duration, end_cause,
            exit_cause, due, code, count, size, retried, from, to, breaker, alert, memory_bytes,
-           limit_bytes, strategy, recovery, former] = self;
+           limit_bytes, strategy, recovery, former, score, health_reason] = self;
     return std::tie(notice, task, round, attempt, type, worker, slot, worker_class, duration,
                     end_cause, exit_cause, due, code, count, size, retried, from, to, breaker,
-                    alert, memory_bytes, limit_bytes, strategy, recovery, former);
+                    alert, memory_bytes, limit_bytes, strategy, recovery, former, score,
+                    health_reason);
   }
 };
 

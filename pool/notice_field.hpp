@@ -47,7 +47,8 @@ enum class NoticeField : std::uint8_t {
   Deaths,
   RecoveryWhy,
   Former,
-  Idle
+  Idle,
+  Score
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -59,7 +60,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 39> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 40> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -76,7 +77,8 @@ inline constexpr std::array<NoticeFieldRow, 39> kNoticeFieldRows{{
     {NoticeField::ExitCause, "cause", NoticeValue::Text, "why the worker ended"},
     {NoticeField::ExitError, "error", NoticeValue::Text, "why the worker is being ended, or ended"},
     {NoticeField::DueReason, "reason", NoticeValue::Text,
-     "restart, tasks (max_tasks), age (max_age) or memory (memory_soft, memory_growth)"},
+     "restart, tasks (max_tasks), age (max_age), memory (memory_soft, memory_growth) or health "
+     "(health_replace_after)"},
     {NoticeField::Memory, "memory_bytes", NoticeValue::Number, "that the worker has of its own"},
     {NoticeField::Limit, "limit_bytes", NoticeValue::Number, "that it is held against"},
     {NoticeField::Code, "code", NoticeValue::Number, "exit status; null after a signal"},
@@ -114,6 +116,7 @@ inline constexpr std::array<NoticeFieldRow, 39> kNoticeFieldRows{{
     {NoticeField::Former, "former_worker", NoticeValue::Text,
      "the place that was given up for this one; null: it is the same"},
     {NoticeField::Idle, "idle_ms", NoticeValue::Milliseconds, "how long it was idle"},
+    {NoticeField::Score, "score", NoticeValue::Number, "of its health, 0 to 1000"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include "pool/notice.hpp"
 #include "pool/notice_field.hpp"
@@ -71,7 +72,7 @@ inline constexpr std::array<NoticeRow, 46> kNoticeRows = [] {
       notice_row(Notice::WorkerError, "worker-error", "a worker is being killed, or died unasked",
                  F::Worker, F::Slot, F::Class, F::ExitError, F::Code, F::Signal),
       notice_row(Notice::WorkerHealthChanged, "worker-health-changed", "a worker's health changed",
-                 F::Worker, F::Slot, F::Class, F::From, F::To, F::Why),
+                 F::Worker, F::Slot, F::Class, F::From, F::To, F::Why, F::Score),
       notice_row(Notice::ZombieDetected, "zombie-detected", "a worker was silent for dead_after",
                  F::Worker, F::Slot, F::Class, F::Silence),
       notice_row(Notice::RecoveryAttempted, "recovery-attempted", "a dead worker is being replaced",

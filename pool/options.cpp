@@ -8,6 +8,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "pool/health.hpp"
 #include "pool/recovery_rules.hpp"
 
 namespace warmpool {
@@ -375,6 +376,10 @@ Result<void> check_options(const ClassOptions& options) {
                         "); lower memory_soft, or set it to 0"};
   }
   return check_recovery(options);
+  if (auto health = check_health(options); !health) {
+    return Error{0, "worker class '" + options.name + "': " + health.error().text};
+  }
+  return {};
 }
 
 Result<Duration> parse_duration(std::string_view text) {

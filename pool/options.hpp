@@ -75,6 +75,13 @@ struct ClassOptions {
   std::uint64_t recovery_deaths{};
   Duration recovery_timeout{}, recovery_window{}, recovery_cooldown{}, recovery_cooldown_max{};
   Duration max_idle{};
+  // Health: what a score is made of and what follows from it; checks.
+  std::uint64_t health_liveness{}, health_activity{}, health_errors{}, health_resources{},
+      health_velocity{}, health_degraded{}, health_unhealthy{}, health_hysteresis{};
+  Duration health_smoothing{}, health_replace_after{}, check_interval{}, check_timeout{};
+  std::uint64_t check_threshold{};
+  std::string check, check_url;
+  std::vector<std::string> check_command;
 };
 
 // Options of task types: of those with this name, or that fit this pattern. What is not set is the

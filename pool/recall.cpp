@@ -196,7 +196,7 @@ void Core::make_way(WorkerClass& worker_class) {
 
 bool Core::has_idle_peer(const WorkerClass& worker_class) const {
   const auto has_idle = [this](const WorkerClass& one) {
-    return is_open(one) && !one.free.empty();
+    return is_open(one) && !one.places().empty();
   };
   return has_idle(worker_class) || std::ranges::any_of(worker_class.peers, [&](ClassId id) {
            return has_idle(classes[id.value]);
@@ -237,7 +237,7 @@ void Core::count_free() {
   free_.assign(classes.size(), 0);
   for (const auto& worker_class : classes) {
     if (!is_open(worker_class)) continue;
-    worker_class.free.each([&](std::uint16_t index) {
+    worker_class.places().each([&](std::uint16_t index) {
       const Slot& slot = slots[worker_class.members[index]];
       free_[worker_class.id.value] += slot.concurrency - slot.held.size();
     });

@@ -40,6 +40,7 @@ void CoreRecovery::begin_life(Slot& slot) {
   slot.due_for = DueReason::None;
   slot.memory = slot.memory_base = 0;
   slot.based = false;
+  slot.health.begin(now);
 }
 
 void CoreRecovery::start_worker(Slot& slot) {

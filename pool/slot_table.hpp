@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "pool/health.hpp"
 #include "pool/ids.hpp"
 #include "pool/lane_table.hpp"
 #include "pool/slot_machine.hpp"
@@ -16,8 +17,6 @@
 #include "pool/worker_class.hpp"
 
 namespace warmpool {
-
-inline constexpr SlotId kNoSlot{0xffff};
 
 // An attempt in the hand of a worker, in the order given to it.
 struct Held {
@@ -72,6 +71,7 @@ struct Slot {
   std::uint64_t memory = 0;       // as sampled last
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known
+  Health health;
   std::uint32_t unproductive = 0;
   RecoveryStrategy strategy{};  // that its last or next start after a death is of
   std::uint32_t tries = 0;      // such starts since it was last of use
@@ -89,18 +89,18 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
-           concurrency, expected, behind, memory, memory_base, based, unproductive, strategy, tries,
-           last_code, former, by_hand, attempts, attempts_of_worker, answers_of_worker, spawns,
-           busy, spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
-           died_at, force_at, due, due_place] = slot;
+           concurrency, expected, behind, memory, memory_base, based, health, unproductive,
+           strategy, tries, last_code, former, by_hand, attempts, attempts_of_worker,
+           answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
+           state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, motion, told,
                     recovering, killed, offered, credits, concurrency, expected, behind, memory,
-                    memory_base, based, unproductive, strategy, tries, last_code, former, by_hand,
-                    attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at,
-                    ready_at, last_heard, stopped_at, state_since, retry_at, busy_since, died_at,
-                    force_at, due, due_place);
+                    memory_base, based, health, unproductive, strategy, tries, last_code, former,
+                    by_hand, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
+                    spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
+                    died_at, force_at, due, due_place);
   }
 };
 

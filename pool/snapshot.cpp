@@ -40,6 +40,8 @@ SlotView Core::view(const Slot& slot) const {
   view.slow = slot.slow;
   view.motion = slot.motion;
   view.health = health_of(slot);
+  view.health_state = slot.health;
+  view.parts = slot.health.parts(situation_of(slot));
   view.credits = slot.credits;
   view.unproductive_deaths = slot.unproductive;
   view.strategy = slot.strategy;
@@ -154,7 +156,7 @@ RecoveryView CoreState::recovery_view(const WorkerClass& worker_class) const {
 RecoveriesView CoreState::recoveries_view() const {
   std::int64_t wanted_ms = 0, down_ms = recoveries.down_ms;
   for (const auto& worker_class : classes) {
-    wanted_ms += worker_class.places.until(now, worker_class.wanted());
+    wanted_ms += worker_class.place_time.until(now, worker_class.wanted());
     for (const SlotId id : worker_class.members) {
       const Slot& slot = slots[id];
       if (slot.recovering && !slot.successor) down_ms += (now - slot.died_at).ns / 1'000'000;

@@ -35,7 +35,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   told.count = static_cast<std::uint32_t>(std::abs(int{target} - int{worker_class.target}));
   told.size = target;
   if (told.count != 0) notify(told);
-  worker_class.places.count(now, worker_class.wanted());
+  worker_class.place_time.count(now, worker_class.wanted());
   worker_class.target = target;
   worker_class.parked = 0;
   resized_ = true;
@@ -185,6 +185,7 @@ void Core::on(const event::WorkerBroken& event) {
     return end_by_force(*slot, event.cause, command::Force::Kill);
   }
   slots.fire(*slot, SlotTrigger::Kill, now);
+  tell_health(*slot);
   slot->order_later = event.cause;
   slot->force_at = now + milliseconds(100);
   slots.look_at(*slot, slot->force_at);
@@ -199,6 +200,7 @@ void Core::end_by_force(Slot& slot, ExitCause cause, command::Force force) {
     if (held.is_ending()) held.rung = kill ? Rung::Kill : Rung::Term;
   }
   emit(command::EndWorker{slot.worker, force, slot.order});
+  tell_health(slot);
   slot.killed = slot.killed || kill;
   slot.force_at = now + (kill ? options.unkillable_after : options.term_grace);
   if (slot.order != ExitCause::Requested && slot.order != ExitCause::Shutdown) {

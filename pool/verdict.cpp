@@ -38,6 +38,11 @@ WorkerHealth health_of(const Slot& slot) {
   const Hand hand = slot.held.empty() ? Hand::Idle : Hand::Busy;
   const WorkerHealth health = verdict_row(hand, sign_of(slot)).health;
   if (is_told(health)) return health;
+  const bool serves = slot.state == SlotState::Ready || slot.state == SlotState::Running ||
+                      slot.state == SlotState::Draining || slot.state == SlotState::Completing;
+  const Band band = slot.health.band();
+  if (serves && band == Band::Unhealthy) return WorkerHealth::Unhealthy;
+  if (serves && band == Band::Degraded) return WorkerHealth::Degraded;
   switch (slot.state) {
     case SlotState::Ready:
       return WorkerHealth::Healthy;

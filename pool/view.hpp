@@ -8,6 +8,7 @@
 
 #include "pool/breaker_words.hpp"
 #include "pool/first_ids.hpp"
+#include "pool/health.hpp"
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
 #include "pool/recovery_words.hpp"
@@ -69,6 +70,8 @@ struct SlotView {
   SlotId former{0xffff};    // the place that was given up for this one; 0xffff: none
   // As the core was told; after its first task, 0 before; where it is killed, kUnlimited: nowhere.
   std::uint64_t memory = 0, memory_base = 0, memory_max = 0;
+  Health health_state;
+  PartScores parts{};  // that its score is made of
   std::uint64_t attempts = 0, attempts_of_worker = 0, spawns = 0;
   Duration busy_time{};
   Instant spawned_at, ready_at, last_heard, state_since;

@@ -1,4 +1,5 @@
-// What the core keeps of a worker class: its options, its places, and how it fares.
+// A class of workers as the core holds it: its options, its places, and who of them may be given
+// what.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "pool/health.hpp"
 #include "pool/ids.hpp"
 #include "pool/lane_table.hpp"
 #include "pool/options.hpp"
@@ -17,7 +19,23 @@
 
 namespace warmpool {
 
+inline constexpr SlotId kNoSlot{0xffff};
+
+// What the health of its workers means for a class.
+struct ClassHealth {
+  SlotSet well;    // of those that are free the healthy ones
+  SlotSet ailing;  // would be free, and are unhealthy
+  SlotSet sound;   // work, and are not unhealthy
+  PeerRates rates;
+};
+
 struct WorkerClass {
+  // Who may be given one more task at once; unhealthy ones where there are no others.
+  const SlotSet& places() const;
+  // Of these the best.
+  const SlotSet& candidates() const;
+  Band best() const;
+
   ClassId id;
   ClassOptions options;
   std::uint16_t target = 0;
@@ -38,12 +56,13 @@ struct WorkerClass {
   std::uint16_t replacing = 0;  // pairs of successor and predecessor
   bool has_reserved = false;
   bool oversized_told = false;  // since its options were declared
-  RecoveryRules recovery;       // as its options say
+  ClassHealth health;
+  RecoveryRules recovery;  // as its options say
   RecoveryGate gate;
   bool idle_due = false;     // one of its workers may have been idle for too long
   std::uint16_t parked = 0;  // places that are not filled because nobody needs them
   Instant wanted_at;         // some task waited for it then
-  PlaceTime places;
+  PlaceTime place_time;
 
   // How many places are to be filled.
   std::uint16_t wanted() const { return static_cast<std::uint16_t>(target - parked); }
@@ -51,11 +70,11 @@ struct WorkerClass {
   static auto fields(auto& self) {
     auto& [id, options, target, declared, paused, members, peers, gone, free, credit, ahead, over,
            cleared, latest, ahead_due, cursor, reserved, due, replacing, has_reserved,
-           oversized_told, recovery, gate, idle_due, parked, wanted_at, places] = self;
+           oversized_told, recovery, gate, idle_due, parked, wanted_at, place_time, health] = self;
     return std::tie(id, options, target, declared, paused, members, peers, gone, free, credit,
                     ahead, over, cleared, latest, ahead_due, cursor, reserved, due, replacing,
                     has_reserved, oversized_told, recovery, gate, idle_due, parked, wanted_at,
-                    places);
+                    place_time, health);
   }
 };
 

@@ -1,6 +1,8 @@
 // What can happen to workers, as the daemon sees them; part of event.hpp.
 #pragma once
 
+#include <optional>
+
 #include "pool/ids.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -50,6 +52,33 @@ struct WorkerStopped {
 struct WorkerSampled {
   WorkerId worker;
   std::uint64_t memory_bytes;
+};
+
+// What a process used since the look before, and what it has. Units: shares are per mille of that
+// time, of one CPU. A figure that cannot be had is empty, or 0 where 0 cannot be.
+struct Measures {
+  std::uint32_t cpu = 0;
+  std::optional<std::uint16_t> throttled{};  // kept from the CPU by its cgroup
+  std::optional<std::uint16_t> disk_wait{};
+  std::uint32_t descriptors = 0, descriptors_max = 0;
+  bool moved = false;  // it printed, read or wrote something
+};
+struct WorkerMeasured {
+  WorkerId worker;
+  Measures measures;
+};
+
+// Its check was carried out. `took`: until its answer; of one that failed until that was known.
+struct WorkerChecked {
+  WorkerId worker;
+  bool passed;
+  Duration took;
+};
+
+// It says that it is degraded, or that it is well again.
+struct WorkerFlagged {
+  WorkerId worker;
+  bool degraded;
 };
 
 // What its process was seen to do since the last look, and whether anything was printed there

@@ -50,11 +50,13 @@ enum class WorkerHealth : std::uint8_t {
   Waiting,
   Spinning,
   Wedged,
-  Unkillable
+  Unkillable,
+  Degraded,
+  Unhealthy
 };
 template <>
 struct Words<WorkerHealth> {
-  static constexpr std::array<Word<WorkerHealth>, 13> rows{{
+  static constexpr std::array<Word<WorkerHealth>, 15> rows{{
       {WorkerHealth::Unknown, "unknown", "has not said hello, or is on its way out"},
       {WorkerHealth::Healthy, "healthy", "idle and beating"},
       {WorkerHealth::Working, "working", "runs a task"},
@@ -69,6 +71,10 @@ struct Words<WorkerHealth> {
       {WorkerHealth::Spinning, "spinning", "idle and silent, and uses a CPU without a pause"},
       {WorkerHealth::Wedged, "wedged", "idle and silent, and sleeps in one call"},
       {WorkerHealth::Unkillable, "unkillable", "was killed and does not go"},
+      {WorkerHealth::Degraded, "degraded",
+       "its score is below health_degraded, or it said so itself: is given less"},
+      {WorkerHealth::Unhealthy, "unhealthy",
+       "its score is below health_unhealthy, or its check fails: is given nothing"},
   }};
 };
 
@@ -104,11 +110,12 @@ enum class ExitCause : std::uint8_t {
   Spinning,
   Wedged,
   Hung,
-  RecoveryFailed
+  RecoveryFailed,
+  CheckFailed
 };
 template <>
 struct Words<ExitCause> {
-  static constexpr std::array<Word<ExitCause>, 18> rows{{
+  static constexpr std::array<Word<ExitCause>, 19> rows{{
       {ExitCause::Requested, "requested", "was asked to end and did"},
       {ExitCause::Exited, "exited", "ended by itself with a status"},
       {ExitCause::Signalled, "signalled", "was ended by a signal that is not ours"},
@@ -130,19 +137,21 @@ struct Words<ExitCause> {
       {ExitCause::Hung, "hung", "did not end a task that made no progress"},
       {ExitCause::RecoveryFailed, "recovery-failed",
        "its recovery_command failed, or took longer than recovery_timeout"},
+      {ExitCause::CheckFailed, "check-failed", "idle, and its check failed check_threshold times"},
   }};
 };
 
 // Why a worker is to be replaced though it works.
-enum class DueReason : std::uint8_t { None, Restart, Tasks, Age, Memory };
+enum class DueReason : std::uint8_t { None, Restart, Tasks, Age, Memory, Health };
 template <>
 struct Words<DueReason> {
-  static constexpr std::array<Word<DueReason>, 5> rows{{
+  static constexpr std::array<Word<DueReason>, 6> rows{{
       {DueReason::None, "none", "it is not to be replaced"},
       {DueReason::Restart, "restart", "somebody asked for it"},
       {DueReason::Tasks, "tasks", "it has run max_tasks tasks"},
       {DueReason::Age, "age", "it is older than max_age"},
       {DueReason::Memory, "memory", "it has more than memory_soft, or grew by memory_growth"},
+      {DueReason::Health, "health", "it has been unhealthy for health_replace_after"},
   }};
 };
 

@@ -16,7 +16,7 @@ FOLDERS = ("pool", "ipc", "worker", "client", "daemon", "tests", "bench")
 # The headers of pool/ that are words of all parts, and no decisions. They may include each other only.
 VOCABULARY = {
     "pool/ids.hpp", "pool/time.hpp", "pool/word.hpp", "pool/words.hpp", "pool/worker_words.hpp", "pool/require.hpp", "pool/result.hpp",
-    "pool/options.hpp", "pool/breaker_words.hpp", "pool/notification.hpp", "pool/notice_field.hpp", "pool/notice_set.hpp", "pool/refusal.hpp", "pool/table.hpp",
+    "pool/options.hpp", "pool/breaker_words.hpp", "pool/health_words.hpp", "pool/notification.hpp", "pool/notice_field.hpp", "pool/notice_set.hpp", "pool/refusal.hpp", "pool/table.hpp",
     "pool/notice.hpp", "pool/recovery_words.hpp",
 }
 

@@ -58,4 +58,24 @@ void Context::progress(unsigned permille, std::string_view text) {
   sink_.report(static_cast<std::uint16_t>(std::min(permille, 1000U)), text);
 }
 
+void Context::gauge(std::string_view name, std::optional<std::int64_t> value) {
+  WorkerReport report;
+  report.gauge = name;
+  report.value = value;
+  sink_.say(report);
+}
+
+void Context::degraded(std::string_view reason) {
+  WorkerReport report;
+  report.reason = reason;
+  report.degraded = true;
+  sink_.say(report);
+}
+
+void Context::well() {
+  WorkerReport report;
+  report.well = true;
+  sink_.say(report);
+}
+
 }  // namespace warmpool::worker

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ipc/bytes.hpp"
@@ -14,16 +15,25 @@ namespace warmpool::worker {
 struct Attempt;
 class CancelSignal;
 
+// What a handler says of its worker. `well`: it is degraded no more.
+struct WorkerReport {
+  std::string_view gauge{};
+  std::optional<std::int64_t> value{};
+  std::string_view reason{};
+  bool degraded = false, well = false;
+};
+
 // Takes what a handler reports while it runs.
 class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
   virtual void report(std::uint16_t permille, std::string_view text) = 0;
+  virtual void say(const WorkerReport& report) = 0;
   virtual std::uint64_t result_bytes_max() const = 0;
 };
 
 // Owns: nothing; valid while its handler runs.
-// Threads: progress() on the handler's own thread; all else on any.
+// Threads: progress(), gauge(), degraded() and well() on the handler's own thread; all else on any.
 class Context {
  public:
   using Clock = std::chrono::steady_clock;
@@ -66,6 +76,14 @@ class Context {
   // kProgressInterval after one that was sent, only 1000 is sent; the others are dropped.
   void progress(unsigned permille, std::string_view text = {});
   static constexpr std::chrono::milliseconds kProgressInterval{100};
+
+  // A figure of this worker, for people: stays until it is set again or taken away (no value).
+  // Bounds: 16 gauges of a worker; a name is 1 to 32 of a-z A-Z 0-9 _ . - (others are left out).
+  void gauge(std::string_view name, std::optional<std::int64_t> value);
+  // This worker does less than it should, and why (255 bytes, cut beyond): it is given tasks when
+  // no healthy one is free, until it says well(), also by a later run.
+  void degraded(std::string_view reason);
+  void well();
 
  private:
   const Attempt& attempt_;

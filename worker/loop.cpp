@@ -113,4 +113,11 @@ void Loop::report(std::uint16_t permille, std::string_view text) {
   baton_.lend(started_);
 }
 
+void Loop::say(const WorkerReport& report) {
+  baton_.reclaim();
+  session_.report(report);
+  session_.exchange();
+  baton_.lend(started_);
+}
+
 }  // namespace warmpool::worker

@@ -297,6 +297,21 @@ void Session::progress(const AttemptKey& key, std::uint16_t permille, std::strin
   channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
 }
 
+void Session::report(const WorkerReport& report) {
+  if ((features_ & ipc::feature::kReport) == 0 || channel_.out_bytes() > kOutBytesMax) return;
+  const std::string reason = repaired(report.reason, 255);
+  std::string gauge(report.gauge.substr(0, 64));
+  gauge += '=';
+  if (report.value) gauge += std::to_string(*report.value);
+  ipc::ReportMeta meta{.gauges = {}, .reason = reason};
+  if (!report.gauge.empty()) meta.gauges.push_back(gauge);
+  scratch_.clear();
+  encode(meta, scratch_);
+  const std::uint8_t flags = report.well ? ipc::flag::kWell : std::uint8_t{0};
+  channel_.send({.kind = Kind::Report, .flags = report.degraded ? ipc::flag::kDegraded : flags},
+                ipc::bytes_of(scratch_));
+}
+
 void Session::begin_run(const Attempt& attempt) {
   running_ = &attempt;
   if (!page_) return;

@@ -12,6 +12,7 @@
 #include "ipc/worker_page.hpp"
 #include "worker/attempt.hpp"
 #include "worker/cancel_signal.hpp"
+#include "worker/context.hpp"
 
 namespace warmpool::worker {
 
@@ -64,6 +65,7 @@ class Session {
   // Those that have not started are answered as failed: this worker must end.
   void refuse_waiting(std::string_view why);
   void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
+  void report(const WorkerReport& report);
   // In the page, without a system call; where there is none as a frame that is to be written.
   void beat(Clock::time_point now);
   // Why there is no page though the daemon gave one; empty otherwise.

@@ -87,7 +87,8 @@ constexpr CommandRow kRows[] = {
     {"worker", kPool, "one slot with its last output", "  warmpool worker worker-0",
      declare_worker},
     {"check", kPool, "end by the health of one slot",
-     "Status 0 if it is healthy, 1 if it is not or there is no such slot, 69 without a daemon.\n"
+     "Status 0 if it is healthy or degraded, 1 if it is unhealthy or there is no such slot, 69 "
+     "without a daemon.\n"
      "  warmpool check worker-0 || warmpool restart worker-0",
      declare_check},
     {"log", kPool, "the last output of a task or of a worker",

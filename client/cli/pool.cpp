@@ -16,9 +16,10 @@ namespace warmpool::cli {
 namespace {
 
 constexpr std::string_view kWorkerColumns[] = {
-    "id",           "class",          "state",       "health",       "pid",       "tasks_executed",
-    "current_task", "uptime_seconds", "utilization", "memory_bytes", "rss_bytes", "start_ms",
-    "template",     "registered",     "recovery",    "held_back",    "last_exit"};
+    "id",           "class",          "state",        "health",         "score",
+    "pid",          "tasks_executed", "current_task", "uptime_seconds", "utilization",
+    "memory_bytes", "rss_bytes",      "start_ms",     "template",       "registered",
+    "recovery",     "held_back",      "last_exit"};
 constexpr std::string_view kTypeColumns[] = {"name",    "classes", "paused_by",
                                              "breaker", "waiting", "service_ms"};
 

@@ -28,7 +28,7 @@ struct Hands {
 void add(const json& row, Hands& hands) {
   ++hands.all;
   const std::string state = text_of(row, "state"), health = text_of(row, "health");
-  const bool well = health != "stopped" && health != "unresponsive";
+  const bool well = health != "stopped" && health != "unresponsive" && health != "unhealthy";
   if (state == "starting") {
     ++hands.starting;
   } else if (state == "backoff" || state == "failed") {
@@ -134,9 +134,10 @@ Reason none_works(const Look& look, const Hands& hands, const std::string& names
             "that start, or at once: warmpool restart --class " + first +
                 "; see why with: warmpool workers"};
   }
-  return {Rule::NoWorker,
-          whole + ", and none that can take work: they are stopped, silent or about to end",
-          "see why with: warmpool workers; replace them with: warmpool restart --all"};
+  return {
+      Rule::NoWorker,
+      whole + ", and none that can take work: they are stopped, silent, unhealthy or about to end",
+      "see why with: warmpool workers; replace them with: warmpool restart --all"};
 }
 
 }  // namespace

@@ -111,17 +111,20 @@ int check(Context& context, const std::string& slot) {
   const json parsed = json::parse(*document, nullptr, false);
   const bool healthy =
       parsed.is_object() && parsed.contains("healthy") && parsed["healthy"] == true;
+  const std::string health = text_of(parsed, "health");
+  const std::string said = text_of(parsed, "coarse"), coarse = said.empty() ? health : said;
   if (context.json()) {
     context.print(JsonObject()
                       .number("schema", kSchema)
                       .text("worker", slot)
                       .flag("healthy", healthy)
-                      .text("health", text_of(parsed, "health"))
+                      .text("coarse", coarse)
+                      .text("health", health)
                       .text("state", text_of(parsed, "state"))
                       .str());
   } else {
-    context.print(slot + " is " + text_of(parsed, "health") + " (" + text_of(parsed, "state") +
-                  ")");
+    const std::string also = health == coarse ? "" : health + ", ";
+    context.print(slot + " is " + coarse + " (" + also + text_of(parsed, "state") + ")");
   }
   return healthy ? kOk : kFailed;
 }

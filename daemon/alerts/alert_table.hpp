@@ -24,6 +24,7 @@ enum class Alert : std::uint8_t {
   Memory,
   Unresponsive,
   Slow,
+  Unhealthy,
   Template,
   Breaker,
   Paused,

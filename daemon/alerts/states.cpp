@@ -77,6 +77,18 @@ std::string task_text(const SlotView& slot) {
                                     : std::to_string(slot.attempts_held.front().key.task.value);
 }
 
+void add_unhealthy(Sightings& seen, const SlotView& slot, const std::string& name) {
+  if (slot.health != WorkerHealth::Unhealthy) return;
+  const auto score = slot.health_state.score();
+  const auto reason = static_cast<std::size_t>(slot.health_state.reason());
+  const auto& row = Words<HealthReason>::rows[reason];
+  seen.push_back({Alert::Unhealthy,
+                  name,
+                  name + " is unhealthy, with a score of " + std::to_string(score) + ": " +
+                      std::string(row.meaning) + "; see: warmpool worker " + name,
+                  {number("score", score), text("reason", std::string(row.name))}});
+}
+
 void add_slot(Sightings& seen, const SlotView& slot, const std::string& name,
               const Surroundings& now) {
   const auto silent = now.snapshot.now - slot.last_heard;
@@ -249,6 +261,7 @@ std::vector<Sighting> alert_states(const Services& services, const Workers& work
   for (const auto& slot : now.snapshot.slots) {
     if (slot.state == SlotState::Gone) continue;
     add_slot(seen, slot, workers.places().slot_name(slot.home), now);
+    add_unhealthy(seen, slot, workers.places().slot_name(slot.home));
   }
   add_templates(seen, services, workers, now);
   add_breakers(seen, services, now);

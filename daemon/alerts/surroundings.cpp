@@ -10,7 +10,7 @@ bool is_at_work(const SlotView& slot) {
 bool is_ready(const SlotView& slot) { return slot.state == SlotState::Ready || is_at_work(slot); }
 
 bool is_unhealthy(const SlotView& slot) {
-  return slot.unresponsive || slot.stopped || slot.state == SlotState::Recovery ||
+  return coarse_of(slot.health) == CoarseHealth::Unhealthy || slot.state == SlotState::Recovery ||
          slot.state == SlotState::Backoff || slot.state == SlotState::Failed;
 }
 

@@ -46,6 +46,12 @@ export interface Context {
   readonly cancelled: boolean;
   /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
   progress(permille: number, text?: string): void;
+  /** A whole number about this worker, for people: stays until it is set again or taken away (null). At most 16 names. */
+  gauge(name: string, value: number | bigint | null): void;
+  /** This worker does less than it should: it is given tasks when no healthy one is free, until well() is called. */
+  degraded(reason: string): void;
+  /** It is degraded no more; also what an earlier task said. */
+  well(): void;
   /** A line to standard error, which the daemon keeps. */
   log(...values: unknown[]): void;
   /** A directory for this run alone, removed after it. */

@@ -41,6 +41,13 @@ task("steps", (payload, ctx) => {
   for (let step = 1; step <= Number(payload); ++step) ctx.progress((1000 * step) / Number(payload), `step ${step}`);
   return payload;
 });
+task("report", (payload, ctx) => {
+  ctx.gauge("queue", 17);
+  ctx.gauge("queue", null);
+  ctx.degraded("the small one");
+  ctx.well();
+  return payload;
+});
 task("context", (payload, ctx) => ({
   task: String(ctx.task), round: ctx.round, attempt: ctx.attempt, type: ctx.type, timeout_ms: ctx.timeout ?? 0,
   token: String(ctx.token), failures: ctx.failures, crashes: ctx.crashes,

@@ -72,6 +72,15 @@ def steps(payload, ctx):
     return payload
 
 
+@task("report")
+def report(payload, ctx):
+    ctx.gauge("queue", 17)
+    ctx.gauge("queue", None)
+    ctx.degraded("the small one")
+    ctx.well()
+    return payload
+
+
 @task("context")
 def context(ctx):
     return {"task": str(ctx.task), "round": ctx.round, "attempt": ctx.attempt, "type": ctx.type,

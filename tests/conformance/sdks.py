@@ -55,11 +55,13 @@ CPP_LACKS = {
     "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
 }
 
+PLUGIN_LACKS = {**CPP_LACKS, "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
+
 STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
 
 WORKERS = {
     "cpp": Sdk([program("test-conformance-worker")], CPP_LACKS, connects=["--connect", "SOCKET"]),
-    "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], CPP_LACKS, connects=STOCK_CONNECTS),
+    "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], PLUGIN_LACKS, connects=STOCK_CONNECTS),
     "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH,
                   connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
@@ -72,6 +74,7 @@ WORKERS = {
         "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
         "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
         "types": "its program is given every type of its class",
+        "report": "a line says what a task does, and nothing about the worker as a whole",
     }, connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
 }
 

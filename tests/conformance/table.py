@@ -22,6 +22,7 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   done n payload            its answer, in this order; of a Json or Packed the value counts
 #   failed n outcome text {}  the same; the text must be found in it
 #   progress n permille text  the next report of it
+#   report flags gauges reason  the next frame is that
 #   cancel n {}, recall n, retire
 #   recalled n returned
 #   ping                      is answered by pong, and nothing but beats has come before
@@ -89,6 +90,11 @@ WORKERS = [
         ("work",), ("assign", 1, "steps", "3", {}), ("progress", 1, 333, "step 1"), ("last-progress", 1, 1000, "step 3"), ("done", 1, "3")]),
     Case("progress is not sent where it was not agreed", "3", ("cancel",), [
         ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "steps", "5", {}), ("done", 1, "5"), ("ping",), ("retire",), ("exit", 0)]),
+    Case("report of gauges, and that it is degraded", "5", ("report",), [
+        ("work",), ("assign", 1, "report", "x", {}), ("report", 0, ["queue=17"], ""), ("report", 0, ["queue="], ""),
+        ("report", 16, [], "the small one"), ("report", 32, [], ""), ("done", 1, "x")]),
+    Case("report is not sent where it was not agreed", "3", ("report",), [
+        ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "report", "x", {}), ("done", 1, "x"), ("ping",), ("retire",), ("exit", 0)]),
     Case("ping while a handler runs", "5", ("reads-while-running",), [
         ("work",), ("assign", 1, "gate", "", {}), ("begun", 1), ("ping",), ("open", 1), ("done", 1, "open")]),
     Case("beats while idle, before and after a task", "5", (), [

@@ -199,7 +199,7 @@ class WorkerDriver:
         self._greeted()
         raw, with_page = fields.pop("raw", None), fields.pop("page", None)
         connects = self.transport == "connect"
-        offered = fields.pop("features", 1 | 2 | 4 | 16 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
+        offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:
@@ -352,6 +352,10 @@ class WorkerDriver:
     def progress(self, number, permille, text):
         frame = self._its(number, "progress", f"progress of attempt {number}")
         assert (frame.at(0), frame.at(1, "")) == (permille, text), frame
+
+    def report(self, flags, gauges, reason):
+        frame = self._take("report", "a report")
+        assert (frame.flags, list(frame.at(0, [])), frame.at(1, "")) == (flags, gauges, reason), frame
 
     def last_progress(self, number, permille, text):
         """Those between may be left out: at most ten a second are sent, but the last one always is."""

@@ -37,6 +37,14 @@ Answer steps(Context& context) {
   return done(text_of(context), Content::Utf8);
 }
 
+Answer report(Context& context) {
+  context.gauge("queue", 17);
+  context.gauge("queue", std::nullopt);
+  context.degraded("the small one");
+  context.well();
+  return done(text_of(context), Content::Utf8);
+}
+
 Answer seen(Context& context) {
   const auto member = [](const char* name, const std::string& value) {
     return std::string("\"") + name + "\":" + value + ",";
@@ -77,7 +85,7 @@ int main(int argc, char** argv) {
   worker.handle("throw",
                 [](Context& context) -> Answer { throw std::runtime_error(text_of(context)); });
   worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
-  worker.handle("print", print);
+  worker.handle("print", print).handle("report", report);
   worker.handle("surroundings", [](Context&) {
     return done(warmpool::testing::output_of(warmpool::testing::kSurroundings), Content::Utf8);
   });

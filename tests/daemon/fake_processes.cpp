@@ -222,6 +222,9 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
 void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
   const auto& header = frame.header;
   if (header.kind == ipc::Kind::Assign) worker.assigned.push_back(header);
+  if (header.kind == ipc::Kind::Ping && answers_pings) {
+    worker.channel->send({.kind = ipc::Kind::Pong, .token = header.token});
+  }
   if (header.kind == ipc::Kind::Welcome) {
     const auto welcome = ipc::decode<ipc::WelcomeMeta>(frame.meta);
     worker.features = welcome->features;

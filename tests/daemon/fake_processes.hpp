@@ -50,7 +50,7 @@ class FakeProcesses : public ProcessPort {
   FakeWorker* alive();  // any one; null if none
   std::size_t alive_count() const;
 
-  bool answers_hello = true, answers_tasks = true;
+  bool answers_hello = true, answers_tasks = true, answers_pings = true;
   std::uint64_t token_offset = 0;                    // added to the token in hello: not 0 is wrong
   int spawn_error = 0;                               // errno of the next spawns
   std::uint64_t features = ipc::feature::kOfWorker;  // that workers say

@@ -146,6 +146,7 @@ TEST(ProtocolPage, HasTheFieldsOfMeta) {
   expect_fields<AssignMeta>(expected);
   expect_fields<CancelAttemptMeta>(expected);
   expect_fields<FailedMeta>(expected);
+  expect_fields<ReportMeta>(expected);
   const auto page = table_after(protocol_page(), "### Fields of meta");
   ASSERT_EQ(page.size(), expected.size());
   for (std::size_t i = 0; i < page.size(); ++i) EXPECT_EQ(first_cells(page[i], 4), expected[i]);

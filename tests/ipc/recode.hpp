@@ -47,6 +47,8 @@ inline Result<std::string> recode(Kind kind, Bytes meta) {
       return recode_as<CancelAttemptMeta>(meta);
     case Kind::Failed:
       return recode_as<FailedMeta>(meta);
+    case Kind::Report:
+      return recode_as<ReportMeta>(meta);
     default:
       break;
   }

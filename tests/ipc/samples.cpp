@@ -217,6 +217,8 @@ void add_work(List& list) {
   to_daemon(list, worker, "progress", run(Kind::Progress), encoded(ProgressMeta{250, "a quarter"}));
   to_daemon(list, worker, "beat", {.kind = Kind::Beat});
   to_daemon(list, worker, "leave", {.kind = Kind::Leave});
+  to_daemon(list, worker, "report", {.kind = Kind::Report, .flags = flag::kDegraded},
+            encoded(ReportMeta{{"queue=17", "temperature=-3"}, "the model is the small one"}));
   Header recalled = run(Kind::Recalled);
   to_daemon(list, worker, "recalled", recalled);
   recalled.flags = flag::kReturned;

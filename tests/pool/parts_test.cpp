@@ -146,6 +146,11 @@ TEST(Words, EachHasOneNumberOneNameAndAMeaning) {
   expect_sound_words<Hold>();
   expect_sound_words<SlotState>();
   expect_sound_words<ExitCause>();
+  expect_sound_words<WorkerHealth>();
+  expect_sound_words<Band>();
+  expect_sound_words<HealthPart>();
+  expect_sound_words<HealthReason>();
+  expect_sound_words<CoarseHealth>();
   expect_sound_words<Durability>();
   expect_sound_words<Content>();
   expect_sound_words<Rung>();

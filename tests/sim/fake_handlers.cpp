@@ -42,6 +42,8 @@ void FakeWorkers::begin(Instant now, Worker& worker, Run& run) {
   if (run.cancelled) {
     run.outcome = Outcome::Failed;
     run.service = Duration{};
+  } else if (worker.rotten && !luck_.calm()) {
+    run.outcome = Outcome::Failed;
   } else if (is_down(now, type)) {
     luck_.count(Fault::TypesDown);
     run.outcome = work.runs % 4 == 3 ? Outcome::RetryAfter : Outcome::Failed;

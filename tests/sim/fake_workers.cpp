@@ -27,6 +27,7 @@ FakeWorkers::Worker& FakeWorkers::take_place(Instant now, WorkerId id, SlotId sl
   worker.ignores_cancel = luck_.strikes(Fault::IgnoreCancel, 500);
   worker.ignores_retire = luck_.strikes(Fault::IgnoreRetire, 300);
   worker.ignores_recall = luck_.strikes(Fault::IgnoreRecall, 200);
+  worker.rotten = luck_.strikes(Fault::Rotten, 400);
   return worker;
 }
 
@@ -226,6 +227,8 @@ std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
   }
   if (worker.registered && luck_.strikes(Fault::Strangers, 500)) return leave(now, worker);
   if (luck_.strikes(Fault::Looks, 500)) return look(worker);
+  if (luck_.strikes(Fault::Figures, 500)) return figures(worker);
+  if (luck_.strikes(Fault::Checks, 500)) return check(worker);
   if (luck_.strikes(Fault::DieIdle, 50)) plan_death(now, worker, ExitCause::Signalled, -11);
   return std::nullopt;
 }

@@ -67,6 +67,7 @@ class FakeWorkers {
          ignores_recall = false, recall = true;
     bool registered = false, killable = true;
     bool page = false;         // says what it runs
+    bool rotten = false;       // fails whatever it runs
     std::uint64_t marker = 0;  // what that was when it died
     std::vector<Run> hand;
     std::deque<Heard> inbox;
@@ -116,6 +117,8 @@ class FakeWorkers {
   void note_answer(Instant now, Worker& worker, const Event& said);
   std::optional<Event> mishap(Instant now, Worker& worker);
   Event look(const Worker& worker);
+  Event figures(const Worker& worker);
+  Event check(const Worker& worker);
   Event go_on(Instant now, Worker& worker);
 
   const Scenario& scenario_;

@@ -10,7 +10,7 @@
 #include "pool/record.hpp"
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
-#include "tests/sim/seen_recovery.hpp"
+#include "tests/sim/seen_class.hpp"
 
 namespace warmpool::sim {
 
@@ -95,14 +95,19 @@ struct SeenWorker {
   std::uint64_t memory = 0;    // as sampled last
   std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer
   std::uint64_t answers = 0;
-  bool cleared = false;      // gave something back and was given nothing since
-  bool recovers = false;     // replaces one that died unasked
-  WorkerHealth told{};       // what it was said to be, if it was of note
-  Motion motion{};           // that it was seen in since it was heard
-  bool may_drain = false;    // its class was made smaller while it worked
-  Instant drained_at{-1};    // and then it had nothing in hand any more
-  bool reserved = false;     // is kept for a suspect, as the pool shows
-  std::size_t given_up = 0;  // what it had when it was given up, though it still lives
+  bool cleared = false;   // gave something back and was given nothing since
+  bool recovers = false;  // replaces one that died unasked
+  Band band{};            // as the pool shows it
+  Instant band_since{};
+  bool flagged = false, fails_check = false, ill_once = false;
+  std::uint64_t check_failures = 0;  // in a row
+  std::uint32_t failed_row = 0;      // of runs that no other worker of its class fails
+  WorkerHealth told{};               // what it was said to be, if it was of note
+  Motion motion{};                   // that it was seen in since it was heard
+  bool may_drain = false;            // its class was made smaller while it worked
+  Instant drained_at{-1};            // and then it had nothing in hand any more
+  bool reserved = false;             // is kept for a suspect, as the pool shows
+  std::size_t given_up = 0;          // what it had when it was given up, though it still lives
   std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;
   ExitCause end_cause{};
@@ -156,16 +161,6 @@ struct SeenRequest {
   RecordNumber record{};                         // that must be kept before it is answered
   bool answered = false;
   bool unchanged = false;  // it was so already
-};
-
-struct SeenClass {
-  ClassOptions options{};
-  std::uint64_t target = 0, parked = 0;
-  SeenRecovery recovery{};
-  bool paused = false;
-  bool declared = false;  // in this life
-  bool oversized_told = false;
-  std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
 };
 
 struct SeenType {

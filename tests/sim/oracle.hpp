@@ -19,7 +19,6 @@ class Oracle : protected Books {
   void command(const Command& command);
   void after(const Pool& pool);
   void after_tick(const Pool& pool, Instant promised);
-
   // Order: before the declarations of each life.
   void life_begins(Instant now, WallTime wall);
   // The daemon died. Order: daemon_died, the declarations of the new life, replay for each record
@@ -50,6 +49,8 @@ class Oracle : protected Books {
   friend struct MemoryWatch;
   friend struct LivenessWatch;
   friend struct RecoveryWatch;
+  friend struct HealthWatch;
+  friend struct Fitness;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
   SeenTask& task_of(TaskId id);
@@ -60,7 +61,6 @@ class Oracle : protected Books {
   void drop_unsettled(std::uint32_t index);
   void judge_counters(const Pool& pool) const;
   void judge_balance(const Pool& pool) const;
-
   // oracle_dead.cpp
   void bury(std::uint32_t index);
   void unbury(std::uint32_t index);
@@ -180,7 +180,7 @@ class Oracle : protected Books {
   void judge_beside_idle() const;
   // oracle_ticks.cpp
   bool is_open(ClassId worker_class) const;
-  bool judge_idle(const SeenWorker& worker) const;
+  bool judge_idle(const SeenWorker& worker, bool surely = true) const;
   void judge_hand(const SeenWorker& worker) const;
   void judge_silence(const SeenWorker& worker) const;
   void judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classes) const;

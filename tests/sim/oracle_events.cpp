@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -142,6 +143,9 @@ struct EventWatch {
     worker.stopped_at = oracle.now_;
   }
   void operator()(const event::WorkerSampled& e) const { MemoryWatch{oracle}.comes(e); }
+  void operator()(const event::WorkerMeasured&) const {}
+  void operator()(const event::WorkerChecked& e) const { HealthWatch{oracle}.checked(e); }
+  void operator()(const event::WorkerFlagged& e) const { HealthWatch{oracle}.flagged(e); }
   void operator()(const event::WorkerObserved& e) const { LivenessWatch{oracle}.observed(e); }
   void operator()(const event::WorkerBroken& e) const {
     SeenWorker& worker = oracle.worker_of(e.worker, "world");
@@ -150,6 +154,7 @@ struct EventWatch {
   }
   void operator()(const event::WorkerExited& e) const { oracle.exit_comes(e); }
   void operator()(const event::AttemptAnswered& e) const {
+    HealthWatch{oracle}.ran(e);
     oracle.answer_comes(e);
     if (!oracle.stale_answer_) oracle.heard(e.worker);
   }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 
@@ -118,6 +119,7 @@ void Oracle::begin_turn(Instant now, Instant promised) {
   if (stalled_turn_) stall_at_ = now;
   if (stalled_turn_ && now - promised > options_.heartbeat_interval) {
     grace_until_ = now + options_.heartbeat_interval;
+    for (SeenSlot& slot : slots_) slot.worker.check_failures = 0;
     for (SeenSlot& slot : slots_) {
       SeenWorker& worker = slot.worker;
       worker.heard_at = worker.stopped_at = now;
@@ -162,6 +164,7 @@ void Oracle::after(const Pool& pool) {
   }
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
   MemoryWatch{*this}.judge_after_event();
+  HealthWatch{*this}.judge_after_event(pool);
   judge_unanswered();
   BreakerWatch{*this}.judge_step();
   RecoveryWatch{*this}.judge_step();
@@ -176,6 +179,7 @@ void Oracle::daemon_died(Instant now) {
   ++life_;
   ++daemon_deaths_;
   for (SeenSlot& slot : slots_) slot = SeenSlot{};
+  for (SeenClass& seen : classes_) seen.peers.clear();
   for (SeenRequest& request : requests_) request.answered = true;
   open_.clear();
   open_requests_ = unannounced_ = 0;

@@ -65,10 +65,20 @@ void LivenessWatch::note_slow(const Notification& notification) const {
   }
 }
 
+// An answer may change its worker's band, which is seen when its step is over; that what was told
+// is so is judged after the Tick.
+bool LivenessWatch::answers() const {
+  return std::holds_alternative<event::AttemptAnswered>(*oracle.event_);
+}
+
 bool LivenessWatch::is_so(const SeenWorker& worker, WorkerHealth health) const {
   const bool busy = !worker.hand.empty();
   const bool silent = oracle.now_ - worker.heard_at >= oracle.options_.unresponsive_after;
   switch (health) {
+    case WorkerHealth::Degraded:
+      return worker.band == Band::Degraded || answers();
+    case WorkerHealth::Unhealthy:
+      return worker.band == Band::Unhealthy || answers();
     case WorkerHealth::Slow:
       return std::ranges::any_of(worker.hand, [&](const auto& held) { return is_slow(held); });
     case WorkerHealth::Stopped:
@@ -94,6 +104,10 @@ bool LivenessWatch::is_so(const SeenWorker& worker, WorkerHealth health) const {
 // What it was said to be does not hold any more.
 bool LivenessWatch::is_over(const SeenWorker& worker) const {
   switch (worker.told) {
+    case WorkerHealth::Degraded:
+    case WorkerHealth::Unhealthy:
+      return answers() || !is_so(worker, worker.told) || worker.kill_ordered ||
+             worker.term_ordered || worker.broken;
     case WorkerHealth::Stopped:
       return !worker.stopped;
     case WorkerHealth::Slow:

@@ -29,6 +29,7 @@ struct LivenessWatch {
   Instant hung_at(const SeenWorker& worker, const HeldAttempt& held) const;
 
  private:
+  bool answers() const;
   bool is_slow(const HeldAttempt& held) const;
   bool is_so(const SeenWorker& worker, WorkerHealth health) const;
   bool is_over(const SeenWorker& worker) const;

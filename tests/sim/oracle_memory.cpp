@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/oracle_health.hpp"
+
 namespace warmpool::sim {
 namespace {
 
@@ -109,7 +111,9 @@ void MemoryWatch::judge_reason(const SeenWorker& replaced) const {
   const ClassOptions& options = options_of(replaced);
   const bool tasks = options.max_tasks != 0 && replaced.answers >= options.max_tasks;
   const bool age = options.max_age.ns != 0 && oracle.now_ >= replaced.born_at + options.max_age;
-  require_rule(replaced.restart_asked || tasks || age || replaced.memory_due, "recycle-reason",
+  const bool ill = replaced.ill_once || HealthWatch{oracle}.is_ill(replaced);
+  require_rule(replaced.restart_asked || tasks || age || replaced.memory_due || ill,
+               "recycle-reason",
                [&] { return worker_name(replaced.id) + " is replaced without reason"; });
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_health.hpp"
 
 namespace warmpool::sim {
 
@@ -97,9 +97,10 @@ bool Oracle::suspect_waits(ClassId worker_class) const {
 
 // Could start one more at once. A worker that is kept for a suspect looks so too.
 bool Oracle::is_free(const SeenWorker& worker, bool surely) const {
-  if (worker.hand.empty()) return judge_idle(worker);
+  if (worker.hand.empty()) return judge_idle(worker, surely);
   const bool usable = worker.assignable() && is_open(worker.worker_class) && !worker.stopped &&
-                      !worker.broken && !(surely && worker.may_drain);
+                      !worker.broken && !(surely && worker.may_drain) &&
+                      Fitness{*this}.may_take(worker, surely);
   return usable && worker.hand.size() < worker.concurrency &&
          std::ranges::none_of(worker.hand, [](const HeldAttempt& held) {
            return held.alone || held.cancel_ordered;
@@ -134,8 +135,8 @@ void Oracle::judge_choice(SeenWorker& worker, const SeenTask& task) {
     if (suspect_waits(serving)) continue;
     for (const SeenSlot& slot : slots_) {
       const SeenWorker& other = slot.worker;
-      const bool free =
-          other.live && !other.reserved && other.worker_class == serving && is_free(other);
+      const bool free = other.live && !other.reserved && other.worker_class == serving &&
+                        other.band <= worker.band && is_free(other);
       require_rule(!free, at_once ? "preferred-class" : "ahead-beside-free", [&] {
         return task_name(task.id) + " goes to " + worker_name(worker.id) + " though " +
                worker_name(other.id) + " is free";
@@ -152,12 +153,13 @@ void Oracle::judge_turn(SeenWorker& worker) {
   for (const SeenSlot& slot : slots_) {
     const SeenWorker& other = slot.worker;
     if (&other == &worker || !other.live || other.worker_class != worker.worker_class) continue;
+    if (other.band != worker.band) continue;
     if (!is_free(other) || other.reserved || (suspects && !other.hand.empty())) continue;
     if (fewest) {
       require_rule(worker.hand.size() <= other.hand.size(), "least-loaded", [&] {
         return worker_name(worker.id) + " is chosen though " + worker_name(other.id) + " has less";
       });
-    } else {
+    } else if (worker.band == Band::Healthy) {
       const bool waited = other.free_from != 0 && other.free_from < worker.turn;
       require_rule(!waited, "round-robin", [&] {
         return worker_name(worker.id) + " has a second turn though " + worker_name(other.id) +

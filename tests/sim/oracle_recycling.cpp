@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 
@@ -162,7 +163,10 @@ void Oracle::judge_due_workers() const {
     const bool tasks = options.max_tasks != 0 && worker.answers >= options.max_tasks;
     const bool aged =
         options.max_age.ns != 0 && calm() && now_ > worker.spawned_at + options.max_age + kSlack;
-    if (!worker.restart_asked && !tasks && !aged && !worker.memory_due) continue;
+    const Instant ill_at = worker.band_since + options.health_replace_after + kSlack;
+    const bool ill = worker.band == Band::Unhealthy && options.health_replace_after.ns != 0 &&
+                     calm() && now_ > ill_at;
+    if (!worker.restart_asked && !tasks && !aged && !worker.memory_due && !ill) continue;
     std::set<SlotId> pairs;
     for (const SeenSlot& other : slots_) {
       if (!other.used || other.worker_class != worker.worker_class) continue;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
@@ -31,10 +32,10 @@ bool Oracle::is_open(ClassId worker_class) const {
   return !paused_ && !classes_[worker_class.value].paused;
 }
 
-bool Oracle::judge_idle(const SeenWorker& worker) const {
+bool Oracle::judge_idle(const SeenWorker& worker, bool surely) const {
   const bool silent = !worker.beatless && now_ - worker.heard_at >= options_.unresponsive_after;
   return worker.assignable() && is_open(worker.worker_class) && worker.hand.empty() && !silent &&
-         !worker.stopped && !worker.broken;
+         !worker.stopped && !worker.broken && Fitness{*this}.may_take(worker, surely);
 }
 
 void Oracle::judge_hand(const SeenWorker& worker) const {
@@ -158,6 +159,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
       judge_silence(worker);
     }
     LivenessWatch{*this}.judge_after_tick(worker);
+    HealthWatch{*this}.judge_after_tick(worker);
     if (stopping_) judge_stopping(worker);
     require_rule(worker.given_up == 0 || worker.hand.empty(), "unkillable-gives-up",
                  [&] { return worker_name(worker.id) + " was given up and still has tasks"; });

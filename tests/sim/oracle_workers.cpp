@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -238,6 +239,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
        "it is kept for a suspect");
   StrangerWatch{*this}.judge_given(task);
   BreakerWatch{*this}.judge_given(worker, task);
+  HealthWatch{*this}.judge_given(worker, task);
   judge_prefetch(worker, task);
   judge_order(worker, task);
   if (!task.suspect) judge_choice(worker, task);
@@ -348,6 +350,8 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
                       now_ >= worker.heard_at + options_.dead_after;
   switch (end.cause) {
+    case ExitCause::CheckFailed:
+      return worker.ready && worker.hand.empty() && worker.fails_check;
     case ExitCause::StartTimeout:
       return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout + worker.patience;
     case ExitCause::Unresponsive:
@@ -383,7 +387,8 @@ void Oracle::judge_end(const command::EndWorker& end) {
   LivenessWatch{*this}.judge_cause(worker, end.cause);
   const bool silent = is_silence(end.cause);
   const bool judged = silent || end.cause == ExitCause::Stopped || end.cause == ExitCause::Hung ||
-                      end.cause == ExitCause::StartTimeout || end.cause == ExitCause::Timeout;
+                      end.cause == ExitCause::CheckFailed || end.cause == ExitCause::StartTimeout ||
+                      end.cause == ExitCause::Timeout;
   const bool over = MemoryWatch{*this}.over(worker);
   const bool stalled = now_ < grace_until_ && judged && !stopping_ && !over;
   require_rule(!stalled, "stall-kills-none",

@@ -56,6 +56,9 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::ClassDown, "class-down"},
     {Fault::RecoveryFails, "recovery-fails"},
     {Fault::Idle, "idle"},
+    {Fault::Rotten, "rotten"},
+    {Fault::Figures, "figures"},
+    {Fault::Checks, "checks"},
 }};
 
 namespace {
@@ -202,7 +205,7 @@ void draw_liveness(Scenario& scenario) {
   scenario.faults.set(static_cast<std::size_t>(Fault::NoProgress), random.chance(300));
   if (!scenario.has(Fault::NoProgress)) return;
   for (auto& declared : scenario.classes) {
-    const Duration patience = random.between(milliseconds(20), milliseconds(300));
+    const Duration patience = random.between(milliseconds(20), milliseconds(700));
     if (random.chance(700)) declared.options.progress_timeout = patience;
   }
 }
@@ -252,6 +255,27 @@ void draw_idle(Scenario& scenario) {
   }
 }
 
+// Workers that fail all their tasks, figures of any kind, checks that fail. With a chance of its
+// own, too.
+void draw_health(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 29);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Rotten), random.chance(300));
+  scenario.faults.set(static_cast<std::size_t>(Fault::Figures), random.chance(300));
+  scenario.faults.set(static_cast<std::size_t>(Fault::Checks), random.chance(300));
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    options.health_degraded = random.between(400, 900);
+    options.health_unhealthy = random.between(100, options.health_degraded - 100);
+    options.health_hysteresis = random.between(0, 100);
+    options.health_smoothing = random.between(milliseconds(0), milliseconds(300));
+    options.health_liveness = random.between(0, 50);
+    options.health_errors = random.between(1, 50);
+    options.health_replace_after =
+        random.chance(200) ? Duration{} : random.between(milliseconds(50), seconds(2));
+    options.check_threshold = random.between(1, 3);
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -290,6 +314,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_liveness(scenario);
   draw_recovery(scenario);
   draw_idle(scenario);
+  draw_health(scenario);
   return scenario;
 }
 

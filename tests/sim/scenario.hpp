@@ -60,9 +60,12 @@ enum class Fault : std::uint8_t {
   NoProgress,
   ClassDown,
   RecoveryFails,
-  Idle
+  Idle,
+  Rotten,
+  Figures,
+  Checks
 };
-inline constexpr std::size_t kFaults = 44;
+inline constexpr std::size_t kFaults = 47;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

@@ -26,6 +26,7 @@ class Call : private ProgressSink {
   void report(std::uint16_t, std::string_view) override {
     if (on_progress) on_progress();
   }
+  void say(const WorkerReport&) override {}
   std::uint64_t result_bytes_max() const override { return result_bytes; }
 
   Attempt attempt_;

@@ -4,10 +4,12 @@ import os from "node:os";
 import path from "node:path";
 import { format } from "node:util";
 import { millisecondsAt, numberAt } from "./frame.js";
-import { causes, contents } from "./words.js";
+import { causes, contents, Flag } from "./words.js";
 
 const progressIntervalMs = 100;
 const progressTextBytesMax = 1024;
+const reasonBytesMax = 255;
+const gaugeName = /^[A-Za-z0-9_.-]{1,32}$/;
 
 /** Why a handler's signal is aborted: `cause` is a word of docs/protocol.md, section 8. */
 export class RunEnded extends Error {
@@ -32,12 +34,13 @@ export function cutText(text, most) {
 export class Context {
   #abort = new AbortController();
   #sendProgress;
+  #sendReport;
   #latest; // a report that waits until it may be sent
   #due = 0;
   #timer;
   #directory;
 
-  constructor(assign, type, sendProgress) {
+  constructor(assign, type, sendProgress, sendReport = () => {}) {
     this.task = assign.id;
     this.round = assign.round;
     this.attempt = assign.attempt;
@@ -50,6 +53,7 @@ export class Context {
     this.timeout = millisecondsAt(assign, 0) || undefined;
     const left = millisecondsAt(assign, 1) || Infinity;
     this.#sendProgress = sendProgress;
+    this.#sendReport = sendReport;
     const ends = Date.now() + left;
     // Of the whole task, and of this run from when it begins.
     this.deadline = Number.isFinite(ends) ? ends : undefined;
@@ -71,6 +75,24 @@ export class Context {
     const wait = this.#due - performance.now();
     if (wait <= 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  /** A whole number about this worker, for people: stays until it is set again or taken away (null). At most 16 names. */
+  gauge(name, value) {
+    if (!gaugeName.test(name)) throw new RangeError(`a gauge's name is 1 to 32 of A-Z a-z 0-9 _ . -, not ${name}`);
+    const isNumber = typeof value === "bigint" ? BigInt.asIntN(64, value) === value : Number.isSafeInteger(value);
+    if (value !== null && !isNumber) throw new RangeError(`a gauge takes a whole number, or null, not ${value}`);
+    this.#sendReport({ meta: [[`${name}=${value ?? ""}`]] });
+  }
+
+  /** This worker does less than it should: it is given tasks when no healthy one is free, until well() is called. */
+  degraded(reason) {
+    this.#sendReport({ flags: Flag.degraded, meta: [null, cutText(reason, reasonBytesMax)] });
+  }
+
+  /** It is degraded no more; also what an earlier task said. */
+  well() {
+    this.#sendReport({ flags: Flag.well });
   }
 
   /** A line to standard error, which the daemon keeps. */

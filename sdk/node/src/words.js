@@ -5,11 +5,11 @@ export const Kind = Object.freeze({
   submit: 16, await: 17, cancel: 18, request: 19, received: 20,
   accepted: 32, refused: 33, settled: 34, reply: 35, progressed: 36, cancelled: 37, event: 38,
   assign: 48, cancelAttempt: 49, recall: 50, retire: 51,
-  done: 64, failed: 65, progress: 66, beat: 67, recalled: 68, leave: 69,
+  done: 64, failed: 65, progress: 66, beat: 67, recalled: 68, leave: 69, report: 70,
 });
 
 export const Feature = Object.freeze({
-  credits: 1, recall: 2, cancel: 4, descriptors: 8, progress: 16, events: 32, page: 64, registered: 128,
+  credits: 1, recall: 2, cancel: 4, descriptors: 8, progress: 16, events: 32, page: 64, registered: 128, report: 256,
 });
 
 export const Flag = Object.freeze({
@@ -20,6 +20,7 @@ export const Flag = Object.freeze({
   gap: 16, // of event
   returned: 16, // of recalled
   comeAgain: 16, // of retire
+  degraded: 16, well: 32, // of report
 });
 
 export const contents = Object.freeze(["bytes", "utf8", "json", "msgpack"]);

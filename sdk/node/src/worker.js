@@ -40,10 +40,10 @@ export function types() {
 }
 
 class Attempt {
-  constructor(assign, type, sendProgress) {
+  constructor(assign, type, sendProgress, sendReport) {
     this.assign = assign;
     this.key = keyOf(assign);
-    this.context = new Context(assign, type, (meta) => sendProgress(this, meta));
+    this.context = new Context(assign, type, (meta) => sendProgress(this, meta), sendReport);
   }
 
   answer(kind, fields) {
@@ -89,7 +89,7 @@ class Worker {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, [...known.keys()], given.concurrency);
@@ -156,6 +156,8 @@ class Worker {
     }
     const attempt = new Attempt(frame, type, (from, meta) => {
       if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
+    }, (fields) => {
+      if (this.#features & Feature.report) this.#channel.send({ kind: Kind.report, ...fields });
     });
     if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");
     this.#waiting.push(attempt);

@@ -47,6 +47,14 @@ task("js.steps", async (steps, ctx) => {
   }
   return "all";
 });
+task("js.ail", (value, ctx) => {
+  ctx.gauge("queue", value);
+  ctx.degraded("the small model");
+});
+task("js.heal", (_, ctx) => {
+  ctx.gauge("queue", null);
+  ctx.well();
+});
 task("js.flood", (reports, ctx) => {
   for (let report = 1; report <= reports; ++report) ctx.progress(report % 1000, `report ${report}`);
   return reports;

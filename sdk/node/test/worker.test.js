@@ -86,6 +86,15 @@ it("progress is reported, and the last report before the answer", {}, async (poo
   assert.equal(await job.result(), 1005);
 });
 
+it("what a handler says of its worker is shown until it says otherwise", { size: 1 }, async (pool, client) => {
+  const health = async () => (await client.worker("node-0")).health_score;
+  await client.run("js.ail", -7);
+  await eventually(async () => (await health()).gauges.queue === -7, "its gauge is shown");
+  await eventually(async () => (await health()).degraded === "the small model", "it is degraded");
+  await client.run("js.heal");
+  await eventually(async () => (await health()).degraded === null && !("queue" in (await health()).gauges), "it is well");
+});
+
 it("what a handler prints is kept and is no part of the channel", {}, async (pool, client) => {
   const results = [];
   for await (const lines of client.map("js.noise", [300, 300, 3])) results.push(lines);

@@ -131,6 +131,12 @@ def steps(payload, ctx):
     return "all"
 
 
+@task("ail")
+def ails(payload, ctx):
+    ctx.gauge("queue", payload)
+    ctx.degraded("the small model")
+
+
 @task("print")
 def prints(payload, ctx):
     print("stray words" * 1000)

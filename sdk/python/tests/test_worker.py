@@ -98,6 +98,21 @@ def test_progress_arrives_and_the_last_one_always(client):
     assert seen[-1] == (1.0, "step 50")
 
 
+def test_what_a_handler_says_of_its_worker_is_shown(client):
+    def shown():
+        return [client.request("worker", row["id"]) for row in client.request("workers")["workers"]]
+
+    def gauges():
+        return [one["health_score"]["gauges"] for one in shown()]
+
+    client.run("ail", -7, wait=60)
+    eventually(lambda: {"queue": -7} in gauges(), "its gauge is shown")
+    eventually(lambda: "the small model" in [one["health_score"]["degraded"] for one in shown()], "it is degraded")
+    for bad in (("a b", 1), ("x", 1.5), ("x", 2**63)):
+        with pytest.raises(ValueError, match="a gauge"):
+            warmpool.context.Context.gauge(None, *bad)
+
+
 def test_a_handler_that_asks_is_told_of_cancel_and_timeout(client):
     task = client.submit("heed")
     eventually(lambda: client.request("show", task.accepted())["state"] == "running", "it runs")

@@ -4,14 +4,16 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import threading
 import time
 from typing import Any, Callable, Optional, Protocol
 
 from .wire import Frame, about
-from .words import CAUSES, Kind, word
+from .words import CAUSES, DEGRADED, Kind, WELL, word
 
 PROGRESS_INTERVAL = 0.1  # seconds; the daemon forwards ten a second
+GAUGE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 class Voice(Protocol):
@@ -76,6 +78,23 @@ class Context:
             self._unsaid = [permille, text and text.replace("\0", " ").encode(errors="replace")[:1024].decode(errors="ignore")]
             if time.monotonic() - self._said_at >= PROGRESS_INTERVAL:
                 self._say()
+
+    def gauge(self, name: str, value: Optional[int]) -> None:
+        """A whole number about this worker, for people: stays until it is set again or taken away (None). At most 16 names."""
+        if not GAUGE_NAME.fullmatch(name):
+            raise ValueError(f"a gauge's name is 1 to 32 of A-Z a-z 0-9 _ . -, not {name!r}")
+        if value is not None and (type(value) is not int or not -(2**63) <= value < 2**63):
+            raise ValueError(f"a gauge takes a whole number of 64 bits, or None, not {value!r}")
+        self._voice.say(Frame(Kind.REPORT, meta=[[f"{name}={'' if value is None else value}"]]))
+
+    def degraded(self, reason: str) -> None:
+        """This worker does less than it should: it is given tasks when no healthy one is free, until well() is called."""
+        text = reason.replace("\0", " ").encode(errors="replace")[:255].decode(errors="ignore")
+        self._voice.say(Frame(Kind.REPORT, flags=DEGRADED, meta=[None, text]))
+
+    def well(self) -> None:
+        """It is degraded no more; also what an earlier task said."""
+        self._voice.say(Frame(Kind.REPORT, flags=WELL))
 
     def finish(self) -> None:
         """The worker's: what was held back is said before the answer."""

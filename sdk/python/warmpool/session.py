@@ -67,7 +67,7 @@ class Session:
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
-        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS
+        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT
         if isinstance(self.channel.stream, SocketStream):
             wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
             self.channel.stream.takes_descriptors = True
@@ -154,8 +154,8 @@ class Session:
         self.changed.put(None)
 
     def say(self, frame: Frame) -> None:
-        """A context's progress."""
-        if self.features & Feature.PROGRESS:
+        """A context's progress, or its report."""
+        if self.features & (Feature.REPORT if frame.kind == Kind.REPORT else Feature.PROGRESS):
             with self.interruption.held_back():
                 self.channel.send(frame)
 

@@ -9,7 +9,7 @@ class Kind(IntEnum):
     SUBMIT, AWAIT, CANCEL, REQUEST, RECEIVED = range(16, 21)
     ACCEPTED, REFUSED, SETTLED, REPLY, PROGRESSED, CANCELLED, EVENT = range(32, 39)
     ASSIGN, CANCEL_ATTEMPT, RECALL, RETIRE = range(48, 52)
-    DONE, FAILED, PROGRESS, BEAT, RECALLED, LEAVE = range(64, 70)
+    DONE, FAILED, PROGRESS, BEAT, RECALLED, LEAVE, REPORT = range(64, 71)
 
 
 class Feature(IntFlag):
@@ -21,6 +21,7 @@ class Feature(IntFlag):
     EVENTS = 32
     PAGE = 64
     REGISTERED = 128
+    REPORT = 256
 
 
 class Content(IntEnum):
@@ -32,6 +33,7 @@ CONTENT_BITS = 3  # of the flags of a frame with a payload
 # Flags by kind.
 WAIT, CANCEL_ON_DISCONNECT, KEEP_RESULT, PROGRESS = 16, 32, 64, 128  # submit; PROGRESS of await too
 KEYS_ONLY, DUPLICATE, GAP, RETURNED, COME_AGAIN = 16, 16, 16, 16, 16  # received; accepted; event; recalled; retire
+DEGRADED, WELL = 16, 32  # report
 
 
 class Verdict(IntEnum):
