@@ -107,7 +107,7 @@ void add_health(const SlotView& slot, Json& row) {
   row["coarse"] = name_of(coarse_of(slot.health));
   row["band"] = alive ? Json(name_of(health.band())) : Json();
   row["score"] = scored ? Json(health.score()) : Json();
-  row["score_reason"] = scored ? Json(name_of(health.reason())) : Json();
+  row["score_reason"] = alive ? Json(name_of(health.reason())) : Json();
 }
 
 Json health_parts_json(const Services& services, const SlotView& slot,

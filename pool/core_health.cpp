@@ -70,7 +70,7 @@ void CoreHealth::on(const event::WorkerChecked& event) {
 
 void CoreHealth::on(const event::WorkerFlagged& event) {
   Slot* slot = slots.find(event.worker);
-  if (slot == nullptr || slot->health.is_flagged() == event.degraded) return;
+  if (slot == nullptr || !serves(*slot)) return;
   note(*slot, slot->health.flag(event.degraded, now));
 }
 

@@ -13,6 +13,11 @@ constexpr Duration kSlack = microseconds(100);
 // most half of all that is counted of its class are its own.
 constexpr std::uint32_t kSurelyIll = 24;
 
+bool is_heard(const SeenWorker& worker) {
+  const bool ends = worker.kill_ordered || worker.term_ordered || worker.retired || worker.broken;
+  return worker.ready && !ends;
+}
+
 // It says that it is well again, or passes its check again.
 bool said_otherwise(const Event& event) {
   if (const auto* flagged = std::get_if<event::WorkerFlagged>(&event)) return !flagged->degraded;
@@ -29,8 +34,7 @@ const ClassOptions& HealthWatch::options_of(const SeenWorker& worker) const {
 // Right after a stall of the loop a failure counts for nothing.
 void HealthWatch::checked(const event::WorkerChecked& event) const {
   SeenWorker* worker = oracle.find_worker(event.worker);
-  if (worker == nullptr || !worker->ready || worker->kill_ordered || worker->broken) return;
-  if (worker->term_ordered || worker->retired) return;
+  if (worker == nullptr || !is_heard(*worker)) return;
   if (!event.passed && oracle.now_ < oracle.grace_until_) return;
   worker->check_failures = event.passed ? 0 : worker->check_failures + 1;
   const bool over = worker->check_failures >= options_of(*worker).check_threshold;
@@ -38,7 +42,8 @@ void HealthWatch::checked(const event::WorkerChecked& event) const {
 }
 
 void HealthWatch::flagged(const event::WorkerFlagged& event) const {
-  if (SeenWorker* worker = oracle.find_worker(event.worker)) worker->flagged = event.degraded;
+  SeenWorker* worker = oracle.find_worker(event.worker);
+  if (worker != nullptr && is_heard(*worker)) worker->flagged = event.degraded;
 }
 
 void HealthWatch::ran(const event::AttemptAnswered& event) const {
