@@ -12,8 +12,8 @@ constexpr std::uint64_t kLoggedMax = 1'000;
 
 }  // namespace
 
-HelperProcess::HelperProcess(Child started, std::string title, Log& log)
-    : child_(std::move(started)), title_(std::move(title)), log_(log) {}
+HelperProcess::HelperProcess(Child started, std::string title, Log& log, LogLevel level)
+    : child_(std::move(started)), title_(std::move(title)), log_(log), level_(level) {}
 
 bool HelperProcess::watch(Reactor& reactor, Handlers handlers, std::function<Instant()> now) {
   const auto start = [&](int fd, Reactor::Handler readable) {
@@ -71,7 +71,7 @@ void HelperProcess::log_lines() {
     logged_ = line.number;
     const bool error = line.stream == OutputStream::Err;
     if (error && !line.text.empty()) last_words_ = line.text;
-    if (line.number <= kLoggedMax) log_.info(title_ + ": " + line.text);
+    if (line.number <= kLoggedMax) log_.write(level_, title_ + ": " + line.text);
   }
 }
 

@@ -14,9 +14,9 @@ namespace warmpool::daemon {
 // Order: watches end before the descriptors that they watch.
 class HelperProcess {
  public:
-  // `title`: for the log, in which its output goes line by line. Without a channel `packet` is
-  // never called.
-  HelperProcess(Child started, std::string title, Log& log);
+  // `title`: for the log, in which its output goes line by line, at this level. Without a channel
+  // `packet` is never called.
+  HelperProcess(Child started, std::string title, Log& log, LogLevel level = LogLevel::Info);
 
   struct Handlers {
     Reactor::Handler exit, packet;
@@ -50,6 +50,7 @@ class HelperProcess {
   Child child_;
   std::string title_;
   Log& log_;
+  LogLevel level_;
   OutputRing ring_;
   OutputPump output_{OutputStream::Out}, errors_{OutputStream::Err};
   std::uint64_t logged_ = 0;  // lines

@@ -185,7 +185,9 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
 void Workers::carry(const command::EndWorker& command) {
   const auto found = workers_.find(command.worker.value);
   if (found == workers_.end() || found->second->buried) {
-    if (starts_.remove(command.worker)) return tell_never_started(command.worker);
+    if (starts_.remove(command.worker) || directories_.end(command.worker)) {
+      return tell_never_started(command.worker);
+    }
     templates_.end(command.worker);
     return;
   }
@@ -211,7 +213,8 @@ void Workers::bury() {
 }
 
 Instant Workers::due() const {
-  return starts_.empty() ? std::min(due_, templates_.due()) : services_.engine.now();
+  if (!starts_.empty()) return services_.engine.now();
+  return std::min({due_, templates_.due(), directories_.due()});
 }
 
 void Workers::sweep() {
@@ -220,6 +223,7 @@ void Workers::sweep() {
   due_ = kNever;
   starts_.more();
   templates_.sweep();
+  directories_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);

@@ -28,7 +28,21 @@ Workers::Workers(Services& services, ProcessPort& processes,
                       [this](const Wanted& wanted, const std::optional<Error>& error) {
                         if (error) return fail_to_start(wanted, *error);
                         tell_never_started(wanted.command.worker);
-                      }}) {}
+                      }}),
+      directories_(
+          services, processes,
+          {.spec_of = [this](ClassId id) { return spec_of(id); },
+           .name_of = [this](const WorkerProcess& w) { return places_.slot_name(w.slot); },
+           .launch = [this](Wanted wanted) { launch(std::move(wanted)); },
+           .fail = [this](const Wanted& w, const Error& error) { fail_to_start(w, error); },
+           .find = [this](WorkerId id) { return reachable(id); },
+           .give = [this](WorkerProcess& w, InHand& held, const command::Assign& command,
+                          std::string_view path) { give(w, held, command, path); },
+           .answer =
+               [this](WorkerProcess& w, const AttemptKey& key, const std::string& text) {
+                 ipc::Frame nothing;
+                 answer(w, nothing, event::AttemptAnswered{w.id, key, Outcome::Failed}, text);
+               }}) {}
 Workers::~Workers() = default;
 
 SpawnSpec Workers::spec_of(ClassId worker_class) {
@@ -65,6 +79,10 @@ SpawnSpec Workers::spec_of_template(ClassId worker_class) {
 
 void Workers::carry(const command::Spawn& command) {
   Wanted wanted{command, spec_of(command), services_.engine.now()};
+  if (!directories_.start(wanted)) launch(std::move(wanted));
+}
+
+void Workers::launch(Wanted wanted) {
   if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 
@@ -84,6 +102,8 @@ void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation)
   auto worker = std::make_unique<WorkerProcess>(
       std::move(child), command.home, command.worker_class, wanted.spec.token, wanted.since);
   worker->generation = generation;
+  worker->directory = wanted.spec.directory;
+  worker->fresh_directories = services_.options_of(command.worker_class).directory == "fresh";
   watch(*worker);
   workers_.emplace(command.worker.value, std::move(worker));
 }

@@ -70,11 +70,12 @@ inline constexpr std::uint64_t kProgress = 16;     // progress is sent and forwa
 inline constexpr std::uint64_t kEvents = 32;       // event frames are sent to clients
 inline constexpr std::uint64_t kPage = 64;         // welcome brings a worker a page to beat in
 inline constexpr std::uint64_t kRegistered = 128;  // a worker that the daemon did not start
-inline constexpr std::uint64_t kAll =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kEvents | kPage | kRegistered;
+inline constexpr std::uint64_t kDirectory = 256;   // heeds the directory of an attempt
+inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
+                                      kEvents | kPage | kRegistered | kDirectory;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage;
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage | kDirectory;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
@@ -90,10 +91,11 @@ struct FeatureRow {
   std::string_view name;
 };
 inline constexpr FeatureRow kFeatureRows[] = {
-    {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
-    {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
-    {feature::kProgress, "progress"}, {feature::kEvents, "events"},
-    {feature::kPage, "page"},         {feature::kRegistered, "registered"}};
+    {feature::kCredits, "credits"},    {feature::kRecall, "recall"},
+    {feature::kCancel, "cancel"},      {feature::kDescriptors, "descriptors"},
+    {feature::kProgress, "progress"},  {feature::kEvents, "events"},
+    {feature::kPage, "page"},          {feature::kRegistered, "registered"},
+    {feature::kDirectory, "directory"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

@@ -326,6 +326,21 @@ Result<void> check_options(const Options& options) {
                   name("backoff_first", options.backoff_first));
 }
 
+static Result<void> check_directory(const ClassOptions& options) {
+  const std::string whose = "worker class '" + options.name + "': ";
+  if (options.directory == "kept" && !options.working_directory.empty()) {
+    return Error{0, whose + "a worker starts in its kept directory or in working_directory (" +
+                        options.working_directory + "), not in both; leave one of them out"};
+  }
+  const bool has_commands = !options.directory_prepare.empty() || !options.directory_clean.empty();
+  if (options.directory == "none" && has_commands) {
+    return Error{0, whose +
+                        "directory_prepare and directory_clean are of directories that the "
+                        "daemon makes; give directory = \"kept\" or \"fresh\", or leave them out"};
+  }
+  return {};
+}
+
 Result<void> check_options(const ClassOptions& options) {
   const auto size = [](std::string_view what, std::uint64_t value) {
     return std::string(what) + " (" + std::to_string(value) + ")";
@@ -350,7 +365,7 @@ Result<void> check_options(const ClassOptions& options) {
                         ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
                         "); lower memory_soft, or set it to 0"};
   }
-  return {};
+  return check_directory(options);
 }
 
 Result<Duration> parse_duration(std::string_view text) {

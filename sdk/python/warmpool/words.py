@@ -21,6 +21,7 @@ class Feature(IntFlag):
     EVENTS = 32
     PAGE = 64
     REGISTERED = 128
+    DIRECTORY = 256
 
 
 class Content(IntEnum):
