@@ -12,6 +12,7 @@
 
 #include "tests/e2e/real_daemon.hpp"
 #include "tests/support/places.hpp"
+#include "tests/support/transport.hpp"
 
 namespace warmpool::test {
 namespace {
@@ -149,18 +150,23 @@ TEST(Directory, OfAKilledDaemonIsCleanedByTheNext) {
   const auto id = daemon.call("submit exec '" + payload.dump() + "' --print-id");
   const auto fresh = root_of(daemon) + "/worker/fresh/" + std::to_string(std::stoull(id.output));
   ASSERT_TRUE(eventually([&] { return fs::exists(fresh + ".1.1/begun"); })) << daemon.log();
+  std::ofstream(fresh + ".1.1/old") << "text";
   daemon.signal(SIGKILL);
   daemon.wait();
-  ASSERT_TRUE(fs::exists(fresh + ".1.1/begun"));
+  ASSERT_TRUE(fs::remove(fresh + ".1.1/begun"));
   ASSERT_TRUE(daemon.start());
-  // The task runs again, in another one.
-  ASSERT_TRUE(eventually([&] { return fs::exists(fresh + ".1.2/begun"); })) << daemon.log();
-  EXPECT_FALSE(fs::exists(fresh + ".1.1"));
-  EXPECT_EQ(text_of(root_of(daemon) + "/cleaned"), std::to_string(std::stoull(id.output)) + "\n");
+  // The task runs again; as which attempt, depends on what was written down in time.
+  const auto cleaned = std::to_string(std::stoull(id.output)) + "\n";
+  ASSERT_TRUE(eventually([&] {
+    const bool begun = fs::exists(fresh + ".1.1/begun") || fs::exists(fresh + ".1.2/begun");
+    return begun && text_of(root_of(daemon) + "/cleaned") == cleaned;
+  })) << daemon.log();
+  EXPECT_FALSE(fs::exists(fresh + ".1.1/old"));
 }
 
 TEST(Directory, IsOfTheUserOfItsClass) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root starts workers as somebody else";
+  if (over_fifos()) GTEST_SKIP() << "that user cannot reach the FIFOs either";
   if (::getpwnam("nobody") == nullptr) GTEST_SKIP() << "there is no user nobody";
   char name[] = "/tmp/warmpool-test.XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
@@ -180,6 +186,7 @@ TEST(Directory, IsOfTheUserOfItsClass) {
 
 TEST(Directory, ThatItsUserCannotReachIsRefusedAtTheStart) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root starts workers as somebody else";
+  if (over_fifos()) GTEST_SKIP() << "that user cannot reach the FIFOs either";
   RealDaemon daemon(setup_of("user = \"nobody\"\ndirectory = \"fresh\"\n"));
   EXPECT_FALSE(daemon.running());
   EXPECT_THAT(daemon.log(), HasSubstr("cannot reach their directories"));
