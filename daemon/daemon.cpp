@@ -80,6 +80,9 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
   keeper_.on_body([this](const BodyEnded& ended) {
     if (!clients_.carry(ended) && !workers_.carry(ended)) services_.store.drop_body(ended.file);
   });
+  if (setup.directories) {
+    workers_.directories().directories().open(std::move(*setup.directories));
+  }
   declare();
   if (!setup.attempts_path.empty()) remember_attempts(setup.attempts_path);
   if (setup.fifos != nullptr && services_.options().submit_fifo) {

@@ -43,6 +43,8 @@ struct DaemonSetup {
   std::string attempts_path{};
   // Whose disk is to have room; empty: none.
   std::string store_directory{};
+  // Where the directories of workers are made; none: no class has such.
+  std::optional<DirectoryRoot> directories{};
 };
 
 // Threads: one, and the one that made it: a worker's life is tied to the thread that spawned it.
@@ -88,6 +90,7 @@ class Daemon {
   const Pool& pool() const { return engine_.pool(); }
   const LoopFigures& loop() const { return figures_; }
   const Documents& documents() const { return documents_; }
+  Directories& directories() { return workers_.directories().directories(); }
   SubmitFifo* submit_fifo() { return submit_fifo_.get(); }  // null: there is none
 
  private:

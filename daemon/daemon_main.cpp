@@ -91,6 +91,13 @@ void say_store(Log& log, const OpenStore& opened) {
   }
 }
 
+// By which processes of earlier lives are known.
+std::vector<std::string> places_of(const Place& place, const OpenStore& opened) {
+  std::vector<std::string> places{place.directory.path()};
+  if (opened.place) places.insert(places.begin(), opened.place->directory.path());
+  return places;
+}
+
 Result<void> serve(const Sources& sources, Configuration configuration) {
   if (auto fitted = fit_descriptors(configuration); !fitted) return fitted;
   const auto& options = configuration.pool.values;
@@ -112,11 +119,11 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   if (!opened) return opened.error();
   std::string swept;
   const auto runtime_dir = place->directory.path();
-  std::vector<std::string> places{runtime_dir};
-  if (opened->place) places.insert(places.begin(), opened->place->directory.path());
-  auto processes =
-      start_processes(configuration, places, fifo_directory, sources.program_directory, swept);
+  auto processes = start_processes(configuration, places_of(*place, *opened), fifo_directory,
+                                   sources.program_directory, swept);
   if (!processes) return processes.error();
+  auto directories = take_directories(configuration, *identities, *place, *opened);
+  if (!directories) return directories.error();
   auto listener = ipc::Listener::open(place->directory, place->lock);
   if (!listener) return exit_error(ExitStatus::CannotCreate, listener.error().text);
 
@@ -129,10 +136,11 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   const auto& kept_dir = opened->place ? opened->place->directory.path() : runtime_dir;
   const auto attempts_path =
       opened->place ? opened->place->directory.path() + "/registered.attempts" : std::string();
-  Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
-                 place->group, socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory,
-                 attempts_path, opened->place ? opened->place->directory.path() : std::string()},
-                {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
+  Daemon daemon(
+      {std::move(configuration), std::move(*identities), opened->life, opened->begin, place->group,
+       socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory, attempts_path,
+       opened->place ? opened->place->directory.path() : std::string(), std::move(*directories)},
+      {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
   if (publishes) daemon.publish_in(board_place(*place));

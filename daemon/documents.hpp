@@ -3,6 +3,7 @@
 // from 0 to 1; times are RFC 3339 in UTC.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,7 +84,12 @@ class Documents {
 
   // documents_workers.cpp
   std::string workers() const;
-  std::optional<std::string> worker(std::string_view slot_name) const;  // none: no such slot
+  // None: no such slot. `sizes`: of its directories, by path, where they are asked for.
+  using DirectorySizes = std::map<std::string, Result<std::uint64_t>>;
+  std::optional<std::string> worker(std::string_view slot_name,
+                                    const DirectorySizes* sizes = nullptr) const;
+  // That were made for it and for what it has in hand.
+  std::vector<std::string> directories_of(std::string_view slot_name) const;
   // Its last output, oldest first. None: no such slot.
   std::optional<std::string> worker_log(std::string_view slot_name, const LogWish& wish) const;
   std::optional<std::string> task_log(TaskId task,

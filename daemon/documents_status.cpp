@@ -219,6 +219,16 @@ Json clients_json(const ClientFigures& figures) {
           {"unread_bytes", figures.unread_bytes}};
 }
 
+Json directories_json(const Directories& directories) {
+  const auto& figures = directories.figures();
+  return {{"root", directories.root()},
+          {"made", figures.made},
+          {"removed", figures.removed},
+          {"failed", figures.failed},
+          {"left", figures.left},
+          {"trouble", figures.trouble.empty() ? Json() : Json(figures.trouble)}};
+}
+
 Json submit_fifo_json(const SubmitFifoFigures& figures) {
   return {{"path", figures.path},          {"open", figures.open},
           {"lines", figures.lines},        {"accepted", figures.accepted},
@@ -320,6 +330,8 @@ std::string Documents::status() const {
   document["events"] = {{"last", events_.last_number()},
                         {"followers", events_.followers()},
                         {"waiting", events_.waiting()}};
+  const auto& directories = workers_.directories().directories();
+  if (directories.is_open()) document["directories"] = directories_json(directories);
   if (now.submit_fifo) document["submit_fifo"] = submit_fifo_json(*now.submit_fifo);
   if (now.recorder) document["recorder"] = recorder_json(*now.recorder);
   document["loop"] = loop_json(loop_);

@@ -140,6 +140,31 @@ void add_place(const OutputRing& ring, const LogWish& wish, Json& document) {
 
 bool all_of_them(const OutputLine&) { return true; }
 
+// That of its place, or those of what it has in hand. Calls `visit` with the path and the attempt,
+// null of a place.
+template <class Visit>
+void each_directory(const WorkerProcess& process, const Visit& visit) {
+  if (!process.directory.empty()) visit(process.directory, nullptr);
+  for (const auto& held : process.in_hand) {
+    if (held.directory && !held.directory->path.empty()) visit(held.directory->path, &held.key);
+  }
+}
+
+Json directories_json(const WorkerProcess& process, const Documents::DirectorySizes* sizes) {
+  Json rows = Json::array();
+  each_directory(process, [&](const std::string& path, const AttemptKey* key) {
+    Json row{{"path", path}, {"task", key == nullptr ? Json() : Json(key->task.value)}};
+    const auto size =
+        sizes == nullptr ? Documents::DirectorySizes::const_iterator() : sizes->find(path);
+    if (sizes != nullptr && size != sizes->end()) {
+      row["bytes"] = size->second ? Json(*size->second) : Json();
+      if (!size->second) row["fault"] = size->second.error().text;
+    }
+    rows.push_back(std::move(row));
+  });
+  return rows;
+}
+
 }  // namespace
 
 std::string Documents::workers() const {
@@ -158,7 +183,19 @@ std::string Documents::workers() const {
                   {"workers", std::move(rows)}});
 }
 
-std::optional<std::string> Documents::worker(std::string_view slot_name) const {
+std::vector<std::string> Documents::directories_of(std::string_view slot_name) const {
+  std::vector<std::string> paths;
+  for (const auto& slot : services_.engine.pool().snapshot().slots) {
+    const auto* process = workers_.find(slot.worker);
+    if (process == nullptr || name_of_slot(workers_, slot) != slot_name) continue;
+    each_directory(*process,
+                   [&](const std::string& path, const AttemptKey*) { paths.push_back(path); });
+  }
+  return paths;
+}
+
+std::optional<std::string> Documents::worker(std::string_view slot_name,
+                                             const DirectorySizes* sizes) const {
   const auto snapshot = services_.engine.pool().snapshot();
   const auto slot = std::ranges::find_if(snapshot.slots, [&](const SlotView& view) {
     return view.state != SlotState::Gone && name_of_slot(workers_, view) == slot_name;
@@ -173,6 +210,7 @@ std::optional<std::string> Documents::worker(std::string_view slot_name) const {
   const auto* process = workers_.find(slot->worker);
   if (slot->worker) document["health_score"] = health_parts_json(services_, *slot, process);
   if (process != nullptr && process->page) document["page"] = page_json(process->page->read());
+  if (process != nullptr) document["directories"] = directories_json(*process, sizes);
   document["command"] = services_.options_of(slot->worker_class).command;
   const auto* ring = workers_.places().output_of(slot->home);
   if (ring == nullptr) return text_of(document);

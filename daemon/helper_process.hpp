@@ -19,9 +19,8 @@ inline constexpr std::uint64_t kHelperParts = 16;
 // Order: watches end before the descriptors that they watch.
 class HelperProcess {
  public:
-  // `title`: for the log, in which its output goes line by line. Without a channel `packet` is
-  // never called.
-  // `level`: that its output is logged at.
+  // `title`: for the log, in which its output goes line by line, at this level. Without a channel
+  // `packet` is never called.
   HelperProcess(Child started, std::string title, Log& log, LogLevel level = LogLevel::Info);
 
   struct Handlers {

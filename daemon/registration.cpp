@@ -53,6 +53,12 @@ void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header&
   if (!worker_class) {
     return turn_away(std::move(stream), worker_class.error().code, worker_class.error().text);
   }
+  const bool fresh = services_.options_of(*worker_class).directory == "fresh";
+  if (fresh && (hello.features & ipc::feature::kDirectory) == 0) {
+    return turn_away(std::move(stream), static_cast<int>(Refusal::BadArgument),
+                     "class '" + std::string(hello.worker_class) +
+                         "' has directory = \"fresh\"; say the feature directory, and heed it");
+  }
   const RegistrationId id{++last_registration_};
   services_.log.info("process " + std::to_string(process->name.pid) + " of user " +
                      std::to_string(peer.uid) + " registers as a worker of class " +
@@ -102,6 +108,7 @@ void Workers::carry(const command::Admit& command) {
       std::move(child), command, std::move(registration.stream), services_.engine.now());
   auto& worker = *workers_.emplace(command.worker.value, std::move(made)).first->second;
   worker.name = name;
+  worker.fresh_directories = services_.options_of(command.worker_class).directory == "fresh";
   watch(worker);
   if (worker.buried) return;
   begin(worker, registration.features, registration.credits);
@@ -147,6 +154,7 @@ void Workers::remember(WorkerProcess& worker, InHand& held) {
 void Workers::forget(InHand& held) {
   if (held.place) attempts_->erase(*held.place);
   held.place.reset();
+  directories_.release(held);
 }
 
 void Workers::on_leave(WorkerProcess& worker, const ipc::Frame&) {

@@ -112,7 +112,21 @@ void Requests::workers(Session& session, std::uint32_t number, const Arguments&)
 void Requests::worker(Session& session, std::uint32_t number, const Arguments& arguments) {
   auto document = documents_.worker(text(arguments[0]));
   if (!document) return refuse_slot(session, number, text(arguments[0]));
-  clients_.reply(session, number, std::move(*document));
+  auto paths = documents_.directories_of(text(arguments[0]));
+  if (!flag(arguments[1]) || paths.empty()) {
+    return clients_.reply(session, number, std::move(*document));
+  }
+  workers_.directories().directories().measure(
+      paths, [this, paths, client = session.id, number,
+              slot = std::string(text(arguments[0]))](const auto& measured) {
+        Documents::DirectorySizes sizes;
+        for (std::size_t i = 0; i < paths.size(); ++i) sizes.emplace(paths[i], measured[i]);
+        auto* asking = clients_.find(client);
+        if (asking == nullptr) return;
+        auto sized = documents_.worker(slot, &sizes);
+        if (!sized) return refuse_slot(*asking, number, slot);
+        clients_.reply(*asking, number, std::move(*sized));
+      });
 }
 
 void Requests::refuse_slot(Session& session, std::uint32_t number, std::string_view name) {

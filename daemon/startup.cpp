@@ -31,6 +31,8 @@ constexpr std::uint64_t kTemplatesOfClass = 2;
 // Log, store, epoll, signals, listener, lock and the like.
 constexpr std::uint64_t kFdsOfDaemon = 64;
 constexpr std::uint64_t kConnectionsMin = 8;
+// Eight commands with four each, and as deep as a tree is removed.
+constexpr std::uint64_t kFdsOfDirectories = 80;
 
 ExitStatus status_of(int fault) {
   return static_cast<ipc::EndpointFault>(fault) == ipc::EndpointFault::LockTaken
@@ -39,6 +41,7 @@ ExitStatus status_of(int fault) {
 }
 
 bool is_over_fifos(const ClassOptions& options) { return options.channel == "fifo"; }
+bool has_directories(const ClassOptions& options) { return options.directory != "none"; }
 
 bool same_directory(const ipc::RuntimeDirectory& a, const ipc::RuntimeDirectory& b) {
   struct stat one {
@@ -108,6 +111,9 @@ Result<void> fit_descriptors(Configuration& configuration) {
     fixed += most * (kFdsOfWorker + (is_over_fifos(values) ? kFdsOfFifos : 0));
     if (!values.preload.empty()) fixed += kTemplatesOfClass * kFdsOfWorker;
   }
+  const bool has_some = std::ranges::any_of(
+      configuration.classes, [](const auto& each) { return has_directories(each.values); });
+  if (has_some) fixed += kFdsOfDirectories;
   auto& pool = configuration.pool;
   const auto most = limit.rlim_max == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_max;
   const auto adjust = [&](const std::string& name, std::uint64_t& value, std::uint64_t to) {
@@ -200,6 +206,32 @@ Result<void> check_fifo_users(const Configuration& configuration,
                           "with --fifo-dir, or leave channel at socket");
   }
   return {};
+}
+
+Result<std::optional<DirectoryRoot>> take_directories(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const Place& place, const OpenStore& store) {
+  const auto has_some = [](const auto& each) { return has_directories(each.values); };
+  const auto& named = configuration.pool.values.directory_root;
+  const auto& beside = store.place ? store.place->directory.path() : place.directory.path();
+  const auto path = named.empty() ? beside + "/directories" : named;
+  const bool wanted = std::ranges::any_of(configuration.classes, has_some);
+  if (!wanted && ::access(path.c_str(), F_OK) != 0) return std::optional<DirectoryRoot>();
+  auto root = DirectoryRoot::open(path);
+  if (!root) return exit_error(status_of(root.error().code), root.error().text);
+  for (std::size_t i = 0; i < identities.size(); ++i) {
+    const auto& options = configuration.classes[i].values;
+    if (!has_directories(options) || !identities[i]) continue;
+    const auto closed = closed_to(*identities[i], root->path());
+    if (closed.empty()) continue;
+    return exit_error(ExitStatus::Configuration,
+                      "class '" + options.name + "': its workers run as " + options.user +
+                          " and cannot reach their directories in " + root->path() + ", because " +
+                          closed +
+                          " is closed to that user; give it mode 0711, or name another root "
+                          "with --directory-root");
+  }
+  return std::optional<DirectoryRoot>(std::move(*root));
 }
 
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration) {

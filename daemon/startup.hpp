@@ -11,6 +11,7 @@
 #include "daemon/class_grants.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/config/configuration.hpp"
+#include "daemon/directory/directory_root.hpp"
 #include "daemon/exit_status.hpp"
 #include "daemon/process/identity.hpp"
 #include "daemon/process/process_port.hpp"
@@ -98,6 +99,14 @@ Result<RecordPlace> open_recorder(const Options& options, const Place& place,
 // --restore: what was done, for people. Errors: a daemon runs, or the file is no backup.
 Result<std::string> restore_state(const Options& options, const Place& place,
                                   const std::string& file);
+
+// Where the directories of workers are made, locked, with what they need on the way to it. Option
+// directory_root; else `directories` in the state directory, or where the store is volatile in the
+// runtime directory. None: no class has such, and none was made before.
+// Errors: a class's user cannot reach it.
+Result<std::optional<DirectoryRoot>> take_directories(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const Place& place, const OpenStore& store);
 
 // Whom the workers of each class run as; that they can be given what their class says.
 Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& configuration);

@@ -139,11 +139,23 @@ WorkerProcess* Workers::reachable(WorkerId worker) {
 void Workers::carry(const command::Assign& command) {
   auto* worker = reachable(command.worker);
   if (worker == nullptr) return;
+  worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  auto& held = worker->in_hand.back();
+  held.memory_max = command.memory_max;
+  memory_.given(*worker);
+  if (worker->fresh_directories) return directories_.begin(*worker, held, command);
+  give(*worker, held, command, {});
+}
+
+void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& command,
+                   std::string_view directory) {
   const auto stored = services_.store.find(command.key.task);
+  // It waited for its directory, and was given up meanwhile: its worker cannot be killed.
+  if (!directory.empty() && (!stored || stored->verdict)) return;
   REQUIRE(stored && !stored->verdict);
-  const auto given = worker->types.number_of(services_.types.at(command.type).name);
+  const auto given = worker.types.number_of(services_.types.at(command.type).name);
   if (given.is_new) {
-    send(*worker, {.kind = ipc::Kind::TypeName, .type = given.number},
+    send(worker, {.kind = ipc::Kind::TypeName, .type = given.number},
          encoded(ipc::TypeNameMeta{services_.types.at(command.type).name}));
   }
   auto header = ipc::run_header(ipc::Kind::Assign, command.key);
@@ -154,18 +166,16 @@ void Workers::carry(const command::Assign& command) {
   meta.deadline_left = command.deadline_left;
   meta.failures = command.failures;
   meta.crashes = command.crashes;
+  meta.directory = directory;
   if (auto shared = stored->body->shared()) {
-    worker->channel.out().append(header, encoded(meta), std::move(shared));
+    worker.channel.out().append(header, encoded(meta), std::move(shared));
   } else {
-    worker->channel.out().append(header, encoded(meta), stored->body->bytes());
+    worker.channel.out().append(header, encoded(meta), stored->body->bytes());
   }
-  worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
-  worker->in_hand.back().memory_max = command.memory_max;
-  memory_.given(*worker);
-  if (worker->registered) remember(*worker, worker->in_hand.back());
-  if (worker->dirty) return;
-  worker->dirty = true;
-  dirty_.push_back(worker->id);
+  if (worker.registered) remember(worker, held);
+  if (worker.dirty) return;
+  worker.dirty = true;
+  dirty_.push_back(worker.id);
 }
 
 void Workers::carry(const command::CancelAttempt& command) {
@@ -177,6 +187,7 @@ void Workers::carry(const command::CancelAttempt& command) {
   }
   if (worker == nullptr) return;
   note_ending(*worker, command);
+  if (directories_.cancel(*worker, command.key)) return;
   if ((worker->features & ipc::feature::kCancel) == 0) return;
   send(*worker, ipc::run_header(ipc::Kind::CancelAttempt, command.key),
        encoded(ipc::CancelAttemptMeta{command.cause}));
@@ -185,6 +196,7 @@ void Workers::carry(const command::CancelAttempt& command) {
 void Workers::carry(const command::Recall& command) {
   auto* worker = reachable(command.worker);
   if (worker == nullptr || (worker->features & ipc::feature::kRecall) == 0) return;
+  if (!directories_.is_given(*worker, command.key)) return returned(*worker, command.key);
   send(*worker, ipc::run_header(ipc::Kind::Recall, command.key));
 }
 
@@ -212,6 +224,11 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
       header.token != worker.token) {
     return break_off(worker, static_cast<int>(Refusal::HelloExpected),
                      "its hello does not carry the id and token of a new worker");
+  }
+  if (worker.fresh_directories && (hello->features & ipc::feature::kDirectory) == 0) {
+    return break_off(worker, static_cast<int>(Refusal::HelloExpected),
+                     "its class has directory = \"fresh\", and its program does not know the "
+                     "feature directory; update it, or leave directory out");
   }
   if (hello->version_min > ipc::kVersion || hello->version_max < ipc::kVersion) {
     return break_off(worker, static_cast<int>(Refusal::BadVersion),
@@ -428,14 +445,17 @@ void Workers::on_beat(WorkerProcess& worker, const ipc::Frame&) {
 
 void Workers::on_recalled(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto key = ipc::key_of(frame.header);
-  const bool returned = (frame.header.flags & ipc::flag::kReturned) != 0;
-  if (returned) {
-    std::erase_if(worker.in_hand, [&](InHand& held) {
-      if (held.key == key) forget(held);
-      return held.key == key;
-    });
-  }
-  services_.engine.step(event::RecallAnswered{worker.id, key, returned});
+  if ((frame.header.flags & ipc::flag::kReturned) != 0) return returned(worker, key);
+  services_.engine.step(event::RecallAnswered{worker.id, key, false});
+}
+
+void Workers::returned(WorkerProcess& worker, const AttemptKey& key) {
+  std::erase_if(worker.in_hand, [&](InHand& held) {
+    if (held.key == key) forget(held);
+    return held.key == key;
+  });
+  services_.engine.step(event::RecallAnswered{worker.id, key, true});
+  directories_.go_on(worker);
 }
 
 void Workers::on_ping(WorkerProcess& worker, const ipc::Frame& frame) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/directory/directory_owner.hpp"
 #include "daemon/frame_stream.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
@@ -44,6 +45,13 @@ struct Looks {
   Motion motion{};
 };
 
+// That was made for one attempt.
+struct AttemptDirectory {
+  DirectoryOwner owner;
+  std::string path;                          // empty: it is not ready
+  std::optional<command::Assign> ungiven{};  // what its worker is to be given then
+};
+
 struct InHand {
   AttemptKey key;
   TypeId type;
@@ -54,6 +62,7 @@ struct InHand {
   std::uint64_t memory_max = 0;                   // that its worker may have meanwhile
   EndCause ending = EndCause::Done;               // why it was told to end, if its time was over
   std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
+  std::shared_ptr<AttemptDirectory> directory = {};  // null: it has none of its own
 };
 
 // See memory_watch.hpp.
@@ -153,6 +162,8 @@ struct WorkerProcess {
   std::optional<Held> held;
   bool holds_none = false;  // its end is being read
   std::vector<InHand> in_hand;
+  bool fresh_directories = false;       // each of its attempts has one
+  std::string directory;                // that of its place; empty: there is none
   bool registered = false;              // somebody else started it
   bool retired = false;                 // was asked to end
   ProcessName name;                     // of one that is registered

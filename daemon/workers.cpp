@@ -185,7 +185,9 @@ std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Inst
 void Workers::carry(const command::EndWorker& command) {
   const auto found = workers_.find(command.worker.value);
   if (found == workers_.end() || found->second->buried) {
-    if (starts_.remove(command.worker)) return tell_never_started(command.worker);
+    if (starts_.remove(command.worker) || directories_.end(command.worker)) {
+      return tell_never_started(command.worker);
+    }
     if (recovery_commands_.end(command.worker)) return;
     templates_.end(command.worker);
     return;
@@ -217,7 +219,8 @@ void Workers::bury() {
 
 Instant Workers::due() const {
   if (!starts_.empty()) return services_.engine.now();
-  return std::min({due_, templates_.due(), recovery_commands_.due(), health_.checks().due()});
+  return std::min({due_, templates_.due(), recovery_commands_.due(), directories_.due(),
+                   health_.checks().due()});
 }
 
 void Workers::sweep() {
@@ -228,6 +231,7 @@ void Workers::sweep() {
   templates_.sweep();
   recovery_commands_.sweep();
   health_.checks().sweep();
+  directories_.sweep();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried) continue;
     if (!worker->exit_watch) on_exit(*worker);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "daemon/attempt_file.hpp"
+#include "daemon/directory/worker_directories.hpp"
 #include "daemon/health_watch.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/recovery_commands.hpp"
@@ -27,7 +28,6 @@ class Workers {
   Workers(Services& services, ProcessPort& processes,
           std::vector<std::optional<Identity>> identities);
   ~Workers();
-
   void carry(const command::Spawn& command);
   void carry(const command::Assign& command);
   void carry(const command::CancelAttempt& command);
@@ -37,7 +37,6 @@ class Workers {
   void carry(const command::Admit& command);
   void carry(const command::TurnAway& command);
   void carry(const command::Disown& command);
-
   // A worker that somebody else started said hello; whether it gets a place is answered to it.
   void take(FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
             const ipc::HelloMeta& hello);
@@ -58,7 +57,6 @@ class Workers {
   bool carry(const BodyEnded& ended);
   using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
   void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
-
   void flush();
   void bury();
   // Deadlines of begun frames; channels that ended while the process lives; progress held back.
@@ -75,7 +73,6 @@ class Workers {
   // Looks at memory; and when to do so again.
   void watch_memory();
   Duration memory_interval() const { return memory_.interval(); }
-
   WorkerPlaces& places() { return places_; }
   const WorkerPlaces& places() const { return places_; }
   // False: nobody is there, or the peer is neither of its user nor of the daemon's.
@@ -85,6 +82,8 @@ class Workers {
   const WorkerProcess* find_any(WorkerId worker) const;
   Templates& templates() { return templates_; }
   const Templates& templates() const { return templates_; }
+  WorkerDirectories& directories() { return directories_; }
+  const WorkerDirectories& directories() const { return directories_; }
   WorkerFigures figures() const;
 
  private:
@@ -98,6 +97,8 @@ class Workers {
   SpawnSpec spec_of(ClassId worker_class);
   SpawnSpec spec_of(const command::Spawn& command);
   SpawnSpec spec_of_template(ClassId worker_class);
+  void prepare_place(Wanted wanted);
+  void launch(Wanted wanted);
   void start(const Wanted& wanted);
   void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);
@@ -161,6 +162,7 @@ class Workers {
   void tell_due_progress(InHand& held, Instant now);
   void on_beat(WorkerProcess& worker, const ipc::Frame& frame);
   void on_recalled(WorkerProcess& worker, const ipc::Frame& frame);
+  void returned(WorkerProcess& worker, const AttemptKey& key);
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
   void on_report(WorkerProcess& worker, const ipc::Frame& frame);
@@ -168,6 +170,7 @@ class Workers {
               std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});
   WorkerProcess* reachable(WorkerId worker);
+  void give(WorkerProcess&, InHand&, const command::Assign&, std::string_view directory);
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);
   // Lines of what it has in hand since `since`, at most 20.
@@ -182,6 +185,7 @@ class Workers {
   HealthWatch health_;
   StartQueue starts_;
   Templates templates_;
+  WorkerDirectories directories_;
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
   std::vector<WorkerId> dirty_, buried_;

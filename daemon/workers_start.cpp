@@ -17,9 +17,7 @@ Workers::Workers(Services& services, ProcessPort& processes,
       places_(services),
       memory_(services, processes, places_),
       recovery_commands_(services, processes,
-                         [this](Wanted wanted) {
-                           if (!templates_.take(wanted)) starts_.add(std::move(wanted));
-                         }),
+                         [this](Wanted wanted) { prepare_place(std::move(wanted)); }),
       health_(services, processes, places_, identities_,
               [this](WorkerProcess& worker, std::uint64_t token) {
                 if (worker.broken || worker.buried) return;
@@ -38,7 +36,21 @@ Workers::Workers(Services& services, ProcessPort& processes,
                       [this](const Wanted& wanted, const std::optional<Error>& error) {
                         if (error) return fail_to_start(wanted, *error);
                         tell_never_started(wanted.command.worker);
-                      }}) {}
+                      }}),
+      directories_(
+          services, processes,
+          {.spec_of = [this](ClassId id) { return spec_of(id); },
+           .name_of = [this](const WorkerProcess& w) { return places_.slot_name(w.slot); },
+           .launch = [this](Wanted wanted) { launch(std::move(wanted)); },
+           .fail = [this](const Wanted& w, const Error& error) { fail_to_start(w, error); },
+           .find = [this](WorkerId id) { return reachable(id); },
+           .give = [this](WorkerProcess& w, InHand& held, const command::Assign& command,
+                          std::string_view path) { give(w, held, command, path); },
+           .answer =
+               [this](WorkerProcess& w, const AttemptKey& key, const std::string& text) {
+                 ipc::Frame nothing;
+                 answer(w, nothing, event::AttemptAnswered{w.id, key, Outcome::Failed}, text);
+               }}) {}
 Workers::~Workers() = default;
 
 SpawnSpec Workers::spec_of(ClassId worker_class) {
@@ -79,6 +91,17 @@ void Workers::carry(const command::Spawn& command) {
   const auto& how = command.recovery;
   const bool prepares = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
   if (prepares) return recovery_commands_.run(std::move(wanted));
+  prepare_place(std::move(wanted));
+}
+
+void Workers::prepare_place(Wanted wanted) {
+  const auto& how = wanted.command.recovery;
+  const bool moved = how.attempt != 0 && how.strategy == RecoveryStrategy::Recreate;
+  const auto former = moved ? places_.slot_name(how.former) : std::string();
+  if (!directories_.start(wanted, former)) launch(std::move(wanted));
+}
+
+void Workers::launch(Wanted wanted) {
   if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 
@@ -98,6 +121,8 @@ void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation)
   auto worker = std::make_unique<WorkerProcess>(
       std::move(child), command.home, command.worker_class, wanted.spec.token, wanted.since);
   worker->generation = generation;
+  worker->directory = wanted.spec.directory;
+  worker->fresh_directories = services_.options_of(command.worker_class).directory == "fresh";
   watch(*worker);
   workers_.emplace(command.worker.value, std::move(worker));
 }

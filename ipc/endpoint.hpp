@@ -37,6 +37,7 @@ struct DirectoryUse {
 inline constexpr DirectoryUse kRuntimeUse{"runtime directory", "--runtime-dir"};
 inline constexpr DirectoryUse kFifoUse{"directory of FIFOs", "--fifo-dir"};
 inline constexpr DirectoryUse kStateUse{"state directory", "--state-dir"};
+inline constexpr DirectoryUse kWorkUse{"root of workers' directories", "--directory-root"};
 
 // A directory that only one user writes to. Also of what a daemon keeps (kStateUse).
 class RuntimeDirectory {

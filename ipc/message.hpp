@@ -72,11 +72,12 @@ inline constexpr std::uint64_t kEvents = 32;       // event frames are sent to c
 inline constexpr std::uint64_t kPage = 64;         // welcome brings a worker a page to beat in
 inline constexpr std::uint64_t kRegistered = 128;  // a worker that the daemon did not start
 inline constexpr std::uint64_t kReport = 256;      // gauges, and whether it is degraded
+inline constexpr std::uint64_t kDirectory = 512;   // heeds the directory of an attempt
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
-                                      kEvents | kPage | kRegistered | kReport;
+                                      kEvents | kPage | kRegistered | kReport | kDirectory;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage | kReport;
+    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage | kReport | kDirectory;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
@@ -96,7 +97,7 @@ inline constexpr FeatureRow kFeatureRows[] = {
     {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
     {feature::kProgress, "progress"}, {feature::kEvents, "events"},
     {feature::kPage, "page"},         {feature::kRegistered, "registered"},
-    {feature::kReport, "report"}};
+    {feature::kReport, "report"},     {feature::kDirectory, "directory"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

@@ -8,6 +8,7 @@ namespace warmpool::ipc::rows {
 
 inline constexpr std::uint64_t kNameBytesMax = 255;
 inline constexpr std::uint64_t kTextBytesMax = 65'535;  // as much as meta can hold
+inline constexpr std::uint64_t kPathBytesMax = 4'095;   // as much as the kernel takes
 inline constexpr std::uint64_t kU8 = 0xff, kU16 = 0xffff, kU32 = 0xffff'ffff;
 inline constexpr std::uint64_t kU64 = std::numeric_limits<std::uint64_t>::max();
 
@@ -60,7 +61,8 @@ inline constexpr Field kCancelled[] = {{"rung", FieldKind::Number, 3},
 inline constexpr Field kAssign[] = {{"timeout", FieldKind::Time},
                                     {"deadline_left", FieldKind::Time},
                                     {"failures", FieldKind::Number, kU16},
-                                    {"crashes", FieldKind::Number, kU16}};
+                                    {"crashes", FieldKind::Number, kU16},
+                                    {"directory", FieldKind::Text, kPathBytesMax}};
 inline constexpr Field kCancelAttempt[] = {{"cause", FieldKind::Number, 17}};
 inline constexpr Field kFailed[] = {{"outcome", FieldKind::Number, 4, 1},
                                     {"retry_after", FieldKind::Time}};

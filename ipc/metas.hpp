@@ -108,6 +108,7 @@ struct AssignMeta {
   Duration timeout{};        // 0: none
   Duration deadline_left{};  // of the whole task; 0: none
   std::uint16_t failures = 0, crashes = 0;
+  std::string_view directory{};  // of this attempt alone; empty: none was made
 };
 
 struct CancelAttemptMeta {

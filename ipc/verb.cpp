@@ -19,7 +19,8 @@ constexpr ArgumentRow kType = {"type", ArgumentKind::Text, true, kNameBytesMax};
 constexpr ArgumentRow kLimit = {"limit", ArgumentKind::Number, true, kAnyNumber};
 constexpr ArgumentRow kAfter = {"after", ArgumentKind::Number, true, kAnyNumber};
 
-constexpr ArgumentRow kSlotArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax}};
+constexpr ArgumentRow kWorkerArguments[] = {{"slot", ArgumentKind::Text, false, kNameBytesMax},
+                                            {"sizes", ArgumentKind::Flag, true, 0}};
 constexpr ArgumentRow kTaskArguments[] = {kTask};
 constexpr ArgumentRow kLsArguments[] = {
     {"state", ArgumentKind::Text, true, kNameBytesMax}, kType, kLimit, kAfter};
@@ -68,7 +69,7 @@ constexpr ArgumentRow kEventsArguments[] = {{"follow", ArgumentKind::Flag, false
 constexpr VerbRow kVerbs[] = {
     {Verb::Status, "status", {}, Right::Read},
     {Verb::Workers, "workers", {}, Right::Read},
-    {Verb::Worker, "worker", kSlotArguments, Right::Read},
+    {Verb::Worker, "worker", kWorkerArguments, Right::Read},
     {Verb::Show, "show", kTaskArguments, Right::Read},
     {Verb::Ls, "ls", kLsArguments, Right::Read},
     {Verb::DeadLs, "dead-ls", kDeadLsArguments, Right::Read},

@@ -349,6 +349,21 @@ Result<void> check_recovery(const ClassOptions& options) {
   return {};
 }
 
+Result<void> check_directory(const ClassOptions& options) {
+  const std::string whose = "worker class '" + options.name + "': ";
+  if (options.directory == "kept" && !options.working_directory.empty()) {
+    return Error{0, whose + "a worker starts in its kept directory or in working_directory (" +
+                        options.working_directory + "), not in both; leave one of them out"};
+  }
+  const bool has_commands = !options.directory_prepare.empty() || !options.directory_clean.empty();
+  if (options.directory == "none" && has_commands) {
+    return Error{0, whose +
+                        "directory_prepare and directory_clean are of directories that the "
+                        "daemon makes; give directory = \"kept\" or \"fresh\", or leave them out"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_options(const ClassOptions& options) {
@@ -375,11 +390,11 @@ Result<void> check_options(const ClassOptions& options) {
                         ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
                         "); lower memory_soft, or set it to 0"};
   }
-  return check_recovery(options);
   if (auto health = check_health(options); !health) {
     return Error{0, "worker class '" + options.name + "': " + health.error().text};
   }
-  return {};
+  if (auto recovery = check_recovery(options); !recovery) return recovery;
+  return check_directory(options);
 }
 
 Result<Duration> parse_duration(std::string_view text) {

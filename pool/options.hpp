@@ -44,7 +44,8 @@ struct Options {
   Duration restart_cooldown{}, restart_backoff_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
-      socket_group, record_dir, alerts_off, alert_file, alert_command, alert_webhook;
+      socket_group, record_dir, alerts_off, alert_file, alert_command, alert_webhook,
+      directory_root;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
   std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
   std::uint64_t alert_healthy{}, alert_utilization{}, alert_queue{}, alert_restarts{}, alert_dead{},
@@ -57,17 +58,17 @@ struct Options {
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
 struct ClassOptions {
   std::string name, working_directory, user, channel, strategy;
-  std::string umask, cpus;
+  std::string umask, cpus, directory;
   std::optional<std::int64_t> nice{};
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
   std::optional<Duration> cpu_time{};
-  std::vector<std::string> command, environment, types, preload;
+  std::vector<std::string> command, environment, types, preload, directory_prepare, directory_clean;
   std::uint64_t memory_soft{}, memory_growth{}, retry_memory_factor{}, retry_timeout_factor{};
   std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
   std::optional<Duration> retry_timeout_max{};
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
-  Duration max_age{}, progress_timeout{};
+  Duration max_age{}, progress_timeout{}, directory_timeout{};
   bool types_later{}, critical{}, beatless{};
   // Recovery: recovery_rules.hpp, recovery_gate.hpp.
   bool automatic_restart{};

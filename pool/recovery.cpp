@@ -66,8 +66,8 @@ Instant CoreRecovery::hello_due(const Slot& slot) const {
 RecoveryStrategy CoreRecovery::strategy_of(const Slot& slot) const {
   const auto chosen = choose_recovery(classes[slot.worker_class.value].recovery, slot.last_cause,
                                       slot.unproductive);
-  const bool shared = chosen == RecoveryStrategy::Recreate && !is_alone(slot);
-  return shared ? RecoveryStrategy::Reset : chosen;
+  const bool clears = chosen == RecoveryStrategy::Reset || chosen == RecoveryStrategy::Recreate;
+  return clears && !is_alone(slot) ? RecoveryStrategy::Restart : chosen;
 }
 
 void CoreRecovery::recover(Slot& slot) {

@@ -23,6 +23,7 @@ struct Attempt {
   Duration timeout{};
   std::chrono::steady_clock::time_point deadline;  // of the whole task; max(): none
   std::uint16_t failures = 0, crashes = 0;
+  std::string directory;  // of this attempt alone; empty: none was made
 };
 
 // Those that have not started, in the order given. Keeps used ones, so that a warm queue allocates

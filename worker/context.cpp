@@ -3,7 +3,9 @@
 #include "worker/context.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <poll.h>
+#include <system_error>
 
 #include "worker/attempt.hpp"
 #include "worker/cancel_signal.hpp"
@@ -25,6 +27,15 @@ std::string_view Context::text() const { return attempt_.payload; }
 Content Context::content() const { return attempt_.content; }
 std::uint16_t Context::failures() const { return attempt_.failures; }
 std::uint16_t Context::crashes() const { return attempt_.crashes; }
+std::string_view Context::directory() const { return attempt_.directory; }
+
+std::string Context::workdir() const {
+  if (!attempt_.directory.empty()) return attempt_.directory;
+  std::error_code failed;
+  auto path = std::filesystem::current_path(failed);
+  return failed ? std::string() : path.string();
+}
+
 std::chrono::nanoseconds Context::timeout() const {
   return std::chrono::nanoseconds(attempt_.timeout.ns);
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "ipc/bytes.hpp"
@@ -57,6 +58,12 @@ class Context {
   // Earlier attempts in this round that were charged.
   std::uint16_t failures() const;
   std::uint16_t crashes() const;
+
+  // Made for this run alone, and removed after it; empty where its class has no directory =
+  // "fresh".
+  std::string_view directory() const;
+  // That one, else where this worker is: with directory = "kept" the directory of its place.
+  std::string workdir() const;
 
   // Of this run; zero: none. Whoever goes on beyond it is cancelled, then killed.
   std::chrono::nanoseconds timeout() const;

@@ -58,6 +58,8 @@ struct warmpool_call {
   /* The result, or what went wrong; copied. The last one counts; without any it is empty. */
   void (*answer)(void* worker, int content, const void* bytes, size_t count);
   int64_t retry_after_ns; /* written by the plug-in */
+  /* Made for this run alone, and removed after it; empty where its class has none such. */
+  const char* directory;
 };
 
 struct warmpool_plugin {

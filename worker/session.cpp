@@ -224,6 +224,7 @@ void Session::on_assign(const ipc::Frame& frame) {
                           : Clock::time_point::max();
   attempt->failures = meta->failures;
   attempt->crashes = meta->crashes;
+  attempt->directory = meta->directory;
   queue_.push(std::move(attempt));
 }
 

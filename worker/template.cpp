@@ -111,6 +111,12 @@ void set_environment(const ipc::ForkRequest& request) {
   }
 }
 
+// Of its place, where its class keeps such.
+void enter_directory() {
+  const char* const path = std::getenv("WARMPOOL_DIRECTORY");
+  if (path != nullptr && ::chdir(path) != 0) stop("WARMPOOL_DIRECTORY");
+}
+
 class Template {
  public:
   explicit Template(int channel) : channel_(channel), daemon_(::getppid()) {
@@ -221,6 +227,7 @@ class Template {
     die_with_parent(daemon_);
     ::prctl(PR_SET_NAME, name_.data());
     set_environment(asked.request);
+    enter_directory();
   }
 
   ipc::UniqueFd channel_;

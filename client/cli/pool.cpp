@@ -118,10 +118,13 @@ Run declare_workers(CLI::App& app) {
 
 Run declare_worker(CLI::App& app) {
   auto slot = std::make_shared<std::string>();
+  auto sizes = std::make_shared<bool>(false);
   add_argument(app, "slot", *slot, "its name, see: warmpool workers").required();
-  return [slot](Context& context) {
-    return ask_and_print(context,
-                         {.verb = ipc::Verb::Worker, .arguments = {std::string_view(*slot)}}, {});
+  add_flag(app, "--sizes", *sizes, "say how large its directories are, which are walked for that");
+  return [slot, sizes](Context& context) {
+    ipc::RequestMeta meta{.verb = ipc::Verb::Worker, .arguments = {std::string_view(*slot)}};
+    if (*sizes) meta.arguments[1] = true;
+    return ask_and_print(context, meta, {});
   };
 }
 

@@ -69,6 +69,7 @@ void set_of_worker(Block& block, const SpawnSpec& spec, const ChannelAddress& ch
   block.set_or_drop("WARMPOOL_FIFO_OUT", channel.fifo_out);
   block.set_or_drop("WARMPOOL_WORKER", of_worker(std::to_string(spec.worker.value)));
   block.set_or_drop("WARMPOOL_TOKEN", of_worker(std::to_string(spec.token)));
+  block.set_or_drop("WARMPOOL_DIRECTORY", spec.directory);
   block.set("WARMPOOL_SLOT", spec.slot);
   block.set("WORKER_ID", spec.slot);
   block.set(kMarkVariable, mark);

@@ -48,6 +48,7 @@ struct SpawnSpec {
   std::vector<std::string> environment;  // of its class: NAME=VALUE
   std::vector<std::string> types;        // served by its class
   std::string working_directory = "/";
+  std::string directory;             // that was made for it; empty: none
   std::optional<Identity> identity;  // none: the daemon's own user
   mode_t file_mask = 077;
   std::optional<int> nice;
@@ -180,9 +181,8 @@ class ProcessPort {
   //   1. inspect: the cause, while the leader is still a zombie and its numbers cannot be reused;
   //   2. kill_tree: so that nothing writes any more, cgroup.kill included;
   //   3. drain(exit): the caller reads at most bytes_waiting() of launch_status, channel, output
-  //   and
-  //      errors, never to the end of the stream (a stranger may hold the other end), closes them,
-  //      and tells the core WorkerExited;
+  //      and errors, never to the end of the stream (a stranger may hold the other end), closes
+  //      them, and tells the core WorkerExited;
   //   4. reap: the zombie, its pidfd and its cgroup; the worker is unknown from here on.
   // Returns false, having done nothing, when the worker is still alive, or is dead and held by a
   // debugger or strace: exit_notice is readable then, and it is to be tried again at SIGCHLD.

@@ -56,6 +56,8 @@ export interface Context {
   log(...values: unknown[]): void;
   /** A directory for this run alone, removed after it. */
   workdir(): Promise<string>;
+  /** Made by the daemon for this attempt alone; undefined where its class has no `directory = "fresh"`. */
+  readonly directory: string | undefined;
 }
 
 export interface RunOptions {

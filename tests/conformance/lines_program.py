@@ -68,7 +68,7 @@ def serve(line):
     task = json.loads(line)
     if task["type"] == "context":
         return say(result=json.dumps({"task": str(task["task"]), "round": task["round"], "attempt": task["attempt"], "type": task["type"],
-                                      "timeout_ms": round((task["timeout"] or 0) * 1000)}))
+                                      "timeout_ms": round((task["timeout"] or 0) * 1000), "directory": task.get("directory", "")}))
     HANDLERS[task["type"]](task["payload"])
 
 

@@ -50,7 +50,7 @@ task("report", (payload, ctx) => {
 });
 task("context", (payload, ctx) => ({
   task: String(ctx.task), round: ctx.round, attempt: ctx.attempt, type: ctx.type, timeout_ms: ctx.timeout ?? 0,
-  token: String(ctx.token), failures: ctx.failures, crashes: ctx.crashes,
+  token: String(ctx.token), failures: ctx.failures, crashes: ctx.crashes, directory: ctx.directory ?? "",
 }));
 task("print", () => {
   process.stdout.write("stray words");

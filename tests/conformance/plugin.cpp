@@ -70,6 +70,7 @@ int context(warmpool_call& call) {
   number("timeout_ms", call.timeout_ns / kMillisecond);
   number("failures", call.failures);
   number("crashes", call.crashes);
+  json += ",\"directory\":\"" + std::string(call.directory) + '"';
   return say(call, WARMPOOL_DONE, json + '}', WARMPOOL_JSON);
 }
 

@@ -84,7 +84,8 @@ def report(payload, ctx):
 @task("context")
 def context(ctx):
     return {"task": str(ctx.task), "round": ctx.round, "attempt": ctx.attempt, "type": ctx.type,
-            "timeout_ms": round((ctx.timeout or 0) * 1000), "token": str(ctx.token), "failures": ctx.failures, "crashes": ctx.crashes}
+            "timeout_ms": round((ctx.timeout or 0) * 1000), "token": str(ctx.token), "failures": ctx.failures, "crashes": ctx.crashes,
+            "directory": ctx.directory or ""}
 
 
 @task("print")

@@ -13,7 +13,7 @@ from worker_driver import WorkerDriver  # noqa: E402
 
 FEATURES = {
     "worker": {"report", "credits", "recall", "cancel", "page", "msgpack", "context", "charges", "exceptions", "types", "concurrency", "cause",
-               "reads-while-running", "form", "given", "term", "leave"},
+               "reads-while-running", "form", "given", "term", "leave", "directory"},
     "client": {"msgpack", "progress", "duplicate", "wishes", "documents", "labels"},
 }
 

@@ -70,6 +70,9 @@ WORKERS = [
         ("context", 1, {"type": "context", "timeout_ms": 300_000})]),
     Case("token and charges as its handler sees them", "5", ("charges",), [
         ("work",), ("assign", 1, "context", "", {"meta": [None, None, 3, 2]}), ("context", 1, {"failures": 3, "crashes": 2, "token": "its"})]),
+    Case("directory of an attempt", "5", ("directory",), [
+        ("work",), ("assign", 1, "context", "", {"meta": [None, None, None, None, "/tmp/of this run"]}),
+        ("context", 1, {"directory": "/tmp/of this run"}), ("assign", 2, "context", "", {}), ("context", 2, {"directory": ""})]),
     Case("failure", "8", (), [("work",), ("assign", 1, "fail", "not today", {}), ("failed", 1, 1, "not today", {})]),
     Case("failure for good", "8", (), [("work",), ("assign", 1, "fatal", "never", {}), ("failed", 1, 2, "never", {})]),
     Case("failure with retry_after", "8", (), [
@@ -183,7 +186,7 @@ BROKEN = {
     "meta with bytes after its array": {"kind": "type-name", "body": b"\x91\xa1ax"},
     "meta with a float": {"kind": "assign", "body": b"\x91\xcb\x3f\xe0" + bytes(6)},
     "meta with a text for a number": {"kind": "assign", "meta": ["x"]},
-    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, 0]},
+    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, "/", 0]},
     "type that was never named": {"kind": "assign", "type": 7},
     "second welcome": {"kind": "welcome", "meta": [1, 7, FRAME_BYTES_MAX, LARGE, 0, 0, None, LARGE]},
 }

@@ -58,6 +58,7 @@ Answer seen(Context& context) {
                   member("token", quoted(std::to_string(context.token()))) +
                   member("failures", std::to_string(context.failures())) +
                   member("crashes", std::to_string(context.crashes())) +
+                  member("directory", quoted(std::string(context.directory()))) +
                   "\"type\":" + quoted(std::string(context.type())) + '}',
               Content::Json);
 }

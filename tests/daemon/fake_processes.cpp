@@ -221,7 +221,10 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
 
 void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
   const auto& header = frame.header;
-  if (header.kind == ipc::Kind::Assign) worker.assigned.push_back(header);
+  if (header.kind == ipc::Kind::Assign) {
+    worker.assigned.push_back(header);
+    worker.directories.emplace_back(ipc::decode<ipc::AssignMeta>(frame.meta)->directory);
+  }
   if (header.kind == ipc::Kind::Ping && answers_pings) {
     worker.channel->send({.kind = ipc::Kind::Pong, .token = header.token});
   }

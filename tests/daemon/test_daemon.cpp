@@ -135,13 +135,25 @@ std::string RawClient::text_of(const Received& received) {
   return std::string(ipc::decode<ipc::RefusedMeta>(meta)->text);
 }
 
+namespace {
+
+// In which its workers' directories are made, if a class has such.
+std::optional<DirectoryRoot> root_for(const Configuration& configuration, const std::string& path) {
+  const auto has_some = [](const auto& each) { return each.values.directory != "none"; };
+  if (std::ranges::none_of(configuration.classes, has_some)) return std::nullopt;
+  const auto& named = configuration.pool.values.directory_root;
+  return std::move(*DirectoryRoot::open(named.empty() ? path : named));
+}
+
+}  // namespace
+
 TestDaemon::TestDaemon(Configuration configuration, UseSubmitFifo submit_fifo, Store* durable,
                        const std::string& attempts_path)
     : store(configuration.pool.values),
       daemon({configuration, std::vector<std::optional<Identity>>(configuration.classes.size()), 1,
               Instant{1}, std::nullopt, "", directory / "dead-letters.jsonl",
               submit_fifo == UseSubmitFifo::Yes ? &processes.fifo_directory() : nullptr,
-              attempts_path},
+              attempts_path, "", root_for(configuration, directory / "directories")},
              {log, time, processes, durable == nullptr ? store : *durable, notifier}) {}
 
 // The loop waits by the kernel's clock for dates of the test's, which may be hours ahead of it.

@@ -205,6 +205,10 @@ void add_work(List& list) {
   const Party worker = Party::Worker;
   from_daemon(list, worker, "assign", run(Kind::Assign, Content::Utf8, 3),
               encoded(AssignMeta{seconds(300), minutes(10), 1, 0}), "/etc/hostname");
+  from_daemon(list, worker, "assign-directory", run(Kind::Assign, Content::Utf8, 3),
+              encoded(AssignMeta{.timeout = seconds(300),
+                                 .directory = "/var/lib/warmpool/directories/builds/fresh/7.1.1"}),
+              "/etc/hostname");
   from_daemon(list, worker, "cancel-attempt", run(Kind::CancelAttempt),
               encoded(CancelAttemptMeta{EndCause::Timeout}));
   from_daemon(list, worker, "recall", run(Kind::Recall));

@@ -176,6 +176,25 @@ TEST(Options, ClassesNeedNameCommandAndASizeWithinItsLimits) {
   EXPECT_FALSE(check_options(options)) << "credits below concurrency";
 }
 
+TEST(Options, DirectoriesOfAClassAreOneThingOrTheOther) {
+  auto options = default_class_options();
+  options.name = "builds";
+  options.command = {"/bin/true"};
+  ASSERT_TRUE(check_options(options));
+  options.directory_prepare = {"fill"};
+  auto checked = check_options(options);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().text.find("directory = \"kept\" or \"fresh\""), std::string::npos);
+  options.directory = "fresh";
+  options.working_directory = "/srv";
+  EXPECT_TRUE(check_options(options));
+  options.directory = "kept";
+  checked = check_options(options);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().text.find("(/srv)"), std::string::npos);
+  EXPECT_FALSE(set_option(options, "directory", "sometimes"));
+}
+
 TEST(Options, DurationsPrintInTheirLargestWholeUnit) {
   EXPECT_EQ(duration_text(seconds(90)), "90s");
   EXPECT_EQ(duration_text(hours(24)), "1d");

@@ -149,15 +149,15 @@ TEST_F(RecoveryTest, NumbersOfRecreatedPlacesComeRoundAgain) {
   EXPECT_LT(homes.size(), 80U);
 }
 
-// Its number is that of another one that works.
-TEST_F(RecoveryTest, APendingSuccessorIsNeverRecreated) {
-  begin(1, [](ClassOptions& its) { its.recovery = "*: recreate"; });
+// Its number and its directory are those of another one that works.
+TEST_F(RecoveryTest, APendingSuccessorIsNeverRecreatedOrReset) {
+  begin(1, [](ClassOptions& its) { its.recovery = "* x2: reset, *: recreate"; });
   driver.hello_all();
   driver.tick();
   driver.turn(event::Restart{ClientId{1}, RequestId{71}});
   const auto successor = *driver.last<command::Spawn>();
   driver.kill_worker(successor.worker, ExitCause::Exited, 1);
-  EXPECT_EQ(last_start().strategy, RecoveryStrategy::Reset);
+  EXPECT_EQ(last_start().strategy, RecoveryStrategy::Restart);
   EXPECT_EQ(driver.last<command::Spawn>()->home, SlotId{0});
   EXPECT_EQ(driver.last<command::Spawn>()->slot, successor.slot);
 }

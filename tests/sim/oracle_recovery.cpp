@@ -215,8 +215,9 @@ void RecoveryWatch::judge_strategy(const SeenSlot& slot, const command::Spawn& s
   bool fair = false;
   for (std::uint32_t deaths = least; deaths <= slot.deaths_most; ++deaths) {
     const auto strategy = choose_recovery(*rules, how.cause, deaths);
-    const bool shared =
-        strategy == RecoveryStrategy::Recreate && how.strategy == RecoveryStrategy::Reset;
+    const bool clears =
+        strategy == RecoveryStrategy::Recreate || strategy == RecoveryStrategy::Reset;
+    const bool shared = clears && how.strategy == RecoveryStrategy::Restart;
     fair = fair || how.strategy == strategy || shared;
   }
   const bool counted = how.deaths <= slot.deaths_most;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -46,6 +47,22 @@ TEST(Exec, GivesStatusAndOutput) {
   EXPECT_FALSE(result["stderr_truncated"]);
   EXPECT_GT(result["seconds"], 0.0);
   EXPECT_LT(result["seconds"], 20.0);
+}
+
+TEST(Exec, StartsInTheDirectoryOfItsAttemptUnlessTheTaskNamesAnother) {
+  const Scratch scratch;
+  const auto directory = scratch.path("own");
+  ASSERT_EQ(0, ::mkdir(directory.c_str(), 0700));
+  const auto run_in = [&](const json& request) {
+    Call call(request.dump());
+    call.directory = directory;
+    return result_of(call.run(stock::exec))["stdout"];
+  };
+  json request = shell("pwd; echo $WARMPOOL_DIRECTORY");
+  EXPECT_EQ(directory + "\n" + directory + "\n", run_in(request));
+  request["cwd"] = "/";
+  request["env"] = {{"WARMPOOL_DIRECTORY", "mine"}};
+  EXPECT_EQ("/\nmine\n", run_in(request));
 }
 
 // What it says of a program does not depend on how it is started.

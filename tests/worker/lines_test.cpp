@@ -58,6 +58,14 @@ TEST(Lines, TheProgramIsToldOfItsTaskAndThePayloadComesLast) {
   EXPECT_TRUE(line["timeout"].is_null());
 }
 
+TEST(Lines, TheProgramIsToldOfTheDirectoryOfItsAttemptWhereThereIsOne) {
+  auto lines = loop("printf '{\"result\":%s}\\n' \"$line\"");
+  Call with("x"), without("x");
+  with.directory = "/some/where";
+  EXPECT_EQ("/some/where", json::parse(run(lines, std::move(with)).body)["directory"]);
+  EXPECT_FALSE(json::parse(run(lines, std::move(without)).body).contains("directory"));
+}
+
 TEST(Lines, PayloadsKeepTheirKind) {
   auto lines = loop("printf '{\"result\":%s}\\n' \"$line\"");
   const auto seen = [&](std::string_view payload, Content content) {

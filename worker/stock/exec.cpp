@@ -101,9 +101,17 @@ Answer not_started(const Error& error) {
   return failed_for_good(error.text + '\n' + json_of(ending, false));
 }
 
+// Where the task names no directory of its own.
+void work_in(ExecRequest& request, std::string_view directory) {
+  if (directory.empty()) return;
+  if (!request.cwd) request.cwd = std::string(directory);
+  request.env.try_emplace("WARMPOOL_DIRECTORY", std::string(directory));
+}
+
 Answer run(Context& context, SpawnTie tie) {
-  const auto request = ExecRequest::from_json(context.text());
+  auto request = ExecRequest::from_json(context.text());
   if (!request) return failed_for_good(request.error().text);
+  work_in(*request, context.directory());
   if (context.cancelled()) return failed("cancelled before the program was started");
   auto child = Child::spawn(*request, tie);
   if (!child) return not_started(child.error());

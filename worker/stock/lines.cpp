@@ -120,6 +120,7 @@ std::string Lines::line_of(const Context& context) const {
   if (context.timeout().count() > 0) {
     line["timeout"] = static_cast<double>(context.timeout().count()) / 1e9;
   }
+  if (!context.directory().empty()) line["directory"] = context.directory();
   line["payload"] = payload_json(context);
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

@@ -25,6 +25,7 @@ static_assert(WARMPOOL_MSGPACK == static_cast<int>(Content::Msgpack));
 // One call as the functions that a plug-in calls see it.
 struct Running {
   Context& context;
+  std::string directory = std::string(context.directory());
   std::string body = {};
   int content = WARMPOOL_BYTES;
 };
@@ -50,6 +51,7 @@ warmpool_call call_for(Running& run, const std::string& type) {
   call.payload_bytes = context.text().size();
   call.content = static_cast<int>(context.content());
   call.timeout_ns = context.timeout().count();
+  call.directory = run.directory.c_str();
   call.worker = &run;
   call.cancelled = [](void* worker) {
     return static_cast<int>(running(worker).context.cancelled());

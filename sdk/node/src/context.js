@@ -3,7 +3,7 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { format } from "node:util";
-import { millisecondsAt, numberAt } from "./frame.js";
+import { at, millisecondsAt, numberAt } from "./frame.js";
 import { causes, contents, Flag } from "./words.js";
 
 const progressIntervalMs = 100;
@@ -51,6 +51,8 @@ export class Context {
     this.failures = numberAt(assign, 2);
     this.crashes = numberAt(assign, 3);
     this.timeout = millisecondsAt(assign, 0) || undefined;
+    /** Made by the daemon for this attempt alone; undefined where its class has no directory = "fresh". */
+    this.directory = at(assign, 4, "") || undefined;
     const left = millisecondsAt(assign, 1) || Infinity;
     this.#sendProgress = sendProgress;
     this.#sendReport = sendReport;
@@ -100,8 +102,9 @@ export class Context {
     process.stderr.write(`${format(...values)}\n`);
   }
 
-  /** A directory for this run alone, removed after it. */
+  /** A directory for this run alone, removed after it: the daemon's, else one that is made now. */
   workdir() {
+    if (this.directory !== undefined) return Promise.resolve(this.directory);
     this.#directory ??= fs.mkdtemp(path.join(os.tmpdir(), `warmpool-${this.task}-`));
     return this.#directory;
   }

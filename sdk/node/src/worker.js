@@ -89,7 +89,7 @@ class Worker {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, [...known.keys()], given.concurrency);

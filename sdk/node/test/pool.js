@@ -37,7 +37,7 @@ export async function eventually(condition, what) {
 export class Pool {
   clients = [];
 
-  static async start({ size = 1, concurrency = 1, credits = concurrency, command, types = ["js.*"], environment = [], ...options } = {}) {
+  static async start({ size = 1, concurrency = 1, credits = concurrency, command, types = ["js.*"], environment = [], directory = "none", ...options } = {}) {
     const pool = new Pool();
     pool.directory = fs.mkdtempSync(path.join(os.tmpdir(), "warmpool-node."));
     command ??= [process.execPath, path.join(here, "../src/main.js"), path.join(here, "handlers.js")];
@@ -45,7 +45,7 @@ export class Pool {
     lines.push(
       "[[class]]", 'name = "node"', `command = ${JSON.stringify(command)}`, `channel = "${channel}"`, `types = ${JSON.stringify(types)}`,
       `size = ${size}`, "size_min = 0", "size_max = 8", `concurrency = ${concurrency}`, `credits = ${credits}`,
-      `environment = ${JSON.stringify(environment)}`,
+      `environment = ${JSON.stringify(environment)}`, `directory = "${directory}"`,
     );
     fs.writeFileSync(pool.file("warmpool.toml"), `${lines.join("\n")}\n`);
     pool.#spawn();

@@ -178,6 +178,13 @@ it("the context says what the daemon said", {}, async (pool, client) => {
   assert.equal(fs.existsSync(await client.run("js.workdir")), false);
 });
 
+it("an attempt has the daemon's directory where its class makes such", { directory: "fresh" }, async (pool, client) => {
+  const [first, second] = [await client.run("js.workdir"), await client.run("js.workdir")];
+  assert.notEqual(first, second);
+  assert.equal(path.dirname(first), pool.file("state/directories/node/fresh"));
+  await eventually(() => fs.readdirSync(path.dirname(first)).length === 0, "both are removed");
+});
+
 it("large payloads and results come whole; a result that is too large fails for good", { payload_bytes_max: "8MiB", result_bytes_max: "5MiB" }, async (pool, client) => {
   const payload = Buffer.alloc(5 << 20, "0123456789");
   assert.ok(payload.equals(await client.run("js.echo", payload)));

@@ -27,6 +27,20 @@ elif WAYWARD == "source":
         SOURCE = file.read()
 
 
+@task("place")
+def place(ctx):
+    assert os.environ["WARMPOOL_DIRECTORY"] == ctx.workdir
+    return ctx.workdir
+
+
+@task("workdir")
+def workdir(ctx):
+    assert ctx.directory == ctx.workdir and os.listdir(ctx.workdir) == []
+    with open(os.path.join(ctx.workdir, "file"), "w", encoding="utf-8") as file:
+        file.write("text")
+    return ctx.workdir
+
+
 @task("itself")
 def itself():
     with open("/proc/self/environ", "rb") as file:

@@ -9,7 +9,7 @@ from pool import PACKAGE, Pool, eventually
 class Templated(Pool):
     def __init__(self, wayward="", environment=(), size=1, **options):
         preload = options.pop("preload", ["json", "templated"])
-        super().__init__({"preload": preload, "size": size,
+        super().__init__({"preload": preload, "size": size, "directory": options.pop("directory", "none"),
                           "environment": [f"PYTHONPATH={PACKAGE}", f"WAYWARD={wayward}", *environment]}, module="templated.py", **options)
 
     def template(self):
@@ -141,6 +141,20 @@ def test_a_module_that_is_not_there_is_said_with_its_traceback():
         assert client.run("itself")["loaded_by"] != pool.template()["pid"]
         assert "No module named 'no_such_module'" in pool.template()["reason"]
         assert "Traceback (most recent call last):" in pool.log()
+
+
+def test_a_forked_worker_is_in_the_directory_of_its_place():
+    with Templated(size=2, directory="kept") as pool, pool.client() as client:
+        places = {client.run("place") for _ in range(20)}  # round robin
+        root = os.path.join(pool.directory, "state/directories/py/kept")
+        assert places == {os.path.join(root, "py-0"), os.path.join(root, "py-1")}
+
+
+def test_an_attempt_of_a_forked_worker_has_a_directory_of_its_own():
+    with Templated(directory="fresh") as pool, pool.client() as client:
+        first, second = client.run("workdir"), client.run("workdir")
+        assert first != second and os.path.dirname(first) == os.path.join(pool.directory, "state/directories/py/fresh")
+        eventually(lambda: not os.listdir(os.path.dirname(first)), "both are removed")
 
 
 def test_a_restart_and_a_reload_load_anew(tmp_path):

@@ -30,6 +30,7 @@ class Context:
         self.type = type_name
         self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
         self.timeout: Optional[float] = assign.at(0) / 1e9 or None
+        self.directory: Optional[str] = assign.at(4, "") or None  # made for this attempt alone, and removed after it
         limits = [limit / 1e9 for limit in (assign.at(0), assign.at(1)) if limit]
         self.deadline: Optional[float] = time.monotonic() + min(limits) if limits else None  # as time.monotonic()
         self._key, self._voice = assign.key, voice
@@ -51,7 +52,8 @@ class Context:
 
     @property
     def workdir(self) -> str:
-        return os.getcwd()
+        """The attempt's own directory, else where this worker is: with directory = "kept" that of its place."""
+        return self.directory or os.getcwd()
 
     @functools.cached_property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

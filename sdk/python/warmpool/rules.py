@@ -24,7 +24,7 @@ EITHER = {
     Kind.WELCOME: Rule("id descriptors", "nnnnnntn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
 }
 FOR_WORKER = {
-    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnn", payload=True),
+    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnnt", payload=True),
     Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=Feature.CANCEL), Kind.RECALL: Rule(RUN, needs=Feature.RECALL), Kind.RETIRE: Rule(flags=COME_AGAIN),
 }
 FOR_CLIENT = {

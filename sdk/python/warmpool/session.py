@@ -67,7 +67,7 @@ class Session:
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
-        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT
+        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY
         if isinstance(self.channel.stream, SocketStream):
             wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
             self.channel.stream.takes_descriptors = True

@@ -144,6 +144,8 @@ class Template:
         die_with_parent(self._daemon)
         renamed(self._name)
         self._environment.update(request.environment)
+        if (directory := request.environment.get("WARMPOOL_DIRECTORY")) is not None:
+            os.chdir(directory)
         reseed()
 
 

@@ -22,6 +22,7 @@ class Feature(IntFlag):
     PAGE = 64
     REGISTERED = 128
     REPORT = 256
+    DIRECTORY = 512
 
 
 class Content(IntEnum):
