@@ -116,10 +116,10 @@ void Daemon::remember_attempts(const std::string& path) {
         "after an end of the daemon, tasks may run twice that are with workers started by "
         "others: " +
         opened.error().text);
-    workers_.set_attempt_trouble(opened.error().text);
+    workers_.strangers().attempt_trouble = opened.error().text;
     return;
   }
-  workers_.remember_in(attempt_file_);
+  workers_.strangers().attempts = &attempt_file_;
   attempt_file_ = std::move(*opened);
   outlived_.tell();
 }

@@ -274,7 +274,7 @@ Surroundings Documents::surroundings(const Snapshot& snapshot) const {
   Surroundings now{snapshot, capacity_of(snapshot), services_.store.figures()};
   now.initialized = initialized_;
   now.socket_lost = socket_lost_;
-  now.attempt_trouble = workers_.attempt_trouble();
+  now.attempt_trouble = workers_.strangers().attempt_trouble;
   if (archive_ != nullptr) now.archive = &archive_->figures();
   if (submit_fifo_ != nullptr) now.submit_fifo = submit_fifo_->figures();
   if (const auto* recorder = services_.engine.recorder()) now.recorder = recorder->figures();

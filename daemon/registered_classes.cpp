@@ -104,7 +104,7 @@ bool Workers::is_empty(ClassId id) const {
   const bool has_worker = std::ranges::any_of(workers_, [&](const auto& entry) {
     return entry.second->worker_class == id && !entry.second->buried;
   });
-  return !has_worker && std::ranges::none_of(registrations_, [&](const auto& entry) {
+  return !has_worker && std::ranges::none_of(strangers_.asked, [&](const auto& entry) {
     return entry.second.worker_class == id;
   });
 }
@@ -164,9 +164,11 @@ Result<ClassId> Workers::bring_class(const ipc::HelloMeta& hello) {
   auto& its = classes[id->value];
   // A pause is of a name, and the place of one name becomes another's.
   const bool was_paused = is_paused(*id);
-  if (was_paused && its.values.name != options.name) paused_absent_.insert(its.values.name);
-  const bool paused =
-      its.values.name == options.name ? was_paused : paused_absent_.erase(options.name) != 0;
+  if (was_paused && its.values.name != options.name)
+    strangers_.paused_absent.insert(its.values.name);
+  const bool paused = its.values.name == options.name
+                          ? was_paused
+                          : strangers_.paused_absent.erase(options.name) != 0;
   its = {.values = std::move(options), .origins = {}, .brought = true};
   services_.engine.step(event::ClassDeclared{*id, its.values});
   for (const auto type : services_.types.serve(*id, its.values.types)) {

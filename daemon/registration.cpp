@@ -59,21 +59,21 @@ void Workers::take(FrameStream stream, const ipc::Peer& peer, const ipc::Header&
                      "class '" + std::string(hello.worker_class) +
                          "' has directory = \"fresh\"; say the feature directory, and heed it");
   }
-  const RegistrationId id{++last_registration_};
+  const RegistrationId id{++strangers_.last_asked};
   services_.log.info("process " + std::to_string(process->name.pid) + " of user " +
                      std::to_string(peer.uid) + " registers as a worker of class " +
                      std::string(hello.worker_class));
   const auto features = hello.features & stream.features() & ipc::feature::kOfStranger;
-  registrations_.emplace(id.value,
-                         Registration{std::move(stream), std::move(*process), *worker_class,
-                                      std::string(hello.name), features, header.credits});
+  strangers_.asked.emplace(id.value,
+                           Registration{std::move(stream), std::move(*process), *worker_class,
+                                        std::string(hello.name), features, header.credits});
   services_.engine.step(event::WorkerRegistered{id, *worker_class});
 }
 
 // A process that comes again has let go of all that it had: that is what its coming says. One whose
 // connection is open is a worker already.
 Result<void> Workers::end_former(const ProcessName& name) {
-  for (const auto& [id, registration] : registrations_) {
+  for (const auto& [id, registration] : strangers_.asked) {
     if (registration.process.name == name) return already_registered();
   }
   for (const auto& [id, worker] : workers_) {
@@ -87,10 +87,10 @@ Result<void> Workers::end_former(const ProcessName& name) {
 }
 
 void Workers::carry(const command::Admit& command) {
-  const auto found = registrations_.find(command.registration.value);
-  REQUIRE(found != registrations_.end());
+  const auto found = strangers_.asked.find(command.registration.value);
+  REQUIRE(found != strangers_.asked.end());
   auto registration = std::move(found->second);
-  registrations_.erase(found);
+  strangers_.asked.erase(found);
   places_.make(command.home, command.worker_class);
   const auto name = registration.process.name;
   auto notice = processes_.adopt({command.worker, name.pid, std::move(registration.process.pidfd)});
@@ -116,10 +116,10 @@ void Workers::carry(const command::Admit& command) {
 }
 
 void Workers::carry(const command::TurnAway& command) {
-  const auto found = registrations_.find(command.registration.value);
-  REQUIRE(found != registrations_.end());
+  const auto found = strangers_.asked.find(command.registration.value);
+  REQUIRE(found != strangers_.asked.end());
   auto stream = std::move(found->second.stream);
-  registrations_.erase(found);
+  strangers_.asked.erase(found);
   turn_away(std::move(stream), static_cast<int>(command.code), meaning_of(command.code));
 }
 
@@ -136,23 +136,23 @@ void Workers::turn_away(FrameStream stream, int code, std::string_view text) {
 // Before it is sent. Only what a store keeps can be started again by a later life. One that cannot
 // be written down is sent all the same: what is at stake is the end of the daemon while it runs.
 void Workers::remember(WorkerProcess& worker, InHand& held) {
-  if (attempts_ == nullptr) return;
-  auto place = attempts_->add(held.key.task, worker.name);
+  if (strangers_.attempts == nullptr) return;
+  auto place = strangers_.attempts->add(held.key.task, worker.name);
   if (place) {
     held.place = *place;
-    return attempt_trouble_.clear();
+    return strangers_.attempt_trouble.clear();
   }
-  if (attempt_trouble_.empty()) {
+  if (strangers_.attempt_trouble.empty()) {
     services_.log.error(
         "after an end of the daemon, tasks may run twice that are with workers "
         "started by others: " +
         place.error().text);
   }
-  attempt_trouble_ = place.error().text;
+  strangers_.attempt_trouble = place.error().text;
 }
 
 void Workers::forget(InHand& held) {
-  if (held.place) attempts_->erase(*held.place);
+  if (held.place) strangers_.attempts->erase(*held.place);
   held.place.reset();
   directories_.release(held);
 }

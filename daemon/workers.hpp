@@ -2,18 +2,16 @@
 #pragma once
 
 #include <functional>
-#include <map>
-#include <set>
 #include <string>
 #include <unordered_map>
 
-#include "daemon/attempt_file.hpp"
 #include "daemon/directory/worker_directories.hpp"
 #include "daemon/health_watch.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
+#include "daemon/strangers.hpp"
 #include "daemon/worker_places.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
@@ -40,13 +38,8 @@ class Workers {
   // A worker that somebody else started said hello; whether it gets a place is answered to it.
   void take(FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
             const ipc::HelloMeta& hello);
-  // Attempts that such workers hold are written down there. Order: outlives this.
-  void remember_in(AttemptFile& file) { attempts_ = &file; }
-  // Why that is not so at the moment; empty: it is.
-  void set_attempt_trouble(std::string text) { attempt_trouble_ = std::move(text); }
-  const std::string& attempt_trouble() const { return attempt_trouble_; }
-  // A class of this name was paused before, and is not here: it comes paused.
-  void remember_pause(std::string_view name) { paused_absent_.emplace(name); }
+  Strangers& strangers() { return strangers_; }
+  const Strangers& strangers() const { return strangers_; }
   // Called when the process of one says hello.
   void on_process(std::function<void(const ProcessName&)> handler) {
     on_process_ = std::move(handler);
@@ -189,12 +182,9 @@ class Workers {
   ProgressHandler on_progress_;
   std::unordered_map<std::uint64_t, std::unique_ptr<WorkerProcess>> workers_;
   std::vector<WorkerId> dirty_, buried_;
-  std::vector<std::pair<BodyFile, WorkerId>> held_;      // who waits for which
-  std::string meta_, attempt_trouble_;                   // meta_: kept for its memory
-  std::map<std::uint64_t, Registration> registrations_;  // asked for, not answered
-  std::uint64_t last_registration_ = 0;
-  AttemptFile* attempts_ = nullptr;
-  std::set<std::string, std::less<>> paused_absent_;  // brought classes that are not here
+  std::vector<std::pair<BodyFile, WorkerId>> held_;  // who waits for which
+  std::string meta_;                                 // kept for its memory
+  Strangers strangers_;
   std::function<void(const ProcessName&)> on_process_;
   bool stopping_ = false;
   Instant due_ = kNever;
