@@ -39,7 +39,7 @@ void Core::judge_idle(WorkerClass& worker_class) {
 // As many as tasks wait and are not being brought for already.
 void Core::fill_again(WorkerClass& worker_class) {
   const bool can = is_open(worker_class) && !worker_class.gate.shut() && !stopping_;
-  if (!can || !worker_class.free.empty()) return;
+  if (!can || !worker_class.places().empty()) return;
   const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
   if (!suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
   const auto starting =
