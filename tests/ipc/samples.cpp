@@ -10,7 +10,10 @@ constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
 constexpr std::uint64_t kToken = 0x1122334455667788;
 constexpr std::uint64_t kRequestNumber = 7;
 // Of a worker that knows no descriptors.
-constexpr std::uint64_t kByFrames = feature::kOfWorker & ~feature::kByDescriptor;
+// What was said before there were reports: bytes that were written down then stay as they are.
+constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~feature::kReport;
+constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~feature::kReport;
+constexpr std::uint64_t kByFrames = kOfWorker & ~feature::kByDescriptor;
 constexpr AttemptKey kRun{TaskId{kTask}, 1, 2, kToken};
 
 using List = std::vector<Sample>;
@@ -58,10 +61,10 @@ void add_greetings(List& list) {
   };
   const Header hello{.kind = Kind::Hello, .id = kWorker, .token = kToken, .credits = 4};
   to_daemon(list, Party::Worker, "hello-worker", hello, worker_says(kByFrames));
-  to_daemon(list, Party::Worker, "hello-worker-page", hello, worker_says(feature::kOfWorker));
+  to_daemon(list, Party::Worker, "hello-worker-page", hello, worker_says(kOfWorker));
   to_daemon(list, Party::Worker, "hello-registered", {.kind = Kind::Hello, .credits = 4},
             encoded(HelloMeta{.role = Role::Worker,
-                              .features = feature::kOfStranger,
+                              .features = kOfStranger,
                               .name = "warmpool-worker",
                               .pid = 4713,
                               .worker_class = "thumbs",
@@ -72,10 +75,10 @@ void add_greetings(List& list) {
   from_daemon(list, Party::Worker, "welcome-worker", {.kind = Kind::Welcome},
               encoded(welcome(kByFrames)));
   from_daemon(list, Party::Worker, "welcome-worker-page", {.kind = Kind::Welcome, .descriptors = 1},
-              encoded(welcome(feature::kOfWorker)));
+              encoded(welcome(kOfWorker)));
   from_daemon(list, Party::Worker, "welcome-registered",
               {.kind = Kind::Welcome, .id = kWorker, .descriptors = 1},
-              encoded(welcome(feature::kOfStranger)));
+              encoded(welcome(kOfStranger)));
   from_daemon(list, Party::Client, "error", {.kind = Kind::Error},
               encoded(ErrorMeta{501, "frame beat: it has no payload"}));
   to_daemon(list, Party::Client, "ping", {.kind = Kind::Ping, .token = 99});
