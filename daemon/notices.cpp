@@ -191,9 +191,8 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
-      return std::string(name_of(n.from));
     case NoticeField::To:
-      return std::string(name_of(n.to));
+      return std::string(name_of(field == NoticeField::From ? n.from : n.to));
     case NoticeField::Why:
       return std::string(why_changed(n));
     case NoticeField::Alert:

@@ -8,9 +8,21 @@
 #include <string>
 
 #include "daemon/attempt_file.hpp"
-#include "daemon/worker_process.hpp"
+#include "daemon/frame_stream.hpp"
+#include "daemon/process/peer_process.hpp"
+#include "pool/ids.hpp"
 
 namespace warmpool::daemon {
+
+// One that somebody else started and that has said hello, until it is given a place.
+struct Registration {
+  FrameStream stream;
+  PeerProcess process;
+  ClassId worker_class;
+  std::string name;  // of its program, for people
+  std::uint64_t features = 0;
+  std::uint8_t credits = 1;
+};
 
 struct Strangers {
   std::map<std::uint64_t, Registration> asked{};  // that have no answer yet, by RegistrationId

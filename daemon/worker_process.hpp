@@ -191,14 +191,4 @@ struct WorkerFigures {
   std::uint64_t alive = 0, spawn_failures = 0, protocol_errors = 0, output_bytes = 0;
 };
 
-// One that somebody else started and that has said hello, until it is given a place.
-struct Registration {
-  FrameStream stream;
-  PeerProcess process;
-  ClassId worker_class;
-  std::string name;  // of its program, for people
-  std::uint64_t features = 0;
-  std::uint8_t credits = 1;
-};
-
 }  // namespace warmpool::daemon
