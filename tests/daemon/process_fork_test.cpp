@@ -34,7 +34,7 @@ class ForkTest : public ProcessTest {
     ProcessTest::TearDown();
   }
 
-  Kind next() {
+  AnswerKind next() {
     packet_.resize(ipc::kTemplateBytesMax);
     EXPECT_TRUE(wait_readable(template_.channel.get()));
     const auto bytes = ipc::receive_with_descriptor(
