@@ -11,7 +11,7 @@
 #include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
-#include "daemon/strangers.hpp"
+#include "daemon/stranger_book.hpp"
 #include "daemon/worker_places.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
@@ -38,8 +38,8 @@ class Workers {
   // A worker that somebody else started said hello; whether it gets a place is answered to it.
   void take(FrameStream stream, const ipc::Peer& peer, const ipc::Header& header,
             const ipc::HelloMeta& hello);
-  Strangers& strangers() { return strangers_; }
-  const Strangers& strangers() const { return strangers_; }
+  StrangerBook& strangers() { return strangers_; }
+  const StrangerBook& strangers() const { return strangers_; }
   // Called when the process of one says hello.
   void on_process(std::function<void(const ProcessName&)> handler) {
     on_process_ = std::move(handler);
@@ -184,7 +184,7 @@ class Workers {
   std::vector<WorkerId> dirty_, buried_;
   std::vector<std::pair<BodyFile, WorkerId>> held_;  // who waits for which
   std::string meta_;                                 // kept for its memory
-  Strangers strangers_;
+  StrangerBook strangers_;
   std::function<void(const ProcessName&)> on_process_;
   bool stopping_ = false;
   Instant due_ = kNever;

@@ -24,7 +24,7 @@ struct Registration {
   std::uint8_t credits = 1;
 };
 
-struct Strangers {
+struct StrangerBook {
   std::map<std::uint64_t, Registration> asked{};  // that have no answer yet, by RegistrationId
   std::uint64_t last_asked = 0;
   // Where the attempts that they hold are written down; null: nowhere. Order: outlives this.
