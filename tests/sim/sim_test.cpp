@@ -56,7 +56,7 @@ TEST(Simulator, ForcesOnlyWhatWasAskedFor) {
 TEST(SimulatorSlow, TakesEveryRowOfEveryTransitionTable) {
   std::vector<std::uint64_t> slots(kSlotRows.size()), tasks(kTaskRows.size()),
       breakers(kBreakerRows.size()), recoveries(kRecoveryRows.size());
-  for (std::uint64_t seed = 1; seed <= 900; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 1400; ++seed) {
     const RowHits hits = run_seed(seed, nullptr).figures.hits;
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] += hits.slots[i];
     for (std::size_t i = 0; i < tasks.size(); ++i) tasks[i] += hits.tasks[i];
