@@ -16,6 +16,9 @@
 
 namespace warmpool::sim {
 
+// The core may look at one worker at most so often.
+inline constexpr Duration kSlack = microseconds(100);
+
 class Books {
  protected:
   explicit Books(const Scenario& scenario) : scenario_(scenario), options_(scenario.options) {}

@@ -8,7 +8,6 @@
 namespace warmpool::sim {
 namespace {
 
-constexpr Duration kSlack = microseconds(100);
 // A worker that failed so many in a row, each of which others do, cannot be anything but ill: at
 // most half of all that is counted of its class are its own.
 constexpr std::uint32_t kSurelyIll = 24;

@@ -7,9 +7,6 @@
 namespace warmpool::sim {
 namespace {
 
-// The core may look at one worker at most so often.
-constexpr Duration kSlack = microseconds(100);
-
 constexpr bool is_ordinary(WorkerHealth health) {
   return health == WorkerHealth::Healthy || health == WorkerHealth::Working ||
          health == WorkerHealth::Recovering;

@@ -9,8 +9,6 @@
 namespace warmpool::sim {
 namespace {
 
-constexpr Duration kSlack = microseconds(100);
-
 bool is_behind(const HeldAttempt& held) { return !held.started && !held.recall_ordered; }
 
 Place last_place(const SeenWorker& worker) {

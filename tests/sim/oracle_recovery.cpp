@@ -9,7 +9,6 @@
 namespace warmpool::sim {
 namespace {
 
-constexpr Duration kSlack = microseconds(100);
 // In which those that were held back start, at most.
 constexpr Duration kSpread = seconds(1);
 

@@ -8,12 +8,6 @@
 #include "tests/sim/oracle_recovery.hpp"
 
 namespace warmpool::sim {
-namespace {
-
-constexpr Duration kSlack = microseconds(100);
-
-}  // namespace
-
 void Oracle::restart_comes(const event::Restart& restart) {
   for (SeenSlot& slot : slots_) {
     if (restart.worker_class && slot.worker_class != *restart.worker_class) continue;

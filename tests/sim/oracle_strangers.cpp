@@ -5,12 +5,6 @@
 #include <algorithm>
 
 namespace warmpool::sim {
-namespace {
-
-constexpr Duration kSlack = microseconds(100);
-
-}  // namespace
-
 void StrangerWatch::comes(const event::WorkerRegistered& event) const {
   oracle.registrations_.emplace(event.registration.value, event.worker_class);
 }

@@ -10,8 +10,6 @@
 namespace warmpool::sim {
 namespace {
 
-// The core may look at one worker at most so often.
-constexpr Duration kSlack = microseconds(100);
 // From one Tick to the next at least.
 constexpr Duration kTurn = microseconds(1);
 // A worker whose channel closed has this time to end by itself.
