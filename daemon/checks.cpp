@@ -10,8 +10,7 @@
 namespace warmpool::daemon {
 namespace {
 
-// Above the numbers of workers and of programs that alerts are told by, below those of templates.
-constexpr std::uint64_t kCheckNumbers = (std::uint64_t{1} << 62) + (std::uint64_t{1} << 61);
+constexpr std::uint64_t kPart = 3;  // of kHelperParts
 // The checks of a class are spread over its interval by the places of its workers.
 constexpr std::int64_t kPlaces = 64;
 
@@ -91,7 +90,7 @@ SpawnSpec Checks::spec_of(const WorkerProcess& worker) const {
   SpawnSpec spec;
   spec.role = SpawnRole::Helper;
   spec.slot = slot;
-  spec.worker = WorkerId{kCheckNumbers + last_};
+  spec.worker = WorkerId{kHelperNumbers + kPart + kHelperParts * last_};
   spec.command = options.check_command;
   spec.environment = options.environment;
   spec.environment.push_back("WORKER_PID=" + std::to_string(worker.child.pid));

@@ -6,12 +6,13 @@
 
 #include "ipc/bytes.hpp"
 #include "ipc/frame.hpp"
+#include "ipc/gauge_name.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
 constexpr std::int64_t kEvery = 5;  // of sample_interval
-constexpr std::size_t kGaugesMax = 16, kGaugeBytesMax = 32;
+constexpr std::size_t kGaugesMax = 16;
 
 // Per mille of the time between two looks.
 std::uint32_t share(Duration used, Duration elapsed) {
@@ -23,18 +24,10 @@ std::uint16_t part(Duration used, Duration elapsed) {
   return static_cast<std::uint16_t>(std::min<std::uint32_t>(share(used, elapsed), 1000));
 }
 
-bool is_gauge_name(std::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  };
-  return !name.empty() && name.size() <= kGaugeBytesMax && std::ranges::all_of(name, fits);
-}
-
 void set_gauge(std::string_view text, std::map<std::string, std::int64_t, std::less<>>& gauges) {
   const auto equals = text.find('=');
   const auto name = text.substr(0, equals);
-  if (equals == std::string_view::npos || !is_gauge_name(name)) return;
+  if (equals == std::string_view::npos || !ipc::is_gauge_name(name)) return;
   const auto digits = text.substr(equals + 1);
   const auto known = gauges.find(name);
   if (digits.empty()) {

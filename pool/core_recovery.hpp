@@ -22,6 +22,8 @@ class CoreRecovery : public CoreBreakers {
   void replaced(Slot& slot);
   void of_use(Slot& slot);
   void unwanted(Slot& slot);
+  // It is still there long after it was killed.
+  void stays(const Slot& slot);
   // Breakers whose time has come.
   void judge_recovery();
   Instant next_recovery() const;

@@ -139,6 +139,7 @@ void Core::give_up_hand(Slot& slot) {
     return on(event::WorkerExited{.worker = slot.worker, .cause = slot.order, .code = 0});
   }
   slot.force_at = kNever;
+  stays(slot);
   tell_health(slot);
   if (slot.held.empty()) return;
   slot.busy = slot.busy + (now - slot.busy_since);

@@ -20,6 +20,14 @@ bool waits(const Slot& slot) {
   return (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) && !slot.removing;
 }
 
+// What its kept directory may take before there is a process: cleaned, and prepared.
+Duration directory_time(const ClassOptions& its) {
+  if (its.directory != "kept") return {};
+  const int commands =
+      (its.directory_clean.empty() ? 0 : 1) + (its.directory_prepare.empty() ? 0 : 1);
+  return its.directory_timeout * commands;
+}
+
 // One that is replaced while it works, or has just been, shares its number with another.
 bool is_alone(const Slot& slot) {
   return !slot.successor && slot.partner == kNoSlot && slot.leaver == kNoSlot;
@@ -60,7 +68,15 @@ Instant CoreRecovery::hello_due(const Slot& slot) const {
   const bool first_custom = slot.recovering && slot.strategy == RecoveryStrategy::Custom;
   const Duration command_time =
       first_custom ? classes[slot.worker_class.value].options.recovery_timeout : Duration{};
-  return slot.spawned_at + options.start_timeout + command_time;
+  return slot.spawned_at + options.start_timeout + command_time +
+         directory_time(classes[slot.worker_class.value].options);
+}
+
+// It was killed, and does not go: it proves nothing any more, and others may try.
+void CoreRecovery::stays(const Slot& slot) {
+  WorkerClass& worker_class = classes[slot.worker_class.value];
+  if (!worker_class.gate.is_probe(slot.id)) return;
+  open(worker_class, RecoveryTrigger::Fail, RecoveryWhy::Probe);
 }
 
 RecoveryStrategy CoreRecovery::strategy_of(const Slot& slot) const {
@@ -83,7 +99,8 @@ void CoreRecovery::recover(Slot& slot) {
     ++counters.unproductive_deaths;
   }
   slot.strategy = strategy_of(slot);
-  if (!class_of(slot).options.automatic_restart) return wait_for_hand(slot);
+  const bool by_itself = class_of(slot).options.automatic_restart || slot.successor;
+  if (!by_itself) return wait_for_hand(slot);
   if (useless) judge_death(slot);
   const bool at_once = !useless || (slot.unproductive == 1 && options.restarts_max > 1);
   if (at_once && admits(slot)) return start_again(slot, SlotTrigger::ExitedNow);
@@ -104,7 +121,8 @@ bool CoreRecovery::admits(const Slot& slot) const {
   const WorkerClass& its = classes[slot.worker_class.value];
   const bool may_try = its.gate.state() == RecoveryState::HalfOpen && !its.gate.has_probe();
   if (slot.by_hand) return true;
-  return its.options.automatic_restart && (!its.gate.shut() || may_try);
+  const bool by_itself = its.options.automatic_restart || slot.successor;
+  return by_itself && (!its.gate.shut() || may_try);
 }
 
 void CoreRecovery::try_again(Slot& slot) {
@@ -232,6 +250,9 @@ void CoreRecovery::judge_gate(WorkerClass& worker_class) {
   }
   if (gate.has_probe()) {
     if (gate.proved_at() > now) return;
+    // What it runs may end it yet, and one that is being killed proves nothing.
+    const bool idle = slots[gate.probe()].state == SlotState::Ready;
+    if (!idle) return gate.probe_ready(now + worker_class.options.recovery_cooldown);
     return close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Recovered);
   }
   if (Slot* probe = next_probe(worker_class)) return start_again(*probe, SlotTrigger::RetryDue);

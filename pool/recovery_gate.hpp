@@ -39,6 +39,7 @@ class RecoveryGate {
 
   // While it is half-open: who tries, and from when on that is proof enough.
   bool has_probe() const { return has_probe_; }
+  SlotId probe() const { return probe_; }
   bool is_probe(SlotId slot) const { return has_probe_ && probe_ == slot; }
   Instant proved_at() const { return proved_at_; }
   void set_probe(SlotId slot);

@@ -72,6 +72,7 @@ int usefulness(const Slot& slot) {
 bool less_useful(const Slot& a, const Slot& b) {
   if (usefulness(a) != usefulness(b)) return usefulness(a) < usefulness(b);
   if (a.held.size() != b.held.size()) return a.held.size() < b.held.size();
+  if (a.health.band() != b.health.band()) return b.health.band() < a.health.band();
   if (a.attempts_of_worker != b.attempts_of_worker) {
     return a.attempts_of_worker < b.attempts_of_worker;
   }
@@ -127,9 +128,10 @@ void Core::pool_may_be_initialized() {
     const auto ready = std::ranges::count_if(worker_class.members, [this](SlotId id) {
       return slots[id].state == SlotState::Ready || slots[id].state == SlotState::Running;
     });
-    const auto needed = std::min<std::uint64_t>(worker_class.options.size_min, worker_class.target);
+    const auto needed =
+        std::min<std::uint64_t>(worker_class.options.size_min, worker_class.wanted());
     if (static_cast<std::uint64_t>(ready) <
-        std::max<std::uint64_t>(needed, worker_class.target ? 1 : 0)) {
+        std::max<std::uint64_t>(needed, worker_class.wanted() ? 1 : 0)) {
       return;
     }
     size += worker_class.target;

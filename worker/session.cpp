@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "ipc/codec.hpp"
+#include "ipc/gauge_name.hpp"
 
 namespace warmpool::worker {
 namespace {
@@ -300,8 +301,9 @@ void Session::progress(const AttemptKey& key, std::uint16_t permille, std::strin
 
 void Session::report(const WorkerReport& report) {
   if ((features_ & ipc::feature::kReport) == 0 || channel_.out_bytes() > kOutBytesMax) return;
+  if (!report.gauge.empty() && !ipc::is_gauge_name(report.gauge)) return;
   const std::string reason = repaired(report.reason, 255);
-  std::string gauge(report.gauge.substr(0, 64));
+  std::string gauge(report.gauge);
   gauge += '=';
   if (report.value) gauge += std::to_string(*report.value);
   ipc::ReportMeta meta{.gauges = {}, .reason = reason};

@@ -9,8 +9,7 @@
 namespace warmpool::daemon {
 namespace {
 
-// Above the numbers of workers and of what tells alerts, below those of templates.
-constexpr std::uint64_t kRunNumbers = std::uint64_t{3} << 61;
+constexpr std::uint64_t kPart = 4;  // of kHelperParts
 
 }  // namespace
 
@@ -31,7 +30,7 @@ void HelperRuns::cancel(std::uint64_t number) {
 }
 
 void HelperRuns::kill(Running& running, std::string why) {
-  if (!running.killed.empty()) return;
+  if (running.process->buried || !running.killed.empty()) return;
   running.killed = std::move(why);
   running.deadline = services_.engine.now() + kKilledMax;
   look_at(running.deadline);
@@ -46,7 +45,7 @@ std::size_t HelperRuns::working() const {
 void HelperRuns::begin(Waiting waiting) {
   auto& run = waiting.run;
   run.spec.role = SpawnRole::Helper;
-  run.spec.worker = WorkerId{kRunNumbers + waiting.number};
+  run.spec.worker = WorkerId{kHelperNumbers + kPart + kHelperParts * waiting.number};
   auto started = processes_.spawn(run.spec);
   if (!started) return run.ended(started.error().text);
   Running running;
@@ -75,8 +74,8 @@ void HelperRuns::on_exit(std::uint64_t number) {
     how = exit_text(running.run.title, exit);
   });
   process.stop_watching_exit();
-  look_at(services_.engine.now());
   if (!process.buried) return look_at(services_.engine.now() + ProcessPort::kBuryAgain);
+  look_at(services_.engine.now());
   if (!process.launch_error().empty()) {
     how = running.run.title + ": " + process.launch_error();
   } else if (!running.killed.empty()) {
