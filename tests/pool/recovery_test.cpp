@@ -289,6 +289,51 @@ TEST_F(RecoveryTest, AProbeThatLivesWithoutATaskIsProofToo) {
   EXPECT_EQ(gate().state, RecoveryState::Closed);
 }
 
+// What it runs may be what they die of.
+TEST_F(RecoveryTest, AProbeThatRunsATaskIsNoProofUntilItHasAnswered) {
+  begin(20);
+  die_starting();
+  die_starting();
+  driver.pass(gate().until - driver.now);
+  driver.hello_all();
+  driver.submit();
+  driver.tick();
+  const auto assign = *driver.last<command::Assign>();
+  driver.pass(seconds(60));
+  EXPECT_EQ(gate().state, RecoveryState::HalfOpen);
+  driver.kill_worker(assign.worker);
+  driver.tick();
+  EXPECT_EQ(gate().state, RecoveryState::Open);
+  EXPECT_EQ(gate().opened, 2U) << "and for longer";
+}
+
+TEST_F(RecoveryTest, AProbeThatCannotBeKilledIsNotWaitedForForEver) {
+  begin(20);
+  die_starting();
+  die_starting();
+  driver.pass(gate().until - driver.now);
+  const auto probe = driver.last<command::Spawn>()->worker;
+  driver.pass(default_options().start_timeout + default_options().term_grace +
+              default_options().unkillable_after + seconds(2));
+  EXPECT_EQ(gate().state, RecoveryState::Open);
+  driver.pass(seconds(60));
+  EXPECT_EQ(starting(), 1U) << "another one tries";
+  EXPECT_NE(driver.last<command::Spawn>()->worker, probe);
+}
+
+TEST_F(RecoveryTest, ASuccessorThatDiesIsTriedAgainWhateverAutomaticRestartSays) {
+  begin(2, [](ClassOptions& its) { its.automatic_restart = false; });
+  driver.hello_all();
+  driver.tick();
+  driver.turn(event::Restart{ClientId{1}, RequestId{71}, {}, SlotId{0}});
+  const auto successor = *driver.last<command::Spawn>();
+  ASSERT_NE(successor.slot, SlotId{0});
+  driver.kill_worker(successor.worker, ExitCause::Exited, 1);
+  driver.tick();
+  EXPECT_EQ(driver.last<command::Spawn>()->slot, successor.slot);
+  EXPECT_NE(driver.last<command::Spawn>()->worker, successor.worker);
+}
+
 TEST_F(RecoveryTest, APlaceThatWasOfUseIsTheFirstToTry) {
   begin(20);
   driver.hello_all();
