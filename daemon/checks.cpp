@@ -3,7 +3,6 @@
 #include "daemon/checks.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "daemon/exit_text.hpp"
 
@@ -13,15 +12,6 @@ namespace {
 constexpr std::uint64_t kPart = 3;  // of kHelperParts
 // The checks of a class are spread over its interval by the places of its workers.
 constexpr std::int64_t kPlaces = 64;
-
-// The 3 of images-3.
-std::uint32_t number_in(std::string_view slot) {
-  std::uint32_t number = 0;
-  const auto dash = slot.rfind('-');
-  const auto digits = dash == std::string_view::npos ? std::string_view() : slot.substr(dash + 1);
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return number;
-}
 
 }  // namespace
 
@@ -95,7 +85,7 @@ SpawnSpec Checks::spec_of(const WorkerProcess& worker) const {
   spec.environment = options.environment;
   spec.environment.push_back("WORKER_PID=" + std::to_string(worker.child.pid));
   spec.environment.push_back("WORKER_CLASS=" + options.name);
-  spec.environment.push_back("WORKER_NUMBER=" + std::to_string(number_in(slot)));
+  spec.environment.push_back("WORKER_NUMBER=" + std::to_string(places_.number(worker.slot)));
   spec.environment.push_back("WORKER_BUSY=" + std::string(worker.in_hand.empty() ? "0" : "1"));
   if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
   spec.identity = identities_[worker.worker_class.value];
@@ -117,7 +107,7 @@ void Checks::begin_command(WorkerProcess& worker, Running& running) {
 void Checks::begin_http(WorkerProcess& worker, Running& running) {
   const auto& options = services_.options_of(worker.worker_class);
   const auto slot = places_.slot_name(worker.slot);
-  const UrlFacts facts{worker.child.pid, slot, number_in(slot)};
+  const UrlFacts facts{worker.child.pid, slot, places_.number(worker.slot)};
   const auto url = local_url(options.check_url, facts);
   if (!url) return tell(running, {false, "check_url is no URL on this machine"});
   running.http = std::make_unique<HttpProbe>(services_.reactor, *url, [this] { wake(); });

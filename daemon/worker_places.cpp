@@ -4,10 +4,13 @@
 
 namespace warmpool::daemon {
 
-WorkerPlaces::Place& WorkerPlaces::place(SlotId home, ClassId worker_class) {
+std::uint16_t WorkerPlaces::number(SlotId home) const {
   const auto view = services_.engine.pool().slot(home);
-  const auto index = view ? view->index : home.value;
-  auto name = services_.options_of(worker_class).name + "-" + std::to_string(index);
+  return view ? view->index : home.value;
+}
+
+WorkerPlaces::Place& WorkerPlaces::place(SlotId home, ClassId worker_class) {
+  auto name = services_.options_of(worker_class).name + "-" + std::to_string(number(home));
   auto& place = places_[home.value];
   if (place.name != name) {
     OutputBounds bounds;

@@ -44,11 +44,13 @@ class WorkerPlaces {
     places_.at(home.value).reported = std::move(reported);
   }
 
-  // The one place where what a worker may have left behind is taken away before the next one
-  // starts: of this place, or of the one that was given up for it. What they wrote can still be
-  // read.
+  // What a worker reported of itself goes before the next one starts: of this place, or of the one
+  // that was given up for it. What they wrote can still be read; their directories are
+  // worker_directories.hpp's.
   void prepare(const command::Spawn& command);
 
+  // The 3 of images-3.
+  std::uint16_t number(SlotId home) const;
   // "worker-0"; "slot-N" for one that never had a worker.
   std::string slot_name(SlotId home) const;
   // A slot of an earlier life, for its name alone: numbers from the top down, which this life's

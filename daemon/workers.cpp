@@ -213,7 +213,6 @@ void Workers::bury() {
   }
   buried_.clear();
   templates_.bury();
-  recovery_commands_.bury();
   starts_.end_turn();
 }
 

@@ -12,12 +12,6 @@ bool serves(const Slot& slot) {
          slot.state == SlotState::Draining;
 }
 
-// As the timeout of the first in hand says when it is slow.
-Duration patience_of(const Held& held, const Options& options) {
-  const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options.slow_percent);
-  return std::min(options.slow_after, share);
-}
-
 }  // namespace
 
 Situation CoreHealth::situation_of(const Slot& slot) const {
@@ -29,7 +23,7 @@ Situation CoreHealth::situation_of(const Slot& slot) const {
     if (!held.started()) continue;
     const bool first = situation.moved_at == kNever;
     situation.moved_at = first ? held.moved_at : std::max(situation.moved_at, held.moved_at);
-    situation.patience = std::max(situation.patience, patience_of(held, options));
+    situation.patience = std::max(situation.patience, slow_time(held));
   }
   situation.heartbeat_interval = options.heartbeat_interval;
   situation.dead_after = options.dead_after;

@@ -77,6 +77,8 @@ struct CoreState {
   Duration expected(TypeId type) const;
   // When its age makes it due; never if it is already.
   Instant old_at(const Slot& slot) const;
+  // After which what it runs is slow.
+  Duration slow_time(const Held& held) const;
   // When it has been idle for so long that its class may do without it.
   Instant idle_at(const Slot& slot) const;
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.

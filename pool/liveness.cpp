@@ -8,11 +8,6 @@
 namespace warmpool {
 namespace {
 
-Instant slow_at(const Held& held, const Options& options) {
-  const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options.slow_percent);
-  return held.started_at + std::min(options.slow_after, share);
-}
-
 Instant due_of_idle(const Slot& slot, const Options& options, bool beatless) {
   const Instant stopped = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
   if (beatless) return stopped;
@@ -21,6 +16,11 @@ Instant due_of_idle(const Slot& slot, const Options& options, bool beatless) {
 }
 
 }  // namespace
+
+Duration CoreState::slow_time(const Held& held) const {
+  const Duration share = held.timeout / 100 * static_cast<std::int64_t>(options.slow_percent);
+  return std::min(options.slow_after, share);
+}
 
 // Looks at a slot whose time has come.
 void Core::judge_slot(Slot& slot) {
@@ -109,7 +109,7 @@ void Core::tell_health(Slot& slot) {
 void Core::judge_slow(Slot& slot) {
   bool slow = false;
   for (auto& held : slot.held) {
-    if (held.started() && !held.slow && slow_at(held, options) <= now) {
+    if (held.started() && !held.slow && held.started_at + slow_time(held) <= now) {
       held.slow = true;
       auto told = about(held.task, Notice::TaskSlow);
       told.duration_ns = (now - held.started_at).ns;
@@ -182,7 +182,7 @@ Instant Core::due_of_busy(const Slot& slot) const {
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
     if (held.started() && !held.is_ending()) due = std::min(due, hung_at(held, patience));
-    if (held.started() && !held.slow) due = std::min(due, slow_at(held, options));
+    if (held.started() && !held.slow) due = std::min(due, held.started_at + slow_time(held));
   }
   return std::min(due, due_of_late(slot));
 }

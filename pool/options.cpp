@@ -334,15 +334,18 @@ Result<void> check_options(const Options& options) {
 
 namespace {
 
+std::string pair(std::string_view name, std::uint64_t value) {
+  return std::string(name) + " (" + std::to_string(value) + ")";
+}
+
 Result<void> check_recovery(const ClassOptions& options) {
-  const std::string of = "worker class '" + options.name + "': ";
   const auto rules = parse_recovery(options.recovery);
   if (!rules) return rules.error();
   if (options.recovery_command.empty() && names_strategy(*rules, RecoveryStrategy::Custom)) {
-    return Error{0, of + "recovery names custom, which runs recovery_command: set that too"};
+    return Error{0, "recovery names custom, which runs recovery_command: set that too"};
   }
   if (options.recovery_cooldown_max < options.recovery_cooldown) {
-    return Error{0, of + "recovery_cooldown_max (" + duration_text(options.recovery_cooldown_max) +
+    return Error{0, "recovery_cooldown_max (" + duration_text(options.recovery_cooldown_max) +
                         ") must be at least recovery_cooldown (" +
                         duration_text(options.recovery_cooldown) + ")"};
   }
@@ -350,16 +353,34 @@ Result<void> check_recovery(const ClassOptions& options) {
 }
 
 Result<void> check_directory(const ClassOptions& options) {
-  const std::string whose = "worker class '" + options.name + "': ";
   if (options.directory == "kept" && !options.working_directory.empty()) {
-    return Error{0, whose + "a worker starts in its kept directory or in working_directory (" +
+    return Error{0, "a worker starts in its kept directory or in working_directory (" +
                         options.working_directory + "), not in both; leave one of them out"};
   }
   const bool has_commands = !options.directory_prepare.empty() || !options.directory_clean.empty();
   if (options.directory == "none" && has_commands) {
-    return Error{0, whose +
-                        "directory_prepare and directory_clean are of directories that the "
-                        "daemon makes; give directory = \"kept\" or \"fresh\", or leave them out"};
+    return Error{0,
+                 "directory_prepare and directory_clean are of directories that the daemon makes; "
+                 "give directory = \"kept\" or \"fresh\", or leave them out"};
+  }
+  return {};
+}
+
+Result<void> check_sizes(const ClassOptions& options) {
+  if (options.size_min > options.size_max || options.size < options.size_min ||
+      options.size > options.size_max) {
+    return Error{0, pair("size", options.size) + " must be within " +
+                        pair("size_min", options.size_min) + " and " +
+                        pair("size_max", options.size_max)};
+  }
+  if (options.credits < options.concurrency) {
+    return Error{0, pair("credits", options.credits) + " must be at least " +
+                        pair("concurrency", options.concurrency)};
+  }
+  const auto hard = options.memory_hard.value_or(0);
+  if (hard != 0 && hard < options.memory_soft) {
+    return Error{0, "memory_hard (" + bytes_text(hard) + ") must be at least memory_soft (" +
+                        bytes_text(options.memory_soft) + "); lower memory_soft, or set it to 0"};
   }
   return {};
 }
@@ -367,34 +388,16 @@ Result<void> check_directory(const ClassOptions& options) {
 }  // namespace
 
 Result<void> check_options(const ClassOptions& options) {
-  const auto size = [](std::string_view what, std::uint64_t value) {
-    return std::string(what) + " (" + std::to_string(value) + ")";
-  };
   if (options.name.empty()) return Error{0, "a worker class needs a name"};
   if (options.command.empty()) {
     return Error{0, "worker class '" + options.name + "' needs a command"};
   }
-  if (options.size_min > options.size_max || options.size < options.size_min ||
-      options.size > options.size_max) {
-    return Error{0, "worker class '" + options.name + "': " + size("size", options.size) +
-                        " must be within " + size("size_min", options.size_min) + " and " +
-                        size("size_max", options.size_max)};
+  for (const auto check : {check_sizes, check_health, check_recovery, check_directory}) {
+    if (auto checked = check(options); !checked) {
+      return Error{0, "worker class '" + options.name + "': " + checked.error().text};
+    }
   }
-  if (options.credits < options.concurrency) {
-    return Error{0, "worker class '" + options.name + "': " + size("credits", options.credits) +
-                        " must be at least " + size("concurrency", options.concurrency)};
-  }
-  const auto hard = options.memory_hard.value_or(0);
-  if (hard != 0 && hard < options.memory_soft) {
-    return Error{0, "worker class '" + options.name + "': memory_hard (" + bytes_text(hard) +
-                        ") must be at least memory_soft (" + bytes_text(options.memory_soft) +
-                        "); lower memory_soft, or set it to 0"};
-  }
-  if (auto health = check_health(options); !health) {
-    return Error{0, "worker class '" + options.name + "': " + health.error().text};
-  }
-  if (auto recovery = check_recovery(options); !recovery) return recovery;
-  return check_directory(options);
+  return {};
 }
 
 Result<Duration> parse_duration(std::string_view text) {

@@ -70,11 +70,11 @@ struct WorkerClass {
   static auto fields(auto& self) {
     auto& [id, options, target, declared, paused, members, peers, gone, free, credit, ahead, over,
            cleared, latest, ahead_due, cursor, reserved, due, replacing, has_reserved,
-           oversized_told, recovery, gate, idle_due, parked, wanted_at, place_time, health] = self;
+           oversized_told, health, recovery, gate, idle_due, parked, wanted_at, place_time] = self;
     return std::tie(id, options, target, declared, paused, members, peers, gone, free, credit,
                     ahead, over, cleared, latest, ahead_due, cursor, reserved, due, replacing,
-                    has_reserved, oversized_told, recovery, gate, idle_due, parked, wanted_at,
-                    place_time, health);
+                    has_reserved, oversized_told, health, recovery, gate, idle_due, parked,
+                    wanted_at, place_time);
   }
 };
 

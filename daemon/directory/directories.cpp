@@ -39,13 +39,16 @@ const std::vector<std::string>& clean_command(const Services& services, const Wo
   return work.known_class ? services.options_of(work.owner.worker_class).directory_clean : none;
 }
 
+constexpr std::uint64_t kPart = 4;       // of kHelperParts
+constexpr std::size_t kCommandsMax = 8;  // at once
+
 }  // namespace
 
 Directories::Directories(Services& services, ProcessPort& processes,
                          std::function<SpawnSpec(ClassId)> spec_of)
     : services_(services),
       spec_of_(std::move(spec_of)),
-      runs_(services, processes),
+      runs_(services, processes, kPart, kCommandsMax),
       work_("warmpool-work"),
       removal_("warmpool-sweep") {}
 Directories::~Directories() = default;
@@ -280,9 +283,9 @@ void Directories::run(const std::string& subject, const std::vector<std::string>
   helper.timeout_option = "directory_timeout";
   // As a line for each task is.
   if (work.owner.attempt) helper.level = LogLevel::Debug;
-  helper.ended = [this, subject, ended = std::move(ended)](const std::string& fault) {
+  helper.ended = [this, subject, ended = std::move(ended)](const Result<void>& how) {
     queues_.at(subject).front().run = 0;
-    ended(fault);
+    ended(how ? std::string() : how.error().text);
   };
   work.run = runs_.start(std::move(helper));
 }

@@ -13,7 +13,7 @@
 #include "daemon/directory/back_thread.hpp"
 #include "daemon/directory/directory_owner.hpp"
 #include "daemon/directory/directory_root.hpp"
-#include "daemon/directory/helper_runs.hpp"
+#include "daemon/helper_runs.hpp"
 
 namespace warmpool::daemon {
 

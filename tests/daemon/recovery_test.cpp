@@ -112,7 +112,7 @@ TEST_F(RecoveryTest, ACommandHasItsTime) {
   EXPECT_NE(running(SpawnRole::Helper), nullptr);
   test->time.pass(seconds(2));
   ASSERT_TRUE(until([&] { return worker("worker-0")["last_exit"] == "recovery-failed"; }));
-  EXPECT_TRUE(test->log.has("worker-0: recovery_command took more than 30s"));
+  EXPECT_TRUE(test->log.has("worker-0: recovery_command took longer than 30s (recovery_timeout)"));
 }
 
 TEST_F(RecoveryTest, ACommandThatCannotRunIsADeathToo) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/helper_process.hpp"
@@ -20,20 +21,23 @@ struct HelperRun {
   Duration timeout;
   std::string timeout_option;
   LogLevel level = LogLevel::Info;  // of what it writes
-  // Empty: it ended with status 0. Called once, not within start() or cancel().
-  std::function<void(const std::string& fault)> ended;
+  // An error unless it ended with status 0: with its status, or minus the signal. Called once, not
+  // within start() or cancel().
+  std::function<void(const Result<void>&)> ended;
 };
 
-// Bounds: kAtOnceMax run, the others wait. What is killed and still there after kKilledMax counts
+// Bounds: `at_once_max` run, the others wait. What is killed and still there after kKilledMax
+// counts
 //   as ended. Blocks: never, but for the spawns.
 // Order: sweep() is called when due() says so. Threads: the main one.
 class HelperRuns {
  public:
-  static constexpr std::size_t kAtOnceMax = 8;
   static constexpr Duration kKilledMax = seconds(10);
 
-  HelperRuns(Services& services, ProcessPort& processes)
-      : services_(services), processes_(processes) {}
+  // `part`: of kHelperParts, another one for each of these.
+  HelperRuns(Services& services, ProcessPort& processes, std::uint64_t part,
+             std::size_t at_once_max)
+      : services_(services), processes_(processes), part_(part), at_once_max_(at_once_max) {}
 
   std::uint64_t start(HelperRun run);
   // It ends soon, if it has not: `ended` tells.
@@ -52,18 +56,20 @@ class HelperRuns {
   struct Waiting {
     std::uint64_t number;
     HelperRun run;
-    std::string fault;  // it does not run, and that is to be told
+    std::optional<Result<void>> told;  // how it ended: it does not run, and that is to be told
   };
 
   void begin(Waiting waiting);
   void on_exit(std::uint64_t number);
   void kill(Running& running, std::string why);
-  void tell(Running& running, std::string fault);
+  void tell(Running& running, Result<void> how);
   std::size_t working() const;
   void look_at(Instant at) { due_ = std::min(due_, at); }
 
   Services& services_;
   ProcessPort& processes_;
+  std::uint64_t part_;
+  std::size_t at_once_max_;
   std::uint64_t last_ = 0;
   std::deque<Waiting> waiting_;
   std::map<std::uint64_t, Running> running_;

@@ -1,5 +1,5 @@
 // What has ended is told in sweep(), after the handlers: whoever is told may start the next one.
-#include "daemon/directory/helper_runs.hpp"
+#include "daemon/helper_runs.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -7,12 +7,6 @@
 #include "daemon/exit_text.hpp"
 
 namespace warmpool::daemon {
-namespace {
-
-constexpr std::uint64_t kPart = 4;  // of kHelperParts
-
-}  // namespace
-
 std::uint64_t HelperRuns::start(HelperRun run) {
   waiting_.push_back({++last_, std::move(run), {}});
   look_at(services_.engine.now());
@@ -22,7 +16,7 @@ std::uint64_t HelperRuns::start(HelperRun run) {
 void HelperRuns::cancel(std::uint64_t number) {
   const auto waits = std::ranges::find(waiting_, number, &Waiting::number);
   if (waits != waiting_.end()) {
-    waits->fault = waits->run.title + " is not wanted any more";
+    waits->told = Error{0, waits->run.title + " is not wanted any more"};
     return look_at(services_.engine.now());
   }
   const auto found = running_.find(number);
@@ -45,9 +39,9 @@ std::size_t HelperRuns::working() const {
 void HelperRuns::begin(Waiting waiting) {
   auto& run = waiting.run;
   run.spec.role = SpawnRole::Helper;
-  run.spec.worker = WorkerId{kHelperNumbers + kPart + kHelperParts * waiting.number};
+  run.spec.worker = WorkerId{kHelperNumbers + part_ + kHelperParts * waiting.number};
   auto started = processes_.spawn(run.spec);
-  if (!started) return run.ended(started.error().text);
+  if (!started) return run.ended(started.error());
   Running running;
   running.run = std::move(run);
   running.process = std::make_unique<HelperProcess>(std::move(*started), running.run.title,
@@ -66,31 +60,30 @@ void HelperRuns::on_exit(std::uint64_t number) {
   auto& running = running_.at(number);
   auto& process = *running.process;
   if (process.buried) return;
-  std::string how;
-  bool well = false;
-  process.buried = processes_.bury(process.id(), [&](const Exit& exit) {
+  Exit exit;
+  process.buried = processes_.bury(process.id(), [&](const Exit& seen) {
     process.read_rest(services_.engine.now());
-    well = exit.cause == ExitCause::Exited && exit.code == 0;
-    how = exit_text(running.run.title, exit);
+    exit = seen;
   });
   process.stop_watching_exit();
   if (!process.buried) return look_at(services_.engine.now() + ProcessPort::kBuryAgain);
   look_at(services_.engine.now());
-  if (!process.launch_error().empty()) {
-    how = running.run.title + ": " + process.launch_error();
-  } else if (!running.killed.empty()) {
-    how = running.run.title + " " + running.killed;
-  } else if (well) {
-    how.clear();
+  const auto& title = running.run.title;
+  const bool launched = process.launch_error().empty();
+  if (launched && running.killed.empty() && exit.cause == ExitCause::Exited && exit.code == 0) {
+    return tell(running, {});
   }
-  if (!how.empty() && !process.last_words().empty()) how += ": " + process.last_words();
-  tell(running, std::move(how));
+  std::string how = !launched                ? title + ": " + process.launch_error()
+                    : running.killed.empty() ? exit_text(title, exit)
+                                             : title + " " + running.killed;
+  if (!process.last_words().empty()) how += ": " + process.last_words();
+  tell(running, Error{exit.code, std::move(how)});
 }
 
 // In sweep(): here it is only kept.
-void HelperRuns::tell(Running& running, std::string fault) {
+void HelperRuns::tell(Running& running, Result<void> how) {
   if (std::exchange(running.told, true)) return;
-  waiting_.push_front({0, std::move(running.run), std::move(fault)});
+  waiting_.push_front({0, std::move(running.run), std::move(how)});
   look_at(services_.engine.now());
 }
 
@@ -107,17 +100,16 @@ void HelperRuns::sweep() {
       kill(running, "took longer than " + duration_text(running.run.timeout) + " (" +
                         running.run.timeout_option + ") and was killed");
     } else {
-      tell(running, running.run.title + " was killed and does not end");
+      tell(running, Error{0, running.run.title + " was killed and does not end"});
     }
   }
   std::erase_if(running_, [](const auto& each) { return each.second.process->buried; });
   for (auto left = waiting_.size(); left > 0; --left) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
-    const bool over = next.number == 0 || !next.fault.empty();
-    if (over) {
-      next.run.ended(next.fault);
-    } else if (working() < kAtOnceMax) {
+    if (next.told) {
+      next.run.ended(*next.told);
+    } else if (working() < at_once_max_) {
       begin(std::move(next));
     } else {
       waiting_.push_back(std::move(next));
