@@ -45,7 +45,8 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   }
   if (is_down(now, spawn.worker_class)) {
     luck_.count(Fault::ClassDown);
-    plan_death(soon, worker, ExitCause::Exited, 127);
+    const bool silent = scenario_.outages[spawn.worker_class.value].silent;
+    if (!silent) plan_death(soon, worker, ExitCause::Exited, 127);
   } else if (luck_.strikes(Fault::SpawnFails, 200)) {
     worker.cause = ExitCause::SpawnFailed;
     worker.code = 2;
@@ -62,6 +63,13 @@ bool FakeWorkers::is_down(Instant now, ClassId worker_class) const {
   const Outage& outage = scenario_.outages[worker_class.value];
   return scenario_.has(Fault::ClassDown) && !luck_.calm() && now >= outage.from &&
          now < outage.until;
+}
+
+// What keeps its class from starting may be a disk that does not answer: some cannot be killed.
+bool FakeWorkers::hangs(Instant now, const Worker& worker) {
+  const ClassId its = worker.worker_class;
+  const bool starting = worker.life == Life::Starting && scenario_.outages[its.value].silent;
+  return starting && is_down(now, its) && random_.chance(200);
 }
 
 void FakeWorkers::tell(Instant now, WorkerId id, Heard heard) {
@@ -97,7 +105,8 @@ void FakeWorkers::carry_out(Instant now, const command::EndWorker& end) {
   const Instant soon = now + random_.between(microseconds(50), milliseconds(4));
   if (luck_.strikes(Fault::DieWhileKilled, 300)) {
     plan_death(now, *worker, ExitCause::Exited, 1);
-  } else if (end.force == command::Force::Kill && luck_.strikes(Fault::Unkillable, 300)) {
+  } else if (end.force == command::Force::Kill &&
+             (luck_.strikes(Fault::Unkillable, 300) || hangs(now, *worker))) {
     worker->cause = ExitCause::Signalled;  // and works on until it goes
     worker->code = -9;
     const Duration stays = scenario_.options.unkillable_after * 3;

@@ -99,6 +99,7 @@ class FakeWorkers {
   void begin_next(Instant now, Worker& worker);
   bool is_down(Instant now, const TypePlan& type) const;
   bool is_down(Instant now, ClassId worker_class) const;
+  bool hangs(Instant now, const Worker& worker);
   void begin(Instant now, Worker& worker, Run& run);
   void behave(Instant now, Worker& worker, Run& run, Work& work);
   void plan_end(Instant at, Worker& worker, Run& run);

@@ -105,6 +105,7 @@ struct SeenWorker {
   WorkerHealth told{};               // what it was said to be, if it was of note
   Motion motion{};                   // that it was seen in since it was heard
   bool may_drain = false;            // its class was made smaller while it worked
+  bool may_be_removed = false;       // it was made smaller while this one was being killed
   Instant drained_at{-1};            // and then it had nothing in hand any more
   bool reserved = false;             // is kept for a suspect, as the pool shows
   std::size_t given_up = 0;          // what it had when it was given up, though it still lives

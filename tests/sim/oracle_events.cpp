@@ -41,7 +41,7 @@ struct EventWatch {
       if (!slot.used || slot.worker_class != e.worker_class) continue;
       grant(worker, e.options);
       worker.beatless = e.options.beatless;
-      if (beats_otherwise) worker.heard_at = oracle.now_;
+      if (beats_otherwise) oracle.heard(worker.id);
       if (other_strategy) worker.turn = worker.free_from = 0;
     }
     MemoryWatch{oracle}.options_come(e.worker_class);

@@ -81,9 +81,10 @@ void RecoveryWatch::opened(SeenClass& known, const Notification& notification) c
                           std::to_string(deaths) + " deaths";
                  });
   } else {
-    require_rule(
-        seen.state == RecoveryState::HalfOpen && seen.probe_died.has_value(), "recovery-opens",
-        [&] { return class_text(notification.worker_class) + " opened again without a reason"; });
+    const bool failed = seen.probe_died.has_value() || stays(seen.probe);
+    require_rule(seen.state == RecoveryState::HalfOpen && failed, "recovery-opens", [&] {
+      return class_text(notification.worker_class) + " opened again without a reason";
+    });
   }
   Duration longest = options.recovery_cooldown;
   for (std::uint64_t i = 0; i < seen.openings; ++i) {
@@ -99,6 +100,13 @@ void RecoveryWatch::opened(SeenClass& known, const Notification& notification) c
   seen.until = oracle.now_ + told;
   seen.probe = WorkerId{};
   seen.probe_died.reset();
+}
+
+// It was killed long ago, and does not go.
+bool RecoveryWatch::stays(WorkerId id) const {
+  const SeenWorker* worker = id ? oracle.find_worker(id) : nullptr;
+  return worker != nullptr && worker->live && worker->kill_ordered &&
+         oracle.now_ >= worker->kill_at + oracle.options_.unkillable_after;
 }
 
 void RecoveryWatch::half_opened(SeenClass& known) const {
@@ -308,6 +316,10 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
     const SeenRecovery& seen = known.recovery;
     require_rule(seen.state != RecoveryState::Open || oracle.now_ < seen.until, "recovery-tries",
                  [&] { return "class " + std::to_string(i) + " does not try again"; });
+    require_rule(!oracle.calm() || !stays(seen.probe), "recovery-tries", [&] {
+      return worker_name(seen.probe) +
+             ", which tries for its class, cannot be killed, and holds it";
+    });
     const ClassId id{static_cast<std::uint16_t>(i)};
     const bool may = known.parked > 0 && oracle.is_open(id) && seen.state == RecoveryState::Closed;
     const bool comes = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {

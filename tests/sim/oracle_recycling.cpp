@@ -71,7 +71,10 @@ std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
 
 // Whether it begins a pair.
 bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
-  if (slot.worker.home != spawn.home) slot.pending = false;  // it was not wanted any more
+  if (slot.worker.home != spawn.home) {  // what was here is not wanted any more
+    slot.pending = false;
+    if (spawn.recovery.attempt == 0) slot.deaths_least = slot.deaths_most = 0;
+  }
   SeenWorker* at_home = nullptr;
   std::set<SlotId> pairs{spawn.home};
   for (SeenSlot& one : slots_) {
@@ -116,7 +119,7 @@ bool Oracle::succeeded(const SeenWorker& dead) {
   heir->pending = false;
   heir->deaths_least = 0;
   // Perhaps both were to go; until it has, the pair costs what it cost.
-  heir->worker.parted = dead.retired || dead.may_drain || dead.unwanted();
+  heir->worker.parted = dead.retired || dead.may_drain || dead.may_be_removed || dead.unwanted();
   heir->worker.recovers = true;
   return true;
 }

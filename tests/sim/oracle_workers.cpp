@@ -58,6 +58,8 @@ void Oracle::may_drain(ClassId worker_class) {
     SeenWorker& worker = slot.worker;
     const bool may = slot.worker_class == worker_class && !worker.registered;
     if (may && !worker.hand.empty()) worker.may_drain = true;
+    const bool ends = worker.term_ordered || worker.kill_ordered || worker.broken;
+    if (may && worker.live && ends) worker.may_be_removed = true;
   }
 }
 
@@ -135,6 +137,7 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   } else if (!dead_.productive) {
     ++slot.deaths_most;
     if (!by_task || !dead_.ready) ++slot.deaths_least;
+    if (dead_.may_be_removed) slot.deaths_least = 0;
   }
   slot.let_go = false;
   RecoveryWatch{*this}.died(slot, dead_);

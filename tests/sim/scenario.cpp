@@ -237,9 +237,10 @@ void draw_recovery(Scenario& scenario) {
     const auto table = random.below(kRecoveryTables.size());
     options.recovery = any ? kRecoveryTables[table] : kRecoveryTables[0];
     const Instant from = Instant{} + random.between(milliseconds(0), seconds(4));
-    const bool falls = down && random.chance(700);
+    const bool falls = down && random.chance(700), silent = random.chance(250);
     scenario.outages.push_back(
-        falls ? Outage{from, from + random.between(milliseconds(50), seconds(5))} : Outage{});
+        falls ? Outage{from, from + random.between(milliseconds(50), seconds(5)), silent}
+              : Outage{});
   }
 }
 

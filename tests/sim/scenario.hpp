@@ -82,9 +82,10 @@ struct TypePlan {
   Instant down_from = kNever, down_until = kNever;  // all its runs fail, where the fault exists
 };
 
-// All workers of the class die before they say hello, where the fault exists.
+// All workers of the class die before they say hello, or never say it, where the fault exists.
 struct Outage {
   Instant from = kNever, until = kNever;
+  bool silent = false;
 };
 
 struct Scenario {
