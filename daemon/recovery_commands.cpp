@@ -2,13 +2,13 @@
 // the end of a worker that never was: the same path as for one that cannot be started.
 #include "daemon/recovery_commands.hpp"
 
-#include <limits>
 #include <utility>
 
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::uint64_t kPart = 2;  // of kHelperParts
+constexpr std::uint64_t kPart = 2;       // of kHelperParts
+constexpr std::size_t kCommandsMax = 8;  // at once
 
 SpawnSpec spec_of(const Wanted& wanted, const ClassOptions& options) {
   const auto& how = wanted.command.recovery;
@@ -32,7 +32,7 @@ SpawnSpec spec_of(const Wanted& wanted, const ClassOptions& options) {
 RecoveryCommands::RecoveryCommands(Services& services, ProcessPort& processes, Prepared prepared)
     : services_(services),
       prepared_(std::move(prepared)),
-      runs_(services, processes, kPart, std::numeric_limits<std::size_t>::max()) {}
+      runs_(services, processes, kPart, kCommandsMax) {}
 
 void RecoveryCommands::run(Wanted wanted) {
   const auto worker = wanted.command.worker;
@@ -56,10 +56,7 @@ bool RecoveryCommands::end(WorkerId worker) {
 
 void RecoveryCommands::ended(WorkerId worker, const Result<void>& how) {
   auto wanted = std::move(waiting_.extract(worker.value).mapped().wanted);
-  if (how) {
-    wanted.since = services_.engine.now();
-    return prepared_(std::move(wanted));
-  }
+  if (how) return prepared_(std::move(wanted));
   services_.log.error(how.error().text);
   services_.engine.step(event::WorkerExited{worker, ExitCause::RecoveryFailed, how.error().code});
 }

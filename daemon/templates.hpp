@@ -24,7 +24,8 @@ namespace warmpool::daemon {
 struct Wanted {
   command::Spawn command;
   SpawnSpec spec;
-  Instant since;  // when its start was begun
+  Instant since;          // when its start was begun
+  bool prepares = false;  // the core was told so
 };
 
 // Resting: tried again later. Unfit: not before the next generation.

@@ -90,6 +90,8 @@ void Workers::carry(const command::Spawn& command) {
   Wanted wanted{command, spec_of(command), services_.engine.now()};
   const auto& how = command.recovery;
   const bool prepares = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
+  wanted.prepares = prepares || services_.options_of(command.worker_class).directory == "kept";
+  if (wanted.prepares) services_.engine.step(event::WorkerPrepares{command.worker, false});
   if (prepares) return recovery_commands_.run(std::move(wanted));
   prepare_place(std::move(wanted));
 }
@@ -102,6 +104,10 @@ void Workers::prepare_place(Wanted wanted) {
 }
 
 void Workers::launch(Wanted wanted) {
+  if (wanted.prepares) {
+    wanted.since = services_.engine.now();
+    services_.engine.step(event::WorkerPrepares{wanted.command.worker, true});
+  }
   if (!templates_.take(wanted)) starts_.add(std::move(wanted));
 }
 

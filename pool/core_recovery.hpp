@@ -10,6 +10,8 @@ class CoreRecovery : public CoreBreakers {
  protected:
   using CoreBreakers::CoreBreakers;
 
+  using CoreBreakers::on;
+  void on(const event::WorkerPrepares& event);
   void begin_life(Slot& slot);
   // Order: the slot is in a state without work; `fire` took it to Starting.
   void start_worker(Slot& slot);

@@ -133,6 +133,9 @@ struct EventText {
   std::string operator()(const event::WorkerFlagged& e) const {
     return (e.degraded ? "says-degraded " : "says-well ") + worker_name(e.worker);
   }
+  std::string operator()(const event::WorkerPrepares& e) const {
+    return (e.over ? "prepared " : "prepares ") + worker_name(e.worker);
+  }
   std::string operator()(const event::WorkerBroken& e) const {
     return "broken " + worker_name(e.worker) + " " + word(e.cause);
   }

@@ -16,16 +16,11 @@ namespace {
 // In which those that a breaker held back start again, so that they do not all come at once.
 constexpr Duration kSpreadMax = seconds(1);
 
+// What comes before a process is bounded by those who do it; that holds whatever they do.
+constexpr Duration kPreparesMax = hours(1);
+
 bool waits(const Slot& slot) {
   return (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) && !slot.removing;
-}
-
-// What its kept directory may take before there is a process: cleaned, and prepared.
-Duration directory_time(const ClassOptions& its) {
-  if (its.directory != "kept") return {};
-  const int commands =
-      (its.directory_clean.empty() ? 0 : 1) + (its.directory_prepare.empty() ? 0 : 1);
-  return its.directory_timeout * commands;
 }
 
 // One that is replaced while it works, or has just been, shares its number with another.
@@ -40,7 +35,7 @@ void CoreRecovery::begin_life(Slot& slot) {
   slot.attempts_of_worker = slot.answers_of_worker = 0;
   slot.spawned_at = slot.last_heard = now;
   slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
-  slot.killed = false;
+  slot.killed = slot.prepares = false;
   slot.motion = Motion::Unknown;
   slot.told = WorkerHealth::Unknown;
   slot.order = ExitCause::Exited;
@@ -64,12 +59,16 @@ void CoreRecovery::start_worker(Slot& slot) {
   slots.look_at(slot, hello_due(slot));
 }
 
+void CoreRecovery::on(const event::WorkerPrepares& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr || slot->state != SlotState::Starting) return;
+  slot->prepares = !event.over;
+  if (event.over) slot->spawned_at = now;
+  slots.look_at(*slot, hello_due(*slot));
+}
+
 Instant CoreRecovery::hello_due(const Slot& slot) const {
-  const bool first_custom = slot.recovering && slot.strategy == RecoveryStrategy::Custom;
-  const Duration command_time =
-      first_custom ? classes[slot.worker_class.value].options.recovery_timeout : Duration{};
-  return slot.spawned_at + options.start_timeout + command_time +
-         directory_time(classes[slot.worker_class.value].options);
+  return slot.spawned_at + options.start_timeout + (slot.prepares ? kPreparesMax : Duration{});
 }
 
 // It was killed, and does not go: it proves nothing any more, and others may try.

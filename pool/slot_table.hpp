@@ -62,6 +62,7 @@ struct Slot {
   Motion motion{};                      // what it was seen to do since it was last heard
   WorkerHealth told{};                  // that subscribers know of; Unknown: none of note
   bool recovering = false;        // its last worker died unasked and the next is not ready yet
+  bool prepares = false;          // there is no process yet: what comes before is not over
   bool killed = false;            // the kill was ordered; its exit is all that is awaited
   std::uint8_t offered = 1;       // what the worker said that it may hold
   std::uint8_t credits = 1;       // may hold
@@ -88,17 +89,17 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, registered, due_for, slow, motion, told, recovering, killed, offered, credits,
-           concurrency, expected, behind, memory, memory_base, based, health, unproductive,
+           leaving, registered, due_for, slow, motion, told, recovering, prepares, killed, offered,
+           credits, concurrency, expected, behind, memory, memory_base, based, health, unproductive,
            strategy, tries, last_code, former, by_hand, attempts, attempts_of_worker,
            answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
            state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, due_for, slow, motion, told,
-                    recovering, killed, offered, credits, concurrency, expected, behind, memory,
-                    memory_base, based, health, unproductive, strategy, tries, last_code, former,
-                    by_hand, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
+                    recovering, prepares, killed, offered, credits, concurrency, expected, behind,
+                    memory, memory_base, based, health, unproductive, strategy, tries, last_code,
+                    former, by_hand, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
                     spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
                     died_at, force_at, due, due_place);
   }

@@ -114,22 +114,31 @@ void Directories::reset(DirectoryOwner place, Made made) {
 void Directories::release(const DirectoryOwner& owner) {
   REQUIRE(root_ && owner.attempt);
   Work work{.kind = Kind::Remove, .owner = owner, .name = name_of(owner)};
-  const auto queue = queues_.find(subject_of(work));
-  if (queue != queues_.end()) {
-    auto& works = queue->second;
-    const auto its = std::ranges::find_if(works, [&](const Work& each) {
-      return each.kind == Kind::Make && each.owner.attempt == owner.attempt;
-    });
-    if (its != works.end() && its != works.begin()) {
-      works.erase(its);
-      return;
-    }
-    if (its != works.end()) {
-      its->dropped = true;
-      if (its->run != 0) runs_.cancel(its->run);
-    }
+  if (!drop_make(work)) add(std::move(work));
+}
+
+void Directories::give_up(DirectoryOwner place) {
+  REQUIRE(root_ && !place.attempt);
+  auto name = name_of(place);
+  drop_make({.kind = Kind::Make, .owner = std::move(place), .name = std::move(name)});
+}
+
+// True: nothing of it had begun. What has begun ends by itself, and nobody is told.
+bool Directories::drop_make(const Work& of) {
+  const auto queue = queues_.find(subject_of(of));
+  if (queue == queues_.end()) return false;
+  auto& works = queue->second;
+  const auto its = std::ranges::find_if(works, [&](const Work& each) {
+    return each.kind == Kind::Make && !each.dropped && each.owner.attempt == of.owner.attempt;
+  });
+  if (its == works.end()) return false;
+  if (its != works.begin()) {
+    works.erase(its);
+    return true;
   }
-  add(std::move(work));
+  its->dropped = true;
+  if (its->run != 0) runs_.cancel(its->run);
+  return false;
 }
 
 void Directories::add(Work work) {
@@ -194,7 +203,10 @@ void Directories::make_next(const std::string& subject) {
 void Directories::prepare(const std::string& subject) {
   const auto& work = queues_.at(subject).front();
   const auto& command = services_.options_of(work.owner.worker_class).directory_prepare;
-  if (command.empty() || work.dropped) return prepared(subject, {});
+  const bool kept = work.name.kind == DirectoryKind::Kept;
+  // A place's next start must not find one that looks prepared.
+  if (work.dropped) return prepared(subject, kept ? "it is not wanted any more" : "");
+  if (command.empty()) return prepared(subject, {});
   run(subject, command, "directory_prepare",
       [this, subject](const std::string& fault) { prepared(subject, fault); });
 }

@@ -54,6 +54,8 @@ class Directories {
   // The attempt has ended: its directory is cleaned and removed. One that is being made is not
   // answered any more.
   void release(const DirectoryOwner& owner);
+  // Nobody waits for the place's directory any more: what is not made yet is not.
+  void give_up(DirectoryOwner place);
   // Of a place: what it had is gone and a new one is prepared. Order: its worker is gone, and none
   // starts before the answer.
   void reset(DirectoryOwner place, Made made);
@@ -85,6 +87,8 @@ class Directories {
   void add(Work work);
   void begin(const std::string& subject);
   void end(const std::string& subject, const Result<void>& result);
+
+  bool drop_make(const Work& of);
 
   void make_next(const std::string& subject);
   void prepare(const std::string& subject);

@@ -37,7 +37,13 @@ bool WorkerDirectories::start(Wanted& wanted, const std::string& former) {
   return true;
 }
 
-bool WorkerDirectories::end(WorkerId worker) { return starts_.erase(worker.value) != 0; }
+bool WorkerDirectories::end(WorkerId worker) {
+  const auto waits = starts_.extract(worker.value);
+  if (waits.empty()) return false;
+  const auto& wanted = waits.mapped();
+  directories_.give_up({.worker_class = wanted.command.worker_class, .slot = wanted.spec.slot});
+  return true;
+}
 
 void WorkerDirectories::begin(WorkerProcess& worker, InHand& held, const command::Assign& command) {
   held.directory = std::make_shared<AttemptDirectory>();

@@ -341,12 +341,42 @@ TEST_F(DirectoriesTest, APreparationThatFailsFailsTheStartAndIsMadeAnew) {
   EXPECT_TRUE(test_->until([&] { return test_->processes.alive() != nullptr; }));
 }
 
+TEST_F(DirectoriesTest, AStartHasItsTimeFromItsProcessOn) {
+  begin("kept", [](ClassOptions& options) {
+    options.directory_prepare = kPrepare;
+    options.directory_timeout = hours(1);
+  });
+  auto* prepare = wait_for_command();
+  for (int minute = 0; minute < 5; ++minute) {
+    test_->time.pass(minutes(1));
+    test_->daemon.turn({});
+  }
+  EXPECT_EQ(test_->daemon.pool().counters().exits, 0U);
+  end(*prepare);
+  EXPECT_TRUE(test_->until([&] { return test_->processes.alive() != nullptr; }));
+  EXPECT_EQ(test_->daemon.pool().counters().spawns, 1U);
+}
+
 TEST_F(DirectoriesTest, AStartThatWaitsForItsDirectoryCanBeEnded) {
   begin("kept", [](ClassOptions& options) { options.directory_prepare = kPrepare; });
   wait_for_command();
   test_->daemon.stop(true);
   EXPECT_TRUE(test_->until([&] { return !test_->daemon.turn(milliseconds(1)); }));
   EXPECT_EQ(test_->processes.alive(), nullptr);
+}
+
+TEST_F(DirectoriesTest, WhatPreparesForNobodyIsKilledAndThePlaceNotTakenForPrepared) {
+  begin("kept", [](ClassOptions& options) {
+    options.directory_prepare = kPrepare;
+    options.size_min = 0;
+  });
+  client_.emplace(test_->connect());
+  const auto id = wait_for_command()->spec.worker.value;
+  test_->ask(*client_, ipc::Verb::Scale, {{}, std::uint64_t{0}, std::uint64_t{0}});
+  ASSERT_TRUE(until([&] { return test_->processes.workers.at(id).reaped; }));
+  ASSERT_TRUE(until([&] { return !fs::exists(root("/kept/worker-0")); }));
+  test_->ask(*client_, ipc::Verb::Scale, {{}, std::uint64_t{0}, std::uint64_t{1}});
+  EXPECT_TRUE(until([&] { return command() != nullptr; })) << "it is prepared anew";
 }
 
 TEST_F(DirectoriesTest, AResetPlaceIsEmptyAndPreparedAgain) {

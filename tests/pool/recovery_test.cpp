@@ -169,9 +169,13 @@ TEST_F(RecoveryTest, ACommandThatFailedIsADeathOfItsOwnCause) {
   });
   driver.kill_worker(driver.worker(0), ExitCause::Exited, 1);
   EXPECT_EQ(last_start().strategy, RecoveryStrategy::Custom);
-  driver.pass(seconds(70));
+  driver.turn(event::WorkerPrepares{driver.worker(0), false});
+  driver.pass(minutes(20));
   EXPECT_EQ(driver.slot_state(0), SlotState::Starting) << "start_timeout begins after the command";
-  driver.pass(seconds(11));
+  driver.turn(event::WorkerPrepares{driver.worker(0), true});
+  driver.pass(seconds(59));
+  EXPECT_EQ(driver.slot_state(0), SlotState::Starting);
+  driver.pass(seconds(2));
   EXPECT_EQ(driver.slot_state(0), SlotState::Recovery) << "and ends";
   driver.kill_worker(driver.worker(0));
   driver.pass(seconds(6));
@@ -305,6 +309,15 @@ TEST_F(RecoveryTest, AProbeThatRunsATaskIsNoProofUntilItHasAnswered) {
   driver.tick();
   EXPECT_EQ(gate().state, RecoveryState::Open);
   EXPECT_EQ(gate().opened, 2U) << "and for longer";
+}
+
+TEST_F(RecoveryTest, WhatPreparesForEverIsGivenUp) {
+  begin(1);
+  driver.turn(event::WorkerPrepares{driver.worker(0), false});
+  driver.pass(minutes(59));
+  EXPECT_EQ(driver.slot_state(0), SlotState::Starting);
+  driver.pass(minutes(3));
+  EXPECT_EQ(driver.slot_state(0), SlotState::Recovery);
 }
 
 TEST_F(RecoveryTest, AProbeThatCannotBeKilledIsNotWaitedForForEver) {

@@ -11,6 +11,8 @@
 namespace warmpool::sim {
 
 enum class What : std::uint8_t {
+  WorkerPrepares,
+  WorkerPrepared,
   WorkerStarts,
   WorkerHears,
   WorkerSpeaks,

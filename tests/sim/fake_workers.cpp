@@ -33,15 +33,21 @@ FakeWorkers::Worker& FakeWorkers::take_place(Instant now, WorkerId id, SlotId sl
 
 void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
   Worker& worker = take_place(now, spawn.worker, spawn.slot, spawn.worker_class);
+  const auto plan = [&](Instant at, What what) {
+    agenda_.plan(at, what, spawn.slot.value, worker.incarnation);
+  };
   Instant soon = now + random_.between(microseconds(100), milliseconds(15));
   if (spawn.recovery.attempt != 0 && spawn.recovery.strategy == RecoveryStrategy::Custom) {
     const Duration most = scenario_.classes[spawn.worker_class.value].options.recovery_timeout;
+    plan(now, What::WorkerPrepares);
     if (luck_.strikes(Fault::RecoveryFails, 400)) {
       const bool hangs = random_.chance(400);
       return plan_death(hangs ? now + most : soon, worker, ExitCause::RecoveryFailed,
                         hangs ? -9 : 1);
     }
-    soon = soon + random_.between(Duration{}, most / 2);
+    const Instant prepared = now + random_.between(Duration{}, most * 3);  // with its turn to that
+    plan(prepared, What::WorkerPrepared);
+    soon = soon + (prepared - now);
   }
   if (is_down(now, spawn.worker_class)) {
     luck_.count(Fault::ClassDown);
@@ -51,11 +57,11 @@ void FakeWorkers::carry_out(Instant now, const command::Spawn& spawn) {
     worker.cause = ExitCause::SpawnFailed;
     worker.code = 2;
     worker.life = Life::Dead;
-    agenda_.plan(soon, What::WorkerGone, spawn.slot.value, worker.incarnation);
+    plan(soon, What::WorkerGone);
   } else if (luck_.strikes(Fault::DieStarting, 200)) {
     plan_death(soon, worker, ExitCause::Exited, 127);
   } else if (!luck_.strikes(Fault::NeverHello)) {
-    agenda_.plan(soon, What::WorkerStarts, spawn.slot.value, worker.incarnation);
+    plan(soon, What::WorkerStarts);
   }
 }
 
@@ -275,6 +281,10 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
     case What::WorkerStarts:
       hello(now, worker);
       break;
+    case What::WorkerPrepares:
+    case What::WorkerPrepared:
+      if (worker.life != Life::Starting) break;
+      return event::WorkerPrepares{worker.id, happening.what == What::WorkerPrepared};
     case What::WorkerHears:
       hear(now, worker);
       break;

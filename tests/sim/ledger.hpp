@@ -90,7 +90,7 @@ struct SeenWorker {
   bool registered = false;     // somebody else started it
   bool leaving = false;        // it wants to go, or somebody wants that
   bool parked = false;         // was idle for long enough to go
-  Duration patience{};         // it may take so much longer to say hello: a command runs first
+  bool prepares = false;       // a command runs first
   bool memory_due = false;     // had so much once that it is to be replaced
   std::uint64_t memory = 0;    // as sampled last
   std::optional<std::uint64_t> memory_base{};  // by the first sample after its first answer

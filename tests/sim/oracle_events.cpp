@@ -145,6 +145,12 @@ struct EventWatch {
   void operator()(const event::WorkerSampled& e) const { MemoryWatch{oracle}.comes(e); }
   void operator()(const event::WorkerMeasured&) const {}
   void operator()(const event::WorkerChecked& e) const { HealthWatch{oracle}.checked(e); }
+  void operator()(const event::WorkerPrepares& e) const {
+    SeenWorker* worker = oracle.find_worker(e.worker);
+    if (worker == nullptr) return;
+    worker->prepares = !e.over;
+    if (e.over) worker->spawned_at = oracle.now_;
+  }
   void operator()(const event::WorkerFlagged& e) const { HealthWatch{oracle}.flagged(e); }
   void operator()(const event::WorkerObserved& e) const { LivenessWatch{oracle}.observed(e); }
   void operator()(const event::WorkerBroken& e) const {

@@ -84,8 +84,9 @@ void Oracle::judge_silence(const SeenWorker& worker) const {
   const bool quiet = worker.ready && worker.hand.empty() && !worker.beatless &&
                      now_ >= worker.heard_at + options_.unresponsive_after + kSlack;
   rule(worker.told != WorkerHealth::Unknown || !quiet, "unresponsive-told");
-  rule(worker.ready || now_ < worker.spawned_at + options_.start_timeout + worker.patience + kSlack,
-       "start-timeout");
+  rule(
+      worker.ready || worker.prepares || now_ < worker.spawned_at + options_.start_timeout + kSlack,
+      "start-timeout");
   rule(!worker.stopped || now_ < worker.stopped_at + options_.dead_after + kSlack, "stopped-ends");
   const bool silent = worker.ready && worker.hand.empty() && !worker.beatless &&
                       now_ >= worker.heard_at + options_.dead_after + kSlack;

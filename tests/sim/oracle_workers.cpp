@@ -178,9 +178,6 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
   worker.born_at = worker.spawned_at = worker.heard_at = worker.empty_since = now_;
-  if (spawn.recovery.attempt != 0 && spawn.recovery.strategy == RecoveryStrategy::Custom) {
-    worker.patience = options.recovery_timeout;
-  }
   const bool unparks = unparking_ > 0 && spawn.recovery.attempt == 0;
   if (unparks) --unparking_;
   worker.recovers = event_ != nullptr && !successor && !unparks &&
@@ -356,7 +353,8 @@ bool Oracle::end_is_due(const SeenWorker& worker, const command::EndWorker& end)
     case ExitCause::CheckFailed:
       return worker.ready && worker.hand.empty() && worker.fails_check;
     case ExitCause::StartTimeout:
-      return !worker.ready && now_ >= worker.spawned_at + options_.start_timeout + worker.patience;
+      return !worker.ready && !worker.prepares &&
+             now_ >= worker.spawned_at + options_.start_timeout;
     case ExitCause::Unresponsive:
     case ExitCause::Spinning:
     case ExitCause::Wedged:
