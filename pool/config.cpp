@@ -13,6 +13,7 @@ void Core::on(const event::ClassDeclared& event) {
   const bool first = !worker_class.declared;
   const bool resized = first || worker_class.options.size != event.options.size;
   const bool beats_otherwise = worker_class.options.beatless != event.options.beatless;
+  const bool checked = worker_class.options.check != "none";
   worker_class.id = event.worker_class;
   worker_class.options = event.options;
   if (first) worker_class.cursor = static_cast<std::uint16_t>(event.options.start_index);
@@ -23,6 +24,7 @@ void Core::on(const event::ClassDeclared& event) {
     Slot& slot = slots[id];
     if (beats_otherwise && slot.worker) heard(slot);
     grant_credits(slot);
+    if (checked && event.options.check == "none") uncheck(slot);
     slots.look_at(slot, due_of(slot));
     refresh(slot);
     if (slot.worker) judge_memory(slot);

@@ -62,6 +62,8 @@ void CoreHealth::on(const event::WorkerChecked& event) {
   judge_health(*slot);
 }
 
+void CoreHealth::uncheck(Slot& slot) { note(slot, slot.health.uncheck(now)); }
+
 void CoreHealth::on(const event::WorkerFlagged& event) {
   Slot* slot = slots.find(event.worker);
   if (slot == nullptr || !serves(*slot)) return;
@@ -78,6 +80,7 @@ void CoreHealth::note_run(Slot& slot, const Held& held, const event::AttemptAnsw
   run.failed = failed;
   run.others = rates.of_others(task.type, slot.worker, now);
   run.usual = held.expected;
+  run.at = now;
   const bool beyond = event.service >= microseconds(65'535) && held.started();
   run.service = beyond ? now - held.started_at : event.service;
   slot.health.ran(run);

@@ -43,6 +43,7 @@ class CoreRecovery : public CoreBreakers {
   void start_again(Slot& slot, SlotTrigger trigger);
   Slot& recreate(Slot& former);
   void back_off(Slot& slot);
+  void tell_given_up(const Slot& slot, Duration wait);
   void wait_for_hand(Slot& slot);
   void judge_gate(WorkerClass& worker_class);
   void open(WorkerClass& worker_class, RecoveryTrigger trigger, RecoveryWhy why);

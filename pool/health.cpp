@@ -100,6 +100,7 @@ void Health::ran(const Run& run) {
     if (judged_ < std::numeric_limits<std::uint8_t>::max()) ++judged_;
     row_ = run.failed ? row_ + 1 : 0;
     surprise_ = run.failed ? std::min(surprise_ + surprise_of(*run.others), kSpiral) : 0;
+    ran_at_ = run.at;
   }
   if (run.failed || run.usual.ns <= 0) return;
   // Bounds: days are as good as months, and their product with 1000 fits.
@@ -126,6 +127,12 @@ bool Health::checked(const event::WorkerChecked& check, std::uint64_t threshold,
   check_threshold_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(threshold, 1));
   check_failures_ = check.passed ? 0 : check_failures_ + 1;
   check_failed_ = check_failures_ >= check_threshold_ || (check_failed_ && !check.passed);
+  return settle(now);
+}
+
+bool Health::uncheck(Instant now) {
+  check_failures_ = 0;
+  check_failed_ = false;
   return settle(now);
 }
 
@@ -243,6 +250,11 @@ void Health::smooth(std::uint16_t raw, Instant now, Duration over) {
 }
 
 bool Health::judge(const Situation& situation, const ClassOptions& options) {
+  // Whom nobody gives anything any more would never be anything else.
+  if (situation.now - ran_at_ > kStale) {
+    judged_ = 0;
+    row_ = surprise_ = 0;
+  }
   const auto all = parts(situation);
   smooth(mean(all, options, known_), situation.now, options.health_smoothing);
   const auto lowest = std::ranges::min_element(

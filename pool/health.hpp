@@ -67,6 +67,7 @@ class Health {
     bool failed = false;
     std::optional<std::uint16_t> others{};  // how often its type fails at others
     Duration service, usual;                // usual 0: not known
+    Instant at;
   };
 
   void begin(Instant now);
@@ -75,6 +76,8 @@ class Health {
   // These three: whether its band is another one now.
   bool checked(const event::WorkerChecked& check, std::uint64_t threshold, Instant now);
   bool flag(bool degraded, Instant now);
+  // It is not checked any more.
+  bool uncheck(Instant now);
   // Order: after ran() and measured().
   bool judge(const Situation& situation, const ClassOptions& options);
   void forgive() { check_failures_ = 0; }
@@ -107,11 +110,11 @@ class Health {
   Duration check_took() const { return check_took_; }
 
   static auto fields(auto& self) {
-    auto& [score, failing, expected, judged, row, surprise, speed, speeds, last, measured_at,
-           judged_at, moved_at, descriptors_base, scored, band, band_since, known, flagged,
-           check_failed, lowest, checks, check_failures, check_threshold, checked_at, check_took] =
-        self;
-    return std::tie(score, failing, expected, judged, row, surprise, speed, speeds, last,
+    auto& [score, failing, expected, judged, row, surprise, ran_at, speed, speeds, last,
+           measured_at, judged_at, moved_at, descriptors_base, scored, band, band_since, known,
+           flagged, check_failed, lowest, checks, check_failures, check_threshold, checked_at,
+           check_took] = self;
+    return std::tie(score, failing, expected, judged, row, surprise, ran_at, speed, speeds, last,
                     measured_at, judged_at, moved_at, descriptors_base, scored, band, band_since,
                     known, flagged, check_failed, lowest, checks, check_failures, check_threshold,
                     checked_at, check_took);
@@ -134,6 +137,7 @@ class Health {
   std::uint8_t judged_ = 0;                   // such runs, at most 255
   std::uint32_t row_ = 0;                     // of these, that failed in a row
   std::uint32_t surprise_ = 0;                // that this is
+  Instant ran_at_;                            // the last of them
   std::uint16_t speed_ = 0;                   // beside what is usual
   std::uint8_t speeds_ = 0;
   event::Measures last_;

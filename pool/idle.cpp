@@ -36,16 +36,20 @@ void Core::judge_idle(WorkerClass& worker_class) {
   }
 }
 
-// As many as tasks wait and are not being brought for already.
+// As many as tasks wait and are not being brought for already; one, where all that are left are
+// unhealthy.
 void Core::fill_again(WorkerClass& worker_class) {
   const bool can = is_open(worker_class) && !worker_class.gate.shut() && !stopping_;
-  if (!can || !worker_class.places().empty()) return;
+  if (!can || !worker_class.free.empty()) return;
+  const bool ailing = worker_class.health.sound.empty() && !worker_class.health.ailing.empty();
+  if (!ailing && !worker_class.places().empty()) return;
   const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
-  if (!suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
+  if (!ailing && !suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
   const auto starting =
       static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
         return slots[id].state == SlotState::Starting && !slots[id].successor;
       }));
+  if (ailing) return bring_back(worker_class, starting == 0 ? 1 : 0);
   const std::size_t waiting =
       lanes.count_before(worker_class.id, kLastPlace, starting + worker_class.parked) +
       (suspects ? 1 : 0);

@@ -127,6 +127,7 @@ bool CoreRecovery::admits(const Slot& slot) const {
 void CoreRecovery::try_again(Slot& slot) {
   if (admits(slot)) return start_again(slot, SlotTrigger::RetryDue);
   slot.retry_at = kNever;  // its breaker says when, or a person does
+  if (!class_of(slot).options.automatic_restart) tell_given_up(slot, {});
 }
 
 void CoreRecovery::start_again(Slot& died, SlotTrigger trigger) {
@@ -178,23 +179,23 @@ void CoreRecovery::back_off(Slot& slot) {
   const Duration wait = jitter_.shorten(backoff(
       options.restart_cooldown, options.restart_multiplier, nth, options.restart_backoff_max));
   slot.retry_at = now + wait;
-  if (failed) {
-    auto told = about(slot, Notice::RecoveryGivenUp);
-    told.count = slot.unproductive;
-    told.strategy = slot.strategy;
-    told.duration_ns = wait.ns;
-    notify(told);
-  }
+  if (failed) tell_given_up(slot, wait);
   slots.look_at(slot, slot.retry_at);
+}
+
+// `wait`: until it is tried again all the same; 0: a person is waited for.
+void CoreRecovery::tell_given_up(const Slot& slot, Duration wait) {
+  auto told = about(slot, Notice::RecoveryGivenUp);
+  told.count = slot.unproductive;
+  told.strategy = slot.strategy;
+  told.duration_ns = wait.ns;
+  notify(told);
 }
 
 void CoreRecovery::wait_for_hand(Slot& slot) {
   slots.fire(slot, SlotTrigger::ExitedFailed, now);
   slot.retry_at = kNever;
-  auto told = about(slot, Notice::RecoveryGivenUp);
-  told.count = slot.unproductive;
-  told.strategy = slot.strategy;
-  notify(told);
+  tell_given_up(slot, {});
 }
 
 void CoreRecovery::replaced(Slot& slot) {
@@ -215,6 +216,7 @@ void CoreRecovery::replaced(Slot& slot) {
 
 void CoreRecovery::of_use(Slot& slot) {
   slot.unproductive = slot.tries = 0;
+  if (slot.registered) return;  // it says nothing of the program that the class starts
   WorkerClass& worker_class = class_of(slot);
   worker_class.gate.proved();
   if (!worker_class.gate.is_probe(slot.id)) return;

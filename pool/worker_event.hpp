@@ -39,7 +39,8 @@ struct WorkerReady {
 
 // Before there is a process something is done for it: a command runs, its directory is made, or it
 // waits for its turn to that. Its start_timeout begins when that is `over`.
-// Order: the first soon after the spawn, the second at most once; an end may come instead of either.
+// Order: the first soon after the spawn, the second at most once; an end may come instead of
+// either.
 struct WorkerPrepares {
   WorkerId worker;
   bool over;

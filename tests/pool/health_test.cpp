@@ -383,6 +383,26 @@ TEST(HealthDispatch, OneThatStaysUnhealthyIsReplacedWhileItWorks) {
   EXPECT_EQ(driver.notices(Notice::WorkerError), 0U) << "it is not killed";
 }
 
+TEST(HealthDispatch, AnOldRowOfFailuresSaysNothingAnyMore) {
+  PoolDriver driver;
+  ready_class(driver, 2, [](ClassOptions& options) {
+    options.health_replace_after = {};
+    options.beatless = true;
+  });
+  make_spiral(driver);
+  ASSERT_EQ(band(driver, 0), Band::Unhealthy);
+  for (int minute = 0; minute < 9; ++minute) {
+    driver.pass(minutes(1));
+    driver.turn(event::WorkerMeasured{driver.worker(0), {}});
+  }
+  EXPECT_EQ(band(driver, 0), Band::Unhealthy);
+  for (int minute = 0; minute < 3; ++minute) {
+    driver.pass(minutes(1));
+    driver.turn(event::WorkerMeasured{driver.worker(0), {}});
+  }
+  EXPECT_EQ(band(driver, 0), Band::Healthy) << "it is tried again";
+}
+
 TEST(Checks, AnIdleWorkerThatFailsItsCheckIsReplaced) {
   PoolDriver driver;
   ready_class(driver, 1);
@@ -408,6 +428,24 @@ TEST(Checks, ABusyWorkerIsMarkedAndEndedWhenItIsIdle) {
   driver.answer(running);
   driver.tick();
   EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::CheckFailed);
+}
+
+TEST(Checks, ThatAreSwitchedOffSayNothingAnyMore) {
+  PoolDriver driver;
+  ClassOptions options;
+  ready_class(driver, 1, [&](ClassOptions& its) {
+    its.check = "process";
+    options = its;
+  });
+  const auto running = run_one(driver);
+  check(driver, 0, false, 3);
+  ASSERT_EQ(band(driver, 0), Band::Unhealthy);
+  options.check = "none";
+  driver.turn(event::ClassDeclared{ClassId{0}, options});
+  EXPECT_EQ(band(driver, 0), Band::Healthy);
+  driver.answer(running);
+  driver.tick();
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
 }
 
 TEST(Checks, OneThatPassesAgainGoesOn) {

@@ -10,8 +10,10 @@ namespace {
 
 class IdleTest : public testing::Test {
  protected:
-  void begin(std::uint64_t size, std::uint64_t size_min, bool critical = false) {
+  void begin(std::uint64_t size, std::uint64_t size_min, bool critical = false,
+             std::uint64_t concurrency = 1) {
     ready_class(driver, size, [&](ClassOptions& options) {
+      options.concurrency = concurrency;
       options.size_min = size_min;
       options.max_idle = seconds(60);
       options.critical = critical;
@@ -171,6 +173,25 @@ TEST_F(IdleTest, AClassOfNoneComesBackForOneTask) {
   driver.submit();
   driver.tick();
   EXPECT_EQ(seen().slots, 1U);
+}
+
+TEST_F(IdleTest, OneComesBackWhereOnlyAnUnhealthyOneIsLeft) {
+  begin(4, 1, false, 2);
+  driver.pass(seconds(61));
+  leave();
+  ASSERT_EQ(seen().slots, 1U);
+  driver.submit();
+  driver.tick();
+  const auto worker = driver.last<command::Assign>()->worker;
+  EXPECT_EQ(seen().parked, 3U);
+  for (int i = 0; i < 3; ++i) driver.turn(event::WorkerChecked{worker, false, milliseconds(1)});
+  EXPECT_EQ(seen().parked, 2U);
+  driver.tick();
+  EXPECT_EQ(seen().parked, 2U) << "one is enough to begin with";
+  driver.hello_all();
+  driver.submit();
+  driver.tick();
+  EXPECT_NE(driver.last<command::Assign>()->worker, worker);
 }
 
 TEST_F(IdleTest, UptimeCountsOnlyWhatIsWanted) {

@@ -311,6 +311,22 @@ TEST_F(RecoveryTest, AProbeThatRunsATaskIsNoProofUntilItHasAnswered) {
   EXPECT_EQ(gate().opened, 2U) << "and for longer";
 }
 
+TEST_F(RecoveryTest, APlaceThatWaitedWhenRestartsWereSwitchedOffIsToldOf) {
+  begin(1);
+  die_starting();
+  die_starting();
+  ASSERT_EQ(driver.slot_state(0), SlotState::Backoff);
+  ASSERT_EQ(driver.notices(Notice::RecoveryGivenUp), 0U);
+  options.automatic_restart = false;
+  reload();
+  const auto before = starts();
+  driver.pass(minutes(5));
+  EXPECT_EQ(starts(), before);
+  EXPECT_EQ(driver.notices(Notice::RecoveryGivenUp), 1U);
+  driver.turn(event::Restart{ClientId{1}, RequestId{71}, {}, SlotId{0}});
+  EXPECT_EQ(starts(), before + 1);
+}
+
 TEST_F(RecoveryTest, WhatPreparesForEverIsGivenUp) {
   begin(1);
   driver.turn(event::WorkerPrepares{driver.worker(0), false});

@@ -13,9 +13,10 @@ struct Fitness {
   // `surely`: whoever else is on its way out.
   bool may_take(const SeenWorker& worker, bool surely) const;
 
+  bool any_sound(ClassId worker_class, bool surely) const;
+
  private:
   bool is_sound(const SeenWorker& worker, bool surely) const;
-  bool any_sound(ClassId worker_class, bool surely) const;
 };
 
 struct HealthWatch {

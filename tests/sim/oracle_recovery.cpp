@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/oracle_health.hpp"
+
 namespace warmpool::sim {
 namespace {
 
@@ -34,6 +36,7 @@ void RecoveryWatch::restart_comes(const event::Restart& event) const {
 }
 
 void RecoveryWatch::answered(const SeenWorker& worker, bool surely) const {
+  if (worker.registered) return;
   SeenRecovery& seen = oracle.classes_[worker.worker_class.value].recovery;
   seen.deaths_least.clear();
   if (surely && !worker.productive) seen.deaths_most.clear();
@@ -178,7 +181,8 @@ void RecoveryWatch::unparked(SeenClass& known, const Notification& notification)
   const bool declared = std::holds_alternative<event::ClassDeclared>(*oracle.event_);
   require_rule(
       known.parked > 0 && (declared || needs_more(notification.worker_class.value, false) ||
-                           needs_more(notification.worker_class.value, true)),
+                           needs_more(notification.worker_class.value, true) ||
+                           only_ill(notification.worker_class, false)),
       "unparked-needed", [&] {
         return class_text(notification.worker_class) +
                " takes one back though no task waits for want of a worker";
@@ -203,6 +207,16 @@ bool RecoveryWatch::needs_more(std::size_t worker_class, bool suspect) const {
     return slot.worker_class == id && fits && oracle.is_free(slot.worker);
   });
   return full && waiting > coming(id) + oracle.unparking_;
+}
+
+// It has such as would be given something, and no other.
+bool RecoveryWatch::only_ill(ClassId worker_class, bool surely) const {
+  if (Fitness{oracle}.any_sound(worker_class, !surely)) return false;
+  return std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
+    const SeenWorker& worker = slot.worker;
+    return slot.worker_class == worker_class && worker.band == Band::Unhealthy &&
+           !(surely && worker.reserved) && oracle.is_free(worker, surely);
+  });
 }
 
 std::uint64_t RecoveryWatch::coming(ClassId worker_class) const {
@@ -327,6 +341,9 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
     });
     require_rule(!may || comes || !needs_more(i, false), "unparked-late", [&] {
       return "a task waits, and class " + std::to_string(i) + " does without workers";
+    });
+    require_rule(!may || comes || !only_ill(id, true), "unparked-late", [&] {
+      return "class " + std::to_string(i) + " has unhealthy workers only, and others are parked";
     });
   }
   if (oracle.ticks_ % 16 != 0) return;

@@ -36,6 +36,7 @@ struct RecoveryWatch {
   void judge_strategy(const SeenSlot& slot, const command::Spawn& spawn) const;
   void move(SeenSlot& slot, const command::Spawn& spawn) const;
   std::uint64_t coming(ClassId worker_class) const;
+  bool only_ill(ClassId worker_class, bool surely) const;
   bool needs_more(std::size_t worker_class, bool suspect) const;
 };
 
