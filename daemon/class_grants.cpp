@@ -131,6 +131,7 @@ std::optional<GrantFault> resource_fault(const Configuration& configuration) {
 
 void set_resources(const ClassOptions& options, SpawnSpec& spec) {
   if (auto mask = parse_mask(options.umask)) spec.file_mask = static_cast<mode_t>(*mask);
+  spec.pids_max = options.pids_max;
   if (options.nice) spec.nice = static_cast<int>(*options.nice);
   if (auto cpus = parse_cpus(options.cpus)) spec.cpus = std::move(*cpus);
   for (const auto& wanted : wanted_limits(options)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -96,6 +97,7 @@ class Workers {
   void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);
   void fail_to_start(const Wanted& wanted, const Error& error);
+  void warn_unlimited(ClassId id);
 
   // workers.cpp: processes
   void watch(WorkerProcess& worker);
@@ -186,6 +188,7 @@ class Workers {
   std::string meta_;                                 // kept for its memory
   StrangerBook strangers_;
   std::function<void(const ProcessName&)> on_process_;
+  std::set<std::uint16_t> unlimited_;  // classes without the pids_max that they ask for
   bool stopping_ = false;
   Instant due_ = kNever;
   WorkerFigures figures_;

@@ -63,6 +63,7 @@ struct ClassOptions {
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
   std::optional<Duration> cpu_time{};
   std::vector<std::string> command, environment, types, preload, directory_prepare, directory_clean;
+  std::uint64_t pids_max{};
   std::uint64_t memory_soft{}, memory_growth{}, retry_memory_factor{}, retry_timeout_factor{};
   std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
   std::optional<Duration> retry_timeout_max{};

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/process/memory_leaf.hpp"
+#include "daemon/process/controller_leaf.hpp"
 #include "ipc/fd.hpp"
 #include "pool/options.hpp"
 
@@ -98,6 +98,10 @@ void CgroupLeaf::limit_memory(std::uint64_t bytes) const {
   } else {
     std::ofstream(path) << "max";
   }
+}
+
+bool CgroupLeaf::limit_pids(std::uint64_t count) const {
+  return write_number(path_ + "/pids.max", static_cast<std::int64_t>(count));
 }
 
 bool CgroupLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }

@@ -28,6 +28,8 @@ class CgroupLeaf {
   std::uint64_t oom_kills() const;
   // Where the memory controller is on. kUnlimited: any.
   void limit_memory(std::uint64_t bytes) const;
+  // False where the pids controller is not on.
+  bool limit_pids(std::uint64_t count) const;
   // False while anything alive is in it: try again.
   bool remove() const;
 

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "daemon/process/cgroup_leaf.hpp"
+#include "daemon/process/controller_leaf.hpp"
 #include "daemon/process/linux_processes.hpp"
-#include "daemon/process/memory_leaf.hpp"
 #include "daemon/process/process_tree.hpp"
 
 namespace warmpool::daemon {
@@ -120,7 +120,7 @@ Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within) {
   }
   sweep.killed = static_cast<std::uint32_t>(killed.size());
   if (auto ended = end_cgroups(mark, deadline, sweep); !ended) return ended.error();
-  remove_earlier_memory_cgroups(mark);
+  remove_earlier_controller_cgroups(mark);
   return sweep;
 }
 

@@ -16,9 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unordered_set>
+#include <utility>
 
 #include "daemon/process/cgroup_leaf.hpp"
-#include "daemon/process/memory_leaf.hpp"
+#include "daemon/process/controller_leaf.hpp"
 #include "daemon/process/oom_count.hpp"
 #include "daemon/process/process_tree.hpp"
 #include "daemon/process/spawner.hpp"
@@ -57,7 +58,7 @@ class LinuxProcesses final : public ProcessPort {
   LinuxProcesses(ProcessOptions options, std::string hostname, std::optional<CgroupLife> cgroups)
       : options_(std::move(options)), hostname_(std::move(hostname)), cgroups_(std::move(cgroups)) {
     if (options_.memory_cgroups == CgroupUse::IfPossible) {
-      memory_cgroups_ = MemoryLife::make(options_.mark);
+      memory_cgroups_ = ControllerLife::make(options_.mark, "memory");
     }
   }
   LinuxProcesses(const LinuxProcesses&) = delete;
@@ -86,7 +87,8 @@ class LinuxProcesses final : public ProcessPort {
     ipc::UniqueFd pidfd;
     std::string mark;
     std::optional<CgroupLeaf> leaf;
-    std::optional<MemoryLeaf> memory_leaf;
+    std::optional<ControllerLeaf> memory_leaf, pids_leaf;
+    bool pids_limited = false;
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
@@ -94,7 +96,8 @@ class LinuxProcesses final : public ProcessPort {
   };
 
   Worker& known(WorkerId worker);
-  Worker new_worker(const SpawnSpec& spec) const;
+  Worker new_worker(const SpawnSpec& spec);
+  void limit_pids(Worker& worker, const SpawnSpec& spec);
   void drop(Worker worker);
   bool out_of_memory(const Worker& worker, bool& probable);
   std::string no_worker(const Worker& worker) const;
@@ -105,13 +108,15 @@ class LinuxProcesses final : public ProcessPort {
   ProcessOptions options_;
   std::string hostname_;
   std::optional<CgroupLife> cgroups_;
-  std::optional<MemoryLife> memory_cgroups_;
+  std::optional<ControllerLife> memory_cgroups_;
+  std::optional<ControllerLife> pids_cgroups_;  // made when the first worker needs it
+  bool pids_tried_ = false;
   OomCount oom_;
   std::map<WorkerId, Worker> workers_;
   std::map<WorkerId, Worker> forks_;   // ordered of a template; which process they are is not known
   std::unordered_set<pid_t> pids_;     // of workers_
   std::vector<CgroupLeaf> left_over_;  // something in them was still dying
-  std::vector<MemoryLeaf> memory_left_over_;
+  std::vector<ControllerLeaf> v1_left_over_;
 };
 
 LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
@@ -120,19 +125,32 @@ LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
   return found->second;
 }
 
-LinuxProcesses::Worker LinuxProcesses::new_worker(const SpawnSpec& spec) const {
+LinuxProcesses::Worker LinuxProcesses::new_worker(const SpawnSpec& spec) {
   Worker worker;
   worker.mark = options_.mark.of(spec.worker);
   if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
   if (worker.leaf) worker.leaf->limit_memory(spec.memory_max);
   if (memory_cgroups_) worker.memory_leaf = memory_cgroups_->make_leaf(spec.worker);
-  if (worker.memory_leaf) worker.memory_leaf->limit(spec.memory_max);
+  if (worker.memory_leaf) worker.memory_leaf->limit_memory(spec.memory_max);
+  if (spec.pids_max != 0) limit_pids(worker, spec);
   return worker;
+}
+
+// v1 has no rules for whose directories those are, so there is none before somebody needs one.
+void LinuxProcesses::limit_pids(Worker& worker, const SpawnSpec& spec) {
+  worker.pids_limited = worker.leaf && worker.leaf->limit_pids(spec.pids_max);
+  if (worker.pids_limited) return;
+  if (!std::exchange(pids_tried_, true)) {
+    pids_cgroups_ = ControllerLife::make(options_.mark, "pids");
+  }
+  if (pids_cgroups_) worker.pids_leaf = pids_cgroups_->make_leaf(spec.worker);
+  worker.pids_limited = worker.pids_leaf && worker.pids_leaf->limit_pids(spec.pids_max);
 }
 
 void LinuxProcesses::drop(Worker worker) {
   if (worker.leaf) left_over_.push_back(std::move(*worker.leaf));
-  if (worker.memory_leaf) memory_left_over_.push_back(std::move(*worker.memory_leaf));
+  if (worker.memory_leaf) v1_left_over_.push_back(std::move(*worker.memory_leaf));
+  if (worker.pids_leaf) v1_left_over_.push_back(std::move(*worker.pids_leaf));
   remove_leaves();
 }
 
@@ -142,6 +160,7 @@ Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
   std::vector<std::string> cgroups;
   if (worker.leaf) cgroups.push_back(worker.leaf->procs_path());
   if (worker.memory_leaf) cgroups.push_back(worker.memory_leaf->procs_path());
+  if (worker.pids_leaf) cgroups.push_back(worker.pids_leaf->procs_path());
   auto child = spawn_worker(
       spec, {options_.launch_path, worker.mark, hostname_, std::move(cgroups), options_.fifos});
   if (child) return keep(std::move(worker), std::move(*child));
@@ -175,6 +194,7 @@ Result<Child> LinuxProcesses::take_forked(Child child, ipc::UniqueFd pidfd) {
   // so it has run nothing of a task.
   if (worker.leaf) worker.leaf->enter(worker.pid);
   if (worker.memory_leaf) worker.memory_leaf->enter(worker.pid);
+  if (worker.pids_leaf) worker.pids_leaf->enter(worker.pid);
   child.pid = worker.pid;
   child.exit_notice = std::move(worker.pidfd);
   worker.memory.emplace(worker.pid);
@@ -211,6 +231,7 @@ void LinuxProcesses::abandon(WorkerId id) {
 // The caller waits on a pidfd of its own, because an event loop closes what it waits on.
 Result<Child> LinuxProcesses::keep(Worker worker, Child child) {
   worker.pid = child.pid;
+  child.pids_limited = worker.pids_limited;
   worker.pidfd = std::move(child.exit_notice);
   child.exit_notice.reset(fcntl(worker.pidfd.get(), F_DUPFD_CLOEXEC, 0));
   const int code = errno;
@@ -310,7 +331,7 @@ bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
 void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
   const Worker& worker = known(id);
   if (worker.leaf) worker.leaf->limit_memory(bytes);
-  if (worker.memory_leaf) worker.memory_leaf->limit(bytes);
+  if (worker.memory_leaf) worker.memory_leaf->limit_memory(bytes);
 }
 
 std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {
@@ -330,7 +351,7 @@ void LinuxProcesses::reap(WorkerId id) {
 
 void LinuxProcesses::remove_leaves() {
   std::erase_if(left_over_, [](const CgroupLeaf& leaf) { return leaf.remove(); });
-  std::erase_if(memory_left_over_, [](const MemoryLeaf& leaf) { return leaf.remove(); });
+  std::erase_if(v1_left_over_, [](const ControllerLeaf& leaf) { return leaf.remove(); });
 }
 
 // True if it was adopted from a worker of this life that is buried, and was killed. One without a

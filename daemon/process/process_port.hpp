@@ -35,8 +35,7 @@ std::vector<ResourceLimit> default_limits();
 // What a worker's channel is made of.
 enum class ChannelKind : std::uint8_t { Socket, Fifos };
 
-// A template loads what its workers need, once, and then forks them; see ipc/template_frames.hpp. A
-// helper does something for the daemon, and has no channel.
+// A template forks workers; see ipc/template_frames.hpp. A helper has no channel.
 enum class SpawnRole : std::uint8_t { Worker, Template, Helper };
 
 struct SpawnSpec {
@@ -55,6 +54,7 @@ struct SpawnSpec {
   std::vector<int> cpus;  // it may run on; none: all that the daemon may
   std::vector<ResourceLimit> limits = default_limits();
   std::uint64_t memory_max = kUnlimited;  // as in limit_memory()
+  std::uint64_t pids_max = 0;             // processes and threads in its tree; 0: any number
   SpawnRole role = SpawnRole::Worker;
   std::vector<std::string> preload;  // of a template
 };
@@ -63,9 +63,9 @@ struct SpawnSpec {
 struct Child {
   WorkerId worker;
   pid_t pid = 0;                // for people and /proc; never to signal by
+  bool pids_limited = false;    // as SpawnSpec asks
   ipc::UniqueFd exit_notice;    // readable once it is dead, and for ever after
-  ipc::UniqueFd launch_status;  // readable when it runs its program or could not: launch_outcome();
-                                // none of one that was forked by a template
+  ipc::UniqueFd launch_status;  // readable when it runs its program, or could not; none of a fork
   ipc::UniqueFd channel;        // a stream socket, or the end of a FIFO that is read
   ipc::UniqueFd channel_out;    // the end of a FIFO that is written; none with a socket
   ipc::UniqueFd output, errors;  // read ends of its stdout and stderr

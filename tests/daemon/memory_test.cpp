@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/process/memory_leaf.hpp"
+#include "daemon/process/controller_leaf.hpp"
 #include "daemon/process/tree_memory.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
