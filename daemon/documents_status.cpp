@@ -309,6 +309,7 @@ std::string Documents::status() const {
                          {"parked", capacity.parked},
                          {"health", coarse_json(snapshot)},
                          {"processes", figures.alive},
+                         {"left_behind", figures.left_behind},
                          {"output_bytes", figures.output_bytes}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);

@@ -30,6 +30,7 @@ void add_process(const WorkerProcess& process, Json& row) {
   row["pid"] = process.child.pid;
   row["template"] = process.generation == 0 ? Json() : Json(process.generation);
   row["start_ms"] = process.started_in ? Json(milliseconds_of(*process.started_in)) : Json();
+  row["left_behind"] = process.descendants.left;
   if (process.memory.figure.rss_bytes != 0) {
     row["rss_bytes"] = process.memory.figure.rss_bytes;
     row["memory_bytes"] = process.memory.figure.own_bytes;

@@ -244,6 +244,7 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
 void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t asked) {
   worker.ready = true;
   worker.features = features;
+  left_behind_.begin(worker);
   give_page(worker);
   welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;

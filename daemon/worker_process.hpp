@@ -104,6 +104,13 @@ struct WorkerCheck {
   std::string text;
 };
 
+// What it started and lives.
+struct WorkerDescendants {
+  std::vector<pid_t> own;  // by its hello, and what was told of since
+  std::uint32_t seen = 0;  // processes of its tree at the last look
+  std::uint64_t left = 0;  // that its tasks left behind
+};
+
 // Order: watches end before the descriptors that they watch.
 struct WorkerProcess {
   WorkerProcess(Child started, SlotId its_slot, ClassId its_class, std::uint64_t secret,
@@ -179,16 +186,13 @@ struct WorkerProcess {
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
   WorkerMemory memory;
+  WorkerDescendants descendants;
   WorkerVitals vitals;
   WorkerSaid said;
   WorkerCheck check;
   Looks look;
   std::optional<ExitCause> ordered;          // why it is being ended
   std::shared_ptr<const Portrait> portrait;  // before that
-};
-
-struct WorkerFigures {
-  std::uint64_t alive = 0, spawn_failures = 0, protocol_errors = 0, output_bytes = 0;
 };
 
 }  // namespace warmpool::daemon

@@ -280,6 +280,9 @@ void Workers::watch_memory() {
 
 void Workers::reap_orphans() {
   const auto orphans = processes_.reap_orphans();
+  for (const auto& [id, worker] : workers_) {
+    left_behind_.look(*worker, std::ranges::find(orphans.of, worker->id) != orphans.of.end());
+  }
   if (orphans.killed == 0) return;
   services_.log.warn("killed " + std::to_string(orphans.killed) +
                      " processes that workers had left behind");
@@ -316,6 +319,7 @@ const WorkerProcess* Workers::find_any(WorkerId worker) const {
 WorkerFigures Workers::figures() const {
   auto figures = figures_;
   figures.alive = workers_.size();
+  figures.left_behind = left_behind_.counted();
   return figures;
 }
 

@@ -8,11 +8,13 @@
 
 #include "daemon/directory/worker_directories.hpp"
 #include "daemon/health_watch.hpp"
+#include "daemon/left_behind.hpp"
 #include "daemon/memory_watch.hpp"
 #include "daemon/recovery_commands.hpp"
 #include "daemon/services.hpp"
 #include "daemon/start_queue.hpp"
 #include "daemon/stranger_book.hpp"
+#include "daemon/worker_figures.hpp"
 #include "daemon/worker_places.hpp"
 #include "daemon/worker_process.hpp"
 #include "ipc/metas.hpp"
@@ -176,6 +178,7 @@ class Workers {
   std::vector<std::optional<Identity>> identities_;
   WorkerPlaces places_;
   MemoryWatch memory_;
+  LeftBehind left_behind_;
   RecoveryCommands recovery_commands_;
   HealthWatch health_;
   StartQueue starts_;

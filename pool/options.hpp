@@ -58,7 +58,7 @@ struct Options {
 // Options of one worker class. Defaults, ranges and meaning: class_option_rows().
 struct ClassOptions {
   std::string name, working_directory, user, channel, strategy;
-  std::string umask, cpus, directory;
+  std::string umask, cpus, directory, descendants;
   std::optional<std::int64_t> nice{};
   std::optional<std::uint64_t> open_files{}, processes{}, address_space{}, core_size{};
   std::optional<Duration> cpu_time{};

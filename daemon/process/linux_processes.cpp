@@ -76,6 +76,8 @@ class LinuxProcesses final : public ProcessPort {
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
+  std::vector<pid_t> descendants(WorkerId worker) override;
+  std::uint32_t end_descendants(WorkerId worker, const std::vector<pid_t>& spared) override;
   Orphans reap_orphans() override;
 
  protected:
@@ -102,7 +104,8 @@ class LinuxProcesses final : public ProcessPort {
   bool out_of_memory(const Worker& worker, bool& probable);
   std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
-  bool kill_stray(pid_t pid);
+  std::optional<WorkerId> known_by_mark(pid_t pid) const;
+  static bool kill_stray(pid_t pid);
   void remove_leaves();
 
   ProcessOptions options_;
@@ -224,7 +227,7 @@ void LinuxProcesses::abandon(WorkerId id) {
   REQUIRE(found != forks_.end());
   Worker worker = std::move(found->second);
   forks_.erase(found);
-  end_descendants({kNoProcess, worker.mark}, pids_);
+  daemon::end_descendants({kNoProcess, worker.mark}, pids_);
   drop(std::move(worker));
 }
 
@@ -298,7 +301,7 @@ TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
-  return end_descendants({worker.pid, worker.mark}, pids_);
+  return daemon::end_descendants({worker.pid, worker.mark}, pids_);
 }
 
 std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
@@ -354,13 +357,27 @@ void LinuxProcesses::remove_leaves() {
   std::erase_if(v1_left_over_, [](const ControllerLeaf& leaf) { return leaf.remove(); });
 }
 
-// True if it was adopted from a worker of this life that is buried, and was killed. One without a
-// mark may belong to a worker that lives, so it is left alone.
-bool LinuxProcesses::kill_stray(pid_t pid) {
+std::vector<pid_t> LinuxProcesses::descendants(WorkerId id) {
+  const Worker& worker = known(id);
+  if (!worker.leads_tree) return {};
+  return descendants_of({worker.pid, worker.mark}, pids_);
+}
+
+std::uint32_t LinuxProcesses::end_descendants(WorkerId id, const std::vector<pid_t>& spared) {
+  const Worker& worker = known(id);
+  if (!worker.leads_tree) return 0;
+  return end_others({worker.pid, worker.mark}, pids_, spared);
+}
+
+// Of which worker of this life it is. One without a mark may belong to any.
+std::optional<WorkerId> LinuxProcesses::known_by_mark(pid_t pid) const {
   const MarkSeen seen = look_at_mark(pid);
   const auto mark = parse_mark(seen.mark);
-  if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return false;
-  if (workers_.contains(mark->worker) || forks_.contains(mark->worker)) return false;
+  if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return {};
+  return mark->worker;
+}
+
+bool LinuxProcesses::kill_stray(pid_t pid) {
   const ipc::UniqueFd pidfd = open_pidfd(pid);  // our child: the number is its own until we wait
   return pidfd && send_signal(pidfd.get(), SIGKILL) == 0;
 }
@@ -377,8 +394,14 @@ Orphans LinuxProcesses::reap_orphans() {
     const int waited = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | keep);
     if (waited == 0 && info.si_pid == pid) {
       orphans.reaped += keep == 0 ? 1U : 0U;
-    } else if (waited == 0 && kill_stray(pid)) {
-      ++orphans.killed;
+      continue;
+    }
+    const auto worker = waited == 0 ? known_by_mark(pid) : std::nullopt;
+    if (!worker || forks_.contains(*worker)) continue;
+    if (!workers_.contains(*worker)) {
+      orphans.killed += kill_stray(pid) ? 1U : 0U;
+    } else if (std::ranges::find(orphans.of, *worker) == orphans.of.end()) {
+      orphans.of.push_back(*worker);
     }
   }
   remove_leaves();
@@ -399,7 +422,9 @@ LinuxProcesses::~LinuxProcesses() {
   }
   reap_orphans();
   if (cgroups_) end_cgroup(cgroups_->path(), kLastCgroupWait);
-  if (memory_cgroups_) memory_cgroups_->remove();
+  for (const auto& its : {memory_cgroups_, pids_cgroups_}) {
+    if (its) its->remove();
+  }
 }
 
 Error launcher_error(const std::string& path, int code) {

@@ -7,67 +7,28 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <sys/resource.h>
 #include <sys/types.h>
 #include <vector>
 
-#include "daemon/process/identity.hpp"
+#include "daemon/process/spawn_spec.hpp"
 #include "daemon/process/tree_memory.hpp"
 #include "ipc/fd.hpp"
 #include "ipc/fifo.hpp"
 #include "pool/ids.hpp"
-#include "pool/options.hpp"
 #include "pool/result.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
 
-struct ResourceLimit {
-  static constexpr rlim_t kKeep = RLIM_INFINITY - 1;  // as hard: what was inherited
-  int resource = 0;                                   // RLIMIT_...
-  rlim_t soft = 0, hard = kKeep;                      // soft is cut to hard
-};
-
-// No core files, and 1,024 open files as a soft limit: the daemon raises its own, and programs that
-// close or select over all numbers would pay for that.
-std::vector<ResourceLimit> default_limits();
-
-// What a worker's channel is made of.
-enum class ChannelKind : std::uint8_t { Socket, Fifos };
-
-// A template forks workers; see ipc/template_frames.hpp. A helper has no channel.
-enum class SpawnRole : std::uint8_t { Worker, Template, Helper };
-
-struct SpawnSpec {
-  WorkerId worker;
-  std::uint64_t token = 0;  // what its hello must carry
-  std::string slot;         // "worker-0"
-  ChannelKind channel = ChannelKind::Socket;
-  std::vector<std::string> command;      // found by PATH of its own environment; not empty
-  std::vector<std::string> environment;  // of its class: NAME=VALUE
-  std::vector<std::string> types;        // served by its class
-  std::string working_directory = "/";
-  std::string directory;             // that was made for it; empty: none
-  std::optional<Identity> identity;  // none: the daemon's own user
-  mode_t file_mask = 077;
-  std::optional<int> nice;
-  std::vector<int> cpus;  // it may run on; none: all that the daemon may
-  std::vector<ResourceLimit> limits = default_limits();
-  std::uint64_t memory_max = kUnlimited;  // as in limit_memory()
-  std::uint64_t pids_max = 0;             // processes and threads in its tree; 0: any number
-  SpawnRole role = SpawnRole::Worker;
-  std::vector<std::string> preload;  // of a template
-};
-
 // A process that was started. Owns: the daemon's ends, all close-on-exec and non-blocking.
 struct Child {
   WorkerId worker;
-  pid_t pid = 0;                // for people and /proc; never to signal by
-  bool pids_limited = false;    // as SpawnSpec asks
-  ipc::UniqueFd exit_notice;    // readable once it is dead, and for ever after
-  ipc::UniqueFd launch_status;  // readable when it runs its program, or could not; none of a fork
-  ipc::UniqueFd channel;        // a stream socket, or the end of a FIFO that is read
-  ipc::UniqueFd channel_out;    // the end of a FIFO that is written; none with a socket
+  pid_t pid = 0;                 // for people and /proc; never to signal by
+  bool pids_limited = false;     // as SpawnSpec asks
+  ipc::UniqueFd exit_notice;     // readable once it is dead, and for ever after
+  ipc::UniqueFd launch_status;   // readable when it runs its program, or could not; none of a fork
+  ipc::UniqueFd channel;         // a stream socket, or the end of a FIFO that is read
+  ipc::UniqueFd channel_out;     // the end of a FIFO that is written; none with a socket
   ipc::UniqueFd output, errors;  // read ends of its stdout and stderr
   // Their names, until the worker has opened both; empty with a socket.
   std::optional<ipc::FifoPair> fifos;
@@ -119,8 +80,9 @@ struct TreeEnd {
 };
 
 struct Orphans {
-  std::uint32_t reaped = 0;  // adopted and dead: waited for
-  std::uint32_t killed = 0;  // adopted and alive, of a worker that is buried
+  std::uint32_t reaped = 0;    // adopted and dead: waited for
+  std::uint32_t killed = 0;    // adopted and alive, of a worker that is buried
+  std::vector<WorkerId> of{};  // whose others are, once for each; they live
 };
 
 // Threads: the main thread only; a parent-death signal follows the thread that spawned.
@@ -172,6 +134,11 @@ class ProcessPort {
   // The kernel is to end what takes more than a little over this, where it can be told.
   // kUnlimited: any.
   virtual void limit_memory(WorkerId, std::uint64_t) {}
+
+  // What lives and descends from it, itself not included.
+  virtual std::vector<pid_t> descendants(WorkerId) { return {}; }
+  // SIGKILL to all of these but `spared`; how many that were.
+  virtual std::uint32_t end_descendants(WorkerId, const std::vector<pid_t>&) { return 0; }
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
   // worker. To be called at SIGCHLD and each second or so.

@@ -88,24 +88,39 @@ struct Found {
 
 class TreeWalk {
  public:
-  TreeWalk(const TreeRoot& root, const std::unordered_set<pid_t>& workers)
-      : root_(root), workers_(workers) {}
+  // `met`: is not met any more.
+  TreeWalk(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
+           const std::vector<pid_t>& met = {})
+      : root_(root), workers_(workers), met_(met.begin(), met.end()) {}
 
   // Kills what it has not met before; how many that were.
   std::uint32_t pass() {
-    queue_.clear();
-    queue_children(root_.pid);
-    queue_adopted();
     std::uint32_t killed = 0;
-    for (std::size_t i = 0; i < queue_.size(); ++i) {
-      const Found found = queue_[i];
-      if (met_.insert(found.pid).second && kill_one(found)) ++killed;
-      queue_children(found.pid);
-    }
+    walk([&](const Found& found) { killed += kill_one(found) ? 1U : 0U; });
     return killed;
   }
 
+  std::vector<pid_t> living() {
+    std::vector<pid_t> all;
+    walk([&](const Found& found) {
+      if (is_ours(found, open_pidfd(found.pid))) all.push_back(found.pid);
+    });
+    return all;
+  }
+
  private:
+  template <class Meet>
+  void walk(const Meet& meet) {
+    queue_.clear();
+    queue_children(root_.pid);
+    queue_adopted();
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      const Found found = queue_[i];
+      if (met_.insert(found.pid).second) meet(found);
+      queue_children(found.pid);
+    }
+  }
+
   void queue_children(pid_t parent) {
     for (const pid_t pid : children_of(parent)) queue_.push_back({pid, parent});
   }
@@ -122,13 +137,16 @@ class TreeWalk {
 
   // The number may have been given to a stranger since it was read: the pidfd fixes who is meant,
   // and what is read of it afterwards says whether that is one of ours.
-  bool kill_one(const Found& found) {
-    const ipc::UniqueFd pidfd = open_pidfd(found.pid);
+  bool is_ours(const Found& found, const ipc::UniqueFd& pidfd) const {
     if (!pidfd || is_dead(pidfd.get())) return false;
     const Kinship kinship = kinship_of(found.pid);
-    const bool ours = kinship.parent == found.parent || kinship.session == root_.pid ||
-                      look_at_mark(found.pid).mark == root_.mark;
-    return ours && send_signal(pidfd.get(), SIGKILL) == 0;
+    return kinship.parent == found.parent || kinship.session == root_.pid ||
+           look_at_mark(found.pid).mark == root_.mark;
+  }
+
+  bool kill_one(const Found& found) {
+    const ipc::UniqueFd pidfd = open_pidfd(found.pid);
+    return is_ours(found, pidfd) && send_signal(pidfd.get(), SIGKILL) == 0;
   }
 
   TreeRoot root_;
@@ -228,6 +246,22 @@ TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& w
     if (end.clean) break;
   }
   return end;
+}
+
+std::vector<pid_t> descendants_of(const TreeRoot& root, const std::unordered_set<pid_t>& workers) {
+  return TreeWalk(root, workers).living();
+}
+
+std::uint32_t end_others(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
+                         const std::vector<pid_t>& spared) {
+  TreeWalk walk(root, workers, spared);
+  std::uint32_t killed = 0;
+  for (int i = 0; i < kTreePasses; ++i) {
+    const std::uint32_t more = walk.pass();
+    killed += more;
+    if (more == 0) break;
+  }
+  return killed;
 }
 
 }  // namespace warmpool::daemon

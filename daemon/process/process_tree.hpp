@@ -58,6 +58,11 @@ struct TreeRoot {
 // with SIGKILL pending cannot fork any more, so no SIGSTOP comes first (Source: fork in
 // kernel/fork.c returns to a pending signal before the child is linked).
 TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
+// The same processes of a worker that lives: those that are alive, in no order; and the end of
+// those of them that are not `spared`.
+std::vector<pid_t> descendants_of(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
+std::uint32_t end_others(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
+                         const std::vector<pid_t>& spared);
 
 inline constexpr int kTreePasses = 16;
 

@@ -1,0 +1,31 @@
+// What tasks leave running when they end: processes that descend from a worker, were not there when
+// it said hello, and live on while it has nothing to do. Counted, or ended, as its class says.
+#pragma once
+
+#include "daemon/process/process_port.hpp"
+#include "daemon/services.hpp"
+#include "daemon/worker_places.hpp"
+#include "daemon/worker_process.hpp"
+
+namespace warmpool::daemon {
+
+class LeftBehind {
+ public:
+  LeftBehind(Services& services, ProcessPort& processes, const WorkerPlaces& places)
+      : services_(services), processes_(processes), places_(places) {}
+
+  // At its hello: what it has by then is its own.
+  void begin(WorkerProcess& worker);
+  // Order: each second or so. `adopted`: some process of its has this daemon for a parent.
+  void look(WorkerProcess& worker, bool adopted);
+  // Of all workers, since the start.
+  std::uint64_t counted() const { return counted_; }
+
+ private:
+  Services& services_;
+  ProcessPort& processes_;
+  const WorkerPlaces& places_;
+  std::uint64_t counted_ = 0;
+};
+
+}  // namespace warmpool::daemon
