@@ -161,6 +161,8 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
                        {"capacity", view.capacity},
                        {"in_flight", view.in_flight},
                        {"parked", view.parked},
+                       {"held", view.held},
+                       {"memory_declared_bytes", options.memory_declared},
                        {"recovery", recovery_json(services, view)},
                        {"template", template_json(templates.find(view.worker_class))}});
   }
@@ -311,6 +313,9 @@ std::string Documents::status() const {
                          {"processes", figures.alive},
                          {"left_behind", figures.left_behind},
                          {"output_bytes", figures.output_bytes}};
+  document["memory"] = {{"total_bytes", snapshot.memory.total},
+                        {"declared_bytes", snapshot.memory.declared},
+                        {"held", snapshot.memory.held.size()}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["recovery"] = recoveries_json(snapshot.recoveries);

@@ -247,6 +247,15 @@ void Requests::scale(Session& session, std::uint32_t number, const Arguments& ar
             std::to_string(options.size_min) + " to " + std::to_string(options.size_max) +
             " (size_min, size_max); " + std::to_string(wanted) + " is outside of that");
   }
+  const auto total = services_.configuration.pool.values.memory_total;
+  const auto needed = static_cast<std::uint64_t>(wanted) * options.memory_declared;
+  if (total != 0 && wanted > target && needed > total) {
+    return clients_.refuse(session, number, {}, Refusal::MemoryDoesNotFit,
+                           std::to_string(wanted) + " workers of class '" + options.name +
+                               "' declare " + bytes_text(needed) + " (memory_declared " +
+                               bytes_text(options.memory_declared) + "), and memory_total is " +
+                               bytes_text(total) + "; give a smaller size, or change one of them");
+  }
   services_.engine.step(event::Scale{session.id, id_of(number), *worker_class, mode,
                                      static_cast<std::uint16_t>(count)});
 }

@@ -2,21 +2,27 @@
 // none does for a while.
 #pragma once
 
-#include "pool/core_breakers.hpp"
+#include "pool/core_admission.hpp"
 
 namespace warmpool {
 
-class CoreRecovery : public CoreBreakers {
+class CoreRecovery : public CoreAdmission {
  protected:
-  using CoreBreakers::CoreBreakers;
+  using CoreAdmission::CoreAdmission;
 
   using CoreBreakers::on;
   void on(const event::WorkerPrepares& event);
   void begin_life(Slot& slot);
-  // Order: the slot is in a state without work; `fire` took it to Starting.
-  void start_worker(Slot& slot);
+  // Every start: of a place that was added, or whose worker died, or whose wait is over
+  // (`trigger`). Where its memory does not fit it is held, and is no attempt and no probe until it
+  // starts.
+  void start_or_hold(Slot& slot, SlotTrigger trigger);
+  // Those that were held and fit now.
+  void judge_admission();
   // Its worker ended and nobody had asked for that.
   void recover(Slot& slot);
+  // A successor that is held has the place of one that died.
+  void inherit(Slot& successor, const Slot& dead);
   // Its wait is over.
   void try_again(Slot& slot);
   // Its worker has said hello; has answered a task, the first of its life; or its place is wanted
@@ -38,7 +44,7 @@ class CoreRecovery : public CoreBreakers {
 
  private:
   RecoveryStrategy strategy_of(const Slot& slot) const;
-  bool admits(const Slot& slot) const;
+  void start_worker(Slot& slot);
   void judge_death(Slot& slot);
   void start_again(Slot& slot, SlotTrigger trigger);
   Slot& recreate(Slot& former);

@@ -48,6 +48,7 @@ struct CoreState {
   std::optional<BreakerView> breaker_view(TypeId type) const;
   RecoveryView recovery_view(const WorkerClass& worker_class) const;
   RecoveriesView recoveries_view() const;
+  MemoryView memory_view() const;
 
   std::uint64_t generator() const { return jitter_.state(); }
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
@@ -81,6 +82,8 @@ struct CoreState {
   Duration slow_time(const Held& held) const;
   // When it has been idle for so long that its class may do without it.
   Instant idle_at(const Slot& slot) const;
+  // Of all living workers that the pool started, as their classes say.
+  std::uint64_t memory_declared() const;
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.
   std::uint64_t memory_max(const Slot& slot) const;
 

@@ -34,6 +34,7 @@ void Core::judge_idle(WorkerClass& worker_class) {
     notify(told);
     drain(*slot);
   }
+  recycle(worker_class);  // one whose successor was held makes room for others
 }
 
 // As many as tasks wait and are not being brought for already; one, where all that are left are
@@ -47,7 +48,9 @@ void Core::fill_again(WorkerClass& worker_class) {
   if (!ailing && !suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
   const auto starting =
       static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {
-        return slots[id].state == SlotState::Starting && !slots[id].successor;
+        const bool comes =
+            slots[id].state == SlotState::Starting || slots[id].state == SlotState::Held;
+        return comes && !slots[id].successor;
       }));
   if (ailing) return bring_back(worker_class, starting == 0 ? 1 : 0);
   const std::size_t waiting =
@@ -64,8 +67,7 @@ void Core::bring_back(WorkerClass& worker_class, std::uint64_t count) {
   for (; count > 0; --count) {
     Slot& slot = slots.add(worker_class, now);
     notify(about(slot, Notice::WorkerUnparked));
-    slots.fire(slot, SlotTrigger::Spawn, now);
-    start_worker(slot);
+    start_or_hold(slot, SlotTrigger::Spawn);
   }
   // Now the class may do without some again.
   for (const SlotId id : worker_class.members) slots.look_at(slots[id], due_of(slots[id]));

@@ -42,6 +42,7 @@ void Core::on(const event::Tick&) {
       if (worker_class.parked != 0) fill_again(worker_class);
     }
   }
+  judge_admission();  // those who were in the way may be gone by now
   make_way();
   recall_for_idle();
   finish_when_empty();

@@ -53,6 +53,7 @@ void Core::judge_slot(Slot& slot) {
     case SlotState::Failed:
       if (slot.retry_at <= now) try_again(slot);
       break;
+    case SlotState::Held:
     case SlotState::Gone:
       break;
   }
@@ -170,6 +171,7 @@ Instant Core::due_of(const Slot& slot) const {
     case SlotState::Backoff:
     case SlotState::Failed:
       return slot.retry_at;
+    case SlotState::Held:  // whoever makes room for it brings a Tick
     case SlotState::Gone:
       break;
   }

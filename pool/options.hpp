@@ -42,6 +42,8 @@ struct Options {
   Duration reconnect_grace{};
   std::uint64_t restarts_max{}, restart_multiplier{}, registered_max{}, registered_classes_max{};
   Duration restart_cooldown{}, restart_backoff_max{};
+  std::uint64_t memory_total{};
+  Duration memory_pass_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
       socket_group, record_dir, alerts_off, alert_file, alert_command, alert_webhook,
@@ -64,7 +66,8 @@ struct ClassOptions {
   std::optional<Duration> cpu_time{};
   std::vector<std::string> command, environment, types, preload, directory_prepare, directory_clean;
   std::uint64_t pids_max{};
-  std::uint64_t memory_soft{}, memory_growth{}, retry_memory_factor{}, retry_timeout_factor{};
+  std::uint64_t memory_declared{}, memory_soft{}, memory_growth{}, retry_memory_factor{},
+      retry_timeout_factor{};
   std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
   std::optional<Duration> retry_timeout_max{};
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};

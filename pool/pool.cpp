@@ -35,6 +35,7 @@ Snapshot Pool::snapshot(TypesShown shown) const { return state_->snapshot(shown)
 Snapshot Pool::overview() const { return state_->overview(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }
+MemoryView Pool::memory() const { return state_->memory_view(); }
 
 std::optional<BreakerView> Pool::breaker(TypeId type) const { return state_->breaker_view(type); }
 

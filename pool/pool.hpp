@@ -60,6 +60,7 @@ class Pool {
   Snapshot overview() const;
   Counters counters() const;
   QueueView queue() const;
+  MemoryView memory() const;
   std::optional<SlotView> slot(SlotId slot) const;
   std::optional<BreakerView> breaker(TypeId type) const;
   // Live tasks, dead letters, and settled ones whose record is not yet kept.

@@ -46,6 +46,26 @@ void CoreRecovery::begin_life(Slot& slot) {
   slot.health.begin(now);
 }
 
+void CoreRecovery::start_or_hold(Slot& slot, SlotTrigger trigger) {
+  const bool exited = trigger == SlotTrigger::ExitedNow;
+  if (!may_start(slot)) return hold(slot, exited ? SlotTrigger::ExitedHeld : SlotTrigger::Hold);
+  if (slot.recovering) return start_again(slot, trigger);
+  slots.fire(slot, trigger, now);
+  start_worker(slot);
+}
+
+void CoreRecovery::judge_admission() {
+  if (stopping_) return;
+  while (Slot* slot = next_held()) {
+    if (slot->recovering) {
+      start_again(*slot, SlotTrigger::Admit);
+    } else {
+      slots.fire(*slot, SlotTrigger::Admit, now);
+      start_worker(*slot);
+    }
+  }
+}
+
 void CoreRecovery::start_worker(Slot& slot) {
   begin_life(slot);
   ++slot.spawns;
@@ -85,6 +105,12 @@ RecoveryStrategy CoreRecovery::strategy_of(const Slot& slot) const {
   return clears && !is_alone(slot) ? RecoveryStrategy::Restart : chosen;
 }
 
+void CoreRecovery::inherit(Slot& successor, const Slot& dead) {
+  successor.last_cause = dead.last_cause;
+  successor.last_code = dead.last_code;
+  successor.strategy = strategy_of(successor);
+}
+
 void CoreRecovery::recover(Slot& slot) {
   if (slot.recovering) {
     ++recoveries.failed;
@@ -102,7 +128,7 @@ void CoreRecovery::recover(Slot& slot) {
   if (!by_itself) return wait_for_hand(slot);
   if (useless) judge_death(slot);
   const bool at_once = !useless || (slot.unproductive == 1 && options.restarts_max > 1);
-  if (at_once && admits(slot)) return start_again(slot, SlotTrigger::ExitedNow);
+  if (at_once && admits(slot)) return start_or_hold(slot, SlotTrigger::ExitedNow);
   back_off(slot);
 }
 
@@ -116,16 +142,8 @@ void CoreRecovery::judge_death(Slot& slot) {
   }
 }
 
-bool CoreRecovery::admits(const Slot& slot) const {
-  const WorkerClass& its = classes[slot.worker_class.value];
-  const bool may_try = its.gate.state() == RecoveryState::HalfOpen && !its.gate.has_probe();
-  if (slot.by_hand) return true;
-  const bool by_itself = its.options.automatic_restart || slot.successor;
-  return by_itself && (!its.gate.shut() || may_try);
-}
-
 void CoreRecovery::try_again(Slot& slot) {
-  if (admits(slot)) return start_again(slot, SlotTrigger::RetryDue);
+  if (admits(slot)) return start_or_hold(slot, SlotTrigger::RetryDue);
   slot.retry_at = kNever;  // its breaker says when, or a person does
   if (!class_of(slot).options.automatic_restart) tell_given_up(slot, {});
 }
@@ -256,7 +274,8 @@ void CoreRecovery::judge_gate(WorkerClass& worker_class) {
     if (!idle) return gate.probe_ready(now + worker_class.options.recovery_cooldown);
     return close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Recovered);
   }
-  if (Slot* probe = next_probe(worker_class)) return start_again(*probe, SlotTrigger::RetryDue);
+  if (holds_probe(worker_class)) return;  // it tries as soon as it fits
+  if (Slot* probe = next_probe(worker_class)) return start_or_hold(*probe, SlotTrigger::RetryDue);
   close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Nobody);
 }
 
@@ -267,6 +286,7 @@ Instant CoreRecovery::next_recovery() const {
     const RecoveryGate& gate = worker_class.gate;
     if (!gate.shut()) continue;
     const bool tries = gate.state() == RecoveryState::HalfOpen;
+    if (tries && !gate.has_probe() && holds_probe(worker_class)) continue;
     next = std::min(next, !tries ? gate.until() : gate.has_probe() ? gate.proved_at() : now);
   }
   return next;

@@ -46,6 +46,8 @@ bool Core::restart(Slot& slot) {
     slot.by_hand = true;
     slot.retry_at = now;
     slots.look_at(slot, now);
+  } else if (slot.state == SlotState::Held) {
+    slot.by_hand = slot.recovering;  // it still waits for its memory
   } else if (slot.state != SlotState::Recovery) {
     become_due(slot, DueReason::Restart);
   }
@@ -79,8 +81,7 @@ void Core::start_successor(WorkerClass& worker_class, Slot& slot) {
   successor.partner = slot.id;
   slot.partner = successor.id;
   ++worker_class.replacing;
-  slots.fire(successor, SlotTrigger::Spawn, now);
-  start_worker(successor);
+  start_or_hold(successor, SlotTrigger::Spawn);
 }
 
 void Core::hand_over(Slot& predecessor, Slot& successor) {
@@ -109,7 +110,9 @@ void Core::succeed_the_dead(Slot& predecessor) {
   successor.attempts += std::exchange(predecessor.attempts, 0);
   successor.spawns += std::exchange(predecessor.spawns, 0);
   successor.busy = successor.busy + std::exchange(predecessor.busy, {});
-  if (!successor.recovering) ++recoveries.attempts;
+  const bool held = successor.state == SlotState::Held;
+  if (!successor.recovering && !held) ++recoveries.attempts;
+  if (!successor.recovering && held) inherit(successor, predecessor);
   successor.died_at = now;
   successor.recovering = true;
   if (successor.state != SlotState::Backoff && successor.state != SlotState::Failed) return;

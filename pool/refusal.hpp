@@ -29,6 +29,7 @@ enum class Refusal : std::uint16_t {
   RoundsExhausted = 210,
   ClassTaken = 211,
   TypesDiffer = 212,
+  MemoryDoesNotFit = 213,
   NoSuchTask = 301,
   NoSuchWorker = 302,
   NoSuchClass = 303,
@@ -55,7 +56,7 @@ enum class Refusal : std::uint16_t {
 
 template <>
 struct Words<Refusal> {
-  static constexpr std::array<Word<Refusal>, 43> rows{{
+  static constexpr std::array<Word<Refusal>, 44> rows{{
       {Refusal::QueueFull, "queue-full",
        "too many tasks wait (tasks_max); try again after the time given"},
       {Refusal::BytesFull, "bytes-full",
@@ -96,6 +97,9 @@ struct Words<Refusal> {
        "set registered_max of the class"},
       {Refusal::TypesDiffer, "types-differ",
        "workers of one class handle the same task types; use another class name"},
+      {Refusal::MemoryDoesNotFit, "memory-does-not-fit",
+       "so many workers of the class declare more memory than the pool may take; give a smaller "
+       "size, or change memory_declared or memory_total"},
       {Refusal::NoSuchTask, "no-such-task",
        "no task has this id, or it settled and was cleaned up"},
       {Refusal::NoSuchWorker, "no-such-worker", "no slot has this name; see: warmpool workers"},

@@ -18,8 +18,8 @@ void Core::on(const event::WorkerRegistered& event) {
   const bool room = !worker_class.gone.empty() || slots.size() < SlotTable::kSlotsMax;
   if (full || !room) return turn_away(Refusal::WorkersFull);
   Slot& slot = slots.add(worker_class, now);
-  slots.fire(slot, SlotTrigger::Spawn, now);
   slot.registered = true;
+  slots.fire(slot, SlotTrigger::Spawn, now);
   begin_life(slot);
   ++counters.registrations;
   emit(command::Admit{event.registration, slot.worker, slot.id, slot.worker_class, slot.home});

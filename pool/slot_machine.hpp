@@ -18,11 +18,14 @@ enum class SlotTrigger : std::uint8_t {
   ExitedFailed,
   ExitedGone,
   RetryDue,
-  Remove
+  Remove,
+  Hold,
+  ExitedHeld,
+  Admit
 };
 template <>
 struct Words<SlotTrigger> {
-  static constexpr std::array<Word<SlotTrigger>, 12> rows{{
+  static constexpr std::array<Word<SlotTrigger>, 15> rows{{
       {SlotTrigger::Spawn, "spawn", "a place was added"},
       {SlotTrigger::Hello, "hello", "its worker said hello"},
       {SlotTrigger::Take, "take", "it was given its first task"},
@@ -36,6 +39,10 @@ struct Words<SlotTrigger> {
       {SlotTrigger::ExitedGone, "exited, not replaced", "its process is gone and wanted no more"},
       {SlotTrigger::RetryDue, "retry due", "the wait is over"},
       {SlotTrigger::Remove, "remove", "the place is not wanted any more"},
+      {SlotTrigger::Hold, "hold", "its start does not fit into memory_total"},
+      {SlotTrigger::ExitedHeld, "exited, held",
+       "its process is gone, and the next does not fit into memory_total"},
+      {SlotTrigger::Admit, "admit", "its start fits now"},
   }};
 };
 
@@ -80,12 +87,22 @@ inline constexpr auto kSlotRows = [] {
       {S::Backoff, T::Remove, S::Gone},
       {S::Failed, T::RetryDue, S::Starting},
       {S::Failed, T::Remove, S::Gone},
+      {S::Gone, T::Hold, S::Held},
+      {S::Starting, T::ExitedHeld, S::Held},
+      {S::Ready, T::ExitedHeld, S::Held},
+      {S::Running, T::ExitedHeld, S::Held},
+      {S::Recovery, T::ExitedHeld, S::Held},
+      {S::Backoff, T::Hold, S::Held},
+      {S::Failed, T::Hold, S::Held},
+      {S::Held, T::Admit, S::Starting},
+      {S::Held, T::Remove, S::Gone},
   });
 }();
 
 // A process may live in this state.
 constexpr bool has_process(SlotState state) {
-  return state != SlotState::Gone && state != SlotState::Backoff && state != SlotState::Failed;
+  return state != SlotState::Gone && state != SlotState::Backoff && state != SlotState::Failed &&
+         state != SlotState::Held;
 }
 
 namespace proof {

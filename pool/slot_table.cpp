@@ -139,10 +139,24 @@ void SlotTable::fire(Slot& slot, SlotTrigger trigger, Instant now) {
   REQUIRE(row != kNoRow);
   ++row_hits_[row];
   const SlotState to = kSlotRows[row].to;
-  if (has_process(slot.state)) --processes_;
-  if (has_process(to)) ++processes_;
+  count(slot, to);
   slot.state = to;
   slot.state_since = now;
+}
+
+void SlotTable::count(const Slot& slot, SlotState to) {
+  const std::size_t its = slot.worker_class.value;
+  if (its >= living_.size()) living_.resize(its + 1);
+  if (has_process(slot.state)) {
+    --processes_;
+    if (!slot.registered) --living_[its];
+  }
+  if (has_process(to)) {
+    ++processes_;
+    if (!slot.registered) ++living_[its];
+  }
+  if (slot.state == SlotState::Held) std::erase(held_, slot.id);
+  if (to == SlotState::Held) held_.push_back(slot.id);
 }
 
 void SlotTable::look_at(Slot& slot, Instant at) {

@@ -141,6 +141,12 @@ class SlotTable {
   void fire(Slot& slot, SlotTrigger trigger, Instant now);
   const std::array<std::uint64_t, kSlotRows.size()>& row_hits() const { return row_hits_; }
   std::size_t processes() const { return processes_; }
+  // Processes of the class that the pool started.
+  std::uint64_t living(ClassId worker_class) const {
+    return worker_class.value < living_.size() ? living_[worker_class.value] : 0;
+  }
+  // Those in the state Held, the first that came to it first.
+  const std::vector<SlotId>& held() const { return held_; }
 
   // Look at it at `at` or earlier. A later time than the one set is ignored: looking early is
   // cheap, moving the entry at every task is not.
@@ -149,12 +155,13 @@ class SlotTable {
   Slot* pop_due(Instant now);
 
   static auto fields(auto& self) {
-    auto& [slots, due, row_hits, workers, processes] = self;
-    return std::tie(slots, due, row_hits, workers, processes);
+    auto& [slots, due, row_hits, workers, processes, living, held] = self;
+    return std::tie(slots, due, row_hits, workers, processes, living, held);
   }
 
  private:
   Slot& renew(Slot& slot, Instant now);
+  void count(const Slot& slot, SlotState to);
 
   struct Before {
     const SlotTable* table;
@@ -170,6 +177,8 @@ class SlotTable {
   std::array<std::uint64_t, kSlotRows.size()> row_hits_{};
   std::uint64_t workers_ = 0;
   std::size_t processes_ = 0;
+  std::vector<std::uint64_t> living_;  // by class
+  std::vector<SlotId> held_;
 };
 
 }  // namespace warmpool

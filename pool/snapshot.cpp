@@ -116,6 +116,7 @@ void count(ClassView& view, const Slot& slot) {
   if (slot.state == SlotState::Ready) ++view.ready;
   if (!slot.held.empty()) ++view.running;
   if (slot.state == SlotState::Failed) ++view.failed;
+  if (slot.state == SlotState::Held) ++view.held;
   if (slot.state == SlotState::Failed || slot.state == SlotState::Backoff) ++view.recovery.waiting;
   if (slot.state == SlotState::Ready || slot.state == SlotState::Running) {
     view.capacity += slot.concurrency;
@@ -139,6 +140,7 @@ Snapshot Core::overview() const {
     all.classes.push_back(view);
   }
   all.recoveries = recoveries_view();
+  all.memory = memory_view();
   all.draining = draining_;
   all.stopping = stopping_;
   all.paused = paused_;
@@ -151,6 +153,10 @@ RecoveryView CoreState::recovery_view(const WorkerClass& worker_class) const {
   const Duration window = worker_class.options.recovery_window;
   return {gate.state(), gate.why(),    gate.since(),
           gate.until(), gate.opened(), gate.deaths(now, window)};
+}
+
+MemoryView CoreState::memory_view() const {
+  return {options.memory_total, memory_declared(), slots.held()};
 }
 
 RecoveriesView CoreState::recoveries_view() const {

@@ -23,6 +23,9 @@ void Core::on(const event::Scale& event) {
       wanted > slots.room(worker_class)) {
     return refuse(event.client, event.request, {}, Refusal::SizeOutOfRange);
   }
+  if (wanted > before && !could_fit(worker_class, static_cast<std::uint64_t>(wanted))) {
+    return refuse(event.client, event.request, {}, Refusal::MemoryDoesNotFit);
+  }
   resize(worker_class, static_cast<std::uint16_t>(wanted));
   complete(event.client, event.request, static_cast<std::uint64_t>(before),
            static_cast<std::uint64_t>(wanted));
@@ -42,8 +45,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   std::size_t active = slots.active(worker_class);
   for (; active < target; ++active) {
     Slot& slot = slots.add(worker_class, now);
-    slots.fire(slot, SlotTrigger::Spawn, now);
-    start_worker(slot);
+    start_or_hold(slot, SlotTrigger::Spawn);
   }
   for (; active > target; --active) drain(*least_useful(worker_class));
 }
@@ -58,14 +60,16 @@ int usefulness(const Slot& slot) {
       return 0;
     case SlotState::Backoff:
       return 1;
-    case SlotState::Recovery:
+    case SlotState::Held:
       return 2;
-    case SlotState::Starting:
+    case SlotState::Recovery:
       return 3;
-    case SlotState::Ready:
+    case SlotState::Starting:
       return 4;
-    default:
+    case SlotState::Ready:
       return 5;
+    default:
+      return 6;
   }
 }
 
@@ -231,6 +235,7 @@ void Core::drain(Slot& slot) {
       break;
     case SlotState::Backoff:
     case SlotState::Failed:
+    case SlotState::Held:
       slots.fire(slot, SlotTrigger::Remove, now);
       unwanted(slot);
       if (slot.replaced) left(slot);

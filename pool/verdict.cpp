@@ -51,6 +51,7 @@ WorkerHealth health_of(const Slot& slot) {
       return WorkerHealth::Working;
     case SlotState::Recovery:
     case SlotState::Backoff:
+    case SlotState::Held:
       return WorkerHealth::Recovering;
     case SlotState::Failed:
       return WorkerHealth::Dead;

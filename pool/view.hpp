@@ -93,6 +93,7 @@ struct ClassView {
   ClassId worker_class;
   std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0, registered = 0;
   std::uint16_t parked = 0;  // places of the target that nobody needs at the moment
+  std::uint16_t held = 0;    // that wait for memory, successors included
   std::uint32_t capacity = 0, in_flight = 0;
   bool paused = false;
   RecoveryView recovery{};
@@ -105,6 +106,12 @@ struct RecoveriesView {
   // Of places that are wanted, all together: how long, and how much of it after a death without a
   // worker.
   Duration wanted, down;
+};
+
+// What living workers of the pool are declared to take, and how much all may; 0: no bound.
+struct MemoryView {
+  std::uint64_t total = 0, declared = 0;
+  std::vector<SlotId> held;  // whose start waits for some, in the order they came
 };
 
 struct BreakerView {
@@ -154,6 +161,7 @@ struct Snapshot {
   std::vector<SlotView> slots;
   std::vector<TypeView> types;
   RecoveriesView recoveries;
+  MemoryView memory;
   bool draining = false, stopping = false, paused = false, store_accepting = true;
 };
 

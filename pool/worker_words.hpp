@@ -18,11 +18,12 @@ enum class SlotState : std::uint8_t {
   Recovery,
   Backoff,
   Failed,
-  Gone
+  Gone,
+  Held
 };
 template <>
 struct Words<SlotState> {
-  static constexpr std::array<Word<SlotState>, 9> rows{{
+  static constexpr std::array<Word<SlotState>, 10> rows{{
       {SlotState::Starting, "starting", "its process was asked for and has not said hello"},
       {SlotState::Ready, "ready", "idle, may be given a task"},
       {SlotState::Running, "running", "has at least one task in hand"},
@@ -33,6 +34,7 @@ struct Words<SlotState> {
       {SlotState::Backoff, "backoff", "waits before its next start"},
       {SlotState::Failed, "failed", "died too often before being of use; tries again by itself"},
       {SlotState::Gone, "gone", "removed"},
+      {SlotState::Held, "held", "waits until its memory_declared fits into memory_total"},
   }};
 };
 

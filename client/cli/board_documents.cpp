@@ -47,6 +47,7 @@ const char* health_of(const ipc::BoardSlot& row) {
       return "healthy";
     case SlotState::Recovery:
     case SlotState::Backoff:
+    case SlotState::Held:
       return "recovering";
     case SlotState::Failed:
       return "dead";

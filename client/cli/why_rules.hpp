@@ -23,6 +23,7 @@ enum class Rule : std::uint8_t {
   Starting,
   Restarting,
   Recovery,
+  Memory,
   Reserved,
   Busy,
   Next
@@ -36,7 +37,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 18> kRuleRows{{
+inline constexpr std::array<RuleRow, 19> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",
@@ -61,6 +62,9 @@ inline constexpr std::array<RuleRow, 18> kRuleRows{{
     {Rule::Recovery, "recovery",
      "the workers of its class died, and so did their replacements: none starts for a while",
      "one that tries works; at once: restart the class"},
+    {Rule::Memory, "memory",
+     "places of its class wait to start until their memory fits into that of the pool",
+     "a worker ends; a larger memory_total; a smaller size of another class"},
     {Rule::Reserved, "reserved", "the only free worker is kept for a task that must run alone",
      "another worker becomes free, or that task has run"},
     {Rule::Busy, "busy", "all workers of its class are at work, and some tasks come before it",

@@ -23,13 +23,19 @@ struct Hands {
   double busy_longest = 0;           // seconds
   std::optional<double> next_start;  // seconds
   std::string held;                  // by the breaker over its recovery: a class of those that wait
+  std::uint64_t unfit = 0;           // places whose start waits for memory
+  std::string unfit_class;
 };
 
 void add(const json& row, Hands& hands) {
-  ++hands.all;
   const std::string state = text_of(row, "state"), health = text_of(row, "health");
+  if (state == "held" && text_of(row, "id").ends_with(".new")) return;  // the place has a worker
+  ++hands.all;
   const bool well = health != "stopped" && health != "unresponsive" && health != "unhealthy";
-  if (state == "starting") {
+  if (state == "held") {
+    hands.unfit_class = text_of(row, "class");
+    ++hands.unfit;
+  } else if (state == "starting") {
     ++hands.starting;
   } else if (state == "backoff" || state == "failed") {
     ++hands.waiting;
@@ -113,12 +119,28 @@ Reason held_back(const Look& look, const std::string& whole, const Hands& hands)
               ", or at once: warmpool restart --class " + hands.held};
 }
 
+Reason unfit(const Look& look, const Hands& hands) {
+  const json& its = named(list_of(look.status, "classes"), hands.unfit_class);
+  const json memory = look.status.value("memory", json::object());
+  const std::uint64_t total = number_of(memory, "total_bytes");
+  const std::uint64_t declared = number_of(memory, "declared_bytes");
+  return {Rule::Memory,
+          count_text(hands.unfit, "place") + " of class " + hands.unfit_class +
+              (hands.unfit == 1 ? " waits" : " wait") + " to start: each needs " +
+              short_bytes(number_of(its, "memory_declared_bytes")) +
+              " (memory_declared), and workers that live have " + short_bytes(declared) + " of " +
+              short_bytes(total) + " (memory_total)",
+          "a worker that ends makes room, as by a smaller size of another class (warmpool scale); "
+          "or raise memory_total, or lower memory_declared, then send the daemon SIGHUP"};
+}
+
 Reason none_works(const Look& look, const Hands& hands, const std::string& names,
                   const std::string& first) {
   const std::string whole = "class " + names + " has " + count_text(hands.all, "worker");
   if (hands.all == 0) {
     return {Rule::NoWorker, "class " + names + " has no workers", more_of(look, first)};
   }
+  if (hands.unfit != 0) return unfit(look, hands);
   if (!hands.held.empty()) return held_back(look, whole, hands);
   if (hands.starting != 0) {
     return {Rule::Starting,
@@ -162,6 +184,7 @@ void judge_workers(const Look& look, const json& type, std::vector<Reason>& reas
          "another worker becomes free, or that task has run; see: warmpool ls "
          "--state ready"});
   } else if (hands.busy != 0) {
+    if (hands.unfit != 0) reasons.push_back(unfit(look, hands));
     reasons.push_back(busy(look, hands, names, first));
   } else {
     reasons.push_back(none_works(look, hands, names, first));

@@ -1,11 +1,33 @@
 // For people who edit a file and for programs that watch over one.
 #include "daemon/config/check_config.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
 namespace warmpool::daemon {
+
+namespace {
+
+// Nothing of that is forbidden: somebody may scale one class down before another up.
+void add_memory_warning(const Configuration& configuration, std::vector<std::string>& warnings) {
+  const std::uint64_t total = configuration.pool.values.memory_total;
+  std::uint64_t all = 0, largest = 0;
+  for (const auto& worker_class : configuration.classes) {
+    all += worker_class.values.size * worker_class.values.memory_declared;
+    largest = std::max(largest, worker_class.values.memory_declared);
+  }
+  if (total == 0 || all + largest <= total) return;
+  const auto what = "memory_declared of all workers is " + bytes_text(all) + " of " +
+                    bytes_text(total) + " (memory_total): ";
+  warnings.push_back(what + (all > total ? "some of them wait until others end"
+                                         : "there is no room for the successor of a worker of " +
+                                               bytes_text(largest) +
+                                               ", which is replaced when others have ended"));
+}
+
+}  // namespace
 
 std::vector<std::string> config_warnings(const Configuration& configuration) {
   std::vector<std::string> warnings;
@@ -16,6 +38,7 @@ std::vector<std::string> config_warnings(const Configuration& configuration) {
     warnings.push_back(std::to_string(workers) + " workers share " + std::to_string(cores) +
                        " cores: good for tasks that wait, too many for tasks that compute");
   }
+  add_memory_warning(configuration, warnings);
   return warnings;
 }
 

@@ -107,8 +107,28 @@ void fit_sizes(Sourced<ClassOptions>& worker_class, std::vector<std::string>& no
   }
 }
 
+namespace {
+
+// What could never fit would wait for ever.
+void check_memory(const Configuration& configuration, Problems& problems) {
+  const std::uint64_t most = configuration.pool.values.memory_total;
+  for (const auto& worker_class : configuration.classes) {
+    const auto& options = worker_class.values;
+    const std::uint64_t needed = options.size * options.memory_declared;
+    if (most == 0 || needed <= most) continue;
+    problems.push_back(
+        {origin_of(worker_class, "memory_declared"),
+         "class '" + options.name + "': memory_declared (" + bytes_text(options.memory_declared) +
+             ") of " + std::to_string(options.size) + " workers (size) is " + bytes_text(needed) +
+             ", more than memory_total (" + bytes_text(most) + ")"});
+  }
+}
+
+}  // namespace
+
 void check_classes(const Configuration& configuration, Problems& problems) {
   std::uint64_t total = 0;
+  check_memory(configuration, problems);
   for (const auto& worker_class : configuration.classes) {
     check_class(worker_class, problems);
     total += worker_class.values.size_max;

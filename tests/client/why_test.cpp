@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "client/cli/format.hpp"
 #include "client/cli/why_reasons.hpp"
 #include "pool/words.hpp"
 
@@ -144,6 +145,25 @@ TEST(Why, TheBreakerOverRecoveryOfItsClassHoldsIt) {
   EXPECT_THAT(pool.rules(), ElementsAre("busy")) << "what still works goes on";
 }
 
+TEST(Why, PlacesThatWaitForMemoryAreNamedWithTheFigures) {
+  Pool pool;
+  pool.workers["workers"][1] = {{"id", "fast-1"}, {"class", "fast"}, {"state", "held"}};
+  pool.status["classes"] = {{{"name", "fast"}, {"memory_declared_bytes", 3ULL << 30}}};
+  pool.status["memory"] = {{"total_bytes", 4ULL << 30}, {"declared_bytes", 2ULL << 30}};
+  const auto reason = pool.reasons().front();
+  EXPECT_EQ(reason.rule, Rule::Memory);
+  EXPECT_THAT(reason.detail, HasSubstr("1 place of class fast waits to start"));
+  EXPECT_THAT(reason.detail, HasSubstr(short_bytes(3ULL << 30) + " (memory_declared)"));
+  EXPECT_THAT(reason.detail, HasSubstr(short_bytes(2ULL << 30) + " of " + short_bytes(4ULL << 30)));
+  EXPECT_THAT(reason.change, HasSubstr("raise memory_total"));
+  EXPECT_THAT(pool.rules(), ElementsAre("memory", "busy"));
+  pool.worker()["state"] = "ready";
+  EXPECT_THAT(pool.rules(), ElementsAre("next"));
+  pool.worker()["state"] = "running";
+  pool.workers["workers"][1]["id"] = "fast-0.new";
+  EXPECT_THAT(pool.rules(), ElementsAre("busy")) << "a successor is no lack";
+}
+
 TEST(Why, ThatNobodyStartsItsWorkersIsSaid) {
   Pool pool;
   pool.worker()["state"] = "failed";
@@ -258,6 +278,7 @@ const std::vector<Meeting> kMeetings = {
        p.worker()["state"] = "failed";
        p.status["classes"] = {{{"name", "fast"}, {"recovery", {{"state", "open"}}}}};
      }},
+    {Rule::Memory, [](Pool& p) { p.worker()["state"] = "held"; }},
     {Rule::Reserved,
      [](Pool& p) {
        p.worker()["state"] = "ready";
@@ -283,8 +304,7 @@ TEST(Why, EveryRuleCanBeMetAndHasItsRow) {
 // What holds a task or its lane is explained, but for what nothing sets yet.
 TEST(Why, EveryHoldThatIsSetHasARule) {
   for (const auto& row : Words<Hold>::rows) {
-    const bool later =
-        row.value == Hold::Rate || row.value == Hold::Lock || row.value == Hold::Memory;
+    const bool later = row.value == Hold::Rate || row.value == Hold::Lock;
     const bool has_rule = std::ranges::count(kRuleRows, row.name, &RuleRow::name) != 0;
     EXPECT_NE(later, has_rule) << row.name;
   }

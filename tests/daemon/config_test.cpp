@@ -365,6 +365,29 @@ TEST_F(Config, TellsWhatIsWrongWithAType) {
       std::string::npos);
 }
 
+TEST_F(Config, KnowsWhatCanNeverFitAndWhatFitsNotTogether) {
+  const auto with = [](const std::string& total, const std::string& size_of_b) {
+    return "memory_total = \"" + total + "\"\n" +
+           "[[class]]\nname = \"a\"\ncommand = [\"x\"]\ntypes = [\"t\"]\nsize = 2\n" +
+           "memory_declared = \"1GiB\"\n" +
+           "[[class]]\nname = \"b\"\ncommand = [\"x\"]\ntypes = [\"u\"]\nsize = " + size_of_b +
+           "\nmemory_declared = \"512MiB\"\n";
+  };
+  EXPECT_EQ(fault_of(with("3GiB", "7")),
+            "13:1: class 'b': memory_declared (512MiB) of 7 workers (size) is 3584MiB, more than "
+            "memory_total (3GiB)");
+  const auto notes_of = [&](const std::string& total) {
+    write("warmpool.toml", with(total, "2"));
+    const auto loaded = load();
+    return check_text(loaded, problems_);
+  };
+  EXPECT_NE(notes_of("2GiB").find("3GiB of 2GiB (memory_total): some of them wait"),
+            std::string::npos);
+  EXPECT_NE(notes_of("3GiB").find("no room for the successor of a worker of 1GiB"),
+            std::string::npos);
+  EXPECT_EQ(notes_of("4GiB").find("memory_total"), std::string::npos);
+}
+
 TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   auto running = load();
   write("warmpool.toml",

@@ -13,6 +13,7 @@
 #include "pool/view.hpp"
 #include "tests/sim/ledger.hpp"
 #include "tests/sim/scenario.hpp"
+#include "tests/sim/seen_admission.hpp"
 
 namespace warmpool::sim {
 
@@ -62,6 +63,7 @@ class Books {
   std::unordered_set<std::uint64_t> gone_;
   std::size_t open_requests_ = 0, unannounced_ = 0;
   std::vector<SeenSlot> slots_;
+  std::vector<SeenHeld> held_;  // in the order they came
   std::vector<SeenClass> classes_;
   std::vector<SeenType> types_;
   std::map<LaneName, SeenLane> lanes_;

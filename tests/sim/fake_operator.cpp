@@ -34,6 +34,10 @@ Event FakeClients::reload() {
   options_.recall_idle_after = random_.between(microseconds(100), milliseconds(5));
   options_.reopen_age_max = random_.between(milliseconds(0), milliseconds(500));
   options_.backoff_max = random_.between(options_.backoff_first, options_.backoff_first * 8);
+  if (scenario_.has(Fault::Admission)) {
+    const std::uint64_t total = scenario_.options.memory_total;
+    options_.memory_total = random_.chance(400) ? total : random_.between(0, total);
+  }
   return event::OptionsChanged{options_};
 }
 
@@ -53,6 +57,9 @@ Event FakeClients::reload_class() {
   options.strategy = random_.chance(500) ? "round-robin" : "least-loaded";
   options.critical = random_.chance(200);
   options.beatless = random_.chance(100);
+  if (scenario_.has(Fault::Admission) && random_.chance(400)) {
+    options.memory_declared = random_.between(0, 400);
+  }
   if (!scenario_.has(Fault::Memory)) return declared;
   options.memory_soft = random_.chance(500) ? options.memory_soft : random_.between(200, 1000);
   return declared;
@@ -104,6 +111,11 @@ void FakeClients::undo_all(std::vector<Event>& out) {
     out.push_back(event::Pause{admin(), next_request(), target(number), false});
   }
   out.push_back(event::Drain{admin(), next_request(), false});
+  if (scenario_.has(Fault::Admission)) {
+    options_.memory_total = scenario_.options.memory_total;
+    out.push_back(event::OptionsChanged{options_});
+    for (const auto& declared : scenario_.classes) out.push_back(declared);
+  }
   for (const auto& declared : scenario_.classes) {
     out.push_back(event::Scale{admin(), next_request(), declared.worker_class, event::ScaleMode::To,
                                static_cast<std::uint16_t>(declared.options.size)});

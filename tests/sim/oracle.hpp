@@ -47,6 +47,7 @@ class Oracle : protected Books {
   friend struct StrangerWatch;
   friend struct BreakerWatch;
   friend struct MemoryWatch;
+  friend struct AdmissionWatch;
   friend struct LivenessWatch;
   friend struct RecoveryWatch;
   friend struct HealthWatch;
@@ -124,7 +125,7 @@ class Oracle : protected Books {
   Duration restart_wait(std::uint32_t deaths) const;
   // oracle_recycling.cpp
   void restart_comes(const event::Restart& restart);
-  bool successor_spawns(SeenSlot& slot, const command::Spawn& spawn);
+  bool successor_spawns(SeenSlot& slot, const command::Spawn& spawn, bool was_held);
   void successor_ready(SeenSlot& slot);
   bool succeeded(const SeenWorker& dead);
   void judge_capacity(const SeenWorker& worker);
@@ -164,7 +165,6 @@ class Oracle : protected Books {
   void judge_turn(SeenWorker& worker);
   void note_free(SeenWorker& worker);
   void judge_reserve(const Pool& pool);
-
   // oracle_recall.cpp
   Duration overtaking_least(const SeenWorker& worker, const Place& place, bool recallable) const;
   Duration overtaking_most(const SeenWorker& worker, const Place& place) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
@@ -171,6 +172,7 @@ void Oracle::after(const Pool& pool) {
   judge_notices();
   judge_counters(pool);
   judge_balance(pool);
+  AdmissionWatch{*this}.look(pool);
   event_ = nullptr;
 }
 
@@ -179,6 +181,7 @@ void Oracle::daemon_died(Instant now) {
   ++life_;
   ++daemon_deaths_;
   for (SeenSlot& slot : slots_) slot = SeenSlot{};
+  held_.clear();
   for (SeenClass& seen : classes_) seen.peers.clear();
   for (SeenRequest& request : requests_) request.answered = true;
   open_.clear();
@@ -267,7 +270,9 @@ bool Oracle::slots_are_back() const {
     for (const SeenSlot& slot : slots_) {
       if (slot.worker.registered) continue;
       ready += slot.worker.live && slot.worker.worker_class.value == c && slot.worker.assignable();
-      if (slot.worker.live && slot.worker.restart_asked) return false;
+      const AdmissionWatch admission{const_cast<Oracle&>(*this)};
+      const bool held = admission.holds_successors(slot.worker.worker_class);
+      if (slot.worker.live && slot.worker.restart_asked && !held) return false;
     }
     if (ready != classes_[c].target - classes_[c].parked) return false;
   }

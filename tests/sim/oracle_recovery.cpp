@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_health.hpp"
 
 namespace warmpool::sim {
@@ -133,7 +134,8 @@ void RecoveryWatch::closed(SeenClass& known, const Notification& notification) c
              (seen.probe_works || oracle.now_ >= probe->ready_at + known.options.recovery_cooldown);
       break;
     case RecoveryWhy::Nobody:
-      fair = seen.state == RecoveryState::HalfOpen && probe == nullptr;
+      fair = seen.state == RecoveryState::HalfOpen && probe == nullptr &&
+             !AdmissionWatch{oracle}.holds_probe(notification.worker_class);
       break;
     case RecoveryWhy::ByHand:
       fair = std::holds_alternative<event::Restart>(*oracle.event_);
@@ -174,6 +176,7 @@ void RecoveryWatch::parked(SeenClass& known, const Notification& notification) c
     return class_text(notification.worker_class) + " has less than size_min for idleness";
   });
   worker.parked = true;
+  AdmissionWatch{oracle}.forget_successor(worker);
   oracle.owe(Notice::WorkerParked);
 }
 
@@ -220,12 +223,13 @@ bool RecoveryWatch::only_ill(ClassId worker_class, bool surely) const {
 }
 
 std::uint64_t RecoveryWatch::coming(ClassId worker_class) const {
-  return static_cast<std::uint64_t>(std::ranges::count_if(oracle.slots_, [&](const SeenSlot& slot) {
+  const auto starting = std::ranges::count_if(oracle.slots_, [&](const SeenSlot& slot) {
     const SeenWorker& worker = slot.worker;
     const bool ends = worker.term_ordered || worker.kill_ordered || worker.broken;
     return slot.worker_class == worker_class && worker.live && !worker.ready && !slot.pending &&
            !ends;
-  }));
+  });
+  return static_cast<std::uint64_t>(starting) + AdmissionWatch{oracle}.held(worker_class);
 }
 
 void RecoveryWatch::judge_strategy(const SeenSlot& slot, const command::Spawn& spawn) const {

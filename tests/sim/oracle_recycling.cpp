@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -35,6 +36,7 @@ SeenWorker* Oracle::beside(const SeenWorker& worker) {
 }
 
 bool Oracle::is_pair(const SeenWorker& worker) const {
+  if (AdmissionWatch{const_cast<Oracle&>(*this)}.successor_of(worker) != nullptr) return true;
   return std::ranges::any_of(slots_, [&](const SeenSlot& slot) {
     const SeenWorker& other = slot.worker;
     return slot.used && (other.live || slot.pending) && other.id != worker.id &&
@@ -61,16 +63,22 @@ std::uint64_t Oracle::homes(ClassId worker_class) const {
 }
 
 std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
-  return static_cast<std::uint64_t>(std::ranges::count_if(slots_, [&](const SeenSlot& slot) {
+  const AdmissionWatch admission{const_cast<Oracle&>(*this)};
+  const auto held = [&](const SeenSlot& slot) {
+    return admission.is_held(SlotId{static_cast<std::uint16_t>(&slot - slots_.data())});
+  };
+  const auto waiting = std::ranges::count_if(slots_, [&](const SeenSlot& slot) {
     return slot.used && slot.worker_class == worker_class && !slot.worker.live && !slot.pending &&
+           !held(slot) &&
            (RecoveryWatch{const_cast<Oracle&>(*this)}.holds(slot) ||
             (slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
              now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack));
-  }));
+  });
+  return static_cast<std::uint64_t>(waiting) + admission.held(worker_class);
 }
 
 // Whether it begins a pair.
-bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
+bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn, bool was_held) {
   if (slot.worker.home != spawn.home) {  // what was here is not wanted any more
     slot.pending = false;
     if (spawn.recovery.attempt == 0) slot.deaths_least = slot.deaths_most = 0;
@@ -90,7 +98,11 @@ bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn) {
   MemoryWatch{*this}.judge_reason(*at_home);
   slot.pending = true;
   slot.deaths_least = slot.deaths_most = 0;  // what died in this slot before was of another place
-  require_rule(pairs.size() <= recycle_max(spawn.worker_class), "recycle-share", [&] {
+  for (const SeenHeld& held : held_) {
+    if (held.worker_class == spawn.worker_class && held.successor) pairs.insert(held.home);
+  }
+  // Of one that was held its share counted when it was begun.
+  require_rule(was_held || pairs.size() <= recycle_max(spawn.worker_class), "recycle-share", [&] {
     return std::to_string(pairs.size()) + " are replaced at once, allowed are " +
            std::to_string(recycle_max(spawn.worker_class));
   });
@@ -111,6 +123,14 @@ void Oracle::successor_ready(SeenSlot& slot) {
 
 // A place whose worker dies is its successor's, which may be started at once. False: it has none.
 bool Oracle::succeeded(const SeenWorker& dead) {
+  if (SeenHeld* held = AdmissionWatch{*this}.successor_of(dead)) {
+    held->successor = false;
+    SeenSlot& heir = slots_[held->slot.value];
+    heir.deaths_least = 0;
+    if (!held->recovering) heir.deaths_most = 0;
+    heir.pending = false;
+    return true;
+  }
   const auto heir = std::ranges::find_if(slots_, [&](const SeenSlot& slot) {
     return slot.pending && slot.worker.home == dead.home &&
            slot.worker_class == dead.worker_class && slot.worker.id != dead.id;
@@ -172,6 +192,9 @@ void Oracle::judge_due_workers() const {
       if (other.pending || leaves || (other.worker.live && is_pair(other.worker))) {
         pairs.insert(other.worker.home);
       }
+    }
+    for (const SeenHeld& held : held_) {
+      if (held.worker_class == worker.worker_class && held.successor) pairs.insert(held.home);
     }
     require_rule(pairs.size() >= recycle_max(worker.worker_class), "due-is-replaced", [&] {
       return worker_name(worker.id) + " is due and idle, only " + std::to_string(pairs.size()) +

@@ -1,6 +1,6 @@
 // What clients are promised: every request gets exactly one answer, none before its record is kept,
 // and a verdict is told once.
-#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_admission.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -104,6 +104,15 @@ void Oracle::judge_refusal(const command::Refused& refused, const SeenRequest& r
       return fair(request.asked == Asked::Restart);
     case Refusal::NoBreaker:
       return fair(request.asked == Asked::Breaker && !types_[request.task.value].breaker.rules.on);
+    case Refusal::MemoryDoesNotFit: {
+      const auto* scale = std::get_if<event::Scale>(event_);
+      if (scale == nullptr) return fair(false);
+      const SeenClass& scaled = classes_[scale->worker_class.value];
+      const bool up = scale->mode == event::ScaleMode::Up;
+      const std::uint64_t wanted = up ? scaled.target + scale->number : scale->number;
+      const bool grows = scale->mode != event::ScaleMode::Down && wanted > scaled.target;
+      return fair(grows && !AdmissionWatch{*this}.may_be_scaled(scale->worker_class, wanted));
+    }
     case Refusal::SizeOutOfRange:
       return fair(request.asked == Asked::Scale);
     default:
@@ -201,6 +210,13 @@ void Oracle::judge_completed(const command::Completed& completed) {
                "scale", [&] {
                  return "class " + std::to_string(asked.task.value) + " from " +
                         std::to_string(completed.before) + " to " + std::to_string(completed.after);
+               });
+  const ClassId its{static_cast<std::uint16_t>(asked.task.value)};
+  require_rule(completed.after <= completed.before ||
+                   AdmissionWatch{*this}.may_be_scaled(its, completed.after),
+               "memory-scale", [&] {
+                 return "class " + std::to_string(its.value) + " was given a size of " +
+                        std::to_string(completed.after) + ", which can never fit";
                });
   if (completed.before != completed.after) {
     owe(completed.after > completed.before ? Notice::PoolScaledUp : Notice::PoolScaledDown);

@@ -1,6 +1,7 @@
 // After each Tick nothing that was due is left undone, and the next deadline was told in time.
 #include <algorithm>
 
+#include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
@@ -182,6 +183,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
     });
   }
   orphans_due_.clear();
+  AdmissionWatch{*this}.judge_after_tick();
   judge_places();
   judge_due_workers();
   StrangerWatch{*this}.judge_after_tick();

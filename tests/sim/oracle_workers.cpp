@@ -2,6 +2,7 @@
 // cause that the world really had.
 #include <algorithm>
 
+#include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
@@ -161,7 +162,8 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
                [&] { return worker_name(spawn.worker) + " beside a living one"; });
   require_rule(!stopping_, "stop-starts-nothing",
                [&] { return worker_name(spawn.worker) + " was started by a stopping pool"; });
-  const bool successor = successor_spawns(slot, spawn);
+  const bool was_held = AdmissionWatch{*this}.judge_spawn(slot, spawn);
+  const bool successor = successor_spawns(slot, spawn, was_held);
   RecoveryWatch{*this}.judge_spawn(slot, spawn);
   if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class && !slot.let_go) {
     const Duration wait = restart_wait(slot.deaths_least);
@@ -183,6 +185,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.recovers = event_ != nullptr && !successor && !unparks &&
                     !std::holds_alternative<event::Scale>(*event_) &&
                     !std::holds_alternative<event::ClassDeclared>(*event_);
+  if (was_held) worker.recovers = spawn.recovery.attempt != 0;
   owe(Notice::WorkerStarted);
   if (worker.recovers) owe(Notice::RecoveryAttempted);
   slot.worker = std::move(worker);

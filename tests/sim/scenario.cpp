@@ -59,6 +59,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Rotten, "rotten"},
     {Fault::Figures, "figures"},
     {Fault::Checks, "checks"},
+    {Fault::Admission, "admission"},
 }};
 
 namespace {
@@ -277,6 +278,24 @@ void draw_health(Scenario& scenario) {
   }
 }
 
+// Workers that declare memory. All of them fit when nothing else is wrong, or work would stand
+// still at the end; not all fit while some are being replaced, more are wanted, or the bound is
+// lowered. With a chance of its own, too.
+void draw_admission(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 31);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Admission), random.chance(250));
+  if (!scenario.has(Fault::Admission)) return;
+  std::uint64_t all = 0, largest = 0;
+  for (auto& declared : scenario.classes) {
+    ClassOptions& options = declared.options;
+    options.memory_declared = random.chance(150) ? 0 : random.between(50, 400);
+    all += options.size * options.memory_declared;
+    largest = std::max(largest, options.memory_declared);
+  }
+  scenario.options.memory_total = all + (random.chance(600) ? largest : random.below(largest + 1));
+  scenario.options.memory_pass_max = random.between(milliseconds(0), milliseconds(300));
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -316,6 +335,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_recovery(scenario);
   draw_idle(scenario);
   draw_health(scenario);
+  draw_admission(scenario);
   return scenario;
 }
 
