@@ -60,7 +60,9 @@ void AdmissionWatch::look(const Pool& pool) const {
   if (oracle.held_.size() > before) judge_share(oracle.held_.back());
 }
 
+// One that was one of a pair before is no further pair, however small its class has become.
 void AdmissionWatch::judge_share(const SeenHeld& latest) const {
+  if (oracle.slot_of(WorkerId{latest.slot.value}).pending) return;
   const auto successors = std::ranges::count_if(oracle.held_, [&](const SeenHeld& held) {
     return held.worker_class == latest.worker_class && held.successor;
   });

@@ -125,7 +125,7 @@ void Oracle::successor_ready(SeenSlot& slot) {
 bool Oracle::succeeded(const SeenWorker& dead) {
   if (SeenHeld* held = AdmissionWatch{*this}.successor_of(dead)) {
     held->successor = false;
-    SeenSlot& heir = slots_[held->slot.value];
+    SeenSlot& heir = slot_of(WorkerId{held->slot.value});
     heir.deaths_least = 0;
     if (!held->recovering) heir.deaths_most = 0;
     heir.pending = false;

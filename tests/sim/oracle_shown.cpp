@@ -79,7 +79,10 @@ void Oracle::judge_notices() {
 }
 
 void Oracle::judge_slot_shown(const SlotView& view) const {
-  const SeenWorker& worker = slots_[view.slot.value].worker;
+  // A place whose first worker is held was never seen.
+  const SeenWorker none;
+  const bool known = view.slot.value < slots_.size();
+  const SeenWorker& worker = known ? slots_[view.slot.value].worker : none;
   same("worker", view.worker.value, worker.live ? worker.id.value : 0);
   if (!worker.live) return;
   same("attempts in hand", view.attempts_held.size(), worker.hand.size());
