@@ -135,6 +135,7 @@ struct SeenSlot {
   // Unproductive deaths in a row, at least and at most: ends by our own hand are a matter of words.
   std::uint32_t deaths_least = 0, deaths_most = 0;
   Instant died_at{};
+  bool asked = false;   // its class was restarted by hand while it waited
   bool let_go = false;  // its wait is over: the breaker of its class closed, or tries with it
 };
 

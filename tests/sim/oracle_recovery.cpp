@@ -5,6 +5,7 @@
 #include "tests/sim/oracle_recovery.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_health.hpp"
@@ -30,8 +31,11 @@ void RecoveryWatch::options_come(ClassId worker_class, bool resized) const {
 }
 
 void RecoveryWatch::restart_comes(const event::Restart& event) const {
-  for (const SeenSlot& slot : oracle.slots_) {
-    if (!event.home || !slot.used || slot.worker.live || slot.worker.home != *event.home) continue;
+  for (SeenSlot& slot : oracle.slots_) {
+    if (!slot.used || slot.worker.live) continue;
+    const bool meant = !event.worker_class || slot.worker_class == *event.worker_class;
+    slot.asked = slot.asked || (!event.home && meant);
+    if (!event.home || slot.worker.home != *event.home) continue;
     ++oracle.classes_[slot.worker_class.value].recovery.asked_starts;
   }
 }
@@ -274,6 +278,7 @@ void RecoveryWatch::move(SeenSlot& slot, const command::Spawn& spawn) const {
   slot.deaths_most = former->deaths_most;
   slot.died_at = former->died_at;
   slot.let_go = former->let_go;
+  slot.asked = former->asked;
   slot.worker_class = former->worker_class;
   slot.used = true;
   former->used = former->pending = false;
@@ -295,6 +300,7 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
   }
   if (spawn.recovery.former != SlotId{0xffff}) move(slot, spawn);
   if (slot.worker_class == spawn.worker_class) judge_strategy(slot, spawn);
+  const bool asked = std::exchange(slot.asked, false);
   if (seen.state == RecoveryState::Closed) return;
   const bool tries = seen.state == RecoveryState::HalfOpen && !seen.probe;
   if (tries) {
@@ -304,6 +310,7 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
     slot.let_go = true;
     return;
   }
+  if (asked) return;  // by a restart of its class; it was held meanwhile
   require_rule(seen.asked_starts > 0, "recovery-holds", [&] {
     return worker_name(spawn.worker) + " is started though the breaker of its class is " +
            std::string(name_of(seen.state)) + (seen.probe ? " and another one tries" : "");
