@@ -171,7 +171,9 @@ TEST(Board, DoesNotHandOutWhatMakesNoSense) {
     return !figures && figures.error().code == EINVAL;
   };
   EXPECT_FALSE(refused([](BoardPool&, BoardSlot&) {}));
-  EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.state = 9; }));
+  EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) {
+    s.state = static_cast<std::uint8_t>(Words<SlotState>::rows.size());
+  }));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) {
     s.last_exit = static_cast<std::uint8_t>(Words<ExitCause>::rows.size());
   }));
