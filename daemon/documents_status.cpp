@@ -195,6 +195,9 @@ Json store_json(const StoreFigures& figures, bool accepting) {
           {"payload_bytes", figures.payload_bytes},
           {"result_bytes", figures.result_bytes},
           {"results_dropped", figures.results_dropped},
+          {"checkpoints", figures.checkpoints},
+          {"checkpoint_bytes", figures.checkpoint_bytes},
+          {"checkpoints_dropped", figures.checkpoints_dropped},
           {"records", figures.records},
           {"batches", figures.batches},
           {"commits", figures.commits},
@@ -309,7 +312,9 @@ std::string Documents::status() const {
                          {"parked", capacity.parked},
                          {"health", coarse_json(snapshot)},
                          {"processes", figures.alive},
-                         {"output_bytes", figures.output_bytes}};
+                         {"output_bytes", figures.output_bytes},
+                         {"checkpoints", figures.checkpoints},
+                         {"checkpoints_refused", figures.checkpoints_refused}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["recovery"] = recoveries_json(snapshot.recoveries);

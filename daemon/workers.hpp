@@ -31,6 +31,7 @@ class Workers {
   void carry(const command::CancelAttempt& command);
   void carry(const command::Recall& command);
   void carry(const command::Retire& command);
+  void carry(const command::AskCheckpoint& command);
   void carry(const command::EndWorker& command);
   void carry(const command::Admit& command);
   void carry(const command::TurnAway& command);
@@ -122,6 +123,11 @@ class Workers {
   bool is_paused(ClassId id) const;
   Result<ClassId> place_for(const ClassOptions& options);
   bool is_empty(ClassId id) const;
+  // worker_checkpoints.cpp
+  void on_checkpoint(WorkerProcess& worker, const ipc::Frame& frame);
+  void keep_due_checkpoint(const WorkerProcess& worker, InHand& held, Instant now);
+  void keep_checkpoint(const WorkerProcess& worker, InHand& held);
+  std::string with_checkpoint(const WorkerProcess&, const StoredTask&, ipc::AssignMeta&) const;
   // registration.cpp: workers that others start
   Result<void> end_former(const ProcessName& name);
   void turn_away(FrameStream stream, int code, std::string_view text);

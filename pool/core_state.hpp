@@ -81,6 +81,8 @@ struct CoreState {
   Duration slow_time(const Held& held) const;
   // When it has been idle for so long that its class may do without it.
   Instant idle_at(const Slot& slot) const;
+  // How far the end of an attempt got, for those who asked for it.
+  void mark_rung(TaskId id, Rung rung);
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.
   std::uint64_t memory_max(const Slot& slot) const;
 

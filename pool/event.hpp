@@ -192,6 +192,7 @@ using Event =
                  event::AttemptProgressed, event::RecallAnswered, event::Persisted, event::Archived,
                  event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
                  event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved,
-                 event::WorkerMeasured, event::WorkerChecked, event::WorkerFlagged, event::Tick>;
+                 event::WorkerMeasured, event::WorkerChecked, event::WorkerFlagged,
+                 event::AttemptCheckpointed, event::Tick>;
 
 }  // namespace warmpool

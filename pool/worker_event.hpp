@@ -34,7 +34,8 @@ struct Outlived {
 struct WorkerReady {
   WorkerId worker;
   std::uint8_t credits;
-  bool recall;  // has the feature
+  bool recall;               // has the feature
+  bool checkpoints = false;  // likewise
 };
 
 struct WorkerBeat {
@@ -120,6 +121,14 @@ struct AttemptAnswered {
 struct AttemptProgressed {
   WorkerId worker;
   AttemptKey key;
+};
+
+// What the next attempt could go on from, of so many bytes. Answered by a record Checkpointed, or
+// refused as a result that is not current; nothing follows while the store takes nothing.
+struct AttemptCheckpointed {
+  WorkerId worker;
+  AttemptKey key;
+  std::uint32_t bytes = 0;
 };
 
 // `returned`: the worker had not started it and has forgotten it. Else it runs.

@@ -55,7 +55,7 @@ CPP_LACKS = {
     "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
 }
 
-PLUGIN_LACKS = {**CPP_LACKS, "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
+PLUGIN_LACKS = {**CPP_LACKS, "checkpoint": "its C interface has none yet (worker/plugin.h)", "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
 
 STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
 
@@ -75,6 +75,7 @@ WORKERS = {
         "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
         "types": "its program is given every type of its class",
         "report": "a line says what a task does, and nothing about the worker as a whole",
+        "asked": "its program reads the next line when it is done: a word in between would be taken for a task (docs/worker.md)",
     }, connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
 }
 

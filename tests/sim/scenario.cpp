@@ -59,6 +59,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Rotten, "rotten"},
     {Fault::Figures, "figures"},
     {Fault::Checks, "checks"},
+    {Fault::Checkpoints, "checkpoints"},
 }};
 
 namespace {
@@ -277,6 +278,17 @@ void draw_health(Scenario& scenario) {
   }
 }
 
+// Workers that know checkpoints. With a chance of its own, too.
+void draw_checkpoints(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 31);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Checkpoints), random.chance(300));
+  if (!scenario.has(Fault::Checkpoints)) return;
+  for (auto& declared : scenario.classes) {
+    const Duration every = random.between(milliseconds(1), milliseconds(200));
+    declared.options.checkpoint_every = random.chance(800) ? every : Duration{};
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -316,6 +328,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_recovery(scenario);
   draw_idle(scenario);
   draw_health(scenario);
+  draw_checkpoints(scenario);
   return scenario;
 }
 

@@ -63,9 +63,10 @@ enum class Fault : std::uint8_t {
   Idle,
   Rotten,
   Figures,
-  Checks
+  Checks,
+  Checkpoints
 };
-inline constexpr std::size_t kFaults = 47;
+inline constexpr std::size_t kFaults = 48;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
