@@ -55,7 +55,7 @@ CPP_LACKS = {
     "cause": "its context says that the run was cancelled, in one load, and no more (worker/context.hpp)",
 }
 
-PLUGIN_LACKS = {**CPP_LACKS, "checkpoint": "its C interface has none yet (worker/plugin.h)", "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
+PLUGIN_LACKS = {**CPP_LACKS, "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
 
 STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
 

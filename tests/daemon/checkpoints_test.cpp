@@ -23,7 +23,7 @@ class CheckpointsTest : public testing::Test {
     test_->processes.features = features;
     ASSERT_TRUE(test_->until([&] { return test_->processes.alive() != nullptr; }));
     client_.emplace(test_->connect());
-    client_->name_type("hang", 1);
+    client_->name_type("hang");
   }
   bool until(const std::function<bool()>& holds) { return test_->until(*client_, holds); }
 
@@ -40,13 +40,14 @@ class CheckpointsTest : public testing::Test {
     return found;
   }
   FakeWorker* submit() {
-    client_->submit("payload", 1, ipc::flag::kWait, {}, 1);
+    client_->submit("payload", 1);
     return given(1);
   }
   static void send(FakeWorker& worker, std::string_view bytes, Content content = Content::Json) {
     auto header = ipc::run_header(Kind::Checkpoint, ipc::key_of(worker.assigned.back()));
     header.flags = ipc::content_flags(content);
     worker.channel->send(header, {}, ipc::bytes_of(bytes));
+    worker.channel->push();  // it may die of what comes next
   }
   void die(FakeWorker& worker) {
     test_->processes.die(worker, {ExitCause::Signalled, -SIGKILL, false});
