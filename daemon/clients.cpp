@@ -27,7 +27,8 @@ constexpr Duration kEndingMax = seconds(5);
 
 std::uint32_t frame_bytes_max(const Options& options) {
   const auto largest = std::max(options.payload_bytes_max, options.result_bytes_max);
-  return static_cast<std::uint32_t>(largest + ipc::kMetaBytesMax + 64 * 1024);
+  return static_cast<std::uint32_t>(largest + ipc::kMetaBytesMax + ipc::kCheckpointBytesMax +
+                                    64 * 1024);
 }
 
 std::uint32_t announced_bytes_max(const Options& options) {

@@ -197,6 +197,9 @@ Json store_json(const StoreFigures& figures, bool accepting) {
           {"payload_bytes", figures.payload_bytes},
           {"result_bytes", figures.result_bytes},
           {"results_dropped", figures.results_dropped},
+          {"checkpoints", figures.checkpoints},
+          {"checkpoint_bytes", figures.checkpoint_bytes},
+          {"checkpoints_dropped", figures.checkpoints_dropped},
           {"records", figures.records},
           {"batches", figures.batches},
           {"commits", figures.commits},
@@ -312,7 +315,9 @@ std::string Documents::status() const {
                          {"health", coarse_json(snapshot)},
                          {"processes", figures.alive},
                          {"left_behind", figures.left_behind},
-                         {"output_bytes", figures.output_bytes}};
+                         {"output_bytes", figures.output_bytes},
+                         {"checkpoints", figures.checkpoints},
+                         {"checkpoints_refused", figures.checkpoints_refused}};
   document["memory"] = {{"total_bytes", snapshot.memory.total},
                         {"declared_bytes", snapshot.memory.declared},
                         {"held", snapshot.memory.held.size()}};

@@ -39,6 +39,13 @@ std::optional<std::string> Documents::show(TaskId task) const {
   }
   document["attempts"] = json.attempts(*stored);
   if (stored->attempts_dropped != 0) document["attempts_dropped"] = stored->attempts_dropped;
+  if (const auto* checkpoint = stored->checkpoint) {
+    document["checkpoint"] = {{"bytes", checkpoint->body.size()},
+                              {"content", name_of(checkpoint->content)},
+                              {"round", checkpoint->round},
+                              {"attempt", checkpoint->attempt},
+                              {"age_ms", milliseconds_of(services_.engine.now() - checkpoint->at)}};
+  }
   const bool done = stored->verdict == Verdict::Done;
   const bool has_body = done || !stored->verdict || stored->verdict == Verdict::Dead;
   if (has_body && !stored->result_gone) {

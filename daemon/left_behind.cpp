@@ -36,4 +36,13 @@ void LeftBehind::look(WorkerProcess& worker, bool adopted) {
                      (kills ? ": killed" : " (descendants = \"kill\" ends such)"));
 }
 
+// Once for each class: it is the machine that lacks it.
+void LeftBehind::note_unlimited(ClassId id) {
+  if (!unlimited_.insert(id.value).second) return;
+  services_.log.warn("class '" + services_.options_of(id).name +
+                     "': pids_max cannot be had: neither the pids controller of this daemon's "
+                     "cgroup (v2) nor a directory of that of v1 is there for this user, so nothing "
+                     "bounds what its workers start (systemd: Delegate=pids)");
+}
+
 }  // namespace warmpool::daemon

@@ -1,6 +1,9 @@
 // What tasks leave running when they end: processes that descend from a worker, were not there when
-// it said hello, and live on while it has nothing to do. Counted, or ended, as its class says.
+// it said hello, and live on while it has nothing to do. Counted, or ended, as its class says. Also
+// tells where nothing bounds how many there may be.
 #pragma once
+
+#include <set>
 
 #include "daemon/process/process_port.hpp"
 #include "daemon/services.hpp"
@@ -18,6 +21,8 @@ class LeftBehind {
   void begin(WorkerProcess& worker);
   // Order: each second or so. `adopted`: some process of its has this daemon for a parent.
   void look(WorkerProcess& worker, bool adopted);
+  // Its pids_max could not be set for one of its workers.
+  void note_unlimited(ClassId id);
   // Of all workers, since the start.
   std::uint64_t counted() const { return counted_; }
 
@@ -26,6 +31,7 @@ class LeftBehind {
   ProcessPort& processes_;
   const WorkerPlaces& places_;
   std::uint64_t counted_ = 0;
+  std::set<std::uint16_t> unlimited_;  // classes that were told of
 };
 
 }  // namespace warmpool::daemon

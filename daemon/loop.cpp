@@ -113,6 +113,7 @@ void Daemon::carry(Command& command) {
                  [&](const command::CancelAttempt& c) { workers_.carry(c); },
                  [&](const command::Recall& c) { workers_.carry(c); },
                  [&](const command::Retire& c) { workers_.carry(c); },
+                 [&](const command::AskCheckpoint& c) { workers_.carry(c); },
                  [&](const command::EndWorker& c) { workers_.carry(c); },
                  [&](const command::Admit& c) { workers_.carry(c); },
                  [&](const command::TurnAway& c) { workers_.carry(c); },

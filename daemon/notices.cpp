@@ -120,6 +120,12 @@ std::uint64_t number_of(NoticeField field, const Notification& n) {
   }
 }
 
+std::string_view cause_of(NoticeField field, const Notification& n) {
+  if (field == NoticeField::DueReason) return name_of(n.due);
+  const bool of_worker = field == NoticeField::ExitCause || field == NoticeField::ExitError;
+  return of_worker ? name_of(n.exit_cause) : name_of(n.end_cause);
+}
+
 // Types are the only texts that others choose; most need no escape.
 void append_quoted(std::string_view text, std::string& out) {
   const bool plain = std::ranges::all_of(
@@ -153,6 +159,7 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Memory:
     case NoticeField::Limit:
     case NoticeField::Score:
+    case NoticeField::CheckpointBytes:
     case NoticeField::Count:
     case NoticeField::Tries:
     case NoticeField::Failures:
@@ -173,12 +180,10 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
       return milliseconds_text(n.duration_ns);
     case NoticeField::EndCause:
     case NoticeField::EndError:
-      return std::string(name_of(n.end_cause));
     case NoticeField::ExitCause:
     case NoticeField::ExitError:
-      return std::string(name_of(n.exit_cause));
     case NoticeField::DueReason:
-      return std::string(name_of(n.due));
+      return std::string(cause_of(field, n));
     case NoticeField::Code:
       return n.code < 0 ? "" : std::to_string(n.code);
     case NoticeField::Signal:
@@ -191,8 +196,9 @@ std::string Notices::value(NoticeField field, const Notification& n) const {
     case NoticeField::Retried:
       return n.retried ? "true" : "false";
     case NoticeField::From:
+      return std::string(name_of(n.from));
     case NoticeField::To:
-      return std::string(name_of(field == NoticeField::From ? n.from : n.to));
+      return std::string(name_of(n.to));
     case NoticeField::Why:
       return std::string(why_changed(n));
     case NoticeField::Alert:

@@ -46,8 +46,8 @@ struct Services {
   }
 };
 
-// Of body_bytes: the largest payload or result with any meta, and a little more, so that a payload
-// of one byte too many is refused and does not break the connection.
+// Of body_bytes: the largest payload or result with any meta, a checkpoint, and a little more, so
+// that a payload of one byte too many is refused and does not break the connection.
 std::uint32_t frame_bytes_max(const Options& options);
 // What welcome says: documents of large pools are longer than any payload may be.
 std::uint32_t announced_bytes_max(const Options& options);

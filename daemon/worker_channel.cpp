@@ -25,6 +25,7 @@ const Workers::FrameRow Workers::kFrames[] = {
     {ipc::Kind::Hello, &Workers::on_hello},
     {ipc::Kind::Leave, &Workers::on_leave},
     {ipc::Kind::Report, &Workers::on_report},
+    {ipc::Kind::Checkpoint, &Workers::on_checkpoint},
 };
 
 template <class Meta>
@@ -167,7 +168,9 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
   meta.failures = command.failures;
   meta.crashes = command.crashes;
   meta.directory = directory;
-  if (auto shared = stored->body->shared()) {
+  if (auto both = with_checkpoint(worker, *stored, meta); !both.empty()) {
+    worker.channel.out().append(header, encoded(meta), std::move(both));
+  } else if (auto shared = stored->body->shared()) {
     worker.channel.out().append(header, encoded(meta), std::move(shared));
   } else {
     worker.channel.out().append(header, encoded(meta), stored->body->bytes());
@@ -252,7 +255,8 @@ void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t
   const auto said = std::max<std::uint64_t>(asked, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
-                                           (worker.features & ipc::feature::kRecall) != 0});
+                                           (worker.features & ipc::feature::kRecall) != 0,
+                                           (worker.features & ipc::feature::kCheckpoint) != 0});
 }
 
 // A worker without a page beats by frames, and so does one whose page cannot be had.
@@ -384,6 +388,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (failed || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
+    if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);
     forget(*held);
     worker.in_hand.erase(held);

@@ -18,6 +18,7 @@
 #include "daemon/process/tree_memory.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/store/body_file.hpp"
+#include "daemon/store/checkpoints.hpp"
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 #include "pool/command.hpp"
@@ -59,6 +60,8 @@ struct InHand {
   Instant progress_due = {};                      // before it none is told to clients
   std::optional<Progress> untold = {};            // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker
+  Instant checkpoint_due = {};                    // before it none is given to the store
+  std::optional<Checkpoint> unkept = {};          // sent last, unless it was given
   std::uint64_t memory_max = 0;                   // that its worker may have meanwhile
   EndCause ending = EndCause::Done;               // why it was told to end, if its time was over
   std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
@@ -104,7 +107,6 @@ struct WorkerCheck {
   std::string text;
 };
 
-// What it started and lives.
 struct WorkerDescendants {
   std::vector<pid_t> own;  // by its hello, and what was told of since
   std::uint32_t seen = 0;  // processes of its tree at the last look

@@ -102,7 +102,10 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   auto text = launched ? exit_text(places_.slot_name(worker.slot), exit) : worker.launch_error;
   if (!worker.memory.over.empty()) text += ": it had " + worker.memory.over;
   services_.log.write(worker.in_hand.empty() ? LogLevel::Debug : LogLevel::Warn, text);
-  for (auto& held : worker.in_hand) tell_progress(held);
+  for (auto& held : worker.in_hand) {
+    tell_progress(held);
+    keep_checkpoint(worker, held);
+  }
   const auto running = worker.page ? worker.page->read().running : 0;
   auto of_worker = autopsy_of_end(services_, places_, worker, exit);
   if (!of_worker.empty()) places_.remember_death(worker.slot, std::move(of_worker));
@@ -237,7 +240,10 @@ void Workers::sweep() {
     if (worker->buried || worker->broken) continue;
     if (worker->held && worker->held->released) release(*worker);
     if (worker->broken) continue;
-    for (auto& held : worker->in_hand) tell_due_progress(held, now);
+    for (auto& held : worker->in_hand) {
+      tell_due_progress(held, now);
+      keep_due_checkpoint(*worker, held, now);
+    }
     const bool closed = worker->closed_at && now - *worker->closed_at >= worker->last_words();
     if (closed && worker->registered && worker->in_hand.empty()) {
       leave(*worker, ExitCause::ChannelClosed);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -34,6 +33,7 @@ class Workers {
   void carry(const command::CancelAttempt& command);
   void carry(const command::Recall& command);
   void carry(const command::Retire& command);
+  void carry(const command::AskCheckpoint& command);
   void carry(const command::EndWorker& command);
   void carry(const command::Admit& command);
   void carry(const command::TurnAway& command);
@@ -99,8 +99,6 @@ class Workers {
   void tell_never_started(WorkerId worker);
   void began(const Wanted& wanted, Child child, std::uint32_t generation);
   void fail_to_start(const Wanted& wanted, const Error& error);
-  void warn_unlimited(ClassId id);
-
   // workers.cpp: processes
   void watch(WorkerProcess& worker);
   void read_launch(WorkerProcess& worker);
@@ -112,20 +110,23 @@ class Workers {
   void pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd);
   void take_output(WorkerProcess& worker);
   OutputRing& ring_for(WorkerProcess& worker);
-
   // workers_watch.cpp: what they are seen to do, and autopsies
   void set_stopped(WorkerProcess& worker, bool stopped);
   void look_at(WorkerProcess& worker);
   void printed(WorkerProcess& worker);
   void note_ending(WorkerProcess& worker, const command::CancelAttempt& command);
   void note_ending(WorkerProcess& worker, const command::EndWorker& command);
-
   // registered_classes.cpp: their classes
   Result<ClassId> class_for(const ipc::HelloMeta& hello);
   Result<ClassId> bring_class(const ipc::HelloMeta& hello);
   bool is_paused(ClassId id) const;
   Result<ClassId> place_for(const ClassOptions& options);
   bool is_empty(ClassId id) const;
+  // worker_checkpoints.cpp
+  void on_checkpoint(WorkerProcess& worker, const ipc::Frame& frame);
+  void keep_due_checkpoint(const WorkerProcess& worker, InHand& held, Instant now);
+  void keep_checkpoint(const WorkerProcess& worker, InHand& held);
+  std::string with_checkpoint(const WorkerProcess&, const StoredTask&, ipc::AssignMeta&) const;
   // registration.cpp: workers that others start
   Result<void> end_former(const ProcessName& name);
   void turn_away(FrameStream stream, int code, std::string_view text);
@@ -191,7 +192,6 @@ class Workers {
   std::string meta_;                                 // kept for its memory
   StrangerBook strangers_;
   std::function<void(const ProcessName&)> on_process_;
-  std::set<std::uint16_t> unlimited_;  // classes without the pids_max that they ask for
   bool stopping_ = false;
   Instant due_ = kNever;
   WorkerFigures figures_;

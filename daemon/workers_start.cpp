@@ -126,7 +126,9 @@ void Workers::tell_never_started(WorkerId worker) {
 
 void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation) {
   const auto& command = wanted.command;
-  if (wanted.spec.pids_max != 0 && !child.pids_limited) warn_unlimited(command.worker_class);
+  if (wanted.spec.pids_max != 0 && !child.pids_limited) {
+    left_behind_.note_unlimited(command.worker_class);
+  }
   auto worker = std::make_unique<WorkerProcess>(
       std::move(child), command.home, command.worker_class, wanted.spec.token, wanted.since);
   worker->generation = generation;
@@ -134,15 +136,6 @@ void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation)
   worker->fresh_directories = services_.options_of(command.worker_class).directory == "fresh";
   watch(*worker);
   workers_.emplace(command.worker.value, std::move(worker));
-}
-
-// Once for each class: it is the machine that lacks it.
-void Workers::warn_unlimited(ClassId id) {
-  if (!unlimited_.insert(id.value).second) return;
-  services_.log.warn("class '" + services_.options_of(id).name +
-                     "': pids_max cannot be had: neither the pids controller of this daemon's "
-                     "cgroup (v2) nor a directory of that of v1 is there for this user, so nothing "
-                     "bounds what its workers start (systemd: Delegate=pids)");
 }
 
 void Workers::fail_to_start(const Wanted& wanted, const Error& error) {

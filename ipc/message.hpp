@@ -12,6 +12,8 @@
 namespace warmpool::ipc {
 
 inline constexpr std::uint64_t kVersion = 1;
+// Of a checkpoint; the assign that hands one on has room for it beside its payload.
+inline constexpr std::uint32_t kCheckpointBytesMax = 256 * 1024;
 
 enum class Kind : std::uint8_t {
   // Between any two.
@@ -40,6 +42,7 @@ enum class Kind : std::uint8_t {
   CancelAttempt = 49,
   Recall = 50,
   Retire = 51,
+  CheckpointPlease = 52,
   // Worker to daemon.
   Done = 64,
   Failed = 65,
@@ -47,7 +50,8 @@ enum class Kind : std::uint8_t {
   Beat = 67,
   Recalled = 68,
   Leave = 69,
-  Report = 70
+  Report = 70,
+  Checkpoint = 71
 };
 
 // Who speaks. Bits, so that a row can name several.
@@ -63,21 +67,23 @@ enum class Role : std::uint8_t { Client = 0, Worker = 1 };
 
 // Bits of hello and welcome; what both sides set holds.
 namespace feature {
-inline constexpr std::uint64_t kCredits = 1;       // more than one task at once
-inline constexpr std::uint64_t kRecall = 2;        // answers recall, also while a handler runs
-inline constexpr std::uint64_t kCancel = 4;        // tells a running handler of cancel-attempt
-inline constexpr std::uint64_t kDescriptors = 8;   // takes descriptors that come with frames
-inline constexpr std::uint64_t kProgress = 16;     // progress is sent and forwarded
-inline constexpr std::uint64_t kEvents = 32;       // event frames are sent to clients
-inline constexpr std::uint64_t kPage = 64;         // welcome brings a worker a page to beat in
-inline constexpr std::uint64_t kRegistered = 128;  // a worker that the daemon did not start
-inline constexpr std::uint64_t kReport = 256;      // gauges, and whether it is degraded
-inline constexpr std::uint64_t kDirectory = 512;   // heeds the directory of an attempt
+inline constexpr std::uint64_t kCredits = 1;        // more than one task at once
+inline constexpr std::uint64_t kRecall = 2;         // answers recall, also while a handler runs
+inline constexpr std::uint64_t kCancel = 4;         // tells a running handler of cancel-attempt
+inline constexpr std::uint64_t kDescriptors = 8;    // takes descriptors that come with frames
+inline constexpr std::uint64_t kProgress = 16;      // progress is sent and forwarded
+inline constexpr std::uint64_t kEvents = 32;        // event frames are sent to clients
+inline constexpr std::uint64_t kPage = 64;          // welcome brings a worker a page to beat in
+inline constexpr std::uint64_t kRegistered = 128;   // a worker that the daemon did not start
+inline constexpr std::uint64_t kReport = 256;       // gauges, and whether it is degraded
+inline constexpr std::uint64_t kDirectory = 512;    // heeds the directory of an attempt
+inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for, sent and handed on
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
-                                      kEvents | kPage | kRegistered | kReport | kDirectory;
+                                      kEvents | kPage | kRegistered | kReport | kDirectory |
+                                      kCheckpoint;
 // Those that mean something on a worker's connection, and on a client's.
-inline constexpr std::uint64_t kOfWorker =
-    kCredits | kRecall | kCancel | kDescriptors | kProgress | kPage | kReport | kDirectory;
+inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
+                                           kPage | kReport | kDirectory | kCheckpoint;
 inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
@@ -92,12 +98,17 @@ struct FeatureRow {
   std::uint64_t bit;
   std::string_view name;
 };
-inline constexpr FeatureRow kFeatureRows[] = {
-    {feature::kCredits, "credits"},   {feature::kRecall, "recall"},
-    {feature::kCancel, "cancel"},     {feature::kDescriptors, "descriptors"},
-    {feature::kProgress, "progress"}, {feature::kEvents, "events"},
-    {feature::kPage, "page"},         {feature::kRegistered, "registered"},
-    {feature::kReport, "report"},     {feature::kDirectory, "directory"}};
+inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
+                                              {feature::kRecall, "recall"},
+                                              {feature::kCancel, "cancel"},
+                                              {feature::kDescriptors, "descriptors"},
+                                              {feature::kProgress, "progress"},
+                                              {feature::kEvents, "events"},
+                                              {feature::kPage, "page"},
+                                              {feature::kRegistered, "registered"},
+                                              {feature::kReport, "report"},
+                                              {feature::kDirectory, "directory"},
+                                              {feature::kCheckpoint, "checkpoint"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

@@ -62,7 +62,9 @@ inline constexpr Field kAssign[] = {{"timeout", FieldKind::Time},
                                     {"deadline_left", FieldKind::Time},
                                     {"failures", FieldKind::Number, kU16},
                                     {"crashes", FieldKind::Number, kU16},
-                                    {"directory", FieldKind::Text, kPathBytesMax}};
+                                    {"directory", FieldKind::Text, kPathBytesMax},
+                                    {"checkpoint_bytes", FieldKind::Number, kCheckpointBytesMax},
+                                    {"checkpoint_content", FieldKind::Number, 3}};
 inline constexpr Field kCancelAttempt[] = {{"cause", FieldKind::Number, 17}};
 inline constexpr Field kFailed[] = {{"outcome", FieldKind::Number, 4, 1},
                                     {"retry_after", FieldKind::Time}};
@@ -121,6 +123,15 @@ inline constexpr KindRow kKinds[] = {
      false},
     {Kind::Recall, "recall", kD, kW, feature::kRecall, use::kRun, {}, {}, false},
     {Kind::Retire, "retire", kD, kW, 0, 0, kRetireFlags, {}, false},
+    {Kind::CheckpointPlease,
+     "checkpoint-please",
+     kD,
+     kW,
+     feature::kCheckpoint,
+     use::kRun,
+     {},
+     {},
+     false},
     {Kind::Done, "done", kW, kD, 0, use::kRun | use::kType, {}, {}, true},
     {Kind::Failed, "failed", kW, kD, 0, use::kRun | use::kType, {}, kFailed, true},
     {Kind::Progress, "progress", kW, kD, feature::kProgress, use::kRun, {}, kProgress, false},
@@ -128,6 +139,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Recalled, "recalled", kW, kD, feature::kRecall, use::kRun, kRecalledFlags, {}, false},
     {Kind::Leave, "leave", kW, kD, feature::kRegistered, 0, {}, {}, false},
     {Kind::Report, "report", kW, kD, feature::kReport, 0, kReportFlags, kReport, false},
+    {Kind::Checkpoint, "checkpoint", kW, kD, feature::kCheckpoint, use::kRun, {}, {}, true},
 };
 
 }  // namespace warmpool::ipc::rows

@@ -56,7 +56,7 @@ WARMPOOL_BIND(SettledMeta, "settled", &M::verdict, &M::cause, &M::charged_failur
 WARMPOOL_BIND(ProgressMeta, "progress", &M::permille, &M::text);
 WARMPOOL_BIND(CancelledMeta, "cancelled", &M::rung, &M::state);
 WARMPOOL_BIND(AssignMeta, "assign", &M::timeout, &M::deadline_left, &M::failures, &M::crashes,
-              &M::directory);
+              &M::directory, &M::checkpoint_bytes, &M::checkpoint_content);
 WARMPOOL_BIND(CancelAttemptMeta, "cancel-attempt", &M::cause);
 WARMPOOL_BIND(FailedMeta, "failed", &M::outcome, &M::retry_after);
 WARMPOOL_BIND(ReportMeta, "report", &M::gauges, &M::reason);

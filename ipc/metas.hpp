@@ -109,6 +109,9 @@ struct AssignMeta {
   Duration deadline_left{};  // of the whole task; 0: none
   std::uint16_t failures = 0, crashes = 0;
   std::string_view directory{};  // of this attempt alone; empty: none was made
+  // What an earlier attempt left: so many of the last bytes of the payload; 0: nothing.
+  std::uint32_t checkpoint_bytes = 0;
+  Content checkpoint_content = Content::Bytes;
 };
 
 struct CancelAttemptMeta {

@@ -30,6 +30,11 @@ End ordered_end(const Held& held, WorkerId worker, std::int32_t code) {
       .cause = held.ending, .charge = charge, .retry_after = {}, .code = code, .worker = worker};
 }
 
+// What the handler had may be of use to the next attempt.
+bool is_tried_again(EndCause cause) {
+  return cause == EndCause::Timeout || cause == EndCause::Hung;
+}
+
 // A cancel that came while the attempt was ending for another reason wins.
 End cancelled_end(const Task& task, WorkerId worker, std::int32_t code) {
   const EndCause cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
@@ -111,7 +116,7 @@ void Core::start_next(Slot& slot) {
 }
 
 void Core::start(Slot& slot, Held& held) {
-  held.started_at = held.moved_at = now;
+  held.started_at = held.moved_at = held.saved_at = now;
   held.end_at = now + held.timeout;
   const TaskExtras* extras = tasks.find_extras(held.task);
   if (extras != nullptr) held.end_at = std::min(held.end_at, extras->deadline_at);
@@ -135,16 +140,6 @@ Held Core::take_from_hand(Slot& slot, std::size_t at) {
   }
   refresh(slot);
   return held;
-}
-
-void Core::refuse_result(WorkerId worker, const AttemptKey& key) {
-  ++counters.refused_results;
-  Notification refused{.notice = Notice::ResultRefused};
-  refused.task = key.task;
-  refused.round = key.round;
-  refused.attempt = key.attempt;
-  refused.worker = worker;
-  notify(refused);
 }
 
 void Core::on(const event::AttemptAnswered& event) {
@@ -173,6 +168,15 @@ void Core::on(const event::AttemptProgressed& event) {
   Held& held = slot->held[find_held(*slot, event.key)];
   held.moved_at = now;
   if (task_notices_) notify(about(held.task, Notice::TaskProgress));
+}
+
+void Core::on(const event::AttemptCheckpointed& event) {
+  Slot* slot = slots.find(event.worker);
+  if (slot == nullptr || find_held(*slot, event.key) == slot->held.size()) {
+    return refuse_result(event.worker, event.key);
+  }
+  heard(*slot);
+  take_checkpoint(slot->held[find_held(*slot, event.key)], event.bytes);
 }
 
 // The daemon's clock counts for long runs: what a worker reports ends at 65 ms.
@@ -226,7 +230,7 @@ void Core::answered_task(const Held& held, const event::AttemptAnswered& event) 
   end_attempt(held, end);
 }
 
-void Core::mark_rung(TaskId id, Rung rung) {
+void CoreState::mark_rung(TaskId id, Rung rung) {
   const auto [first, last] = cancels_.equal_range(id);
   for (auto each = first; each != last; ++each) each->second.rung = rung;
 }
@@ -238,6 +242,7 @@ void Core::begin_ending(Slot& slot, Held& held, EndCause cause) {
   held.ending = cause;
   held.rung = slot.killed ? Rung::Kill : termed ? Rung::Term : Rung::Frame;
   held.rung_at = now + options.cancel_grace;
+  if (is_tried_again(cause) && !termed) ask(slot, held);
   emit(command::CancelAttempt{slot.worker, held.key, cause});
   recall_unstarted(slot);
   slots.look_at(slot, held.rung_at);
@@ -254,6 +259,7 @@ void Core::climb(Slot& slot, Held& held) {
 
 void Core::judge_held(Slot& slot) {
   judge_slow(slot);
+  ask_due(slot);
   const Duration patience = class_of(slot).options.progress_timeout;
   for (auto& held : slot.held) {
     if (!held.started()) continue;

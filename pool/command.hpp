@@ -108,6 +108,12 @@ struct Recall {
   AttemptKey key;
 };
 
+// The handler of this attempt is to say what the next one could go on from.
+struct AskCheckpoint {
+  WorkerId worker;
+  AttemptKey key;
+};
+
 // Ask it to finish and end.
 struct Retire {
   WorkerId worker;
@@ -170,7 +176,7 @@ using Command =
                  command::Spawn, command::Assign, command::CancelAttempt, command::Recall,
                  command::Retire, command::EndWorker, command::Persist, command::Archive,
                  command::Announce, command::Notify, command::Finished, command::Admit,
-                 command::TurnAway, command::Disown>;
+                 command::TurnAway, command::Disown, command::AskCheckpoint>;
 
 using Commands = std::vector<Command>;
 

@@ -2,12 +2,12 @@
 // stand in the file of the part that owns them; none changes a state but through the tables.
 #pragma once
 
-#include "pool/core_health.hpp"
+#include "pool/core_checkpoints.hpp"
 #include "pool/strategy.hpp"
 
 namespace warmpool {
 
-class Core : public CoreHealth {
+class Core : public CoreCheckpoints {
  public:
   explicit Core(const Genesis& genesis);
 
@@ -23,7 +23,7 @@ class Core : public CoreHealth {
   TaskView view(TaskIndex index) const;
 
  private:
-  using CoreHealth::on;
+  using CoreCheckpoints::on;
   // clients.cpp
   void on(const event::Submit& event);
   void on(const event::Cancel& event);
@@ -105,10 +105,10 @@ class Core : public CoreHealth {
   // attempts.cpp
   void on(const event::AttemptAnswered& event);
   void on(const event::AttemptProgressed& event);
+  void on(const event::AttemptCheckpointed& event);
   void assign(Slot& slot, TaskIndex index, const LaneKey& place);
   void start_next(Slot& slot);
   void start(Slot& slot, Held& held);
-  void mark_rung(TaskId id, Rung rung);
   Held take_from_hand(Slot& slot, std::size_t at);
   void answered_task(const Held& held, const event::AttemptAnswered& event);
   void learn(const Held& held, Duration service);
@@ -120,7 +120,6 @@ class Core : public CoreHealth {
                      const event::WorkerExited& event);
   void return_task(const Held& held, EndCause cause, WorkerId worker, std::int32_t code,
                    bool suspect);
-  void refuse_result(WorkerId worker, const AttemptKey& key);
   // settle.cpp
   void end_attempt(const Held& held, const End& end);
   bool over_budget(const Task& task) const;
@@ -194,6 +193,7 @@ class Core : public CoreHealth {
   void apply(const record::Removed& record);
   void apply(const record::Paused& record);
   void apply(const record::Kept& record);
+  void apply(const record::Checkpointed&) {}  // no decision rests on them
   void resume_replayed(TaskIndex index);
 };
 

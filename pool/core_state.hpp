@@ -84,6 +84,8 @@ struct CoreState {
   Instant idle_at(const Slot& slot) const;
   // Of all living workers that the pool started, as their classes say.
   std::uint64_t memory_declared() const;
+  // How far the end of an attempt got, for those who asked for it.
+  void mark_rung(TaskId id, Rung rung);
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.
   std::uint64_t memory_max(const Slot& slot) const;
 

@@ -149,6 +149,10 @@ struct EventText {
   std::string operator()(const event::AttemptProgressed& e) const {
     return "progressed " + worker_name(e.worker) + " " + key_text(e.key);
   }
+  std::string operator()(const event::AttemptCheckpointed& e) const {
+    return "checkpointed " + worker_name(e.worker) + " " + key_text(e.key) + " bytes " +
+           text(e.bytes);
+  }
   std::string operator()(const event::RecallAnswered& e) const {
     return "recall-answered " + worker_name(e.worker) + " " + key_text(e.key) +
            (e.returned ? " returned" : " runs");
@@ -202,6 +206,9 @@ struct RecordText {
     return "released " + task_name(r.task);
   }
   std::string operator()(const record::Kept& r) const { return "kept " + task_name(r.task); }
+  std::string operator()(const record::Checkpointed& r) const {
+    return "checkpointed " + task_name(r.task) + " a" + text(r.attempt) + " bytes " + text(r.bytes);
+  }
   std::string operator()(const record::Removed& r) const {
     return (r.archived ? "archived " : "removed ") + task_name(r.task);
   }
@@ -249,6 +256,9 @@ struct CommandText {
   }
   std::string operator()(const command::Recall& c) const {
     return "recall " + worker_name(c.worker) + " " + key_text(c.key);
+  }
+  std::string operator()(const command::AskCheckpoint& c) const {
+    return "ask-checkpoint " + worker_name(c.worker) + " " + key_text(c.key);
   }
   std::string operator()(const command::Retire& c) const {
     return "retire " + worker_name(c.worker);

@@ -193,6 +193,6 @@ using Event =
                  event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
                  event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved,
                  event::WorkerMeasured, event::WorkerChecked, event::WorkerFlagged,
-                 event::WorkerPrepares, event::Tick>;
+                 event::WorkerPrepares, event::AttemptCheckpointed, event::Tick>;
 
 }  // namespace warmpool

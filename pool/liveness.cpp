@@ -184,6 +184,7 @@ Instant Core::due_of_busy(const Slot& slot) const {
   for (const auto& held : slot.held) {
     if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
     if (held.started() && !held.is_ending()) due = std::min(due, hung_at(held, patience));
+    due = std::min(due, ask_at(slot, held));
     if (held.started() && !held.slow) due = std::min(due, held.started_at + slow_time(held));
   }
   return std::min(due, due_of_late(slot));

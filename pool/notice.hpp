@@ -58,7 +58,8 @@ enum class Notice : std::uint8_t {
   RecoveryHalfOpen,
   RecoveryClosed,
   WorkerParked,
-  WorkerUnparked
+  WorkerUnparked,
+  TaskCheckpointed
 };
 
 // Every member is present; a row (notification.hpp) says which ones mean something.

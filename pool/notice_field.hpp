@@ -48,7 +48,8 @@ enum class NoticeField : std::uint8_t {
   RecoveryWhy,
   Former,
   Idle,
-  Score
+  Score,
+  CheckpointBytes
 };
 
 enum class NoticeValue : std::uint8_t { Number, Milliseconds, Text, Flag };
@@ -60,7 +61,7 @@ struct NoticeFieldRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<NoticeFieldRow, 40> kNoticeFieldRows{{
+inline constexpr std::array<NoticeFieldRow, 41> kNoticeFieldRows{{
     {NoticeField::Task, "task", NoticeValue::Number, "id of a task"},
     {NoticeField::Round, "round", NoticeValue::Number, "of the task, from 1"},
     {NoticeField::Attempt, "attempt", NoticeValue::Number, "of the round, from 1"},
@@ -117,6 +118,7 @@ inline constexpr std::array<NoticeFieldRow, 40> kNoticeFieldRows{{
      "the place that was given up for this one; null: it is the same"},
     {NoticeField::Idle, "idle_ms", NoticeValue::Milliseconds, "how long it was idle"},
     {NoticeField::Score, "score", NoticeValue::Number, "of its health, 0 to 1000"},
+    {NoticeField::CheckpointBytes, "bytes", NoticeValue::Number, "of the checkpoint"},
 }};
 
 constexpr const NoticeFieldRow& row_of(NoticeField field) {

@@ -13,7 +13,8 @@ namespace warmpool {
 // Events that come with each task; nobody makes them while nobody listens (event::Listen).
 constexpr bool is_flow(Notice notice) {
   return notice == Notice::TaskSubmitted || notice == Notice::TaskStarted ||
-         notice == Notice::TaskProgress || notice == Notice::TaskCompleted;
+         notice == Notice::TaskProgress || notice == Notice::TaskCompleted ||
+         notice == Notice::TaskCheckpointed;
 }
 
 // A bit for each Notice.

@@ -27,9 +27,9 @@ constexpr NoticeRow notice_row(Notice notice, std::string_view name, std::string
   return {notice, name, {fields...}, sizeof...(fields), meaning};
 }
 
-inline constexpr std::array<NoticeRow, 46> kNoticeRows = [] {
+inline constexpr std::array<NoticeRow, 47> kNoticeRows = [] {
   using F = NoticeField;
-  return std::array<NoticeRow, 46>{{
+  return std::array<NoticeRow, 47>{{
       notice_row(Notice::PoolInitialized, "pool-initialized", "the minimum of workers is ready",
                  F::PoolSize),
       notice_row(Notice::PoolDraining, "pool-draining", "nothing new is taken", F::Count),
@@ -124,6 +124,9 @@ inline constexpr std::array<NoticeRow, 46> kNoticeRows = [] {
       notice_row(Notice::WorkerUnparked, "worker-unparked",
                  "tasks wait and no worker is free: one that was parked comes back", F::Slot,
                  F::Class),
+      notice_row(Notice::TaskCheckpointed, "task-checkpointed",
+                 "a handler said what the next attempt could go on from", F::Task, F::Round,
+                 F::Attempt, F::Slot, F::CheckpointBytes),
   }};
 }();
 

@@ -72,7 +72,7 @@ struct ClassOptions {
   std::optional<Duration> retry_timeout_max{};
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
-  Duration max_age{}, progress_timeout{}, directory_timeout{};
+  Duration max_age{}, progress_timeout{}, directory_timeout{}, checkpoint_every{};
   bool types_later{}, critical{}, beatless{};
   // Recovery: recovery_rules.hpp, recovery_gate.hpp.
   bool automatic_restart{};

@@ -9,7 +9,7 @@
 
 namespace warmpool {
 
-Core::Core(const Genesis& made) : CoreHealth(made) { REQUIRE(is_life(made.life)); }
+Core::Core(const Genesis& made) : CoreCheckpoints(made) { REQUIRE(is_life(made.life)); }
 
 void Core::step(Instant at, const Event& event, Commands& commands) {
   REQUIRE(at >= now);

@@ -90,6 +90,14 @@ struct Kept {
   TaskId task;
 };
 
+// What a handler had so far, for the next attempt; the bytes go beside the record.
+struct Checkpointed {
+  TaskId task;
+  std::uint16_t round, attempt;
+  std::uint32_t bytes;
+  Instant at;
+};
+
 struct Paused {
   PauseTarget target;
   bool paused;
@@ -99,8 +107,8 @@ struct Paused {
 
 namespace warmpool {
 
-using Record =
-    std::variant<record::Accepted, record::Started, record::Ended, record::Settled, record::Revived,
-                 record::Released, record::Removed, record::Paused, record::Kept>;
+using Record = std::variant<record::Accepted, record::Started, record::Ended, record::Settled,
+                            record::Revived, record::Released, record::Removed, record::Paused,
+                            record::Kept, record::Checkpointed>;
 
 }  // namespace warmpool

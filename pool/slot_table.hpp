@@ -29,6 +29,7 @@ struct Held {
   Instant recalled_at = kNever;      // when it was asked for; the answer is awaited
   Instant rung_at = kNever;          // next step of ending it
   Instant moved_at = kNever;         // when it last showed progress, or its worker printed
+  Instant saved_at = kNever;         // started, or last asked for a checkpoint or sent one
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
   bool slow = false;
@@ -53,10 +54,11 @@ struct Slot {
   ExitCause order = ExitCause::Exited;        // why we end it; Exited: we do not
   ExitCause order_later = ExitCause::Exited;  // why we will at force_at, if it lives on
   bool removing = false, unresponsive = false, stopped = false, alone = false, recall = false;
-  bool successor = false;   // pending: starts beside its predecessor and counts for nothing yet
-  bool replaced = false;    // while it lives there is one worker more than wanted
-  bool leaving = false;     // that one is ready, and has its place
-  bool registered = false;  // its worker was started by somebody else: nobody replaces it
+  bool successor = false;    // pending: starts beside its predecessor and counts for nothing yet
+  bool replaced = false;     // while it lives there is one worker more than wanted
+  bool leaving = false;      // that one is ready, and has its place
+  bool registered = false;   // its worker was started by somebody else: nobody replaces it
+  bool checkpoints = false;  // has the feature
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
   Motion motion{};                      // what it was seen to do since it was last heard
@@ -89,19 +91,19 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, registered, due_for, slow, motion, told, recovering, prepares, killed, offered,
-           credits, concurrency, expected, behind, memory, memory_base, based, health, unproductive,
-           strategy, tries, last_code, former, by_hand, attempts, attempts_of_worker,
-           answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
-           state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
+           leaving, registered, checkpoints, due_for, slow, motion, told, recovering, prepares,
+           killed, offered, credits, concurrency, expected, behind, memory, memory_base, based,
+           health, unproductive, strategy, tries, last_code, former, by_hand, attempts,
+           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
+           stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
-                    successor, replaced, leaving, registered, due_for, slow, motion, told,
-                    recovering, prepares, killed, offered, credits, concurrency, expected, behind,
-                    memory, memory_base, based, health, unproductive, strategy, tries, last_code,
-                    former, by_hand, attempts, attempts_of_worker, answers_of_worker, spawns, busy,
-                    spawned_at, ready_at, last_heard, stopped_at, state_since, retry_at, busy_since,
-                    died_at, force_at, due, due_place);
+                    successor, replaced, leaving, registered, checkpoints, due_for, slow, motion,
+                    told, recovering, prepares, killed, offered, credits, concurrency, expected,
+                    behind, memory, memory_base, based, health, unproductive, strategy, tries,
+                    last_code, former, by_hand, attempts, attempts_of_worker, answers_of_worker,
+                    spawns, busy, spawned_at, ready_at, last_heard, stopped_at, state_since,
+                    retry_at, busy_since, died_at, force_at, due, due_place);
   }
 };
 

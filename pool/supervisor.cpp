@@ -108,6 +108,7 @@ void Core::on(const event::WorkerReady& event) {
       std::min<std::uint64_t>(event.credits, class_of(*slot).options.concurrency));
   grant_credits(*slot);
   slot->recall = event.recall;
+  slot->checkpoints = event.checkpoints;
   auto told = about(*slot, Notice::WorkerReady);
   told.duration_ns = (now - slot->spawned_at).ns;
   notify(told);
@@ -231,6 +232,7 @@ void Core::drain(Slot& slot) {
       break;
     case SlotState::Running:
       slots.fire(slot, SlotTrigger::Drain, now);
+      ask_all(slot);
       recall_unstarted(slot);
       break;
     case SlotState::Backoff:

@@ -34,7 +34,8 @@ struct Outlived {
 struct WorkerReady {
   WorkerId worker;
   std::uint8_t credits;
-  bool recall;  // has the feature
+  bool recall;               // has the feature
+  bool checkpoints = false;  // likewise
 };
 
 // Before there is a process something is done for it: a command runs, its directory is made, or it
@@ -129,6 +130,14 @@ struct AttemptAnswered {
 struct AttemptProgressed {
   WorkerId worker;
   AttemptKey key;
+};
+
+// What the next attempt could go on from, of so many bytes. Answered by a record Checkpointed, or
+// refused as a result that is not current; nothing follows while the store takes nothing.
+struct AttemptCheckpointed {
+  WorkerId worker;
+  AttemptKey key;
+  std::uint32_t bytes = 0;
 };
 
 // `returned`: the worker had not started it and has forgotten it. Else it runs.

@@ -1,6 +1,7 @@
 // An attempt in hand.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -23,7 +24,11 @@ struct Attempt {
   Duration timeout{};
   std::chrono::steady_clock::time_point deadline;  // of the whole task; max(): none
   std::uint16_t failures = 0, crashes = 0;
-  std::string directory;  // of this attempt alone; empty: none was made
+  std::string directory;   // of this attempt alone; empty: none was made
+  std::string checkpoint;  // that an earlier attempt left; empty: none
+  Content checkpoint_content = Content::Bytes;
+  // Threads: set by who holds the baton while the handler of this one, which reads it, runs.
+  mutable std::atomic<bool> checkpoint_wanted{false};
 };
 
 // Those that have not started, in the order given. Keeps used ones, so that a warm queue allocates

@@ -3,6 +3,7 @@
 #include "worker/context.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <poll.h>
 #include <system_error>
@@ -67,6 +68,24 @@ void Context::progress(unsigned permille, std::string_view text) {
   if (permille < 1000 && now < progress_due_) return;
   progress_due_ = now + kProgressInterval;
   sink_.report(static_cast<std::uint16_t>(std::min(permille, 1000U)), text);
+}
+
+Result<void> Context::checkpoint(std::string_view bytes, Content content) {
+  if (bytes.size() > ipc::kCheckpointBytesMax) {
+    return Error{EMSGSIZE, "the checkpoint has " + std::to_string(bytes.size()) +
+                               " bytes, at most " + std::to_string(ipc::kCheckpointBytesMax) +
+                               " are kept; keep a path to the rest in it"};
+  }
+  attempt_.checkpoint_wanted.store(false, std::memory_order_relaxed);
+  if (sink_.save(bytes, content)) return {};
+  return Error{ENOTSUP, "this daemon keeps no checkpoints; update it"};
+}
+
+std::string_view Context::checkpointed() const { return attempt_.checkpoint; }
+Content Context::checkpointed_content() const { return attempt_.checkpoint_content; }
+
+bool Context::checkpoint_wanted() const {
+  return attempt_.checkpoint_wanted.load(std::memory_order_relaxed);
 }
 
 void Context::gauge(std::string_view name, std::optional<std::int64_t> value) {

@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "ipc/bytes.hpp"
+#include "ipc/message.hpp"
 #include "pool/ids.hpp"
+#include "pool/result.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool::worker {
@@ -30,11 +32,14 @@ class ProgressSink {
   virtual ~ProgressSink() = default;
   virtual void report(std::uint16_t permille, std::string_view text) = 0;
   virtual void say(const WorkerReport& report) = 0;
+  // False: this daemon keeps none.
+  virtual bool save(std::string_view checkpoint, Content content) = 0;
   virtual std::uint64_t result_bytes_max() const = 0;
 };
 
 // Owns: nothing; valid while its handler runs.
-// Threads: progress(), gauge(), degraded() and well() on the handler's own thread; all else on any.
+// Threads: progress(), checkpoint(), gauge(), degraded() and well() on the handler's own thread;
+// all else on any.
 class Context {
  public:
   using Clock = std::chrono::steady_clock;
@@ -83,6 +88,18 @@ class Context {
   // kProgressInterval after one that was sent, only 1000 is sent; the others are dropped.
   void progress(unsigned permille, std::string_view text = {});
   static constexpr std::chrono::milliseconds kProgressInterval{100};
+
+  // What the next attempt could go on from, if this one does not finish: the last one counts, and
+  // is gone when the task has settled. Without bytes there is none any more.
+  // Bounds: ipc::kCheckpointBytesMax. Errors: it is larger, or this daemon keeps none.
+  // Blocks: while the daemon does not read.
+  Result<void> checkpoint(std::string_view bytes, Content content = Content::Bytes);
+  // What an earlier attempt of this task left; empty: nothing.
+  std::string_view checkpointed() const;
+  Content checkpointed_content() const;
+  // The daemon asks for one, because a while has passed or this worker is to end: true until the
+  // next checkpoint(). Costs one load.
+  bool checkpoint_wanted() const;
 
   // A figure of this worker, for people: stays until it is set again or taken away (no value).
   // Bounds: 16 gauges of a worker; a name is 1 to 32 of a-z A-Z 0-9 _ . - (others are left out).

@@ -113,6 +113,14 @@ void Loop::report(std::uint16_t permille, std::string_view text) {
   baton_.lend(started_);
 }
 
+bool Loop::save(std::string_view checkpoint, Content content) {
+  baton_.reclaim();
+  const bool kept = session_.checkpoint(running_->key, checkpoint, content);
+  session_.exchange();
+  baton_.lend(started_);
+  return kept;
+}
+
 void Loop::say(const WorkerReport& report) {
   baton_.reclaim();
   session_.report(report);

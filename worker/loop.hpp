@@ -30,6 +30,7 @@ class Loop final : private ProgressSink {
   void wait();
   void report(std::uint16_t permille, std::string_view text) override;
   void say(const WorkerReport& report) override;
+  bool save(std::string_view checkpoint, Content content) override;
   std::uint64_t result_bytes_max() const override { return session_.result_bytes_max(); }
 
   Session& session_;

@@ -60,6 +60,15 @@ struct warmpool_call {
   int64_t retry_after_ns; /* written by the plug-in */
   /* Made for this run alone, and removed after it; empty where its class has none such. */
   const char* directory;
+  /* What an earlier attempt of this task left; no bytes: nothing. */
+  const void* checkpoint;
+  size_t checkpoint_bytes;
+  int checkpoint_content;
+  /* Leaves what the next attempt could go on from, at most 256 KiB, in place of what was left before.
+   * False: it is larger, or this daemon keeps none. */
+  int (*leave_checkpoint)(void* worker, int content, const void* bytes, size_t count);
+  /* True from when the daemon asks for one until one is left; costs one load. */
+  int (*checkpoint_wanted)(void* worker);
 };
 
 struct warmpool_plugin {

@@ -137,6 +137,8 @@ void Session::act_on(const ipc::Frame& frame) {
       return on_recall(frame);
     case Kind::CancelAttempt:
       return on_cancel(frame);
+    case Kind::CheckpointPlease:
+      return on_checkpoint_please(frame);
     case Kind::TypeName:
       return on_type_name(frame);
     case Kind::Retire:
@@ -217,7 +219,14 @@ void Session::on_assign(const ipc::Frame& frame) {
   attempt->key = ipc::key_of(frame.header);
   attempt->handler = handler == handlers_.end() ? nullptr : &handler->second;
   attempt->type = type;
-  attempt->payload = ipc::text_of(frame.payload);
+  if (meta->checkpoint_bytes > frame.payload.size()) {
+    return fail("assign announces a checkpoint that is longer than its payload");
+  }
+  const auto payload = frame.payload.first(frame.payload.size() - meta->checkpoint_bytes);
+  attempt->payload = ipc::text_of(payload);
+  attempt->checkpoint = ipc::text_of(frame.payload.subspan(payload.size()));
+  attempt->checkpoint_content = meta->checkpoint_content;
+  attempt->checkpoint_wanted = false;
   attempt->content = ipc::content_of(frame.header);
   attempt->timeout = meta->timeout;
   attempt->deadline = meta->deadline_left.ns > 0
@@ -297,6 +306,21 @@ void Session::progress(const AttemptKey& key, std::uint16_t permille, std::strin
   scratch_.clear();
   encode(ipc::ProgressMeta{.permille = permille, .text = cut}, scratch_);
   channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
+}
+
+bool Session::checkpoint(const AttemptKey& key, std::string_view bytes, Content content) {
+  if ((features_ & ipc::feature::kCheckpoint) == 0) return false;
+  write_down();
+  auto header = ipc::run_header(Kind::Checkpoint, key);
+  header.flags = ipc::content_flags(content);
+  channel_.send(header, {}, ipc::bytes_of(bytes));
+  return true;
+}
+
+// One that has ended meanwhile has nothing more to say.
+void Session::on_checkpoint_please(const ipc::Frame& frame) {
+  if (running_ == nullptr || running_->key != ipc::key_of(frame.header)) return;
+  running_->checkpoint_wanted.store(true, std::memory_order_relaxed);
 }
 
 void Session::report(const WorkerReport& report) {

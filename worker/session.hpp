@@ -66,6 +66,8 @@ class Session {
   void refuse_waiting(std::string_view why);
   void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
   void report(const WorkerReport& report);
+  // False: this daemon keeps none. Blocks: while the daemon does not read.
+  bool checkpoint(const AttemptKey& key, std::string_view bytes, Content content);
   // In the page, without a system call; where there is none as a frame that is to be written.
   void beat(Clock::time_point now);
   // Why there is no page though the daemon gave one; empty otherwise.
@@ -88,6 +90,7 @@ class Session {
   void on_assign(const ipc::Frame& frame);
   void on_cancel(const ipc::Frame& frame);
   void on_recall(const ipc::Frame& frame);
+  void on_checkpoint_please(const ipc::Frame& frame);
   void send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros);
   void close();
   void fail(std::string why);

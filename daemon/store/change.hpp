@@ -85,6 +85,18 @@ struct Revived {
   BodyFile file;
 };
 
+// In place of the one before.
+struct Checkpointed {
+  record::Checkpointed record;
+  Content content;
+  Blob body;
+};
+
+// It is of no use any more, or had to make room.
+struct CheckpointGone {
+  TaskId task;
+};
+
 struct Paused {
   PauseScope scope;
   std::string name;  // of the type or the class
@@ -103,10 +115,10 @@ struct Cleaned {
 
 }  // namespace change
 
-using Change =
-    std::variant<change::Named, change::Added, change::Started, change::Ended, change::Buried,
-                 change::Finished, change::Revived, record::Released, record::Removed,
-                 change::Paused, change::Received, change::Cleaned, record::Kept>;
+using Change = std::variant<change::Named, change::Added, change::Started, change::Ended,
+                            change::Buried, change::Finished, change::Revived, record::Released,
+                            record::Removed, change::Paused, change::Received, change::Cleaned,
+                            record::Kept, change::Checkpointed, change::CheckpointGone>;
 
 // What a batch needs before it may be told as kept: nothing, to be written, to be synced.
 enum class Demand : std::uint8_t { Later, Written, Synced };

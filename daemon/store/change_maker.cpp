@@ -46,6 +46,7 @@ void ChangeMaker::before(const StoreEntry& entry) {
     if (!labels.empty()) texts_->labels = nlohmann::json(labels).dump();
   }
   const auto* row = image_.row(task_of(entry.record));
+  has_checkpoint_ = image_.checkpoint(task_of(entry.record)) != nullptr;
   const auto* history = history_of(row);
   history_before_ = history == nullptr ? 0 : history->count();
   dropped_before_ = history == nullptr ? 0 : history->dropped();
@@ -109,6 +110,7 @@ void ChangeMaker::make(const record::Settled& record, ChangeBatch& batch) {
     batch.changes.push_back(change::Buried{record, std::move(attempt)});
   } else {
     make_finished(record, *row, std::move(attempt), batch);
+    drop_checkpoint(record.task, batch);
   }
 }
 
@@ -162,6 +164,7 @@ void ChangeMaker::make(const record::Revived& record, ChangeBatch& batch) {
   if (!file_) batch.bytes += body_.size();
   demand(row->durability, batch);
   batch.changes.push_back(change::Revived{record, row->content, std::move(body_), file_});
+  if (record.payload_bytes) drop_checkpoint(record.task, batch);
 }
 
 void ChangeMaker::make(const record::Released& record, ChangeBatch& batch) {
@@ -175,6 +178,22 @@ void ChangeMaker::make(const record::Removed& record, ChangeBatch& batch) {
   if (durability_ == Durability::None) return;
   demand(Durability::Full, batch);
   batch.changes.emplace_back(record);
+  drop_checkpoint(record.task, batch);
+}
+
+void ChangeMaker::make(const record::Checkpointed& record, ChangeBatch& batch) {
+  const auto* row = kept_row(record.task);
+  if (row == nullptr) return;
+  demand(row->durability, batch);
+  if (body_.size() == 0) return drop_checkpoint(record.task, batch);
+  const auto* checkpoint = image_.checkpoint(record.task);
+  if (checkpoint == nullptr) return;  // there is no room for it
+  batch.bytes += body_.size();
+  batch.changes.push_back(change::Checkpointed{record, checkpoint->content, std::move(body_)});
+}
+
+void ChangeMaker::drop_checkpoint(TaskId task, ChangeBatch& batch) const {
+  if (has_checkpoint_) batch.changes.push_back(change::CheckpointGone{task});
 }
 
 void ChangeMaker::make(const record::Paused& record, ChangeBatch& batch) {

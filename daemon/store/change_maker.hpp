@@ -31,11 +31,13 @@ class ChangeMaker {
   void make(const record::Removed& record, ChangeBatch& batch);
   void make(const record::Paused& record, ChangeBatch& batch);
   void make(const record::Kept& record, ChangeBatch& batch);
+  void make(const record::Checkpointed& record, ChangeBatch& batch);
   void make_finished(const record::Settled& record, const TaskRow& row,
                      std::unique_ptr<AttemptRow> attempt, ChangeBatch& batch);
 
   template <class Kind>
   void pass_on(const Kind& record, ChangeBatch& batch);
+  void drop_checkpoint(TaskId task, ChangeBatch& batch) const;
   // Null: nothing of this task is on disk.
   const TaskRow* kept_row(TaskId task) const;
   std::unique_ptr<AttemptRow> attempt_of(const TaskRow& row, ChangeBatch& batch);
@@ -53,6 +55,7 @@ class ChangeMaker {
   std::unique_ptr<KeyText> texts_;
   std::uint32_t history_before_ = 0, dropped_before_ = 0;
   Durability durability_{};
+  bool has_checkpoint_ = false;  // its task had one
 };
 
 }  // namespace warmpool::daemon

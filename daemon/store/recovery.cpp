@@ -8,6 +8,7 @@
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/row_texts.hpp"
 #include "daemon/store/schema.hpp"
+#include "ipc/message.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -78,6 +79,7 @@ Result<RecoveryFigures> Recovery::run() {
   auto done = read_names();
   if (done) done = read_keys();
   if (done) done = read_tasks();
+  if (done) done = read_checkpoints();
   if (done) done = read_results();
   if (done) done = read_pauses();
   if (!done) return done.error();
@@ -213,6 +215,35 @@ Result<void> Recovery::read_tasks() {
                    " has a row in progress and none in tasks");
   }
   return end_of(*progress, ahead);
+}
+
+// Order: the oldest first, so that those go for which there is no room. One that is damaged is left
+// out: its task begins anew.
+Result<void> Recovery::read_checkpoints() {
+  auto query = database_.prepare(
+      "SELECT task, round, attempt, at, content, checksum, body FROM checkpoints ORDER BY at");
+  if (!query) return store_error(query.error());
+  const FileRow row(*query, "checkpoints", limits_);
+  auto step = Step::Done;
+  while (next(*query, step)) {
+    const auto task = row.task(0);
+    Checkpoint checkpoint{row.number<std::uint16_t>(1, 1), row.number<std::uint16_t>(2, 1),
+                          row.past(3), row.word<Content>(4), Blob(row.bytes(6))};
+    if (checkpoint.body.size() > ipc::kCheckpointBytesMax) row.refuse(6);
+    if (limits_.refused()) break;
+    if (image_.row(task) == nullptr) {
+      limits_.refuse("the store is damaged: task " + std::to_string(task.value) +
+                     " has a row in checkpoints and none in tasks");
+    } else if (checksum_of(task, checkpoint.body.bytes()) != row.bits(5)) {
+      repairs_.changes.push_back(change::CheckpointGone{task});
+    } else {
+      image_.restore_checkpoint(task, std::move(checkpoint));
+    }
+  }
+  for (const auto task : image_.take_dropped_checkpoints()) {
+    repairs_.changes.push_back(change::CheckpointGone{task});
+  }
+  return end_of(*query, step);
 }
 
 Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,

@@ -63,6 +63,7 @@ class Recovery {
   Result<void> read_names(NameKind kind, std::string_view sql);
   Result<void> read_keys();
   Result<void> read_tasks();
+  Result<void> read_checkpoints();
   Result<void> read_results();
   Result<void> read_pauses();
   bool next(Statement& query, Step& step) const;

@@ -129,4 +129,9 @@ CREATE INDEX result_files ON results(file) WHERE file IS NOT NULL;
 // What an attempt's worker looked like before it was ended: JSON.
 inline constexpr char kSchemaVersion3[] = "ALTER TABLE attempts ADD COLUMN autopsy TEXT;";
 
+// Written anew with each one, so apart from what else is known of a task.
+inline constexpr char kSchemaVersion4[] =
+    "CREATE TABLE checkpoints(task INTEGER PRIMARY KEY, round INTEGER, attempt INTEGER, "
+    "at INTEGER, content INTEGER, checksum INTEGER, body BLOB);";
+
 }  // namespace warmpool::daemon

@@ -121,6 +121,9 @@ void SqliteStore::take(std::vector<StoreEntry>& batch) {
   for (auto& entry : batch) {
     maker_.before(entry);
     if (image_.apply(entry.record, entry.attachment)) maker_.after(entry, batch_);
+    for (const auto task : image_.take_dropped_checkpoints()) {
+      batch_.changes.push_back(change::CheckpointGone{task});
+    }
     batch_.through = entry.number;
   }
   records_ += batch.size();

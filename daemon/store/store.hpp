@@ -11,6 +11,7 @@
 
 #include "daemon/store/blob.hpp"
 #include "daemon/store/body_file.hpp"
+#include "daemon/store/checkpoints.hpp"
 #include "daemon/store/store_names.hpp"
 #include "pool/first_ids.hpp"
 #include "pool/options.hpp"
@@ -28,8 +29,8 @@ struct TaskTexts {
 };
 
 // What the daemon knows beside the record. Of Accepted: the payload, who sent it, texts. Of Revived
-// with another payload: that. Of Settled as done: the result. Of other ends: the error text, and
-// output where the worker died.
+// with another payload: that. Of Checkpointed: the checkpoint. Of Settled as done: the result. Of
+// other ends: the error text, and output where the worker died.
 struct Attachment {
   Blob body;
   BodyFile file;  // that holds `body`, from begin_body()
@@ -90,6 +91,7 @@ struct StoredTask {
   const std::string* error = nullptr;                   // last error; null: none
   const std::vector<AttemptEntry>* attempts = nullptr;  // null: at most one, as above says
   std::uint32_t attempts_dropped = 0;                   // from the middle of the history
+  const Checkpoint* checkpoint = nullptr;               // for its next attempt; null: none
 };
 
 struct StoreFigures {
@@ -98,6 +100,7 @@ struct StoreFigures {
   std::uint64_t live = 0, finished = 0, dead = 0;
   std::uint64_t payload_bytes = 0, result_bytes = 0;
   std::uint64_t results_dropped = 0;  // because of a bound
+  std::uint64_t checkpoints = 0, checkpoint_bytes = 0, checkpoints_dropped = 0;  // likewise
   std::uint64_t records = 0, batches = 0;
   // Of a store on disk: groups, and those of them that were synced; what waits in the WAL; why
   // nothing can be written, or empty; for how long a group has been on its way.

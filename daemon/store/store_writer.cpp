@@ -40,6 +40,8 @@ enum class StoreWriter::Sql : std::uint8_t {
   DropProgress,
   Pause,
   Resume,
+  Checkpoint,
+  DropCheckpoint,
   FindReceived,
   FindResult,
   DropResult,
@@ -133,6 +135,12 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::DropProgress, "DELETE FROM progress WHERE task = ?"},
       {Sql::Pause, "INSERT OR REPLACE INTO pauses(scope, name) VALUES(?, ?)"},
       {Sql::Resume, "DELETE FROM pauses WHERE scope = ? AND name = ?"},
+      {Sql::Checkpoint,
+       "INSERT INTO checkpoints SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+       "WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
+       "ON CONFLICT DO UPDATE SET round = ?2, attempt = ?3, at = ?4, content = ?5, "
+       "checksum = ?6, body = ?7"},
+      {Sql::DropCheckpoint, "DELETE FROM checkpoints WHERE task = ?"},
       {Sql::FindReceived,
        "SELECT sequence, bytes, attempts, file FROM results WHERE task = ? AND NOT keep_result"},
       {Sql::FindResult, "SELECT sequence, bytes, attempts, file FROM results WHERE task = ?"},
@@ -372,6 +380,18 @@ void StoreWriter::change(const record::Released& record) {
 }
 
 void StoreWriter::change(const record::Kept& record) { run_one(Sql::Keep, record.task.value); }
+
+void StoreWriter::change(const change::Checkpointed& checkpointed) {
+  const auto& record = checkpointed.record;
+  const auto body = checkpointed.body.bytes();
+  run_one(Sql::Checkpoint, record.task.value, std::uint32_t{record.round},
+          std::uint32_t{record.attempt}, record.at.ns,
+          static_cast<std::uint32_t>(checkpointed.content), checksum_of(record.task, body), body);
+}
+
+void StoreWriter::change(const change::CheckpointGone& gone) {
+  run(Sql::DropCheckpoint, gone.task.value);
+}
 
 void StoreWriter::change(const record::Removed& record) {
   drop_task(record.task);

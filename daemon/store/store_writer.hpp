@@ -74,6 +74,8 @@ class StoreWriter {
   void change(const change::Received& received);
   void change(const change::Cleaned& cleaned);
   void change(const record::Kept& record);
+  void change(const change::Checkpointed& checkpointed);
+  void change(const change::CheckpointGone& gone);
 
   template <class... Values>
   void run(Sql sql, const Values&... values);

@@ -99,6 +99,7 @@ bool TaskImage::apply_record(const record::Settled& record, Attachment& attachme
 // The payload goes, the result comes.
 void TaskImage::finish(TaskRow& row, Attachment& attachment) {
   replace_body(row, {});
+  checkpoints_.drop(row.task);
   rows_.set_state(row, State::Finished);
   if (row.verdict != Verdict::Done) return;
   row.content = attachment.content;
@@ -109,6 +110,7 @@ bool TaskImage::apply_record(const record::Revived& record, Attachment& attachme
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Dead) return false;
   if (record.payload_bytes) {
+    checkpoints_.drop(record.task);  // it was made of the other one
     row->payload_bytes = *record.payload_bytes;
     row->content = attachment.content;
     replace_body(*row, std::move(attachment.body));
@@ -133,6 +135,18 @@ bool TaskImage::apply_record(const record::Kept& record, Attachment&) {
   return is_live(record.task);
 }
 
+bool TaskImage::apply_record(const record::Checkpointed& record, Attachment& attachment) {
+  const auto* row = rows_.find(record.task);
+  if (row == nullptr || row->state != State::Live || row->round != record.round) return false;
+  checkpoints_.keep(record.task, {record.round, record.attempt, record.at, attachment.content,
+                                  std::move(attachment.body)});
+  return true;
+}
+
+void TaskImage::restore_checkpoint(TaskId task, Checkpoint checkpoint) {
+  checkpoints_.keep(task, std::move(checkpoint));
+}
+
 bool TaskImage::apply_record(const record::Removed& record, Attachment&) {
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Dead) return false;
@@ -151,6 +165,7 @@ void TaskImage::replace_body(TaskRow& row, Blob body) {
 
 void TaskImage::drop(TaskRow& row) {
   replace_body(row, {});
+  checkpoints_.drop(row.task);
   rows_.remove(row);
 }
 
@@ -231,6 +246,7 @@ std::optional<StoredTask> TaskImage::find(TaskId task) const {
   stored.result_gone = row->result_gone;
   stored.payload_bytes = row->payload_bytes;
   stored.slot = row->slot;
+  stored.checkpoint = checkpoints_.find(task);
   if (!row->extras) return stored;
   const auto& history = row->extras->history;
   stored.texts = row->extras->texts.get();
@@ -259,6 +275,9 @@ StoreFigures TaskImage::figures() const {
   figures.live = rows_.count(State::Live);
   figures.finished = rows_.count(State::Finished);
   figures.dead = rows_.count(State::Dead);
+  figures.checkpoints = checkpoints_.count();
+  figures.checkpoint_bytes = checkpoints_.bytes();
+  figures.checkpoints_dropped = checkpoints_.dropped();
   return figures;
 }
 

@@ -32,6 +32,11 @@ class TaskImage {
   const TaskRow* row(TaskId task) const { return rows_.find(task); }
   // What replayed records do not tell: how many attempts are gone from its history.
   void restore_dropped(TaskId task, std::uint32_t attempts);
+  void restore_checkpoint(TaskId task, Checkpoint checkpoint);
+  // Null: it has none.
+  const Checkpoint* checkpoint(TaskId task) const { return checkpoints_.find(task); }
+  // Whose checkpoint had to go because of the bound, since the last call.
+  std::vector<TaskId> take_dropped_checkpoints() { return checkpoints_.take_dropped(); }
 
  private:
   bool apply_record(const record::Accepted& record, Attachment& attachment);
@@ -43,6 +48,7 @@ class TaskImage {
   bool apply_record(const record::Removed& record, Attachment& attachment);
   bool apply_record(const record::Paused& record, Attachment& attachment);
   bool apply_record(const record::Kept& record, Attachment& attachment);
+  bool apply_record(const record::Checkpointed& record, Attachment& attachment);
 
   bool is_live(TaskId task) const;
   void finish(TaskRow& row, Attachment& attachment);
@@ -50,6 +56,7 @@ class TaskImage {
   void drop(TaskRow& row);
 
   TaskRows rows_;
+  Checkpoints checkpoints_;
   std::uint64_t results_max_ = 0, results_bytes_max_ = 0;
   Duration results_age_max_;
   StoreFigures figures_;

@@ -46,6 +46,17 @@ export interface Context {
   readonly cancelled: boolean;
   /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
   progress(permille: number, text?: string): void;
+  /**
+   * Leaves what the next attempt could go on from (its `restored`), should this one not finish: a value as a result may be, at most
+   * 256 KiB; undefined takes the last one away. False: this daemon keeps none.
+   */
+  checkpoint(value: unknown): boolean;
+  /** What an earlier attempt of this task left with checkpoint(); undefined if none did. */
+  readonly restored: any;
+  /** The daemon asks for one, because a while has passed or this worker is to end: true until the next checkpoint(). */
+  readonly checkpointWanted: boolean;
+  /** Resolves when one is wanted, at once if it is. */
+  whenCheckpointWanted(): Promise<void>;
   /** A whole number about this worker, for people: stays until it is set again or taken away (null). At most 16 names. */
   gauge(name: string, value: number | bigint | null): void;
   /** This worker does less than it should: it is given tasks when no healthy one is free, until well() is called. */

@@ -47,7 +47,22 @@ def prints(payload):
     say(result="printed")
 
 
+def checkpoints(payload):
+    before = TASK.get("checkpoint", "none")
+    say(checkpoint=payload)
+    say(result=before)
+
+
+def leaves_large(payload):
+    """What is too large is refused on standard error, and the task goes on."""
+    say(checkpoint="x" * int(payload))
+    say(result="left" if int(payload) <= 262144 else "refused")
+
+
+TASK = {}
 HANDLERS = {
+    "checkpoint": checkpoints,
+    "checkpoint.large": leaves_large,
     "echo": lambda payload: say(result=payload),
     "large": lambda payload: say(result="x" * int(payload)),
     "fail": lambda payload: say(error=payload),
@@ -66,6 +81,8 @@ HANDLERS = {
 
 def serve(line):
     task = json.loads(line)
+    TASK.clear()
+    TASK.update(task)
     if task["type"] == "context":
         return say(result=json.dumps({"task": str(task["task"]), "round": task["round"], "attempt": task["attempt"], "type": task["type"],
                                       "timeout_ms": round((task["timeout"] or 0) * 1000), "directory": task.get("directory", "")}))

@@ -48,6 +48,26 @@ task("report", (payload, ctx) => {
   ctx.well();
   return payload;
 });
+task("checkpoint", (payload, ctx) => {
+  const before = ctx.restored ?? "none";
+  ctx.checkpoint(payload);
+  return before;
+});
+task("checkpoint.large", (payload, ctx) => {
+  try {
+    ctx.checkpoint("x".repeat(Number(payload)));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return "refused";
+  }
+  return "left";
+});
+task("checkpoint.asked", async (payload, ctx) => {
+  ctx.progress(1, "begun");
+  await ctx.whenCheckpointWanted();
+  ctx.checkpoint("asked");
+  return ctx.checkpointWanted ? "wanted" : "left";
+});
 task("context", (payload, ctx) => ({
   task: String(ctx.task), round: ctx.round, attempt: ctx.attempt, type: ctx.type, timeout_ms: ctx.timeout ?? 0,
   token: String(ctx.token), failures: ctx.failures, crashes: ctx.crashes, directory: ctx.directory ?? "",

@@ -47,6 +47,26 @@ int heed(warmpool_call& call) {
   return say(call, WARMPOOL_FAILED, "told to end");
 }
 
+int checkpoint(warmpool_call& call) {
+  const std::string before(static_cast<const char*>(call.checkpoint), call.checkpoint_bytes);
+  const int left =
+      call.leave_checkpoint(call.worker, WARMPOOL_UTF8, call.payload, call.payload_bytes);
+  return say(call, WARMPOOL_DONE, before.empty() || left == 0 ? "none" : before);
+}
+
+int large_checkpoint(warmpool_call& call) {
+  const std::string large = many(call);
+  const int left = call.leave_checkpoint(call.worker, WARMPOOL_UTF8, large.data(), large.size());
+  return say(call, WARMPOOL_DONE, left == 0 ? "refused" : "left");
+}
+
+int asked_checkpoint(warmpool_call& call) {
+  call.progress(call.worker, 1, "begun");
+  while (call.checkpoint_wanted(call.worker) == 0) call.wait(call.worker, kMillisecond);
+  call.leave_checkpoint(call.worker, WARMPOOL_UTF8, "asked", 5);
+  return say(call, WARMPOOL_DONE, call.checkpoint_wanted(call.worker) == 0 ? "left" : "wanted");
+}
+
 int steps(warmpool_call& call) {
   const unsigned count = static_cast<unsigned>(std::stoul(payload_of(call)));
   for (unsigned step = 1; step <= count; ++step) {
@@ -96,6 +116,9 @@ const std::map<std::string_view, Handler> kHandlers{
     {"gate", gate},
     {"heed", heed},
     {"steps", steps},
+    {"checkpoint", checkpoint},
+    {"checkpoint.large", large_checkpoint},
+    {"checkpoint.asked", asked_checkpoint},
     {"context", context},
     {"print",
      [](warmpool_call& call) {

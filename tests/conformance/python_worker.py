@@ -81,6 +81,31 @@ def report(payload, ctx):
     return payload
 
 
+@task("checkpoint")
+def checkpoint(payload, ctx):
+    before = ctx.restored or "none"
+    ctx.checkpoint(payload)
+    return before
+
+
+@task("checkpoint.large")
+def checkpoint_large(payload, ctx):
+    try:
+        ctx.checkpoint("x" * int(payload))
+    except ValueError:
+        return "refused"
+    return "left"
+
+
+@task("checkpoint.asked")
+def checkpoint_asked(ctx):
+    ctx.progress(0.001, "begun")
+    while not ctx.checkpoint_wanted:
+        ctx.wait(0.001)
+    ctx.checkpoint("asked")
+    return "wanted" if ctx.checkpoint_wanted else "left"
+
+
 @task("context")
 def context(ctx):
     return {"task": str(ctx.task), "round": ctx.round, "attempt": ctx.attempt, "type": ctx.type,

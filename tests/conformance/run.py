@@ -12,7 +12,7 @@ from client_driver import ClientDriver  # noqa: E402
 from worker_driver import WorkerDriver  # noqa: E402
 
 FEATURES = {
-    "worker": {"report", "credits", "recall", "cancel", "page", "msgpack", "context", "charges", "exceptions", "types", "concurrency", "cause",
+    "worker": {"report", "checkpoint", "asked", "credits", "recall", "cancel", "page", "msgpack", "context", "charges", "exceptions", "types", "concurrency", "cause",
                "reads-while-running", "form", "given", "term", "leave", "directory"},
     "client": {"msgpack", "progress", "duplicate", "wishes", "documents", "labels"},
 }

@@ -75,6 +75,7 @@ WORKERS = {
         "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
         "types": "its program is given every type of its class",
         "report": "a line says what a task does, and nothing about the worker as a whole",
+        "asked": "its program reads the next line when it is done: a word in between would be taken for a task (docs/worker.md)",
     }, connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
 }
 

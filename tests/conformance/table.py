@@ -23,6 +23,8 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   failed n outcome text {}  the same; the text must be found in it
 #   progress n permille text  the next report of it
 #   report flags gauges reason  the next frame is that
+#   checkpoint n payload      the next frame is that, of this attempt
+#   please n                  its handler is asked for a checkpoint
 #   cancel n {}, recall n, retire
 #   recalled n returned
 #   ping                      is answered by pong, and nothing but beats has come before
@@ -98,6 +100,20 @@ WORKERS = [
         ("report", 16, [], "the small one"), ("report", 32, [], ""), ("done", 1, "x")]),
     Case("report is not sent where it was not agreed", "3", ("report",), [
         ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "report", "x", {}), ("done", 1, "x"), ("ping",), ("retire",), ("exit", 0)]),
+    Case("checkpoint is left and handed on", "5", ("checkpoint",), [
+        ("work",), ("assign", 1, "checkpoint", "first", {}), ("checkpoint", 1, "first"), ("done", 1, "none"),
+        ("assign", 2, "checkpoint", "secondfirst", {"meta": [None, None, None, None, None, 5, 1]}), ("checkpoint", 2, "second"),
+        ("done", 2, "first"), ("assign", 3, "echo", "hi", {}), ("done", 3, "hi")]),
+    Case("checkpoint of the largest size, and one beyond", "5", ("checkpoint",), [
+        ("work",), ("assign", 1, "checkpoint.large", "262145", {}), ("done", 1, "refused"),
+        ("assign", 2, "checkpoint.large", "262144", {}), ("checkpoint", 2, "x" * 262144), ("done", 2, "left")]),
+    Case("checkpoint that is asked for", "5", ("checkpoint", "asked", "reads-while-running"), [
+        ("work",), ("assign", 1, "checkpoint.asked", "", {}), ("begun", 1), ("please", 1), ("checkpoint", 1, "asked"), ("done", 1, "left")]),
+    Case("checkpoint-please of an attempt that has ended", "5", ("checkpoint",), [
+        ("work",), ("assign", 1, "echo", "hi", {}), ("done", 1, "hi"), ("please", 1), ("ping",), ("assign", 2, "echo", "hi", {}), ("done", 2, "hi")]),
+    Case("checkpoint is not sent where it was not agreed", "3", ("checkpoint",), [
+        ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "checkpoint", "x", {}), ("done", 1, "none"), ("ping",), ("retire",),
+        ("exit", 0)]),
     Case("ping while a handler runs", "5", ("reads-while-running",), [
         ("work",), ("assign", 1, "gate", "", {}), ("begun", 1), ("ping",), ("open", 1), ("done", 1, "open")]),
     Case("beats while idle, before and after a task", "5", (), [
@@ -186,7 +202,8 @@ BROKEN = {
     "meta with bytes after its array": {"kind": "type-name", "body": b"\x91\xa1ax"},
     "meta with a float": {"kind": "assign", "body": b"\x91\xcb\x3f\xe0" + bytes(6)},
     "meta with a text for a number": {"kind": "assign", "meta": ["x"]},
-    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, "/", 0]},
+    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, "/", 0, 0, 0]},
+    "checkpoint longer than its payload": {"kind": "assign", "type": 0, "id": 1, "token": 1, "round": 1, "attempt": 1, "meta": [0, 0, 0, 0, None, 1]},
     "type that was never named": {"kind": "assign", "type": 7},
     "second welcome": {"kind": "welcome", "meta": [1, 7, FRAME_BYTES_MAX, LARGE, 0, 0, None, LARGE]},
 }

@@ -199,7 +199,7 @@ class WorkerDriver:
         self._greeted()
         raw, with_page = fields.pop("raw", None), fields.pop("page", None)
         connects = self.transport == "connect"
-        offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
+        offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | 1024 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:
@@ -356,6 +356,14 @@ class WorkerDriver:
     def report(self, flags, gauges, reason):
         frame = self._take("report", "a report")
         assert (frame.flags, list(frame.at(0, [])), frame.at(1, "")) == (flags, gauges, reason), frame
+
+    def checkpoint(self, number, payload):
+        frame = self._its(number, "checkpoint", f"a checkpoint of attempt {number}")
+        got, (data, content) = unpacked(frame.payload, frame.flags & 3), packed(payload)
+        assert got == unpacked(data, content), f"the checkpoint is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
+
+    def please(self, number):
+        self._send(self._about(number, "checkpoint-please").encode())
 
     def last_progress(self, number, permille, text):
         """Those between may be left out: at most ten a second are sent, but the last one always is."""

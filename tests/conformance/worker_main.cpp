@@ -45,6 +45,25 @@ Answer report(Context& context) {
   return done(text_of(context), Content::Utf8);
 }
 
+Answer checkpoint(Context& context) {
+  std::string before(context.checkpointed());
+  const auto left = context.checkpoint(context.text(), Content::Utf8);
+  if (before.empty() || !left) before = "none";
+  return done(before, Content::Utf8);
+}
+
+Answer large_checkpoint(Context& context) {
+  const bool left{context.checkpoint(many(context), Content::Utf8)};
+  return done(left ? "left" : "refused", Content::Utf8);
+}
+
+Answer asked_checkpoint(Context& context) {
+  context.progress(1, "begun");
+  while (!context.checkpoint_wanted()) context.wait_for(std::chrono::milliseconds(1));
+  const auto left = context.checkpoint("asked", Content::Utf8);
+  return done(left && !context.checkpoint_wanted() ? "left" : "wanted", Content::Utf8);
+}
+
 Answer seen(Context& context) {
   const auto member = [](const char* name, const std::string& value) {
     return std::string("\"") + name + "\":" + value + ",";
@@ -86,7 +105,9 @@ int main(int argc, char** argv) {
   worker.handle("throw",
                 [](Context& context) -> Answer { throw std::runtime_error(text_of(context)); });
   worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
-  worker.handle("print", print).handle("report", report);
+  worker.handle("print", print).handle("report", report).handle("checkpoint", checkpoint);
+  worker.handle("checkpoint.large", large_checkpoint);
+  worker.handle("checkpoint.asked", asked_checkpoint);
   worker.handle("surroundings", [](Context&) {
     return done(warmpool::testing::output_of(warmpool::testing::kSurroundings), Content::Utf8);
   });

@@ -223,8 +223,12 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
   const auto& header = frame.header;
   if (header.kind == ipc::Kind::Assign) {
     worker.assigned.push_back(header);
-    worker.directories.emplace_back(ipc::decode<ipc::AssignMeta>(frame.meta)->directory);
+    const auto meta = ipc::decode<ipc::AssignMeta>(frame.meta);
+    worker.directories.emplace_back(meta->directory);
+    worker.payloads.emplace_back(ipc::text_of(frame.payload));
+    worker.checkpoints.push_back(meta->checkpoint_bytes);
   }
+  if (header.kind == ipc::Kind::CheckpointPlease) worker.asked.push_back(header);
   if (header.kind == ipc::Kind::Ping && answers_pings) {
     worker.channel->send({.kind = ipc::Kind::Pong, .token = header.token});
   }

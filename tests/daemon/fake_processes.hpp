@@ -24,9 +24,12 @@ struct FakeWorker {
   std::uint64_t features = 0;      // of welcome
   std::vector<std::string> types;  // by number
   std::vector<int> signals;
-  std::vector<ipc::Header> assigned;     // all that it was given
-  std::vector<std::string> directories;  // of these; empty: none of its own
-  std::optional<ipc::Mapping> page;      // came with its welcome
+  std::vector<ipc::Header> assigned;       // all that it was given
+  std::vector<std::string> directories;    // of these; empty: none of its own
+  std::vector<std::string> payloads;       // of these, with what is behind them
+  std::vector<std::uint32_t> checkpoints;  // of these: so many bytes behind
+  std::vector<ipc::Header> asked;          // for a checkpoint
+  std::optional<ipc::Mapping> page;        // came with its welcome
   MemoryFigure memory{.own_bytes = 10U << 20, .rss_bytes = 12U << 20};
   std::vector<MemoryLook> looks;
   std::uint64_t memory_max = 0;  // as the port was told last

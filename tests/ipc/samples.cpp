@@ -10,9 +10,11 @@ constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
 constexpr std::uint64_t kToken = 0x1122334455667788;
 constexpr std::uint64_t kRequestNumber = 7;
 // Of a worker that knows no descriptors.
-// What was said before there were reports: bytes that were written down then stay as they are.
-constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~feature::kReport;
-constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~feature::kReport;
+// What was said before there were reports and checkpoints: bytes that were written down then stay
+// as they are.
+constexpr std::uint64_t kLater = feature::kReport | feature::kCheckpoint;
+constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~kLater;
+constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~kLater;
 constexpr std::uint64_t kByFrames = kOfWorker & ~feature::kByDescriptor;
 constexpr AttemptKey kRun{TaskId{kTask}, 1, 2, kToken};
 
@@ -212,6 +214,14 @@ void add_work(List& list) {
               encoded(AssignMeta{.timeout = seconds(300),
                                  .directory = "/var/lib/warmpool/directories/builds/fresh/7.1.1"}),
               "/etc/hostname");
+  from_daemon(list, worker, "assign-checkpoint", run(Kind::Assign, Content::Utf8, 3),
+              encoded(AssignMeta{.timeout = seconds(300),
+                                 .crashes = 1,
+                                 .checkpoint_bytes = 10,
+                                 .checkpoint_content = Content::Json}),
+              R"(/etc/hostname{"row":250})");
+  from_daemon(list, worker, "checkpoint-please", run(Kind::CheckpointPlease));
+  to_daemon(list, worker, "checkpoint", run(Kind::Checkpoint, Content::Json), {}, R"({"row":250})");
   from_daemon(list, worker, "cancel-attempt", run(Kind::CancelAttempt),
               encoded(CancelAttemptMeta{EndCause::Timeout}));
   from_daemon(list, worker, "recall", run(Kind::Recall));

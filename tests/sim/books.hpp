@@ -108,7 +108,9 @@ class Books {
   // Of the step in progress: notices that were given, and that had to be.
   std::array<int, kNoticeRows.size()> given_{}, owed_{};
   bool listening_ = true, initialized_ = false;
-  std::uint64_t unparking_ = 0;  // told of the step in progress, and not started yet
+  void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
+  std::optional<AttemptKey> checkpoint_owed_;  // a record of it, in the step in progress
+  std::uint64_t unparking_ = 0;                // told of the step in progress, and not started yet
 };
 
 }  // namespace warmpool::sim

@@ -36,6 +36,7 @@ void FakeWorkers::begin(Instant now, Worker& worker, Run& run) {
                            milliseconds(800));
   }
   if (random_.chance(20)) say(now, worker, event::AttemptProgressed{worker.id, run.key});
+  if (worker.checkpoints && random_.chance(100)) say_checkpoint(now, worker, run.key);
   if (scenario_.has(Fault::Memory)) take_memory(now, worker, run.service);
   Work& work = works_.of(run.key.task);
   ++work.runs;

@@ -28,6 +28,7 @@ FakeWorkers::Worker& FakeWorkers::take_place(Instant now, WorkerId id, SlotId sl
   worker.ignores_retire = luck_.strikes(Fault::IgnoreRetire, 300);
   worker.ignores_recall = luck_.strikes(Fault::IgnoreRecall, 200);
   worker.rotten = luck_.strikes(Fault::Rotten, 400);
+  worker.checkpoints = scenario_.has(Fault::Checkpoints) && random_.chance(700);
   return worker;
 }
 
@@ -138,7 +139,8 @@ void FakeWorkers::hello(Instant now, Worker& worker) {
   std::uint64_t credits = std::max(options.credits, options.concurrency);
   if (random_.chance(150)) credits = random_.between(1, credits);
   say(now, worker,
-      event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits), worker.recall});
+      event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits), worker.recall,
+                         worker.checkpoints});
   beat(now, worker);
   if (scenario_.has(Fault::Memory)) measure_later(now, worker);
   leave_if_done(now, worker);
@@ -166,6 +168,8 @@ void FakeWorkers::hear(Instant now, Worker& worker) {
     case Hears::Retire:
       worker.retiring = !worker.ignores_retire;
       return leave_if_done(now, worker);
+    case Hears::Ask:
+      return hear_ask(now, worker, heard);
   }
 }
 

@@ -27,6 +27,7 @@ class FakeWorkers {
   void carry_out(Instant now, const command::CancelAttempt& cancel);
   void carry_out(Instant now, const command::Recall& recall);
   void carry_out(Instant now, const command::Retire& retire);
+  void carry_out(Instant now, const command::AskCheckpoint& ask);
   void carry_out(Instant now, const command::EndWorker& end);
 
   // What the daemon notices of it, if anything.
@@ -41,7 +42,7 @@ class FakeWorkers {
 
  private:
   enum class Life : std::uint8_t { None, Starting, Up, Dead };
-  enum class Hears : std::uint8_t { Assign, Cancel, Recall, Retire };
+  enum class Hears : std::uint8_t { Assign, Cancel, Recall, Retire, Ask };
   struct Heard {
     Hears what;
     AttemptKey key;
@@ -64,7 +65,7 @@ class FakeWorkers {
     Life life = Life::None;
     bool stopped = false, silent = false, broken = false, retiring = false, exiting = false;
     bool ignores_term = false, ignores_cancel = false, ignores_retire = false,
-         ignores_recall = false, recall = true;
+         ignores_recall = false, recall = true, checkpoints = false;
     bool registered = false, killable = true;
     bool page = false;         // says what it runs
     bool rotten = false;       // fails whatever it runs
@@ -95,6 +96,8 @@ class FakeWorkers {
   void hear(Instant now, Worker& worker);
   void hear_cancel(Instant now, Worker& worker, const Heard& heard);
   void hear_recall(Instant now, Worker& worker, const Heard& heard);
+  void hear_ask(Instant now, Worker& worker, const Heard& heard);
+  void say_checkpoint(Instant now, Worker& worker, AttemptKey key);
   void beat(Instant now, Worker& worker);
   void begin_next(Instant now, Worker& worker);
   bool is_down(Instant now, const TypePlan& type) const;

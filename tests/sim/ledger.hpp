@@ -66,11 +66,13 @@ struct HeldAttempt {
   Place place{};
   Instant assigned_at{}, started_at{}, recall_at{};
   Instant moved_at{};  // showed progress, or its worker printed
+  Instant saved_at{};  // started, or was asked for a checkpoint or sent one
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool returned = false;  // by its worker, which had been asked to
   bool alone = false;     // ran as a suspect
   bool probe = false;     // was given while its breaker held others back
   bool slow = false;      // was said to be
+  bool ask_owed = false;  // within the step: for a checkpoint
   bool behind = false;    // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
@@ -80,7 +82,7 @@ struct SeenWorker {
   WorkerId id{};
   SlotId slot{}, home{};
   ClassId worker_class{};
-  bool live = false, ready = false, recall = false, beatless = false;
+  bool live = false, ready = false, recall = false, beatless = false, checkpoints = false;
   bool retired = false, term_ordered = false, kill_ordered = false;
   bool stopped = false, broken = false, productive = false;
   bool idle_at_last_tick = false;

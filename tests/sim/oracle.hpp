@@ -51,6 +51,7 @@ class Oracle : protected Books {
   friend struct LivenessWatch;
   friend struct RecoveryWatch;
   friend struct HealthWatch;
+  friend struct CheckpointWatch;
   friend struct Fitness;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
@@ -188,7 +189,6 @@ class Oracle : protected Books {
   void judge_places() const;
   void judge_stopping(const SeenWorker& worker) const;
   void judge_due(Instant due, std::string_view what) const;
-  void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
   void note_notice(const Notification& notification);  // oracle_shown.cpp
   void judge_notices();
   void judge_initialized();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_memory.hpp"
@@ -117,6 +118,7 @@ struct EventWatch {
   void operator()(const event::Stop& e) const {
     if (e.client) ask(e.client, e.request, {}, Asked::Stop);
     if (!oracle.stopping_) oracle.stop_at_ = oracle.now_;
+    if (!oracle.stopping_) CheckpointWatch{oracle}.all_drain();
     oracle.stopping_ = true;
     oracle.orphans_until_ = kNever;
     oracle.stop_now_ = oracle.stop_now_ || e.now;
@@ -130,6 +132,7 @@ struct EventWatch {
     }
     worker.ready = true;
     worker.recall = e.recall;
+    worker.checkpoints = e.checkpoints;
     worker.offered = e.credits;
     worker.concurrency = std::min<std::uint64_t>(e.credits, options.concurrency);
     grant(worker, options);
@@ -174,6 +177,7 @@ struct EventWatch {
     if (in_hand && oracle.listening_) oracle.owe(Notice::TaskProgress);
     if (!in_hand) refuse_result();
   }
+  void operator()(const event::AttemptCheckpointed& e) const { CheckpointWatch{oracle}.comes(e); }
   void operator()(const event::RecallAnswered& e) const {
     SeenWorker* worker = oracle.find_worker(e.worker);
     if (worker == nullptr) return;
@@ -291,6 +295,7 @@ struct CommandWatch {
   void operator()(const command::Assign& c) const { oracle.judge_assign(c); }
   void operator()(const command::CancelAttempt& c) const { oracle.judge_cancel(c); }
   void operator()(const command::Recall& c) const { oracle.judge_recall(c); }
+  void operator()(const command::AskCheckpoint& c) const { CheckpointWatch{oracle}.judge(c); }
   void operator()(const command::Retire& c) const { oracle.judge_retire(c); }
   void operator()(const command::EndWorker& c) const { oracle.judge_end(c); }
   void operator()(const command::Persist& c) const { oracle.judge_persist(c); }
@@ -422,6 +427,7 @@ struct RecordWatch {
     oracle.settle_forget_key(task);
   }
   void operator()(const record::Paused& r) const { oracle.note(r); }
+  void operator()(const record::Checkpointed&) const {}
   void operator()(const record::Kept& r) const {
     oracle.task_of(r.task).spec.cancel_on_disconnect = false;
   }

@@ -5,6 +5,7 @@
 
 #include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -166,6 +167,7 @@ void Oracle::after(const Pool& pool) {
   if (const auto* submit = std::get_if<event::Submit>(event_)) judge_duplicate(*submit);
   MemoryWatch{*this}.judge_after_event();
   HealthWatch{*this}.judge_after_event(pool);
+  CheckpointWatch{*this}.judge_after_event();
   judge_unanswered();
   BreakerWatch{*this}.judge_step();
   RecoveryWatch{*this}.judge_step();

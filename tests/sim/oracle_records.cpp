@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_memory.hpp"
 
 namespace warmpool::sim {
@@ -55,9 +56,15 @@ void Oracle::judge_persist(const command::Persist& persist) {
                  [&] { return task_name(kept->task) + " was taken back by nobody"; });
     return;
   }
+  if (const auto* saved = std::get_if<record::Checkpointed>(&persist.record)) {
+    return CheckpointWatch{*this}.judge(*saved);
+  }
   std::visit(
       [this](const auto& record) {
-        if constexpr (!std::is_same_v<decltype(record), const record::Kept&>) note(record);
+        using Kind = std::remove_cvref_t<decltype(record)>;
+        constexpr bool apart =
+            std::is_same_v<Kind, record::Kept> || std::is_same_v<Kind, record::Checkpointed>;
+        if constexpr (!apart) note(record);
       },
       persist.record);
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tests/sim/oracle_admission.hpp"
+#include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -117,6 +118,7 @@ void Oracle::successor_ready(SeenSlot& slot) {
   slot.pending = false;
   SeenWorker* predecessor = beside(slot.worker);
   if (predecessor == nullptr) return;
+  CheckpointWatch{*this}.drains(*predecessor);
   predecessor->replaced = true;
   owe(Notice::WorkerRecycled);
 }

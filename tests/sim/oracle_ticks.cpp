@@ -3,6 +3,7 @@
 
 #include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_breaker.hpp"
+#include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_recovery.hpp"
@@ -160,6 +161,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
     }
     LivenessWatch{*this}.judge_after_tick(worker);
     HealthWatch{*this}.judge_after_tick(worker);
+    CheckpointWatch{*this}.judge_after_tick(worker);
     if (stopping_) judge_stopping(worker);
     require_rule(worker.given_up == 0 || worker.hand.empty(), "unkillable-gives-up",
                  [&] { return worker_name(worker.id) + " was given up and still has tasks"; });

@@ -48,7 +48,7 @@ void Oracle::mark_started(SeenWorker& worker) {
 void Oracle::mark_started(HeldAttempt& attempt) {
   if (attempt.started) return;
   attempt.started = true;
-  attempt.started_at = attempt.moved_at = now_;
+  attempt.started_at = attempt.moved_at = attempt.saved_at = now_;
   tasks_[attempt.task].began = true;
   tasks_[attempt.task].recalled = false;
 }

@@ -60,6 +60,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Figures, "figures"},
     {Fault::Checks, "checks"},
     {Fault::Admission, "admission"},
+    {Fault::Checkpoints, "checkpoints"},
 }};
 
 namespace {
@@ -296,6 +297,17 @@ void draw_admission(Scenario& scenario) {
   scenario.options.memory_pass_max = random.between(milliseconds(0), milliseconds(300));
 }
 
+// Workers that know checkpoints. With a chance of its own, too.
+void draw_checkpoints(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 37);
+  scenario.faults.set(static_cast<std::size_t>(Fault::Checkpoints), random.chance(300));
+  if (!scenario.has(Fault::Checkpoints)) return;
+  for (auto& declared : scenario.classes) {
+    const Duration every = random.between(milliseconds(1), milliseconds(200));
+    declared.options.checkpoint_every = random.chance(800) ? every : Duration{};
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -336,6 +348,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_idle(scenario);
   draw_health(scenario);
   draw_admission(scenario);
+  draw_checkpoints(scenario);
   return scenario;
 }
 

@@ -64,9 +64,10 @@ enum class Fault : std::uint8_t {
   Rotten,
   Figures,
   Checks,
-  Admission
+  Admission,
+  Checkpoints
 };
-inline constexpr std::size_t kFaults = 48;
+inline constexpr std::size_t kFaults = 49;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

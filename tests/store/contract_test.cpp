@@ -101,6 +101,69 @@ TEST_P(StoreContract, ANewRoundMayHaveAnotherPayload) {
   EXPECT_TRUE(settled());
 }
 
+record::Checkpointed checkpoint_of(std::uint64_t task, std::uint16_t attempt, std::uint32_t bytes,
+                                   std::uint16_t round = 1) {
+  return {TaskId{task}, round, attempt, bytes, Instant{4}};
+}
+
+std::string checkpoint_text(const Store& store, std::uint64_t task) {
+  const auto stored = store.find(TaskId{task});
+  if (!stored || stored->checkpoint == nullptr) return "none";
+  return std::string(ipc::text_of(stored->checkpoint->body.bytes()));
+}
+
+TEST_P(StoreContract, KeepsTheLastCheckpointOfATaskUntilItHasSettled) {
+  accept(1, "payload");
+  start(1, 1);
+  EXPECT_EQ(checkpoint_text(*store_, 1), "none");
+  keep(checkpoint_of(1, 1, 5), "first");
+  keep(checkpoint_of(1, 1, 6), "second");
+  EXPECT_EQ(checkpoint_text(*store_, 1), "second");
+  EXPECT_EQ(store_->find(TaskId{1})->checkpoint->attempt, 1);
+  EXPECT_EQ(store_->figures().checkpoint_bytes, 6U);
+  end(1, 1, "crashed");
+  EXPECT_EQ(checkpoint_text(*store_, 1), "second") << "it is for the next attempt";
+  settle(1, Verdict::Done, "result", 7, 2);
+  EXPECT_EQ(checkpoint_text(*store_, 1), "none");
+  EXPECT_EQ(store_->figures().checkpoint_bytes, 0U);
+  EXPECT_TRUE(settled());
+}
+
+TEST_P(StoreContract, ACheckpointWithoutBytesTakesTheLastOneAway) {
+  accept(1, "payload");
+  keep(checkpoint_of(1, 1, 5), "first");
+  keep(checkpoint_of(1, 1, 0), "");
+  EXPECT_EQ(checkpoint_text(*store_, 1), "none");
+  EXPECT_TRUE(settled());
+}
+
+TEST_P(StoreContract, ACheckpointOfAnEarlierRoundOrOfNoTaskChangesNothing) {
+  accept(1, "payload");
+  settle(1, Verdict::Dead, "an error");
+  keep(checkpoint_of(1, 1, 4), "late");
+  keep(record::Revived{TaskId{1}, 2, Instant{6}, Instant{6}});
+  keep(checkpoint_of(1, 1, 4), "late");
+  keep(checkpoint_of(9, 1, 4), "late");
+  EXPECT_EQ(checkpoint_text(*store_, 1), "none");
+  EXPECT_TRUE(settled());
+}
+
+TEST_P(StoreContract, ADeadLetterHandsItsCheckpointOnUnlessItGetsAnotherPayload) {
+  for (const std::uint64_t task : {1U, 2U, 3U}) {
+    accept(task, "payload");
+    keep(checkpoint_of(task, 1, 5), "state");
+    settle(task, Verdict::Dead, "an error");
+    EXPECT_EQ(checkpoint_text(*store_, task), "state");
+  }
+  keep(record::Revived{TaskId{1}, 2, Instant{6}, Instant{6}});
+  keep(record::Revived{TaskId{2}, 2, Instant{6}, Instant{6}, 5}, "other");
+  keep(record::Removed{TaskId{3}, false, Instant{7}});
+  EXPECT_EQ(checkpoint_text(*store_, 1), "state");
+  EXPECT_EQ(checkpoint_text(*store_, 2), "none");
+  EXPECT_EQ(store_->figures().checkpoints, 1U);
+  EXPECT_TRUE(settled());
+}
+
 TEST_P(StoreContract, ChangesNothingWhenARecordComesTwice) {
   accept(1, "payload");
   accept(1, "payload");

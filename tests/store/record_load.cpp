@@ -16,6 +16,9 @@ std::string told(const std::optional<StoredTask>& task) {
                      std::to_string(task->used.failures) + " body " + brief(text_of(*task));
   text += task->verdict ? " " + std::string(name_of(*task->verdict)) : " live";
   if (task->error != nullptr) text += " error " + brief(*task->error);
+  if (task->checkpoint != nullptr) {
+    text += " checkpoint " + brief(std::string(ipc::text_of(task->checkpoint->body.bytes())));
+  }
   if (task->attempts != nullptr) text += " history " + std::to_string(task->attempts->size());
   return text;
 }
@@ -40,6 +43,7 @@ Kept Load::next() {
   const auto at = random_() % live_.size();
   auto& task = live_[at];
   if (task.dead) return after_death(at);
+  if (what == 4 && random_() % 2 == 0) return save(task);
   ++task.attempt;
   if (what < 6) return fail(task);
   return settle(at, what == 9 ? Verdict::Dead : Verdict::Done);
@@ -65,6 +69,14 @@ Kept Load::fail(Task& task) {
   return {record::Ended{TaskId{task.id}, task.round, task.attempt, WorkerId{5}, EndCause::Failed,
                         Charge::Failure, 0, used, Instant{3}, Instant{4}, false, false},
           "error " + std::to_string(task.attempt)};
+}
+
+Kept Load::save(const Task& task) {
+  auto state = random_() % 8 == 0 ? std::string() : bytes().substr(0, kBodyInRowMax);
+  const auto size = static_cast<std::uint32_t>(state.size());
+  const auto attempt = static_cast<std::uint16_t>(task.attempt + 1);
+  return {record::Checkpointed{TaskId{task.id}, task.round, attempt, size, Instant{2}},
+          std::move(state)};
 }
 
 Kept Load::settle(std::size_t at, Verdict verdict) {

@@ -20,7 +20,7 @@ struct Kept {
 // What is told of a task, as text, so that a difference can be read.
 std::string told(const std::optional<StoredTask>& task);
 
-// Tasks are accepted, fail, are done, die, are revived and removed.
+// Tasks are accepted, leave checkpoints, fail, are done, die, are revived and removed.
 class Load {
  public:
   // `large_one_in`: so often a payload or result is over 64 KiB; 0: never.
@@ -40,6 +40,7 @@ class Load {
   std::string bytes();
   Kept accept();
   Kept fail(Task& task);
+  Kept save(const Task& task);
   Kept settle(std::size_t at, Verdict verdict);
   Kept after_death(std::size_t at);
 

@@ -305,6 +305,56 @@ TEST(SqliteStore, TasksThatWereTakenBackForGoodStayTaken) {
   EXPECT_FALSE(accepted[1].spec.cancel_on_disconnect);
 }
 
+record::Checkpointed checkpoint_of(std::uint64_t task, std::uint32_t bytes) {
+  return {TaskId{task}, 1, 1, bytes, Instant{4}};
+}
+
+TEST(SqliteStore, CheckpointsOutliveTheDaemonAndGoWithTheirTasks) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  const std::string large(200'000, 'x');
+  for (const std::uint64_t task : {1U, 2U, 3U, 4U, 5U}) {
+    driver.accept(task, "p", {.durability = task == 5 ? Durability::None : Durability::Full});
+    driver.start(task, 1);
+    driver.keep(checkpoint_of(task, 3), "old");
+    driver.keep(checkpoint_of(task, 200'000), large);
+  }
+  driver.settle(2, Verdict::Done, "r");
+  driver.settle(3, Verdict::Cancelled, "");
+  driver.settle(4, Verdict::Dead, "an error");
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.open());
+  for (const std::uint64_t task : {1U, 4U}) {
+    const auto stored = *lives.store()->find(TaskId{task});
+    ASSERT_NE(stored.checkpoint, nullptr) << task;
+    EXPECT_EQ(ipc::text_of(stored.checkpoint->body.bytes()), large);
+    EXPECT_EQ(stored.checkpoint->attempt, 1);
+    EXPECT_EQ(stored.checkpoint->content, Content::Utf8);
+  }
+  EXPECT_EQ(lives.store()->find(TaskId{2})->checkpoint, nullptr);
+  RecordDriver again(*lives.store());
+  again.settle(1, Verdict::Done, "r");
+  again.keep(record::Removed{TaskId{4}, false, Instant{7}});
+  ASSERT_TRUE(again.settled());
+  lives.close();
+  EXPECT_EQ(*lives.raw().integer("SELECT count(*) FROM checkpoints"), 0);
+}
+
+TEST(SqliteStore, ADamagedCheckpointIsDroppedAndItsTaskBeginsAnew) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  driver.accept(1, "p");
+  driver.keep(checkpoint_of(1, 5), "state");
+  ASSERT_TRUE(driver.settled());
+  lives.close();
+  ASSERT_TRUE(lives.raw().run("UPDATE checkpoints SET body = 'stale'"));
+  ASSERT_TRUE(lives.open());
+  EXPECT_EQ(lives.store()->find(TaskId{1})->checkpoint, nullptr);
+  EXPECT_FALSE(lives.store()->find(TaskId{1})->verdict) << "it lives";
+  lives.close();
+  EXPECT_EQ(*lives.raw().integer("SELECT count(*) FROM checkpoints"), 0);
+}
+
 TEST(SqliteStore, DropsTheOldestResultsAndKeysBeyondItsBounds) {
   SqliteLives lives;
   lives.options.results_max = 3;

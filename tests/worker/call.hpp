@@ -28,6 +28,7 @@ class Call : private ProgressSink {
     if (on_progress) on_progress();
   }
   void say(const WorkerReport&) override {}
+  bool save(std::string_view, Content) override { return false; }
   std::uint64_t result_bytes_max() const override { return result_bytes; }
 
   Attempt attempt_;

@@ -130,6 +130,70 @@ TEST(Cancel, OfAnotherAttemptIsIgnored) {
   EXPECT_EQ("long", daemon.next().payload);
 }
 
+TEST(Checkpoint, IsSentAsItIsAndReachesTheHandlerOfTheNextAttempt) {
+  Worker worker;
+  worker.handle("count", [](Context& context) {
+    const std::string from(context.checkpointed());
+    EXPECT_TRUE(context.checkpoint(R"({"at":3})", Content::Json));
+    return done(from + " of " + std::string(context.text()));
+  });
+  FakeDaemon daemon(worker);
+  const auto first = daemon.assign("count", "payload");
+  const Received sent = daemon.next();
+  EXPECT_EQ(Kind::Checkpoint, sent.kind());
+  EXPECT_EQ(first, sent.key());
+  EXPECT_EQ(R"({"at":3})", sent.payload);
+  EXPECT_EQ(ipc::content_flags(Content::Json), sent.header.flags);
+  EXPECT_EQ(" of payload", daemon.next().payload);
+  daemon.assign("count", R"(payload{"at":3})", {.checkpoint_bytes = 8});
+  EXPECT_EQ(Kind::Checkpoint, daemon.next().kind());
+  EXPECT_EQ(R"({"at":3} of payload)", daemon.next().payload);
+}
+
+TEST(Checkpoint, IsWantedFromWhenTheDaemonAsksUntilOneIsLeft) {
+  Worker worker;
+  Gate started;
+  worker.handle("wait", [&](Context& context) {
+    EXPECT_FALSE(context.checkpoint_wanted());
+    started.open();
+    while (!context.checkpoint_wanted()) {
+    }
+    EXPECT_TRUE(context.checkpoint("state"));
+    return done(context.checkpoint_wanted() ? "wanted" : "left");
+  });
+  FakeDaemon daemon(worker);
+  const auto key = daemon.assign("wait");
+  started.wait();
+  daemon.send_run(Kind::CheckpointPlease, key);
+  EXPECT_EQ("state", daemon.next().payload);
+  EXPECT_EQ("left", daemon.next().payload);
+}
+
+TEST(Checkpoint, ThatIsTooLargeIsRefusedAndTheChannelGoesOn) {
+  Worker worker;
+  worker.handle("large", [](Context& context) {
+    const auto refused = context.checkpoint(std::string(ipc::kCheckpointBytesMax + 1, 'x'));
+    EXPECT_TRUE(context.checkpoint(std::string(ipc::kCheckpointBytesMax, 'x')));
+    return done(refused ? "" : refused.error().text);
+  });
+  FakeDaemon daemon(worker);
+  daemon.assign("large");
+  EXPECT_EQ(ipc::kCheckpointBytesMax, daemon.next().payload.size());
+  EXPECT_TRUE(daemon.next().payload.starts_with("the checkpoint has 262145 bytes"));
+}
+
+TEST(Checkpoint, IsNotSentToADaemonThatKeepsNone) {
+  Worker worker;
+  worker.handle("old", [](Context& context) {
+    return context.checkpoint("state") ? failed("taken") : done("none");
+  });
+  Scene scene;
+  scene.features &= ~ipc::feature::kCheckpoint;
+  FakeDaemon daemon(worker, scene);
+  daemon.assign("old");
+  EXPECT_EQ("none", daemon.next().payload);
+}
+
 TEST(Channel, IsServedWhileAHandlerRuns) {
   Hands hands;
   FakeDaemon daemon(hands.worker);

@@ -43,9 +43,9 @@ bool is_deep(std::string_view line) {
   return false;
 }
 
-ordered_json payload_json(const Context& context) {
-  const std::string text(context.text());
-  if (context.content() == Content::Json && !is_deep(text)) {
+ordered_json json_of(std::string_view bytes, Content content) {
+  const std::string text(bytes);
+  if (content == Content::Json && !is_deep(text)) {
     auto value = ordered_json::parse(text, nullptr, false);
     if (!value.is_discarded()) return value;
   }
@@ -95,6 +95,17 @@ bool report_progress(Context& context, const json& reply) {
   return true;
 }
 
+// What refuses it is for people: the task goes on.
+bool leave_checkpoint(Context& context, const json& reply) {
+  const auto checkpoint = reply.find("checkpoint");
+  if (checkpoint == reply.end()) return false;
+  const Answer read = checkpoint->is_null() ? done() : done_with(*checkpoint);
+  const bool good = read.outcome == Outcome::Done;
+  const auto left = good ? context.checkpoint(read.body, read.content) : Error{0, read.body};
+  if (!left) std::fprintf(stderr, "warmpool-worker: %s\n", left.error().text.c_str());
+  return true;
+}
+
 void pass_on(const std::string& line) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
 }
@@ -121,12 +132,17 @@ std::string Lines::line_of(const Context& context) const {
     line["timeout"] = static_cast<double>(context.timeout().count()) / 1e9;
   }
   if (!context.directory().empty()) line["directory"] = context.directory();
-  line["payload"] = payload_json(context);
+  if (!context.checkpointed().empty()) {
+    line["checkpoint"] = json_of(context.checkpointed(), context.checkpointed_content());
+  }
+  line["payload"] = json_of(context.text(), context.content());
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 Answer Lines::await(Context& context) {
-  const std::uint64_t line_max = context.result_bytes_max() * kJsonGrowth + kJsonRoom;
+  const auto body_max =
+      std::max<std::uint64_t>(context.result_bytes_max(), ipc::kCheckpointBytesMax);
+  const std::uint64_t line_max = body_max * kJsonGrowth + kJsonRoom;
   auto kill_at = KeptProgram::Clock::time_point::max();
   bool told = false;
   while (true) {
@@ -138,7 +154,7 @@ Answer Lines::await(Context& context) {
         pass_on(*line);
       } else if (auto answer = answer_of(reply)) {
         return std::move(*answer);
-      } else if (!report_progress(context, reply)) {
+      } else if (!report_progress(context, reply) && !leave_checkpoint(context, reply)) {
         pass_on(*line);
       }
     }

@@ -14,7 +14,9 @@ namespace warmpool::worker::stock {
 //   "payload": text, or a value where the content is JSON, or {"base64": text}}
 // From it: {"result": text, or any other value, or {"base64": text}} is done;
 //   {"error": text} has failed, with "final": true for good, with "retry_after": seconds later;
-//   {"held": text} waits for a person; {"progress": 0..1, "text": text} may come before.
+//   {"held": text} waits for a person; {"progress": 0..1, "text": text} may come before, and
+//   {"checkpoint": text, or any other value, or {"base64": text}}: what an attempt left is given to
+//   the next one as "checkpoint".
 // A line that is none of these is output like any other: it goes to standard error, where the
 // daemon keeps it, and disturbs nothing.
 //

@@ -30,6 +30,8 @@ struct Running {
   int content = WARMPOOL_BYTES;
 };
 
+bool is_content(int content) { return content >= WARMPOOL_BYTES && content <= WARMPOOL_MSGPACK; }
+
 Running& running(void* worker) { return *static_cast<Running*>(worker); }
 
 std::chrono::nanoseconds not_negative(std::int64_t nanoseconds) {
@@ -52,6 +54,9 @@ warmpool_call call_for(Running& run, const std::string& type) {
   call.content = static_cast<int>(context.content());
   call.timeout_ns = context.timeout().count();
   call.directory = run.directory.c_str();
+  call.checkpoint = context.checkpointed().data();
+  call.checkpoint_bytes = context.checkpointed().size();
+  call.checkpoint_content = static_cast<int>(context.checkpointed_content());
   call.worker = &run;
   call.cancelled = [](void* worker) {
     return static_cast<int>(running(worker).context.cancelled());
@@ -66,13 +71,22 @@ warmpool_call call_for(Running& run, const std::string& type) {
     running(worker).content = content;
     running(worker).body.assign(static_cast<const char*>(bytes), bytes == nullptr ? 0 : count);
   };
+  call.leave_checkpoint = [](void* worker, int content, const void* bytes, std::size_t count) {
+    if (!is_content(content)) return 0;
+    const std::string_view text(static_cast<const char*>(bytes), bytes == nullptr ? 0 : count);
+    const auto left = running(worker).context.checkpoint(text, static_cast<Content>(content));
+    return static_cast<int>(static_cast<bool>(left));
+  };
+  call.checkpoint_wanted = [](void* worker) {
+    return static_cast<int>(running(worker).context.checkpoint_wanted());
+  };
   return call;
 }
 
 Answer answer_of(int outcome, Running& run, std::int64_t retry_after_ns) {
   switch (outcome) {
     case WARMPOOL_DONE:
-      if (run.content < WARMPOOL_BYTES || run.content > WARMPOOL_MSGPACK) {
+      if (!is_content(run.content)) {
         return failed_for_good("the plug-in's result has the unknown content " +
                                std::to_string(run.content));
       }

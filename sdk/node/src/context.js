@@ -3,8 +3,9 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { format } from "node:util";
+import { pack, unpack } from "./content.js";
 import { at, millisecondsAt, numberAt } from "./frame.js";
-import { causes, contents, Flag } from "./words.js";
+import { causes, checkpointBytesMax, contents, Flag } from "./words.js";
 
 const progressIntervalMs = 100;
 const progressTextBytesMax = 1024;
@@ -39,8 +40,11 @@ export class Context {
   #due = 0;
   #timer;
   #directory;
+  #sendCheckpoint;
+  #wanted = false; // a checkpoint
+  #watchers = []; // of that
 
-  constructor(assign, type, sendProgress, sendReport = () => {}) {
+  constructor(assign, type, sendProgress, sendReport = () => {}, sendCheckpoint = () => false, remains = { number: 0, bytes: Buffer.alloc(0) }) {
     this.task = assign.id;
     this.round = assign.round;
     this.attempt = assign.attempt;
@@ -56,6 +60,9 @@ export class Context {
     const left = millisecondsAt(assign, 1) || Infinity;
     this.#sendProgress = sendProgress;
     this.#sendReport = sendReport;
+    this.#sendCheckpoint = sendCheckpoint;
+    /** What an earlier attempt of this task left with checkpoint(); undefined if none did. */
+    this.restored = remains.bytes.length === 0 ? undefined : unpack(remains.number, remains.bytes);
     const ends = Date.now() + left;
     // Of the whole task, and of this run from when it begins.
     this.deadline = Number.isFinite(ends) ? ends : undefined;
@@ -77,6 +84,29 @@ export class Context {
     const wait = this.#due - performance.now();
     if (wait <= 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  /**
+   * Leaves what the next attempt could go on from (its `restored`), should this one not finish: a value as a result may be, at most
+   * 256 KiB; undefined takes the last one away. False: this daemon keeps none.
+   */
+  checkpoint(value) {
+    const { number, bytes } = pack(value);
+    if (bytes.length > checkpointBytesMax) {
+      throw new RangeError(`the checkpoint has ${bytes.length} bytes, at most ${checkpointBytesMax} are kept; keep a path to the rest in it`);
+    }
+    this.#wanted = false;
+    return this.#sendCheckpoint({ flags: number, payload: bytes });
+  }
+
+  /** The daemon asks for one, because a while has passed or this worker is to end: true until the next checkpoint(). */
+  get checkpointWanted() {
+    return this.#wanted;
+  }
+
+  /** Resolves when one is wanted, at once if it is. */
+  whenCheckpointWanted() {
+    return this.#wanted ? Promise.resolve() : new Promise((resolve) => this.#watchers.push(resolve));
   }
 
   /** A whole number about this worker, for people: stays until it is set again or taken away (null). At most 16 names. */
@@ -117,6 +147,11 @@ export class Context {
 
   end(cause) {
     if (!this.cancelled) this.#abort.abort(new RunEnded(cause));
+  }
+
+  ask() {
+    this.#wanted = true;
+    for (const watcher of this.#watchers.splice(0)) watcher();
   }
 
   endBy(causeNumber) {

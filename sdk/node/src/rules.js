@@ -22,10 +22,11 @@ const either = [
 export const forWorker = new Map([
   ...either,
   [Kind.typeName, rule({ fields: ["type"], meta: "t" })],
-  [Kind.assign, rule({ fields: [...run, "type"], meta: "nnnnt", payload: true })],
+  [Kind.assign, rule({ fields: [...run, "type"], meta: "nnnntnn", payload: true })],
   [Kind.cancelAttempt, rule({ fields: run, meta: "n", needs: Feature.cancel })],
   [Kind.recall, rule({ fields: run, needs: Feature.recall })],
   [Kind.retire, rule({ flags: Flag.comeAgain })],
+  [Kind.checkpointPlease, rule({ fields: run, needs: Feature.checkpoint })],
 ]);
 
 export const forClient = new Map([

@@ -4,12 +4,13 @@ export const Kind = Object.freeze({
   hello: 1, welcome: 2, error: 3, ping: 4, pong: 5, typeName: 6,
   submit: 16, await: 17, cancel: 18, request: 19, received: 20,
   accepted: 32, refused: 33, settled: 34, reply: 35, progressed: 36, cancelled: 37, event: 38,
-  assign: 48, cancelAttempt: 49, recall: 50, retire: 51,
-  done: 64, failed: 65, progress: 66, beat: 67, recalled: 68, leave: 69, report: 70,
+  assign: 48, cancelAttempt: 49, recall: 50, retire: 51, checkpointPlease: 52,
+  done: 64, failed: 65, progress: 66, beat: 67, recalled: 68, leave: 69, report: 70, checkpoint: 71,
 });
 
 export const Feature = Object.freeze({
   credits: 1, recall: 2, cancel: 4, descriptors: 8, progress: 16, events: 32, page: 64, registered: 128, report: 256, directory: 512,
+  checkpoint: 1024,
 });
 
 export const Flag = Object.freeze({
@@ -23,6 +24,7 @@ export const Flag = Object.freeze({
   degraded: 16, well: 32, // of report
 });
 
+export const checkpointBytesMax = 256 * 1024;
 export const contents = Object.freeze(["bytes", "utf8", "json", "msgpack"]);
 export const verdicts = Object.freeze(["done", "dead", "cancelled", "expired", "skipped"]);
 export const causes = Object.freeze([

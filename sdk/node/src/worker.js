@@ -40,10 +40,13 @@ export function types() {
 }
 
 class Attempt {
-  constructor(assign, type, sendProgress, sendReport) {
+  constructor(assign, type, sendProgress, sendReport, sendCheckpoint) {
     this.assign = assign;
     this.key = keyOf(assign);
-    this.context = new Context(assign, type, (meta) => sendProgress(this, meta), sendReport);
+    const bytes = assign.payload.length - numberAt(assign, 5);
+    const left = { number: numberAt(assign, 6), bytes: assign.payload.subarray(bytes) };
+    assign.payload = assign.payload.subarray(0, bytes);
+    this.context = new Context(assign, type, (meta) => sendProgress(this, meta), sendReport, (fields) => sendCheckpoint(this, fields), left);
   }
 
   answer(kind, fields) {
@@ -89,7 +92,7 @@ class Worker {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | Feature.checkpoint | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, [...known.keys()], given.concurrency);
@@ -124,6 +127,7 @@ class Worker {
       case Kind.assign: return this.#assigned(frame);
       case Kind.cancelAttempt: return this.#cancel(frame);
       case Kind.recall: return this.#recall(frame);
+      case Kind.checkpointPlease: return this.#running.get(keyOf(frame))?.context.ask();
       case Kind.retire:
         this.#retiring = true;
         this.again = (frame.flags & Flag.comeAgain) !== 0;
@@ -154,10 +158,17 @@ class Worker {
     if (this.#waiting.length + this.#running.size >= this.#given.credits) {
       return this.#finish(Status.protocol, `the daemon assigned beyond the credits of hello (${this.#given.credits})`);
     }
+    if (numberAt(frame, 5) > frame.payload.length) {
+      return this.#finish(Status.protocol, "the daemon assigned a checkpoint that is longer than its payload");
+    }
     const attempt = new Attempt(frame, type, (from, meta) => {
       if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
     }, (fields) => {
       if (this.#features & Feature.report) this.#channel.send({ kind: Kind.report, ...fields });
+    }, (from, fields) => {
+      const keeps = (this.#features & Feature.checkpoint) !== 0;
+      if (keeps) this.#channel.send(from.answer(Kind.checkpoint, fields));
+      return keeps;
     });
     if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");
     this.#waiting.push(attempt);

@@ -13,6 +13,12 @@ task("js.fail", async (times, ctx) => {
   if (ctx.failures < times) throw new Error(`failure ${ctx.failures + 1} of ${times}`);
   return "ok";
 });
+task("js.resume", (steps, ctx) => {
+  const at = (ctx.restored?.at ?? 0) + 1;
+  if (at === steps) return at;
+  ctx.checkpoint({ at });
+  throw new Error(`at ${at}`);
+});
 task("js.fatal", () => {
   throw new FailedForGood("no retry can help");
 });

@@ -37,7 +37,7 @@ test("a job has the declared members", () => {
 });
 
 test("a context has the declared members", () => {
-  const inner = ["begin", "end", "endBy", "close"];
+  const inner = ["begin", "end", "endBy", "ask", "close"];
   const assign = { id: 1n, round: 1, attempt: 1, token: 1n, payload: Buffer.alloc(0), flags: 0, meta: [] };
   const context = new Context(assign, "t", () => {});
   const all = [...Object.keys(context), ...members(Context.prototype)].filter((name) => !inner.includes(name));

@@ -24,6 +24,10 @@ it("a handler takes and gives values of every content", {}, async (pool, client)
   assert.deepEqual(await client.run("js.value", undefined), Buffer.alloc(0));
 });
 
+it("an attempt goes on where the one before left off", {}, async (pool, client) => {
+  assert.equal(await client.run("js.resume", 3, { retries: 5 }), 3);
+});
+
 it("failures are told apart", { retries: 3 }, async (pool, client) => {
   assert.equal(await client.run("js.fail", 2), "ok");
   const spent = await errorOf(client.run("js.fail", 9, { retries: 1 }));

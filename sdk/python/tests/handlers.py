@@ -184,6 +184,22 @@ async def async_echo(payload, ctx):
     return payload
 
 
+@task("resume")
+def resume(payload, ctx):
+    """Goes one step at each attempt."""
+    at = (ctx.restored or {"at": 0})["at"] + 1
+    if at < payload:
+        ctx.checkpoint({"at": at})
+        raise Failed(f"at {at}")
+    return at
+
+
+@task("async.resume")
+async def async_resume(payload, ctx):
+    await asyncio.sleep(0)
+    return resume(payload, ctx)
+
+
 @task("async.heed")
 async def async_heed(payload):
     try:

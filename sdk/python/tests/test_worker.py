@@ -140,6 +140,13 @@ def test_an_async_handler_runs_and_reports(client):
     assert client.run("async.echo", "hi") == "hi"
 
 
+@pytest.mark.parametrize("name", ["resume", "async.resume"])
+def test_an_attempt_goes_on_where_the_one_before_left_off(client, name):
+    task = client.submit(name, 4, retries=5)
+    assert task.result() == 4
+    assert client.request("show", task.task)["attempt"] == 4
+
+
 def test_cancelling_an_async_handler_runs_its_finally(client, tmp_path):
     note = str(tmp_path / "note")
     task = client.submit("async.heed", note)

@@ -9,8 +9,9 @@ import threading
 import time
 from typing import Any, Callable, Optional, Protocol
 
+from . import content
 from .wire import Frame, about
-from .words import CAUSES, DEGRADED, Kind, WELL, word
+from .words import CAUSES, CHECKPOINT_BYTES_MAX, DEGRADED, Kind, WELL, word
 
 PROGRESS_INTERVAL = 0.1  # seconds; the daemon forwards ten a second
 GAUGE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
@@ -19,13 +20,13 @@ GAUGE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 class Voice(Protocol):
     """Where a context speaks."""
 
-    def say(self, frame: Frame) -> None: ...
+    def say(self, frame: Frame) -> bool: ...
 
 
 class Context:
     """Threads: any may use it while the handler runs."""
 
-    def __init__(self, assign: Frame, type_name: str, voice: Voice) -> None:
+    def __init__(self, assign: Frame, type_name: str, voice: Voice, left: bytes = b"", left_content: int = 0) -> None:
         self.task, self.token, self.round, self.attempt = assign.key
         self.type = type_name
         self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
@@ -37,6 +38,9 @@ class Context:
         self._ended = threading.Event()
         self._cause: Optional[int] = None
         self.on_cancel: Optional[Callable[[], Any]] = None  # called once, by another thread
+        self._left, self._left_content = left, left_content
+        self._wanted = threading.Event()
+        self.on_checkpoint_wanted: Optional[Callable[[], Any]] = None  # called each time, by another thread
         self._unsaid: Optional[list[Any]] = None
         self._said_at = 0.0
         self._lock = threading.Lock()
@@ -81,6 +85,28 @@ class Context:
             if time.monotonic() - self._said_at >= PROGRESS_INTERVAL:
                 self._say()
 
+    @functools.cached_property
+    def restored(self) -> Any:
+        """What an earlier attempt of this task left with checkpoint(); None if none did, or what it left is not what it was said to be."""
+        try:
+            return content.decode(self._left, self._left_content) if self._left else None
+        except ValueError:
+            return None
+
+    def checkpoint(self, data: Any) -> bool:
+        """Leaves what the next attempt could go on from (its `restored`), should this one not finish: bytes, text, or what JSON can
+        say, at most 256 KiB; None takes the last one away. False: this daemon keeps none."""
+        payload, label = (b"", content.Content.BYTES) if data is None else content.encode(data)
+        if len(payload) > CHECKPOINT_BYTES_MAX:
+            raise ValueError(f"the checkpoint has {len(payload)} bytes, at most {CHECKPOINT_BYTES_MAX} are kept; keep a path to the rest in it")
+        self._wanted.clear()
+        return self._voice.say(about(self._key, Kind.CHECKPOINT, flags=int(label), payload=payload))
+
+    @property
+    def checkpoint_wanted(self) -> bool:
+        """The daemon asks for one, because a while has passed or this worker is to end: True until the next checkpoint()."""
+        return self._wanted.is_set()
+
     def gauge(self, name: str, value: Optional[int]) -> None:
         """A whole number about this worker, for people: stays until it is set again or taken away (None). At most 16 names."""
         if not GAUGE_NAME.fullmatch(name):
@@ -97,6 +123,12 @@ class Context:
     def well(self) -> None:
         """It is degraded no more; also what an earlier task said."""
         self._voice.say(Frame(Kind.REPORT, flags=WELL))
+
+    def ask(self) -> None:
+        """The worker's, from a thread that does not run the handler."""
+        self._wanted.set()
+        if self.on_checkpoint_wanted is not None:
+            self.on_checkpoint_wanted()
 
     def finish(self) -> None:
         """The worker's: what was held back is said before the answer."""

@@ -24,8 +24,9 @@ EITHER = {
     Kind.WELCOME: Rule("id descriptors", "nnnnnntn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
 }
 FOR_WORKER = {
-    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnnt", payload=True),
+    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnntnn", payload=True),
     Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=Feature.CANCEL), Kind.RECALL: Rule(RUN, needs=Feature.RECALL), Kind.RETIRE: Rule(flags=COME_AGAIN),
+    Kind.CHECKPOINT_PLEASE: Rule(RUN, needs=Feature.CHECKPOINT),
 }
 FOR_CLIENT = {
     **EITHER, Kind.ACCEPTED: Rule("id token", flags=ACCEPTED_FLAGS), Kind.REFUSED: Rule("id token", "ntn"),

@@ -24,6 +24,8 @@ from .words import COME_AGAIN, Content, Feature, Kind, RETURNED
 
 Key = tuple[int, int, int, int]
 DEADLINE, CANCELLED = 15, 13  # end causes
+SAID_WITH = {Kind.PROGRESS: Feature.PROGRESS, Kind.REPORT: Feature.REPORT, Kind.CHECKPOINT: Feature.CHECKPOINT}
+UNSENT_BYTES_MAX = 1 << 20
 
 
 class HungUp(Exception):
@@ -42,8 +44,12 @@ class Attempt:
     """One that is in hand."""
 
     def __init__(self, assign: Frame, type_name: str, session: Session) -> None:
-        self.key, self.payload, self.content = assign.key, bytes(assign.payload), assign.flags & 3
-        self.ctx = Context(assign, type_name, session)
+        self.key, self.content = assign.key, assign.flags & 3
+        payload, left = bytes(assign.payload), assign.at(5)
+        if left > len(payload):
+            raise ProtocolError(f"assign announces a checkpoint of {left} bytes in a payload of {len(payload)}")
+        self.payload = payload[:len(payload) - left]
+        self.ctx = Context(assign, type_name, session, payload[len(payload) - left:], assign.at(6))
 
 
 class Session:
@@ -67,7 +73,7 @@ class Session:
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
-        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY
+        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY | Feature.CHECKPOINT
         if isinstance(self.channel.stream, SocketStream):
             wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
             self.channel.stream.takes_descriptors = True
@@ -153,11 +159,15 @@ class Session:
                 self._page.end(busy_ns)
         self.changed.put(None)
 
-    def say(self, frame: Frame) -> None:
-        """A context's progress, or its report."""
-        if self.features & (Feature.REPORT if frame.kind == Kind.REPORT else Feature.PROGRESS):
-            with self.interruption.held_back():
-                self.channel.send(frame)
+    def say(self, frame: Frame) -> bool:
+        """A context's progress, its report or its checkpoint. False: this daemon takes none."""
+        if not self.features & SAID_WITH[frame.kind]:
+            return False
+        if frame.kind == Kind.CHECKPOINT:  # large ones do not pile up here
+            self.channel.outbox.wait_below(UNSENT_BYTES_MAX)
+        with self.interruption.held_back():
+            self.channel.send(frame)
+        return True
 
     def beat(self) -> None:
         """By the loop that would begin a task now, and only while none runs: that is what a beat says."""
@@ -209,6 +219,8 @@ class Session:
             self._recall(frame.key)
         elif frame.kind == Kind.CANCEL_ATTEMPT:
             self._cancel(frame.key, frame.at(0, CANCELLED))
+        elif frame.kind == Kind.CHECKPOINT_PLEASE:
+            self._ask(frame.key)
         elif frame.kind != Kind.PONG:
             raise ProtocolError(f"a frame of kind {frame.kind} is none that a worker is sent")
 
@@ -234,6 +246,12 @@ class Session:
                 self._give_back(waiting, "told to end before it began")
         if begun is not None:
             begun.ctx.cancel(cause)
+
+    def _ask(self, key: Key) -> None:
+        with self._lock:
+            begun = self._begun.get(key)
+        if begun is not None:
+            begun.ctx.ask()
 
     def _take_back(self, key: Key) -> Optional[Attempt]:
         found = next((each for each in self._waiting if each.key == key), None)

@@ -8,8 +8,8 @@ class Kind(IntEnum):
     HELLO, WELCOME, ERROR, PING, PONG, TYPE_NAME = range(1, 7)
     SUBMIT, AWAIT, CANCEL, REQUEST, RECEIVED = range(16, 21)
     ACCEPTED, REFUSED, SETTLED, REPLY, PROGRESSED, CANCELLED, EVENT = range(32, 39)
-    ASSIGN, CANCEL_ATTEMPT, RECALL, RETIRE = range(48, 52)
-    DONE, FAILED, PROGRESS, BEAT, RECALLED, LEAVE, REPORT = range(64, 71)
+    ASSIGN, CANCEL_ATTEMPT, RECALL, RETIRE, CHECKPOINT_PLEASE = range(48, 53)
+    DONE, FAILED, PROGRESS, BEAT, RECALLED, LEAVE, REPORT, CHECKPOINT = range(64, 72)
 
 
 class Feature(IntFlag):
@@ -23,12 +23,14 @@ class Feature(IntFlag):
     REGISTERED = 128
     REPORT = 256
     DIRECTORY = 512
+    CHECKPOINT = 1024
 
 
 class Content(IntEnum):
     BYTES, UTF8, JSON, MSGPACK = range(4)
 
 
+CHECKPOINT_BYTES_MAX = 256 * 1024
 CONTENT_BITS = 3  # of the flags of a frame with a payload
 
 # Flags by kind.
