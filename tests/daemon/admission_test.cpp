@@ -49,6 +49,16 @@ TEST(Admission, WhoIsHeldIsShownUntilThereIsRoom) {
   ASSERT_TRUE(test.until([&] { return status()["memory"]["held"] == 0; }));
 }
 
+TEST(Admission, APlaceHasItsNameBeforeItsFirstWorker) {
+  auto configuration = with_total(2 * kGiB);
+  configuration.classes.front().values.size = 3;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  const auto workers = [&] { return looked_at(test, client, Verb::Workers); };
+  ASSERT_TRUE(test.until([&] { return row_named(workers(), "worker-1")["state"] == "ready"; }));
+  EXPECT_EQ(row_named(workers(), "worker-2")["state"], "held");
+}
+
 TEST(Admission, ASizeThatCanNeverFitIsRefusedWithTheFigures) {
   TestDaemon test(with_total(2 * kGiB));
   auto client = test.connect();
