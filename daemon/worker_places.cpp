@@ -42,6 +42,9 @@ std::string WorkerPlaces::slot_name(SlotId home) const {
   if (const auto* place = find(home)) return place->name;
   const auto from_top = std::size_t{0xffff} - home.value;
   if (from_top < earlier_slots_.size()) return earlier_slots_[from_top];
+  const auto held = services_.engine.pool().slot(home);  // waits for its first worker
+  if (held)
+    return services_.options_of(held->worker_class).name + "-" + std::to_string(held->index);
   return "slot-" + std::to_string(home.value);
 }
 

@@ -51,7 +51,7 @@ class WorkerPlaces {
 
   // The 3 of images-3.
   std::uint16_t number(SlotId home) const;
-  // "worker-0"; "slot-N" for one that never had a worker.
+  // "worker-0", also before its first worker; "slot-N" for one that is none of this life.
   std::string slot_name(SlotId home) const;
   // A slot of an earlier life, for its name alone: numbers from the top down, which this life's
   // slots do not reach.

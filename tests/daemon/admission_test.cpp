@@ -1,0 +1,71 @@
+// Workers that wait for memory, as people see them: in the documents, and in refusals.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/daemon/test_daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using Json = nlohmann::json;
+using ipc::Verb;
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+Configuration with_total(std::uint64_t total) {
+  auto configuration = small_configuration();
+  configuration.pool.values.memory_total = total;
+  configuration.classes.front().values.memory_declared = kGiB;
+  return configuration;
+}
+
+Json looked_at(TestDaemon& test, RawClient& client, Verb verb) {
+  return Json::parse(test.ask(client, verb, {}));
+}
+
+Json row_named(const Json& workers, const std::string& id) {
+  for (const auto& row : workers["workers"]) {
+    if (row["id"] == id) return row;
+  }
+  return {};
+}
+
+TEST(Admission, WhoIsHeldIsShownUntilThereIsRoom) {
+  TestDaemon test(with_total(2 * kGiB));
+  auto client = test.connect();
+  const auto status = [&] { return looked_at(test, client, Verb::Status); };
+  ASSERT_TRUE(test.until([&] { return status()["workers"]["ready"] == 2; }));
+  EXPECT_EQ(status()["memory"],
+            (Json{{"total_bytes", 2 * kGiB}, {"declared_bytes", 2 * kGiB}, {"held", 0}}));
+  test.ask(client, Verb::Restart, {std::string_view("worker-0")});
+  ASSERT_TRUE(test.until([&] { return status()["memory"]["held"] == 1; }));
+  EXPECT_EQ(status()["classes"][0]["held"], 1);
+  EXPECT_EQ(status()["classes"][0]["memory_declared_bytes"], kGiB);
+  const auto held = row_named(looked_at(test, client, Verb::Workers), "worker-0.new");
+  EXPECT_EQ(held["state"], "held");
+  EXPECT_EQ(held["pid"], nullptr);
+  test.daemon.reload(with_total(3 * kGiB));
+  ASSERT_TRUE(test.until([&] { return status()["memory"]["held"] == 0; }));
+}
+
+TEST(Admission, APlaceHasItsNameBeforeItsFirstWorker) {
+  auto configuration = with_total(2 * kGiB);
+  configuration.classes.front().values.size = 3;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  const auto workers = [&] { return looked_at(test, client, Verb::Workers); };
+  ASSERT_TRUE(test.until([&] { return row_named(workers(), "worker-1")["state"] == "ready"; }));
+  EXPECT_EQ(row_named(workers(), "worker-2")["state"], "held");
+}
+
+TEST(Admission, ASizeThatCanNeverFitIsRefusedWithTheFigures) {
+  TestDaemon test(with_total(2 * kGiB));
+  auto client = test.connect();
+  EXPECT_EQ(test.ask(client, Verb::Scale, {{}, std::uint64_t{0}, std::uint64_t{3}}),
+            "refused: 3 workers of class 'worker' declare 3GiB (memory_declared 1GiB), and "
+            "memory_total is 2GiB; give a smaller size, or change one of them");
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
