@@ -110,7 +110,6 @@ class Books {
   bool listening_ = true, initialized_ = false;
   void owe(Notice notice) { ++owed_[static_cast<std::size_t>(notice)]; }
   std::optional<AttemptKey> checkpoint_owed_;  // a record of it, in the step in progress
-  std::uint64_t unparking_ = 0;                // told of the step in progress, and not started yet
 };
 
 }  // namespace warmpool::sim

@@ -195,7 +195,7 @@ void RecoveryWatch::unparked(SeenClass& known, const Notification& notification)
                " takes one back though no task waits for want of a worker";
       });
   --known.parked;
-  ++oracle.unparking_;
+  ++known.unparking;
   oracle.owe(Notice::WorkerUnparked);
 }
 
@@ -213,7 +213,7 @@ bool RecoveryWatch::needs_more(std::size_t worker_class, bool suspect) const {
     const bool fits = suspect ? slot.worker.hand.empty() : !slot.worker.reserved;
     return slot.worker_class == id && fits && oracle.is_free(slot.worker);
   });
-  return full && waiting > coming(id) + oracle.unparking_;
+  return full && waiting > coming(id) + oracle.classes_[worker_class].unparking;
 }
 
 // It has such as would be given something, and no other.
@@ -289,7 +289,7 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
   SeenClass& known = oracle.classes_[spawn.worker_class.value];
   SeenRecovery& seen = known.recovery;
   if (spawn.recovery.attempt == 0) {
-    const bool pair = oracle.unparking_ == 0 && seen.state != RecoveryState::Closed;
+    const bool pair = known.unparking == 0 && seen.state != RecoveryState::Closed;
     const bool wanted = std::holds_alternative<event::Scale>(*oracle.event_) ||
                         std::holds_alternative<event::ClassDeclared>(*oracle.event_);
     require_rule(!pair || wanted, "recovery-holds", [&] {
@@ -320,7 +320,7 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
 
 // A probe that was of no use closes nothing, and too many deaths open it.
 void RecoveryWatch::judge_step() const {
-  oracle.unparking_ = 0;
+  for (SeenClass& known : oracle.classes_) known.unparking = 0;
   for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
     const SeenClass& known = oracle.classes_[i];
     const SeenRecovery& seen = known.recovery;

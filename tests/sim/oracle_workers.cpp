@@ -180,8 +180,9 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.beatless = options.beatless;
   worker.concurrency = options.concurrency;
   worker.born_at = worker.spawned_at = worker.heard_at = worker.empty_since = now_;
-  const bool unparks = unparking_ > 0 && spawn.recovery.attempt == 0;
-  if (unparks) --unparking_;
+  auto& unparking = classes_[spawn.worker_class.value].unparking;
+  const bool unparks = unparking > 0 && spawn.recovery.attempt == 0;
+  if (unparks) --unparking;
   worker.recovers = event_ != nullptr && !successor && !unparks &&
                     !std::holds_alternative<event::Scale>(*event_) &&
                     !std::holds_alternative<event::ClassDeclared>(*event_);

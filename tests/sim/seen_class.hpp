@@ -20,6 +20,7 @@ struct SeenPeers {
 struct SeenClass {
   ClassOptions options{};
   std::uint64_t target = 0, parked = 0;
+  std::uint64_t unparking = 0;  // told of the step in progress, and not started yet
   SeenRecovery recovery{};
   bool paused = false;
   bool declared = false;  // in this life
