@@ -98,9 +98,13 @@ Daemon::~Daemon() = default;
 
 void Daemon::declare() {
   engine_.step(event::WallStepped{clock_.wall()});
-  for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
-    engine_.step(event::ClassDeclared{ClassId{static_cast<std::uint16_t>(i)},
-                                      configuration_.classes[i].values});
+  // Each starts as soon as it is declared, and there may not be room for all.
+  for (const bool critical : {true, false}) {
+    for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
+      const auto& options = configuration_.classes[i].values;
+      if (options.critical != critical) continue;
+      engine_.step(event::ClassDeclared{ClassId{static_cast<std::uint16_t>(i)}, options});
+    }
   }
   for (std::uint32_t i = 0; i < types_.size(); ++i) {
     services_.declare(TypeId{i});
@@ -282,14 +286,16 @@ void Daemon::reload(const Configuration& fresh) {
     log_.set_level(configuration_.pool.values.log_level);
   }
   if (reload.pool_changed || reload.types_changed) configure_types();
-  for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
-    const auto& options = configuration_.classes[i].values;
-    if (std::ranges::find(reload.classes_changed, options.name) == reload.classes_changed.end()) {
-      continue;
+  for (const bool critical : {true, false}) {
+    for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
+      const auto& options = configuration_.classes[i].values;
+      const auto& changed = reload.classes_changed;
+      const bool is_changed = std::ranges::find(changed, options.name) != changed.end();
+      if (!is_changed || options.critical != critical) continue;
+      const ClassId id{static_cast<std::uint16_t>(i)};
+      types_.set_types_later(id, options.types_later);
+      engine_.step(event::ClassDeclared{id, options});
     }
-    const ClassId id{static_cast<std::uint16_t>(i)};
-    types_.set_types_later(id, options.types_later);
-    engine_.step(event::ClassDeclared{id, options});
   }
   workers_.templates().renew_all();
   again_ = true;

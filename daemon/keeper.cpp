@@ -13,9 +13,11 @@ void Keeper::carry(command::Persist& command) {
   if (const auto* settled = std::get_if<record::Settled>(&command.record)) {
     services_.settling.begin(settled->task);
   }
+  // The next attempt may be given in this very turn, and is given what the store has.
+  const bool read_next = std::holds_alternative<record::Checkpointed>(command.record);
   auto attachment = services_.engine.detach(command.number);
   batch_.push_back({command.number, command.record, std::move(attachment)});
-  if (batch_.size() >= kHandedOver) services_.store.apply(batch_);
+  if (read_next || batch_.size() >= kHandedOver) services_.store.apply(batch_);
 }
 
 bool Keeper::commit() {

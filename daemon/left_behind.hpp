@@ -19,14 +19,18 @@ class LeftBehind {
 
   // At its hello: what it has by then is its own.
   void begin(WorkerProcess& worker);
-  // Order: each second or so. `adopted`: some process of its has this daemon for a parent.
-  void look(WorkerProcess& worker, bool adopted);
+  // It is given a task: whatever that starts is looked for where it is to be ended.
+  void given(WorkerProcess& worker) const;
+  // Order: each second or so. `adopted`: so many of its have this daemon for a parent.
+  void look(WorkerProcess& worker, std::uint64_t adopted);
   // Its pids_max could not be set for one of its workers.
   void note_unlimited(ClassId id);
   // Of all workers, since the start.
   std::uint64_t counted() const { return counted_; }
 
  private:
+  bool kills(const WorkerProcess& worker) const;
+
   Services& services_;
   ProcessPort& processes_;
   const WorkerPlaces& places_;

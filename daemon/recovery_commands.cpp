@@ -7,8 +7,8 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::uint64_t kPart = 2;       // of kHelperParts
-constexpr std::size_t kCommandsMax = 8;  // at once
+constexpr std::uint64_t kPart = 2;               // of kHelperParts
+constexpr std::size_t kRecoveryCommandsMax = 8;  // at once
 
 SpawnSpec spec_of(const Wanted& wanted, const ClassOptions& options) {
   const auto& how = wanted.command.recovery;
@@ -32,7 +32,7 @@ SpawnSpec spec_of(const Wanted& wanted, const ClassOptions& options) {
 RecoveryCommands::RecoveryCommands(Services& services, ProcessPort& processes, Prepared prepared)
     : services_(services),
       prepared_(std::move(prepared)),
-      runs_(services, processes, kPart, kCommandsMax) {}
+      runs_(services, processes, kPart, kRecoveryCommandsMax) {}
 
 void RecoveryCommands::run(Wanted wanted) {
   const auto worker = wanted.command.worker;

@@ -215,6 +215,7 @@ bool Workers::end_stranger(WorkerProcess& worker, const command::EndWorker& comm
   // Nothing of it is taken any more. It has its place until it has ended, comes again, or has had
   // unkillable_after.
   if (worker.channel.fd() >= 0) worker.channel.flush();
+  for (auto& held : worker.in_hand) keep_checkpoint(worker, held);
   worker.broken = true;
   worker.channel_watch.reset();
   worker.channel.close();

@@ -144,6 +144,7 @@ void Workers::carry(const command::Assign& command) {
   auto& held = worker->in_hand.back();
   held.memory_max = command.memory_max;
   memory_.given(*worker);
+  left_behind_.given(*worker);
   if (worker->fresh_directories) return directories_.begin(*worker, held, command);
   give(*worker, held, command, {});
 }

@@ -74,7 +74,9 @@ std::string Workers::with_checkpoint(const WorkerProcess& worker, const StoredTa
                                      ipc::AssignMeta& meta) const {
   const auto* checkpoint = stored.checkpoint;
   if (checkpoint == nullptr || (worker.features & ipc::feature::kCheckpoint) == 0) return {};
-  std::string both(ipc::text_of(stored.body->bytes()));
+  std::string both;
+  both.reserve(stored.body->size() + checkpoint->body.size());
+  both += ipc::text_of(stored.body->bytes());
   both += ipc::text_of(checkpoint->body.bytes());
   meta.checkpoint_bytes = static_cast<std::uint32_t>(checkpoint->body.size());
   meta.checkpoint_content = checkpoint->content;

@@ -61,6 +61,9 @@ std::optional<SlotId> WorkerPlaces::find_home(std::string_view name) const {
   for (const auto& [number, place] : places_) {
     if (place.name == name) return SlotId{number};
   }
+  for (const auto& slot : services_.engine.pool().snapshot().slots) {
+    if (slot.state == SlotState::Held && slot_name(slot.home) == name) return slot.home;
+  }
   return std::nullopt;
 }
 

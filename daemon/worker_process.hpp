@@ -109,7 +109,7 @@ struct WorkerCheck {
 
 struct WorkerDescendants {
   std::vector<pid_t> own;  // by its hello, and what was told of since
-  std::uint32_t seen = 0;  // processes of its tree at the last look
+  std::uint64_t seen = 0;  // processes of its tree at the last look
   std::uint64_t left = 0;  // that its tasks left behind
 };
 

@@ -287,7 +287,8 @@ void Workers::watch_memory() {
 void Workers::reap_orphans() {
   const auto orphans = processes_.reap_orphans();
   for (const auto& [id, worker] : workers_) {
-    left_behind_.look(*worker, std::ranges::find(orphans.of, worker->id) != orphans.of.end());
+    const auto adopted = std::ranges::count(orphans.of, worker->id);
+    left_behind_.look(*worker, static_cast<std::uint64_t>(adopted));
   }
   if (orphans.killed == 0) return;
   services_.log.warn("killed " + std::to_string(orphans.killed) +

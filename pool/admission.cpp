@@ -52,7 +52,8 @@ bool CoreAdmission::admits(const Slot& slot) const {
 
 bool CoreAdmission::holds_probe(const WorkerClass& worker_class) const {
   return std::ranges::any_of(slots.held(), [&](SlotId id) {
-    return slots[id].worker_class == worker_class.id && slots[id].recovering;
+    const Slot& slot = slots[id];
+    return slot.worker_class == worker_class.id && slot.recovering && admits(slot);
   });
 }
 
@@ -81,6 +82,14 @@ Slot* CoreAdmission::next_held() {
       if (fits(slot, declared) && !(keeps && needs)) return &slot;
       keeps = keeps || is_waited_for(slot);
     }
+  }
+  return nullptr;
+}
+
+Slot* CoreAdmission::held_place(const WorkerClass& worker_class) {
+  for (const SlotId id : slots.held()) {
+    Slot& slot = slots[id];
+    if (slot.worker_class == worker_class.id && !slot.successor && !slot.removing) return &slot;
   }
   return nullptr;
 }

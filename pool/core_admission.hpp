@@ -14,6 +14,8 @@ class CoreAdmission : public CoreBreakers {
   // exited and counts no more.
   bool may_start(const Slot& slot) const;
   void hold(Slot& slot, SlotTrigger trigger);
+  // One of its places that waits for room, and is no successor's; null: none.
+  Slot* held_place(const WorkerClass& worker_class);
   // Who of those that are held is to be started now; null: nobody.
   Slot* next_held();
   // Whether no breaker, and nobody's wish, keeps it from starting.

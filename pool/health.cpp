@@ -251,7 +251,7 @@ void Health::smooth(std::uint16_t raw, Instant now, Duration over) {
 
 bool Health::judge(const Situation& situation, const ClassOptions& options) {
   // Whom nobody gives anything any more would never be anything else.
-  if (situation.now - ran_at_ > kStale) {
+  if (situation.moved_at == kNever && situation.now - ran_at_ > kStale) {
     judged_ = 0;
     row_ = surprise_ = 0;
   }

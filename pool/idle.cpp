@@ -26,6 +26,8 @@ void Core::judge_idle(WorkerClass& worker_class) {
     return;
   }
   while (Slot* slot = least_useful(worker_class, true)) {
+    // Whoever waits for room is missed less than one that works.
+    if (Slot* held = held_place(worker_class)) slot = held;
     worker_class.place_time.count(now, worker_class.wanted());
     ++worker_class.parked;
     ++counters.parked;

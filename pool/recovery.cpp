@@ -16,8 +16,11 @@ namespace {
 // In which those that a breaker held back start again, so that they do not all come at once.
 constexpr Duration kSpreadMax = seconds(1);
 
-// What comes before a process is bounded by those who do it; that holds whatever they do.
-constexpr Duration kPreparesMax = hours(1);
+// What comes before a process is bounded by those who do it; that holds whatever they do. Waiting
+// for its turn to it is what takes longest, so it is as long again as all that the class allows.
+Duration prepares_max(const ClassOptions& its) {
+  return hours(1) + its.recovery_timeout + its.directory_timeout * 2;
+}
 
 bool waits(const Slot& slot) {
   return (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) && !slot.removing;
@@ -88,7 +91,9 @@ void CoreRecovery::on(const event::WorkerPrepares& event) {
 }
 
 Instant CoreRecovery::hello_due(const Slot& slot) const {
-  return slot.spawned_at + options.start_timeout + (slot.prepares ? kPreparesMax : Duration{});
+  const Duration before =
+      slot.prepares ? prepares_max(classes[slot.worker_class.value].options) : Duration{};
+  return slot.spawned_at + options.start_timeout + before;
 }
 
 // It was killed, and does not go: it proves nothing any more, and others may try.
@@ -341,6 +346,11 @@ void CoreRecovery::set_recovery(WorkerClass& worker_class) {
   const bool off = !its.automatic_restart || its.recovery_deaths == 0;
   if (worker_class.gate.shut() && off) {
     return close(worker_class, RecoveryTrigger::Close, RecoveryWhy::Off);
+  }
+  for (const SlotId id : worker_class.members) {
+    const Slot& slot = slots[id];
+    const bool held = slot.state == SlotState::Held && slot.recovering && !slot.successor;
+    if (held && !its.automatic_restart && !slot.by_hand) tell_given_up(slot, {});
   }
   if (!worker_class.gate.shut() && its.automatic_restart) {
     for (const SlotId id : worker_class.members) {

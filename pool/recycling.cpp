@@ -47,6 +47,7 @@ bool Core::restart(Slot& slot) {
     slot.retry_at = now;
     slots.look_at(slot, now);
   } else if (slot.state == SlotState::Held) {
+    slot.unproductive = 0;
     slot.by_hand = slot.recovering;  // it still waits for its memory
   } else if (slot.state != SlotState::Recovery) {
     become_due(slot, DueReason::Restart);
@@ -115,6 +116,8 @@ void Core::succeed_the_dead(Slot& predecessor) {
   if (!successor.recovering && held) inherit(successor, predecessor);
   successor.died_at = now;
   successor.recovering = true;
+  // Whoever asked for the successor wants the place.
+  if (held && !class_of(predecessor).options.automatic_restart) successor.by_hand = true;
   if (successor.state != SlotState::Backoff && successor.state != SlotState::Failed) return;
   successor.retry_at = now;
   slots.look_at(successor, now);

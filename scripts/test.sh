@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs everything there is to test. Callable from any directory, by root and by others.
-#   scripts/test.sh          all: about 25 minutes on two processors, less when ccache is warm
+#   scripts/test.sh          all: about 50 minutes on two processors, half of it when ccache is warm
 #   scripts/test.sh --quick  the gate, and the tests of the dev build
 # One line per stage; what a stage says is in build/logs/, and is shown when it fails. The release tests come last,
 # and their closing line is the last line printed.

@@ -23,7 +23,8 @@ struct Hands {
   double busy_longest = 0;           // seconds
   std::optional<double> next_start;  // seconds
   std::string held;                  // by the breaker over its recovery: a class of those that wait
-  std::uint64_t unfit = 0;           // places whose start waits for memory
+  bool probing = false;              // that breaker lets one try
+  std::uint64_t unfit = 0;           // places of unfit_class whose start waits for memory
   std::string unfit_class;
 };
 
@@ -33,8 +34,9 @@ void add(const json& row, Hands& hands) {
   ++hands.all;
   const bool well = health != "stopped" && health != "unresponsive" && health != "unhealthy";
   if (state == "held") {
-    hands.unfit_class = text_of(row, "class");
-    ++hands.unfit;
+    const std::string its = text_of(row, "class");
+    if (hands.unfit == 0) hands.unfit_class = its;
+    if (hands.unfit_class == its) ++hands.unfit;
   } else if (state == "starting") {
     ++hands.starting;
   } else if (state == "backoff" || state == "failed") {
@@ -62,6 +64,7 @@ Hands hands_of(const Look& look, const json& classes) {
     if (its.value("paused", json(false)) != true) add(row, hands);
     const std::string breaker = text_of(its.value("recovery", json::object()), "state");
     if (!breaker.empty() && breaker != "closed") hands.held = name;
+    hands.probing = hands.probing || breaker == "half-open";
   }
   return hands;
 }
@@ -124,12 +127,13 @@ Reason unfit(const Look& look, const Hands& hands) {
   const json memory = look.status.value("memory", json::object());
   const std::uint64_t total = number_of(memory, "total_bytes");
   const std::uint64_t declared = number_of(memory, "declared_bytes");
+  const std::uint64_t need = number_of(its, "memory_declared_bytes");
   return {Rule::Memory,
           count_text(hands.unfit, "place") + " of class " + hands.unfit_class +
               (hands.unfit == 1 ? " waits" : " wait") + " to start: each needs " +
-              short_bytes(number_of(its, "memory_declared_bytes")) +
-              " (memory_declared), and workers that live have " + short_bytes(declared) + " of " +
-              short_bytes(total) + " (memory_total)",
+              short_bytes(need) + " (memory_declared), and workers that live have " +
+              short_bytes(declared) + " of " + short_bytes(total) + " (memory_total)" +
+              (declared + need <= total ? "; that room is kept for one that waits longer" : ""),
           "a worker that ends makes room, as by a smaller size of another class (warmpool scale); "
           "or raise memory_total, or lower memory_declared, then send the daemon SIGHUP"};
 }
@@ -140,8 +144,9 @@ Reason none_works(const Look& look, const Hands& hands, const std::string& names
   if (hands.all == 0) {
     return {Rule::NoWorker, "class " + names + " has no workers", more_of(look, first)};
   }
-  if (hands.unfit != 0) return unfit(look, hands);
-  if (!hands.held.empty()) return held_back(look, whole, hands);
+  const bool tries = hands.probing && hands.unfit != 0;
+  if (!hands.held.empty() && !tries) return held_back(look, whole, hands);
+  if (hands.starting == 0 && hands.unfit != 0) return unfit(look, hands);
   if (hands.starting != 0) {
     return {Rule::Starting,
             whole + ", and none that is ready; starting: " + std::to_string(hands.starting),

@@ -120,6 +120,8 @@ std::optional<CgroupLife> CgroupLife::make(const LifeMark& mark) {
   if (own.empty()) return std::nullopt;
   const std::string path = own + "/" + std::string(kDirectoryPrefix) + mark.place + "-" + mark.life;
   if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  // Where it is on for this directory its leaves may have it too. Nothing else is switched on.
+  std::ofstream(path + "/cgroup.subtree_control") << "+pids";
   return CgroupLife(path);
 }
 

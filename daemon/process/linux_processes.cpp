@@ -400,7 +400,7 @@ Orphans LinuxProcesses::reap_orphans() {
     if (!worker || forks_.contains(*worker)) continue;
     if (!workers_.contains(*worker)) {
       orphans.killed += kill_stray(pid) ? 1U : 0U;
-    } else if (std::ranges::find(orphans.of, *worker) == orphans.of.end()) {
+    } else {
       orphans.of.push_back(*worker);
     }
   }

@@ -82,7 +82,7 @@ struct TreeEnd {
 struct Orphans {
   std::uint32_t reaped = 0;    // adopted and dead: waited for
   std::uint32_t killed = 0;    // adopted and alive, of a worker that is buried
-  std::vector<WorkerId> of{};  // whose others are, once for each; they live
+  std::vector<WorkerId> of{};  // whose the others are, which live; once for each process
 };
 
 // Threads: the main thread only; a parent-death signal follows the thread that spawned.

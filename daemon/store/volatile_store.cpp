@@ -8,6 +8,7 @@ namespace warmpool::daemon {
 void VolatileStore::apply(std::vector<StoreEntry>& batch) {
   if (batch.empty()) return;
   for (auto& entry : batch) image_.apply(entry.record, entry.attachment);
+  image_.take_dropped_checkpoints();  // nothing else has them
   applied_ = batch.back().number;
   records_ += batch.size();
   ++batches_;

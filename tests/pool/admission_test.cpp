@@ -6,7 +6,7 @@
 namespace warmpool::test {
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::uint64_t kMebi = 1 << 20;
 
 Options with_total(std::uint64_t total) {
   Options options = default_options();
@@ -41,17 +41,17 @@ class AdmissionTest : public testing::Test {
   std::size_t spawns() { return driver.all<command::Spawn>().size(); }
   std::uint16_t last_class() { return driver.last<command::Spawn>()->worker_class.value; }
 
-  PoolDriver driver{with_total(1000 * kMiB)};
+  PoolDriver driver{with_total(1000 * kMebi)};
   std::uint64_t requests = 100;
 };
 
 TEST_F(AdmissionTest, NoMoreStartThanFit) {
-  declare(0, sized(3, 400 * kMiB));
+  declare(0, sized(3, 400 * kMebi));
   EXPECT_EQ(ready(), 2U);
   EXPECT_EQ(held(), 1U);
   EXPECT_EQ(driver.slot_state(2), SlotState::Held);
   const auto memory = driver.pool().memory();
-  EXPECT_EQ(memory.declared, 800 * kMiB);
+  EXPECT_EQ(memory.declared, 800 * kMebi);
   EXPECT_EQ(memory.held, std::vector<SlotId>{SlotId{2}});
 }
 
@@ -59,13 +59,13 @@ TEST_F(AdmissionTest, WithoutABoundOrADeclarationNothingIsHeld) {
   declare(0, sized(50, 0));
   EXPECT_EQ(ready(), 50U);
   set_total(0);
-  declare(1, sized(50, 400 * kMiB));
+  declare(1, sized(50, 400 * kMebi));
   EXPECT_EQ(ready(1), 50U);
 }
 
 TEST_F(AdmissionTest, RoomLetsItStart) {
-  declare(0, sized(3, 400 * kMiB));
-  set_total(1200 * kMiB);
+  declare(0, sized(3, 400 * kMebi));
+  set_total(1200 * kMebi);
   EXPECT_EQ(spawns(), 3U);
   EXPECT_EQ(driver.slot_state(2), SlotState::Starting);
   EXPECT_EQ(driver.pool().counters().unproductive_deaths, 0U);
@@ -73,12 +73,12 @@ TEST_F(AdmissionTest, RoomLetsItStart) {
 }
 
 TEST_F(AdmissionTest, OneThatIsKilledCountsUntilItIsGone) {
-  declare(0, sized(2, 400 * kMiB));
+  declare(0, sized(2, 400 * kMebi));
   const WorkerId first = driver.worker(0);
   driver.turn(event::WorkerBroken{first, ExitCause::Protocol});
   ASSERT_EQ(driver.slot_state(0), SlotState::Recovery);
   scale(0, 1);
-  declare(1, sized(1, 400 * kMiB));
+  declare(1, sized(1, 400 * kMebi));
   EXPECT_EQ(held(1), 1U);
   driver.kill_worker(first);
   driver.tick();
@@ -86,32 +86,32 @@ TEST_F(AdmissionTest, OneThatIsKilledCountsUntilItIsGone) {
 }
 
 TEST_F(AdmissionTest, ARegisteredWorkerCountsNothing) {
-  ClassOptions options = sized(2, 500 * kMiB);
+  ClassOptions options = sized(2, 500 * kMebi);
   options.registered_max = 4;
   declare(0, options);
   driver.turn(event::WorkerRegistered{RegistrationId{1}, ClassId{0}});
   EXPECT_EQ(driver.all<command::Admit>().size(), 1U);
-  EXPECT_EQ(driver.pool().memory().declared, 1000 * kMiB);
+  EXPECT_EQ(driver.pool().memory().declared, 1000 * kMebi);
 }
 
 TEST_F(AdmissionTest, ADeathMakesRoomForWhoWaitsAndItsOwnPlaceComesBehind) {
-  declare(0, sized(2, 500 * kMiB));
-  declare(1, sized(1, 500 * kMiB));
+  declare(0, sized(2, 500 * kMebi));
+  declare(1, sized(1, 500 * kMebi));
   ASSERT_EQ(held(1), 1U);
   driver.kill_worker(driver.worker(0));
   driver.tick();
   EXPECT_EQ(last_class(), 1U);
   EXPECT_EQ(driver.slot_state(0), SlotState::Held);
   EXPECT_EQ(driver.notices(Notice::RecoveryAttempted), 0U) << "it has not started yet";
-  set_total(1500 * kMiB);
+  set_total(1500 * kMebi);
   EXPECT_EQ(driver.slot_state(0), SlotState::Starting);
   EXPECT_EQ(driver.notices(Notice::RecoveryAttempted), 1U);
 }
 
 TEST_F(AdmissionTest, CriticalOnesAreFirstInTheLine) {
-  declare(0, sized(2, 500 * kMiB));
-  declare(1, sized(1, 500 * kMiB));
-  ClassOptions critical = sized(1, 500 * kMiB);
+  declare(0, sized(2, 500 * kMebi));
+  declare(1, sized(1, 500 * kMebi));
+  ClassOptions critical = sized(1, 500 * kMebi);
   critical.critical = true;
   declare(2, critical);
   driver.kill_worker(driver.worker(0));
@@ -120,8 +120,8 @@ TEST_F(AdmissionTest, CriticalOnesAreFirstInTheLine) {
 }
 
 TEST_F(AdmissionTest, SmallerOnesPassOnlyUntilItsTimeIsOver) {
-  declare(0, sized(2, 200 * kMiB));
-  declare(1, sized(1, 900 * kMiB));
+  declare(0, sized(2, 200 * kMebi));
+  declare(1, sized(1, 900 * kMebi));
   ASSERT_EQ(held(1), 1U);
   scale(0, 3);
   EXPECT_EQ(held(), 0U) << "it may pass";
@@ -138,15 +138,15 @@ TEST_F(AdmissionTest, SmallerOnesPassOnlyUntilItsTimeIsOver) {
 }
 
 TEST_F(AdmissionTest, WhoNeedsNothingWaitsForNobody) {
-  declare(0, sized(1, 600 * kMiB));
-  declare(1, sized(1, 600 * kMiB));
+  declare(0, sized(1, 600 * kMebi));
+  declare(1, sized(1, 600 * kMebi));
   driver.pass(minutes(5));
   declare(2, sized(2, 0));
   EXPECT_EQ(ready(2), 2U);
 }
 
 TEST_F(AdmissionTest, AHeldSuccessorLetsItsPredecessorWorkAndPassesNobody) {
-  declare(0, sized(2, 500 * kMiB));
+  declare(0, sized(2, 500 * kMebi));
   driver.turn(event::Restart{ClientId{1}, RequestId{1}, {}, SlotId{0}});
   EXPECT_EQ(held(), 1U);
   EXPECT_EQ(ready(), 2U) << "both work on";
@@ -154,14 +154,14 @@ TEST_F(AdmissionTest, AHeldSuccessorLetsItsPredecessorWorkAndPassesNobody) {
   driver.kill_worker(driver.worker(1));
   driver.tick();
   EXPECT_EQ(driver.last<command::Spawn>()->home, SlotId{1}) << "a place without a worker is first";
-  set_total(1500 * kMiB);
+  set_total(1500 * kMebi);
   EXPECT_EQ(driver.last<command::Spawn>()->home, SlotId{0});
   driver.hello_all();
   EXPECT_EQ(driver.notices(Notice::WorkerRecycled), 1U);
 }
 
 TEST_F(AdmissionTest, AHeldSuccessorTakesThePlaceOfOneThatDies) {
-  declare(0, sized(2, 500 * kMiB));
+  declare(0, sized(2, 500 * kMebi));
   driver.turn(event::Restart{ClientId{1}, RequestId{1}, {}, SlotId{0}});
   driver.kill_worker(driver.worker(0));
   driver.tick();
@@ -173,7 +173,7 @@ TEST_F(AdmissionTest, AHeldSuccessorTakesThePlaceOfOneThatDies) {
 }
 
 TEST_F(AdmissionTest, AHeldPlaceGoesBeforeThoseThatWork) {
-  declare(0, sized(3, 400 * kMiB));
+  declare(0, sized(3, 400 * kMebi));
   scale(0, 2);
   EXPECT_EQ(held(), 0U);
   EXPECT_EQ(ready(), 2U);
@@ -181,28 +181,28 @@ TEST_F(AdmissionTest, AHeldPlaceGoesBeforeThoseThatWork) {
 }
 
 TEST_F(AdmissionTest, ASizeThatCanNeverFitIsRefused) {
-  declare(0, sized(1, 400 * kMiB));
+  declare(0, sized(1, 400 * kMebi));
   scale(0, 3);
   EXPECT_EQ(driver.last<command::Refused>()->code, Refusal::MemoryDoesNotFit);
   EXPECT_EQ(driver.pool().overview().classes[0].target, 1U);
-  set_total(100 * kMiB);
+  set_total(100 * kMebi);
   scale(0, 0);
   EXPECT_EQ(driver.all<command::Refused>().size(), 1U) << "less is always allowed";
 }
 
 TEST_F(AdmissionTest, WhatIsDeclaredByAReloadCountsForTheLivingAtOnce) {
-  declare(0, sized(3, 300 * kMiB));
-  declare(0, sized(3, 400 * kMiB));
-  EXPECT_EQ(driver.pool().memory().declared, 1200 * kMiB) << "nobody is ended for it";
+  declare(0, sized(3, 300 * kMebi));
+  declare(0, sized(3, 400 * kMebi));
+  EXPECT_EQ(driver.pool().memory().declared, 1200 * kMebi) << "nobody is ended for it";
   driver.kill_worker(driver.worker(0));
   driver.tick();
   EXPECT_EQ(held(), 1U);
-  declare(0, sized(3, 300 * kMiB));
+  declare(0, sized(3, 300 * kMebi));
   EXPECT_EQ(held(), 0U);
 }
 
 TEST_F(AdmissionTest, AHeldProbeIsOneWhenItStarts) {
-  ClassOptions options = sized(1, 600 * kMiB);
+  ClassOptions options = sized(1, 600 * kMebi);
   options.recovery = "*: restart";
   options.recovery_deaths = 1;
   declare(0, options);
@@ -211,13 +211,13 @@ TEST_F(AdmissionTest, AHeldProbeIsOneWhenItStarts) {
   driver.kill_worker(driver.worker(0));
   driver.tick();
   ASSERT_EQ(driver.pool().overview().classes[0].recovery.state, RecoveryState::Open);
-  declare(1, sized(1, 600 * kMiB));
+  declare(1, sized(1, 600 * kMebi));
   driver.pass(options.recovery_cooldown + seconds(1));
   EXPECT_EQ(held(), 1U);
   driver.pass(minutes(5));
   EXPECT_EQ(driver.pool().overview().classes[0].recovery.state, RecoveryState::HalfOpen);
   const auto before = spawns();
-  set_total(1200 * kMiB);
+  set_total(1200 * kMebi);
   EXPECT_EQ(spawns(), before + 1);
   driver.hello_all();
   driver.pass(options.recovery_cooldown);
@@ -225,7 +225,7 @@ TEST_F(AdmissionTest, AHeldProbeIsOneWhenItStarts) {
 }
 
 TEST_F(AdmissionTest, AStopLeavesNobodyHeld) {
-  declare(0, sized(3, 400 * kMiB));
+  declare(0, sized(3, 400 * kMebi));
   driver.turn(event::Stop{ClientId{1}, RequestId{1}, true});
   EXPECT_EQ(held(), 0U);
 }

@@ -158,7 +158,30 @@ void RecoveryWatch::closed(SeenClass& known, const Notification& notification) c
   }
 }
 
+// One that waits for memory, instead of one that is idle for long enough.
+void RecoveryWatch::parked_held(SeenClass& known, const Notification& notification) const {
+  const auto its = std::ranges::find_if(oracle.held_, [&](const SeenHeld& held) {
+    return held.worker_class == notification.worker_class && held.home == notification.slot &&
+           !held.successor;
+  });
+  require_rule(its != oracle.held_.end(), "parked-idle", [&] {
+    return class_text(notification.worker_class) + " gives up a place that is not held";
+  });
+  oracle.held_.erase(its);
+  ++known.parked;
+  ++oracle.seen_.parked;
+  require_rule(known.target >= known.options.size_min + known.parked, "parked-min", [&] {
+    return class_text(notification.worker_class) + " has less than size_min for idleness";
+  });
+  oracle.owe(Notice::WorkerParked);
+}
+
 void RecoveryWatch::parked(SeenClass& known, const Notification& notification) const {
+  if (!notification.worker) return parked_held(known, notification);
+  const auto held = AdmissionWatch{oracle}.held(notification.worker_class);
+  require_rule(held == 0, "parked-idle", [&] {
+    return worker_name(notification.worker) + " ends for idleness while places are held";
+  });
   SeenWorker& worker = oracle.worker_of(notification.worker, "parked-idle");
   const Duration most = known.options.max_idle;
   const Instant since = std::max(worker.empty_since, worker.ready_at);

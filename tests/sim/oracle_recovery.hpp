@@ -31,6 +31,7 @@ struct RecoveryWatch {
   bool stays(WorkerId id) const;
   void half_opened(SeenClass& seen) const;
   void closed(SeenClass& seen, const Notification& notification) const;
+  void parked_held(SeenClass& seen, const Notification& notification) const;
   void parked(SeenClass& seen, const Notification& notification) const;
   void unparked(SeenClass& seen, const Notification& notification) const;
   void judge_strategy(const SeenSlot& slot, const command::Spawn& spawn) const;

@@ -60,7 +60,8 @@ void Oracle::judge_initialized() {
       return slot.worker.live && slot.worker.ready && slot.worker.worker_class.value == c;
     });
     const auto needed = std::min(classes_[c].options.size_min, classes_[c].target);
-    require_rule(!initialized_ && static_cast<std::uint64_t>(ready) >= needed, "notices",
+    const bool enough = static_cast<std::uint64_t>(ready) >= needed || !held_.empty();
+    require_rule(!initialized_ && enough, "notices",
                  [] { return std::string("the pool was said to be initialized and is not"); });
   }
   initialized_ = true;

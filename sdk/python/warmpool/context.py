@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+import traceback
 from typing import Any, Callable, Optional, Protocol
 
 from . import content
@@ -127,8 +128,7 @@ class Context:
     def ask(self) -> None:
         """The worker's, from a thread that does not run the handler."""
         self._wanted.set()
-        if self.on_checkpoint_wanted is not None:
-            self.on_checkpoint_wanted()
+        self._call(self.on_checkpoint_wanted)
 
     def finish(self) -> None:
         """The worker's: what was held back is said before the answer."""
@@ -141,8 +141,16 @@ class Context:
         if self._cause is None:
             self.mark_cancelled(cause)
             self._ended.set()
-            if self.on_cancel is not None:
-                self.on_cancel()
+            self._call(self.on_cancel)
+
+    @staticmethod
+    def _call(handlers_own: Optional[Callable[[], Any]]) -> None:
+        """What it raises is told and goes no further: this is the thread that reads what the daemon says."""
+        try:
+            if handlers_own is not None:
+                handlers_own()
+        except Exception:
+            traceback.print_exc()
 
     def mark_cancelled(self, cause: int) -> None:
         """The same without a lock: a signal handler may call it."""
