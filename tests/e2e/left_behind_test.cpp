@@ -20,10 +20,12 @@ RealDaemon::Setup one_that(const std::string& descendants) {
           .prefix = {}};
 }
 
-// The process that a task of it left behind, in a session of its own or not.
-pid_t leave_one(const RealDaemon& daemon, bool new_session) {
+// The process that a task of it left behind: in a session of its own, as its group ends with the
+// task.
+pid_t leave_one(const RealDaemon& daemon) {
   const std::string script =
-      std::string(new_session ? "setsid " : "") + "sleep 600 >/dev/null 2>&1 </dev/null & echo $!";
+      "setsid sleep 600 >/dev/null 2>&1 </dev/null & left=$!; "
+      "until [ $(ps -o sid= -p $left) -eq $left ]; do sleep 0.01; done; echo $left";
   const nlohmann::json payload{{"argv", {"/bin/sh", "-c", script}}};
   const auto ran = daemon.call("submit exec '" + payload.dump() + "' --wait");
   const auto result = nlohmann::json::parse(ran.output, nullptr, false);
@@ -39,13 +41,13 @@ nlohmann::json worker_of(const RealDaemon& daemon) {
 TEST(LeftBehind, IsCountedAndTheWorkerWorksOn) {
   const RealDaemon daemon(one_that("count"));
   const auto worker = worker_of(daemon).at("pid");
-  const pid_t left = leave_one(daemon, true);
+  const pid_t left = leave_one(daemon);
   ASSERT_GT(left, 0);
   ASSERT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 1; })) << daemon.log();
   EXPECT_EQ(::kill(left, 0), 0);
   EXPECT_EQ(daemon.call("submit echo well --wait").status, 0);
   EXPECT_EQ(worker_of(daemon).at("pid"), worker);
-  leave_one(daemon, false);
+  leave_one(daemon);
   EXPECT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 2; }))
       << "each is counted once: " << worker_of(daemon);
 }
@@ -53,8 +55,8 @@ TEST(LeftBehind, IsCountedAndTheWorkerWorksOn) {
 TEST(LeftBehind, IsKilledWhereTheClassSaysSo) {
   const RealDaemon daemon(one_that("kill"));
   const auto worker = worker_of(daemon).at("pid");
-  for (const bool new_session : {false, true}) {
-    const pid_t left = leave_one(daemon, new_session);
+  for (int i = 0; i < 2; ++i) {
+    const pid_t left = leave_one(daemon);
     ASSERT_GT(left, 0);
     EXPECT_TRUE(eventually([&] { return ::kill(left, 0) != 0; })) << daemon.log();
   }

@@ -111,7 +111,7 @@ def test_a_template_that_is_killed_costs_no_worker():
 
 
 def test_a_template_that_hangs_is_given_up():
-    with Templated(unresponsive_after="400ms", heartbeat_interval="20ms", dead_after="30s", backoff_first="1h", backoff_max="1h",
+    with Templated(unresponsive_after="2s", heartbeat_interval="20ms", dead_after="30s", backoff_first="1h", backoff_max="1h",
                    restart_cooldown="1ms", restart_backoff_max="1ms") as pool:
         hung = pool.template()["pid"]
         os.kill(hung, signal.SIGSTOP)
