@@ -29,6 +29,15 @@ Genesis genesis_of(const DaemonSetup& setup, Clock& clock) {
   return genesis;
 }
 
+// Each class starts its workers as soon as it is declared, and there may not be room for all.
+std::vector<ClassId> critical_first(const Configuration& configuration) {
+  std::vector<ClassId> order(configuration.classes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = ClassId{static_cast<std::uint16_t>(i)};
+  std::ranges::stable_partition(
+      order, [&](ClassId id) { return configuration.classes[id.value].values.critical; });
+  return order;
+}
+
 }  // namespace
 
 Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
@@ -98,13 +107,8 @@ Daemon::~Daemon() = default;
 
 void Daemon::declare() {
   engine_.step(event::WallStepped{clock_.wall()});
-  // Each starts as soon as it is declared, and there may not be room for all.
-  for (const bool critical : {true, false}) {
-    for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
-      const auto& options = configuration_.classes[i].values;
-      if (options.critical != critical) continue;
-      engine_.step(event::ClassDeclared{ClassId{static_cast<std::uint16_t>(i)}, options});
-    }
+  for (const auto id : critical_first(configuration_)) {
+    engine_.step(event::ClassDeclared{id, services_.options_of(id)});
   }
   for (std::uint32_t i = 0; i < types_.size(); ++i) {
     services_.declare(TypeId{i});
@@ -286,16 +290,12 @@ void Daemon::reload(const Configuration& fresh) {
     log_.set_level(configuration_.pool.values.log_level);
   }
   if (reload.pool_changed || reload.types_changed) configure_types();
-  for (const bool critical : {true, false}) {
-    for (std::size_t i = 0; i < configuration_.classes.size(); ++i) {
-      const auto& options = configuration_.classes[i].values;
-      const auto& changed = reload.classes_changed;
-      const bool is_changed = std::ranges::find(changed, options.name) != changed.end();
-      if (!is_changed || options.critical != critical) continue;
-      const ClassId id{static_cast<std::uint16_t>(i)};
-      types_.set_types_later(id, options.types_later);
-      engine_.step(event::ClassDeclared{id, options});
-    }
+  for (const auto id : critical_first(configuration_)) {
+    const auto& options = services_.options_of(id);
+    const auto& changed = reload.classes_changed;
+    if (std::ranges::find(changed, options.name) == changed.end()) continue;
+    types_.set_types_later(id, options.types_later);
+    engine_.step(event::ClassDeclared{id, options});
   }
   workers_.templates().renew_all();
   again_ = true;

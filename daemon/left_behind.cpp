@@ -32,7 +32,7 @@ void LeftBehind::look(WorkerProcess& worker, std::uint64_t adopted) {
   if (left == 0) return;
   const bool ends = kills(worker);
   if (ends) {
-    left = processes_.end_descendants(worker.id, its.own);
+    left = processes_.end_others(worker.id, its.own);
   } else {
     its.own = there;  // each is told of once
   }

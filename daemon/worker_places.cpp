@@ -61,8 +61,10 @@ std::optional<SlotId> WorkerPlaces::find_home(std::string_view name) const {
   for (const auto& [number, place] : places_) {
     if (place.name == name) return SlotId{number};
   }
-  for (const auto& slot : services_.engine.pool().snapshot().slots) {
-    if (slot.state == SlotState::Held && slot_name(slot.home) == name) return slot.home;
+  const auto& pool = services_.engine.pool();
+  for (const SlotId id : pool.memory().held) {
+    const auto home = pool.slot(id)->home;
+    if (slot_name(home) == name) return home;
   }
   return std::nullopt;
 }

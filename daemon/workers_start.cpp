@@ -91,10 +91,10 @@ void Workers::carry(const command::Spawn& command) {
   places_.prepare(command);
   Wanted wanted{command, spec_of(command), services_.engine.now()};
   const auto& how = command.recovery;
-  const bool prepares = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
-  wanted.prepares = prepares || services_.options_of(command.worker_class).directory == "kept";
+  const bool custom = how.attempt != 0 && how.strategy == RecoveryStrategy::Custom;
+  wanted.prepares = custom || services_.options_of(command.worker_class).directory == "kept";
   if (wanted.prepares) services_.engine.step(event::WorkerPrepares{command.worker, false});
-  if (prepares) return recovery_commands_.run(std::move(wanted));
+  if (custom) return recovery_commands_.run(std::move(wanted));
   prepare_place(std::move(wanted));
 }
 

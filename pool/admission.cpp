@@ -8,7 +8,6 @@
 // breaker lets them not start are in nobody's way. Cost: the line, at each start and each Tick; a
 // sum over the classes.
 #include <algorithm>
-#include <array>
 
 #include "pool/core_admission.hpp"
 
@@ -86,12 +85,19 @@ Slot* CoreAdmission::next_held() {
   return nullptr;
 }
 
+bool CoreAdmission::is_held_place(SlotId id, const WorkerClass& worker_class) const {
+  return slots[id].worker_class == worker_class.id && !slots[id].successor;
+}
+
+std::uint64_t CoreAdmission::held_places(const WorkerClass& worker_class) const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      slots.held(), [&](SlotId id) { return is_held_place(id, worker_class); }));
+}
+
 Slot* CoreAdmission::held_place(const WorkerClass& worker_class) {
-  for (const SlotId id : slots.held()) {
-    Slot& slot = slots[id];
-    if (slot.worker_class == worker_class.id && !slot.successor && !slot.removing) return &slot;
-  }
-  return nullptr;
+  const auto found = std::ranges::find_if(
+      slots.held(), [&](SlotId id) { return is_held_place(id, worker_class); });
+  return found == slots.held().end() ? nullptr : &slots[*found];
 }
 
 void CoreAdmission::hold(Slot& slot, SlotTrigger trigger) { slots.fire(slot, trigger, now); }

@@ -142,6 +142,16 @@ Held Core::take_from_hand(Slot& slot, std::size_t at) {
   return held;
 }
 
+void CoreState::refuse_result(WorkerId worker, const AttemptKey& key) {
+  ++counters.refused_results;
+  Notification refused{.notice = Notice::ResultRefused};
+  refused.task = key.task;
+  refused.round = key.round;
+  refused.attempt = key.attempt;
+  refused.worker = worker;
+  notify(refused);
+}
+
 void Core::on(const event::AttemptAnswered& event) {
   Slot* slot = slots.find(event.worker);
   const std::size_t at = slot == nullptr ? 0 : find_held(*slot, event.key);

@@ -43,14 +43,4 @@ void CoreCheckpoints::take_checkpoint(Held& held, std::uint32_t bytes) {
   notify(told);
 }
 
-void CoreCheckpoints::refuse_result(WorkerId worker, const AttemptKey& key) {
-  ++counters.refused_results;
-  Notification refused{.notice = Notice::ResultRefused};
-  refused.task = key.task;
-  refused.round = key.round;
-  refused.attempt = key.attempt;
-  refused.worker = worker;
-  notify(refused);
-}
-
 }  // namespace warmpool

@@ -14,7 +14,9 @@ class CoreAdmission : public CoreBreakers {
   // exited and counts no more.
   bool may_start(const Slot& slot) const;
   void hold(Slot& slot, SlotTrigger trigger);
-  // One of its places that waits for room, and is no successor's; null: none.
+  // Its places that wait for room, without those of successors: how many, and one of them; null:
+  // none.
+  std::uint64_t held_places(const WorkerClass& worker_class) const;
   Slot* held_place(const WorkerClass& worker_class);
   // Who of those that are held is to be started now; null: nobody.
   Slot* next_held();
@@ -27,6 +29,7 @@ class CoreAdmission : public CoreBreakers {
 
  private:
   bool fits(const Slot& slot, std::uint64_t declared) const;
+  bool is_held_place(SlotId id, const WorkerClass& worker_class) const;
   bool is_waited_for(const Slot& slot) const;
   int rank(const Slot& slot) const;
 };

@@ -20,8 +20,6 @@ class CoreCheckpoints : public CoreHealth {
   void ask(const Slot& slot, Held& held);
   // Order: its worker has it in hand.
   void take_checkpoint(Held& held, std::uint32_t bytes);
-  // What was said of an attempt that is not current.
-  void refuse_result(WorkerId worker, const AttemptKey& key);
 };
 
 }  // namespace warmpool

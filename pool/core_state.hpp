@@ -86,6 +86,8 @@ struct CoreState {
   std::uint64_t memory_declared() const;
   // How far the end of an attempt got, for those who asked for it.
   void mark_rung(TaskId id, Rung rung);
+  // What was said of an attempt that is not current.
+  void refuse_result(WorkerId worker, const AttemptKey& key);
   // What its worker may have while it runs what it runs. Of several tasks the one that may most.
   std::uint64_t memory_max(const Slot& slot) const;
 

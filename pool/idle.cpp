@@ -43,9 +43,8 @@ void Core::judge_idle(WorkerClass& worker_class) {
 // unhealthy.
 void Core::fill_again(WorkerClass& worker_class) {
   const bool can = is_open(worker_class) && !worker_class.gate.shut() && !stopping_;
-  if (!can || !worker_class.free.empty()) return;
   const bool ailing = worker_class.health.sound.empty() && !worker_class.health.ailing.empty();
-  if (!ailing && !worker_class.places().empty()) return;
+  if (!can || (!ailing && !worker_class.places().empty())) return;
   const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
   if (!ailing && !suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
   const auto starting =

@@ -16,8 +16,8 @@ namespace {
 // In which those that a breaker held back start again, so that they do not all come at once.
 constexpr Duration kSpreadMax = seconds(1);
 
-// What comes before a process is bounded by those who do it; that holds whatever they do. Waiting
-// for its turn to it is what takes longest, so it is as long again as all that the class allows.
+// What comes before a process is bounded by those who do it; that holds whatever they do: an hour
+// for its turn to that, beside what its class allows for it.
 Duration prepares_max(const ClassOptions& its) {
   return hours(1) + its.recovery_timeout + its.directory_timeout * 2;
 }

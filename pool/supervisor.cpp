@@ -134,12 +134,7 @@ void Core::pool_may_be_initialized() {
       return slots[id].state == SlotState::Ready || slots[id].state == SlotState::Running;
     });
     // What waits for memory may do so for long, and is no fault.
-    const auto held = std::ranges::count_if(worker_class.members, [this](SlotId id) {
-      return slots[id].state == SlotState::Held && !slots[id].successor;
-    });
-    const std::uint64_t may =
-        worker_class.wanted() -
-        std::min<std::uint64_t>(worker_class.wanted(), static_cast<std::uint64_t>(held));
+    const std::uint64_t may = worker_class.wanted() - held_places(worker_class);
     const auto needed = std::min<std::uint64_t>(worker_class.options.size_min, may);
     if (static_cast<std::uint64_t>(ready) < std::max<std::uint64_t>(needed, may ? 1 : 0)) return;
     size += worker_class.target;

@@ -77,7 +77,7 @@ class LinuxProcesses final : public ProcessPort {
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
   std::vector<pid_t> descendants(WorkerId worker) override;
-  std::uint32_t end_descendants(WorkerId worker, const std::vector<pid_t>& spared) override;
+  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared) override;
   Orphans reap_orphans() override;
 
  protected:
@@ -227,7 +227,7 @@ void LinuxProcesses::abandon(WorkerId id) {
   REQUIRE(found != forks_.end());
   Worker worker = std::move(found->second);
   forks_.erase(found);
-  daemon::end_descendants({kNoProcess, worker.mark}, pids_);
+  end_descendants({kNoProcess, worker.mark}, pids_);
   drop(std::move(worker));
 }
 
@@ -301,7 +301,7 @@ TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
-  return daemon::end_descendants({worker.pid, worker.mark}, pids_);
+  return end_descendants({worker.pid, worker.mark}, pids_);
 }
 
 std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
@@ -363,10 +363,10 @@ std::vector<pid_t> LinuxProcesses::descendants(WorkerId id) {
   return descendants_of({worker.pid, worker.mark}, pids_);
 }
 
-std::uint32_t LinuxProcesses::end_descendants(WorkerId id, const std::vector<pid_t>& spared) {
+std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& spared) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return 0;
-  return end_others({worker.pid, worker.mark}, pids_, spared);
+  return end_descendants({worker.pid, worker.mark}, pids_, spared).killed;
 }
 
 // Of which worker of this life it is. One without a mark may belong to any.

@@ -138,7 +138,7 @@ class ProcessPort {
   // What lives and descends from it, itself not included.
   virtual std::vector<pid_t> descendants(WorkerId) { return {}; }
   // SIGKILL to all of these but `spared`; how many that were.
-  virtual std::uint32_t end_descendants(WorkerId, const std::vector<pid_t>&) { return 0; }
+  virtual std::uint32_t end_others(WorkerId, const std::vector<pid_t>&) { return 0; }
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
   // worker. To be called at SIGCHLD and each second or so.

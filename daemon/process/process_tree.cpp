@@ -90,7 +90,7 @@ class TreeWalk {
  public:
   // `met`: is not met any more.
   TreeWalk(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
-           const std::vector<pid_t>& met = {})
+           const std::vector<pid_t>& met)
       : root_(root), workers_(workers), met_(met.begin(), met.end()) {}
 
   // Kills what it has not met before; how many that were.
@@ -236,8 +236,9 @@ Kinship kinship_of(pid_t pid) {
   return fields.size() < 3 ? Kinship{} : Kinship{fields[0], fields[2]};
 }
 
-TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers) {
-  TreeWalk walk(root, workers);
+TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
+                        const std::vector<pid_t>& spared) {
+  TreeWalk walk(root, workers, spared);
   TreeEnd end;
   for (int i = 0; i < kTreePasses; ++i) {
     const std::uint32_t killed = walk.pass();
@@ -249,19 +250,7 @@ TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& w
 }
 
 std::vector<pid_t> descendants_of(const TreeRoot& root, const std::unordered_set<pid_t>& workers) {
-  return TreeWalk(root, workers).living();
-}
-
-std::uint32_t end_others(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
-                         const std::vector<pid_t>& spared) {
-  TreeWalk walk(root, workers, spared);
-  std::uint32_t killed = 0;
-  for (int i = 0; i < kTreePasses; ++i) {
-    const std::uint32_t more = walk.pass();
-    killed += more;
-    if (more == 0) break;
-  }
-  return killed;
+  return TreeWalk(root, workers, {}).living();
 }
 
 }  // namespace warmpool::daemon

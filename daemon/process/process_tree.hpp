@@ -52,17 +52,16 @@ struct TreeRoot {
 
 // SIGKILL to all that descends from the worker, itself not included, and to what this process has
 // adopted of it: children outside `workers` that carry its mark or are of its session.
-// Order: SIGKILL to the worker first, or the worker is dead.
+// Order: SIGKILL to the worker first, or the worker is dead, unless some are spared.
 // Bounds: kTreePasses walks; each finds the children that the one before had not seen yet. An
 // orphan between two programs cannot be told; ProcessPort::reap_orphans() meets it again. A process
 // with SIGKILL pending cannot fork any more, so no SIGSTOP comes first (Source: fork in
 // kernel/fork.c returns to a pending signal before the child is linked).
-TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
-// The same processes of a worker that lives: those that are alive, in no order; and the end of
-// those of them that are not `spared`.
+// `spared`: of a worker that lives, those that are left alone.
+TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
+                        const std::vector<pid_t>& spared = {});
+// The same processes of a worker that lives, in no order.
 std::vector<pid_t> descendants_of(const TreeRoot& root, const std::unordered_set<pid_t>& workers);
-std::uint32_t end_others(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
-                         const std::vector<pid_t>& spared);
 
 inline constexpr int kTreePasses = 16;
 

@@ -59,6 +59,32 @@ TEST(Admission, APlaceHasItsNameBeforeItsFirstWorker) {
   EXPECT_EQ(row_named(workers(), "worker-2")["state"], "held");
 }
 
+TEST(Admission, ItIsFoundByThatName) {
+  auto configuration = with_total(2 * kGiB);
+  configuration.classes.front().values.size = 3;
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  EXPECT_FALSE(
+      test.ask(client, Verb::Restart, {std::string_view("worker-2")}).starts_with("refused"));
+  EXPECT_TRUE(
+      test.ask(client, Verb::Restart, {std::string_view("worker-3")}).starts_with("refused"));
+}
+
+TEST(Admission, CriticalClassesComeFirstWhereverTheyStandInTheFile) {
+  auto configuration = with_total(2 * kGiB);
+  auto critical = configuration.classes.front();
+  critical.values.name = "urgent";
+  critical.values.critical = true;
+  critical.values.size = critical.values.size_min = 1;
+  configuration.classes.push_back(critical);
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  const auto workers = [&] { return looked_at(test, client, Verb::Workers); };
+  ASSERT_TRUE(test.until([&] { return row_named(workers(), "worker-0")["state"] == "ready"; }));
+  EXPECT_EQ(row_named(workers(), "urgent-0")["state"], "ready");
+  EXPECT_EQ(row_named(workers(), "worker-1")["state"], "held");
+}
+
 TEST(Admission, ASizeThatCanNeverFitIsRefusedWithTheFigures) {
   TestDaemon test(with_total(2 * kGiB));
   auto client = test.connect();

@@ -94,6 +94,43 @@ TEST_F(AdmissionTest, ARegisteredWorkerCountsNothing) {
   EXPECT_EQ(driver.pool().memory().declared, 1000 * kMebi);
 }
 
+TEST_F(AdmissionTest, APoolIsInitializedAlsoWhereAClassWaitsForRoom) {
+  ClassOptions options = sized(2, 500 * kMebi);
+  options.size_min = 2;
+  driver.turn(event::ClassDeclared{ClassId{0}, options});
+  driver.turn(event::ClassDeclared{ClassId{1}, sized(1, 500 * kMebi)});
+  ASSERT_EQ(held(1), 1U);
+  ASSERT_EQ(driver.notices(Notice::PoolInitialized), 0U);
+  driver.hello_all();
+  driver.tick();
+  EXPECT_EQ(driver.notices(Notice::PoolInitialized), 1U);
+}
+
+TEST_F(AdmissionTest, AHeldSuccessorTakesThePlaceOfTheDeadWhateverAutomaticRestartSays) {
+  ClassOptions options = sized(2, 500 * kMebi);
+  options.automatic_restart = false;
+  declare(0, options);
+  driver.turn(event::Restart{ClientId{1}, RequestId{71}, {}, SlotId{0}});
+  ASSERT_EQ(held(), 1U);
+  const auto before = spawns();
+  driver.kill_worker(driver.worker(0));
+  driver.tick();
+  EXPECT_EQ(held(), 0U);
+  EXPECT_EQ(spawns(), before + 1) << "whoever asked for a successor wants the place";
+}
+
+TEST_F(AdmissionTest, WhoIsIdleStaysWhileAPlaceOfItsClassWaits) {
+  ClassOptions options = sized(3, 400 * kMebi);
+  options.size_min = 1;
+  options.max_idle = seconds(60);
+  declare(0, options);
+  ASSERT_EQ(ready(), 2U);
+  driver.pass(seconds(61));
+  EXPECT_EQ(held(), 0U) << "it is given up first";
+  EXPECT_EQ(driver.pool().overview().classes[0].parked, 2U);
+  EXPECT_EQ(driver.all<command::Retire>().size(), 1U);
+}
+
 TEST_F(AdmissionTest, ADeathMakesRoomForWhoWaitsAndItsOwnPlaceComesBehind) {
   declare(0, sized(2, 500 * kMebi));
   declare(1, sized(1, 500 * kMebi));

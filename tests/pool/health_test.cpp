@@ -403,6 +403,24 @@ TEST(HealthDispatch, AnOldRowOfFailuresSaysNothingAnyMore) {
   EXPECT_EQ(band(driver, 0), Band::Healthy) << "it is tried again";
 }
 
+TEST(HealthScore, FailuresOfRunsThatTakeLongAddUp) {
+  Health health;
+  health.begin(Instant{});
+  ClassOptions options = default_class_options();
+  Instant now{};
+  for (int run = 0; run < 40; ++run) {
+    Situation busy = idle_at(now);
+    for (int minute = 0; minute < 15; ++minute) {
+      now = now + minutes(1);
+      busy.now = busy.heard_at = busy.moved_at = now;
+      health.judge(busy, options);
+    }
+    health.ran({.failed = true, .others = 0, .service = {}, .usual = {}, .at = now});
+    health.judge(busy, options);
+  }
+  EXPECT_EQ(health.band(), Band::Unhealthy);
+}
+
 TEST(Checks, AnIdleWorkerThatFailsItsCheckIsReplaced) {
   PoolDriver driver;
   ready_class(driver, 1);

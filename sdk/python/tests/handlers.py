@@ -194,6 +194,19 @@ def resume(payload, ctx):
     return at
 
 
+@task("clumsy")
+def clumsy(payload, ctx):
+    """What it is called with raises."""
+    asked = threading.Event()
+
+    def too_large():
+        asked.set()
+        ctx.checkpoint("x" * (1 << 20))
+
+    ctx.on_checkpoint_wanted = too_large
+    return "asked" if asked.wait(60) else "never asked"
+
+
 @task("async.resume")
 async def async_resume(payload, ctx):
     await asyncio.sleep(0)

@@ -31,6 +31,14 @@ def test_without_concurrency_one_runs_after_the_other():
         assert [each.result() for each in begun] == ["spun"] * 20
 
 
+def test_a_callback_that_raises_is_told_and_its_worker_goes_on():
+    with Pool({"checkpoint_every": "20ms"}) as pool, pool.client() as client:
+        before = client.run("context")["pid"]
+        assert client.run("clumsy") == "asked"
+        assert client.submit("same", 7).result(60) == 7
+        assert client.run("context")["pid"] == before
+
+
 def test_an_idle_worker_beats_and_is_not_taken_for_dead():
     with Pool(heartbeat_interval="20ms", unresponsive_after="400ms", dead_after="800ms", sample_interval="20ms") as pool:
         with pool.client() as client:
