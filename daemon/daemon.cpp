@@ -33,8 +33,9 @@ Genesis genesis_of(const DaemonSetup& setup, Clock& clock) {
 std::vector<ClassId> critical_first(const Configuration& configuration) {
   std::vector<ClassId> order(configuration.classes.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = ClassId{static_cast<std::uint16_t>(i)};
-  std::ranges::stable_partition(
-      order, [&](ClassId id) { return configuration.classes[id.value].values.critical; });
+  std::stable_partition(order.begin(), order.end(), [&](ClassId id) {
+    return configuration.classes[id.value].values.critical;
+  });
   return order;
 }
 
