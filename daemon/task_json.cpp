@@ -80,7 +80,6 @@ void TaskJson::add_live(const TaskView& live, Json& row) const {
   if (const auto* worker = workers_.find(live.worker)) {
     row["worker"] = workers_.places().slot_name(worker->slot);
   }
-  row["age_ms"] = milliseconds_of(services_.engine.now() - live.accepted_at);
   row["eligible_at"] = time(live.eligible_at);
   row["timeout_seconds"] = seconds_of(live.timeout);
   if (live.deadline.ns != 0) row["deadline_seconds"] = seconds_of(live.deadline);
@@ -97,7 +96,6 @@ void TaskJson::add_settled(const StoredTask& stored, Json& row) const {
   row["crashes"] = stored.used.crashes;
   row["interruptions"] = stored.used.interruptions;
   row["cause"] = name_of(stored.cause);
-  row["age_ms"] = milliseconds_of(services_.engine.now() - stored.accepted_at);
 }
 
 void TaskJson::add_stored(const StoredTask& stored, Json& row) const {
@@ -105,6 +103,7 @@ void TaskJson::add_stored(const StoredTask& stored, Json& row) const {
   row["uid"] = stored.uid;
   row["payload_bytes"] = stored.payload_bytes;
   row["durability"] = name_of(stored.durability);
+  row["age_ms"] = milliseconds_of(services_.engine.now() - stored.accepted_at);
   row["accepted_at"] = time(stored.accepted_at);
   row["started_at"] = time(stored.started_at);
   row["settled_at"] = stored.verdict ? time(stored.settled_at) : Json();

@@ -101,7 +101,6 @@ Instant Core::first_eligible(const TaskSpec& spec) const {
 TaskIndex Core::accept(const TaskSpec& spec, TaskId id, Instant at) {
   const TaskIndex index = tasks.add(id);
   Task& task = tasks[index];
-  task.accepted_at = at;
   task.timeout = spec.timeout;
   task.type = spec.type;
   task.tenant = spec.tenant;
@@ -132,25 +131,21 @@ void Core::set_round_timers(TaskIndex index, Instant from) {
 }
 
 void Core::own(TaskIndex index, ClientId client) {
-  Task& task = tasks[index];
-  task.owner = client;
-  task.cancel_on_disconnect = true;
+  tasks.own(index, client);
   Owned& owned = owned_[client];
-  owned.tasks.push_back(task.id);
+  owned.tasks.push_back(tasks[index].id);
   if (owned.tasks.size() < owned.sweep_at) return;
   std::erase_if(owned.tasks, [&](TaskId id) {
     const auto found = tasks.find(id);
-    return !found || is_settled(tasks[*found].state) || tasks[*found].owner != client;
+    return !found || is_settled(tasks[*found].state) || tasks.owner(*found) != client;
   });
   owned.sweep_at = std::max<std::size_t>(1024, 2 * owned.tasks.size());
 }
 
 // Also beyond the daemon's own end: else a restart would wait for an owner that never comes.
 void Core::keep_for_good(TaskIndex index) {
-  Task& task = tasks[index];
-  task.cancel_on_disconnect = false;
-  task.owner = {};
-  recorder.persist(record::Kept{task.id}, *out_);
+  tasks.disown(index);
+  recorder.persist(record::Kept{tasks[index].id}, *out_);
 }
 
 void Core::on(const event::Cancel& event) {
@@ -213,8 +208,7 @@ void Core::on(const event::ClientGone& event) {
   for (TaskId id : ids) {
     const auto index = tasks.find(id);
     if (!index) continue;
-    const Task& task = tasks[*index];
-    if (task.owner == event.client) drop(*index);
+    if (tasks.owner(*index) == event.client) drop(*index);
   }
 }
 
@@ -234,7 +228,7 @@ void Core::drop_orphans() {
   orphans_until_ = kNever;
   for (TaskId id : std::exchange(orphans_, {})) {
     const auto index = tasks.find(id);
-    if (index && !tasks[*index].owner) drop(*index);
+    if (index && !tasks.owner(*index)) drop(*index);
   }
 }
 
@@ -277,8 +271,7 @@ void Core::revive(TaskIndex index, Instant at, std::optional<std::uint32_t> payl
   task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;
   task.began = task.recalled = false;
-  task.cancel_on_disconnect = false;  // a person wants this round, and stays
-  task.owner = {};
+  tasks.disown(index);  // a person wants this round, and stays
   ++counters.accepted;
   set_round_timers(index, at);
 }

@@ -95,7 +95,6 @@ TaskView Core::view(TaskIndex index) const {
   view.crashes_max = task.crashes_max;
   view.used = task.used;
   if (task.state == TaskState::Running) view.worker = slots[task.slot].worker;
-  view.accepted_at = task.accepted_at;
   view.eligible_at = task.eligible_at;
   view.timeout = task.timeout;
   if (const TaskExtras* extras = tasks.find_extras(index)) {

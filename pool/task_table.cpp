@@ -16,7 +16,7 @@ TaskIndex TaskTable::add(TaskId id) {
   task = Task{};
   task.id = id;
   task.stamp = stamp;
-  index_.insert(id.value, index);
+  index_.insert(index, used_, id_at());
   ++counts_[static_cast<std::size_t>(task.state)];
   return index;
 }
@@ -35,7 +35,7 @@ void TaskTable::drop(TaskIndex index) {
 void TaskTable::release(TaskIndex index) {
   Task& task = (*this)[index];
   --counts_[static_cast<std::size_t>(task.state)];
-  index_.erase(task.id.value);
+  index_.erase(index, id_at());
   if (task.extras != kNone) {
     extras_free_.push_back(task.extras);
     task.extras = kNone;
@@ -46,9 +46,19 @@ void TaskTable::release(TaskIndex index) {
 
 std::optional<TaskIndex> TaskTable::find(TaskId id) const {
   if (!id) return std::nullopt;
-  const TaskIndex* index = index_.find(id.value);
-  if (index == nullptr) return std::nullopt;
-  return *index;
+  const TaskIndex index = index_.find(id.value, id_at());
+  if (index == SlabIndex::kNowhere) return std::nullopt;
+  return index;
+}
+
+bool TaskTable::restore() {
+  for (TaskIndex index = 0; index < used_; ++index) {
+    const TaskId id = (*this)[index].id;
+    if (!id) continue;
+    if (find(id)) return false;
+    index_.insert(index, index + 1, id_at());
+  }
+  return true;
 }
 
 void TaskTable::fire(TaskIndex index, TaskTrigger trigger) {
@@ -81,6 +91,21 @@ TaskExtras& TaskTable::extras(TaskIndex index) {
 const TaskExtras* TaskTable::find_extras(TaskIndex index) const {
   const Task& task = (*this)[index];
   return task.extras == kNone ? nullptr : &extras_[task.extras];
+}
+
+ClientId TaskTable::owner(TaskIndex index) const {
+  const TaskExtras* extras = find_extras(index);
+  return extras == nullptr ? ClientId{} : extras->owner;
+}
+
+void TaskTable::own(TaskIndex index, ClientId client) {
+  (*this)[index].cancel_on_disconnect = true;
+  extras(index).owner = client;
+}
+
+void TaskTable::disown(TaskIndex index) {
+  (*this)[index].cancel_on_disconnect = false;
+  if (owner(index)) extras(index).owner = {};
 }
 
 std::uint64_t TaskTable::waiting() const {

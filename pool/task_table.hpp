@@ -8,9 +8,9 @@
 #include <tuple>
 #include <vector>
 
-#include "pool/flat_map.hpp"
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
+#include "pool/slab_index.hpp"
 #include "pool/task_machine.hpp"
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
@@ -26,15 +26,15 @@ struct TaskExtras {
   Duration deadline{}, expiry{};  // as asked for; both start again with each round
   Instant deadline_at = kNever, expires_at = kNever;
   WallTime run_at{};
+  ClientId owner;  // with cancel_on_disconnect
   std::optional<IdempotencyKey> key{};
 };
 
-// 104 bytes: a million may wait.
+// A million may wait: so what few have is in extras, and what nothing is decided by is the store's.
 struct Task {
   TaskId id;
-  Instant accepted_at, eligible_at;
+  Instant eligible_at;
   Duration timeout;
-  ClientId owner;       // only with cancel_on_disconnect
   RecordNumber record;  // the last one that must be kept before it goes on
   TypeId type;
   TenantId tenant;
@@ -61,6 +61,7 @@ struct Task {
 
   static auto fields(auto& task);  // pool/image/
 };
+static_assert(sizeof(Task) == 80);
 
 // The single bits of a task as one number.
 template <class T>
@@ -84,12 +85,12 @@ struct TaskBits {
 };
 
 auto Task::fields(auto& task) {
-  auto& [id, accepted_at, eligible_at, timeout, owner, record, type, tenant, payload_bytes, extras,
-         stamp, timers, used, slot, round, attempt, retries, crashes_max, priority, state,
-         last_cause, durability, b0, b1, b2, b3, b4, b5, b6, b7] = task;
-  return std::tuple_cat(std::tie(id, accepted_at, eligible_at, timeout, owner, record, type, tenant,
-                                 payload_bytes, extras, stamp, timers, used, slot, round, attempt,
-                                 retries, crashes_max, priority, state, last_cause, durability),
+  auto& [id, eligible_at, timeout, record, type, tenant, payload_bytes, extras, stamp, timers, used,
+         slot, round, attempt, retries, crashes_max, priority, state, last_cause, durability, b0,
+         b1, b2, b3, b4, b5, b6, b7] = task;
+  return std::tuple_cat(std::tie(id, eligible_at, timeout, record, type, tenant, payload_bytes,
+                                 extras, stamp, timers, used, slot, round, attempt, retries,
+                                 crashes_max, priority, state, last_cause, durability),
                         std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
 }
 
@@ -110,6 +111,10 @@ class TaskTable {
 
   TaskExtras& extras(TaskIndex index);  // makes them where there are none
   const TaskExtras* find_extras(TaskIndex index) const;
+  // With whom it is cancelled when he leaves; none for most.
+  ClientId owner(TaskIndex index) const;
+  void own(TaskIndex index, ClientId client);
+  void disown(TaskIndex index);
 
   std::uint64_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
   std::uint64_t waiting() const;
@@ -134,17 +139,22 @@ class TaskTable {
   }
   static auto fields(auto& self) {
     auto& [chunks, free, used, index, extras, extras_free, counts, row_hits, payload_bytes] = self;
-    return std::tie(free, index, extras, extras_free, counts, row_hits, payload_bytes);
+    return std::tie(free, extras, extras_free, counts, row_hits, payload_bytes);
   }
+  // pool/image/: after the last place was read. False: a task stands twice.
+  bool restore();
 
  private:
   static constexpr std::size_t kChunk = 1024;
+  auto id_at() const {
+    return [this](TaskIndex index) { return (*this)[index].id.value; };
+  }
   void release(TaskIndex index);
 
   std::vector<std::unique_ptr<Task[]>> chunks_;
   std::vector<TaskIndex> free_;
   TaskIndex used_ = 0;
-  FlatMap<TaskIndex> index_;
+  SlabIndex index_;
   std::vector<TaskExtras> extras_;
   std::vector<std::uint32_t> extras_free_;
   std::array<std::uint64_t, 11> counts_{};

@@ -144,7 +144,7 @@ struct TaskView {
   std::uint16_t round = 0, attempt = 0, retries = 0, crashes_max = 0;
   record::Used used;
   WorkerId worker;
-  Instant accepted_at, eligible_at;
+  Instant eligible_at;
   Duration timeout, deadline, expiry;  // 0: none
   EndCause last_cause{};
   std::uint32_t payload_bytes = 0;

@@ -116,11 +116,12 @@ void ChangeMaker::make(const record::Settled& record, ChangeBatch& batch) {
 
 void ChangeMaker::make_finished(const record::Settled& record, const TaskRow& row,
                                 std::unique_ptr<AttemptRow> attempt, ChangeBatch& batch) {
+  const auto& run = image_.run(row);
   change::Finished finished{
-      record, 0,           row.started_at,
+      record, 0,           run.started_at,
       0,      row.content, row.extras && row.extras->texts && !row.extras->texts->key.empty(),
       {},     {},          std::move(attempt)};
-  if (record.attempt != 0) finished.slot = number_of(NameKind::Slot, row.slot, batch);
+  if (record.attempt != 0) finished.slot = number_of(NameKind::Slot, run.slot, batch);
   if (const auto* history = history_of(&row)) {
     finished.attempts = static_cast<std::uint32_t>(history->attempts().size());
   }
@@ -139,7 +140,7 @@ std::unique_ptr<AttemptRow> ChangeMaker::attempt_of(const TaskRow& row, ChangeBa
   const auto& entry = history->attempts().back();
   auto attempt = std::make_unique<AttemptRow>();
   attempt->position = history->count() - 1;
-  attempt->slot = number_of(NameKind::Slot, row.slot, batch);
+  attempt->slot = number_of(NameKind::Slot, image_.run(row).slot, batch);
   attempt->started_at = entry.started_at;
   if (!entry.error.empty()) attempt->error = history->last_error();
   attempt->output = joined(entry.output);

@@ -15,15 +15,15 @@ bool is_plain(Verdict verdict, const TaskRow& row) {
 }
 
 template <class End>
-void remember(TaskRow& row, const End& record, Attachment& attachment) {
+void remember(TaskRow& row, const TaskRun& run, const End& record, Attachment& attachment) {
   AttemptEntry entry{record.round,
                      record.attempt,
                      record.cause,
                      record.charge,
                      record.code,
-                     row.slot,
+                     run.slot,
                      record.worker,
-                     row.started_at,
+                     run.started_at,
                      record.at,
                      {},
                      {},
@@ -62,19 +62,21 @@ bool TaskImage::apply_record(const record::Started& record, Attachment&) {
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Live) return false;
   row->round = record.round;
-  row->attempt = record.attempt;
-  row->slot = record.slot;
-  row->started_at = record.at;
+  auto& run = rows_.make_run(*row);
+  run.attempt = record.attempt;
+  run.slot = record.slot;
+  run.started_at = record.at;
   return true;
 }
 
 bool TaskImage::apply_record(const record::Ended& record, Attachment& attachment) {
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Live) return false;
-  row->attempt = record.attempt;
-  row->used = record.used;
-  row->cause = record.cause;
-  remember(*row, record, attachment);
+  auto& run = rows_.make_run(*row);
+  run.attempt = record.attempt;
+  run.used = record.used;
+  run.cause = record.cause;
+  remember(*row, run, record, attachment);
   return true;
 }
 
@@ -82,12 +84,15 @@ bool TaskImage::apply_record(const record::Settled& record, Attachment& attachme
   auto* row = rows_.find(record.task);
   if (row == nullptr || row->state != State::Live) return false;
   row->round = record.round;
-  row->attempt = record.attempt;
-  row->used = record.used;
-  row->verdict = record.verdict;
-  row->cause = record.cause;
-  row->settled_at = record.at;
-  if (record.attempt != 0 && !is_plain(record.verdict, *row)) remember(*row, record, attachment);
+  auto& run = rows_.make_run(*row);
+  run.attempt = record.attempt;
+  run.used = record.used;
+  run.verdict = record.verdict;
+  run.cause = record.cause;
+  run.settled_at = record.at;
+  if (record.attempt != 0 && !is_plain(record.verdict, *row)) {
+    remember(*row, run, record, attachment);
+  }
   if (record.verdict == Verdict::Dead) {
     rows_.set_state(*row, State::Dead);
   } else {
@@ -101,7 +106,7 @@ void TaskImage::finish(TaskRow& row, Attachment& attachment) {
   replace_body(row, {});
   checkpoints_.drop(row.task);
   rows_.set_state(row, State::Finished);
-  if (row.verdict != Verdict::Done) return;
+  if (rows_.run(row).verdict != Verdict::Done) return;
   row.content = attachment.content;
   replace_body(row, std::move(attachment.body));
 }
@@ -116,8 +121,9 @@ bool TaskImage::apply_record(const record::Revived& record, Attachment& attachme
     replace_body(*row, std::move(attachment.body));
   }
   row->round = record.round;
-  row->attempt = 0;
-  row->used = {};
+  auto& run = rows_.make_run(*row);
+  run.attempt = 0;
+  run.used = {};
   rows_.set_state(*row, State::Live);
   return true;
 }
@@ -172,9 +178,10 @@ void TaskImage::drop(TaskRow& row) {
 std::vector<TaskId> TaskImage::settled_before(Instant before,
                                               std::optional<Verdict> verdict) const {
   std::vector<TaskId> found;
-  for (const auto* row = rows_.oldest(State::Finished); row != nullptr && row->settled_at < before;
-       row = rows_.after(*row)) {
-    if (!verdict || row->verdict == *verdict) found.push_back(row->task);
+  for (const auto* row = rows_.oldest(State::Finished); row != nullptr; row = rows_.after(*row)) {
+    const auto& run = rows_.run(*row);
+    if (run.settled_at >= before) break;
+    if (!verdict || run.verdict == *verdict) found.push_back(row->task);
   }
   return found;
 }
@@ -191,7 +198,8 @@ bool TaskImage::received(TaskId task) {
   if (row == nullptr || row->state != State::Finished || row->keep_result) return false;
   if (row->extras) {
     replace_body(*row, {});  // its history is worth more than its room
-    row->result_gone = row->verdict == Verdict::Done;
+    auto& run = rows_.make_run(*row);
+    run.result_gone = run.verdict == Verdict::Done;
   } else {
     drop(*row);
   }
@@ -211,7 +219,7 @@ void TaskImage::keep_bounds() {
 
 void TaskImage::trim(Instant now) {
   while (const auto* oldest = rows_.oldest(State::Finished)) {
-    if (now - oldest->settled_at <= results_age_max_) return;
+    if (now - rows_.run(*oldest).settled_at <= results_age_max_) return;
     ++figures_.results_dropped;
     drop(*rows_.find(oldest->task));
   }
@@ -227,25 +235,26 @@ void TaskImage::set_bounds(const Options& options) {
 std::optional<StoredTask> TaskImage::find(TaskId task) const {
   const auto* row = rows_.find(task);
   if (row == nullptr) return std::nullopt;
+  const auto& run = rows_.run(*row);
   StoredTask stored;
   stored.task = row->task;
   stored.type = row->type;
   stored.tenant = row->tenant;
   stored.uid = row->uid;
   stored.round = row->round;
-  stored.attempt = row->attempt;
-  if (row->state != State::Live) stored.verdict = row->verdict;
-  stored.cause = row->cause;
-  stored.used = row->used;
+  stored.attempt = run.attempt;
+  if (row->state != State::Live) stored.verdict = run.verdict;
+  stored.cause = run.cause;
+  stored.used = run.used;
   stored.accepted_at = row->accepted_at;
-  stored.started_at = row->started_at;
-  stored.settled_at = row->settled_at;
+  stored.started_at = run.started_at;
+  stored.settled_at = run.settled_at;
   stored.content = row->content;
   stored.durability = row->durability;
   stored.body = &row->body;
-  stored.result_gone = row->result_gone;
+  stored.result_gone = run.result_gone;
   stored.payload_bytes = row->payload_bytes;
-  stored.slot = row->slot;
+  stored.slot = run.slot;
   stored.checkpoint = checkpoints_.find(task);
   if (!row->extras) return stored;
   const auto& history = row->extras->history;
@@ -260,7 +269,8 @@ bool TaskImage::scan_finished(FinishedScan& scan, std::uint32_t rows) const {
   const auto end = std::min<std::uint64_t>(std::uint64_t{scan.next} + rows, rows_.places());
   for (; scan.next < end; ++scan.next) {
     const auto& row = rows_.place(scan.next);
-    if (row.state != State::Finished || (scan.verdict && row.verdict != *scan.verdict)) continue;
+    if (row.state != State::Finished) continue;
+    if (scan.verdict && rows_.run(row).verdict != *scan.verdict) continue;
     if (!scan.type || row.type == *scan.type) scan.ids.take(row.task);
   }
   return scan.next >= rows_.places();

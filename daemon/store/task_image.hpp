@@ -30,6 +30,7 @@ class TaskImage {
 
   // Null: no such task.
   const TaskRow* row(TaskId task) const { return rows_.find(task); }
+  const TaskRun& run(const TaskRow& row) const { return rows_.run(row); }
   // What replayed records do not tell: how many attempts are gone from its history.
   void restore_dropped(TaskId task, std::uint32_t attempts);
   void restore_checkpoint(TaskId task, Checkpoint checkpoint);

@@ -1,4 +1,5 @@
-// The rows of the image in memory: a slab, an index by id, and two lists in order of settling.
+// The rows of the image in memory: slabs of rows and runs, an index by id, and two lists in order
+// of settling.
 #pragma once
 
 #include <array>
@@ -7,12 +8,12 @@
 #include <vector>
 
 #include "daemon/store/history.hpp"
-#include "pool/flat_map.hpp"
+#include "pool/slab_index.hpp"
 
 namespace warmpool::daemon {
 
-// Source: a million waiting tasks may cost 400 bytes each beyond the payload, the core included;
-// this is 96 and the index 33, so every field is as small as it can be.
+// Source: a million waiting tasks may cost 200 bytes each beyond the payload, the core included; of
+// those this is 64. What is known only of a task that has run is in its run.
 struct TaskRow {
   enum class State : std::uint8_t { Free, Live, Dead, Finished };
   struct Extras {
@@ -21,29 +22,37 @@ struct TaskRow {
   };
 
   TaskId task;
-  Instant accepted_at, started_at, settled_at;
+  Instant accepted_at;
   Blob body;
   std::unique_ptr<Extras> extras;
   TypeId type;
   TenantId tenant;
   std::uint32_t uid = 0;
   std::uint32_t payload_bytes = 0;
-  std::uint32_t previous = 0, next = 0;  // in its list; of a free row: the next free one
-  std::uint16_t round = 0, attempt = 0;
-  record::Used used;
-  SlotId slot;
+  std::uint32_t run = 0;  // 0: it has none; of a free row: the next free one
+  std::uint16_t round = 0;
   State state = State::Free;
   Content content{};
-  Verdict verdict{};
-  EndCause cause{};
   Durability durability{};
   bool keep_result = false;
-  bool result_gone = false;  // its submitter has it; only the history is left
 
   Extras& extra() {
     if (!extras) extras = std::make_unique<Extras>();
     return *extras;
   }
+};
+static_assert(sizeof(TaskRow) == 64);
+
+// Of a task that was started or has settled.
+struct TaskRun {
+  Instant started_at, settled_at;
+  record::Used used;
+  std::uint32_t previous = 0, next = 0;  // rows of its list; of a free one: the next free one
+  SlotId slot;
+  std::uint16_t attempt = 0;
+  Verdict verdict{};
+  EndCause cause{};
+  bool result_gone = false;  // its submitter has it; only the history is left
 };
 
 // Bounds: 2^32 - 2 rows. References stay valid until the row is removed.
@@ -56,6 +65,11 @@ class TaskRows {
   // Puts it at the end of the list of its new state, or in none for Live.
   void set_state(TaskRow& row, TaskRow::State state);
 
+  // As it is so far; an empty one where it was never started.
+  const TaskRun& run(const TaskRow& row) const;
+  // Makes one where it has none. Stays where it is until the row is removed.
+  TaskRun& make_run(TaskRow& row);
+
   // Oldest settled first; null at the end.
   const TaskRow* oldest(TaskRow::State state) const;
   const TaskRow* after(const TaskRow& row) const;
@@ -65,20 +79,30 @@ class TaskRows {
   const TaskRow& place(std::uint32_t place) const { return at(place + 1); }
 
  private:
-  static constexpr std::uint32_t kNone = 0;  // row numbers count from 1
+  static constexpr std::uint32_t kNone = 0;  // rows and runs are numbered from 1
   static constexpr std::size_t kChunk = 1024;
+  template <class T>
+  using Chunks = std::vector<std::unique_ptr<std::array<T, kChunk>>>;
   struct List {
     std::uint32_t first = kNone, last = kNone;
     std::uint64_t count = 0;
   };
 
   TaskRow& at(std::uint32_t number) const;
+  TaskRun& run_at(std::uint32_t number) const;
+  TaskRun& run_of(std::uint32_t row) const { return run_at(at(row).run); }
+  auto id_at() const {
+    return [this](std::uint32_t place) { return at(place + 1).task.value; };
+  }
+  std::uint32_t number_of(TaskId task) const;  // kNone: it is not there
   List& list_of(TaskRow::State state) { return lists_[static_cast<std::size_t>(state)]; }
   void unlink(std::uint32_t number, TaskRow& row);
 
-  std::vector<std::unique_ptr<std::array<TaskRow, kChunk>>> chunks_;
-  FlatMap<std::uint32_t> index_;
+  Chunks<TaskRow> rows_;
+  Chunks<TaskRun> runs_;
+  SlabIndex index_;
   std::uint32_t free_ = kNone, used_ = 0;
+  std::uint32_t free_run_ = kNone, used_runs_ = 0;
   std::array<List, 4> lists_;
 };
 

@@ -156,6 +156,9 @@ void Reader::get(T& value) {
     }
     auto fields = fields_of(value);
     std::apply([this](auto&... each) { (this->get(each), ...); }, fields);
+    if constexpr (Slab<T>) {
+      if (good_ && !value.restore()) refuse();
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include "pool/event.hpp"
 #include "pool/image/reader.hpp"
 #include "pool/image/shape.hpp"
+#include "pool/task_table.hpp"
 
 namespace warmpool {
 namespace {
@@ -150,6 +151,22 @@ TEST(Image, RefusesNumbersThatDoNotFitAndWordsThatAreNone) {
   image::Reader endless(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10));
   EXPECT_EQ(endless.number(), 0U);
   EXPECT_FALSE(endless.good());
+}
+
+TEST(Image, RefusesATaskThatStandsTwice) {
+  const auto reads = [](const TaskTable& tasks) {
+    const auto bytes = image::bytes_of(tasks);
+    image::Reader reader(bytes);
+    TaskTable there;
+    reader.get(there);
+    return reader.good() && there.find(TaskId{7}) == tasks.find(TaskId{7});
+  };
+  TaskTable tasks;
+  tasks.add(TaskId{6});
+  const auto second = tasks.add(TaskId{7});
+  EXPECT_TRUE(reads(tasks));
+  tasks[second].id = TaskId{6};
+  EXPECT_FALSE(reads(tasks));
 }
 
 struct Small {

@@ -10,6 +10,7 @@
 #include "pool/jitter.hpp"
 #include "pool/notification.hpp"
 #include "pool/refusal.hpp"
+#include "pool/slab_index.hpp"
 #include "pool/slot_set.hpp"
 #include "pool/token.hpp"
 
@@ -37,6 +38,41 @@ TEST(FlatMap, DoesWhatAMapDoes) {
     if (found != nullptr) {
       EXPECT_EQ(*found, plain[key]);
     }
+  }
+}
+
+TEST(SlabIndex, FindsWhatStandsInTheSlab) {
+  std::mt19937_64 random(3);
+  std::vector<std::uint64_t> slab;
+  std::vector<std::uint32_t> gaps;
+  std::map<std::uint64_t, std::uint32_t> plain;
+  SlabIndex index;
+  const auto id_at = [&slab](std::uint32_t place) { return slab[place]; };
+  for (int i = 0; i < 200'000; ++i) {
+    const std::uint64_t id = 1 + random() % 5000;
+    const auto there = plain.find(id);
+    if (there == plain.end()) {
+      std::uint32_t place = static_cast<std::uint32_t>(slab.size());
+      if (gaps.empty()) {
+        slab.push_back(id);
+      } else {
+        place = gaps.back();
+        gaps.pop_back();
+        slab[place] = id;
+      }
+      index.insert(place, static_cast<std::uint32_t>(slab.size()), id_at);
+      plain.emplace(id, place);
+    } else {
+      index.erase(there->second, id_at);
+      slab[there->second] = 0;
+      gaps.push_back(there->second);
+      plain.erase(there);
+    }
+    ASSERT_EQ(index.size(), plain.size());
+  }
+  for (std::uint64_t id = 1; id <= 5000; ++id) {
+    const auto there = plain.find(id);
+    ASSERT_EQ(index.find(id, id_at), there == plain.end() ? SlabIndex::kNowhere : there->second);
   }
 }
 
