@@ -60,7 +60,9 @@ class Channel:
         missing = end - len(self._data)
         self._data, self._at = b"", 0
         while missing > 0:
+            self.outbox.release()
             part = self.stream.read(max(READ_BYTES, min(missing, 1 << 20)))
+            self.outbox.hold()
             if not part:
                 return None
             if len(part) > missing:

@@ -33,6 +33,7 @@ class Client:
     def __init__(self, socket: Optional[str] = None, *, name: str = "python", connect_timeout: float = 5.0,
                  reconnect: float = 30.0) -> None:
         self._conversation = Conversation(socket, name, connect_timeout, reconnect)
+        self._key_begin, self._key_numbers = secrets.token_hex(12), itertools.count()  # to ask the system for each costs a call
 
     def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
                cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> TaskFuture:
@@ -168,7 +169,7 @@ class Client:
             wishes, type = {**type.wishes, **wishes}, type.name
         check_name(type)
         data, label = content.encode(payload)
-        key = secrets.token_hex(16) if auto_key and wishes.get("key") is None else None
+        key = f"{self._key_begin}{next(self._key_numbers):08x}" if auto_key and wishes.get("key") is None else None
         keyed = key is not None or wishes.get("key") is not None
         asked = Submit(future, type, data, flags | label, meta_of(wishes, key), keyed)
         return asked

@@ -36,11 +36,11 @@ class Context:
         limits = [limit / 1e9 for limit in (assign.at(0), assign.at(1)) if limit]
         self.deadline: Optional[float] = time.monotonic() + min(limits) if limits else None  # as time.monotonic()
         self._key, self._voice = assign.key, voice
-        self._ended = threading.Event()
+        self._ended: Optional[threading.Event] = None  # made for a handler that waits
         self._cause: Optional[int] = None
         self.on_cancel: Optional[Callable[[], Any]] = None  # called once, by another thread
         self._left, self._left_content = left, left_content
-        self._wanted = threading.Event()
+        self._wanted = False
         self.on_checkpoint_wanted: Optional[Callable[[], Any]] = None  # called each time, by another thread
         self._unsaid: Optional[list[Any]] = None
         self._said_at = 0.0
@@ -70,6 +70,11 @@ class Context:
 
     def wait(self, seconds: float) -> bool:
         """Sleeps, but not through a cancel. True if there was one."""
+        with self._lock:
+            if self._ended is None:
+                self._ended = threading.Event()
+            if self._cause is not None:
+                self._ended.set()
         return self._ended.wait(seconds)
 
     def raise_if_cancelled(self) -> None:
@@ -100,13 +105,13 @@ class Context:
         payload, label = (b"", content.Content.BYTES) if data is None else content.encode(data)
         if len(payload) > CHECKPOINT_BYTES_MAX:
             raise ValueError(f"the checkpoint has {len(payload)} bytes, at most {CHECKPOINT_BYTES_MAX} are kept; keep a path to the rest in it")
-        self._wanted.clear()
+        self._wanted = False
         return self._voice.say(about(self._key, Kind.CHECKPOINT, flags=int(label), payload=payload))
 
     @property
     def checkpoint_wanted(self) -> bool:
         """The daemon asks for one, because a while has passed or this worker is to end: True until the next checkpoint()."""
-        return self._wanted.is_set()
+        return self._wanted
 
     def gauge(self, name: str, value: Optional[int]) -> None:
         """A whole number about this worker, for people: stays until it is set again or taken away (None). At most 16 names."""
@@ -127,7 +132,7 @@ class Context:
 
     def ask(self) -> None:
         """The worker's, from a thread that does not run the handler."""
-        self._wanted.set()
+        self._wanted = True
         self._call(self.on_checkpoint_wanted)
 
     def finish(self) -> None:
@@ -140,7 +145,10 @@ class Context:
         """The worker's, from a thread that does not run the handler."""
         if self._cause is None:
             self.mark_cancelled(cause)
-            self._ended.set()
+            with self._lock:
+                ended = self._ended
+            if ended is not None:
+                ended.set()
             self._call(self.on_cancel)
 
     @staticmethod

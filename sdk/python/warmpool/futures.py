@@ -4,8 +4,7 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import threading
-from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from . import content
 from .errors import task_error
@@ -15,8 +14,7 @@ from .words import CAUSES, Verdict, word
 Progress = Callable[[float, str], Any]
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of a task."""
 
     task: int
@@ -47,16 +45,20 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self.task: Optional[int] = None  # its id, once it was accepted
         self.settled: Optional[Settled] = None
         self._progress = progress
-        self._accepted = threading.Event()
+        self._accepted: Optional[threading.Event] = None  # made for who waits for the id: making one costs more than a submit
         self._gate, self._decided = threading.Lock(), False
         self._tell_cancel: Callable[[], Any] = lambda: None
 
     def accepted(self, timeout: Optional[float] = None) -> int:
         """Waits for the id. Raises TimeoutError, or why there is none."""
-        if not self._accepted.wait(timeout):
+        with self._gate:
+            if self._accepted is None and self.task is None and not self._decided:
+                self._accepted = threading.Event()
+            told = self._accepted
+        if told is not None and not told.wait(timeout):
             raise TimeoutError("not accepted in time")
         if self.task is None:
-            self.result(0)
+            self.result(timeout)
         assert self.task is not None
         return self.task
 
@@ -66,15 +68,16 @@ class TaskFuture(concurrent.futures.Future[Any]):
             return self.cancelled()
         super().cancel()
         self.set_running_or_notify_cancel()
-        self._accepted.set()
+        self._tell_waiter()
         self._tell_cancel()
         return True
 
     # The client's.
 
     def accept(self, task: int) -> None:
-        self.task = task
-        self._accepted.set()
+        with self._gate:
+            self.task = task
+        self._tell_waiter()
 
     def report(self, frame: Frame) -> None:
         if self._progress is not None:
@@ -98,15 +101,19 @@ class TaskFuture(concurrent.futures.Future[Any]):
 
     def finish(self, value: Any) -> None:
         if self._decide():
-            self._accepted.set()
             self.set_running_or_notify_cancel()
             self.set_result(value)
+            self._tell_waiter()
 
     def fail(self, error: BaseException) -> None:
         if self._decide():
-            self._accepted.set()
             self.set_running_or_notify_cancel()
             self.set_exception(error)
+            self._tell_waiter()
+
+    def _tell_waiter(self) -> None:
+        if self._accepted is not None:
+            self._accepted.set()
 
     def _decide(self) -> bool:
         """The first who comes says how it ends."""

@@ -73,7 +73,7 @@ class Link:
             raise wire.ProtocolError(f"what listens at {self.path} is no warmpoold")
         if welcome.at(0, wire.VERSION) != wire.VERSION:
             raise wire.ProtocolError(f"the daemon at {self.path} speaks version {welcome.at(0)} of the protocol, which was not offered")
-        self.features, self.channel.body_bytes_max = features & welcome.at(1), welcome.at(2)
+        self.features, self.channel.body_bytes_max = int(features) & welcome.at(1), welcome.at(2)
         self.channel.features = self.features
         self.payload_bytes_max, self.in_flight_max = welcome.at(3), welcome.at(4)
 

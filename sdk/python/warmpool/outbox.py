@@ -3,6 +3,8 @@
 A frame is written at once where the other end has room, by the thread that has it: handing it to a writer thread costs
 two switches of the interpreter lock for each frame. What does not fit is written by a thread that exists from then on, so
 that whoever reads goes on reading while a write blocks (docs/protocol.md, section 1).
+
+What the thread that reads sends while it works through what one read brought leaves together, in one write.
 """
 from __future__ import annotations
 
@@ -12,31 +14,46 @@ import threading
 import time
 from typing import Callable, Optional
 
+HELD_BYTES_MAX = 64 << 10
+
 Write = Callable[[memoryview], int]  # of a descriptor that does not block; raises BlockingIOError
 
 
 class Outbox:
     def __init__(self, descriptor: int, write: Write) -> None:
         self._descriptor, self._write = descriptor, write
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._pending: collections.deque[memoryview] = collections.deque()
         self._flusher: Optional[threading.Thread] = None
         self._closed = False
+        self._holder: Optional[int] = None  # the thread whose sends wait for release()
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self.unsent_bytes = 0
 
     def send(self, data: bytes) -> None:
         """Order: as called. Errors: none here; who reads sees that the other end has gone."""
-        with self._changed:
-            if self._closed:
-                return
-            rest = memoryview(data)
-            if not self._pending:
-                rest = self._some(rest)
-            if rest:
-                self._keep(rest)
+        with self._lock:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._holder != threading.get_ident() or self._held_bytes >= HELD_BYTES_MAX:
+                self._send_held()
+
+    def hold(self) -> None:
+        """What this thread sends waits for release(), or for what another one sends. Order: it calls release() before it blocks."""
+        self._holder = threading.get_ident()
+
+    def release(self) -> None:
+        self._holder = None
+        if self._held:
+            with self._lock:
+                self._send_held()
 
     def flush(self, seconds: float) -> bool:
         """Waits until all is written. False if it was not within that time."""
+        with self._lock:
+            self._send_held()
         return self.wait_below(1, seconds)
 
     def wait_below(self, count: int, seconds: Optional[float] = None) -> bool:
@@ -49,10 +66,23 @@ class Outbox:
         with self._changed:
             self._closed = True
             self._pending.clear()
+            self._held.clear()
             self.unsent_bytes = 0
             self._changed.notify_all()
         if self._flusher is not None and self._flusher is not threading.current_thread():
             self._flusher.join(5)
+
+    def _send_held(self) -> None:
+        if not self._held:  # another thread was faster
+            return
+        held, self._held, self._held_bytes = self._held, [], 0
+        if self._closed:
+            return
+        rest = memoryview(held[0] if len(held) == 1 else b"".join(held))
+        if not self._pending:
+            rest = self._some(rest)
+        if rest:
+            self._keep(rest)
 
     def _keep(self, rest: memoryview) -> None:
         self._pending.append(rest)

@@ -25,14 +25,14 @@ EITHER = {
 }
 FOR_WORKER = {
     **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnntnn", payload=True),
-    Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=Feature.CANCEL), Kind.RECALL: Rule(RUN, needs=Feature.RECALL), Kind.RETIRE: Rule(flags=COME_AGAIN),
-    Kind.CHECKPOINT_PLEASE: Rule(RUN, needs=Feature.CHECKPOINT),
+    Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=int(Feature.CANCEL)), Kind.RECALL: Rule(RUN, needs=int(Feature.RECALL)), Kind.RETIRE: Rule(flags=COME_AGAIN),
+    Kind.CHECKPOINT_PLEASE: Rule(RUN, needs=int(Feature.CHECKPOINT)),
 }
 FOR_CLIENT = {
     **EITHER, Kind.ACCEPTED: Rule("id token", flags=ACCEPTED_FLAGS), Kind.REFUSED: Rule("id token", "ntn"),
     Kind.SETTLED: Rule(RUN, "nnnn", payload=True), Kind.REPLY: Rule("token", payload=True),
-    Kind.PROGRESSED: Rule(RUN, "nt", needs=Feature.PROGRESS), Kind.CANCELLED: Rule("id token", "nn"),
-    Kind.EVENT: Rule("id token", payload=True, flags=GAP, needs=Feature.EVENTS),
+    Kind.PROGRESSED: Rule(RUN, "nt", needs=int(Feature.PROGRESS)), Kind.CANCELLED: Rule("id token", "nn"),
+    Kind.EVENT: Rule("id token", payload=True, flags=GAP, needs=int(Feature.EVENTS)),
 }
 NUMBER_MAX = 2**64  # times are i64, but none that a daemon sends is below 0
 

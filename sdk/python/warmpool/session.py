@@ -69,7 +69,7 @@ class Session:
         self._begun: dict[Key, Attempt] = {}
         self._types: dict[int, str] = {}
         self._page: Optional[Page] = None
-        self.features, self.heartbeat, self.result_bytes_max = Feature(0), 5.0, 1 << 20
+        self.features, self.heartbeat, self.result_bytes_max = 0, 5.0, 1 << 20
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
@@ -91,7 +91,7 @@ class Session:
             raise ProtocolError(f"not welcome: {welcome.at(1, '')} ({welcome.at(0)})")
         if welcome.at(0, wire.VERSION) != wire.VERSION:
             raise ProtocolError(f"the daemon speaks version {welcome.at(0)} of the protocol, which was not offered")
-        self.features, self.channel.body_bytes_max = wanted & welcome.at(1), welcome.at(2)
+        self.features, self.channel.body_bytes_max = int(wanted) & welcome.at(1), welcome.at(2)
         self.channel.features = self.features
         self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7) or welcome.at(2)
         self._map_page(self.channel.stream.descriptors, welcome.id or self._start.worker)
