@@ -15,6 +15,7 @@
 #include "daemon/process/linux_processes.hpp"
 #include "daemon/record/replayer.hpp"
 #include "daemon/startup.hpp"
+#include "ipc/freed_memory.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -233,6 +234,7 @@ int run(std::span<const std::string> words) {
 
 int main(int argc, char** argv) {
   warmpool::daemon::end_without_memory();
+  warmpool::ipc::keep_freed_memory();
   const std::vector<std::string> words(argv + 1, argv + argc);
   return warmpool::daemon::run(words);
 }

@@ -11,6 +11,9 @@ namespace {
 constexpr std::size_t kWantedMin = 4 * 1024;
 constexpr std::size_t kWantedMax = 256 * 1024;
 constexpr std::size_t kKeptBytesMax = 256 * 1024;
+// A mebibyte that comes in quarters is moved once. By doubling it would be three times, and the
+// pages of each larger buffer are the kernel's to clear.
+constexpr std::size_t kGrowth = 8;
 
 }  // namespace
 
@@ -18,7 +21,8 @@ void FrameReader::make_room(std::size_t bytes_min) {
   const std::size_t live = end_ - begin_;
   if (live + bytes_min > capacity_ ||
       (live == 0 && capacity_ > std::max(bytes_min, kKeptBytesMax))) {
-    capacity_ = live == 0 ? bytes_min : std::max(2 * capacity_, live + bytes_min);
+    const std::size_t whole = checked_ ? kHeaderBytes + header_.body_bytes : 0;
+    capacity_ = std::max(live + bytes_min, std::min(whole, kGrowth * live));
     auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity_);
     if (live != 0) std::memcpy(larger.get(), buffer_.get() + begin_, live);
     buffer_ = std::move(larger);

@@ -8,8 +8,8 @@
 namespace warmpool::ipc {
 
 // Bounds: keeps at most one unfinished frame besides what one read brought. Memory follows the
-// bytes that came (doubling), never what a header announces; an empty buffer above 256 KiB is given
-// back. Threads: one at a time.
+// bytes that came (at most eight times as much), never what a header announces; an empty buffer
+// above 256 KiB is given back. Threads: one at a time.
 class FrameReader {
  public:
   explicit FrameReader(FrameRules rules) : rules_(rules) {}

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/freed_memory.hpp"
 #include "worker/stock/lines.hpp"
 #include "worker/stock/plugin.hpp"
 #include "worker/stock/stock.hpp"
@@ -199,6 +200,7 @@ int run_wrapped(Command& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  warmpool::ipc::keep_freed_memory();
   Command command;
   if (const auto wrong = read_command(argc, argv, command)) return refuse(*wrong);
   if (command.help) {
