@@ -197,7 +197,7 @@ def print_memory(daemon):
     submit_only(f"{daemon.dir}/warmpool.sock", 1_000_000)
     waiting = daemon.json("status")["queue"]["depth"]
     each = (daemon.rss() - before) / waiting - PAYLOAD_BYTES
-    print(f"{waiting} waiting tasks of {PAYLOAD_BYTES} bytes   (wanted: at most 400)")
+    print(f"{waiting} waiting tasks of {PAYLOAD_BYTES} bytes   (wanted: at most 200)")
     print(f"  {each:.0f} bytes each beyond the payload (resident)")
 
 
