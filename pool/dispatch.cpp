@@ -132,7 +132,7 @@ bool Core::give_suspect(WorkerClass& worker_class) {
 bool Core::give_free(WorkerClass& worker_class) {
   if (worker_class.candidates().empty()) return false;
   const TaskIndex index = lanes.first(worker_class.id, LaneKind::Ordinary);
-  if (!is_preferred(worker_class, tasks[index].type)) return false;
+  if (!is_preferred(worker_class, index)) return false;
   const LaneKey place = lanes.first_key(worker_class.id, LaneKind::Ordinary);
   const FitIf any([](const Slot&) { return true; });
   const auto chosen = strategy_named(worker_class.options.strategy)
@@ -142,12 +142,12 @@ bool Core::give_free(WorkerClass& worker_class) {
   return true;
 }
 
-// No class that comes before this one for the type has a free worker as healthy, and none at all a
+// No class that comes before this one for the task has a free worker as healthy, and none at all a
 // healthier one. That one then takes the task, or a more urgent one and asks for no more; so some
 // class always goes on.
-bool Core::is_preferred(const WorkerClass& worker_class, TypeId type) const {
+bool Core::is_preferred(const WorkerClass& worker_class, TaskIndex index) const {
   bool before = true;
-  for (ClassId id : lanes.classes(type)) {
+  for (ClassId id : lanes.classes_of(index)) {
     const WorkerClass& other = classes[id.value];
     before = before && id != worker_class.id;
     if (id == worker_class.id || !is_open(other) || other.candidates().empty()) continue;

@@ -82,8 +82,9 @@ TaskView Core::view(TaskIndex index) const {
   view.priority = task.priority;
   if (task.state == TaskState::Ready) {
     view.holds = lanes.holds(task.type);
-    if (paused_by(task.type))
+    if (paused_by(task.type, lanes.classes_of(index))) {
       view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Paused));
+    }
   }
   if (task.state == TaskState::Held) view.holds = hold_bit(Hold::Manual);
   if (task.suspect && is_waiting(task.state)) {
@@ -94,6 +95,7 @@ TaskView Core::view(TaskIndex index) const {
   view.retries = task.retries;
   view.crashes_max = task.crashes_max;
   view.used = task.used;
+  if (!is_settled(task.state)) view.bound = lanes.bound_to(index);
   if (task.state == TaskState::Running) view.worker = slots[task.slot].worker;
   view.accepted_at = task.accepted_at;
   view.eligible_at = task.eligible_at;

@@ -43,7 +43,8 @@ struct Task {
   std::uint32_t stamp = 0;   // of its one valid entry in a heap; 24 bits
   std::uint32_t timers = 0;  // entries in the timer heap that name it
   record::Used used;
-  SlotId slot;  // while it runs
+  SlotId slot;               // while it runs
+  ClassId bound = kNoClass;  // where alone it runs, after a death for memory or time
   std::uint16_t round = 1, attempt = 0;
   std::uint16_t retries = 0, crashes_max = 0;
   std::uint8_t priority = 0;
@@ -85,12 +86,13 @@ struct TaskBits {
 
 auto Task::fields(auto& task) {
   auto& [id, accepted_at, eligible_at, timeout, owner, record, type, tenant, payload_bytes, extras,
-         stamp, timers, used, slot, round, attempt, retries, crashes_max, priority, state,
+         stamp, timers, used, slot, bound, round, attempt, retries, crashes_max, priority, state,
          last_cause, durability, b0, b1, b2, b3, b4, b5, b6, b7] = task;
-  return std::tuple_cat(std::tie(id, accepted_at, eligible_at, timeout, owner, record, type, tenant,
-                                 payload_bytes, extras, stamp, timers, used, slot, round, attempt,
-                                 retries, crashes_max, priority, state, last_cause, durability),
-                        std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
+  return std::tuple_cat(
+      std::tie(id, accepted_at, eligible_at, timeout, owner, record, type, tenant, payload_bytes,
+               extras, stamp, timers, used, slot, bound, round, attempt, retries, crashes_max,
+               priority, state, last_cause, durability),
+      std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
 }
 
 class TaskTable {

@@ -143,6 +143,7 @@ struct TaskView {
   std::uint8_t priority = 0, holds = 0;  // bits by Hold
   std::uint16_t round = 0, attempt = 0, retries = 0, crashes_max = 0;
   record::Used used;
+  std::optional<ClassId> bound{};  // the class that alone runs it, after a death for memory or time
   WorkerId worker;
   Instant accepted_at, eligible_at;
   Duration timeout, deadline, expiry;  // 0: none

@@ -28,7 +28,8 @@ void judge_delay(const Look& look, Reasons& reasons) {
   }
   reasons.push_back({Rule::Backoff,
                      "it waits before its next attempt (the last ended as " +
-                         text_of(attempts.back(), "cause") + "): " + until,
+                         text_of(attempts.back(), "cause") + "): " + until +
+                         (bound_class(look).empty() ? "" : "; " + bound_text(look)),
                      change});
 }
 
@@ -96,17 +97,22 @@ void judge_suspect(const Look& look, Reasons& reasons) {
   if (!has(list_of(look.task, "holds"), "suspect")) return;
   reasons.push_back({Rule::Suspect,
                      "it may have killed a worker, so it runs next alone and needs one that has "
-                     "nothing else in hand",
+                     "nothing else in hand" +
+                         (bound_class(look).empty() ? std::string() : "; " + bound_text(look)),
                      "a worker that becomes empty; one is kept for it"});
 }
 
 // --- its type ---
 
 void judge_pause(const Look& look, const json& type, Reasons& reasons) {
-  const std::string by = text_of(type, "paused_by");
+  const std::string by = text_of(type, "paused_by"), bound = bound_class(look);
   const std::string name = text_of(look.task, "type");
+  const json& its = named(list_of(look.status, "classes"), bound);
   if (by == "type") {
     reasons.push_back({Rule::Paused, "the type " + name + " is paused", "warmpool resume " + name});
+  } else if (by != "pool" && its.value("paused", json(false)) == true) {
+    reasons.push_back({Rule::Paused, "the class " + bound + " is paused; " + bound_text(look),
+                       "warmpool resume --class " + bound});
   } else if (by == "class") {
     const json& classes = list_of(type, "classes");
     const std::string first = classes.empty() ? "" : classes.front().get<std::string>();

@@ -52,6 +52,7 @@ class Oracle : protected Books {
   friend struct RecoveryWatch;
   friend struct HealthWatch;
   friend struct CheckpointWatch;
+  friend struct BoundWatch;
   friend struct Fitness;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
@@ -154,7 +155,6 @@ class Oracle : protected Books {
   Place place_of(const SeenTask& task) const;
   Place place_within(const SeenTask& task) const;
   std::string place_text(const SeenTask& task) const;
-  static LaneName lane_of(const SeenTask& task);
   void note_given(const SeenTask& task);
   std::vector<const SeenTask*> lane_heads(std::optional<ClassId> worker_class, bool suspects) const;
   std::vector<Place> ready_places(ClassId worker_class) const;

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <map>
 
+#include "tests/sim/oracle_bound.hpp"
 #include "tests/sim/oracle_health.hpp"
 
 namespace warmpool::sim {
 
 bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
   const auto& classes = types_[task.spec.type.value].classes;
-  return std::ranges::find(classes, worker_class) != classes.end();
+  return serves_bound(classes, task.bound, worker_class);
 }
 
 bool Oracle::ready_now(const SeenTask& task) const {
@@ -32,10 +33,6 @@ Place Oracle::place_of(const SeenTask& task) const {
 // The task and the time that its place stands for.
 std::string Oracle::place_text(const SeenTask& task) const {
   return task_name(task.id) + " (" + std::to_string(place_of(task).key.ns / 1000) + " us)";
-}
-
-LaneName Oracle::lane_of(const SeenTask& task) {
-  return {task.spec.type, task.spec.tenant, task.suspect};
 }
 
 void Oracle::note_given(const SeenTask& task) {
@@ -109,8 +106,7 @@ bool Oracle::is_free(const SeenWorker& worker, bool surely) const {
 
 void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
   const auto before = [&](const SeenTask* other, std::string_view rule) {
-    const bool same_lane =
-        other->spec.type == task.spec.type && other->spec.tenant == task.spec.tenant;
+    const bool same_lane = lane_of(*other) == lane_of(task);
     const bool first = same_lane ? other == &task : place_of(task) <= place_of(*other);
     require_rule(first, same_lane ? "order-in-lane" : rule,
                  [&] { return place_text(task) + " overtakes " + place_text(*other); });
@@ -131,6 +127,7 @@ void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
 void Oracle::judge_choice(SeenWorker& worker, const SeenTask& task) {
   const bool at_once = worker.hand.size() < worker.concurrency;
   for (ClassId serving : types_[task.spec.type.value].classes) {
+    if (!served_by(task, serving)) continue;
     if (at_once && serving == worker.worker_class) break;
     if (suspect_waits(serving)) continue;
     for (const SeenSlot& slot : slots_) {
