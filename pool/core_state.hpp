@@ -86,6 +86,8 @@ struct CoreState {
   Instant idle_at(const Slot& slot) const;
   // Of all living workers that the pool started, as their classes say.
   std::uint64_t memory_declared() const;
+  // For a worker of the class, and not for its turn.
+  bool suspect_waits(const WorkerClass& worker_class) const;
   // To the class that the one where it ran names for this end, if it names one.
   void bind(Task& task, EndCause cause);
   // How far the end of an attempt got, for those who asked for it.

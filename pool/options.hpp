@@ -73,6 +73,7 @@ struct ClassOptions {
   std::string retry_memory_class, retry_timeout_class;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
+  std::optional<std::uint64_t> suspects_max{};
   Duration max_age{}, progress_timeout{}, directory_timeout{}, checkpoint_every{};
   bool types_later{}, critical{}, beatless{};
   // Recovery: recovery_rules.hpp, recovery_gate.hpp.

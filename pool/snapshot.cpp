@@ -137,6 +137,7 @@ Snapshot Core::overview() const {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
     view.paused = worker_class.paused;
     view.parked = worker_class.parked;
+    view.suspects = static_cast<std::uint16_t>(worker_class.suspects.count());
     view.recovery = recovery_view(worker_class);
     for (SlotId id : worker_class.members) count(view, slots[id]);
     all.classes.push_back(view);

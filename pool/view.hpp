@@ -92,8 +92,9 @@ struct RecoveryView {
 struct ClassView {
   ClassId worker_class;
   std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0, registered = 0;
-  std::uint16_t parked = 0;  // places of the target that nobody needs at the moment
-  std::uint16_t held = 0;    // that wait for memory, successors included
+  std::uint16_t parked = 0;    // places of the target that nobody needs at the moment
+  std::uint16_t held = 0;      // that wait for memory, successors included
+  std::uint16_t suspects = 0;  // that run a task which may have killed a worker
   std::uint32_t capacity = 0, in_flight = 0;
   bool paused = false;
   RecoveryView recovery{};

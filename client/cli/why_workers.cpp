@@ -196,9 +196,14 @@ std::string bound_text(const Look& look) {
          limits_text(bound, after) + ")";
 }
 
+json classes_of(const Look& look, const json& type) {
+  const std::string bound = bound_class(look);
+  return bound.empty() ? list_of(type, "classes") : json::array({bound});
+}
+
 void judge_workers(const Look& look, const json& type, std::vector<Reason>& reasons) {
   const std::string bound = bound_class(look);
-  const json classes = bound.empty() ? list_of(type, "classes") : json::array({bound});
+  const json classes = classes_of(look, type);
   if (classes.empty()) {
     reasons.push_back({Rule::Capability,
                        "no class of workers serves the type " + text_of(look.task, "type"),

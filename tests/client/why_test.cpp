@@ -281,6 +281,23 @@ TEST(Why, WhyItIsBoundIsSaidWhileItWaitsForItsTimeToo) {
               testing::EndsWith("its next attempt goes to class fast alone"));
 }
 
+TEST(Why, ASuspectWaitsForItsTurnWhereAsManyRunAsMay) {
+  Pool pool;
+  pool.task["holds"] = {"suspect"};
+  pool.types["types"][0]["classes"] = {"fast", "slow"};
+  pool.status["classes"] = {{{"name", "fast"}, {"suspects", 2}, {"suspects_max", 2}},
+                            {{"name", "slow"}, {"suspects", 0}, {"suspects_max", nullptr}}};
+  EXPECT_THAT(pool.rules(), ElementsAre("suspect")) << "the other class has no bound";
+  pool.status["classes"][1]["suspects_max"] = 1;
+  EXPECT_THAT(pool.rules(), ElementsAre("suspect")) << "or runs none now";
+  pool.task["bound"] = bound_to_fast();
+  ASSERT_THAT(pool.rules(), ElementsAre("suspect-turn"));
+  EXPECT_THAT(pool.reasons().front().detail,
+              HasSubstr("class fast runs 2 such tasks now, which is as many as may at once "
+                        "(suspects_max = 2); all else passes it; its next attempt goes to"));
+  EXPECT_THAT(pool.reasons().front().change, HasSubstr("a larger suspects_max of class fast"));
+}
+
 // One way to meet each rule.
 struct Meeting {
   Rule rule;
@@ -307,6 +324,11 @@ const std::vector<Meeting> kMeetings = {
        p.status["pool"] = {{"shutting_down", true}};
      }},
     {Rule::Suspect, [](Pool& p) { p.task["holds"] = {"suspect"}; }},
+    {Rule::SuspectTurn,
+     [](Pool& p) {
+       p.task["holds"] = {"suspect"};
+       p.status["classes"] = {{{"name", "fast"}, {"suspects", 1}, {"suspects_max", 1}}};
+     }},
     {Rule::Paused, [](Pool& p) { p.types["types"][0]["paused_by"] = "pool"; }},
     {Rule::Breaker, [](Pool& p) { p.task["holds"] = {"breaker"}; }},
     {Rule::Capability, [](Pool& p) { p.types["types"][0]["classes"] = json::array(); }},

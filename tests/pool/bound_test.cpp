@@ -132,7 +132,9 @@ TEST(Bound, ANameThatNobodyHasBindsNobody) {
   PoolDriver driver;
   three_classes(driver, "vast");
   driver.submit({.crashes_max = 5});
-  EXPECT_EQ(class_of(driver, die_for_memory(driver, assigned(driver))), ClassId{0});
+  EXPECT_EQ(class_of(driver, die_for_memory(driver, assigned(driver))), ClassId{1})
+      << "the next one that is free";
+  EXPECT_EQ(driver.records<record::Ended>().back().bound, kNoClass);
 }
 
 TEST(Bound, ARoundBeginsAnew) {

@@ -60,6 +60,7 @@ Event FakeClients::reload_class() {
   if (scenario_.has(Fault::Admission) && random_.chance(400)) {
     options.memory_declared = random_.between(0, 400);
   }
+  if (options.suspects_max && random_.chance(500)) options.suspects_max = random_.between(1, 3);
   if (scenario_.has(Fault::NextClasses) && random_.chance(300)) {
     options.retry_memory_class.clear();
     options.retry_timeout_class.clear();

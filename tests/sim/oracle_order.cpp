@@ -85,7 +85,7 @@ std::vector<Place> Oracle::ready_places(ClassId worker_class) const {
 }
 
 bool Oracle::suspect_waits(ClassId worker_class) const {
-  if (!is_open(worker_class)) return false;
+  if (!is_open(worker_class) || full_of_suspects(worker_class)) return false;
   return std::ranges::any_of(unsettled_, [&](std::uint32_t index) {
     const SeenTask& task = tasks_[index];
     return task.suspect && ready_now(task) && served_by(task, worker_class);
@@ -114,7 +114,7 @@ void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
   for (const SeenTask* other : lane_heads(worker.worker_class, task.suspect)) {
     before(other, "order-across-lanes");
   }
-  if (task.suspect || !worker.hand.empty()) return;
+  if (task.suspect || !worker.hand.empty() || full_of_suspects(worker.worker_class)) return;
   for (const SeenTask* suspect : lane_heads(worker.worker_class, true)) {
     require_rule(place_of(task) <= place_of(*suspect), "suspect-first", [&] {
       return place_text(task) + " is given an empty worker before the suspect " +
@@ -172,30 +172,6 @@ void Oracle::note_free(SeenWorker& worker) {
     worker.free_from = 0;
   } else if (worker.free_from == 0) {
     worker.free_from = std::max<std::uint64_t>(1, classes_[worker.worker_class.value].turns);
-  }
-}
-
-// While a suspect waits, a worker that could be empty first is kept for it.
-void Oracle::judge_reserve(const Pool& pool) {
-  for (std::size_t c = 0; c < classes_.size(); ++c) {
-    const ClassId worker_class{static_cast<std::uint16_t>(c)};
-    const bool waits = suspect_waits(worker_class);
-    bool reserved = false, candidate = false;
-    for (SeenSlot& slot : slots_) {
-      SeenWorker& worker = slot.worker;
-      if (slot.worker_class != worker_class) continue;
-      worker.reserved = false;
-      if (!worker.live || (!waits && is_open(worker_class))) continue;  // a pause changes nothing
-      const auto view = pool.slot(worker.slot);
-      worker.reserved = view && view->reserved;
-      reserved = reserved || worker.reserved;
-      candidate =
-          candidate || (view->state == SlotState::Running && !worker.stopped && !worker.broken &&
-                        std::ranges::none_of(worker.hand, &HeldAttempt::alone));
-    }
-    require_rule(!waits || reserved || !candidate, "suspect-reserves", [&] {
-      return "a suspect waits for class " + std::to_string(c) + " and no worker is kept for it";
-    });
   }
 }
 

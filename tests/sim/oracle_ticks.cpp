@@ -9,6 +9,7 @@
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
+#include "tests/sim/oracle_suspects.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -103,7 +104,8 @@ void Oracle::judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classe
     if (task.phase == Phase::Running || !ready_now(task)) continue;
     const std::uint64_t able = task.suspect ? idle_classes : free_classes;
     for (ClassId worker_class : types_[task.spec.type.value].classes) {
-      const bool serves = served_by(task, worker_class);
+      const bool turn = !task.suspect || !full_of_suspects(worker_class);
+      const bool serves = turn && served_by(task, worker_class);
       require_rule(!serves || (able >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
         return task_name(task.id) + " waits beside a free worker of class " +
                std::to_string(worker_class.value);
@@ -153,7 +155,7 @@ void Oracle::judge_stopping(const SeenWorker& worker) const {
 
 void Oracle::after_tick(const Pool& pool, Instant promised) {
   std::uint64_t idle_classes = 0, free_classes = 0;
-  judge_reserve(pool);
+  SuspectWatch{*this}.judge_reserve(pool);
   for (SeenSlot& slot : slots_) {
     SeenWorker& worker = slot.worker;
     if (!worker.live) continue;
@@ -196,6 +198,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   if (++ticks_ % 16 == 0) {
     judge_shown(pool);
     BoundWatch{*this}.judge_shown(pool);
+    SuspectWatch{*this}.judge_shown(pool);
   }
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {

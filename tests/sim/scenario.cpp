@@ -327,6 +327,15 @@ void draw_next_classes(Scenario& scenario) {
   }
 }
 
+// Classes that run only so many suspects at once. With a chance of its own, too.
+void draw_suspects(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 43);
+  if (!random.chance(400)) return;
+  for (auto& declared : scenario.classes) {
+    if (random.chance(700)) declared.options.suspects_max = random.between(1, 2);
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -369,6 +378,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_admission(scenario);
   draw_checkpoints(scenario);
   draw_next_classes(scenario);
+  draw_suspects(scenario);
   return scenario;
 }
 
