@@ -186,18 +186,21 @@ void add_next(const Services& services, const AutopsyCase& one, Json& document) 
   const auto& own = services.options_of(one.worker.worker_class);
   const auto* name = next_class(own, one);
   const auto task = services.engine.pool().task(one.attempt->key.task);
-  if (name == nullptr || name->empty() || !task) return;
+  const bool over = !task || task->state == TaskState::Dead;
+  if (name == nullptr || name->empty() || over) return;
   const auto& classes = services.configuration.classes;
   const auto next =
-      std::ranges::find_if(classes, [&](const auto& known) { return known.values.name == *name; });
+      std::ranges::find_if(classes, [&](const auto& each) { return each.values.name == *name; });
   if (next == classes.end()) return;
   const bool time = one.attempt->ending == EndCause::Timeout;
-  const unsigned memory_ends = task->used.memory_ends, timeouts = task->used.timeouts;
-  const auto limits = time ? duration_text(timeout_of(next->values, task->timeout, timeouts + 1)) +
+  // Of a worker's end the core has heard by now, of an answer not yet.
+  const unsigned known = time ? task->used.timeouts : task->used.memory_ends;
+  const unsigned before = known - std::min(known, one.exit == nullptr ? 0U : 1U);
+  const auto limits = time ? duration_text(timeout_of(next->values, task->timeout, before + 1)) +
                                  " instead of " +
-                                 duration_text(timeout_of(own, task->timeout, timeouts))
-                           : most_text(memory_max_of(next->values, memory_ends + 1)) +
-                                 " instead of " + most_text(memory_max_of(own, memory_ends));
+                                 duration_text(timeout_of(own, task->timeout, before))
+                           : most_text(memory_max_of(next->values, before + 1)) + " instead of " +
+                                 most_text(memory_max_of(own, before));
   document["next"] = "if it is tried again, in class " + *name + " (" +
                      (time ? "retry_timeout_class" : "retry_memory_class") + " of " + own.name +
                      "), where it may have " + limits;

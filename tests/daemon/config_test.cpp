@@ -396,12 +396,12 @@ TEST_F(Config, KnowsWhetherTheClassAfterADeathCanRunTheTask) {
            "]\nretry_timeout_class = \"small\"\n";
   };
   EXPECT_EQ(fault_of(with("bug", "\"image.*\", \"echo\"")),
-            "5:22: class 'small': retry_memory_class = 'bug': there is no such [[class]]; there "
+            "5:1: class 'small': retry_memory_class = 'bug': there is no such [[class]]; there "
             "are: small, big");
   EXPECT_NE(fault_of(with("small", "\"image.*\"")).find("names the class itself"),
             std::string::npos);
   EXPECT_EQ(fault_of(with("big", "\"image.*\"")),
-            "5:22: class 'small': retry_memory_class = 'big': that class does not serve 'echo', "
+            "5:1: class 'small': retry_memory_class = 'big': that class does not serve 'echo', "
             "which this one serves; add it to its types");
   EXPECT_NE(fault_of(with("big", "\"image.?\", \"echo\"")).find("does not serve 'image.*'"),
             std::string::npos);

@@ -79,7 +79,9 @@ TEST(WorkerMemory, WhoDiedForItGoesToTheClassThatItsClassNames) {
   auto client = test.connect();
   client.name_type("hang");
   client.submit("x", 1);
-  ASSERT_TRUE(test.until(client, [&] { return busy_one(test) != nullptr; }));
+  ASSERT_TRUE(test.until(client, [&] {
+    return busy_one(test) != nullptr && client.find(Kind::Accepted, 1) != nullptr;
+  }));
   ASSERT_TRUE(busy_one(test)->spec.slot.starts_with("worker-"));
   const auto task = client.find(Kind::Accepted, 1)->header.id;
   busy_one(test)->memory.own_bytes = 201 * kMiB;
