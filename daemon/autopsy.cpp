@@ -2,11 +2,13 @@
 // left, so what it looked like was written down when its end was decided.
 #include "daemon/autopsy.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 #include "daemon/exit_text.hpp"
 #include "daemon/json.hpp"
 #include "daemon/store/store.hpp"
+#include "pool/memory.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -166,6 +168,44 @@ void add_attempt(const InHand& held, Instant now, Json& document) {
   document["ran_ms"] = milliseconds_of(now - held.assigned_at);
 }
 
+// A class that its class names for what died so, if there is a next attempt.
+const std::string* next_class(const ClassOptions& options, const AutopsyCase& one) {
+  const bool memory = one.cause == ExitCause::Memory || one.cause == ExitCause::OutOfMemory;
+  const auto ending = one.attempt->ending;
+  if (ending == EndCause::Timeout) return &options.retry_timeout_class;
+  // Of several in hand nobody is charged.
+  const bool charged = memory && ending == EndCause::Done && one.worker.in_hand.size() == 1;
+  return charged ? &options.retry_memory_class : nullptr;
+}
+
+std::string most_text(std::uint64_t bytes) {
+  return bytes == kUnlimited ? "any memory" : bytes_text(bytes);
+}
+
+void add_next(const Services& services, const AutopsyCase& one, Json& document) {
+  const auto& own = services.options_of(one.worker.worker_class);
+  const auto* name = next_class(own, one);
+  const auto task = services.engine.pool().task(one.attempt->key.task);
+  const bool over = !task || task->state == TaskState::Dead;
+  if (name == nullptr || name->empty() || over) return;
+  const auto& classes = services.configuration.classes;
+  const auto next =
+      std::ranges::find_if(classes, [&](const auto& each) { return each.values.name == *name; });
+  if (next == classes.end()) return;
+  const bool time = one.attempt->ending == EndCause::Timeout;
+  // Of a worker's end the core has heard by now, of an answer not yet.
+  const unsigned known = time ? task->used.timeouts : task->used.memory_ends;
+  const unsigned before = known - std::min(known, one.exit == nullptr ? 0U : 1U);
+  const auto limits = time ? duration_text(timeout_of(next->values, task->timeout, before + 1)) +
+                                 " instead of " +
+                                 duration_text(timeout_of(own, task->timeout, before))
+                           : most_text(memory_max_of(next->values, before + 1)) + " instead of " +
+                                 most_text(memory_max_of(own, before));
+  document["next"] = "if it is tried again, in class " + *name + " (" +
+                     (time ? "retry_timeout_class" : "retry_memory_class") + " of " + own.name +
+                     "), where it may have " + limits;
+}
+
 }  // namespace
 
 std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
@@ -230,7 +270,10 @@ std::string autopsy_of(const Services& services, const WorkerPlaces& places,
                 {"by_warmpool", one.ours},
                 {"sentence", cause_sentence(name, one)},
                 {"advice", advice_of(one)}};
-  if (one.attempt != nullptr) add_attempt(*one.attempt, now, document);
+  if (one.attempt != nullptr) {
+    add_attempt(*one.attempt, now, document);
+    add_next(services, one, document);
+  }
   document["in_hand"] = one.worker.in_hand.size();
   document["uptime_ms"] = milliseconds_of(now - one.worker.spawned_at);
   if (one.exit != nullptr) add_exit(*one.exit, document);

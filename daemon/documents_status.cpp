@@ -147,24 +147,27 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
   Json classes = Json::array();
   for (const auto& view : snapshot.classes) {
     const auto& options = services.options_of(view.worker_class);
-    classes.push_back({{"name", options.name},
-                       {"brought", services.is_brought(view.worker_class)},
-                       {"registered", view.registered},
-                       {"target", view.target},
-                       {"size_min", options.size_min},
-                       {"size_max", options.size_max},
-                       {"slots", view.slots},
-                       {"ready", view.ready},
-                       {"running", view.running},
-                       {"failed", view.failed},
-                       {"paused", view.paused},
-                       {"capacity", view.capacity},
-                       {"in_flight", view.in_flight},
-                       {"parked", view.parked},
-                       {"held", view.held},
-                       {"memory_declared_bytes", options.memory_declared},
-                       {"recovery", recovery_json(services, view)},
-                       {"template", template_json(templates.find(view.worker_class))}});
+    classes.push_back(
+        {{"name", options.name},
+         {"brought", services.is_brought(view.worker_class)},
+         {"registered", view.registered},
+         {"target", view.target},
+         {"size_min", options.size_min},
+         {"size_max", options.size_max},
+         {"slots", view.slots},
+         {"ready", view.ready},
+         {"running", view.running},
+         {"failed", view.failed},
+         {"paused", view.paused},
+         {"capacity", view.capacity},
+         {"in_flight", view.in_flight},
+         {"parked", view.parked},
+         {"held", view.held},
+         {"suspects", view.suspects},
+         {"suspects_max", options.suspects_max ? Json(*options.suspects_max) : Json()},
+         {"memory_declared_bytes", options.memory_declared},
+         {"recovery", recovery_json(services, view)},
+         {"template", template_json(templates.find(view.worker_class))}});
   }
   return classes;
 }

@@ -37,6 +37,8 @@ std::optional<std::string> Documents::show(TaskId task) const {
   if (const auto before = services_.engine.pool().tasks_before(task, kBeforeMax)) {
     document["before"] = *before;
   }
+  const auto live = services_.engine.pool().task(task);
+  if (live && live->bound) document["bound"] = json.bound(*live, *stored);
   document["attempts"] = json.attempts(*stored);
   if (stored->attempts_dropped != 0) document["attempts_dropped"] = stored->attempts_dropped;
   if (const auto* checkpoint = stored->checkpoint) {

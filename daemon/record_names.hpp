@@ -30,8 +30,10 @@ class RecordNames : public StoreNames {
     for (std::size_t at = 0; at < classes.size(); ++at) {
       if (classes[at].values.name == name) return ClassId{static_cast<std::uint16_t>(at)};
     }
-    workers_.strangers().paused_absent.emplace(name);  // the only row that names a class
     return std::nullopt;
+  }
+  void pause_absent(std::string_view name) override {
+    workers_.strangers().paused_absent.emplace(name);
   }
 
  private:

@@ -1,6 +1,8 @@
 // The core knows live tasks and dead letters, the store all that are kept.
 #include "daemon/task_json.hpp"
 
+#include "pool/memory.hpp"
+
 namespace warmpool::daemon {
 
 TaskState state_of(Verdict verdict) {
@@ -29,7 +31,46 @@ Json holds_json(std::uint8_t holds) {
   return names;
 }
 
+// Those of this life and those of an earlier one are told apart by their class's name and a number.
+std::string class_of_slot(const std::string& slot) { return slot.substr(0, slot.rfind('-')); }
+
+const ClassOptions* options_named(const Services& services, const std::string& name) {
+  for (const auto& worker_class : services.configuration.classes) {
+    if (worker_class.values.name == name) return &worker_class.values;
+  }
+  return nullptr;
+}
+
+Json memory_json(std::uint64_t bytes) { return bytes == kUnlimited ? Json() : Json(bytes); }
+
 }  // namespace
+
+Json TaskJson::bound(const TaskView& live, const StoredTask& stored) const {
+  const auto& next = services_.options_of(*live.bound);
+  Json json{{"class", next.name},
+            {"memory_max_bytes", memory_json(memory_max_of(next, live.used.memory_ends))},
+            {"timeout_seconds", seconds_of(timeout_of(next, live.timeout, live.used.timeouts))}};
+  if (stored.attempts == nullptr) return json;
+  unsigned memory_ends = 0, timeouts = 0;
+  for (const auto& entry : *stored.attempts) {
+    const bool memory = entry.cause == EndCause::Memory, late = entry.cause == EndCause::Timeout;
+    if (entry.round != live.round || entry.charge == Charge::Nothing || !(memory || late)) continue;
+    const auto worker = workers_.places().slot_name(entry.slot), from = class_of_slot(worker);
+    const auto* options = options_named(services_, from);
+    if (options != nullptr && from != next.name) {
+      json["after"] = {
+          {"attempt", entry.attempt},
+          {"cause", name_of(entry.cause)},
+          {"worker", worker},
+          {"class", from},
+          {"memory_max_bytes", memory_json(memory_max_of(*options, memory_ends))},
+          {"timeout_seconds", seconds_of(timeout_of(*options, live.timeout, timeouts))}};
+    }
+    memory_ends += memory ? 1 : 0;
+    timeouts += late ? 1 : 0;
+  }
+  return json;
+}
 
 Json TaskJson::row(TaskId task) const {
   const auto live = services_.engine.pool().task(task);

@@ -16,6 +16,8 @@ class TaskJson {
 
   // What lists show of it.
   Json row(TaskId task) const;
+  // Where alone it is tried again, and after which death. `live` is bound to a class.
+  Json bound(const TaskView& live, const StoredTask& stored) const;
   // All of its history.
   Json attempts(const StoredTask& stored) const;
 

@@ -315,9 +315,10 @@ void Core::return_task(const Held& held, EndCause cause, WorkerId worker, std::i
   task.last_cause = cause;
   task.suspect = task.suspect || suspect;
   tasks.fire(index, TaskTrigger::Return);
-  recorder.persist(record::Ended{task.id, task.round, task.attempt, worker, cause, Charge::Nothing,
-                                 code, task.used, now, task.eligible_at, false, task.suspect},
-                   *out_);
+  recorder.persist(
+      record::Ended{task.id, task.round, task.attempt, worker, cause, Charge::Nothing, code,
+                    task.used, now, task.eligible_at, false, task.suspect, task.bound},
+      *out_);
   lanes.push(index);
 }
 

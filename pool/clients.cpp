@@ -267,6 +267,7 @@ void Core::revive(TaskIndex index, Instant at, std::optional<std::uint32_t> payl
   ++task.round;
   task.attempt = 0;
   task.used = {};
+  task.bound = kNoClass;
   task.eligible_at = at;
   task.suspect = is_crash(task.last_cause);  // who died of killing workers runs alone again
   task.hold_next = task.cancelling = task.dropped = task.spared = false;

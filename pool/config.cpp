@@ -134,9 +134,13 @@ void Core::on(const event::Pause& event) {
 
 // What keeps a type from being started by a pause; a class only if no other one serves it.
 std::optional<PauseScope> CoreState::paused_by(TypeId type) const {
+  return paused_by(type, lanes.classes(type));
+}
+
+std::optional<PauseScope> CoreState::paused_by(TypeId type,
+                                               std::span<const ClassId> serving) const {
   if (paused_) return PauseScope::Pool;
   if ((lanes.holds(type) & hold_bit(Hold::Paused)) != 0) return PauseScope::Type;
-  const auto serving = lanes.classes(type);
   const bool all = !serving.empty() && std::ranges::all_of(serving, [this](ClassId id) {
     return id.value < classes.size() && classes[id.value].paused;
   });

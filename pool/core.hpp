@@ -146,7 +146,7 @@ class Core : public CoreCheckpoints {
   bool give_suspect(WorkerClass& worker_class);
   bool give_free(WorkerClass& worker_class);
   void dispatch_ahead(WorkerClass& worker_class);
-  bool is_preferred(const WorkerClass& worker_class, TypeId type) const;
+  bool is_preferred(const WorkerClass& worker_class, TaskIndex index) const;
   Slot* find_empty(WorkerClass& worker_class);
   Slot* find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place);
   void reserve(WorkerClass& worker_class);
@@ -169,7 +169,7 @@ class Core : public CoreCheckpoints {
   void recall_for_idle();
   void collect_behind(WorkerClass& worker_class);
   void count_free();
-  bool take_free(TypeId type);
+  bool take_free(TaskIndex index);
   // life.cpp
   void on(const event::Drain& event);
   void on(const event::Stop& event);

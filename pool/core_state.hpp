@@ -69,6 +69,8 @@ struct CoreState {
  protected:
   bool is_kept(RecordNumber number) const { return number <= recorder.kept(); }
   std::optional<PauseScope> paused_by(TypeId type) const;
+  // `serving`: the classes of which a task of the type may run in.
+  std::optional<PauseScope> paused_by(TypeId type, std::span<const ClassId> serving) const;
   // Makes room for its number.
   TypeState& type_state(TypeId type);
   WorkerClass& class_of(const Slot& slot) { return classes[slot.worker_class.value]; }
@@ -84,6 +86,10 @@ struct CoreState {
   Instant idle_at(const Slot& slot) const;
   // Of all living workers that the pool started, as their classes say.
   std::uint64_t memory_declared() const;
+  // For a worker of the class, and not for its turn.
+  bool suspect_waits(const WorkerClass& worker_class) const;
+  // To the class that the one where it ran names for this end, if it names one.
+  void bind(Task& task, EndCause cause);
   // How far the end of an attempt got, for those who asked for it.
   void mark_rung(TaskId id, Rung rung);
   // What was said of an attempt that is not current.

@@ -193,7 +193,8 @@ struct RecordText {
   std::string operator()(const record::Ended& r) const {
     return "ended " + task_name(r.task) + " r" + text(r.round) + " a" + text(r.attempt) + " " +
            word(r.cause) + " charge " + word(r.charge) + used_text(r.used) + " wait " +
-           span(r.eligible_at - r.at) + (r.suspect ? " suspect" : "") + (r.held ? " held" : "");
+           span(r.eligible_at - r.at) + (r.suspect ? " suspect" : "") + (r.held ? " held" : "") +
+           (r.bound == kNoClass ? "" : " bound to class " + text(r.bound.value));
   }
   std::string operator()(const record::Settled& r) const {
     return "settled " + task_name(r.task) + " r" + text(r.round) + " a" + text(r.attempt) + " " +

@@ -1,5 +1,8 @@
 // Who runs what next, at each Tick. First what can start at once: whom a suspect needs, then the
 // class's first lane. Only then is work given ahead, behind short tasks of workers with credit.
+//
+// A class may bound how many suspects it runs at once: those beyond wait for their turn, no worker
+// is kept for them, and all else passes them.
 #include <algorithm>
 
 #include "pool/core.hpp"
@@ -49,6 +52,7 @@ void Core::refresh(Slot& slot) {
   const bool ill = band == Band::Unhealthy;
   const bool room = slot.held.size() < slot.credits && slot.expected < options.prefetch_budget;
   const bool asks = slot.state == SlotState::Running && slot.recall && !slot.stopped;
+  worker_class.suspects.set(slot.index, slot.alone && !slot.held.empty());
   worker_class.gone.set(slot.index, slot.state == SlotState::Gone);
   worker_class.free.set(slot.index, free && !ill);
   worker_class.health.well.set(slot.index, free && band == Band::Healthy);
@@ -76,6 +80,11 @@ bool Core::is_open(const WorkerClass& worker_class) const {
   return worker_class.declared && !worker_class.paused && !paused_;
 }
 
+bool CoreState::suspect_waits(const WorkerClass& worker_class) const {
+  const std::uint64_t most = worker_class.options.suspects_max.value_or(kUnlimited);
+  return !lanes.empty(worker_class.id, LaneKind::Suspect) && worker_class.suspects.count() < most;
+}
+
 // Free places of all classes come before any is kept for a suspect or given work ahead: a class may
 // share types.
 void Core::dispatch() {
@@ -91,8 +100,7 @@ void Core::dispatch() {
     }
   }
   for (auto& worker_class : classes) {
-    const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
-    if (is_open(worker_class) && suspects) reserve(worker_class);
+    if (is_open(worker_class) && suspect_waits(worker_class)) reserve(worker_class);
   }
   for (const bool critical : {true, false}) {
     for (auto& worker_class : classes) {
@@ -106,7 +114,7 @@ bool Core::dispatch_free(WorkerClass& worker_class) {
   const ClassId id = worker_class.id;
   bool any = false;
   for (bool gave = true; gave; any = any || gave) {
-    const bool suspects = !lanes.empty(id, LaneKind::Suspect);
+    const bool suspects = suspect_waits(worker_class);
     const bool ordinary = !lanes.empty(id, LaneKind::Ordinary);
     if (!suspects) unreserve(worker_class);
     const bool suspect_first =
@@ -132,7 +140,7 @@ bool Core::give_suspect(WorkerClass& worker_class) {
 bool Core::give_free(WorkerClass& worker_class) {
   if (worker_class.candidates().empty()) return false;
   const TaskIndex index = lanes.first(worker_class.id, LaneKind::Ordinary);
-  if (!is_preferred(worker_class, tasks[index].type)) return false;
+  if (!is_preferred(worker_class, index)) return false;
   const LaneKey place = lanes.first_key(worker_class.id, LaneKind::Ordinary);
   const FitIf any([](const Slot&) { return true; });
   const auto chosen = strategy_named(worker_class.options.strategy)
@@ -142,12 +150,12 @@ bool Core::give_free(WorkerClass& worker_class) {
   return true;
 }
 
-// No class that comes before this one for the type has a free worker as healthy, and none at all a
+// No class that comes before this one for the task has a free worker as healthy, and none at all a
 // healthier one. That one then takes the task, or a more urgent one and asks for no more; so some
 // class always goes on.
-bool Core::is_preferred(const WorkerClass& worker_class, TypeId type) const {
+bool Core::is_preferred(const WorkerClass& worker_class, TaskIndex index) const {
   bool before = true;
-  for (ClassId id : lanes.classes(type)) {
+  for (ClassId id : lanes.classes_of(index)) {
     const WorkerClass& other = classes[id.value];
     before = before && id != worker_class.id;
     if (id == worker_class.id || !is_open(other) || other.candidates().empty()) continue;

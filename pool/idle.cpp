@@ -45,7 +45,7 @@ void Core::fill_again(WorkerClass& worker_class) {
   const bool can = is_open(worker_class) && !worker_class.gate.shut() && !stopping_;
   const bool ailing = worker_class.health.sound.empty() && !worker_class.health.ailing.empty();
   if (!can || (!ailing && !worker_class.places().empty())) return;
-  const bool suspects = !lanes.empty(worker_class.id, LaneKind::Suspect);
+  const bool suspects = suspect_waits(worker_class);
   if (!ailing && !suspects && lanes.empty(worker_class.id, LaneKind::Ordinary)) return;
   const auto starting =
       static_cast<std::size_t>(std::ranges::count_if(worker_class.members, [this](SlotId id) {

@@ -29,6 +29,7 @@ using RecordNumber = Id<struct RecordTag, std::uint64_t>;
 using TypeId = Id<struct TypeTag, std::uint32_t>;
 using TenantId = Id<struct TenantTag, std::uint32_t>;
 using ClassId = Id<struct ClassTag, std::uint16_t>;
+inline constexpr ClassId kNoClass{0xffff};
 // A place in the table of slots of the whole pool; dense from 0, reused after the slot is gone.
 using SlotId = Id<struct SlotTag, std::uint16_t>;
 

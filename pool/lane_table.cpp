@@ -19,7 +19,9 @@ void LaneTable::serve(TypeId type, const std::vector<ClassId>& classes) {
   for (const auto& [tenant, index] : lanes.lanes) {
     for (auto& old : lanes_[index].places) place(index, old, false);
     lanes_[index].places.clear();
-    for (ClassId worker_class : classes) lanes_[index].places.push_back({worker_class});
+    for (ClassId worker_class : serving(lanes, lanes_[index].bound)) {
+      lanes_[index].places.push_back({worker_class});
+    }
     update(index);
   }
 }
@@ -33,8 +35,30 @@ std::span<const ClassId> LaneTable::classes(TypeId type) const {
   return types_[type.value].classes;
 }
 
+// Bound to a class that does not serve the type any more it would wait for ever.
+std::span<const ClassId> LaneTable::serving(const TypeLanes& type, ClassId bound) {
+  const std::span<const ClassId> all = type.classes;
+  const auto found = std::ranges::find(all, bound);
+  if (found == all.end()) return all;
+  return all.subspan(static_cast<std::size_t>(found - all.begin()), 1);
+}
+
+std::span<const ClassId> LaneTable::classes_of(TaskIndex index) const {
+  const Task& task = tasks_[index];
+  if (task.type.value >= types_.size()) return {};
+  return serving(types_[task.type.value], task.bound);
+}
+
 std::uint64_t LaneTable::lane_name(const Task& task) {
-  return std::uint64_t{task.tenant.value} << 1 | (task.suspect ? 1U : 0U);
+  return std::uint64_t{task.bound.value} << 33 | std::uint64_t{task.tenant.value} << 1 |
+         (task.suspect ? 1U : 0U);
+}
+
+std::optional<ClassId> LaneTable::bound_to(TaskIndex index) const {
+  const auto classes = classes_of(index);
+  const ClassId bound = tasks_[index].bound;
+  if (classes.empty() || classes.front() != bound) return std::nullopt;
+  return bound;
 }
 
 LaneIndex LaneTable::lane_of(const Task& task) {
@@ -47,9 +71,10 @@ LaneIndex LaneTable::lane_of(const Task& task) {
   Lane lane;
   lane.type = task.type;
   lane.kind = kind;
+  lane.bound = task.bound;
   lane.floor = type.floor;
   lane.given = lane.given_place = kFirstPlace;
-  for (ClassId worker_class : type.classes) lane.places.push_back({worker_class});
+  for (ClassId worker_class : serving(type, task.bound)) lane.places.push_back({worker_class});
   lanes_.push_back(std::move(lane));
   type.lanes.emplace(name, index);
   return index;

@@ -1,5 +1,6 @@
 // The queue: a lane per (type, tenant), each a heap of waiting tasks; each class keeps a heap of
-// its open lanes by their first key. Pausing a type moves its lanes, never its tasks.
+// its open lanes by their first key. Pausing a type moves its lanes, never its tasks. Tasks bound
+// to a class have lanes of their own, which stand in the heap of that class alone.
 //
 // Key = eligible_at + priority x priority_step, ties by age: ageing is static, nothing is
 // re-sorted. Cost: push and pop O(log n) in the lane, O(log lanes) per class that serves the type.
@@ -7,6 +8,7 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <vector>
@@ -67,6 +69,11 @@ class LaneTable {
   void open(TypeId type, Hold hold, Instant now, Duration age_max);
   HoldSet holds(TypeId type) const;
   std::span<const ClassId> classes(TypeId type) const;
+  // That serve this task: the one that it is bound to, or all where that one does not serve its
+  // type.
+  std::span<const ClassId> classes_of(TaskIndex index) const;
+  // None: any class that serves its type may run it.
+  std::optional<ClassId> bound_to(TaskIndex index) const;
 
   std::uint64_t waiting(TypeId type) const;  // ready ones
   Instant oldest() const;  // earliest eligible_at of the first tasks of open lanes; kNever if none
@@ -95,6 +102,7 @@ class LaneTable {
   struct Lane {
     TypeId type;
     LaneKind kind{};
+    ClassId bound;
     std::vector<Entry> heap;
     std::size_t live = 0;
     Instant floor{};  // no entry counts as older
@@ -107,12 +115,13 @@ class LaneTable {
     HoldSet holds = 0;
     Instant floor{};  // of lanes that are made from now on
     std::vector<ClassId> classes;
-    std::map<std::uint64_t, LaneIndex> lanes;  // by tenant << 1 | kind
+    std::map<std::uint64_t, LaneIndex> lanes;  // see lane_name
   };
   using ClassHeap = std::vector<LaneIndex>;
 
   TypeLanes& type_lanes(TypeId type);
   LaneIndex lane_of(const Task& task);
+  static std::span<const ClassId> serving(const TypeLanes& type, ClassId bound);
   ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
   const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
   static std::uint64_t lane_name(const Task& task);

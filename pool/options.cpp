@@ -352,6 +352,19 @@ Result<void> check_recovery(const ClassOptions& options) {
   return {};
 }
 
+// Where it died it would die again.
+Result<void> check_next_classes(const ClassOptions& options) {
+  for (const auto& [name, next] :
+       {std::pair("retry_memory_class", &options.retry_memory_class),
+        std::pair("retry_timeout_class", &options.retry_timeout_class)}) {
+    if (*next != options.name) continue;
+    return Error{0, std::string(name) +
+                        " names the class itself; name another one, with more memory or time, or "
+                        "leave it out"};
+  }
+  return {};
+}
+
 Result<void> check_directory(const ClassOptions& options) {
   if (options.directory == "kept" && !options.working_directory.empty()) {
     return Error{0, "a worker starts in its kept directory or in working_directory (" +
@@ -392,7 +405,8 @@ Result<void> check_options(const ClassOptions& options) {
   if (options.command.empty()) {
     return Error{0, "worker class '" + options.name + "' needs a command"};
   }
-  for (const auto check : {check_sizes, check_health, check_recovery, check_directory}) {
+  for (const auto check :
+       {check_sizes, check_health, check_recovery, check_directory, check_next_classes}) {
     if (auto checked = check(options); !checked) {
       return Error{0, "worker class '" + options.name + "': " + checked.error().text};
     }

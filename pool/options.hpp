@@ -70,8 +70,10 @@ struct ClassOptions {
       retry_timeout_factor{};
   std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
   std::optional<Duration> retry_timeout_max{};
+  std::string retry_memory_class, retry_timeout_class;
   std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
+  std::optional<std::uint64_t> suspects_max{};
   Duration max_age{}, progress_timeout{}, directory_timeout{}, checkpoint_every{};
   bool types_later{}, critical{}, beatless{};
   // Recovery: recovery_rules.hpp, recovery_gate.hpp.

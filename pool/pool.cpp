@@ -56,7 +56,7 @@ std::optional<std::size_t> Pool::tasks_before(TaskId task, std::size_t most) con
   if (!index || state_->tasks[*index].state != TaskState::Ready) return std::nullopt;
   const LaneKey place = state_->lanes.place_of(*index);
   std::optional<std::size_t> fewest;
-  for (const ClassId id : state_->lanes.classes(state_->tasks[*index].type)) {
+  for (const ClassId id : state_->lanes.classes_of(*index)) {
     const auto count = state_->lanes.count_before(id, place, most);
     fewest = std::min(fewest.value_or(count), count);
   }

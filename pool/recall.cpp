@@ -227,7 +227,7 @@ void Core::recall_for_idle() {
   std::ranges::sort(behind_, {}, &Behind::place);
   for (const Behind& behind : behind_) {
     Slot& slot = slots[behind.slot];
-    if (!take_free(tasks[behind.task].type)) continue;
+    if (!take_free(behind.task)) continue;
     recall(slot, slot.held[find_held(slot, behind.key)]);
     refresh(slot);
   }
@@ -244,8 +244,8 @@ void Core::count_free() {
   }
 }
 
-bool Core::take_free(TypeId type) {
-  for (ClassId id : lanes.classes(type)) {
+bool Core::take_free(TaskIndex index) {
+  for (ClassId id : lanes.classes_of(index)) {
     if (free_[id.value] == 0) continue;
     --free_[id.value];
     return true;
@@ -260,7 +260,7 @@ void Core::collect_behind(WorkerClass& worker_class) {
   worker_class.ahead.each([&](std::uint16_t index) {
     const Slot& slot = slots[worker_class.members[index]];
     for (const auto& held : slot.held) {
-      if (held.recalling() && now < held.recalled_at + wait) take_free(tasks[held.task].type);
+      if (held.recalling() && now < held.recalled_at + wait) take_free(held.task);
       if (!held.is_behind()) continue;
       next = std::min(next, held.assigned_at + wait);
       if (held.assigned_at + wait <= now) {

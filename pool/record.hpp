@@ -46,8 +46,9 @@ struct Ended {
   std::int32_t code;  // exit status of the worker, or minus the signal; 0 where it lives
   Used used;
   Instant at, eligible_at;
-  bool held;     // waits for a person
-  bool suspect;  // runs next alone
+  bool held;                 // waits for a person
+  bool suspect;              // runs next alone
+  ClassId bound = kNoClass;  // the class that alone runs it in this round
 };
 
 // A round is over.

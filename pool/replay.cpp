@@ -35,6 +35,7 @@ void Core::apply(const record::Ended& record) {
   task.last_cause = record.cause;
   task.hold_next = record.held;
   task.suspect = record.suspect;
+  task.bound = record.bound;
   // Perhaps it was: then the next hint counts for nothing, which is always right.
   if (record.cause == EndCause::NeverStarted) task.spared = true;
   task.began =
@@ -127,10 +128,10 @@ void Core::resume_replayed(TaskIndex index) {
   task.began = true;
   if (over_budget(task)) return settle(index, Verdict::Dead, end);
   task.eligible_at = now;
-  task.record =
-      recorder.persist(record::Ended{task.id, task.round, task.attempt, end.worker, end.cause,
-                                     end.charge, 0, task.used, now, now, false, task.suspect},
-                       *out_);
+  task.record = recorder.persist(
+      record::Ended{task.id, task.round, task.attempt, end.worker, end.cause, end.charge, 0,
+                    task.used, now, now, false, task.suspect, task.bound},
+      *out_);
   recorder.then(Recorder::Then::GoOn, index, task.id);
 }
 

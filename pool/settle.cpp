@@ -63,7 +63,10 @@ void Core::end_attempt(const Held& held, const End& end) {
   task.last_cause = end.cause;
   if (end.charge == Charge::Failure) ++task.used.failures, ++counters.failures;
   if (end.charge == Charge::Crash) ++task.used.crashes, ++counters.crashes;
-  if (end.charge != Charge::Nothing) count_cause(task.used, end.cause);
+  if (end.charge != Charge::Nothing) {
+    count_cause(task.used, end.cause);
+    bind(task, end.cause);
+  }
   switch (end.cause) {
     case EndCause::Done:
       return settle(index, Verdict::Done, end);
@@ -81,6 +84,19 @@ void Core::end_attempt(const Held& held, const End& end) {
   }
   if (over_budget(task)) return settle(index, Verdict::Dead, end);
   go_on_later(index, end, retry_at(task, end), false);
+}
+
+// Once bound it stays so for its round: to go back where it died would be to die there again. Who
+// is bound and dies in a class that names no other stays too.
+void CoreState::bind(Task& task, EndCause cause) {
+  const ClassOptions& its = class_of(slots[task.slot]).options;
+  const bool memory = cause == EndCause::Memory;
+  if (!memory && cause != EndCause::Timeout) return;
+  const std::string& name = memory ? its.retry_memory_class : its.retry_timeout_class;
+  const auto next = std::ranges::find_if(classes, [&](const WorkerClass& one) {
+    return one.declared && !name.empty() && one.options.name == name;
+  });
+  if (next != classes.end()) task.bound = next->id;
 }
 
 bool Core::over_budget(const Task& task) const {
@@ -107,7 +123,7 @@ void Core::go_on_later(TaskIndex index, const End& end, Instant eligible_at, boo
   task.suspect = is_crash(end.cause);
   task.record = recorder.persist(
       record::Ended{task.id, task.round, task.attempt, end.worker, end.cause, end.charge, end.code,
-                    task.used, now, eligible_at, held, task.suspect},
+                    task.used, now, eligible_at, held, task.suspect, task.bound},
       *out_);
   recorder.then(Recorder::Then::GoOn, index, task.id);
   told.retried = !held;

@@ -82,8 +82,9 @@ TaskView Core::view(TaskIndex index) const {
   view.priority = task.priority;
   if (task.state == TaskState::Ready) {
     view.holds = lanes.holds(task.type);
-    if (paused_by(task.type))
+    if (paused_by(task.type, lanes.classes_of(index))) {
       view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Paused));
+    }
   }
   if (task.state == TaskState::Held) view.holds = hold_bit(Hold::Manual);
   if (task.suspect && is_waiting(task.state)) {
@@ -94,6 +95,7 @@ TaskView Core::view(TaskIndex index) const {
   view.retries = task.retries;
   view.crashes_max = task.crashes_max;
   view.used = task.used;
+  if (!is_settled(task.state)) view.bound = lanes.bound_to(index);
   if (task.state == TaskState::Running) view.worker = slots[task.slot].worker;
   view.eligible_at = task.eligible_at;
   view.timeout = task.timeout;
@@ -134,6 +136,7 @@ Snapshot Core::overview() const {
     ClassView view{.worker_class = worker_class.id, .target = worker_class.target};
     view.paused = worker_class.paused;
     view.parked = worker_class.parked;
+    view.suspects = static_cast<std::uint16_t>(worker_class.suspects.count());
     view.recovery = recovery_view(worker_class);
     for (SlotId id : worker_class.members) count(view, slots[id]);
     all.classes.push_back(view);

@@ -43,13 +43,14 @@ struct Task {
   std::uint32_t stamp = 0;   // of its one valid entry in a heap; 24 bits
   std::uint32_t timers = 0;  // entries in the timer heap that name it
   record::Used used;
-  SlotId slot;  // while it runs
+  SlotId slot;               // while it runs
+  ClassId bound = kNoClass;  // where alone it runs, after a death for memory or time
   std::uint16_t round = 1, attempt = 0;
   std::uint16_t retries = 0, crashes_max = 0;
   std::uint8_t priority = 0;
-  TaskState state = TaskState::Recording;
   EndCause last_cause = EndCause::Done;
-  Durability durability = Durability::Full;
+  TaskState state : 4 = TaskState::Recording;
+  Durability durability : 2 = Durability::Full;
   bool cancel_on_disconnect : 1 = false;
   bool suspect : 1 = false;     // runs next alone
   bool spared : 1 = false;      // a hint has kept it from that once in this round
@@ -63,16 +64,18 @@ struct Task {
 };
 static_assert(sizeof(Task) == 80);
 
-// The single bits of a task as one number.
+// What of a task has no byte of its own, as one number.
 template <class T>
 struct TaskBits {
   T& task;
-  std::uint8_t pack() const {
-    return static_cast<std::uint8_t>(task.cancel_on_disconnect | task.suspect << 1 |
-                                     task.spared << 2 | task.hold_next << 3 | task.cancelling << 4 |
-                                     task.dropped << 5 | task.began << 6 | task.recalled << 7);
+  std::uint16_t pack() const {
+    return static_cast<std::uint16_t>(
+        task.cancel_on_disconnect | task.suspect << 1 | task.spared << 2 | task.hold_next << 3 |
+        task.cancelling << 4 | task.dropped << 5 | task.began << 6 | task.recalled << 7 |
+        static_cast<unsigned>(task.state) << 8 | static_cast<unsigned>(task.durability) << 12);
   }
-  void unpack(std::uint8_t bits) const {
+  // False: no task has these.
+  bool unpack(std::uint16_t bits) const {
     task.cancel_on_disconnect = (bits & 1) != 0;
     task.suspect = (bits & 2) != 0;
     task.spared = (bits & 4) != 0;
@@ -81,17 +84,22 @@ struct TaskBits {
     task.dropped = (bits & 32) != 0;
     task.began = (bits & 64) != 0;
     task.recalled = (bits & 128) != 0;
+    const unsigned state = bits >> 8 & 15, durability = bits >> 12;
+    if (!is_word<TaskState>(state) || !is_word<Durability>(durability)) return false;
+    task.state = static_cast<TaskState>(state);
+    task.durability = static_cast<Durability>(durability);
+    return true;
   }
 };
 
 auto Task::fields(auto& task) {
   auto& [id, eligible_at, timeout, record, type, tenant, payload_bytes, extras, stamp, timers, used,
-         slot, round, attempt, retries, crashes_max, priority, state, last_cause, durability, b0,
-         b1, b2, b3, b4, b5, b6, b7] = task;
-  return std::tuple_cat(std::tie(id, eligible_at, timeout, record, type, tenant, payload_bytes,
-                                 extras, stamp, timers, used, slot, round, attempt, retries,
-                                 crashes_max, priority, state, last_cause, durability),
-                        std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
+         slot, bound, round, attempt, retries, crashes_max, priority, last_cause, b0, b1, b2, b3,
+         b4, b5, b6, b7, b8, b9] = task;
+  return std::tuple_cat(
+      std::tie(id, eligible_at, timeout, record, type, tenant, payload_bytes, extras, stamp, timers,
+               used, slot, bound, round, attempt, retries, crashes_max, priority, last_cause),
+      std::tuple(TaskBits<std::remove_reference_t<decltype(task)>>{task}));
 }
 
 class TaskTable {

@@ -92,8 +92,9 @@ struct RecoveryView {
 struct ClassView {
   ClassId worker_class;
   std::uint16_t target = 0, slots = 0, ready = 0, running = 0, failed = 0, registered = 0;
-  std::uint16_t parked = 0;  // places of the target that nobody needs at the moment
-  std::uint16_t held = 0;    // that wait for memory, successors included
+  std::uint16_t parked = 0;    // places of the target that nobody needs at the moment
+  std::uint16_t held = 0;      // that wait for memory, successors included
+  std::uint16_t suspects = 0;  // that run a task which may have killed a worker
   std::uint32_t capacity = 0, in_flight = 0;
   bool paused = false;
   RecoveryView recovery{};
@@ -143,6 +144,7 @@ struct TaskView {
   std::uint8_t priority = 0, holds = 0;  // bits by Hold
   std::uint16_t round = 0, attempt = 0, retries = 0, crashes_max = 0;
   record::Used used;
+  std::optional<ClassId> bound{};  // the class that alone runs it, after a death for memory or time
   WorkerId worker;
   Instant eligible_at;
   Duration timeout, deadline, expiry;  // 0: none

@@ -47,6 +47,7 @@ struct WorkerClass {
   SlotSet credit;               // busy, but may be given more of short types
   SlotSet ahead;                // hold tasks that have not started, and can be asked for them
   SlotSet over;                 // of these, with more than overtake_max of such work
+  SlotSet suspects;             // run a task that may have killed a worker
   SlotSet cleared;             // gave tasks back for a more urgent one and were given nothing since
   LaneKey latest;              // nothing that waits in a slot of `over` has a later place
   Instant ahead_due = kNever;  // nothing in `ahead` has waited for recall_idle_after before
@@ -69,12 +70,12 @@ struct WorkerClass {
 
   static auto fields(auto& self) {
     auto& [id, options, target, declared, paused, members, peers, gone, free, credit, ahead, over,
-           cleared, latest, ahead_due, cursor, reserved, due, replacing, has_reserved,
+           suspects, cleared, latest, ahead_due, cursor, reserved, due, replacing, has_reserved,
            oversized_told, health, recovery, gate, idle_due, parked, wanted_at, place_time] = self;
     return std::tie(id, options, target, declared, paused, members, peers, gone, free, credit,
-                    ahead, over, cleared, latest, ahead_due, cursor, reserved, due, replacing,
-                    has_reserved, oversized_told, health, recovery, gate, idle_due, parked,
-                    wanted_at, place_time);
+                    ahead, over, suspects, cleared, latest, ahead_due, cursor, reserved, due,
+                    replacing, has_reserved, oversized_told, health, recovery, gate, idle_due,
+                    parked, wanted_at, place_time);
   }
 };
 

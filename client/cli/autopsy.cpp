@@ -95,6 +95,7 @@ void show(Context& context, const json& one) {
             std::to_string(number_of(one, "task")) + ", round " +
             std::to_string(number_of(one, "round")) + ", after " +
             seconds_text(one.value("ran_ms", 0.0) / 1e3));
+    say(context, "next attempt", text_of(one, "next"));
   }
   say(context, "when",
       text_of(one, "at") + ", " + text_of(one, "worker") + " had lived for " +

@@ -28,7 +28,8 @@ void judge_delay(const Look& look, Reasons& reasons) {
   }
   reasons.push_back({Rule::Backoff,
                      "it waits before its next attempt (the last ended as " +
-                         text_of(attempts.back(), "cause") + "): " + until,
+                         text_of(attempts.back(), "cause") + "): " + until +
+                         (bound_class(look).empty() ? "" : "; " + bound_text(look)),
                      change});
 }
 
@@ -92,21 +93,53 @@ void judge_stopping(const Look& look, Reasons& reasons) {
                          : "nothing: it is kept in memory only, and ends with the daemon"});
 }
 
-void judge_suspect(const Look& look, Reasons& reasons) {
+// Of the classes that may run it, the first; none where one of them runs fewer suspects than it
+// may.
+const json* full_of_suspects(const Look& look, const json& classes) {
+  const json* first = nullptr;
+  for (const json& name : classes) {
+    const json& its = named(list_of(look.status, "classes"), name.get<std::string>());
+    const std::uint64_t most = number_of(its, "suspects_max");
+    if (most == 0 || number_of(its, "suspects") < most) return nullptr;
+    if (first == nullptr) first = &its;
+  }
+  return first;
+}
+
+void judge_suspect(const Look& look, const json& classes, Reasons& reasons) {
   if (!has(list_of(look.task, "holds"), "suspect")) return;
+  const std::string bound = bound_class(look).empty() ? "" : "; " + bound_text(look);
+  if (const json* full = full_of_suspects(look, classes)) {
+    const std::string name = text_of(*full, "name");
+    const std::uint64_t running = number_of(*full, "suspects");
+    reasons.push_back({Rule::SuspectTurn,
+                       "it may have killed a worker, and class " + name + " runs " +
+                           std::to_string(running) + (running == 1 ? " such task" : " such tasks") +
+                           " now, which is as many as may at once (suspects_max = " +
+                           std::to_string(number_of(*full, "suspects_max")) +
+                           "); all else passes it" + bound,
+                       "one of them ends, or a larger suspects_max of class " + name +
+                           ", then send the daemon SIGHUP"});
+    return;
+  }
   reasons.push_back({Rule::Suspect,
                      "it may have killed a worker, so it runs next alone and needs one that has "
-                     "nothing else in hand",
+                     "nothing else in hand" +
+                         bound,
                      "a worker that becomes empty; one is kept for it"});
 }
 
 // --- its type ---
 
 void judge_pause(const Look& look, const json& type, Reasons& reasons) {
-  const std::string by = text_of(type, "paused_by");
+  const std::string by = text_of(type, "paused_by"), bound = bound_class(look);
   const std::string name = text_of(look.task, "type");
+  const json& its = named(list_of(look.status, "classes"), bound);
   if (by == "type") {
     reasons.push_back({Rule::Paused, "the type " + name + " is paused", "warmpool resume " + name});
+  } else if (by != "pool" && its.value("paused", json(false)) == true) {
+    reasons.push_back({Rule::Paused, "the class " + bound + " is paused; " + bound_text(look),
+                       "warmpool resume --class " + bound});
   } else if (by == "class") {
     const json& classes = list_of(type, "classes");
     const std::string first = classes.empty() ? "" : classes.front().get<std::string>();
@@ -144,8 +177,8 @@ std::vector<Reason> reasons_of(const Look& look) {
   judge_state(look, reasons);
   if (text_of(look.task, "state") != "ready") return reasons;
   judge_stopping(look, reasons);
-  judge_suspect(look, reasons);
   const json& type = named(list_of(look.types, "types"), text_of(look.task, "type"));
+  judge_suspect(look, classes_of(look, type), reasons);
   judge_pause(look, type, reasons);
   judge_breaker(look, reasons);
   if (reasons.empty()) judge_workers(look, type, reasons);

@@ -16,6 +16,7 @@ enum class Rule : std::uint8_t {
   Dependency,
   Stopping,
   Suspect,
+  SuspectTurn,
   Paused,
   Breaker,
   Capability,
@@ -37,7 +38,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 19> kRuleRows{{
+inline constexpr std::array<RuleRow, 20> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",
@@ -49,6 +50,9 @@ inline constexpr std::array<RuleRow, 19> kRuleRows{{
     {Rule::Stopping, "stopping", "the pool stops and starts nothing", "the next start"},
     {Rule::Suspect, "suspect", "it may have killed a worker: it runs next, alone on one",
      "a worker that becomes empty; one is kept for it"},
+    {Rule::SuspectTurn, "suspect-turn",
+     "it may have killed a worker, and as many such tasks run in its class as may at once",
+     "one of them ends; or raise suspects_max of the class"},
     {Rule::Paused, "paused", "its type, all its classes or the pool are paused", "resume that"},
     {Rule::Breaker, "breaker", "the circuit breaker of its type is open, or lets only some run",
      "the next probes succeed; or close it"},

@@ -167,10 +167,43 @@ Reason none_works(const Look& look, const Hands& hands, const std::string& names
       "see why with: warmpool workers; replace them with: warmpool restart --all"};
 }
 
+// What it was given there and what it gets here, of what it died for.
+std::string limits_text(const json& bound, const json& after) {
+  if (text_of(after, "cause") == "timeout") {
+    return "the timeout there " + seconds_text(real_of(after, "timeout_seconds")) + ", here " +
+           seconds_text(real_of(bound, "timeout_seconds"));
+  }
+  const auto most = [](const json& limits) {
+    const std::uint64_t bytes = number_of(limits, "memory_max_bytes");
+    return bytes == 0 ? std::string("no limit") : short_bytes(bytes);
+  };
+  return "memory there at most " + most(after) + ", here " + most(bound);
+}
+
 }  // namespace
 
+std::string bound_class(const Look& look) {
+  return text_of(object_of(look.task, "bound"), "class");
+}
+
+std::string bound_text(const Look& look) {
+  const json& bound = object_of(look.task, "bound");
+  const json& after = object_of(bound, "after");
+  const std::string goes = "its next attempt goes to class " + bound_class(look) + " alone";
+  if (after.empty()) return goes;
+  return goes + ", because attempt " + std::to_string(number_of(after, "attempt")) + " ended as " +
+         text_of(after, "cause") + " on " + text_of(after, "worker") + " (" +
+         limits_text(bound, after) + ")";
+}
+
+json classes_of(const Look& look, const json& type) {
+  const std::string bound = bound_class(look);
+  return bound.empty() ? list_of(type, "classes") : json::array({bound});
+}
+
 void judge_workers(const Look& look, const json& type, std::vector<Reason>& reasons) {
-  const json& classes = list_of(type, "classes");
+  const std::string bound = bound_class(look);
+  const json classes = classes_of(look, type);
   if (classes.empty()) {
     reasons.push_back({Rule::Capability,
                        "no class of workers serves the type " + text_of(look.task, "type"),
@@ -194,6 +227,7 @@ void judge_workers(const Look& look, const json& type, std::vector<Reason>& reas
   } else {
     reasons.push_back(none_works(look, hands, names, first));
   }
+  if (!bound.empty()) reasons.back().detail += "; " + bound_text(look);
 }
 
 }  // namespace warmpool::cli

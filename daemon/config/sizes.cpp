@@ -6,6 +6,7 @@
 
 #include "daemon/alerts/alert_table.hpp"
 #include "daemon/config/apply.hpp"
+#include "daemon/names.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -124,11 +125,63 @@ void check_memory(const Configuration& configuration, Problems& problems) {
   }
 }
 
+// Whether all that fits the second fits the first too. A byte that no name has stands for what '?'
+// takes, and two or none of it for what '*' takes.
+bool covers(std::string_view pattern, std::string_view other) {
+  for (const std::string_view star : {"", "\x01", "\x01\x01"}) {
+    std::string name;
+    for (const char byte : other) {
+      if (byte == '*') name += star;
+      if (byte == '?') name += '\x01';
+      if (byte != '*' && byte != '?') name += byte;
+    }
+    if (!matches_pattern(pattern, name)) return false;
+  }
+  return true;
+}
+
+using ClassName = std::string ClassOptions::*;
+
+// A task that died in a class goes on in another, which must be there and able to run it.
+void check_next_class(const Configuration& configuration, const Sourced<ClassOptions>& from,
+                      std::string_view option, ClassName field, Problems& problems) {
+  const auto& name = from.values.*field;
+  if (name.empty() || name == from.values.name) return;  // itself: see check_options
+  const auto fault = [&](const std::string& text) {
+    problems.push_back({origin_of(from, option), "class '" + from.values.name +
+                                                     "': " + std::string(option) + " = '" + name +
+                                                     "': " + text});
+  };
+  std::string known;
+  const ClassOptions* next = nullptr;
+  for (const auto& worker_class : configuration.classes) {
+    if (worker_class.brought) continue;
+    known += (known.empty() ? "" : ", ") + worker_class.values.name;
+    if (worker_class.values.name == name) next = &worker_class.values;
+  }
+  if (next == nullptr) return fault("there is no such [[class]]; there are: " + known);
+  for (const auto& type : from.values.types) {
+    const auto serves = [&](const std::string& pattern) { return covers(pattern, type); };
+    if (std::ranges::any_of(next->types, serves)) continue;
+    fault("that class does not serve '" + type + "', which this one serves; add it to its types");
+  }
+}
+
+void check_next_classes(const Configuration& configuration, Problems& problems) {
+  for (const auto& worker_class : configuration.classes) {
+    check_next_class(configuration, worker_class, "retry_memory_class",
+                     &ClassOptions::retry_memory_class, problems);
+    check_next_class(configuration, worker_class, "retry_timeout_class",
+                     &ClassOptions::retry_timeout_class, problems);
+  }
+}
+
 }  // namespace
 
 void check_classes(const Configuration& configuration, Problems& problems) {
   std::uint64_t total = 0;
   check_memory(configuration, problems);
+  check_next_classes(configuration, problems);
   for (const auto& worker_class : configuration.classes) {
     check_class(worker_class, problems);
     total += worker_class.values.size_max;

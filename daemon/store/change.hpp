@@ -58,6 +58,7 @@ struct Started {
 struct Ended {
   record::Ended record;
   std::unique_ptr<AttemptRow> attempt;
+  std::string bound;  // the class that it is bound to; empty: none
 };
 
 struct Buried {

@@ -98,7 +98,8 @@ void ChangeMaker::make(const record::Ended& record, ChangeBatch& batch) {
   if (row == nullptr) return;
   auto attempt = attempt_of(*row, batch);
   demand(row->durability, batch);
-  batch.changes.push_back(change::Ended{record, std::move(attempt)});
+  auto bound = record.bound == kNoClass ? std::string() : names_->name_of(record.bound);
+  batch.changes.push_back(change::Ended{record, std::move(attempt), std::move(bound)});
 }
 
 void ChangeMaker::make(const record::Settled& record, ChangeBatch& batch) {

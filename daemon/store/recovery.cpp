@@ -128,7 +128,10 @@ Result<void> Recovery::read_pauses() {
     if (target.scope == PauseScope::Type) target.type = names_.type_of(row.text(1));
     if (target.scope == PauseScope::Class) {
       const auto known = names_.class_of(row.text(1));
-      if (!known) continue;  // it may come back with its class
+      if (!known) {  // it may come back with its class
+        names_.pause_absent(row.text(1));
+        continue;
+      }
       target.worker_class = *known;
     }
     replay_(record::Paused{target, true});
@@ -187,7 +190,7 @@ Result<void> Recovery::read_tasks() {
       "eligible_at, held, suspect, started_at, slot, worker, dead_at, "
       "CASE WHEN crashes > 0 THEN " +
       ends_for(EndCause::Memory) + " ELSE 0 END, CASE WHEN failures > 0 THEN " +
-      ends_for(EndCause::Timeout) + " ELSE 0 END FROM progress ORDER BY task");
+      ends_for(EndCause::Timeout) + " ELSE 0 END, bound FROM progress ORDER BY task");
   if (!tasks) return store_error(tasks.error());
   if (!progress) return store_error(progress.error());
   const FileRow row(*tasks, "tasks", limits_);
@@ -304,6 +307,10 @@ Recovery::Progress Recovery::progress_of(const FileRow& row) {
   if (!row.is_null(13)) progress.slot = slot_of(row, 13);
   progress.worker = WorkerId{row.bits(14)};
   if (!row.is_null(15)) progress.dead_at = row.past(15);
+  // A class that there is no more binds nobody.
+  if (const auto name = row.text(18); !name.empty()) {
+    progress.bound = names_.class_of(name).value_or(kNoClass);
+  }
   return progress;
 }
 
@@ -373,6 +380,7 @@ void Recovery::restore_end(HistoryRow& row, const Progress& progress) {
     end.eligible_at = progress.eligible_at.value_or(end.at);
     end.held = progress.held;
     end.suspect = progress.suspect;
+    end.bound = progress.bound;
   }
   tell(end, row.attachment);
 }

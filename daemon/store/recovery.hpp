@@ -50,6 +50,7 @@ class Recovery {
     bool held = false, suspect = false;
     SlotId slot;
     WorkerId worker;
+    ClassId bound = kNoClass;
   };
   struct HistoryRow {
     record::Ended end;  // what the table holds of it

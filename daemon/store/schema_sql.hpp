@@ -134,4 +134,7 @@ inline constexpr char kSchemaVersion4[] =
     "CREATE TABLE checkpoints(task INTEGER PRIMARY KEY, round INTEGER, attempt INTEGER, "
     "at INTEGER, content INTEGER, checksum INTEGER, body BLOB);";
 
+// The class that alone runs it, by name: numbers are of one life.
+inline constexpr char kSchemaVersion5[] = "ALTER TABLE progress ADD COLUMN bound TEXT;";
+
 }  // namespace warmpool::daemon

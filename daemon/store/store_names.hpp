@@ -25,6 +25,8 @@ class StoreNames {
   virtual SlotId slot_of(std::string_view name) = 0;
   // None: there is no such class in this life.
   virtual std::optional<ClassId> class_of(std::string_view name) const = 0;
+  // Of one that there is not: it is paused, should it come.
+  virtual void pause_absent(std::string_view name) = 0;
 };
 
 }  // namespace warmpool::daemon

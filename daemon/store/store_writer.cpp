@@ -86,12 +86,12 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
        "WHERE round = ?2 AND ended < ?3 AND dead_at IS NULL"},
       {Sql::End,
        "INSERT INTO progress(task, round, attempt, ended, cause, failures, crashes, "
-       "interruptions, eligible_at, held, suspect) "
-       "SELECT ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 "
+       "interruptions, eligible_at, held, suspect, bound) "
+       "SELECT ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, '') "
        "WHERE EXISTS(SELECT 1 FROM tasks WHERE id = ?1) "
        "ON CONFLICT DO UPDATE SET attempt = ?3, ended = ?3, cause = ?4, failures = ?5, "
-       "crashes = ?6, interruptions = ?7, eligible_at = ?8, held = ?9, suspect = ?10 "
-       "WHERE round = ?2 AND attempt <= ?3 AND dead_at IS NULL"},
+       "crashes = ?6, interruptions = ?7, eligible_at = ?8, held = ?9, suspect = ?10, "
+       "bound = nullif(?11, '') WHERE round = ?2 AND attempt <= ?3 AND dead_at IS NULL"},
       {Sql::Bury,
        "INSERT INTO progress(task, round, attempt, ended, cause, failures, crashes, "
        "interruptions, dead_at) SELECT ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8 "
@@ -102,7 +102,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::Revive,
        "UPDATE progress SET round = ?2, round_at = ?3, eligible_at = ?4, attempt = 0, ended = 0, "
        "failures = 0, crashes = 0, interruptions = 0, cause = NULL, started_at = NULL, "
-       "dead_at = NULL WHERE task = ?1 AND round = ?2 - 1 AND dead_at IS NOT NULL"},
+       "bound = NULL, dead_at = NULL WHERE task = ?1 AND round = ?2 - 1 AND dead_at IS NOT NULL"},
       {Sql::Replace,
        "UPDATE tasks SET content = ?2, payload_bytes = ?3, checksum = ?4, file = ?5, payload = ?6 "
        "WHERE id = ?1"},
@@ -327,7 +327,7 @@ void StoreWriter::change(const change::Ended& ended) {
   run_one(Sql::End, record.task.value, std::uint32_t{record.round}, std::uint32_t{record.attempt},
           static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
           std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
-          record.eligible_at.ns, record.held, record.suspect);
+          record.eligible_at.ns, record.held, record.suspect, ended.bound);
   add_attempt(record, *ended.attempt);
 }
 

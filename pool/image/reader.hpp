@@ -144,9 +144,9 @@ void Reader::get(T& value) {
   } else if constexpr (Variant<T>) {
     get_alternative(value, number());
   } else if constexpr (Packed<T>) {
-    std::uint8_t bits = 0;
+    auto bits = value.pack();
     get(bits);
-    value.unpack(bits);
+    if (!value.unpack(bits)) refuse();
   } else if constexpr (Box<T>) {
     value = std::make_unique<typename T::element_type>();
     get(*value);

@@ -237,6 +237,67 @@ TEST(Why, AStopSaysWhetherTheTaskOutlivesIt) {
   EXPECT_THAT(pool.reasons().front().change, HasSubstr("ends with the daemon"));
 }
 
+json bound_to_fast() {
+  return {{"class", "fast"},
+          {"memory_max_bytes", 2ULL << 30},
+          {"timeout_seconds", 300.0},
+          {"after",
+           {{"attempt", 2},
+            {"cause", "memory"},
+            {"worker", "slow-0"},
+            {"class", "slow"},
+            {"memory_max_bytes", 512ULL << 20},
+            {"timeout_seconds", 300.0}}}};
+}
+
+TEST(Why, WhoIsBoundToAClassWaitsForThatOne) {
+  Pool pool;
+  pool.types["types"][0]["classes"] = {"slow", "fast"};
+  EXPECT_THAT(pool.rules(), ElementsAre("next"));
+  pool.task["bound"] = bound_to_fast();
+  ASSERT_THAT(pool.rules(), ElementsAre("busy"));
+  EXPECT_THAT(pool.reasons().front().detail,
+              HasSubstr("all 1 worker of class fast are at work, the longest"));
+  EXPECT_THAT(pool.reasons().front().detail,
+              HasSubstr("; its next attempt goes to class fast alone, because attempt 2 ended as "
+                        "memory on slow-0 (memory there at most 512MiB, here 2.0GiB)"));
+  pool.status["classes"] = {{{"name", "fast"}, {"paused", true}}};
+  ASSERT_THAT(pool.rules(), ElementsAre("paused"));
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("the class fast is paused; its next"));
+  EXPECT_EQ(pool.reasons().front().change, "warmpool resume --class fast");
+}
+
+TEST(Why, WhyItIsBoundIsSaidWhileItWaitsForItsTimeToo) {
+  Pool pool;
+  pool.task["state"] = "delayed";
+  pool.task["attempts"] = {{{"cause", "timeout"}}};
+  pool.task["bound"] = bound_to_fast();
+  pool.task["bound"]["timeout_seconds"] = 600.0;
+  pool.task["bound"]["after"]["cause"] = "timeout";
+  EXPECT_THAT(pool.reasons().front().detail,
+              HasSubstr("because attempt 2 ended as timeout on slow-0 (the timeout there"));
+  pool.task["bound"].erase("after");
+  EXPECT_THAT(pool.reasons().front().detail,
+              testing::EndsWith("its next attempt goes to class fast alone"));
+}
+
+TEST(Why, ASuspectWaitsForItsTurnWhereAsManyRunAsMay) {
+  Pool pool;
+  pool.task["holds"] = {"suspect"};
+  pool.types["types"][0]["classes"] = {"fast", "slow"};
+  pool.status["classes"] = {{{"name", "fast"}, {"suspects", 2}, {"suspects_max", 2}},
+                            {{"name", "slow"}, {"suspects", 0}, {"suspects_max", nullptr}}};
+  EXPECT_THAT(pool.rules(), ElementsAre("suspect")) << "the other class has no bound";
+  pool.status["classes"][1]["suspects_max"] = 1;
+  EXPECT_THAT(pool.rules(), ElementsAre("suspect")) << "or runs none now";
+  pool.task["bound"] = bound_to_fast();
+  ASSERT_THAT(pool.rules(), ElementsAre("suspect-turn"));
+  EXPECT_THAT(pool.reasons().front().detail,
+              HasSubstr("class fast runs 2 such tasks now, which is as many as may at once "
+                        "(suspects_max = 2); all else passes it; its next attempt goes to"));
+  EXPECT_THAT(pool.reasons().front().change, HasSubstr("a larger suspects_max of class fast"));
+}
+
 // One way to meet each rule.
 struct Meeting {
   Rule rule;
@@ -263,6 +324,11 @@ const std::vector<Meeting> kMeetings = {
        p.status["pool"] = {{"shutting_down", true}};
      }},
     {Rule::Suspect, [](Pool& p) { p.task["holds"] = {"suspect"}; }},
+    {Rule::SuspectTurn,
+     [](Pool& p) {
+       p.task["holds"] = {"suspect"};
+       p.status["classes"] = {{{"name", "fast"}, {"suspects", 1}, {"suspects_max", 1}}};
+     }},
     {Rule::Paused, [](Pool& p) { p.types["types"][0]["paused_by"] = "pool"; }},
     {Rule::Breaker, [](Pool& p) { p.task["holds"] = {"breaker"}; }},
     {Rule::Capability, [](Pool& p) { p.types["types"][0]["classes"] = json::array(); }},

@@ -388,6 +388,35 @@ TEST_F(Config, KnowsWhatCanNeverFitAndWhatFitsNotTogether) {
   EXPECT_EQ(notes_of("4GiB").find("memory_total"), std::string::npos);
 }
 
+TEST_F(Config, KnowsWhetherTheClassAfterADeathCanRunTheTask) {
+  const auto with = [](const std::string& next, const std::string& types_of_big) {
+    return "[[class]]\nname = \"small\"\ncommand = [\"x\"]\ntypes = [\"image.*\", \"echo\"]\n"
+           "retry_memory_class = \"" +
+           next + "\"\n[[class]]\nname = \"big\"\ncommand = [\"x\"]\ntypes = [" + types_of_big +
+           "]\nretry_timeout_class = \"small\"\n";
+  };
+  EXPECT_EQ(fault_of(with("bug", "\"image.*\", \"echo\"")),
+            "5:1: class 'small': retry_memory_class = 'bug': there is no such [[class]]; there "
+            "are: small, big");
+  EXPECT_NE(fault_of(with("small", "\"image.*\"")).find("names the class itself"),
+            std::string::npos);
+  EXPECT_EQ(fault_of(with("big", "\"image.*\"")),
+            "5:1: class 'small': retry_memory_class = 'big': that class does not serve 'echo', "
+            "which this one serves; add it to its types");
+  EXPECT_NE(fault_of(with("big", "\"image.?\", \"echo\"")).find("does not serve 'image.*'"),
+            std::string::npos);
+  EXPECT_NE(fault_of(with("big", "\"image.*\", \"echo\", \"more\""))
+                .find("retry_timeout_class = 'small': that class does not serve 'more'"),
+            std::string::npos);
+  write("warmpool.toml", with("big", "\"ec?o\", \"im*\""));
+  load();
+  const auto is_of_small = [](const Problem& one) { return one.text.starts_with("class 'small'"); };
+  EXPECT_EQ(std::ranges::count_if(problems_, is_of_small), 0) << "a pattern fits a narrower one";
+  write("warmpool.toml", with("big", "\"image.*\", \"echo\""));
+  load();
+  EXPECT_TRUE(problems_.empty()) << "a ring of classes is no fault";
+}
+
 TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   auto running = load();
   write("warmpool.toml",

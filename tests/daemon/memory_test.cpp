@@ -66,6 +66,44 @@ TEST(WorkerMemory, OneOverItsHardLimitIsKilledWithItsTaskAndTheNextMayHaveMore) 
   EXPECT_EQ(busy_one(test)->memory_max, 400 * kMiB);
 }
 
+TEST(WorkerMemory, WhoDiedForItGoesToTheClassThatItsClassNames) {
+  auto configuration = with_limits(100);
+  configuration.classes.front().values.retry_memory_class = "big";
+  configuration.classes.push_back(configuration.classes.front());
+  auto& big = configuration.classes.back().values;
+  big.name = "big";
+  big.memory_soft = 300 * kMiB;
+  big.retry_memory_factor = 1;
+  big.retry_memory_class.clear();
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] {
+    return busy_one(test) != nullptr && client.find(Kind::Accepted, 1) != nullptr;
+  }));
+  ASSERT_TRUE(busy_one(test)->spec.slot.starts_with("worker-"));
+  const auto task = client.find(Kind::Accepted, 1)->header.id;
+  busy_one(test)->memory.own_bytes = 201 * kMiB;
+  ASSERT_TRUE(test.until(client, [&] {
+    return test.daemon.pool().counters().crashes == 1 && busy_one(test) != nullptr;
+  }));
+  EXPECT_TRUE(busy_one(test)->spec.slot.starts_with("big-"));
+  EXPECT_EQ(busy_one(test)->memory_max, 600 * kMiB);
+  const auto shown = nlohmann::json::parse(test.ask(client, ipc::Verb::Show, {task}));
+  const auto& bound = shown.at("bound");
+  EXPECT_EQ(bound.at("class"), "big");
+  EXPECT_EQ(bound.at("memory_max_bytes"), 600 * kMiB);
+  EXPECT_EQ(bound.at("after").at("attempt"), 1);
+  EXPECT_EQ(bound.at("after").at("cause"), "memory");
+  EXPECT_EQ(bound.at("after").at("class"), "worker");
+  EXPECT_EQ(bound.at("after").at("memory_max_bytes"), 200 * kMiB);
+  const auto kept = nlohmann::json::parse(test.ask(client, ipc::Verb::Autopsy, {task}));
+  EXPECT_EQ(kept.at("autopsies").at(0).at("next"),
+            "if it is tried again, in class big (retry_memory_class of worker), where it may have "
+            "600MiB instead of 200MiB");
+}
+
 TEST(WorkerMemory, IsKnownBeforeAWorkerThatHasAnsweredIsGivenMore) {
   auto configuration = with_limits(100);
   configuration.pool.values.sample_interval = hours(1);

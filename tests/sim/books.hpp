@@ -11,7 +11,7 @@
 
 #include "pool/notification.hpp"
 #include "pool/view.hpp"
-#include "tests/sim/ledger.hpp"
+#include "tests/sim/lanes.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/seen_admission.hpp"
 
@@ -31,6 +31,9 @@ class Books {
   // oracle_breaker.cpp
   std::uint64_t probes(TypeId type) const;
   bool admits(TypeId type) const;
+  // oracle_suspects.cpp: as many of them run in the class as may.
+  std::uint64_t suspects_in(ClassId worker_class) const;
+  bool full_of_suspects(ClassId worker_class) const;
   // No stall lately, so that all deadlines were met on time.
   bool calm() const {
     return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +

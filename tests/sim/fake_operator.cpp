@@ -60,6 +60,11 @@ Event FakeClients::reload_class() {
   if (scenario_.has(Fault::Admission) && random_.chance(400)) {
     options.memory_declared = random_.between(0, 400);
   }
+  if (options.suspects_max && random_.chance(500)) options.suspects_max = random_.between(1, 3);
+  if (scenario_.has(Fault::NextClasses) && random_.chance(300)) {
+    options.retry_memory_class.clear();
+    options.retry_timeout_class.clear();
+  }
   if (!scenario_.has(Fault::Memory)) return declared;
   options.memory_soft = random_.chance(500) ? options.memory_soft : random_.between(200, 1000);
   return declared;

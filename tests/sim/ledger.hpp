@@ -30,6 +30,7 @@ struct SeenTask {
   Phase phase = Phase::Waiting;
   std::uint16_t round = 1, attempt = 0;
   record::Used used{};
+  ClassId bound = kNoClass;  // that alone runs it, where it serves its type
   Instant accepted_at{}, round_at{}, eligible_at{}, waiting_since{};
   RecordNumber gate{};           // may not run before this record is kept; 0: none
   RecordNumber settle_record{};  // of the last verdict
@@ -175,19 +176,6 @@ struct SeenType {
   SeenBreaker breaker{};
   std::uint64_t answers = 0;
   Duration service_least = kDurationMax, service_most{};
-};
-
-// Waiting tasks of one type and tenant, ordinary ones or suspects.
-struct LaneName {
-  TypeId type{};
-  TenantId tenant{};
-  bool suspect = false;
-  friend constexpr auto operator<=>(const LaneName&, const LaneName&) = default;
-};
-
-// What of it was given last in its own order, and the place that this counted as.
-struct SeenLane {
-  Place given{}, counted{};
 };
 
 // A key of a task that is done is remembered for a while.

@@ -52,6 +52,8 @@ class Oracle : protected Books {
   friend struct RecoveryWatch;
   friend struct HealthWatch;
   friend struct CheckpointWatch;
+  friend struct BoundWatch;
+  friend struct SuspectWatch;
   friend struct Fitness;
   void records_kept(RecordNumber through);
   // oracle_life.cpp
@@ -154,18 +156,16 @@ class Oracle : protected Books {
   Place place_of(const SeenTask& task) const;
   Place place_within(const SeenTask& task) const;
   std::string place_text(const SeenTask& task) const;
-  static LaneName lane_of(const SeenTask& task);
   void note_given(const SeenTask& task);
   std::vector<const SeenTask*> lane_heads(std::optional<ClassId> worker_class, bool suspects) const;
   std::vector<Place> ready_places(ClassId worker_class) const;
-  bool suspect_waits(ClassId worker_class) const;
+  bool suspect_waits(ClassId worker_class) const;  // and not for its turn
   // `surely`: even if its class was made smaller, which nobody sees of one that works.
   bool is_free(const SeenWorker& worker, bool surely = true) const;
   void judge_order(const SeenWorker& worker, const SeenTask& task) const;
   void judge_choice(SeenWorker& worker, const SeenTask& task);
   void judge_turn(SeenWorker& worker);
   void note_free(SeenWorker& worker);
-  void judge_reserve(const Pool& pool);
   // oracle_recall.cpp
   Duration overtaking_least(const SeenWorker& worker, const Place& place, bool recallable) const;
   Duration overtaking_most(const SeenWorker& worker, const Place& place) const;

@@ -378,6 +378,7 @@ struct RecordWatch {
     task.used = r.used;
     task.eligible_at = r.eligible_at;
     task.suspect = r.suspect;
+    task.bound = r.bound;
     task.spared = task.spared || r.cause == EndCause::NeverStarted;
     task.began = task.began || (r.cause != EndCause::Recalled && r.cause != EndCause::NeverStarted);
     task.phase = r.held ? Phase::Held : Phase::Waiting;
@@ -439,6 +440,7 @@ struct RecordWatch {
     task.eligible_at = eligible_at;
     task.waiting_since = oracle.now_;
     task.gate = {};
+    task.bound = kNoClass;
     task.suspect = task.spared = task.began = task.recalled = false;
     oracle.add_unsettled(oracle.index_of(task.id) - 1);
   }

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <map>
 
+#include "tests/sim/oracle_bound.hpp"
 #include "tests/sim/oracle_health.hpp"
 
 namespace warmpool::sim {
 
 bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
   const auto& classes = types_[task.spec.type.value].classes;
-  return std::ranges::find(classes, worker_class) != classes.end();
+  return serves_bound(classes, task.bound, worker_class);
 }
 
 bool Oracle::ready_now(const SeenTask& task) const {
@@ -32,10 +33,6 @@ Place Oracle::place_of(const SeenTask& task) const {
 // The task and the time that its place stands for.
 std::string Oracle::place_text(const SeenTask& task) const {
   return task_name(task.id) + " (" + std::to_string(place_of(task).key.ns / 1000) + " us)";
-}
-
-LaneName Oracle::lane_of(const SeenTask& task) {
-  return {task.spec.type, task.spec.tenant, task.suspect};
 }
 
 void Oracle::note_given(const SeenTask& task) {
@@ -88,7 +85,7 @@ std::vector<Place> Oracle::ready_places(ClassId worker_class) const {
 }
 
 bool Oracle::suspect_waits(ClassId worker_class) const {
-  if (!is_open(worker_class)) return false;
+  if (!is_open(worker_class) || full_of_suspects(worker_class)) return false;
   return std::ranges::any_of(unsettled_, [&](std::uint32_t index) {
     const SeenTask& task = tasks_[index];
     return task.suspect && ready_now(task) && served_by(task, worker_class);
@@ -109,8 +106,7 @@ bool Oracle::is_free(const SeenWorker& worker, bool surely) const {
 
 void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
   const auto before = [&](const SeenTask* other, std::string_view rule) {
-    const bool same_lane =
-        other->spec.type == task.spec.type && other->spec.tenant == task.spec.tenant;
+    const bool same_lane = lane_of(*other) == lane_of(task);
     const bool first = same_lane ? other == &task : place_of(task) <= place_of(*other);
     require_rule(first, same_lane ? "order-in-lane" : rule,
                  [&] { return place_text(task) + " overtakes " + place_text(*other); });
@@ -118,7 +114,7 @@ void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
   for (const SeenTask* other : lane_heads(worker.worker_class, task.suspect)) {
     before(other, "order-across-lanes");
   }
-  if (task.suspect || !worker.hand.empty()) return;
+  if (task.suspect || !worker.hand.empty() || full_of_suspects(worker.worker_class)) return;
   for (const SeenTask* suspect : lane_heads(worker.worker_class, true)) {
     require_rule(place_of(task) <= place_of(*suspect), "suspect-first", [&] {
       return place_text(task) + " is given an empty worker before the suspect " +
@@ -131,6 +127,7 @@ void Oracle::judge_order(const SeenWorker& worker, const SeenTask& task) const {
 void Oracle::judge_choice(SeenWorker& worker, const SeenTask& task) {
   const bool at_once = worker.hand.size() < worker.concurrency;
   for (ClassId serving : types_[task.spec.type.value].classes) {
+    if (!served_by(task, serving)) continue;
     if (at_once && serving == worker.worker_class) break;
     if (suspect_waits(serving)) continue;
     for (const SeenSlot& slot : slots_) {
@@ -175,30 +172,6 @@ void Oracle::note_free(SeenWorker& worker) {
     worker.free_from = 0;
   } else if (worker.free_from == 0) {
     worker.free_from = std::max<std::uint64_t>(1, classes_[worker.worker_class.value].turns);
-  }
-}
-
-// While a suspect waits, a worker that could be empty first is kept for it.
-void Oracle::judge_reserve(const Pool& pool) {
-  for (std::size_t c = 0; c < classes_.size(); ++c) {
-    const ClassId worker_class{static_cast<std::uint16_t>(c)};
-    const bool waits = suspect_waits(worker_class);
-    bool reserved = false, candidate = false;
-    for (SeenSlot& slot : slots_) {
-      SeenWorker& worker = slot.worker;
-      if (slot.worker_class != worker_class) continue;
-      worker.reserved = false;
-      if (!worker.live || (!waits && is_open(worker_class))) continue;  // a pause changes nothing
-      const auto view = pool.slot(worker.slot);
-      worker.reserved = view && view->reserved;
-      reserved = reserved || worker.reserved;
-      candidate =
-          candidate || (view->state == SlotState::Running && !worker.stopped && !worker.broken &&
-                        std::ranges::none_of(worker.hand, &HeldAttempt::alone));
-    }
-    require_rule(!waits || reserved || !candidate, "suspect-reserves", [&] {
-      return "a suspect waits for class " + std::to_string(c) + " and no worker is kept for it";
-    });
   }
 }
 

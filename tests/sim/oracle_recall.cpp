@@ -233,6 +233,7 @@ void Oracle::judge_beside_idle() const {
     for (const HeldAttempt& held : worker.hand) {
       if (!is_behind(held) || now_ < held.assigned_at + bound + pause) continue;
       for (ClassId serving : types_[held.type.value].classes) {
+        if (!served_by(tasks_[held.task], serving)) continue;
         require_rule(idle[serving.value] <= on_their_way, "waits-beside-idle", [&] {
           return task_name(held.key.task) + " waits behind others at " + worker_name(worker.id) +
                  " since " + std::to_string((now_ - held.assigned_at).ns / 1000) +

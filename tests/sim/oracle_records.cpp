@@ -2,6 +2,7 @@
 // budgets to the unit, waits as promised.
 #include <algorithm>
 
+#include "tests/sim/oracle_bound.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_memory.hpp"
@@ -229,6 +230,7 @@ void Oracle::note(const record::Ended& record) {
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_blame(task, run, record.cause);
   judge_backoff(task, record);
+  BoundWatch{*this}.judge(task, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
   require_rule(!over_budget(task, record.used, options_), "budget-late",
                [&] { return budget_text(task, record.used) + " and goes on"; });
@@ -379,6 +381,7 @@ void Oracle::note(const record::Revived& record) {
   task.gate = last_record_;
   task.starts = task.free_ends = task.life_ends = 0;
   task.cancel_asked = task.dropped = task.spared = task.began = task.recalled = false;
+  task.bound = kNoClass;
   task.suspect = died_of_crash(task);
   task.spec.cancel_on_disconnect = false;
   task.owner = {};

@@ -230,7 +230,7 @@ bool RecoveryWatch::needs_more(std::size_t worker_class, bool suspect) const {
   for (const std::uint32_t index : oracle.unsettled_) {
     const SeenTask& task = oracle.tasks_[index];
     const bool waits = oracle.ready_now(task) && oracle.served_by(task, id);
-    waiting += waits && (suspect || !task.suspect);
+    waiting += waits && (!task.suspect || (suspect && !oracle.full_of_suspects(id)));
   }
   const bool full = std::ranges::none_of(oracle.slots_, [&](const SeenSlot& slot) {
     const bool fits = suspect ? slot.worker.hand.empty() : !slot.worker.reserved;

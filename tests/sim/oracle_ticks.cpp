@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_admission.hpp"
+#include "tests/sim/oracle_bound.hpp"
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_health.hpp"
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
+#include "tests/sim/oracle_suspects.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -102,7 +104,9 @@ void Oracle::judge_waiting(std::uint64_t idle_classes, std::uint64_t free_classe
     if (task.phase == Phase::Running || !ready_now(task)) continue;
     const std::uint64_t able = task.suspect ? idle_classes : free_classes;
     for (ClassId worker_class : types_[task.spec.type.value].classes) {
-      require_rule((able >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
+      const bool turn = !task.suspect || !full_of_suspects(worker_class);
+      const bool serves = turn && served_by(task, worker_class);
+      require_rule(!serves || (able >> worker_class.value & 1) == 0, "idle-beside-ready", [&] {
         return task_name(task.id) + " waits beside a free worker of class " +
                std::to_string(worker_class.value);
       });
@@ -151,7 +155,7 @@ void Oracle::judge_stopping(const SeenWorker& worker) const {
 
 void Oracle::after_tick(const Pool& pool, Instant promised) {
   std::uint64_t idle_classes = 0, free_classes = 0;
-  judge_reserve(pool);
+  SuspectWatch{*this}.judge_reserve(pool);
   for (SeenSlot& slot : slots_) {
     SeenWorker& worker = slot.worker;
     if (!worker.live) continue;
@@ -191,7 +195,11 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   StrangerWatch{*this}.judge_after_tick();
   BreakerWatch{*this}.judge_after_tick(pool);
   RecoveryWatch{*this}.judge_after_tick(pool);
-  if (++ticks_ % 16 == 0) judge_shown(pool);
+  if (++ticks_ % 16 == 0) {
+    judge_shown(pool);
+    BoundWatch{*this}.judge_shown(pool);
+    SuspectWatch{*this}.judge_shown(pool);
+  }
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");

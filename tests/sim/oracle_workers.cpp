@@ -9,6 +9,7 @@
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
+#include "tests/sim/oracle_suspects.hpp"
 
 namespace warmpool::sim {
 
@@ -234,13 +235,10 @@ void Oracle::judge_assign(const command::Assign& assign) {
                             : Duration{};
   rule(assign.deadline_left == left, "assign-spec", "it is told a wrong deadline");
   rule(worker.hand.size() < worker.credits, "credits", "it has no credit left");
-  const bool alone = std::ranges::none_of(worker.hand, &HeldAttempt::alone);
-  rule(alone && (!task.suspect || worker.hand.empty()), "suspect-alone", "a suspect runs alone");
   const bool silent = worker.hand.empty() && !worker.beatless &&
                       now_ - worker.heard_at >= options_.unresponsive_after;
   rule(!silent && !worker.stopped, "silent-gets-nothing", "it is silent or stopped");
-  rule(!worker.reserved || task.suspect || !suspect_waits(worker.worker_class), "suspect-reserves",
-       "it is kept for a suspect");
+  SuspectWatch{*this}.judge_given(worker, task);
   StrangerWatch{*this}.judge_given(task);
   BreakerWatch{*this}.judge_given(worker, task);
   HealthWatch{*this}.judge_given(worker, task);
@@ -249,7 +247,8 @@ void Oracle::judge_assign(const command::Assign& assign) {
   if (!task.suspect) judge_choice(worker, task);
   if (worker.idle_at_last_tick && worker.hand.empty() && task.waiting_since <= previous_tick_ &&
       task.spec.run_at.ns == 0 && task.gate <= kept_at_tick_ &&
-      types_[task.spec.type.value].changed_at <= previous_tick_) {
+      types_[task.spec.type.value].changed_at <= previous_tick_ &&
+      !SuspectWatch{*this}.takes_turns(worker, task)) {
     judge_due(task.eligible_at, "a delayed task");
   }
   ++task.starts;

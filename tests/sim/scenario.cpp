@@ -61,6 +61,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Checks, "checks"},
     {Fault::Admission, "admission"},
     {Fault::Checkpoints, "checkpoints"},
+    {Fault::NextClasses, "next-classes"},
 }};
 
 namespace {
@@ -308,6 +309,33 @@ void draw_checkpoints(Scenario& scenario) {
   }
 }
 
+// Classes that send what died in them to another: in rings too, and to one that does not serve it.
+// With a chance of its own, too.
+void draw_next_classes(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 41);
+  const std::size_t classes = scenario.classes.size();
+  scenario.faults.set(static_cast<std::size_t>(Fault::NextClasses),
+                      random.chance(350) && classes > 1);
+  if (!scenario.has(Fault::NextClasses)) return;
+  for (std::size_t at = 0; at < classes; ++at) {
+    ClassOptions& options = scenario.classes[at].options;
+    const auto other = [&] {
+      return scenario.classes[(at + random.between(1, classes - 1)) % classes].options.name;
+    };
+    if (random.chance(700)) options.retry_memory_class = other();
+    if (random.chance(700)) options.retry_timeout_class = other();
+  }
+}
+
+// Classes that run only so many suspects at once. With a chance of its own, too.
+void draw_suspects(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 43);
+  if (!random.chance(400)) return;
+  for (auto& declared : scenario.classes) {
+    if (random.chance(700)) declared.options.suspects_max = random.between(1, 2);
+  }
+}
+
 }  // namespace
 
 BreakerOptions draw_breaker(Random& random) {
@@ -349,6 +377,8 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_health(scenario);
   draw_admission(scenario);
   draw_checkpoints(scenario);
+  draw_next_classes(scenario);
+  draw_suspects(scenario);
   return scenario;
 }
 

@@ -65,9 +65,10 @@ enum class Fault : std::uint8_t {
   Figures,
   Checks,
   Admission,
-  Checkpoints
+  Checkpoints,
+  NextClasses
 };
-inline constexpr std::size_t kFaults = 49;
+inline constexpr std::size_t kFaults = 50;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

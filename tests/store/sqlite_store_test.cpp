@@ -112,6 +112,38 @@ TEST(SqliteStore, CountsTheEndsForMemoryAndOverTimeOfTheRound) {
   EXPECT_EQ(replayed<record::Ended>(lives).back().used, (record::Used{1, 2, 0, 2, 1}));
 }
 
+TEST(SqliteStore, GivesBackTheClassThatATaskIsBoundTo) {
+  SqliteLives lives;
+  RecordDriver driver(*lives.open());
+  const auto end = [&](std::uint64_t task, std::uint16_t attempt, ClassId bound) {
+    driver.start(task, attempt);
+    driver.keep(record::Ended{TaskId{task}, 1, attempt, WorkerId{5}, EndCause::Memory,
+                              Charge::Crash, 0, record::Used{0, attempt, 0, 1, 0}, Instant{3},
+                              Instant{4}, false, true, bound});
+  };
+  for (const std::uint64_t task : {1, 2, 3, 4}) driver.accept(task, "payload");
+  end(1, 1, ClassId{3});
+  end(2, 1, ClassId{9});
+  end(3, 1, ClassId{3});
+  end(3, 2, kNoClass);
+  end(4, 1, ClassId{3});
+  driver.settle(4, Verdict::Dead, "fatal", 5, 2);
+  driver.keep(record::Revived{TaskId{4}, 2, Instant{6}, Instant{6}});
+  ASSERT_TRUE(driver.settled());
+  ASSERT_TRUE(lives.open());
+  const auto bound = [&](std::uint64_t task) {
+    auto last = kNoClass;
+    for (const auto& ended : replayed<record::Ended>(lives)) {
+      if (ended.task == TaskId{task}) last = ended.bound;
+    }
+    return last;
+  };
+  EXPECT_EQ(FakeNames(100).name_of(bound(1)), "class-3");
+  EXPECT_EQ(bound(2), kNoClass) << "there is no such class any more";
+  EXPECT_EQ(bound(3), kNoClass);
+  EXPECT_EQ(*lives.raw().integer("SELECT count(*) FROM progress WHERE bound IS NOT NULL"), 2);
+}
+
 TEST(SqliteStore, GivesBackDeadLettersInTheirRound) {
   SqliteLives lives;
   RecordDriver driver(*lives.open());

@@ -32,6 +32,9 @@ class FakeNames : public StoreNames {
     if (name == "class-9") return std::nullopt;  // which nobody configures any more
     return ClassId{static_cast<std::uint16_t>(number(name))};
   }
+  void pause_absent(std::string_view name) override { absent.emplace_back(name); }
+
+  std::vector<std::string> absent;  // and paused
 
  private:
   std::string name(std::string_view kind, std::uint32_t number) const {
