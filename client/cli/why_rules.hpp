@@ -18,6 +18,7 @@ enum class Rule : std::uint8_t {
   Suspect,
   Paused,
   Breaker,
+  TaskMemory,
   Capability,
   NoWorker,
   Starting,
@@ -37,7 +38,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 19> kRuleRows{{
+inline constexpr std::array<RuleRow, 20> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",
@@ -52,6 +53,9 @@ inline constexpr std::array<RuleRow, 19> kRuleRows{{
     {Rule::Paused, "paused", "its type, all its classes or the pool are paused", "resume that"},
     {Rule::Breaker, "breaker", "the circuit breaker of its type is open, or lets only some run",
      "the next probes succeed; or close it"},
+    {Rule::TaskMemory, "task-memory",
+     "what it needs of memory does not fit beside what tasks that run need",
+     "runs end; a larger memory_tasks_total; a smaller memory of its type"},
     {Rule::Capability, "capability", "no class of workers serves its type",
      "a class with the type in its types"},
     {Rule::NoWorker, "no-worker", "its class has no worker that can take work",

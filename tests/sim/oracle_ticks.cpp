@@ -8,6 +8,7 @@
 #include "tests/sim/oracle_liveness.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -192,6 +193,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
   BreakerWatch{*this}.judge_after_tick(pool);
   RecoveryWatch{*this}.judge_after_tick(pool);
   if (++ticks_ % 16 == 0) judge_shown(pool);
+  TaskMemoryWatch{*this}.judge_after_tick(pool, promised);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");

@@ -65,9 +65,10 @@ enum class Fault : std::uint8_t {
   Figures,
   Checks,
   Admission,
-  Checkpoints
+  Checkpoints,
+  TaskMemory
 };
-inline constexpr std::size_t kFaults = 49;
+inline constexpr std::size_t kFaults = 50;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
@@ -81,6 +82,7 @@ struct TypePlan {
   Duration service_min, service_max;
   bool later = false;  // declared without classes first
   BreakerOptions breaker{};
+  TaskMemory memory{};
   Instant down_from = kNever, down_until = kNever;  // all its runs fail, where the fault exists
 };
 
@@ -110,6 +112,7 @@ struct Scenario {
 Scenario draw_scenario(std::uint64_t seed);
 class Random;
 BreakerOptions draw_breaker(Random& random);
+TaskMemory draw_need(Random& random);
 
 // Forces parts of each scenario: "poison,slots=2,credits=16". Faults named are on and all others
 // off; "calm" turns all off; "slots", "credits", "concurrency", "classes", "submissions" set
