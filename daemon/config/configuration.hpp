@@ -8,6 +8,7 @@
 
 #include "daemon/config/setting.hpp"
 #include "pool/breaker_options.hpp"
+#include "pool/task_memory.hpp"
 
 namespace warmpool::daemon {
 
