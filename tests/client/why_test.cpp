@@ -288,6 +288,7 @@ const std::vector<Meeting> kMeetings = {
     {Rule::Suspect, [](Pool& p) { p.task["holds"] = {"suspect"}; }},
     {Rule::Paused, [](Pool& p) { p.types["types"][0]["paused_by"] = "pool"; }},
     {Rule::Breaker, [](Pool& p) { p.task["holds"] = {"breaker"}; }},
+    {Rule::TaskMemory, [](Pool& p) { p.task["holds"] = {"memory"}; }},
     {Rule::Capability, [](Pool& p) { p.types["types"][0]["classes"] = json::array(); }},
     {Rule::NoWorker, [](Pool& p) { p.workers["workers"] = json::array(); }},
     {Rule::Starting, [](Pool& p) { p.worker()["state"] = "starting"; }},
