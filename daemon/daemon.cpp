@@ -273,8 +273,8 @@ void Daemon::end_reload(std::string_view status) {
 void Daemon::configure_types() {
   for (std::uint32_t i = 0; i < types_.size(); ++i) {
     const TypeId type{i};
-    const bool on = breaker_of(configuration_, types_.at(type).name).on;
-    if (on || engine_.pool().breaker(type)) services_.configure(type);
+    const bool has = engine_.pool().breaker(type) || engine_.pool().memory(type).wanted.any();
+    if (has || services_.is_configured(type)) services_.configure(type);
   }
 }
 

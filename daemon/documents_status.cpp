@@ -172,6 +172,11 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
   return classes;
 }
 
+// The type whose tasks have waited for memory for too long.
+Json kept_for(const Services& services, const MemoryView& memory) {
+  return memory.awaited ? Json(services.types.at(*memory.awaited).name) : Json();
+}
+
 // What may still run outside, and so waits.
 Json outlived_json(const Outlived& outlived, const Services& services) {
   Json processes = Json::array(), until;
@@ -323,7 +328,10 @@ std::string Documents::status() const {
                          {"checkpoints_refused", figures.checkpoints_refused}};
   document["memory"] = {{"total_bytes", snapshot.memory.total},
                         {"declared_bytes", snapshot.memory.declared},
-                        {"held", snapshot.memory.held.size()}};
+                        {"held", snapshot.memory.held.size()},
+                        {"tasks_total_bytes", snapshot.memory.tasks_total},
+                        {"tasks_bytes", snapshot.memory.tasks_taken},
+                        {"kept_for", kept_for(services_, snapshot.memory)}};
   document["tasks"] = tasks_json(snapshot);
   document["performance"] = performance_json(snapshot, capacity, uptime);
   document["recovery"] = recoveries_json(snapshot.recoveries);

@@ -269,11 +269,23 @@ std::optional<std::string> Documents::task_log(TaskId task, const LogWish& wish)
   return text_of(document);
 }
 
+namespace {
+
+// As in the configuration.
+Json wanted_json(const TaskMemory& memory) {
+  if (memory.learned) return "learned";
+  return memory.bytes == 0 ? Json() : Json(bytes_text(memory.bytes));
+}
+
+}  // namespace
+
 std::string Documents::types() const {
   const auto snapshot = services_.engine.pool().snapshot();
   Json rows = Json::array();
   for (const auto& view : snapshot.types) {
     const auto& type = services_.types.at(view.type);
+    const auto& memory = view.memory;
+    const bool measured = memory.runs != 0;
     Json classes = Json::array();
     for (const auto id : type.classes) classes.push_back(services_.options_of(id).name);
     rows.push_back(
@@ -283,7 +295,14 @@ std::string Documents::types() const {
          {"paused_by", view.paused ? Json(name_of(view.paused_by)) : Json()},
          {"breaker", view.breaker ? Json(name_of(view.breaker->state)) : Json()},
          {"waiting", view.waiting},
-         {"service_ms", view.service_known ? Json(milliseconds_of(view.service)) : Json()}});
+         {"service_ms", view.service_known ? Json(milliseconds_of(view.service)) : Json()},
+         {"memory_p95_bytes", measured ? Json(memory.high) : Json()},
+         {"memory_most_bytes", measured ? Json(memory.most) : Json()},
+         {"memory_runs", memory.runs},
+         {"memory", wanted_json(memory.wanted)},
+         {"memory_need_bytes", memory.wanted.any() && !memory.unknown ? Json(memory.need) : Json()},
+         {"memory_waits_since",
+          memory.since == kNever ? Json() : time_of(services_.engine.clock(), memory.since)}});
   }
   Json classes = Json::array();
   for (const auto& worker_class : services_.configuration.classes) {

@@ -1,5 +1,6 @@
 // Telling the core of each change costs less than finding out what would matter to it: 1 us, where
-// the look itself takes 12.
+// the look itself takes 12. It learns from it what runs of a type need, so it is told of all, and
+// of the same figure again for another run.
 #include "daemon/memory_watch.hpp"
 
 #include <algorithm>
@@ -12,11 +13,6 @@ namespace {
 
 // Of sample_interval.
 constexpr std::int64_t kNearDivisor = 10, kIdleFactor = 5, kDeepFactor = 5;
-
-bool has_limits(const ClassOptions& options) {
-  return options.memory_soft != 0 || options.memory_growth != 0 ||
-         memory_max_of(options, 0) != kUnlimited;
-}
 
 std::string over_text(const MemoryFigure& figure, std::uint64_t most) {
   return std::to_string(figure.own_bytes >> 20) + " MiB of its own in " +
@@ -39,22 +35,30 @@ std::uint64_t MemoryWatch::allowed(const WorkerProcess& worker) const {
 }
 
 void MemoryWatch::given(WorkerProcess& worker) {
+  worker.memory.told.reset();
+  set_limit(worker);
+}
+
+void MemoryWatch::set_limit(WorkerProcess& worker) {
   const auto most = allowed(worker);
   if (worker.memory.limit == most) return;
   worker.memory.limit = most;
   processes_.limit_memory(worker.id, most);
 }
 
-void MemoryWatch::answering(WorkerProcess& worker) {
+void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
   const auto most = memory_max_of(services_.options_of(worker.worker_class), 0);
+  const auto long_ago = services_.engine.now() - services_.options().sample_interval / kNearDivisor;
+  const bool unseen = worker.memory.looked_at <= long_ago;
   for (const auto& held : worker.in_hand) {
-    if (held.memory_max > most) return look(worker);
+    const bool ran_long = held.key == key && held.assigned_at <= long_ago;
+    if (held.memory_max > most || (ran_long && unseen)) return look(worker);
   }
 }
 
 void MemoryWatch::answered(WorkerProcess& worker) {
   worker.memory.used = true;
-  given(worker);
+  set_limit(worker);
   if (worker.memory.based) return;
   worker.memory.based = true;
   worker.memory.told.reset();
@@ -115,10 +119,9 @@ void MemoryWatch::look(WorkerProcess& worker) {
   memory.figure = *figure;
   memory.peak = std::max(memory.peak, figure->own_bytes);
   memory.near = is_near(worker, before, since);
-  if (worker.registered || !has_limits(services_.options_of(worker.worker_class))) return;
   if (memory.told == figure->own_bytes) return;
   memory.told = figure->own_bytes;
-  if (figure->own_bytes > most && memory.over.empty()) {
+  if (!worker.registered && figure->own_bytes > most && memory.over.empty()) {
     memory.over = over_text(*figure, most);
     services_.log.warn(places_.slot_name(worker.slot) + " has " + memory.over);
   }

@@ -23,13 +23,14 @@ class MemoryWatch {
   // What it has from here on while it runs what it runs.
   void given(WorkerProcess& worker);
   // Before its answer is told to the core: where it may have had more for that task, what it has
-  // kept of it is known.
-  void answering(WorkerProcess& worker);
+  // kept of it is known, and what a run had that took as long as a close look at least.
+  void answering(WorkerProcess& worker, const AttemptKey& key);
   // And after that: what it has after its first task is its baseline.
   void answered(WorkerProcess& worker);
 
  private:
   void look(WorkerProcess& worker);
+  void set_limit(WorkerProcess& worker);
   std::optional<MemoryFigure> measure(WorkerProcess& worker, std::uint64_t allowed);
   std::uint64_t allowed(const WorkerProcess& worker) const;
   bool is_near(const WorkerProcess& worker, std::uint64_t before, Duration since) const;

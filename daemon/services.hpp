@@ -29,11 +29,18 @@ struct Services {
   // Of a type that is new, or served by other classes than before.
   void declare(TypeId type) const {
     engine.step(types.declared(type));
-    if (breaker_of(configuration, types.at(type).name).on) configure(type);
+    if (is_configured(type)) configure(type);
   }
   // What holds of it by the configuration.
   void configure(TypeId type) const {
-    engine.step(event::TypeConfigured{type, breaker_of(configuration, types.at(type).name)});
+    const auto& name = types.at(type).name;
+    engine.step(event::TypeConfigured{type, breaker_of(configuration, name),
+                                      task_memory_of(configuration, name)});
+  }
+  // Whether that is anything.
+  bool is_configured(TypeId type) const {
+    const auto& name = types.at(type).name;
+    return breaker_of(configuration, name).on || task_memory_of(configuration, name).any();
   }
 
   const Options& options() const { return configuration.pool.values; }

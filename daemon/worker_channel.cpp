@@ -380,7 +380,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   answered.service = microseconds(frame.header.type);
   std::vector<std::string> output;
   std::string autopsy;
-  memory_.answering(worker);
+  memory_.answering(worker, answered.key);
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
   if (held != worker.in_hand.end()) {
     // What the handler printed last is still in the pipes. While others are in hand it may be

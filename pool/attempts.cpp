@@ -51,8 +51,6 @@ std::size_t begun_by_hint(const Slot& slot, const std::vector<Held>& hand, std::
   return usable ? static_cast<std::size_t>(named - hand.begin()) + 1 : hand.size();
 }
 
-constexpr std::uint32_t kRunsKnown = 8;
-
 }  // namespace
 
 Duration CoreState::expected(TypeId type) const {
@@ -94,7 +92,7 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   recorder.persist(record::Started{task.id, task.round, task.attempt, slot.worker, slot.home, now},
                    *out_);
   if (task_notices_) notify(about(index, Notice::TaskStarted));
-  run_begins(task.type);
+  run_begins(slot.held.back(), task.type);
   start_next(slot);
   WorkerClass& worker_class = class_of(slot);
   worker_class.cleared.set(slot.index, false);

@@ -140,7 +140,6 @@ class Core : public CoreCheckpoints {
   // dispatch.cpp
   void refresh(Slot& slot);
   void refresh_all();
-  bool is_open(const WorkerClass& worker_class) const;
   void dispatch();
   bool dispatch_free(WorkerClass& worker_class);
   bool give_suspect(WorkerClass& worker_class);

@@ -2,13 +2,13 @@
 // beside those that live is held, and goes in its turn.
 #pragma once
 
-#include "pool/core_breakers.hpp"
+#include "pool/core_task_memory.hpp"
 
 namespace warmpool {
 
-class CoreAdmission : public CoreBreakers {
+class CoreAdmission : public CoreTaskMemory {
  protected:
-  using CoreBreakers::CoreBreakers;
+  using CoreTaskMemory::CoreTaskMemory;
 
   // Whether it fits, and nobody who is held is to be started before it. A worker in the slot has
   // exited and counts no more.

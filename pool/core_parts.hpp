@@ -5,15 +5,20 @@
 
 #include "pool/ids.hpp"
 #include "pool/lane_table.hpp"
+#include "pool/memory_peaks.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
 
 namespace warmpool {
 
-// How long runs of a type take, so that short ones may be given ahead.
+// After so many runs the time that they take is known.
+inline constexpr std::uint32_t kRunsKnown = 8;
+
+// How long runs of a type take, so that short ones may be given ahead; and the memory they had.
 struct TypeState {
   Duration service{};
-  std::uint32_t runs = 0;
+  std::uint32_t runs = 0;  // counted up to kRunsKnown
+  MemoryPeaks peaks;
   bool declared = false;
   bool breaker = false;  // it has one
 };

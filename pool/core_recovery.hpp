@@ -10,7 +10,7 @@ class CoreRecovery : public CoreAdmission {
  protected:
   using CoreAdmission::CoreAdmission;
 
-  using CoreBreakers::on;
+  using CoreAdmission::on;
   void on(const event::WorkerPrepares& event);
   void begin_life(Slot& slot);
   // Every start: of a place that was added, or whose worker died, or whose wait is over

@@ -13,6 +13,7 @@
 #include "pool/pool.hpp"
 #include "pool/recorder.hpp"
 #include "pool/slot_table.hpp"
+#include "pool/task_memory.hpp"
 #include "pool/task_table.hpp"
 #include "pool/task_timers.hpp"
 
@@ -36,6 +37,7 @@ struct CoreState {
   SlotTable slots;
   KeyTable keys;
   BreakerTable breakers;
+  MemoryNeeds memory_needs;
   Recorder recorder;
   Counters counters;
   RecoveryFigures recoveries;
@@ -49,21 +51,23 @@ struct CoreState {
   RecoveryView recovery_view(const WorkerClass& worker_class) const;
   RecoveriesView recoveries_view() const;
   MemoryView memory_view() const;
+  TypeMemoryView memory_view(TypeId type) const;
 
   std::uint64_t generator() const { return jitter_.state(); }
   // All but the place where commands go during a step, and `genesis`, which a core is made of.
   static auto fields(auto& self) {
-    auto& [genesis, options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-           recoveries, classes, types, now, out, jitter, tasks_made, wall_offset, promised,
-           grace_until, initialized, draining, stopping, finished, forced, store_accepting,
-           task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
-           orphans_until, dead, open_attempts, outlived, ways, behind, free, health_changed] = self;
-    return std::tie(options, tasks, lanes, timers, slots, keys, breakers, recorder, counters,
-                    recoveries, classes, types, now, jitter, tasks_made, wall_offset, promised,
-                    grace_until, initialized, draining, stopping, finished, forced, store_accepting,
-                    task_notices, paused, resized, stop_at, cancels, cancels_due, owned, orphans,
-                    orphans_until, dead, open_attempts, outlived, ways, behind, free,
-                    health_changed);
+    auto& [genesis, options, tasks, lanes, timers, slots, keys, breakers, memory_needs, recorder,
+           counters, recoveries, classes, types, now, out, jitter, tasks_made, wall_offset,
+           promised, grace_until, initialized, draining, stopping, finished, forced,
+           store_accepting, task_notices, paused, resized, stop_at, cancels, cancels_due, owned,
+           orphans, orphans_until, dead, open_attempts, outlived, ways, behind, free,
+           health_changed] = self;
+    return std::tie(options, tasks, lanes, timers, slots, keys, breakers, memory_needs, recorder,
+                    counters, recoveries, classes, types, now, jitter, tasks_made, wall_offset,
+                    promised, grace_until, initialized, draining, stopping, finished, forced,
+                    store_accepting, task_notices, paused, resized, stop_at, cancels, cancels_due,
+                    owned, orphans, orphans_until, dead, open_attempts, outlived, ways, behind,
+                    free, health_changed);
   }
 
  protected:
@@ -90,6 +94,11 @@ struct CoreState {
   bool suspect_waits(const WorkerClass& worker_class) const;
   // To the class that the one where it ran names for this end, if it names one.
   void bind(Task& task, EndCause cause);
+  // Of one run of the type, as far as it is known.
+  std::uint64_t memory_of(const MemoryNeed& need) const;
+  bool memory_is_unknown(const MemoryNeed& need) const;
+  // Whether its workers are given anything.
+  bool is_open(const WorkerClass& worker_class) const;
   // How far the end of an attempt got, for those who asked for it.
   void mark_rung(TaskId id, Rung rung);
   // What was said of an attempt that is not current.

@@ -52,7 +52,10 @@ struct EventText {
     return "configure type " + text(e.type.value) + " breaker " + (b.on ? "on" : "off") + " row " +
            text(b.failures) + " share " + text(b.percent) + "% of " + text(b.runs) + " in " +
            span(b.window) + " cooldown " + span(b.cooldown) + " to " + span(b.cooldown_max) +
-           " probes " + text(b.probes) + " successes " + text(b.successes);
+           " probes " + text(b.probes) + " successes " + text(b.successes) +
+           (e.memory.learned      ? " memory learned"
+            : e.memory.bytes != 0 ? " memory " + text(e.memory.bytes)
+                                  : "");
   }
   std::string operator()(const event::SetBreaker& e) const {
     return std::string(e.open ? "open" : "close") + " breaker of type " + text(e.type.value) +

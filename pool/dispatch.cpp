@@ -75,8 +75,7 @@ void Core::refresh_all() {
   }
 }
 
-// Whether its workers are given anything.
-bool Core::is_open(const WorkerClass& worker_class) const {
+bool CoreState::is_open(const WorkerClass& worker_class) const {
   return worker_class.declared && !worker_class.paused && !paused_;
 }
 
@@ -181,7 +180,7 @@ void Core::dispatch_ahead(WorkerClass& worker_class) {
 // not late already.
 Slot* Core::find_credit(WorkerClass& worker_class, TaskIndex index, const LaneKey& place) {
   const Duration own = expected(tasks[index].type);
-  if (own.ns == 0) return nullptr;
+  if (own.ns == 0 || !may_wait_in_hand(tasks[index].type)) return nullptr;
   const Duration budget = tasks[index].recalled
                               ? std::min(options.prefetch_budget, options.overtake_max)
                               : options.prefetch_budget;

@@ -10,6 +10,7 @@
 #include "pool/ids.hpp"
 #include "pool/options.hpp"
 #include "pool/pause.hpp"
+#include "pool/task_memory.hpp"
 #include "pool/task_spec.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -38,6 +39,7 @@ struct TypeDeclared {
 struct TypeConfigured {
   TypeId type;
   BreakerOptions breaker;
+  TaskMemory memory{};
 };
 
 struct OptionsChanged {

@@ -34,6 +34,7 @@ void Core::on(const event::Tick&) {
       if (its_turn && !worker_class.due.empty()) recycle(worker_class);
     }
   }
+  gate_memory();
   dispatch();
   for (const bool critical : {true, false}) {
     for (auto& worker_class : classes) {
@@ -42,6 +43,7 @@ void Core::on(const event::Tick&) {
       if (worker_class.parked != 0) fill_again(worker_class);
     }
   }
+  judge_memory_waits();
   judge_admission();  // those who were in the way may be gone by now
   make_way();
   recall_for_idle();
@@ -54,6 +56,7 @@ Instant Core::next_deadline() const {
   next = std::min(next, keys.next_expiry(KeyAges(options)));
   next = std::min(next, next_archive());
   next = std::min(next, breakers.next());
+  next = std::min(next, memory_needs.due);
   next = std::min(next, next_recovery());
   next = std::min(next, due_of_recall());
   if (!cancels_due_.empty()) next = std::min(next, cancels_due_.front().at);

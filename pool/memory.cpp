@@ -53,10 +53,12 @@ std::uint64_t CoreState::memory_max(const Slot& slot) const {
   return memory_max_of(classes[slot.worker_class.value].options, ends);
 }
 
-// Who was started by somebody else is that one's affair: nobody would take its place.
+// Who was started by somebody else is not judged: nobody would take its place.
 void Core::on(const event::WorkerSampled& event) {
   Slot* slot = slots.find(event.worker);
-  if (slot == nullptr || slot->registered || slot->killed) return;
+  if (slot == nullptr || slot->killed) return;
+  note_peaks(*slot, event.memory_bytes);
+  if (slot->registered) return;
   slot->memory = event.memory_bytes;
   if (!slot->based && slot->answers_of_worker != 0) set_baseline(*slot);
   judge_memory(*slot);

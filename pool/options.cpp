@@ -10,6 +10,7 @@
 
 #include "pool/health.hpp"
 #include "pool/recovery_rules.hpp"
+#include "pool/task_memory.hpp"
 
 namespace warmpool {
 namespace {
@@ -182,6 +183,9 @@ Result<void> set_text(Owner& owner, std::string Owner::*field, const OptionRow<O
   }
   if (row.kind == K::Cpus && !text.empty()) {
     if (auto cpus = parse_cpus(text); !cpus) return bad(row.name, text, cpus.error().text);
+  }
+  if (row.kind == K::Need) {
+    if (auto need = parse_task_memory(text); !need) return bad(row.name, text, need.error().text);
   }
   if (row.kind == K::Rules) {
     if (auto rules = parse_recovery(text); !rules) return bad(row.name, text, rules.error().text);

@@ -42,7 +42,7 @@ struct Options {
   Duration reconnect_grace{};
   std::uint64_t restarts_max{}, restart_multiplier{}, registered_max{}, registered_classes_max{};
   Duration restart_cooldown{}, restart_backoff_max{};
-  std::uint64_t memory_total{};
+  std::uint64_t memory_total{}, memory_tasks_total{};
   Duration memory_pass_max{};
   // The daemon.
   std::string runtime_dir, state_dir, fifo_dir, store, log_level, log_file, launch_path,
@@ -92,9 +92,9 @@ struct ClassOptions {
 };
 
 // Options of task types: of those with this name, or that fit this pattern. What is not set is the
-// pool's option of the same name. Ranges and meaning: type_option_rows().
+// pool's option of the same name; no memory is none. Ranges and meaning: type_option_rows().
 struct TypeOptions {
-  std::string name;
+  std::string name, memory;
   std::optional<bool> breaker{};
   std::optional<std::uint64_t> breaker_failures{}, breaker_percent{}, breaker_runs{},
       breaker_probes{}, breaker_successes{};
@@ -102,7 +102,7 @@ struct TypeOptions {
 };
 
 // Signed: a whole number that may be negative. Mask: three octal digits. Cpus: numbers and ranges.
-// Rules: as in recovery_rules.hpp.
+// Rules: as in recovery_rules.hpp. Need: as in task_memory.hpp.
 enum class OptionKind : std::uint8_t {
   Time,
   Bytes,
@@ -114,7 +114,8 @@ enum class OptionKind : std::uint8_t {
   Signed,
   Mask,
   Cpus,
-  Rules
+  Rules,
+  Need
 };
 
 // An optional one need not be set: its default is empty, and empty text unsets it.

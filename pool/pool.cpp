@@ -36,6 +36,7 @@ Snapshot Pool::overview() const { return state_->overview(); }
 Counters Pool::counters() const { return state_->counters; }
 QueueView Pool::queue() const { return state_->queue(); }
 MemoryView Pool::memory() const { return state_->memory_view(); }
+TypeMemoryView Pool::memory(TypeId type) const { return state_->memory_view(type); }
 
 std::optional<BreakerView> Pool::breaker(TypeId type) const { return state_->breaker_view(type); }
 

@@ -63,6 +63,8 @@ class Pool {
   MemoryView memory() const;
   std::optional<SlotView> slot(SlotId slot) const;
   std::optional<BreakerView> breaker(TypeId type) const;
+  // Bounds: of a type that was declared.
+  TypeMemoryView memory(TypeId type) const;
   // Live tasks, dead letters, and settled ones whose record is not yet kept.
   std::optional<TaskView> task(TaskId task) const;
   // How many of the class that it will be run by come before a ready task, counted up to `most`;

@@ -30,6 +30,8 @@ struct Held {
   Instant rung_at = kNever;          // next step of ending it
   Instant moved_at = kNever;         // when it last showed progress, or its worker printed
   Instant saved_at = kNever;         // started, or last asked for a checkpoint or sent one
+  std::uint64_t memory = 0;          // that it counts with
+  std::uint64_t peak = 0;            // that its worker had since it started; 0: not measured
   EndCause ending = EndCause::Done;  // why it is being ended; Done: it is not
   Rung rung = Rung::NotRunning;
   bool slow = false;

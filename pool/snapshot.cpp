@@ -158,7 +158,8 @@ RecoveryView CoreState::recovery_view(const WorkerClass& worker_class) const {
 }
 
 MemoryView CoreState::memory_view() const {
-  return {options.memory_total, memory_declared(), slots.held()};
+  return {options.memory_total,       memory_declared(),  slots.held(),
+          options.memory_tasks_total, memory_needs.taken, memory_needs.awaited};
 }
 
 RecoveriesView CoreState::recoveries_view() const {
@@ -196,7 +197,7 @@ Snapshot Core::snapshot(TypesShown shown) const {
     const bool itself = (lanes.holds(type) & hold_bit(Hold::Paused)) != 0;
     all.types.push_back({type, paused.has_value(), itself, paused.value_or(PauseScope::Type),
                          lanes.waiting(type), types[at].service, expected(type).ns != 0,
-                         types[at].breaker ? breaker_view(type) : std::nullopt});
+                         types[at].breaker ? breaker_view(type) : std::nullopt, memory_view(type)});
   }
   return all;
 }

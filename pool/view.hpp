@@ -12,6 +12,7 @@
 #include "pool/ids.hpp"
 #include "pool/record.hpp"
 #include "pool/recovery_words.hpp"
+#include "pool/task_memory.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
 
@@ -113,6 +114,9 @@ struct RecoveriesView {
 struct MemoryView {
   std::uint64_t total = 0, declared = 0;
   std::vector<SlotId> held;  // whose start waits for some, in the order they came
+  // What tasks that run need, and how much all may; 0: no bound; for whom it is kept.
+  std::uint64_t tasks_total = 0, tasks_taken = 0;
+  std::optional<TypeId> awaited{};
 };
 
 struct BreakerView {
@@ -134,6 +138,7 @@ struct TypeView {
   Duration service{};  // smoothed
   bool service_known = false;
   std::optional<BreakerView> breaker{};
+  TypeMemoryView memory{};
 };
 
 struct TaskView {

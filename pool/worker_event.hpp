@@ -57,8 +57,9 @@ struct WorkerStopped {
   bool stopped;
 };
 
-// So much memory it and all that descends from it have of their own. Said when that has changed,
-// and as soon as it has answered its first task.
+// So much memory it and all that descends from it have of their own. Said when that has changed or
+// a task was given to it since, as soon as it has answered its first task, and before the answer of
+// one that ran for long.
 struct WorkerSampled {
   WorkerId worker;
   std::uint64_t memory_bytes;

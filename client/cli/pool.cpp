@@ -20,8 +20,9 @@ constexpr std::string_view kWorkerColumns[] = {
     "pid",          "tasks_executed", "current_task", "uptime_seconds", "utilization",
     "memory_bytes", "rss_bytes",      "start_ms",     "template",       "registered",
     "recovery",     "held_back",      "last_exit"};
-constexpr std::string_view kTypeColumns[] = {"name",    "classes", "paused_by",
-                                             "breaker", "waiting", "service_ms"};
+constexpr std::string_view kTypeColumns[] = {"name",    "classes",          "paused_by",
+                                             "breaker", "waiting",          "service_ms",
+                                             "memory",  "memory_p95_bytes", "memory_runs"};
 
 struct ScaleCommand {
   std::string amount{}, worker_class{};

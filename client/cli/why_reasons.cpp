@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "client/cli/format.hpp"
 #include "client/cli/members.hpp"
 #include "client/cli/why_workers.hpp"
 
@@ -170,6 +171,38 @@ void judge_breaker(const Look& look, Reasons& reasons) {
                      "one of those ends; more may run when they succeed" + by_hand});
 }
 
+void judge_memory(const Look& look, const json& type, Reasons& reasons) {
+  if (!has(list_of(look.task, "holds"), "memory")) return;
+  const std::string name = text_of(look.task, "type");
+  const json& memory = object_of(look.status, "memory");
+  const std::uint64_t total = number_of(memory, "tasks_total_bytes");
+  const std::uint64_t taken = number_of(memory, "tasks_bytes");
+  if (!type.value("memory_need_bytes", json()).is_number()) {
+    reasons.push_back({Rule::TaskMemory,
+                       "what a run of " + name +
+                           " needs of memory is not known yet (memory = learned), and until it is "
+                           "one runs at a time",
+                       "the one that runs has ended"});
+    return;
+  }
+  const std::uint64_t need = number_of(type, "memory_need_bytes");
+  const std::uint64_t runs = number_of(type, "memory_runs");
+  const bool learned = text_of(type, "memory") == "learned";
+  const std::string by = learned
+                             ? "learned of " + std::to_string(runs) + (runs == 1 ? " run" : " runs")
+                             : "memory of its type";
+  const std::string kept = text_of(memory, "kept_for");
+  std::string detail = "a run of " + name + " needs " + short_bytes(need) + " (" + by +
+                       "), and tasks that run need " + short_bytes(taken) + " of " +
+                       short_bytes(total) + " (memory_tasks_total)";
+  if (kept == name) detail += "; what becomes free is kept for it";
+  if (!kept.empty() && kept != name)
+    detail += "; some is kept for " + kept + ", which waits longer";
+  reasons.push_back({Rule::TaskMemory, std::move(detail),
+                     "runs that end make room; or raise memory_tasks_total, or lower memory of the "
+                     "type, then send the daemon SIGHUP"});
+}
+
 }  // namespace
 
 std::vector<Reason> reasons_of(const Look& look) {
@@ -181,6 +214,7 @@ std::vector<Reason> reasons_of(const Look& look) {
   judge_suspect(look, classes_of(look, type), reasons);
   judge_pause(look, type, reasons);
   judge_breaker(look, reasons);
+  judge_memory(look, type, reasons);
   if (reasons.empty()) judge_workers(look, type, reasons);
   return reasons;
 }

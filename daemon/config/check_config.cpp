@@ -27,6 +27,22 @@ void add_memory_warning(const Configuration& configuration, std::vector<std::str
                                                ", which is replaced when others have ended"));
 }
 
+void add_task_memory_warnings(const Configuration& configuration,
+                              std::vector<std::string>& warnings) {
+  const std::uint64_t total = configuration.pool.values.memory_tasks_total;
+  for (const auto& type : configuration.types) {
+    const auto& options = type.values;
+    const auto memory = *parse_task_memory(options.memory);
+    const auto what = "type '" + options.name + "': memory (" + options.memory + ")";
+    if (memory.any() && total == 0) {
+      warnings.push_back(what + " says nothing while memory_tasks_total is 0");
+    } else if (memory.bytes > total) {
+      warnings.push_back(what + " is more than memory_tasks_total (" + bytes_text(total) +
+                         "): its tasks run while no other runs that needs memory");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> config_warnings(const Configuration& configuration) {
@@ -39,6 +55,7 @@ std::vector<std::string> config_warnings(const Configuration& configuration) {
                        " cores: good for tasks that wait, too many for tasks that compute");
   }
   add_memory_warning(configuration, warnings);
+  add_task_memory_warnings(configuration, warnings);
   return warnings;
 }
 

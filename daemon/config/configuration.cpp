@@ -215,15 +215,24 @@ Configuration load_configuration(const Sources& sources, Problems& problems) {
   return configuration;
 }
 
-BreakerOptions breaker_of(const Configuration& configuration, std::string_view type) {
+TypeOptions type_options_of(const Configuration& configuration, std::string_view type) {
   const TypeOptions* fits = nullptr;
   for (const auto& [options, origins, brought] : configuration.types) {
-    if (options.name == type) return breaker_options(configuration.pool.values, options);
+    if (options.name == type) return options;
     if (fits == nullptr && is_pattern(options.name) && matches_pattern(options.name, type)) {
       fits = &options;
     }
   }
-  return breaker_options(configuration.pool.values, fits == nullptr ? TypeOptions{} : *fits);
+  return fits == nullptr ? TypeOptions{} : *fits;
+}
+
+BreakerOptions breaker_of(const Configuration& configuration, std::string_view type) {
+  return breaker_options(configuration.pool.values, type_options_of(configuration, type));
+}
+
+// It was read when it was set.
+TaskMemory task_memory_of(const Configuration& configuration, std::string_view type) {
+  return *parse_task_memory(type_options_of(configuration, type).memory);
 }
 
 std::optional<std::string> default_config_file(const Environment& environment) {

@@ -8,6 +8,7 @@
 
 #include "daemon/config/setting.hpp"
 #include "pool/breaker_options.hpp"
+#include "pool/task_memory.hpp"
 
 namespace warmpool::daemon {
 
@@ -45,9 +46,12 @@ Configuration load_configuration(const Sources& sources, Problems& problems);
 // nullopt if neither exists.
 std::optional<std::string> default_config_file(const Environment& environment);
 
-// What holds for the breaker of a type: of the tables with its very name the one, else the first
-// whose pattern it fits, else the pool's options.
+// What holds for a type: of the tables with its very name the one, else the first whose pattern it
+// fits, else nothing.
+TypeOptions type_options_of(const Configuration& configuration, std::string_view type);
+// And with the pool's options where that says nothing.
 BreakerOptions breaker_of(const Configuration& configuration, std::string_view type);
+TaskMemory task_memory_of(const Configuration& configuration, std::string_view type);
 
 // The name of a class: 1 to 64 of a-z A-Z 0-9 _ - .
 bool is_class_name(std::string_view name);

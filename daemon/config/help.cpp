@@ -40,6 +40,8 @@ std::string_view value_word(OptionKind kind) {
       return "CPUS";
     case OptionKind::Rules:
       return "RULES";
+    case OptionKind::Need:
+      return "SIZE";
   }
   return "VALUE";
 }

@@ -145,6 +145,29 @@ TEST(Why, TheBreakerOverRecoveryOfItsClassHoldsIt) {
   EXPECT_THAT(pool.rules(), ElementsAre("busy")) << "what still works goes on";
 }
 
+TEST(Why, ATaskThatWaitsForMemoryIsToldTheFigures) {
+  Pool pool;
+  pool.task["holds"] = {"memory"};
+  json& type = pool.types["types"][0];
+  type["memory"] = "learned";
+  type["memory_need_bytes"] = 3ULL << 30;
+  type["memory_runs"] = 12;
+  pool.status["memory"] = {{"tasks_total_bytes", 4ULL << 30}, {"tasks_bytes", 2ULL << 30}};
+  const auto reason = pool.reasons().front();
+  EXPECT_EQ(reason.rule, Rule::TaskMemory);
+  EXPECT_THAT(reason.detail, HasSubstr("a run of echo needs " + short_bytes(3ULL << 30)));
+  EXPECT_THAT(reason.detail, HasSubstr("learned of 12 runs"));
+  EXPECT_THAT(reason.detail, HasSubstr(short_bytes(2ULL << 30) + " of " + short_bytes(4ULL << 30)));
+  EXPECT_THAT(reason.change, HasSubstr("raise memory_tasks_total"));
+  EXPECT_THAT(pool.rules(), ElementsAre("task-memory")) << "it waits for no worker";
+  pool.status["memory"]["kept_for"] = "video";
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("kept for video, which waits longer"));
+  pool.status["memory"]["kept_for"] = "echo";
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("what becomes free is kept for it"));
+  type["memory_need_bytes"] = nullptr;
+  EXPECT_THAT(pool.reasons().front().detail, HasSubstr("is not known yet"));
+}
+
 TEST(Why, PlacesThatWaitForMemoryAreNamedWithTheFigures) {
   Pool pool;
   pool.workers["workers"][1] = {{"id", "fast-1"}, {"class", "fast"}, {"state", "held"}};
@@ -331,6 +354,7 @@ const std::vector<Meeting> kMeetings = {
      }},
     {Rule::Paused, [](Pool& p) { p.types["types"][0]["paused_by"] = "pool"; }},
     {Rule::Breaker, [](Pool& p) { p.task["holds"] = {"breaker"}; }},
+    {Rule::TaskMemory, [](Pool& p) { p.task["holds"] = {"memory"}; }},
     {Rule::Capability, [](Pool& p) { p.types["types"][0]["classes"] = json::array(); }},
     {Rule::NoWorker, [](Pool& p) { p.workers["workers"] = json::array(); }},
     {Rule::Starting, [](Pool& p) { p.worker()["state"] = "starting"; }},

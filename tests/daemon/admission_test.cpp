@@ -36,8 +36,12 @@ TEST(Admission, WhoIsHeldIsShownUntilThereIsRoom) {
   auto client = test.connect();
   const auto status = [&] { return looked_at(test, client, Verb::Status); };
   ASSERT_TRUE(test.until([&] { return status()["workers"]["ready"] == 2; }));
-  EXPECT_EQ(status()["memory"],
-            (Json{{"total_bytes", 2 * kGiB}, {"declared_bytes", 2 * kGiB}, {"held", 0}}));
+  EXPECT_EQ(status()["memory"], (Json{{"total_bytes", 2 * kGiB},
+                                      {"declared_bytes", 2 * kGiB},
+                                      {"held", 0},
+                                      {"tasks_total_bytes", 0},
+                                      {"tasks_bytes", 0},
+                                      {"kept_for", nullptr}}));
   test.ask(client, Verb::Restart, {std::string_view("worker-0")});
   ASSERT_TRUE(test.until([&] { return status()["memory"]["held"] == 1; }));
   EXPECT_EQ(status()["classes"][0]["held"], 1);

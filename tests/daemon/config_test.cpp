@@ -417,6 +417,26 @@ TEST_F(Config, KnowsWhetherTheClassAfterADeathCanRunTheTask) {
   EXPECT_TRUE(problems_.empty()) << "a ring of classes is no fault";
 }
 
+TEST_F(Config, KnowsWhatATypeNeedsAndWhatThatIsWorth) {
+  const std::string need = "[[type]]\nname = \"a.*\"\nmemory = \"2GiB\"\n";
+  const auto notes_of = [&](const std::string& text) {
+    write("warmpool.toml", text);
+    const auto loaded = load();
+    return check_text(loaded, problems_);
+  };
+  EXPECT_NE(notes_of(need).find("memory (2GiB) says nothing while memory_tasks_total is 0"),
+            std::string::npos);
+  EXPECT_NE(notes_of("memory_tasks_total = \"1GiB\"\n" + need)
+                .find("memory (2GiB) is more than memory_tasks_total (1GiB)"),
+            std::string::npos);
+  EXPECT_EQ(notes_of("memory_tasks_total = \"2GiB\"\n" + need).find("memory_tasks_total"),
+            std::string::npos);
+  EXPECT_EQ(task_memory_of(load(), "a.b"), (TaskMemory{.bytes = 2ULL << 30}));
+  EXPECT_FALSE(task_memory_of(load(), "b").any());
+  EXPECT_NE(fault_of("[[type]]\nname = \"a\"\nmemory = \"some\"\n").find("or learned"),
+            std::string::npos);
+}
+
 TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   auto running = load();
   write("warmpool.toml",

@@ -34,6 +34,12 @@ class Books {
   // oracle_suspects.cpp: as many of them run in the class as may.
   std::uint64_t suspects_in(ClassId worker_class) const;
   bool full_of_suspects(ClassId worker_class) const;
+  // oracle_order.cpp
+  bool ready_but_for_memory(const SeenTask& task) const;
+  bool ready_now(const SeenTask& task) const;
+  // oracle_task_memory.cpp
+  std::uint64_t memory_need(TypeId type) const;
+  bool fits_memory(TypeId type) const;
   // No stall lately, so that all deadlines were met on time.
   bool calm() const {
     return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
@@ -66,7 +72,11 @@ class Books {
   std::unordered_set<std::uint64_t> gone_;
   std::size_t open_requests_ = 0, unannounced_ = 0;
   std::vector<SeenSlot> slots_;
-  std::vector<SeenHeld> held_;  // in the order they came
+  std::vector<SeenHeld> held_;             // in the order they came
+  std::uint64_t memory_taken_ = 0;         // by tasks in the hands of workers
+  std::optional<TypeId> awaited_;          // room is kept for it
+  std::optional<TypeId> awaited_at_tick_;  // the last
+  Instant awaited_from_{};                 // since when it had waited by then
   std::vector<SeenClass> classes_;
   std::vector<SeenType> types_;
   std::map<LaneName, SeenLane> lanes_;

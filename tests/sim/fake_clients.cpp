@@ -11,6 +11,7 @@ FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agend
       random_(random),
       returns_(scenario.seed ^ 0xbacc),
       breakers_(scenario.seed ^ 0xb4ea),
+      needs_(scenario.seed ^ 0x3e3d),
       agenda_(agenda),
       luck_(luck),
       works_(works),
@@ -19,6 +20,9 @@ FakeClients::FakeClients(const Scenario& scenario, Random& random, Agenda& agend
       options_(scenario.options) {
   for (Client& client : clients_) client.id = ClientId{++client_ids_};
   admin_ = ClientId{++client_ids_};
+  for (const TypePlan& plan : scenario.types) {
+    configured_.push_back({plan.declared.type, plan.breaker, plan.memory});
+  }
 }
 
 void FakeClients::begin(Instant now) {

@@ -64,11 +64,13 @@ class FakeClients {
   Event reload();
   Event reload_class();
   Event set_breaker();
+  Event set_need();
   void note_verdict(const command::Announce& announce);
 
   const Scenario& scenario_;
   Random& random_;
-  Random returns_, breakers_;  // of their own, so that they change nothing else in a run
+  std::vector<event::TypeConfigured> configured_;  // by type
+  Random returns_, breakers_, needs_;  // of their own, so that they change nothing else in a run
   Agenda& agenda_;
   Luck& luck_;
   Works& works_;

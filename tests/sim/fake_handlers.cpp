@@ -37,7 +37,7 @@ void FakeWorkers::begin(Instant now, Worker& worker, Run& run) {
   }
   if (random_.chance(20)) say(now, worker, event::AttemptProgressed{worker.id, run.key});
   if (worker.checkpoints && random_.chance(100)) say_checkpoint(now, worker, run.key);
-  if (scenario_.has(Fault::Memory)) take_memory(now, worker, run.service);
+  if (is_measured()) take_memory(now, worker, run.service);
   Work& work = works_.of(run.key.task);
   ++work.runs;
   if (run.cancelled) {
@@ -92,7 +92,7 @@ void FakeWorkers::end_run(Instant now, Worker& worker, std::uint64_t serial) {
   if (found == worker.hand.end() || worker.exiting) return;
   const Run run = *found;
   worker.hand.erase(found);
-  if (scenario_.has(Fault::Memory)) leave_memory(worker);
+  if (is_measured()) leave_memory(worker);
   if (luck_.strikes(Fault::WrongResult)) say_wrong(now, worker, run);
   say_result(now, worker, run);
   if (luck_.strikes(Fault::DuplicateResult)) say_result(now, worker, run);

@@ -6,6 +6,10 @@
 
 namespace warmpool::sim {
 
+bool FakeWorkers::is_measured() const {
+  return scenario_.has(Fault::Memory) || scenario_.has(Fault::TaskMemory);
+}
+
 void FakeWorkers::measure_later(Instant now, const Worker& worker) {
   agenda_.plan(now + random_.between(milliseconds(1), milliseconds(150)), What::WorkerMeasures,
                slot(worker), worker.incarnation);
@@ -21,8 +25,8 @@ std::optional<Event> FakeWorkers::measured(Worker& worker) {
 void FakeWorkers::take_memory(Instant now, Worker& worker, Duration service) {
   if (luck_.calm()) return;
   if (worker.memory == 0) worker.memory = random_.between(100, 300);
-  if (!luck_.strikes(Fault::Memory, 60)) return;
-  worker.memory += random_.between(200, 9000);
+  if (!luck_.strikes(Fault::Memory, 60) && !luck_.strikes(Fault::TaskMemory, 200)) return;
+  worker.memory += random_.between(200, scenario_.has(Fault::Memory) ? 9000 : 3000);
   agenda_.plan(now + random_.between(Duration{}, service), What::WorkerSampled, slot(worker),
                worker.incarnation);
 }

@@ -74,9 +74,10 @@ Event FakeClients::reload_class() {
 Event FakeClients::set_breaker() {
   const TypeId type{static_cast<std::uint32_t>(breakers_.below(scenario_.types.size()))};
   if (breakers_.chance(400)) {
-    BreakerOptions options = draw_breaker(breakers_);
-    options.on = breakers_.chance(800);
-    return event::TypeConfigured{type, options};
+    event::TypeConfigured& configured = configured_[type.value];
+    configured.breaker = draw_breaker(breakers_);
+    configured.breaker.on = breakers_.chance(800);
+    return configured;
   }
   const bool open = breakers_.chance(600);
   const Duration time =
@@ -84,11 +85,24 @@ Event FakeClients::set_breaker() {
   return event::SetBreaker{admin(), next_request(), type, open, time};
 }
 
+// Another need of a type, or another bound.
+Event FakeClients::set_need() {
+  if (needs_.chance(300)) {
+    options_.memory_tasks_total = needs_.chance(150) ? 0 : needs_.between(600, 5000);
+    options_.memory_pass_max = needs_.between(milliseconds(0), milliseconds(100));
+    return event::OptionsChanged{options_};
+  }
+  event::TypeConfigured& configured = configured_[needs_.below(configured_.size())];
+  configured.memory = draw_need(needs_);
+  return configured;
+}
+
 std::optional<Event> FakeClients::operate(Instant now) {
   if (luck_.calm()) return std::nullopt;
   agenda_.plan(now + random_.between(milliseconds(5), milliseconds(600)), What::OperatorActs);
   luck_.count(Fault::Operator);
   if (scenario_.has(Fault::TypesDown) && breakers_.chance(250)) return set_breaker();
+  if (scenario_.has(Fault::TaskMemory) && needs_.chance(250)) return set_need();
   const auto target_number = static_cast<std::size_t>(random_.below(paused_.size()));
   switch (random_.below(12)) {
     case 0:

@@ -142,7 +142,7 @@ void FakeWorkers::hello(Instant now, Worker& worker) {
       event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits), worker.recall,
                          worker.checkpoints});
   beat(now, worker);
-  if (scenario_.has(Fault::Memory)) measure_later(now, worker);
+  if (is_measured()) measure_later(now, worker);
   leave_if_done(now, worker);
 }
 
@@ -316,7 +316,7 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
       if (worker.outbox.empty()) break;
       Event said = std::move(worker.outbox.front());
       worker.outbox.pop_front();
-      if (scenario_.has(Fault::Memory)) note_answer(now, worker, said);
+      if (is_measured()) note_answer(now, worker, said);
       return said;
     }
     default:

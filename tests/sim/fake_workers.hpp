@@ -114,6 +114,7 @@ class FakeWorkers {
   void die(Instant now, Worker& worker);
   std::uint64_t marker_of(const Worker& worker);
   // fake_memory.cpp
+  bool is_measured() const;
   void measure_later(Instant now, const Worker& worker);
   std::optional<Event> measured(Worker& worker);
   void take_memory(Instant now, Worker& worker, Duration service);

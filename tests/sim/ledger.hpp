@@ -11,16 +11,10 @@
 #include "pool/task_spec.hpp"
 #include "tests/sim/seen_breaker.hpp"
 #include "tests/sim/seen_class.hpp"
+#include "tests/sim/seen_lane.hpp"
+#include "tests/sim/seen_task_memory.hpp"
 
 namespace warmpool::sim {
-
-// Where a task stands in the order: by key, then by age. A lane that was closed and opened again
-// claims no more age than it may.
-struct Place {
-  Instant key{};
-  TaskId id{};
-  friend constexpr auto operator<=>(const Place&, const Place&) = default;
-};
 
 enum class Phase : std::uint8_t { Waiting, Held, Running, Settled, Removed };
 
@@ -66,8 +60,9 @@ struct HeldAttempt {
   Duration timeout{};
   Place place{};
   Instant assigned_at{}, started_at{}, recall_at{};
-  Instant moved_at{};  // showed progress, or its worker printed
-  Instant saved_at{};  // started, or was asked for a checkpoint or sent one
+  Instant moved_at{};                  // showed progress, or its worker printed
+  Instant saved_at{};                  // started, or was asked for a checkpoint or sent one
+  std::uint64_t memory = 0, peak = 0;  // that it counts with; that its worker had meanwhile
   bool started = false, recall_ordered = false, cancel_ordered = false;
   bool returned = false;  // by its worker, which had been asked to
   bool alone = false;     // ran as a suspect
@@ -174,6 +169,7 @@ struct SeenType {
   Instant changed_at{};  // paused, resumed or served by others
   Instant floor{};       // its tasks may claim to be no older
   SeenBreaker breaker{};
+  SeenTaskMemory memory{};
   std::uint64_t answers = 0;
   Duration service_least = kDurationMax, service_most{};
 };

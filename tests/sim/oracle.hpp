@@ -47,6 +47,7 @@ class Oracle : protected Books {
   friend struct StrangerWatch;
   friend struct BreakerWatch;
   friend struct MemoryWatch;
+  friend struct TaskMemoryWatch;
   friend struct AdmissionWatch;
   friend struct LivenessWatch;
   friend struct RecoveryWatch;
@@ -151,7 +152,6 @@ class Oracle : protected Books {
   void may_drain(ClassId worker_class);
 
   // oracle_order.cpp
-  bool ready_now(const SeenTask& task) const;
   bool served_by(const SeenTask& task, ClassId worker_class) const;
   Place place_of(const SeenTask& task) const;
   Place place_within(const SeenTask& task) const;

@@ -9,6 +9,7 @@
 #include "tests/sim/oracle_memory.hpp"
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -51,11 +52,15 @@ struct EventWatch {
     oracle.types_[e.type.value].classes.assign(e.classes.begin(), e.classes.begin() + e.count);
     oracle.types_[e.type.value].changed_at = oracle.now_;
   }
-  void operator()(const event::TypeConfigured& e) const { BreakerWatch{oracle}.configured(e); }
+  void operator()(const event::TypeConfigured& e) const {
+    BreakerWatch{oracle}.configured(e);
+    TaskMemoryWatch{oracle}.configured(e);
+  }
   void operator()(const event::SetBreaker& e) const { BreakerWatch{oracle}.set(e); }
   void operator()(const event::OptionsChanged& e) const {
     oracle.options_ = e.options;
     oracle.options_at_ = oracle.now_;
+    TaskMemoryWatch{oracle}.options_come();
   }
   void operator()(const event::Submit& e) const {
     oracle.ask({.client = e.client, .request = e.request, .asked = Asked::Submit, .spec = e.spec});

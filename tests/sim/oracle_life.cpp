@@ -211,6 +211,9 @@ void Oracle::daemon_died(Instant now) {
   outlived_.clear();
   registrations_.clear();
   for (SeenType& type : types_) type = SeenType{};
+  memory_taken_ = 0;
+  awaited_.reset();
+  awaited_at_tick_.reset();
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     classes_[i] = {scenario_.classes[i].options, scenario_.classes[i].options.size};
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/sim/oracle_health.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -47,7 +48,9 @@ bool MemoryWatch::over(const SeenWorker& worker) const {
 
 void MemoryWatch::comes(const event::WorkerSampled& event) const {
   SeenWorker* worker = oracle.find_worker(event.worker);
-  if (worker == nullptr || worker->registered || worker->kill_ordered) return;
+  if (worker == nullptr || worker->kill_ordered) return;
+  TaskMemoryWatch{oracle}.sampled(*worker, event.memory_bytes);
+  if (worker->registered) return;
   worker->memory = event.memory_bytes;
   if (!worker->memory_base && worker->answers > 0) {
     worker->memory_base = event.memory_bytes;

@@ -15,10 +15,14 @@ bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
   return serves_bound(classes, task.bound, worker_class);
 }
 
-bool Oracle::ready_now(const SeenTask& task) const {
+bool Books::ready_but_for_memory(const SeenTask& task) const {
   return task.phase == Phase::Waiting && task.accept_kept && task.gate <= kept_record_ &&
          task.eligible_at <= now_ && !paused_ && !types_[task.spec.type.value].paused &&
          !task.cancel_asked && !task.dropped && !outlives(task.id) && admits(task.spec.type);
+}
+
+bool Books::ready_now(const SeenTask& task) const {
+  return ready_but_for_memory(task) && fits_memory(task.spec.type);
 }
 
 // Nothing in a lane counts as coming before what was given and stands before it in the lane.

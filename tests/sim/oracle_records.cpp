@@ -6,6 +6,7 @@
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -85,6 +86,7 @@ std::optional<HeldAttempt> Oracle::take_attempt(SeenTask& task, std::uint16_t at
   if (found == hand.end()) return std::nullopt;
   HeldAttempt taken = *found;
   hand.erase(found);
+  TaskMemoryWatch{*this}.left(taken);
   if (!exiting) mark_started(*alive);
   if (answered_ != nullptr && answered_->key == taken.key) fresh_answer_ = false;
   taken.returned = returned_ == taken.key;
@@ -232,6 +234,7 @@ void Oracle::note(const record::Ended& record) {
   judge_backoff(task, record);
   BoundWatch{*this}.judge(task, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
+  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause, record.charge);
   require_rule(!over_budget(task, record.used, options_), "budget-late",
                [&] { return budget_text(task, record.used) + " and goes on"; });
   require_rule(record.cause != EndCause::Suspect || record.suspect, "suspect",
@@ -305,6 +308,7 @@ void Oracle::note(const record::Settled& record) {
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
+  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause, record.charge);
   if (record.verdict == Verdict::Expired && !run) {
     const bool whole = record.cause == EndCause::Deadline;
     const Instant due = task.round_at + (whole ? task.spec.deadline : task.spec.expiry);

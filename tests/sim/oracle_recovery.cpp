@@ -167,6 +167,10 @@ void RecoveryWatch::parked_held(SeenClass& known, const Notification& notificati
   require_rule(its != oracle.held_.end(), "parked-idle", [&] {
     return class_text(notification.worker_class) + " gives up a place that is not held";
   });
+  if (its->slot.value < oracle.slots_.size()) {  // who is there next is no replacement
+    SeenSlot& slot = oracle.slots_[its->slot.value];
+    slot.deaths_least = slot.deaths_most = 0;
+  }
   oracle.held_.erase(its);
   ++known.parked;
   ++oracle.seen_.parked;
@@ -193,7 +197,7 @@ void RecoveryWatch::parked(SeenClass& known, const Notification& notification) c
       });
   const bool needed = std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
     const SeenTask& task = oracle.tasks_[index];
-    return oracle.ready_now(task) && oracle.served_by(task, worker.worker_class);
+    return oracle.ready_but_for_memory(task) && oracle.served_by(task, worker.worker_class);
   });
   require_rule(!needed, "parked-needed",
                [&] { return worker_name(worker.id) + " ends for idleness while tasks wait"; });

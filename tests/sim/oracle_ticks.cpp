@@ -10,6 +10,7 @@
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 #include "tests/sim/oracle_suspects.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -200,6 +201,7 @@ void Oracle::after_tick(const Pool& pool, Instant promised) {
     BoundWatch{*this}.judge_shown(pool);
     SuspectWatch{*this}.judge_shown(pool);
   }
+  TaskMemoryWatch{*this}.judge_after_tick(pool, promised);
   quiet_ticks_ = commands_of_turn_ == 0 && promised <= now_ ? quiet_ticks_ + 1 : 0;
   require_rule(quiet_ticks_ < 100, "no-spinning", [] {
     return std::string("next_deadline is in the past and the Tick does nothing, 100 times");

@@ -10,6 +10,7 @@
 #include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_strangers.hpp"
 #include "tests/sim/oracle_suspects.hpp"
+#include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
 
@@ -241,6 +242,7 @@ void Oracle::judge_assign(const command::Assign& assign) {
   SuspectWatch{*this}.judge_given(worker, task);
   StrangerWatch{*this}.judge_given(task);
   BreakerWatch{*this}.judge_given(worker, task);
+  TaskMemoryWatch{*this}.judge_given(worker, task);
   HealthWatch{*this}.judge_given(worker, task);
   judge_prefetch(worker, task);
   judge_order(worker, task);
@@ -270,6 +272,7 @@ void Oracle::take_in_hand(SeenWorker& worker, SeenTask& task, const command::Ass
                                     .assigned_at = now_,
                                     .alone = task.suspect,
                                     .probe = types_[assign.type.value].breaker.holds_back()});
+  TaskMemoryWatch{*this}.given(worker.hand.back());
   note_given(task);
   if (worker.hand.size() == 1) worker.motion = Motion::Unknown;
   worker.cleared = false;

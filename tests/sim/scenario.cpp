@@ -62,6 +62,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Admission, "admission"},
     {Fault::Checkpoints, "checkpoints"},
     {Fault::NextClasses, "next-classes"},
+    {Fault::TaskMemory, "task-memory"},
 }};
 
 namespace {
@@ -336,7 +337,23 @@ void draw_suspects(Scenario& scenario) {
   }
 }
 
+// Types whose runs need memory, beside each other or alone. With a chance of its own, too.
+void draw_task_memory(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 47);
+  scenario.faults.set(static_cast<std::size_t>(Fault::TaskMemory), random.chance(300));
+  if (!scenario.has(Fault::TaskMemory)) return;
+  scenario.options.memory_tasks_total = random.between(600, 5000);
+  scenario.options.memory_pass_max = random.between(milliseconds(0), milliseconds(100));
+  for (TypePlan& plan : scenario.types) plan.memory = draw_need(random);
+}
+
 }  // namespace
+
+TaskMemory draw_need(Random& random) {
+  if (random.chance(250)) return {};
+  if (random.chance(350)) return {.bytes = 0, .learned = true};
+  return {.bytes = random.between(100, random.chance(300) ? 6000 : 1500), .learned = false};
+}
 
 BreakerOptions draw_breaker(Random& random) {
   BreakerOptions options{.on = true};
@@ -379,6 +396,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_checkpoints(scenario);
   draw_next_classes(scenario);
   draw_suspects(scenario);
+  draw_task_memory(scenario);
   return scenario;
 }
 

@@ -66,9 +66,10 @@ enum class Fault : std::uint8_t {
   Checks,
   Admission,
   Checkpoints,
-  NextClasses
+  NextClasses,
+  TaskMemory
 };
-inline constexpr std::size_t kFaults = 50;
+inline constexpr std::size_t kFaults = 51;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
@@ -82,6 +83,7 @@ struct TypePlan {
   Duration service_min, service_max;
   bool later = false;  // declared without classes first
   BreakerOptions breaker{};
+  TaskMemory memory{};
   Instant down_from = kNever, down_until = kNever;  // all its runs fail, where the fault exists
 };
 
@@ -111,6 +113,7 @@ struct Scenario {
 Scenario draw_scenario(std::uint64_t seed);
 class Random;
 BreakerOptions draw_breaker(Random& random);
+TaskMemory draw_need(Random& random);
 
 // Forces parts of each scenario: "poison,slots=2,credits=16". Faults named are on and all others
 // off; "calm" turns all off; "slots", "credits", "concurrency", "classes", "submissions" set

@@ -44,8 +44,9 @@ void World::declare() {
     event::TypeDeclared declared = scenario_.types[i].declared;
     if (!served_[i]) declared.count = 0;
     take(declared);
-    const BreakerOptions& breaker = scenario_.types[i].breaker;
-    if (breaker.on) take(event::TypeConfigured{declared.type, breaker});
+    const TypePlan& plan = scenario_.types[i];
+    const bool configured = plan.breaker.on || plan.memory.any();
+    if (configured) take(event::TypeConfigured{declared.type, plan.breaker, plan.memory});
   }
   for (const TaskId task : outlived_) {
     take(event::Outlived{task, false});

@@ -1,0 +1,37 @@
+// What the core does about the memory that tasks need: one that does not fit beside what runs
+// waits, as behind a breaker, and how much a type needs is learned of what its runs had.
+#pragma once
+
+#include "pool/core_breakers.hpp"
+
+namespace warmpool {
+
+class CoreTaskMemory : public CoreBreakers {
+ protected:
+  using CoreBreakers::CoreBreakers;
+  using CoreBreakers::on;
+
+  void on(const event::TypeConfigured& event);
+  // Order: as those of CoreBreakers, which they call.
+  void run_begins(Held& held, TypeId type);
+  void run_ends(const Held& held, EndCause cause, Charge charge);
+  // All that a worker has is taken to be of each run that has started there.
+  void note_peaks(Slot& slot, std::uint64_t bytes);
+  // Closes the lanes of types that do not fit, and opens those of types that do. Order: before
+  // anything is given to a worker in a turn.
+  void gate_memory();
+  // Who waits, and for whom room is kept. Order: at the end of a turn.
+  void judge_memory_waits();
+  // Whether it may be counted while it waits in the hand of a worker.
+  bool may_wait_in_hand(TypeId type) const;
+  // Tasks that this class serves wait for memory.
+  bool waits_for_memory(ClassId worker_class) const;
+
+ private:
+  bool fits(const MemoryNeed& need) const;
+  bool wants_room(const MemoryNeed& need) const;
+  bool has_worker(TypeId type) const;
+  bool runs_somewhere(TypeId type) const;
+};
+
+}  // namespace warmpool

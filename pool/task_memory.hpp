@@ -1,0 +1,49 @@
+// The memory that runs of a type need, as its option `memory` says, and who waits for some.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "pool/ids.hpp"
+#include "pool/result.hpp"
+#include "pool/time.hpp"
+
+namespace warmpool {
+
+// Of one run. Learned: what runs of the type had (memory_peaks.hpp).
+struct TaskMemory {
+  std::uint64_t bytes = 0;
+  bool learned = false;
+  constexpr bool any() const { return bytes != 0 || learned; }
+  friend constexpr bool operator==(const TaskMemory&, const TaskMemory&) = default;
+};
+
+// "200MiB", "learned", or nothing. Bounds: 1 TiB. Errors: says what may be given.
+Result<TaskMemory> parse_task_memory(std::string_view text);
+
+// Of a type that has the option.
+struct MemoryNeed {
+  TypeId type;
+  TaskMemory wanted{};
+  Instant since = kNever;  // its tasks wait for memory and for nothing else
+};
+
+struct MemoryNeeds {
+  std::vector<MemoryNeed> types;  // in order of id
+  std::uint64_t taken = 0;        // by what is in the hands of workers
+  std::optional<TypeId> awaited;  // what it needs is kept for it
+  Instant due = kNever;           // when who waits has waited for long enough
+};
+
+// What runs of a type had (memory_peaks.hpp), and what one counts with.
+struct TypeMemoryView {
+  std::uint64_t high = 0, most = 0, runs = 0;
+  TaskMemory wanted{};
+  std::uint64_t need = 0;
+  bool unknown = false;    // one runs at a time until it is known
+  Instant since = kNever;  // its tasks wait for memory
+};
+
+}  // namespace warmpool
