@@ -131,6 +131,26 @@ TEST(CommandLine, AnEmptyPayloadIsAPayload) {
   EXPECT_EQ(payload, "");
 }
 
+TEST(CommandLine, ADeadLetterIsRetriedWithAnEmptyPayload) {
+  bool other = false;
+  std::string payload = "never came";
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto request = peer.next(Kind::Request, 1).at(0);
+    const auto meta = ipc::decode<ipc::RequestMeta>(ipc::bytes_of(request.meta));
+    other = meta && meta->verb == ipc::Verb::DeadRetry &&
+            std::holds_alternative<std::string_view>(meta->arguments[5]);
+    payload = request.payload;
+    peer.reply(request, R"({"schema":1,"retried":1,"refused":0,"refusals":[]})");
+    peer.next();
+  });
+  EXPECT_EQ(run_cli({"--socket", daemon.socket(), "dlq", "retry", "7", "--payload", ""}).status,
+            kOk);
+  daemon.join();
+  EXPECT_TRUE(other) << "it is another payload";
+  EXPECT_EQ(payload, "");
+}
+
 TEST(CommandLine, EveryCommandHasHelp) {
   for (const auto& row : command_rows()) {
     std::vector<std::string> arguments;
