@@ -111,10 +111,18 @@ bool let_it_go(Trial& trial, pid_t pid, std::uint64_t worker, std::size_t from) 
   return back;
 }
 
+// Each settles a task, so that whichever of the two dies is replaced at once.
+void both_are_useful(Trial& trial) {
+  const auto one = trial.sender().submit("work", "50"), other = trial.sender().submit("work", "50");
+  trial.sender().settled(one);
+  trial.sender().settled(other);
+}
+
 // The kill does nothing, so the worker goes on, and answers when its task is long another's.
 bool answer_late_once(Trial& trial) {
   constexpr double kDueMs =
       kTimeoutMs + kCancelGraceMs + kTermGraceMs + kUnkillableMs;  // then it is given to another
+  both_are_useful(trial);
   const auto from = trial.watch().count();
   const auto task = trial.sender().submit("bad", "deaf:4000", 2, milliseconds(300));
   const auto id = trial.sender().id_of(task);
