@@ -12,6 +12,7 @@
 #include "daemon/config/environment.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/out_of_memory.hpp"
+#include "daemon/private_place.hpp"
 #include "daemon/process/linux_processes.hpp"
 #include "daemon/record/replayer.hpp"
 #include "daemon/startup.hpp"
@@ -54,7 +55,8 @@ void reload(Daemon& daemon, Log& log, const Sources& sources) {
   daemon.end_reload("the configuration is wrong; the one before stays");
 }
 
-Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
+Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources,
+                           const std::optional<PrivatePlace>& own) {
   const auto handle = [&daemon, &log, &sources](int number) {
     log.info("got SIG" + std::string(::sigabbrev_np(number)));
     if (number == SIGTERM || number == SIGINT) daemon.stop(false);
@@ -63,8 +65,11 @@ Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources) {
     if (number == SIGUSR1) daemon.reopen_log();
   };
   auto watched = daemon.reactor().on_signals({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1}, handle);
-  if (watched) return {};
-  return exit_error(ExitStatus::System, "cannot watch signals: " + watched.error().text);
+  if (!watched) {
+    return exit_error(ExitStatus::System, "cannot watch signals: " + watched.error().text);
+  }
+  if (own) own->follow();
+  return {};
 }
 
 void say_beginning(Log& log, const Configuration& configuration, const std::string& swept) {
@@ -99,7 +104,24 @@ std::vector<std::string> places_of(const Place& place, const OpenStore& opened) 
   return places;
 }
 
-Result<void> serve(const Sources& sources, Configuration configuration) {
+// Who started this daemon for itself alone.
+using Owner = std::optional<pid_t>;
+
+// Nothing where nobody asked for it. Errors: that of the place too.
+Result<std::optional<PrivatePlace>> take_private(const Result<Place>& place, Owner owner) {
+  if (!place) return place.error();
+  if (!owner) return std::optional<PrivatePlace>();
+  auto taken = PrivatePlace::take(place->directory.path(), *owner);
+  if (!taken) return exit_error(ExitStatus::CannotCreate, taken.error().text);
+  return std::optional<PrivatePlace>(std::move(*taken));
+}
+
+// Empty: tasks are kept in memory alone.
+std::string state_directory_of(const OpenStore& opened) {
+  return opened.place ? opened.place->directory.path() : std::string();
+}
+
+Result<void> serve(const Sources& sources, Configuration configuration, Owner owner) {
   if (auto fitted = fit_descriptors(configuration); !fitted) return fitted;
   const auto& options = configuration.pool.values;
   auto log = open_log(options.log_file, options.log_level);
@@ -107,7 +129,8 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   auto identities = grant_classes(configuration);
   if (!identities) return identities.error();
   auto place = take_place(options);
-  if (!place) return place.error();
+  const auto own = take_private(place, owner);
+  if (!own) return own.error();
   auto fifos = take_fifo_place(configuration, *place);
   if (!fifos) return fifos.error();
   if (*fifos) {
@@ -134,21 +157,20 @@ Result<void> serve(const Sources& sources, Configuration configuration) {
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
   const bool publishes = options.board;
-  const auto& kept_dir = opened->place ? opened->place->directory.path() : runtime_dir;
-  const auto attempts_path =
-      opened->place ? opened->place->directory.path() + "/registered.attempts" : std::string();
-  Daemon daemon(
-      {std::move(configuration), std::move(*identities), opened->life, opened->begin, place->group,
-       socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory, attempts_path,
-       opened->place ? opened->place->directory.path() : std::string(), std::move(*directories)},
-      {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
+  const auto state_dir = state_directory_of(*opened);
+  const auto& kept_dir = state_dir.empty() ? runtime_dir : state_dir;
+  const auto attempts_path = state_dir.empty() ? state_dir : state_dir + "/registered.attempts";
+  Daemon daemon({std::move(configuration), std::move(*identities), opened->life, opened->begin,
+                 place->group, socket_path, kept_dir + "/dead-letters.jsonl", fifo_directory,
+                 attempts_path, state_dir, std::move(*directories)},
+                {**log, time, **processes, *opened->store, notifier, recording->recorder.get()});
   if (auto recovered = daemon.recover(); !recovered) return recovered;
   say_store(**log, *opened);
   if (publishes) daemon.publish_in(board_place(*place));
   auto acceptor = std::make_unique<Acceptor>(
       daemon.reactor(), **log, std::move(place->directory), std::move(place->lock),
       std::move(*listener), [&daemon](ipc::UniqueFd fd) { daemon.adopt(std::move(fd)); });
-  if (auto watched = watch_signals(daemon, **log, sources); !watched) return watched;
+  if (auto watched = watch_signals(daemon, **log, sources, *own); !watched) return watched;
   daemon.serve(std::move(acceptor));
   (*log)->info("listening on " + socket_path);
   (*log)->flush();
@@ -205,6 +227,8 @@ int run(std::span<const std::string> words) {
   if (!arguments) {
     return fail(exit_error(ExitStatus::Usage, arguments.error().text));
   }
+  Owner owner;
+  if (arguments->is_private) owner = begin_as_private();
   if (arguments->help) return std::fputs(help_text().c_str(), stdout), 0;
   if (arguments->man) return std::fputs(manual_roff().c_str(), stdout), 0;
   if (arguments->version) return std::printf("%s\n", kServerName), 0;
@@ -225,7 +249,9 @@ int run(std::span<const std::string> words) {
     const auto restored = restore(configuration, *arguments->restore);
     return restored ? static_cast<int>(ExitStatus::Ok) : fail(restored.error());
   }
-  if (auto served = serve(sources, std::move(configuration)); !served) return fail(served.error());
+  if (auto served = serve(sources, std::move(configuration), owner); !served) {
+    return fail(served.error());
+  }
   return static_cast<int>(ExitStatus::Ok);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Long runs of faults against real daemons; builds what they need. What each does: scripts/campaign.sh --help
 #   scripts/campaign.sh kill|sweep|memory|power|map|workers [--runs N] [--seed S] [--files N] [--kinds A,B] [--out DIR]
+#   scripts/campaign.sh soak [--minutes N] [--seed S] [--out DIR]
 # The report is printed, and is written to DIR (build/campaign).
 set -euo pipefail
 caller=$PWD

@@ -1,5 +1,6 @@
 #include "client/cli/command_line.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -11,12 +12,27 @@
 
 namespace warmpool::cli {
 
+namespace {
+
+// Also where the words around it are wrong.
+bool wants_json(std::span<const std::string> arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+}  // namespace
+
 int run(std::span<const std::string> arguments, Descriptors descriptors) {
   Parser parser;
   const auto parsed = parser.parse(arguments);
-  Context context(parser.globals(), descriptors);
+  Globals globals = parser.globals();
+  if (parsed.row == nullptr) globals.json = wants_json(arguments);
+  Context context(globals, descriptors);
   if (parsed.row == nullptr) {
-    (parsed.status == kOk ? context.out() : context.err()).write(parsed.text);
+    // Of an error either what is wrong, or for people a page of help in its place.
+    const bool page = parsed.status != kOk && !globals.json && !parsed.text.empty();
+    if (parsed.status != kOk && !page) return context.fail(parsed.status, parsed.fault);
+    (page ? context.err() : context.out()).write(parsed.text);
     context.out().flush();
     return parsed.status;
   }
@@ -43,8 +59,7 @@ Run declare_help(CLI::App& app) {
       name += (name.empty() ? "" : " ") + word;
     }
     if (const std::string wrong = unknown_command(name); !wrong.empty()) {
-      context.err().write(wrong);
-      return static_cast<int>(kUsage);
+      return context.fail(kUsage, wrong + "; " + std::string(kAllCommands));
     }
     context.out().write(name.empty() ? overview_text() : help_text(name));
     return static_cast<int>(kOk);

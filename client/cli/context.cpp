@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "client/cli/json_text.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::cli {
@@ -56,12 +57,27 @@ void Context::say(std::string_view line) {
   err_.flush();
 }
 
-int Context::fail(const Error& error) { return fail(exit_status_of(error), error.text); }
+int Context::fail(const Error& error) {
+  return complain(exit_status_of(error), error.code, error.text);
+}
 
-int Context::fail(int status, std::string_view text) {
-  err_.write("warmpool: " + std::string(text) + "\n");
+int Context::fail(int status, std::string_view text) { return complain(status, 0, text); }
+
+int Context::complain(int status, int code, std::string_view text) {
+  err_.write((json() ? error_document(status, code, text) : "warmpool: " + std::string(text)) +
+             "\n");
   err_.flush();
   return status;
+}
+
+std::string error_document(int status, int code, std::string_view text) {
+  const auto at = text.rfind("; ");
+  JsonObject error;
+  error.number("status", static_cast<std::uint64_t>(status));
+  error.raw("code", code == 0 ? "null" : std::to_string(code));
+  error.text("text", text);
+  error.raw("hint", at == text.npos ? "null" : json_string(text.substr(at + 2)));
+  return JsonObject().number("schema", kSchema).raw("error", error.str()).str();
 }
 
 Result<client::Client> Context::connect(client::ConnectOptions options) {

@@ -37,7 +37,8 @@ class Context {
   void print(std::string_view line);
   // Talk, on standard error; nothing with -q.
   void say(std::string_view line);
-  // An error, on standard error also with -q. Returns what the command ends with.
+  // An error, on standard error also with -q; with --json as a document. Returns what the command
+  // ends with.
   int fail(const Error& error);
   int fail(int status, std::string_view text);
 
@@ -48,6 +49,8 @@ class Context {
   static Result<std::string> ask(client::Client& client, const ipc::RequestMeta& request);
 
  private:
+  int complain(int status, int code, std::string_view text);
+
   Globals globals_;
   int in_;
   Output out_, err_;
@@ -56,6 +59,11 @@ class Context {
 
 // For replies that come at once unless the daemon is stuck.
 client::Deadline reply_deadline();
+
+// {"schema":1,"error":{"status":75,"code":103,"text":"...","hint":"..."}}. `code`: of an Error; 0:
+// none. The hint is the end of a text that says what to do, as ours do: "what is wrong; what to
+// do".
+std::string error_document(int status, int code, std::string_view text);
 
 // What is said about a task, with its id in it.
 std::string about_task(TaskId task, std::string_view text);

@@ -76,9 +76,10 @@ struct DeadChange {
 
 // A new round of one letter with another payload.
 struct Edit {
-  std::string payload, file, content;  // content empty: what it was
+  std::optional<std::string> payload{};  // an empty one is one
+  std::string file{}, content{};         // content empty: what it was
 
-  bool wanted() const { return !payload.empty() || !file.empty(); }
+  bool wanted() const { return payload || !file.empty(); }
 
   int run(Context& context, TaskId task) const {
     auto client = context.connect();
@@ -95,7 +96,7 @@ struct Edit {
 
   Result<std::string> read(Context& context, std::uint64_t bytes_max) const {
     if (payload == "-") return read_all(context.in(), "standard input", bytes_max);
-    if (file.empty()) return payload;
+    if (payload) return *payload;
     auto fd = open_to_read(file);
     if (!fd) return fd.error();
     return read_all(fd->get(), file, bytes_max);
@@ -122,8 +123,8 @@ Run declare_dlq_retry(CLI::App& app) {
   auto command = std::make_shared<DeadChange>();
   auto edit = std::make_shared<Edit>();
   command->declare(app);
-  const auto payload = add_text(app, "--payload", edit->payload, "TEXT",
-                                "with this payload, or '-': standard input; one letter");
+  const auto payload = add_payload(app, "--payload", edit->payload, "TEXT",
+                                   "with this payload, or '-': standard input; one letter");
   add_text(app, "--payload-file", edit->file, "FILE", "with what this file holds; one letter")
       .excludes(payload);
   std::vector<std::string> contents;

@@ -121,6 +121,12 @@ Declared add_priority(CLI::App& app, std::optional<std::uint64_t>& value) {
              "0 runs first, 100 last; P0 is 0, P1 is 10, P2 is 100");
 }
 
+Declared add_payload(CLI::App& app, const std::string& name, std::optional<std::string>& value,
+                     const std::string& kind, const std::string& help) {
+  const auto take = [](const std::string& text) { return Result<std::string>(text); };
+  return add(app, name, value, take, kind, help);
+}
+
 Declared add_argument(CLI::App& app, const std::string& name, std::string& value,
                       const std::string& help) {
   return Declared(not_empty(app.add_option(name, value, help)));

@@ -51,6 +51,10 @@ Declared add_wall(CLI::App& app, const std::string& name, std::optional<WallTime
                   const std::string& help);
 Declared add_priority(CLI::App& app, std::optional<std::uint64_t>& value);
 
+// A payload: not set unless given, and an empty one is one.
+Declared add_payload(CLI::App& app, const std::string& name, std::optional<std::string>& value,
+                     const std::string& kind, const std::string& help);
+
 // By their place and not by a name. Not required unless said. Of one text: not empty, but a
 // payload.
 Declared add_argument(CLI::App& app, const std::string& name, std::string& value,

@@ -131,7 +131,15 @@ std::string overview_text() {
   return text +
          "\nTimes are written 500ms, 5s, 1h30m. Data goes to standard output, talk to standard\n"
          "error. The socket: --socket, else WARMPOOL_SOCKET, else warmpool.sock in\n"
-         "$XDG_RUNTIME_DIR/warmpool, /run/warmpool (root) or /tmp/warmpool-UID.\n"
+         "$XDG_RUNTIME_DIR/warmpool, /run/warmpool (root) or /tmp/warmpool-UID.\n\n"
+         "With --json an error is a line of standard error, with the same exit status:\n"
+         "  {\"schema\":1,\"error\":{\"status\":S,\"code\":N,\"text\":\"...\",\"hint\":\"...\"}}\n"
+         "status: what the command ends with. code: the number of a refusal (docs/protocol.md); 1 "
+         "no\n"
+         "answer in time, 2 nobody there, 3 the connection was lost, 4 not our protocol; else "
+         "null.\n"
+         "hint: the end of the text where it says what to do, else null. Talk stays text; -q: "
+         "none.\n\n"
          "More about a command: warmpool help COMMAND\n";
 }
 

@@ -79,14 +79,17 @@ const CommandRow* Parser::chosen() const {
 Parser::Parsed Parser::parse(std::span<const std::string> arguments) {
   const std::string words = command_words(arguments);
   if (const std::string wrong = unknown_command(words); !wrong.empty()) {
-    return {nullptr, kUsage, wrong};
+    return {nullptr, kUsage, "", wrong + "; " + std::string(kAllCommands)};
   }
   const auto end = std::find(arguments.begin(), arguments.end(), "--");
   if (std::any_of(arguments.begin(), end,
                   [](const std::string& word) { return word == "-h" || word == "--help"; })) {
     return {nullptr, kOk, words.empty() ? overview_text() : help_text(words)};
   }
-  if (is_group(words)) return {nullptr, kUsage, help_text(words)};
+  if (is_group(words)) {
+    return {nullptr, kUsage, help_text(words),
+            words + " needs a command after it; see: warmpool help " + words};
+  }
   try {
     // CLI11 takes them from the back.
     root_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -96,7 +99,7 @@ Parser::Parsed Parser::parse(std::span<const std::string> arguments) {
         complaint(error, *root_, found == apps_.end() ? nullptr : found->second);
     const std::string topic = words.empty() ? "help" : "help " + words;
     const bool told = text.find("see: ") != text.npos;
-    return {nullptr, kUsage, "warmpool: " + text + (told ? "" : "; see: warmpool " + topic) + "\n"};
+    return {nullptr, kUsage, "", text + (told ? "" : "; see: warmpool " + topic)};
   }
   if (version_) {
     for (const auto& row : command_rows()) {
@@ -104,7 +107,7 @@ Parser::Parsed Parser::parse(std::span<const std::string> arguments) {
     }
   }
   if (const CommandRow* row = chosen()) return {row, kOk, ""};
-  return {nullptr, kUsage, overview_text()};
+  return {nullptr, kUsage, overview_text(), "there is no command; " + std::string(kAllCommands)};
 }
 
 std::string command_words(std::span<const std::string> arguments) {
@@ -134,7 +137,7 @@ std::string unknown_command(const std::string& words) {
   }
   // "dql" is near to "dlq", though no command is called so.
   if (second.empty()) known.insert(known.end(), {"dlq", "config", "bench"});
-  std::string text = "warmpool: there is no command \"" + words + "\"";
+  std::string text = "there is no command \"" + words + "\"";
   const auto near = nearest(words, known);
   if (!near.empty()) {
     text += "; did you mean \"" + std::string(near) + "\"?";
@@ -142,7 +145,7 @@ std::string unknown_command(const std::string& words) {
     text += "; there are:";
     for (const auto name : known) text += " \"" + std::string(name) + "\"";
   }
-  return text + "\nAll commands: warmpool help\n";
+  return text;
 }
 
 }  // namespace warmpool::cli

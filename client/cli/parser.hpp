@@ -18,7 +18,8 @@ class Parser {
   struct Parsed {
     const CommandRow* row = nullptr;  // none: help, version or an error, see status and text
     int status = 0;
-    std::string text;
+    std::string text{};
+    std::string fault{};  // of an error: what is wrong, on one line
   };
   Parsed parse(std::span<const std::string> arguments);
   const Globals& globals() const { return globals_; }
@@ -42,7 +43,8 @@ class Parser {
 // "submit" for {"--socket", "x", "submit", ...}: the first one or two words that name a command.
 // Empty if every word is an option.
 std::string command_words(std::span<const std::string> arguments);
-// Says what is wrong with words that name no command, or nothing.
+// Says what is wrong with words that name no command, on one line, or nothing.
 std::string unknown_command(const std::string& words);
+inline constexpr std::string_view kAllCommands = "all commands: warmpool help";
 
 }  // namespace warmpool::cli

@@ -39,6 +39,11 @@ constexpr AlertRow kRows[] = {
     {A::Memory, "memory", kWarning, kEvent, "slot",
      "a worker was killed for its memory, or needs more than memory_soft for itself",
      "see what it ran: warmpool worker NAME; set memory_soft and memory_hard of its class"},
+    {A::MemoryHeld, "memory-held", kWarning, kState, "class",
+     "its starts have been held for memory_pass_max: what living workers declare leaves no "
+     "room in memory_total",
+     "see which: warmpool workers; raise memory_total, lower memory_declared, or make another "
+     "class smaller: warmpool scale"},
     {A::Unresponsive, "unresponsive", kWarning, kState, "slot",
      "an idle worker is silent for unresponsive_after, or a worker is stopped by a signal",
      "it is replaced after dead_after; see: warmpool worker NAME"},

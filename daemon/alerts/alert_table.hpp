@@ -22,6 +22,7 @@ enum class Alert : std::uint8_t {
   WorkerFailure,
   Zombie,
   Memory,
+  MemoryHeld,
   Unresponsive,
   Slow,
   Unhealthy,

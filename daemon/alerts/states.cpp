@@ -151,6 +151,31 @@ void add_recovery(Sightings& seen, const Services& services, const Surroundings&
   }
 }
 
+// Who waits for less has room when the next one ends, or lets smaller ones pass.
+void add_held(Sightings& seen, const Services& services, const Surroundings& now) {
+  const auto& memory = now.snapshot.memory;
+  const auto is_told = [&](const SlotView& slot) {
+    return slot.state == SlotState::Held &&
+           now.snapshot.now >= slot.state_since + services.options().memory_pass_max;
+  };
+  for (const auto& view : now.snapshot.classes) {
+    const auto count = std::ranges::count_if(now.snapshot.slots, [&](const SlotView& slot) {
+      return slot.worker_class == view.worker_class && is_told(slot);
+    });
+    if (count == 0) continue;
+    const auto& options = services.options_of(view.worker_class);
+    seen.push_back(
+        {Alert::MemoryHeld,
+         options.name,
+         std::to_string(count) + (count == 1 ? " start" : " starts") + " of class " + options.name +
+             " held for memory: a worker declares " + bytes_text(options.memory_declared) +
+             ", and those that live have " + bytes_text(memory.declared) + " of " +
+             bytes_text(memory.total) + " (memory_total); see: warmpool workers",
+         {number("held", static_cast<std::uint64_t>(count)),
+          number("declared_bytes", memory.declared), number("total_bytes", memory.total)}});
+  }
+}
+
 void add_breakers(Sightings& seen, const Services& services, const Surroundings& now) {
   for (const auto& type : now.snapshot.types) {
     if (!type.breaker || type.breaker->state == BreakerState::Closed) continue;
@@ -266,6 +291,7 @@ std::vector<Sighting> alert_states(const Services& services, const Workers& work
   add_templates(seen, services, workers, now);
   add_breakers(seen, services, now);
   add_recovery(seen, services, now);
+  add_held(seen, services, now);
   add_store(seen, options, now, disk);
   if (now.archive != nullptr) add_dead(seen, *now.archive, services.engine.now());
   add_places(seen, now);

@@ -10,9 +10,12 @@
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<ArgumentRow, 12> kRows{{
+constexpr std::array<ArgumentRow, 13> kRows{{
     {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
     {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
+    {"private", "",
+     "for the program that starts it alone: ends at once with that, and removes --runtime-dir "
+     "then"},
     {"restore", "FILE", "put this backup in the place of the store, and end"},
     {"replay", "PATH", "run a recording (a file or a directory of them), print it, and end"},
     {"from", "SECONDS", "with --replay: print what came then or later, in the store's time"},
@@ -51,6 +54,7 @@ std::vector<std::string> known_names() {
 void take_flag(std::string_view name, Arguments& arguments) {
   arguments.check_config |= name == "check-config";
   arguments.json |= name == "json";
+  arguments.is_private |= name == "private";
   arguments.version |= name == "version";
   arguments.help |= name == "help";
   arguments.man |= name == "man";
@@ -122,6 +126,10 @@ Result<Arguments> parse_arguments(std::span<const std::string> words) {
     return Error{0,
                  "--json goes with --check-config; for a running daemon use: warmpool status "
                  "--json"};
+  }
+  const auto names_place = [](const Setting& setting) { return setting.name == "runtime_dir"; };
+  if (arguments.is_private && std::ranges::none_of(arguments.settings, names_place)) {
+    return Error{0, "--private goes with --runtime-dir: a directory that was made for it"};
   }
   if (!arguments.replay && (arguments.from || arguments.until || arguments.task)) {
     return Error{0, "--from, --until and --task go with --replay"};

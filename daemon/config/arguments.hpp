@@ -16,6 +16,7 @@ struct Arguments {
   std::optional<std::string> config_file, restore;
   std::optional<std::string> replay, from, until, task;
   bool check_config = false, json = false, version = false, help = false, man = false;
+  bool is_private = false;
   std::vector<Setting> settings;  // --name VALUE of the pool's options, and --workers
 };
 

@@ -15,8 +15,8 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map|workers [--runs N] [--seed S] [--files N]
-                           [--kinds A,B] [--out DIR]
+    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map|workers|soak [--runs N] [--seed S]
+                           [--files N] [--kinds A,B] [--minutes N] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
          key; then compares what they and the handlers saw with what was promised
@@ -30,14 +30,20 @@ constexpr const char* kUsage =
   workers  each kind of worker fault N times [100], those that take long a part of that (--kinds:
          only these, as W01,W15): how soon it is seen, whether the cause is right and the worker
          replaced, what survives, what leaks, whether a worker in order is ended
+  soak   one daemon for N minutes (--minutes [10]) under steady load, with such faults drawn at
+         random; then no descriptor, process, cgroup directory or memory file more than before, and
+         the daemon no more than 4 MiB larger than after a quarter of the time
 
   --runs N    how often, 1 to 1000000
+  --minutes N of soak, 0 to 10080; 0: each fault once
   --seed S    where chance begins [1]
   --out DIR   where the report goes (kill.md, ...) and, where something was found, the
               evidence [build/campaign]
 
 Exit status: 0 nothing was found, 1 something was, 2 wrong usage.
 )";
+
+constexpr std::uint64_t kMinutes = 10;
 
 struct Campaign {
   std::uint64_t runs;
@@ -47,7 +53,8 @@ struct Campaign {
 const std::map<std::string_view, Campaign> kCampaigns = {
     {"kill", {100, kill_campaign}},     {"sweep", {4, sweep_campaign}},
     {"memory", {100, memory_campaign}}, {"power", {100, power_campaign}},
-    {"map", {3, map_campaign}},         {"workers", {100, workers_campaign}}};
+    {"map", {3, map_campaign}},         {"workers", {100, workers_campaign}},
+    {"soak", {1, soak_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* end = text + std::strlen(text);
@@ -60,6 +67,7 @@ bool take_option(std::string_view name, const char* value, Plan& plan) {
   if (name == "--runs") return number(value, 1, kMost, plan.runs);
   if (name == "--seed") return number(value, 0, ~0ULL, plan.seed);
   if (name == "--files") return number(value, 1, kMost, plan.files);
+  if (name == "--minutes") return number(value, 0, 7 * 24 * 60, plan.minutes);
   if (name == "--kinds") return !(plan.kinds = value).empty();
   if (name != "--out" || *value == '\0') return false;
   std::error_code error;
@@ -84,6 +92,7 @@ int main(int argc, char** argv) {
   if (found == kCampaigns.end()) return refuse(argc > 1 ? argv[1] : "none is given");
   Plan plan;
   plan.runs = found->second.runs;
+  plan.minutes = kMinutes;
   for (int i = 2; i < argc; i += 2) {
     if (i + 1 == argc || !take_option(argv[i], argv[i + 1], plan)) return refuse(argv[i]);
   }

@@ -10,6 +10,7 @@ struct Plan {
   std::uint64_t runs = 0;
   std::uint64_t seed = 1;
   std::uint64_t files = 20'000;
+  std::uint64_t minutes = 0;
   std::string kinds{};  // of worker faults, "W01,W15"; empty: all
   std::string out{};    // directory of the report; empty: printed only
 };
@@ -26,5 +27,8 @@ int power_campaign(const Plan& plan);
 int map_campaign(const Plan& plan);
 // Each kind of worker fault, `runs` times or its share of them. 2: there is no such kind.
 int workers_campaign(const Plan& plan);
+// One daemon under steady load for `minutes`, with kinds of worker faults drawn at random; each of
+// them once at least.
+int soak_campaign(const Plan& plan);
 
 }  // namespace warmpool::campaign

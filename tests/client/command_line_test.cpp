@@ -79,7 +79,7 @@ TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
 TEST(CommandLine, SuggestsTheNearest) {
   EXPECT_NE(run_cli({"sttaus"}).err.find("did you mean \"status\"?"), std::string::npos);
   EXPECT_NE(run_cli({"dlq", "lss"}).err.find("did you mean \"dlq ls\"?"), std::string::npos);
-  EXPECT_NE(run_cli({"--json", "dql"}).err.find("did you mean \"dlq\"?"), std::string::npos);
+  EXPECT_NE(run_cli({"-q", "dql"}).err.find("did you mean \"dlq\"?"), std::string::npos);
   EXPECT_EQ(run_cli({"xyzzy"}).err.find("did you mean"), std::string::npos);
 }
 
@@ -117,6 +117,46 @@ TEST(CommandLine, SaysHowItIsRight) {
   EXPECT_NE(said({"dlq", "xyzzy"}).find("; there are: \"dlq ls\" \"dlq show\""), std::string::npos);
 }
 
+TEST(CommandLine, WithJsonWhatIsWrongIsADocumentToo) {
+  const auto error = [](std::vector<std::string> arguments) {
+    const auto ended = run_cli(arguments);
+    EXPECT_EQ(ended.out, "");
+    const auto document = json::parse(ended.err, nullptr, false);
+    EXPECT_EQ(document.value("schema", 0), 1) << ended.err;
+    EXPECT_EQ(document["error"]["status"], ended.status);
+    return document["error"];
+  };
+  EXPECT_EQ(error({"submit", "--json"}),
+            json({{"status", kUsage},
+                  {"code", nullptr},
+                  {"text", "TYPE is missing; see: warmpool help submit"},
+                  {"hint", "see: warmpool help submit"}}));
+  EXPECT_EQ(error({"--json", "dql"})["hint"], "all commands: warmpool help");
+  EXPECT_EQ(error({"--json", "dlq"})["text"],
+            "dlq needs a command after it; see: warmpool help dlq");
+  EXPECT_EQ(error({"--json"})["status"], kUsage);
+  EXPECT_EQ(error({"help", "sttaus", "--json"})["status"], kUsage);
+  EXPECT_EQ(error({"dlq", "rm", "--json"})["status"], kUsage);
+  const auto nobody = error({"--socket", "/nonexistent/warmpool.sock", "status", "--json"});
+  EXPECT_EQ(nobody["status"], kUnreachable);
+  EXPECT_EQ(nobody["code"], static_cast<int>(client::Fault::Unreachable));
+  EXPECT_TRUE(nobody["hint"].is_string()) << nobody;
+}
+
+TEST(CommandLine, WithJsonARefusalHasItsNumber) {
+  Daemon daemon([](Peer& peer) {
+    peer.welcome();
+    const auto asked = peer.next(Kind::Request, 1);
+    peer.refuse(asked.at(0), static_cast<Refusal>(213), "it does not fit");
+    peer.next();
+  });
+  const auto ended = run_cli({"status", "--json", "--socket", daemon.socket()});
+  EXPECT_EQ(ended.status, kFailed);
+  EXPECT_EQ(
+      json::parse(ended.err)["error"],
+      json({{"status", kFailed}, {"code", 213}, {"text", "it does not fit"}, {"hint", nullptr}}));
+}
+
 TEST(CommandLine, AnEmptyPayloadIsAPayload) {
   std::string payload = "never came";
   Daemon daemon([&](Peer& peer) {
@@ -128,6 +168,26 @@ TEST(CommandLine, AnEmptyPayloadIsAPayload) {
   });
   EXPECT_EQ(run_cli({"--socket", daemon.socket(), "submit", "echo", ""}).status, kOk);
   daemon.join();
+  EXPECT_EQ(payload, "");
+}
+
+TEST(CommandLine, ADeadLetterIsRetriedWithAnEmptyPayload) {
+  bool other = false;
+  std::string payload = "never came";
+  Daemon daemon([&](Peer& peer) {
+    peer.welcome();
+    const auto request = peer.next(Kind::Request, 1).at(0);
+    const auto meta = ipc::decode<ipc::RequestMeta>(ipc::bytes_of(request.meta));
+    other = meta && meta->verb == ipc::Verb::DeadRetry &&
+            std::holds_alternative<std::string_view>(meta->arguments[5]);
+    payload = request.payload;
+    peer.reply(request, R"({"schema":1,"retried":1,"refused":0,"refusals":[]})");
+    peer.next();
+  });
+  EXPECT_EQ(run_cli({"--socket", daemon.socket(), "dlq", "retry", "7", "--payload", ""}).status,
+            kOk);
+  daemon.join();
+  EXPECT_TRUE(other) << "it is another payload";
   EXPECT_EQ(payload, "");
 }
 

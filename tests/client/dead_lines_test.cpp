@@ -38,7 +38,8 @@ TEST(DeadLines, ARefusalNamesItsLineAndItsLetter) {
   });
   const auto ended = import(daemon, letter_line(7) + "\n" + letter_line(8) + letter_line(9));
   EXPECT_EQ(ended.status, 1);
-  EXPECT_EQ(ended.err, "warmpool: line 3 (dead letter 8): task 4711 has this key\n");
+  EXPECT_EQ(json::parse(ended.err)["error"]["text"],
+            "line 3 (dead letter 8): task 4711 has this key");
   const auto report = json::parse(ended.out);
   EXPECT_EQ(report["imported"], 1);
   EXPECT_EQ(report["known"], 1);
@@ -75,7 +76,7 @@ TEST(DeadLines, ARetrySaysWhichWereRefused) {
   });
   const auto ended = run_cli({"dlq", "retry", "7", "8", "--json", "--socket", daemon.socket()});
   EXPECT_EQ(ended.status, 1);
-  EXPECT_EQ(ended.err, "warmpool: task 8: it is alive\n");
+  EXPECT_EQ(json::parse(ended.err)["error"]["text"], "task 8: it is alive");
   EXPECT_EQ(json::parse(ended.out)["retried"], 1);
 }
 

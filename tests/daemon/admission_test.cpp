@@ -97,5 +97,35 @@ TEST(Admission, ASizeThatCanNeverFitIsRefusedWithTheFigures) {
             "memory_total is 2GiB; give a smaller size, or change one of them");
 }
 
+TEST(Admission, WhoIsHeldForLongIsAnAlert) {
+  auto configuration = with_total(2 * kGiB);
+  configuration.classes.front().values.size = 3;
+  // Time passes at once here, and workers do not beat in it.
+  configuration.pool.values.unresponsive_after = hours(1);
+  configuration.pool.values.dead_after = hours(2);
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  const auto alert = [&] {
+    const auto document = Json::parse(test.ask(client, Verb::Alerts, {false}));
+    for (const auto& one : document["alerts"]) {
+      if (one["name"] == "memory-held") return one;
+    }
+    return Json();
+  };
+  ASSERT_TRUE(
+      test.until([&] { return looked_at(test, client, Verb::Status)["memory"]["held"] == 1; }));
+  EXPECT_TRUE(alert().is_null()) << "not at once";
+  test.time.pass(configuration.pool.values.memory_pass_max);
+  ASSERT_TRUE(test.until([&] { return !alert().is_null(); }));
+  EXPECT_EQ(alert()["subject"], "worker");
+  EXPECT_EQ(alert()["text"],
+            "1 start of class worker held for memory: a worker declares 1GiB, and those that live "
+            "have 2GiB of 2GiB (memory_total); see: warmpool workers");
+  auto more = configuration;
+  more.pool.values.memory_total = 3 * kGiB;
+  test.daemon.reload(more);
+  ASSERT_TRUE(test.until([&] { return alert().is_null() || alert()["state"] != "active"; }));
+}
+
 }  // namespace
 }  // namespace warmpool::daemon

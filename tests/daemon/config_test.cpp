@@ -474,6 +474,9 @@ TEST(Arguments, AreRefusedWithWhatToDo) {
   EXPECT_EQ(argument_fault({"start"}), "'start' is no option; see: warmpoold --help");
   EXPECT_EQ(argument_fault({"--json"}),
             "--json goes with --check-config; for a running daemon use: warmpool status --json");
+  EXPECT_EQ(argument_fault({"--private"}),
+            "--private goes with --runtime-dir: a directory that was made for it");
+  EXPECT_EQ(argument_fault({"--private", "--runtime-dir", "x"}), "none");
   EXPECT_EQ(argument_fault({"--dead_after", "3s", "--config=x", "-h"}), "none");
 }
 

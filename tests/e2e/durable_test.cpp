@@ -213,6 +213,18 @@ TEST(Durable, DeadLettersAreEditedExportedAndImported) {
   expect_adds_up(tasks_of(daemon));
 }
 
+TEST(Durable, ARetryMayHaveAnEmptyPayload) {
+  RealDaemon daemon(durable_pool());
+  const auto task = id_of(daemon, "fail 9 --retries 0");
+  ASSERT_TRUE(eventually([&] { return tasks_of(daemon).at("dlq") == 1; }));
+  daemon.call("pause fail");
+  EXPECT_EQ(daemon.call("dlq retry " + task + " --payload ''").status, 0);
+  kill_and_restart(daemon);
+  const auto shown = show(daemon, task);
+  EXPECT_EQ(shown.at("payload_bytes"), 0);
+  EXPECT_EQ(shown.at("round"), 2);
+}
+
 TEST(Durable, ARetryWithAnotherPayloadOutlivesTheDaemon) {
   RealDaemon daemon(durable_pool());
   const auto task = id_of(daemon, "fail 9 --retries 0 --key k");

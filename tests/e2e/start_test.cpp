@@ -68,6 +68,8 @@ INSTANTIATE_TEST_SUITE_P(
         Cannot{"a_file_for_a_directory", "touch run", "--config /dev/null", 73, "run"},
         Cannot{"a_file_for_a_socket", "mkdir -m 700 run && touch run/warmpool.sock",
                "--config /dev/null", 73, "warmpool.sock"},
+        Cannot{"private_directory", "mkdir -m 700 run run/mine", "--private --config /dev/null", 73,
+               "holds the directory mine"},
         Cannot{"log_file", "true", "--config /dev/null --log-file none/log", 73, "none/log"},
         Cannot{"launcher", "true", "--config /dev/null --launch-path none", 69,
                "warmpool-launch is not at none"},

@@ -147,17 +147,29 @@ def test_functions_of_a_script_go_by_value(tmp_path):
     assert running.communicate(timeout=60)[0].strip() == "[5, 6, 7]"
 
 
-def test_a_kill_of_the_program_ends_daemon_and_workers():
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_signal_that_ends_the_program_ends_daemon_and_workers_and_leaves_nothing(number):
     running = program("pool = warmpool.Executor(2)\npids = {pool.submit(functions.pid).result() for _ in range(20)}\n"
                       "print(pool._daemon.directory, *pids, flush=True)\nsys.stdin.read()\n"
                       "pool.submit(functions.sleep, 600).result()")
     directory, *workers = running.stdout.readline().split()
     assert processes_of(directory) and all(os.path.exists(f"/proc/{pid}") for pid in workers)
-    running.kill()
-    running.wait(60)
+    running.send_signal(number)
+    assert running.wait(60) == -number
     running.stdout.close()
     eventually(lambda: not processes_of(directory) and not any(os.path.exists(f"/proc/{pid}") for pid in workers), "all are gone")
-    subprocess.run(["rm", "-rf", "--", directory], check=True)
+    eventually(lambda: not os.path.exists(directory), "the directory is gone")
+
+
+def test_a_handler_of_the_program_for_sigterm_stays_its_own():
+    running = program("import signal, time\nseen = []\nsignal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))\n"
+                      "with warmpool.Executor(1) as pool:\n"
+                      "    print(pool._daemon.directory, flush=True)\n    future = pool.submit(functions.sleep, 1, 'slept')\n"
+                      "    while not seen: time.sleep(0.01)\n    print(future.result(), len(seen), flush=True)")
+    directory = running.stdout.readline().strip()
+    running.send_signal(signal.SIGTERM)
+    said, _ = running.communicate(timeout=60)
+    assert (said.strip(), running.returncode) == ("slept 1", 0) and not os.path.exists(directory)
 
 
 def test_a_daemon_that_dies_breaks_the_pool_and_nothing_waits_for_ever():

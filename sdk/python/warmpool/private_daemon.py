@@ -1,4 +1,6 @@
-"""A daemon for one executor: in a directory of its own, with nothing on disk that outlives it, ended with this process."""
+"""A daemon for one executor: in a directory of its own, with nothing on disk that outlives it, ended with this process. When a
+signal ends this process nothing here runs any more: the daemon removes that directory by itself then (--private), and no handler
+of a signal is needed or touched."""
 from __future__ import annotations
 
 import ctypes
@@ -139,8 +141,9 @@ class PrivateDaemon:
         try:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
-                    [program, "--config", self._path("warmpool.toml"), "--runtime-dir", self.directory], stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, env=own_environment(), preexec_fn=before_exec, start_new_session=True)
+                    [program, "--config", self._path("warmpool.toml"), "--runtime-dir", self.directory, "--private"],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own_environment(), preexec_fn=before_exec,
+                    start_new_session=True)
         except OSError as error:
             self._fault = error
         self._started.set()

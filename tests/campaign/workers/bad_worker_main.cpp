@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "ipc/frame.hpp"
 #include "tests/campaign/ledger.hpp"
@@ -96,9 +97,9 @@ void spin(Context&, const std::string&) {
   }
 }
 
-void be_deaf(Context&, const std::string&) {
+void be_deaf(Context& context, const std::string& milliseconds) {
   std::signal(SIGTERM, SIG_IGN);
-  pass(kLongest);
+  hold(context, milliseconds);
 }
 
 void close_all(Context&, const std::string&) {
@@ -114,6 +115,25 @@ void print(Context&, const std::string& bytes) {
     if (wrote <= 0) ::_exit(74);
     left -= static_cast<std::uint64_t>(wrote);
   }
+}
+
+void take_mebibytes(std::uint64_t count) {
+  static std::vector<std::string> kept;  // as by a leak
+  for (; count > 0; --count) kept.emplace_back(1 << 20, 'x');
+}
+
+void leak(Context&, const std::string& mebibytes) { take_mebibytes(number(mebibytes)); }
+
+// "64,256": so much, writes down when it has that, then on to as much as that.
+void take(Context&, const std::string& mebibytes) {
+  const auto limit = number(mebibytes), all = number(mebibytes.substr(mebibytes.find(',') + 1));
+  take_mebibytes(limit);
+  const int fd =
+      ::open((directory + "/passed").c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  const auto line = std::to_string(campaign::monotonic_nanoseconds()) + "\n";
+  if (::write(fd, line.data(), line.size()) < 0) ::_exit(74);
+  take_mebibytes(all - limit);
+  pass(kLongest);
 }
 
 void stray_and_hold(Context&, const std::string& way) {
@@ -147,7 +167,7 @@ struct Act {
   void (*act)(Context&, const std::string& argument);
 };
 
-constexpr std::array<Act, 16> kActs{{{"null", die_by_null},
+constexpr std::array<Act, 18> kActs{{{"null", die_by_null},
                                      {"bus", die_by_bus},
                                      {"raise", die_by_signal},
                                      {"throw", die_by_throw},
@@ -159,6 +179,8 @@ constexpr std::array<Act, 16> kActs{{{"null", die_by_null},
                                      {"deaf", be_deaf},
                                      {"close", close_all},
                                      {"print", print},
+                                     {"leak", leak},
+                                     {"take", take},
                                      {"stray", stray_and_hold},
                                      {"stray-end", stray_and_end},
                                      {"orphans", end_with_orphans},
@@ -186,6 +208,9 @@ Answer work(Context& context) {
   return done("worked");
 }
 
+// One of very many, of which nobody keeps a ledger.
+Answer pass_by(Context&) { return done("passed"); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -194,5 +219,6 @@ int main(int argc, char** argv) {
   if (!runs.open(directory + "/ran")) return 74;
   Worker worker("bad-worker");
   worker.handle("work", work).handle("other", work).handle("bad", misbehave);
+  worker.handle("mass", pass_by);
   return worker.run();
 }

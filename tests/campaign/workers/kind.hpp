@@ -10,7 +10,14 @@
 namespace warmpool::campaign {
 
 // What of this machine a kind is about.
-enum class Needs : std::uint8_t { Nothing, Cgroup, NoCgroup };
+enum class Needs : std::uint8_t {
+  Nothing,
+  Cgroup,
+  NoCgroup,
+  MemoryLimits,
+  MemoryAround,
+  PidsLimits
+};
 
 struct Kind {
   std::string id, fault, expected;
@@ -24,10 +31,16 @@ using Kinds = std::vector<Kind>;
 
 Kinds death_kinds();   // W01 to W04, W24: it ends by itself or by a signal
 Kinds hang_kinds();    // W05 to W09, W17, W18: it lives and does not do what it should
+Kinds memory_kinds();  // W11 to W13: it takes more than it may
 Kinds escape_kinds();  // W14, W15: what it started gets out of its tree
 Kinds start_kinds();   // W20 to W22, W31: it does not come up
-Kinds pool_kinds();    // W00, W19, W26 to W32: many of them, or their daemon
+Kinds pool_kinds();    // W00, W19, W26, W27, W30, W32: many of them, or their daemon
+Kinds time_kinds();    // W29: the machine has no time for them
 Kinds all_kinds();     // by their numbers
+
+// What a victim may take in the kinds about memory.
+inline constexpr std::uint64_t kSoftMiB = 24, kHardMiB = 96;
+std::string memory_terms();  // TOML lines of its class
 
 // One that suffers the same fault again and again, in a fresh worker each time.
 inline std::function<void(Trial&, std::uint64_t)> again(Fault fault) {

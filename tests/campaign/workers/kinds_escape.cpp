@@ -10,6 +10,9 @@
 namespace warmpool::campaign {
 namespace {
 
+// Enough for a worker and the first of those that it makes.
+constexpr std::size_t kPidsMax = 16;
+
 std::uint64_t living(const std::string& file) {
   std::uint64_t count = 0;
   for (const auto& name : read_names(file)) count += lives(name) ? 1U : 0U;
@@ -17,7 +20,8 @@ std::uint64_t living(const std::string& file) {
 }
 
 // Figures: ready is that of the slot; the time until all are gone is in `gone`.
-void escape_and_kill(Trial& trial, const std::string& way, Times& gone) {
+void escape_and_kill(Trial& trial, const std::string& way, Times& gone,
+                     std::size_t most = kStraysMax) {
   const auto list = trial.directory() + "/strays";
   const auto there = list + "-are-there";
   std::uint64_t killed_at = 0;
@@ -36,7 +40,11 @@ void escape_and_kill(Trial& trial, const std::string& way, Times& gone) {
   const auto left = living(list);
   trial.figures().survivors += left;
   if (left != 0) trial.wrong(std::to_string(left) + " survive that escaped by " + way);
-  if (read_names(list).empty()) trial.wrong("no process wrote itself down: " + way);
+  const auto made = read_names(list).size();
+  if (made > most)
+    trial.wrong(std::to_string(made) + " were made, and no more than " + std::to_string(most) +
+                " may be");
+  if (made == 0) trial.wrong("no process wrote itself down: " + way);
   std::filesystem::remove(list);
   std::filesystem::remove(there);
 }
@@ -56,6 +64,13 @@ Kind escapes(const std::string& way, const Terms& terms) {
             for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, way, gone);
             trial.figures().more.push_back("all gone " + gone.text() + " ms");
           }};
+}
+
+// It forks until the kernel makes no more, which is long before it would stop by itself.
+void storm_within_a_limit(Trial& trial, std::uint64_t runs) {
+  Times gone;
+  for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, "storm", gone, kPidsMax);
+  trial.figures().more.push_back("all gone " + gone.text() + " ms");
 }
 
 // The worker ends by itself; what it left holds its output and channel.
@@ -80,6 +95,14 @@ Kinds escape_kinds() {
                    .expected = "the slot is free at once, the child is killed",
                    .share = 50,
                    .run = leave_and_end});
+  kinds.push_back({.id = "W14",
+                   .fault = "escape by storm, with pids_max",
+                   .expected = "the limit holds, nothing survives its worker",
+                   .needs = Needs::PidsLimits,
+                   .share = 50,
+                   .terms = {.victims = "size = 1\nsize_min = 1\npids_max = " +
+                                        std::to_string(kPidsMax) + "\n"},
+                   .run = storm_within_a_limit});
   for (const bool without : {false, true}) {
     for (const auto way : stray_ways()) {
       // Without a cgroup nothing tells such a process from a stranger: docs/architecture.md.

@@ -9,7 +9,8 @@
 namespace warmpool::campaign {
 namespace {
 
-constexpr double kDeadMs = 3'000, kTimeoutMs = 300, kCancelGraceMs = 200, kTermGraceMs = 300;
+constexpr double kDeadMs = 3'000, kTimeoutMs = 300, kCancelGraceMs = 200, kTermGraceMs = 300,
+                 kUnkillableMs = 1'000;
 // A worker with a closed channel has that time to end by itself. Its watcher thread, which waits
 // for the channel, keeps it open until it looks up, some 100 ms later.
 constexpr double kClosedMs = 100;
@@ -73,6 +74,86 @@ void cancel_the_deaf(Trial& trial, std::uint64_t runs) {
   }
 }
 
+// Of the worker that has this task in hand; 0: none has.
+pid_t pid_with(Trial& trial, std::uint64_t task) {
+  pid_t pid = 0;
+  test::eventually([&] {
+    const auto rows = trial.workers().value("workers", nlohmann::json::array());
+    for (const auto& row : rows) {
+      if (row.at("current_task") == task && row.at("pid").is_number()) {
+        pid = row.at("pid").get<pid_t>();
+      }
+    }
+    return pid != 0;
+  });
+  return pid;
+}
+
+// What became of a task whose first worker answered late: one answer, of the second.
+bool is_fenced(const Entry& entry) {
+  const auto& told = entry.told;
+  return told.size() == 1 && told.back().verdict == Verdict::Done && told.back().attempt == 2 &&
+         told.back().result == "good in the end";
+}
+
+// The kernel lets go of a worker that was to be killed long ago: by us, who can kill it.
+bool let_it_go(Trial& trial, pid_t pid, std::uint64_t worker, std::size_t from) {
+  const auto at = monotonic_nanoseconds();
+  ::kill(pid, SIGKILL);
+  const auto exited = trial.watch().wait(
+      from, [&](const Heard& one) { return one.event == "worker-exited" && one.worker == worker; });
+  const bool right = exited && exited->cause == "timeout";
+  trial.figures().cause_right += right ? 1U : 0U;
+  if (!right) trial.wrong("cause " + (exited ? exited->cause : "none"));
+  const bool back = exited && trial.await_ready("victim", 2);
+  if (back) trial.figures().ready.add_between(at, monotonic_nanoseconds());
+  if (!back) trial.wrong("its slot was not filled again");
+  return back;
+}
+
+// Each settles a task, so that whichever of the two dies is replaced at once.
+void both_are_useful(Trial& trial) {
+  const auto one = trial.sender().submit("work", "50"), other = trial.sender().submit("work", "50");
+  trial.sender().settled(one);
+  trial.sender().settled(other);
+}
+
+// The kill does nothing, so the worker goes on, and answers when its task is long another's.
+bool answer_late_once(Trial& trial) {
+  constexpr double kDueMs =
+      kTimeoutMs + kCancelGraceMs + kTermGraceMs + kUnkillableMs;  // then it is given to another
+  both_are_useful(trial);
+  const auto from = trial.watch().count();
+  const auto task = trial.sender().submit("bad", "deaf:4000", 2, milliseconds(300));
+  const auto id = trial.sender().id_of(task);
+  const Ran* first = trial.begun(id);
+  if (first == nullptr) return false;
+  const auto at = first->at;
+  const pid_t pid = pid_with(trial, id);
+  const Sent* sent = trial.sender().settled(task);
+  const Ran* second = trial.begun(id, at);
+  if (sent == nullptr || second == nullptr) return false;
+  ++trial.figures().detected;
+  trial.figures().seen.add_between(at + static_cast<std::uint64_t>(kDueMs * 1e6), second->at);
+  const auto refused =
+      trial.watch().wait(from, [](const Heard& one) { return one.event == "result-refused"; });
+  return refused && let_it_go(trial, pid, refused->worker, from) && is_fenced(sent->entry);
+}
+
+void answer_late(Trial& trial, std::uint64_t runs) {
+  trial.expect_exits();
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    ++trial.figures().runs;
+    const bool fenced = answer_late_once(trial);
+    trial.figures().recovered += fenced ? 1U : 0U;
+    if (!fenced) return trial.wrong("a late result was not refused, or nobody took the task over");
+  }
+  const auto refused = trial.status().at("performance").at("refused_results").get<std::uint64_t>();
+  trial.figures().more.push_back(std::to_string(refused) + " of " + std::to_string(runs) +
+                                 " late results refused");
+  if (refused != runs) trial.wrong(std::to_string(refused) + " results were refused");
+}
+
 // The worker is never at fault, and its output must cost others nothing.
 void print_much(Trial& trial, std::uint64_t runs) {
   const std::uint64_t bytes = runs >= 10 ? 1'000'000'000 : 64'000'000;
@@ -95,6 +176,19 @@ void print_much(Trial& trial, std::uint64_t runs) {
                                  std::to_string(more) + " KiB");
 }
 
+Kind cannot_be_killed() {
+  return {.id = "W05",
+          .fault = "cannot be killed, and answers late",
+          .expected = "its task goes elsewhere, the late result is refused",
+          .needs = Needs::NoCgroup,
+          .share = 5,
+          .terms = {.options = kEndingOptions + "unkillable_after = \"1s\"\n",
+                    .victims = "size = 2\nsize_min = 2\n",
+                    .without_cgroups = true,
+                    .kills_fail = true},
+          .run = answer_late};
+}
+
 }  // namespace
 
 Kinds hang_kinds() {
@@ -114,6 +208,7 @@ Kinds hang_kinds() {
                    .share = 5,
                    .terms = {.options = kStopOptions},
                    .run = stop_and_go_on});
+  kinds.push_back(cannot_be_killed());
   kinds.push_back({.id = "W06",
                    .fault = "SIGSTOP, idle",
                    .expected = "killed after dead_after",

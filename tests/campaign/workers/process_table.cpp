@@ -1,5 +1,6 @@
 #include "tests/campaign/workers/process_table.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -32,6 +33,8 @@ Stat stat_of(pid_t pid) {
   return stat;
 }
 
+std::uint64_t page_kib() { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024; }
+
 void count_descriptors(pid_t pid, Footprint& seen) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", none)) {
@@ -55,6 +58,13 @@ std::uint64_t memory_files_of(pid_t pid) {
 }  // namespace
 
 std::uint64_t start_time_of(pid_t pid) { return stat_of(pid).start; }
+
+std::uint64_t own_kib_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
+  std::uint64_t size = 0, resident = 0, shared = 0;
+  file >> size >> resident >> shared;
+  return (resident - std::min(resident, shared)) * page_kib();
+}
 
 std::vector<ProcessName> read_names(const std::string& file) {
   std::vector<ProcessName> names;
@@ -80,8 +90,7 @@ Footprint footprint_of(pid_t pid) {
     ++seen.children;
     seen.zombies += stat.state == 'Z' ? 1U : 0U;
   }
-  const auto page_kib = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
-  seen.rss_kib = stat_of(pid).rss_pages * page_kib;
+  seen.rss_kib = stat_of(pid).rss_pages * page_kib();
   seen.shared_files = memory_files_of(pid);
   return seen;
 }

@@ -20,6 +20,9 @@ std::vector<ProcessName> read_names(const std::string& file);
 // One that has ended and was not waited for does not live.
 bool lives(const ProcessName& name);
 
+// Of its own: resident and shared with nobody. Units: KiB. 0: it is gone.
+std::uint64_t own_kib_of(pid_t pid);
+
 // What a daemon holds that must come back to where it was.
 struct Footprint {
   std::uint64_t descriptors = 0;  // but for those of /proc, which it opens for who is silent

@@ -5,13 +5,12 @@
 namespace warmpool::campaign {
 namespace {
 
-constexpr int kPauseMs = 4;
 constexpr std::chrono::seconds kLongest{120};  // a daemon may be stopped for a minute
 
 }  // namespace
 
-Traffic::Traffic(const std::string& socket)
-    : sender_(socket, "traffic"), thread_([this] { run(); }) {}
+Traffic::Traffic(const std::string& socket, std::chrono::milliseconds pause)
+    : pause_(pause), sender_(socket, "traffic"), thread_([this] { run(); }) {}
 
 void Traffic::end() {
   ending_ = true;
@@ -26,6 +25,22 @@ void Traffic::run() {
     } else if (!sender_.oddities().empty()) {
       return;
     }
+    ::poll(nullptr, 0, static_cast<int>(pause_.count()));
+  }
+}
+
+Mass::Mass(const std::string& socket) : sender_(socket, "mass"), thread_([this] { run(); }) {}
+
+void Mass::end() {
+  ending_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void Mass::run() {
+  constexpr std::uint64_t kAtOnce = 100;
+  constexpr int kPauseMs = 200;
+  while (!ending_ && sender_.oddities().empty()) {
+    done_ += sender_.flood("mass", kAtOnce);
     ::poll(nullptr, 0, kPauseMs);
   }
 }

@@ -1,7 +1,8 @@
-// The tasks of others, which must not notice the faults: one after the other, as long as it lives.
+// The tasks of others, which must not notice the faults, as long as it lives.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -10,10 +11,10 @@
 
 namespace warmpool::campaign {
 
-// Order: end() before the results are read.
+// Of type other, one after the other, each judged. Order: end() before the results are read.
 class Traffic {
  public:
-  explicit Traffic(const std::string& socket);
+  Traffic(const std::string& socket, std::chrono::milliseconds pause);
   ~Traffic() { end(); }
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
@@ -26,8 +27,32 @@ class Traffic {
  private:
   void run();
 
+  std::chrono::milliseconds pause_;
   Sender sender_;
   Times times_;
+  std::atomic<bool> ending_{false};
+  std::thread thread_;
+};
+
+// Of type mass, some hundreds a second, of which nothing is kept but how many are done. Order:
+// end() before that is read.
+class Mass {
+ public:
+  explicit Mass(const std::string& socket);
+  ~Mass() { end(); }
+  Mass(const Mass&) = delete;
+  Mass& operator=(const Mass&) = delete;
+
+  // Blocks: until the last one has settled.
+  void end();
+  std::uint64_t sent() const { return sender_.flooded(); }
+  std::uint64_t done() const { return done_; }
+
+ private:
+  void run();
+
+  Sender sender_;
+  std::uint64_t done_ = 0;
   std::atomic<bool> ending_{false};
   std::thread thread_;
 };

@@ -36,7 +36,8 @@ std::string config_of(const Terms& terms, const std::string& directory) {
   return "backoff_first = \"1ms\"\nbackoff_max = \"20ms\"\n" + terms.options +
          "[[class]]\nname = \"victim\"\ntypes = [\"work\", \"bad\"]\ncommand = " + command + "\n" +
          terms.victims +
-         "[[class]]\nname = \"other\"\ntypes = [\"other\"]\nsize = 2\nsize_min = 2\ncommand = " +
+         "[[class]]\nname = \"other\"\ntypes = [\"other\", \"mass\"]\nsize = 2\nsize_min = "
+         "2\ncommand = " +
          bad + "\n";
 }
 
@@ -70,17 +71,21 @@ Trial::Trial(std::string name, const Terms& terms, Figures& figures, Report& rep
       figures_(figures),
       report_(report),
       ledger_(scratch_.path()),
-      runs_(ledger_.runs_path()) {
+      runs_(ledger_.runs_path()),
+      around_(terms.around.empty() ? nullptr : ControlGroup::make(terms.around)) {
   if (terms.program) write_program(scratch_.path(), terms.program(scratch_.path()));
   test::RealDaemon::Setup setup{};
   setup.config = config_of(terms, scratch_.path());
-  setup.wrapper = kDiesWithUs + (terms.without_cgroups ? kNoCgroups : "");
+  setup.wrapper = kDiesWithUs + (around_ ? around_->wrapper() : "") +
+                  (terms.without_cgroups ? kNoCgroups : "") +
+                  (terms.kills_fail ? test::program("test-without-kill") + " " : "");
   daemon_ = std::make_unique<test::RealDaemon>(std::move(setup));
   if (!daemon_->running()) return;
   const auto socket = daemon_->directory() + "/warmpool.sock";
   watch_ = std::make_unique<Watch>(socket);
   sender_ = std::make_unique<Sender>(socket, "sender");
-  traffic_ = std::make_unique<Traffic>(socket);
+  traffic_ = std::make_unique<Traffic>(socket, terms.mass ? 100ms : 4ms);
+  if (terms.mass) mass_ = std::make_unique<Mass>(socket);
 }
 
 Trial::~Trial() = default;
@@ -227,12 +232,20 @@ void Trial::take_baseline() {
   descriptors_ = seen.descriptors;
   rss_kib_ = seen.rss_kib;
   shared_ = seen.shared_files;
+  remember_cgroups();
+}
+
+void Trial::remember_cgroups() {
+  for (auto& directory : life_directories_of(pid_in("other-0"))) {
+    cgroups_.insert(std::move(directory));
+  }
 }
 
 void Trial::conclude(const std::string& evidence) {
   if (!sender_) return;
   for (std::size_t at = 0; at < sender_->all().size(); ++at) sender_->settled(at, 60s);
   traffic_->end();
+  if (mass_) mass_->end();
   check_footprint();
   check_healthy();
   check_counts();
@@ -288,7 +301,8 @@ void Trial::check_counts() {
   const auto& tasks = document.at("tasks");
   const auto at = [&](const char* name) { return tasks.at(name).get<std::uint64_t>(); };
   const auto settled = at("done") + at("dead") + at("cancelled") + at("expired") + at("skipped");
-  const auto sent = sender_->all().size() + sender_->flooded() + traffic_->sender().all().size();
+  const auto sent = sender_->all().size() + sender_->flooded() + traffic_->sender().all().size() +
+                    (mass_ ? mass_->sent() : 0);
   figures_.tasks += sent;
   if (at("accepted") != settled || at("waiting") + at("running") != 0 || at("accepted") != sent) {
     wrong("the counts do not add up with " + std::to_string(sent) + " sent: " + tasks.dump());
@@ -297,6 +311,9 @@ void Trial::check_counts() {
 
 // I1 to I3.
 void Trial::check_promises() {
+  if (mass_ && mass_->done() != mass_->sent()) {
+    wrong(std::to_string(mass_->sent() - mass_->done()) + " of the mass are not done");
+  }
   std::vector<const Entry*> entries;
   const Runs& runs = runs_.read();
   for (const auto* sender : {&std::as_const(*sender_), &traffic_->sender()}) {
@@ -316,11 +333,16 @@ void Trial::check_promises() {
   figures_.others.add_all(traffic_->times());
 }
 
+// I5, of what outlives processes.
 void Trial::check_nothing_stays() {
+  remember_cgroups();
   watch_.reset();
   daemon_->signal(SIGTERM);
   const auto status = daemon_->wait();
   if (status != 0) wrong("the daemon ended with " + std::to_string(status) + ": " + daemon_->log());
+  for (const auto& directory : cgroups_) {
+    if (std::filesystem::exists(directory)) wrong("it left the cgroup " + directory);
+  }
   if (test::eventually([&] { return scratch_.process_of(scratch_.path()) <= 0; }, 5s)) return;
   ++figures_.survivors;
   wrong("a process has outlived its daemon");

@@ -13,6 +13,7 @@
 
 #include "tests/campaign/report.hpp"
 #include "tests/campaign/scratch.hpp"
+#include "tests/campaign/workers/control_group.hpp"
 #include "tests/campaign/workers/figures.hpp"
 #include "tests/campaign/workers/run_reader.hpp"
 #include "tests/campaign/workers/traffic.hpp"
@@ -21,7 +22,8 @@
 
 namespace warmpool::campaign {
 
-// What a kind wants of its daemon. Classes: "victim" of types work and bad, "other" of type other.
+// What a kind wants of its daemon. Classes: "victim" of types work and bad, "other" of types other
+// and mass.
 struct Terms {
   std::string options{};  // TOML lines of the pool
   std::string victims = "size = 1\nsize_min = 1\n";
@@ -29,6 +31,9 @@ struct Terms {
   // What stands in the file "program" there before the daemon starts; empty: no such file.
   std::function<std::string(const std::string& directory)> program{};
   bool without_cgroups = false;  // hides them: where that can be, see can_hide_cgroups()
+  std::string around{};          // controller of a cgroup around all of it, where one can be made
+  bool kills_fail = false;       // no SIGKILL of the daemon reaches anybody
+  bool mass = false;             // some hundreds of tasks a second besides, and fewer judged ones
 };
 
 // Only who may make a mount namespace can.
@@ -75,6 +80,8 @@ class Trial {
   bool scale(std::uint64_t size);
   // Whether the kernel has this worker in a cgroup of its own.
   bool has_cgroup(const std::string& slot = "victim-0");
+  // As wished by Terms::around; null: there is none.
+  const ControlGroup* around() const { return around_.get(); }
   // A task that makes the worker one that was of use, so that its replacement comes at once.
   void be_useful();
   // Blocks: until a handler has begun to run this task, after this moment. Null: it never did.
@@ -102,6 +109,7 @@ class Trial {
   void check_counts();
   void check_promises();
   void check_nothing_stays();
+  void remember_cgroups();
 
   std::string name_;
   Figures& figures_;
@@ -109,10 +117,13 @@ class Trial {
   Scratch scratch_;
   Ledger ledger_;
   RunReader runs_;
+  std::unique_ptr<ControlGroup> around_;
   std::unique_ptr<test::RealDaemon> daemon_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<Traffic> traffic_;
+  std::unique_ptr<Mass> mass_;
+  std::set<std::string> cgroups_;  // of lives of the daemon
   std::set<std::uint64_t> faulted_;
   bool all_faulted_ = false;
   unsigned interruptions_ = 0;

@@ -27,7 +27,9 @@ Heard heard_of(const json& document) {
   heard.event = text_of(document, "event");
   heard.slot = text_of(document, "worker");
   heard.worker_class = text_of(document, "class");
-  heard.cause = text_of(document, heard.event == "worker-error" ? "error" : "cause");
+  heard.cause = text_of(document, heard.event == "worker-error"      ? "error"
+                                  : heard.event == "worker-recycled" ? "reason"
+                                                                     : "cause");
   heard.worker = static_cast<std::uint64_t>(number_of(document, "worker_id").value_or(0));
   const auto signal = number_of(document, "signal");
   heard.code = static_cast<int>(signal ? -*signal : number_of(document, "code").value_or(0));
@@ -54,7 +56,8 @@ void Watch::run(const std::string& socket) {
   options.reconnect.give_up_after = 1h;
   auto client = client::Client::connect(options);
   if (!client) return;
-  client->events({.follow = true, .after = 0, .types = "worker-*,zombie-*,recovery-*"});
+  client->events(
+      {.follow = true, .after = 0, .types = "worker-*,zombie-*,recovery-*,result-refused"});
   for (;;) {
     const auto event = client->wait_any(client::in(20ms));
     if (!event) return;

@@ -54,9 +54,16 @@ std::string row_of(const Kind& kind, const Figures& seen) {
   return row.str();
 }
 
+bool is_limited_as_needed(Needs needs, pid_t worker) {
+  if (needs == Needs::PidsLimits) return is_limited_by(worker, "pids.max");
+  if (needs != Needs::MemoryLimits) return true;
+  return is_limited_by(worker, "memory.max") || is_limited_by(worker, "memory.limit_in_bytes");
+}
+
 // Nothing where this machine cannot show it.
 std::optional<Figures> run_kind(const Kind& kind, const Plan& plan, Report& report) {
   if (kind.needs == Needs::NoCgroup && !can_hide_cgroups()) return std::nullopt;
+  if (kind.needs == Needs::MemoryAround && !ControlGroup::possible("memory")) return std::nullopt;
   Figures figures;
   Trial trial(kind.id + ", " + kind.fault, kind.terms, figures, report);
   const auto size = trial.up() ? trial.status().at("classes").at(0).at("target") : nlohmann::json();
@@ -65,6 +72,7 @@ std::optional<Figures> run_kind(const Kind& kind, const Plan& plan, Report& repo
     return figures;
   }
   if (kind.needs == Needs::Cgroup && !trial.has_cgroup()) return std::nullopt;
+  if (!is_limited_as_needed(kind.needs, trial.pid_in("victim-0"))) return std::nullopt;
   if (kind.needs == Needs::NoCgroup && trial.has_cgroup()) trial.wrong("its workers have a cgroup");
   trial.be_useful();
   trial.take_baseline();

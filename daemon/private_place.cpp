@@ -1,0 +1,50 @@
+// A program that a signal ends runs nothing any more, so what it leaves is removed by who outlives
+// it. Only then: a program that lives may want to read why its daemon has ended.
+#include "daemon/private_place.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <utility>
+
+namespace warmpool::daemon {
+
+pid_t begin_as_private() {
+  const pid_t owner = ::getppid();
+  ::prctl(PR_SET_PDEATHSIG, 0);
+  return owner;
+}
+
+// One that somebody named by mistake, such as a home, holds directories.
+Result<PrivatePlace> PrivatePlace::take(std::string path, pid_t owner) {
+  std::error_code fault;
+  for (const auto& entry : std::filesystem::directory_iterator(path, fault)) {
+    if (!entry.is_directory(fault) || entry.is_symlink(fault)) continue;
+    return Error{ENOTEMPTY, "the runtime directory " + path + " holds the directory " +
+                                entry.path().filename().string() +
+                                " and so is no private one; make a fresh one for --private"};
+  }
+  if (fault) return Error{fault.value(), "cannot look at " + path + ": " + fault.message()};
+  return PrivatePlace(std::move(path), owner);
+}
+
+PrivatePlace::PrivatePlace(PrivatePlace&& other) noexcept
+    : path_(std::exchange(other.path_, {})), owner_(other.owner_) {}
+
+PrivatePlace::~PrivatePlace() {
+  if (path_.empty() || !is_orphaned()) return;
+  std::error_code none;
+  std::filesystem::remove_all(path_, none);
+}
+
+void PrivatePlace::follow() const {
+  ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
+  if (is_orphaned()) ::raise(SIGQUIT);
+}
+
+bool PrivatePlace::is_orphaned() const { return ::getppid() != owner_; }
+
+}  // namespace warmpool::daemon

@@ -1,0 +1,39 @@
+// The runtime directory of a daemon that one program started for itself (--private): it goes with
+// the daemon when that program has ended without having been able to remove it.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+
+#include "pool/result.hpp"
+
+namespace warmpool::daemon {
+
+// What the kernel calls the parent of this process; a signal at its end does not come any more,
+// until follow(). Order: first of all, before that may have changed.
+pid_t begin_as_private();
+
+// Owns: the directory, when its owner has ended; nothing before. Order: destroyed after all that
+// has something open in it.
+class PrivatePlace {
+ public:
+  // Errors: the directory holds another one, so that it was not made for this.
+  static Result<PrivatePlace> take(std::string path, pid_t owner);
+
+  ~PrivatePlace();
+  PrivatePlace(PrivatePlace&& other) noexcept;
+  PrivatePlace& operator=(PrivatePlace&&) = delete;
+
+  // From here on SIGQUIT comes when the owner ends, or at once where it has. Order: somebody waits
+  // for that signal. The kernel means the thread that started this process.
+  void follow() const;
+
+ private:
+  PrivatePlace(std::string path, pid_t owner) : path_(std::move(path)), owner_(owner) {}
+  bool is_orphaned() const;
+
+  std::string path_;  // empty: moved from
+  pid_t owner_;
+};
+
+}  // namespace warmpool::daemon
