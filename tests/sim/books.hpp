@@ -11,7 +11,7 @@
 
 #include "pool/notification.hpp"
 #include "pool/view.hpp"
-#include "tests/sim/lanes.hpp"
+#include "tests/sim/ledger.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/seen_admission.hpp"
 

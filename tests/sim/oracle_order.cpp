@@ -9,6 +9,13 @@
 #include "tests/sim/oracle_health.hpp"
 
 namespace warmpool::sim {
+namespace {
+
+LaneName lane_of(const SeenTask& task) {
+  return {task.spec.type, task.spec.tenant, task.suspect, task.bound};
+}
+
+}  // namespace
 
 bool Oracle::served_by(const SeenTask& task, ClassId worker_class) const {
   const auto& classes = types_[task.spec.type.value].classes;

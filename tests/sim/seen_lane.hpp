@@ -16,11 +16,12 @@ struct Place {
   friend constexpr auto operator<=>(const Place&, const Place&) = default;
 };
 
-// Waiting tasks of one type and tenant, ordinary ones or suspects.
+// Waiting tasks of one type and tenant, ordinary ones or suspects, bound to a class or not.
 struct LaneName {
   TypeId type{};
   TenantId tenant{};
   bool suspect = false;
+  ClassId bound{};
   friend constexpr auto operator<=>(const LaneName&, const LaneName&) = default;
 };
 
