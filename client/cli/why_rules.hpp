@@ -39,7 +39,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 20> kRuleRows{{
+inline constexpr std::array<RuleRow, 21> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",

@@ -27,7 +27,7 @@ void sample(PoolDriver& driver, WorkerId worker, std::uint64_t mib) {
   driver.turn(event::WorkerSampled{worker, mib * kMiB});
 }
 
-command::Assign run_one(PoolDriver& driver) {
+command::Assign begin_one(PoolDriver& driver) {
   driver.submit();
   driver.tick();
   return *driver.last<command::Assign>();
@@ -35,7 +35,7 @@ command::Assign run_one(PoolDriver& driver) {
 
 // It has run a task, after which it has so much.
 void settle_in(PoolDriver& driver, WorkerId worker, std::uint64_t mib) {
-  driver.answer(run_one(driver));
+  driver.answer(begin_one(driver));
   sample(driver, worker, mib);
 }
 
@@ -51,7 +51,7 @@ TEST(Memory, OneOverTheSoftLimitIsReplacedWhileItWorks) {
   limited_class(driver, 1);
   const auto worker = driver.worker(0);
   settle_in(driver, worker, 30);
-  const auto running = run_one(driver);
+  const auto running = begin_one(driver);
   sample(driver, worker, 100);
   EXPECT_EQ(driver.all<command::Spawn>().size(), 1U) << "as much as the limit is not over it";
   sample(driver, worker, 101);
@@ -100,7 +100,7 @@ TEST(Memory, GrowthCountsFromWhatItHadAfterItsFirstTask) {
 TEST(Memory, OneOverTheHardLimitIsKilledAndWhatItRanAloneIsCharged) {
   PoolDriver driver;
   limited_class(driver, 1);
-  const auto running = run_one(driver);
+  const auto running = begin_one(driver);
   sample(driver, running.worker, 200);
   EXPECT_EQ(kills(driver), 0U) << "twice the soft limit is allowed";
   sample(driver, running.worker, 201);
@@ -166,7 +166,7 @@ TEST(Memory, ATaskThatEndedForMemoryMayHaveMoreAndItsWorkerOnlyWithIt) {
     options.retry_memory_factor = 3;
     options.retry_memory_max = 500 * kMiB;
   });
-  const auto first = run_one(driver);
+  const auto first = begin_one(driver);
   EXPECT_EQ(first.memory_max, 200 * kMiB);
   sample(driver, first.worker, 201);
   driver.kill_worker(first.worker);

@@ -121,7 +121,7 @@ TEST(SqliteStore, GivesBackTheClassThatATaskIsBoundTo) {
                               Charge::Crash, 0, record::Used{0, attempt, 0, 1, 0}, Instant{3},
                               Instant{4}, false, true, bound});
   };
-  for (const std::uint64_t task : {1, 2, 3, 4}) driver.accept(task, "payload");
+  for (const std::uint64_t task : {1U, 2U, 3U, 4U}) driver.accept(task, "payload");
   end(1, 1, ClassId{3});
   end(2, 1, ClassId{9});
   end(3, 1, ClassId{3});
