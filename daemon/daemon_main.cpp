@@ -56,10 +56,11 @@ void reload(Daemon& daemon, Log& log, const Sources& sources) {
 }
 
 Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources,
-                           const std::optional<PrivatePlace>& own) {
-  const auto handle = [&daemon, &log, &sources](int number) {
+                           std::optional<PrivatePlace>& own) {
+  const auto handle = [&daemon, &log, &sources, &own](int number) {
     log.info("got SIG" + std::string(::sigabbrev_np(number)));
     if (number == SIGTERM || number == SIGINT) daemon.stop(false);
+    if (number == SIGQUIT && own) own->expect_end();
     if (number == SIGQUIT) daemon.stop(true);
     if (number == SIGHUP && !daemon.stopping()) reload(daemon, log, sources);
     if (number == SIGUSR1) daemon.reopen_log();
@@ -129,7 +130,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto identities = grant_classes(configuration);
   if (!identities) return identities.error();
   auto place = take_place(options);
-  const auto own = take_private(place, owner);
+  auto own = take_private(place, owner);
   if (!own) return own.error();
   auto fifos = take_fifo_place(configuration, *place);
   if (!fifos) return fifos.error();

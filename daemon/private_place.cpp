@@ -6,11 +6,19 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/process/process_tree.hpp"
+
 namespace warmpool::daemon {
+namespace {
+
+constexpr int kEndMillis = 2'000;
+
+}  // namespace
 
 pid_t begin_as_private() {
   const pid_t owner = ::getppid();
@@ -32,12 +40,21 @@ Result<PrivatePlace> PrivatePlace::take(std::string path, pid_t owner) {
 }
 
 PrivatePlace::PrivatePlace(PrivatePlace&& other) noexcept
-    : path_(std::exchange(other.path_, {})), owner_(other.owner_) {}
+    : path_(std::exchange(other.path_, {})), owner_(other.owner_), ending_(other.ending_) {}
 
 PrivatePlace::~PrivatePlace() {
-  if (path_.empty() || !is_orphaned()) return;
+  if (path_.empty()) return;
+  if (ending_ && !is_orphaned()) await_end();
+  if (!is_orphaned()) return;
   std::error_code none;
   std::filesystem::remove_all(path_, none);
+}
+
+// The watch is readable when its last thread has ended, and what it started has another parent.
+void PrivatePlace::await_end() const {
+  const auto watch = open_pidfd(owner_);
+  pollfd end{watch.get(), POLLIN, 0};
+  if (watch) ::poll(&end, 1, kEndMillis);
 }
 
 void PrivatePlace::follow() const {

@@ -27,13 +27,18 @@ class PrivatePlace {
   // From here on SIGQUIT comes when the owner ends, or at once where it has. Order: somebody waits
   // for that signal. The kernel means the thread that started this process.
   void follow() const;
+  // That signal has come. Its owner may be about to end and not have ended: a program ends thread
+  // by thread. The destructor waits for that, at most two seconds.
+  void expect_end() { ending_ = true; }
 
  private:
   PrivatePlace(std::string path, pid_t owner) : path_(std::move(path)), owner_(owner) {}
   bool is_orphaned() const;
+  void await_end() const;
 
   std::string path_;  // empty: moved from
   pid_t owner_;
+  bool ending_ = false;
 };
 
 }  // namespace warmpool::daemon

@@ -334,7 +334,8 @@ class Replies(unittest.TestCase):
         cls.members = {name: members for name, members in table_below("### Replies")}
 
     def promised(self, row):
-        names = [name.strip() for name in self.members[row].split(";")[0].split(",") if name.strip()]
+        members = re.sub(r"\([^)]*\)", "", self.members[row])  # what is said of one
+        names = [name.strip() for name in members.split(";")[0].split(",") if name.strip()]
         for name in names:
             if name.startswith("those of "):
                 names = [each for each in names if each != name] + self.promised(name.removeprefix("those of "))
