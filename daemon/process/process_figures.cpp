@@ -15,9 +15,9 @@
 namespace warmpool::daemon {
 namespace {
 
-using Buffer = std::array<char, 2048>;
+using TextBuffer = std::array<char, 2048>;
 
-std::string_view read_file(const std::string& path, Buffer& buffer) {
+std::string_view read_file(const std::string& path, TextBuffer& buffer) {
   const ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return {};
   const ssize_t bytes = ::read(fd.get(), buffer.data(), buffer.size());
@@ -67,9 +67,9 @@ std::string_view path_in(std::string_view cgroups) {
   return cgroups.substr(from, cgroups.find('\n', from) - from);
 }
 
-const std::int64_t kTickNs = 1'000'000'000 / sysconf(_SC_CLK_TCK);
+const std::int64_t kNanosOfTick = 1'000'000'000 / sysconf(_SC_CLK_TCK);
 
-Duration ticks(std::uint64_t count) { return {static_cast<std::int64_t>(count) * kTickNs}; }
+Duration ticks(std::uint64_t count) { return {static_cast<std::int64_t>(count) * kNanosOfTick}; }
 
 }  // namespace
 
@@ -104,7 +104,7 @@ void parse_figures_io(std::string_view io, ProcessFigures& figures) {
 
 std::optional<ProcessFigures> process_figures(pid_t pid, const std::string& cpu_stat) {
   const std::string directory = "/proc/" + std::to_string(pid);
-  Buffer buffer;
+  TextBuffer buffer;
   ProcessFigures figures;
   if (!parse_figures_stat(read_file(directory + "/stat", buffer), figures)) return std::nullopt;
   parse_figures_io(read_file(directory + "/io", buffer), figures);
@@ -121,7 +121,7 @@ std::optional<ProcessFigures> process_figures(pid_t pid, const std::string& cpu_
 
 // One that is in the daemon's own cgroup is throttled with the daemon, or with others.
 std::string cpu_stat_path(pid_t pid) {
-  Buffer buffer, mine;
+  TextBuffer buffer, mine;
   const auto path = path_in(read_file("/proc/" + std::to_string(pid) + "/cgroup", buffer));
   const auto own = path_in(read_file("/proc/self/cgroup", mine));
   const auto directory = own_cgroup();
