@@ -72,3 +72,21 @@ def test_what_is_held_when_it_closes_goes_nowhere(ends):
     outbox.close()
     outbox.release()
     assert arrived(far) == b""
+
+
+def test_who_sends_from_inside_of_a_send_waits_for_nobody_and_breaks_no_frame():
+    near, far = socket.socketpair()
+    nested = iter([b"nested"])
+
+    def write(data):
+        sent = near.send(data[:2], socket.MSG_DONTWAIT)  # half a frame, and then a signal comes
+        for each in nested:
+            outbox.send(each)
+        return sent
+
+    outbox = Outbox(near.fileno(), write)
+    elsewhere(outbox.send, b"outer ")
+    assert arrived(far) == b"outer nested"
+    outbox.close()
+    near.close()
+    far.close()

@@ -142,6 +142,8 @@ class Conversation:
                 self._take(frame)
         except ProtocolError as error:
             return error
+        except Exception as error:  # no memory, no thread: who waits is told, and asks again where that is safe
+            return Lost(f"this end cannot go on: {error!r}")
         return Lost("closed" if self._closing.is_set() else "the daemon closed the connection")
 
     def _take(self, frame: Frame) -> None:

@@ -37,7 +37,7 @@ class TaskFuture(concurrent.futures.Future[Any]):
     """result() is what the handler returned, or raises what became of the task (TaskDead, TaskExpired, Refused, Lost ...).
 
     It stays *pending* until the task settles, whether it runs or waits: cancel() works on both. Callbacks and `progress` run
-    in the client's reading thread and must not wait for the client.
+    in the client's reading thread and must not wait for the client; what they submit leaves when they have returned.
     """
 
     def __init__(self, progress: Optional[Progress] = None) -> None:

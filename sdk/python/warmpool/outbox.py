@@ -22,7 +22,8 @@ Write = Callable[[memoryview], int]  # of a descriptor that does not block; rais
 class Outbox:
     def __init__(self, descriptor: int, write: Write) -> None:
         self._descriptor, self._write = descriptor, write
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler, or what the collector ends, may send from inside of a send
+        self._writing = False
         self._changed = threading.Condition(self._lock)
         self._pending: collections.deque[memoryview] = collections.deque()
         self._flusher: Optional[threading.Thread] = None
@@ -37,6 +38,8 @@ class Outbox:
         with self._lock:
             self._held.append(data)
             self._held_bytes += len(data)
+            if self._writing:  # by this thread, further up
+                return
             if self._holder != threading.get_ident() or self._held_bytes >= HELD_BYTES_MAX:
                 self._send_held()
 
@@ -73,16 +76,22 @@ class Outbox:
             self._flusher.join(5)
 
     def _send_held(self) -> None:
-        if not self._held:  # another thread was faster
+        """Also what is sent meanwhile from inside of it. Order: with the lock."""
+        if self._writing:
             return
-        held, self._held, self._held_bytes = self._held, [], 0
-        if self._closed:
-            return
-        rest = memoryview(held[0] if len(held) == 1 else b"".join(held))
-        if not self._pending:
-            rest = self._some(rest)
-        if rest:
-            self._keep(rest)
+        self._writing = True
+        try:
+            while self._held:
+                held, self._held, self._held_bytes = self._held, [], 0
+                if self._closed:
+                    return
+                rest = memoryview(held[0] if len(held) == 1 else b"".join(held))
+                if not self._pending:
+                    rest = self._some(rest)
+                if rest:
+                    self._keep(rest)
+        finally:
+            self._writing = False
 
     def _keep(self, rest: memoryview) -> None:
         self._pending.append(rest)

@@ -44,7 +44,7 @@ def configuration(workers: int, tasks_max: Optional[int]) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WARMPOOL_")}
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in [*sys.path, package_path()])
     pool: dict[str, Any] = {
-        "name": "calls", "types": [calls.TYPE], "size": workers, "credits": 16, "command": [sys.executable, "-P", "-m", "warmpool", "--calls"],
+        "name": "calls", "types": [calls.TYPE], "size": workers, "command": [sys.executable, "-P", "-m", "warmpool", "--calls"],
         "working_directory": os.getcwd(), "umask": umask(),
         "environment": [f"{name}={value}" for name, value in environment.items() if is_text(value)]}
     if tasks_max is not None:

@@ -1,27 +1,24 @@
-"""Gives the calls of an executor to a daemon, one more at a time than there are workers: what has not been given can still be
-cancelled, as in concurrent.futures. Where one short call follows the other it gives many ahead, which costs each of them a third."""
+"""Gives the calls of an executor to a daemon, a few more at a time than there are workers: what has not been given can still be
+cancelled, as in concurrent.futures."""
 from __future__ import annotations
 
 import collections
 import concurrent.futures
-import functools
 import logging
 import os
 import pickle
 import threading
-import time
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Optional
 
 from . import calls
 from .client import Client
 from .errors import Lost, NoDaemon, TaskDead
+from .futures import TaskFuture
 
 Future = concurrent.futures.Future[Any]
 # "failed": what a function raises is its result, so that it was told to end by SIGTERM.
 DEATHS = frozenset({"crashed", "memory", "hung", "failed"})
-SHORT, LONG = 0.001, 0.05  # seconds
-AHEAD, EARNED, CREDIT_MAX, LOST = 16, 64, 128, 8  # given ahead for each worker; after so many short calls; what one between the two loses
 
 
 class WorkerDied(BrokenProcessPool):
@@ -35,30 +32,12 @@ def as_known(error: TaskDead) -> Exception:
     return TimeoutError(str(error)) if error.cause in ("timeout", "deadline") else error
 
 
-class Window:
-    """How many calls may be given at once. A call's own time is what passed since it was given, in equal parts for those before it."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers, self._credit = workers, 0
-
-    def size(self) -> int:
-        return self._workers * AHEAD if self._credit >= EARNED else self._workers + 1
-
-    def done(self, seconds: float, given: int) -> None:
-        """One of which there were `given`, itself included, when it was given."""
-        own = seconds * min(1.0, self._workers / given)
-        if own >= LONG:
-            self._credit = 0
-        else:
-            self._credit = min(CREDIT_MAX, self._credit + 1) if own < SHORT else max(0, self._credit - LOST)
-
-
 class Pump:
     """Threads: any may add; results are set by the client's reading thread. close: called once, when all is done after shutdown.
     In a process that was forked off, which has neither the thread nor any use for the connection, it takes nothing and ends nothing."""
 
-    def __init__(self, client: Client, workers: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
-        self._client, self._window, self._wishes, self._close = client, Window(workers), wishes, close
+    def __init__(self, client: Client, window: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
+        self._client, self._window, self._wishes, self._close = client, window, wishes, close
         self._changed = threading.Condition(threading.RLock())
         self._pending: collections.deque[tuple[Future, bytes]] = collections.deque()
         self._given: set[Future] = set()
@@ -126,21 +105,20 @@ class Pump:
             return
         self._filling = True
         try:
-            while self._pending and len(self._given) < self._window.size():
+            while self._pending and len(self._given) < self._window:
                 future, payload = self._pending.popleft()
                 if future.set_running_or_notify_cancel():
                     self._given.add(future)
                     task = self._client.post(calls.TYPE, payload, auto_key=False, **self._wishes)
-                    task.add_done_callback(functools.partial(self._done, future, time.monotonic(), len(self._given)))
+                    task.add_done_callback(lambda task, future=future: self._done(future, task))  # type: ignore[misc]
         finally:
             self._filling = False
         self._changed.notify_all()
 
-    def _done(self, future: Future, given_at: float, given: int, task: Future) -> None:
+    def _done(self, future: Future, task: TaskFuture) -> None:
         with self._changed:
             if future not in self._given:  # the pool broke
                 return
-            self._window.done(time.monotonic() - given_at, given)
         try:
             kind, *what = pickle.loads(task.result())
             if kind == "broken":
