@@ -31,7 +31,7 @@ class CoreTaskMemory : public CoreBreakers {
   bool fits(const MemoryNeed& need) const;
   bool wants_room(const MemoryNeed& need) const;
   bool has_worker(TypeId type) const;
-  bool runs_somewhere(TypeId type) const;
+  bool could_take(const WorkerClass& worker_class, LaneKind kind) const;
 };
 
 }  // namespace warmpool

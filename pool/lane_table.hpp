@@ -6,6 +6,7 @@
 // re-sorted. Cost: push and pop O(log n) in the lane, O(log lanes) per class that serves the type.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <optional>
@@ -76,6 +77,18 @@ class LaneTable {
   std::optional<ClassId> bound_to(TaskIndex index) const;
 
   std::uint64_t waiting(TypeId type) const;  // ready ones
+  // Whether `may(class, kind)` for a class that may run a ready task of the type, whatever holds
+  // it.
+  template <class May>
+  bool any_waiting(TypeId type, May may) const {
+    if (type.value >= types_.size()) return false;
+    return std::ranges::any_of(types_[type.value].lanes, [&](const auto& named) {
+      const Lane& lane = lanes_[named.second];
+      return lane.live != 0 && std::ranges::any_of(lane.places, [&](const Place& place) {
+               return may(place.worker_class, lane.kind);
+             });
+    });
+  }
   Instant oldest() const;  // earliest eligible_at of the first tasks of open lanes; kNever if none
 
   static auto fields(auto& self) {

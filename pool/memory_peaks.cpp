@@ -32,9 +32,10 @@ std::uint64_t end_of(std::size_t step) {
 
 void MemoryPeaks::add(std::uint64_t bytes) {
   if (counts_.empty()) counts_.resize(kSteps);
-  if (weight_ == kWeightMax) fade();
-  ++counts_[step_of(bytes)];
-  ++weight_;
+  if (weight_ + kRunWeight > kWeightMax) fade();
+  std::uint16_t& count = counts_[step_of(bytes)];
+  count = static_cast<std::uint16_t>(count + kRunWeight);
+  weight_ += kRunWeight;
   ++runs_;
   most_ = std::max(most_, bytes);
   high_ = std::min(find_high(), most_);

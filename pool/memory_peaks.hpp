@@ -11,7 +11,7 @@ namespace warmpool {
 
 class MemoryPeaks {
  public:
-  // Of one run. Those before count half as much whenever kWeightMax of them are in it.
+  // Of one run. Those before count half as much whenever 256 of them are in it.
   void add(std::uint64_t bytes);
 
   // 0: nothing was measured. At most an eighth more than what is so, and no more than most().
@@ -19,7 +19,8 @@ class MemoryPeaks {
   std::uint64_t most() const { return most_; }
   std::uint64_t runs() const { return runs_; }  // that were measured in this life
 
-  static constexpr std::uint32_t kWeightMax = 256;
+  static constexpr std::uint16_t kRunWeight = 8;  // so that one alone is halved some times
+  static constexpr std::uint32_t kWeightMax = 256 * kRunWeight;
 
   static auto fields(auto& self) {
     auto& [counts, weight, high, most, runs] = self;

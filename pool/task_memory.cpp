@@ -76,6 +76,7 @@ void CoreTaskMemory::on(const event::TypeConfigured& event) {
 
 void CoreTaskMemory::run_begins(Held& held, TypeId type) {
   CoreBreakers::run_begins(type);
+  ++types[type.value].in_hands;
   MemoryNeed* need = need_of(memory_needs, type);
   if (need == nullptr) return;
   held.memory = memory_of(*need);
@@ -89,6 +90,7 @@ void CoreTaskMemory::run_begins(Held& held, TypeId type) {
 void CoreTaskMemory::run_ends(const Held& held, EndCause cause, Charge charge) {
   CoreBreakers::run_ends(held, cause, charge);
   memory_needs.taken -= held.memory;
+  --types[tasks[held.task].type.value].in_hands;
   const bool whole = cause == EndCause::Done || charge != Charge::Nothing;
   if (whole && held.peak != 0) types[tasks[held.task].type.value].peaks.add(held.peak);
 }
@@ -101,7 +103,7 @@ void CoreTaskMemory::note_peaks(Slot& slot, std::uint64_t bytes) {
 
 bool CoreTaskMemory::fits(const MemoryNeed& need) const {
   if (options.memory_tasks_total == 0) return true;
-  if (memory_is_unknown(need)) return !runs_somewhere(need.type);
+  if (memory_is_unknown(need)) return types[need.type.value].in_hands == 0;
   const std::uint64_t own = memory_of(need);
   std::uint64_t taken = memory_needs.taken;
   const MemoryNeed* awaited =
@@ -145,24 +147,25 @@ void CoreTaskMemory::judge_memory_waits() {
 bool CoreTaskMemory::wants_room(const MemoryNeed& need) const {
   const bool held_otherwise = (lanes.holds(need.type) & ~hold_bit(Hold::Memory)) != 0;
   return options.memory_tasks_total != 0 && memory_of(need) != 0 && !held_otherwise &&
-         lanes.waiting(need.type) != 0 && has_worker(need.type);
+         has_worker(need.type);
 }
 
+// Of those that may run one that waits: it may be bound to a class, or a suspect.
 bool CoreTaskMemory::has_worker(TypeId type) const {
-  return std::ranges::any_of(lanes.classes(type), [this](ClassId id) {
-    const WorkerClass& its = classes[id.value];
-    const bool works = !its.health.sound.empty() || !its.health.ailing.empty();
-    return is_open(its) && (works || its.parked != 0);
-  });
+  return lanes.any_waiting(
+      type, [this](ClassId id, LaneKind kind) { return could_take(classes[id.value], kind); });
 }
 
-bool CoreTaskMemory::runs_somewhere(TypeId type) const {
-  for (std::size_t at = 0; at < slots.size(); ++at) {
-    for (const Held& held : slots[SlotId{static_cast<std::uint16_t>(at)}].held) {
-      if (tasks[held.task].type == type) return true;
-    }
-  }
-  return false;
+// A parked place comes back, unless nothing of its class is started now or one of it is held, which
+// waits for memory that others may never give back.
+bool CoreTaskMemory::could_take(const WorkerClass& its, LaneKind kind) const {
+  const bool works = !its.health.sound.empty() || !its.health.ailing.empty();
+  const auto is_its = [&](SlotId id) { return slots[id].worker_class == its.id; };
+  const bool comes =
+      its.parked != 0 && !its.gate.shut() && std::ranges::none_of(slots.held(), is_its);
+  const std::uint64_t most = its.options.suspects_max.value_or(kUnlimited);
+  const bool turn = kind == LaneKind::Ordinary || its.suspects.count() < most;
+  return is_open(its) && turn && (works || comes);
 }
 
 bool CoreTaskMemory::may_wait_in_hand(TypeId type) const {

@@ -47,5 +47,16 @@ TEST(MemoryPeaks, WhatWasSoLongAgoIsForgotten) {
   EXPECT_EQ(peaks.runs(), 2200U);
 }
 
+// Large ones are rare, and each of another size: what is halved to nothing at once would be all of
+// them together.
+TEST(MemoryPeaks, ATailOfSingleRunsIsNotForgottenAtOnce) {
+  MemoryPeaks peaks;
+  for (std::uint64_t run = 0; run < 20 * 256; ++run) {
+    peaks.add(run % 10 == 0 ? (100 + run * 37 % 700) * kMeg : 50 * kMeg);
+    if (run < 100) continue;
+    ASSERT_GE(peaks.high(), 100 * kMeg) << run;
+  }
+}
+
 }  // namespace
 }  // namespace warmpool::test

@@ -231,6 +231,42 @@ TEST_F(TaskMemoryTest, WhoIsIdleStaysWhileATaskWaitsForMemory) {
   EXPECT_EQ(driver.all<command::Retire>().size(), 0U);
 }
 
+// Two classes serve both types; what died in the first goes on in the second.
+void two_classes(PoolDriver& driver) {
+  for (const std::uint16_t id : {std::uint16_t{0}, std::uint16_t{1}}) {
+    ClassOptions options = default_class_options();
+    options.name = id == 0 ? "small" : "big";
+    options.size = id == 0 ? 3 : 1;
+    if (id == 0) options.retry_memory_class = "big";
+    driver.step(event::ClassDeclared{ClassId{id}, options});
+  }
+  for (const std::uint32_t type : {1U, 2U}) driver.declare_type(type, {0, 1});
+  driver.hello_all();
+  driver.tick();
+}
+
+TEST_F(TaskMemoryTest, NoRoomIsKeptForATaskThatOnlyAPausedClassMayRun) {
+  driver = PoolDriver(with_bound(100));
+  two_classes(driver);
+  configure(kSmall, {.bytes = 30 * kMega});
+  configure(kLarge, {.bytes = 80 * kMega});
+  const TaskId large = driver.submit({.type = kLarge, .crashes_max = 5});
+  driver.tick();
+  driver.turn(event::Pause{ClientId{1}, RequestId{9}, pause_of(ClassId{1}), true});
+  driver.kill_worker(driver.last<command::Assign>()->worker, ExitCause::OutOfMemory);
+  driver.tick();
+  ASSERT_EQ(driver.pool().task(large)->bound, ClassId{1});
+  driver.hello_all();
+  const TaskId first = submit(kSmall);
+  ASSERT_TRUE(runs(first));
+  driver.pass(seconds(5) + default_options().memory_pass_max);
+  EXPECT_FALSE(awaited());
+  EXPECT_TRUE(runs(submit(kSmall)));
+  driver.turn(event::Pause{ClientId{1}, RequestId{10}, pause_of(ClassId{1}), false});
+  driver.pass(default_options().memory_pass_max);
+  EXPECT_EQ(awaited(), kLarge);
+}
+
 TEST(TaskMemory, IsASizeOrLearnedOrNothing) {
   EXPECT_EQ(*parse_task_memory("200MiB"), (TaskMemory{.bytes = 200 * kMega}));
   EXPECT_TRUE(parse_task_memory("learned")->learned);

@@ -99,16 +99,22 @@ bool TaskMemoryWatch::waits(TypeId type) const {
   });
 }
 
-// Surely: whoever may be on its way out does not count.
+// Surely: whoever may be on its way out does not count, nor who waits for a turn.
 bool TaskMemoryWatch::has_worker(TypeId type) const {
-  const auto& classes = oracle.types_[type.value].classes;
+  const auto may_run_one = [&](ClassId worker_class) {
+    return std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+      const SeenTask& task = oracle.tasks_[index];
+      return task.spec.type == type && !task.suspect && oracle.ready_but_for_memory(task) &&
+             oracle.served_by(task, worker_class);
+    });
+  };
   return std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
     const SeenWorker& worker = slot.worker;
     const bool silent = worker.hand.empty() && !worker.beatless &&
                         oracle.now_ - worker.heard_at >= oracle.options_.unresponsive_after;
-    return worker.assignable() && std::ranges::count(classes, worker.worker_class) != 0 &&
-           oracle.is_open(worker.worker_class) && !worker.may_drain && !worker.may_be_removed &&
-           !worker.stopped && !worker.broken && !silent && worker.band != Band::Unhealthy;
+    return worker.assignable() && oracle.is_open(worker.worker_class) && !worker.may_drain &&
+           !worker.may_be_removed && !worker.stopped && !worker.broken && !silent &&
+           worker.band != Band::Unhealthy && may_run_one(worker.worker_class);
   });
 }
 

@@ -7,14 +7,14 @@
 # A mutant that is found late may end its first line with "[from seed N]": it is looked for there first, and everywhere
 # if it is not there. The table says which are found late (more than 2,000,000 steps).
 #
-# Environment: CXX [g++], JOBS [2], STEPS [32000000] a mutant; BUILD: a build tree of these sources, whose objects
+# Environment: CXX [g++], JOBS [2], STEPS [64000000] a mutant; BUILD: a build tree of these sources, whose objects
 # serve for all that a mutant does not change [compiled here: takes minutes].
 # Ends with 0 if every patch applies, compiles and is found; prints a table. Leaves nothing behind.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 jobs=${JOBS:-2}
-steps=${STEPS:-32000000}
+steps=${STEPS:-64000000}
 read -ra compiler <<<"${CXX:-g++}"
 if command -v ccache >/dev/null; then compiler=(ccache "${compiler[@]}"); fi
 flags=(-std=c++20 -O1 -w)

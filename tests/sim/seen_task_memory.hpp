@@ -28,9 +28,9 @@ struct SeenPeaks {
     return sum;
   }
   void add(std::uint64_t bytes) {
-    const bool full = count() == 256;
+    const bool full = count() + 8 > 2048;
     for (auto& [figure, times] : counts) times /= full ? 2 : 1;
-    ++counts[upper(bytes)];
+    counts[upper(bytes)] += 8;
     all.push_back(bytes);
     most = std::max(most, bytes);
   }
