@@ -109,11 +109,17 @@ std::vector<std::string> places_of(const Place& place, const OpenStore& opened) 
 using Owner = std::optional<pid_t>;
 
 // Nothing where nobody asked for it. Errors: that of the place too.
-Result<std::optional<PrivatePlace>> take_private(const Result<Place>& place, Owner owner) {
+Result<std::optional<PrivatePlace>> take_private(const Options& options, const Result<Place>& place,
+                                                 Owner owner) {
   if (!place) return place.error();
   if (!owner) return std::optional<PrivatePlace>();
   auto taken = PrivatePlace::take(place->directory.path(), *owner);
   if (!taken) return exit_error(ExitStatus::CannotCreate, taken.error().text);
+  if (options.store != "volatile" && options.state_dir.empty()) {
+    return exit_error(ExitStatus::Configuration,
+                      "what the store keeps would go with the runtime directory of --private: "
+                      "give --store volatile, or a --state-dir elsewhere");
+  }
   return std::optional<PrivatePlace>(std::move(*taken));
 }
 
@@ -130,7 +136,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto identities = grant_classes(configuration);
   if (!identities) return identities.error();
   auto place = take_place(options);
-  auto own = take_private(place, owner);
+  auto own = take_private(options, place, owner);
   if (!own) return own.error();
   auto fifos = take_fifo_place(configuration, *place);
   if (!fifos) return fifos.error();

@@ -30,7 +30,8 @@ pid_t begin_as_private() {
 Result<PrivatePlace> PrivatePlace::take(std::string path, pid_t owner) {
   std::error_code fault;
   for (const auto& entry : std::filesystem::directory_iterator(path, fault)) {
-    if (!entry.is_directory(fault) || entry.is_symlink(fault)) continue;
+    std::error_code gone;  // meanwhile
+    if (!entry.is_directory(gone) || entry.is_symlink(gone)) continue;
     return Error{ENOTEMPTY, "the runtime directory " + path + " holds the directory " +
                                 entry.path().filename().string() +
                                 " and so is no private one; make a fresh one for --private"};
