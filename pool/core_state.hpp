@@ -90,6 +90,8 @@ struct CoreState {
   Instant idle_at(const Slot& slot) const;
   // Of all living workers that the pool started, as their classes say.
   std::uint64_t memory_declared() const;
+  // Whether the class may run one more suspect now.
+  bool has_turn(const WorkerClass& worker_class) const;
   // For a worker of the class, and not for its turn.
   bool suspect_waits(const WorkerClass& worker_class) const;
   // To the class that the one where it ran names for this end, if it names one.

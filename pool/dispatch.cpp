@@ -79,9 +79,12 @@ bool CoreState::is_open(const WorkerClass& worker_class) const {
   return worker_class.declared && !worker_class.paused && !paused_;
 }
 
+bool CoreState::has_turn(const WorkerClass& worker_class) const {
+  return worker_class.suspects.count() < worker_class.options.suspects_max.value_or(kUnlimited);
+}
+
 bool CoreState::suspect_waits(const WorkerClass& worker_class) const {
-  const std::uint64_t most = worker_class.options.suspects_max.value_or(kUnlimited);
-  return !lanes.empty(worker_class.id, LaneKind::Suspect) && worker_class.suspects.count() < most;
+  return !lanes.empty(worker_class.id, LaneKind::Suspect) && has_turn(worker_class);
 }
 
 // Free places of all classes come before any is kept for a suspect or given work ahead: a class may

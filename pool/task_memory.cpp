@@ -163,9 +163,7 @@ bool CoreTaskMemory::could_take(const WorkerClass& its, LaneKind kind) const {
   const auto is_its = [&](SlotId id) { return slots[id].worker_class == its.id; };
   const bool comes =
       its.parked != 0 && !its.gate.shut() && std::ranges::none_of(slots.held(), is_its);
-  const std::uint64_t most = its.options.suspects_max.value_or(kUnlimited);
-  const bool turn = kind == LaneKind::Ordinary || its.suspects.count() < most;
-  return is_open(its) && turn && (works || comes);
+  return is_open(its) && (kind == LaneKind::Ordinary || has_turn(its)) && (works || comes);
 }
 
 bool CoreTaskMemory::may_wait_in_hand(TypeId type) const {

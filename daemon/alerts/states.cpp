@@ -154,6 +154,7 @@ void add_recovery(Sightings& seen, const Services& services, const Surroundings&
 // Who waits for less has room when the next one ends, or lets smaller ones pass.
 void add_held(Sightings& seen, const Services& services, const Surroundings& now) {
   const auto& memory = now.snapshot.memory;
+  if (memory.held.empty()) return;
   const auto is_told = [&](const SlotView& slot) {
     return slot.state == SlotState::Held &&
            now.snapshot.now >= slot.state_since + services.options().memory_pass_max;
