@@ -213,6 +213,7 @@ Json store_json(const StoreFigures& figures, bool accepting) {
           {"commits", figures.commits},
           {"syncs", figures.syncs},
           {"wal_bytes", figures.wal_bytes},
+          {"ahead", figures.ahead},
           {"stalled_ms", milliseconds_of(figures.stalled)},
           {"trouble", std::move(trouble)}};
 }

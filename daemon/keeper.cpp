@@ -24,6 +24,10 @@ bool Keeper::commit() {
   services_.store.apply(batch_);
   auto answers = services_.store.take_answers();
   if (answers.broken) broken_ = std::move(answers.broken);
+  if (answers.slower) {
+    services_.log.warn("the journal of the store is not used for now, so that accepting takes "
+                       "longer: " + *answers.slower);
+  }
   if (answers.accepting) tell(*answers.accepting);
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   if (answers.accepting) {

@@ -20,7 +20,8 @@ Error told(const Error& error) {
 }  // namespace
 
 Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& database,
-                                                        const std::string& path, int wake_fd) {
+                                                        const std::string& path, int wake_fd,
+                                                        Ready ready) {
   if (!path.starts_with('/')) {
     return refused(Refusal::BadArgument, "give an absolute path, not '" + path + "'");
   }
@@ -28,7 +29,7 @@ Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& datab
   if (::lstat(path.c_str(), &found) == 0) {
     return refused(Refusal::CannotCreate, path + " is there already; give a new name");
   }
-  std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd));
+  std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd, std::move(ready)));
   made->thread_ = quiet_thread("warmpool-backup", [backup = made.get()] { backup->run(); });
   return made;
 }
@@ -50,9 +51,20 @@ void StoreBackup::run() {
   (void)!::write(wake_fd_, &one, sizeof one);
 }
 
+Result<void> StoreBackup::wait() {
+  while (!aborted_) {
+    const auto ready = ready_();
+    if (!ready) return ready.error();
+    if (*ready) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return {};
+}
+
 Result<BackupFigures> StoreBackup::copy() {
   using std::chrono::steady_clock;
   const auto begun = steady_clock::now();
+  if (auto waited = wait(); !waited) return waited.error();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return told(source.error());
   if (auto copied = copy_database(*source, database_, path_, aborted_); !copied) {

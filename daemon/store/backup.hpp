@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +19,12 @@ class StoreBackup {
  public:
   // `wake_fd`: an eventfd that is written at the end; it outlives this. Errors: the path is no
   // absolute one, or something is there.
+  // `ready`: whether the tables have all that the copy is to have; looked at on the thread. Errors
+  // of it end the backup.
+  using Ready = std::function<Result<bool>()>;
   static Result<std::unique_ptr<StoreBackup>> start(const std::string& database,
-                                                    const std::string& path, int wake_fd);
+                                                    const std::string& path, int wake_fd,
+                                                    Ready ready);
   // Blocks: until the copy was given up, some pages.
   ~StoreBackup();
 
@@ -27,13 +32,18 @@ class StoreBackup {
   std::optional<Result<BackupFigures>> result() const;
 
  private:
-  StoreBackup(std::string database, std::string path, int wake_fd)
-      : database_(std::move(database)), path_(std::move(path)), wake_fd_(wake_fd) {}
+  StoreBackup(std::string database, std::string path, int wake_fd, Ready ready)
+      : database_(std::move(database)),
+        path_(std::move(path)),
+        wake_fd_(wake_fd),
+        ready_(std::move(ready)) {}
   void run();
+  Result<void> wait();
   Result<BackupFigures> copy();
 
   std::string database_, path_;
   int wake_fd_;
+  Ready ready_;
   std::atomic<bool> aborted_{false}, ended_{false};
   std::optional<Result<BackupFigures>> result_;  // the thread's until it has ended
   std::thread thread_;

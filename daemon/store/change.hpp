@@ -132,7 +132,8 @@ struct ChangeBatch {
   std::vector<change::Received> receipts;
   RecordNumber through;
   Demand demand = Demand::Later;
-  std::size_t bytes = 0;  // of bodies
+  std::size_t bytes = 0;      // of bodies
+  std::uint64_t journal = 0;  // the group of the journal that it is in; 0: in none
   bool empty() const { return changes.empty() && starts.empty() && receipts.empty(); }
 };
 

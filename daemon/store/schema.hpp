@@ -31,6 +31,9 @@ struct SchemaPlace {
   std::uint32_t checkpoint_pages = 4096;
   // While it has this many nothing new is accepted: a program reads an old state and does not stop.
   std::uint32_t wal_pages_max = 262'144;
+  // Of the journal, and so much of it is made at once. 0: there is none, and what is accepted waits
+  // for the tables.
+  std::uint64_t journal_bytes = 0, journal_step = 1U << 20;
   // Until what the disk refused, and what another program was in the way of, is tried again.
   Duration refused_wait = seconds(1), busy_wait = milliseconds(100);
 };

@@ -137,4 +137,8 @@ inline constexpr char kSchemaVersion4[] =
 // The class that alone runs it, by name: numbers are of one life.
 inline constexpr char kSchemaVersion5[] = "ALTER TABLE progress ADD COLUMN bound TEXT;";
 
+// The newest group of the journal that the tables have.
+inline constexpr char kSchemaVersion6[] =
+    "ALTER TABLE store ADD COLUMN journal INTEGER NOT NULL DEFAULT 0;";
+
 }  // namespace warmpool::daemon

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/journal_recovery.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::daemon {
@@ -27,6 +28,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
   auto database = open_store_database(setup.place);
   if (!database) return database.error();
   store->database_ = std::move(*database);
+  const auto bounds = disk_bounds_of(setup.options);
+  if (auto taken = take_journal(store->database_, setup.place, bounds); !taken) {
+    return taken.error();
+  }
   if (auto begun = store->read_life(setup.life_least); !begun) return begun.error();
   return store;
 }
@@ -69,7 +74,7 @@ Result<void> SqliteStore::read_life(std::uint64_t least) {
 Result<void> SqliteStore::keep_life() {
   if (auto words = write_words(database_); !words) return store_error(words.error());
   auto update = database_.prepare(
-      "UPDATE store SET life = ?, record = 0, groups = 0, instant = ?, wall = ? WHERE only");
+      "UPDATE store SET life = ?, record = 0, groups = 0, journal = 0, instant = ?, wall = ? WHERE only");
   if (!update) return store_error(update.error());
   if (!update->with(life_, begin_.ns, setup_.time->wall().ns).run()) {
     return store_error(database_.error("cannot write to " + setup_.place.path));
@@ -156,6 +161,7 @@ StoreAnswers SqliteStore::take_answers() {
   answers.undone = news.undone;
   undone_ = news.undone;
   answers.broken = std::move(news.broken);
+  answers.slower = std::move(news.slower);
   if (backup_) answers.backup = backup_->result();
   if (answers.backup) end_backup();
   answers.bodies = thread_->bodies().take_ended();
@@ -184,7 +190,14 @@ Result<void> SqliteStore::begin_backup(const std::string& path) {
   }
   // It copies what rows of one moment name, which may be gone from the tables when it comes to it.
   thread_->bodies().hold_removals(true);
-  auto begun = StoreBackup::start(setup_.place.path, path, thread_->fd());
+  const auto all = thread_->hurry();
+  const auto ready = [thread = thread_.get(), all]() -> Result<bool> {
+    if (thread->is_in_tables(all)) return true;
+    const auto trouble = thread->figures().trouble;
+    if (trouble.empty()) return false;
+    return Error{static_cast<int>(Refusal::StoreUnavailable), trouble};
+  };
+  auto begun = StoreBackup::start(setup_.place.path, path, thread_->fd(), ready);
   if (!begun) {
     end_backup();
     return begun.error();
@@ -225,6 +238,7 @@ StoreFigures SqliteStore::figures() const {
   figures.commits = disk.commits;
   figures.syncs = disk.syncs;
   figures.wal_bytes = disk.wal_bytes;
+  figures.ahead = disk.ahead;
   figures.trouble = disk.trouble;
   figures.stalled = disk.stalled;
   return figures;

@@ -21,8 +21,8 @@ struct SqliteStoreSetup {
 // Threads: the main thread's, but for what is the store thread's.
 class SqliteStore : public Store {
  public:
-  // Nothing of an earlier life's is changed by it. Errors: Error::code is the ExitStatus.
-  // Blocks: while the file is checked.
+  // Of an earlier life's nothing is changed, but what its journal has comes to the tables. Errors:
+  // Error::code is the ExitStatus. Blocks: while the file is checked.
   static Result<std::unique_ptr<SqliteStore>> open(const SqliteStoreSetup& setup);
   ~SqliteStore() override { (void)close(); }
 

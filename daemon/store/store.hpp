@@ -105,6 +105,7 @@ struct StoreFigures {
   // Of a store on disk: groups, and those of them that were synced; what waits in the WAL; why
   // nothing can be written, or empty; for how long a group has been on its way.
   std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
+  std::uint64_t ahead = 0;  // changes that are kept in the journal alone
   std::string trouble;
   Duration stalled;
 };
@@ -117,12 +118,14 @@ struct BackupFigures {
 // `backup`: the one that was begun has ended. `persisted`: the newest number that is kept with all
 // before it. `accepting`: since it changed. `undone`: of what was given and is not kept nothing is
 // on disk; it comes there in one transaction with what is given before the next take_answers().
-// `broken`: it cannot go on; the daemon ends with Error::code as its exit status.
+// `broken`: it cannot go on; the daemon ends with Error::code as its exit status. `slower`: why
+// acknowledgements wait for the tables from now on.
 struct StoreAnswers {
   std::optional<RecordNumber> persisted;
   std::optional<bool> accepting;
   bool undone = false;
   std::optional<Error> broken;
+  std::optional<std::string> slower;
   std::optional<Result<BackupFigures>> backup;
   std::vector<BodyEnded> bodies;
 };

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/journal_recovery.hpp"
 #include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
@@ -248,9 +249,13 @@ bool StoreConnection::give_back_pages() {
 
 // After a failed sync nothing is moved: what the WAL reads as may not be on the disk. The next
 // start writes it anew. A program that reads an old state only keeps the WAL from being taken away.
-Result<void> StoreConnection::finish() {
+Result<void> StoreConnection::finish(bool has_journal) {
   writer_.release();
   if (!database_) return {};
+  // Where this fails the next life reads the journal and finds nothing new in it.
+  if (has_journal && !must_reopen_) {
+    (void)database_.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+  }
   const auto moved =
       must_reopen_ ? Result<void>(Error{SQLITE_IOERR_FSYNC, trouble_}) : checkpoint("TRUNCATE");
   if (moved) {

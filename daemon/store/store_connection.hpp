@@ -77,7 +77,8 @@ class StoreConnection {
   bool give_back_pages();
   // The end of a life: after it the file alone is whole. Errors: then the WAL beside it is still
   // part of it, and nothing is lost; Error::code is the ExitStatus.
-  Result<void> finish();
+  // `has_journal`: the tables have all of it.
+  Result<void> finish(bool has_journal);
 
  private:
   static constexpr std::uint64_t kPageBytes = 4096;

@@ -13,7 +13,8 @@ namespace warmpool::daemon {
 namespace {
 
 // What was acknowledged as written is synced after this: the window that a power cut may lose.
-constexpr Duration kRelaxedWindow = seconds(1);
+// With what it may wait before that it is a second.
+constexpr Duration kRelaxedWindow = milliseconds(900);
 // So long nothing must have come before unused pages are given back, and then between some and
 // more.
 constexpr Duration kTidyAfter = seconds(1);
@@ -23,6 +24,11 @@ constexpr Duration kTidyPause = milliseconds(50);
 
 bool StoreGroup::is_full() const {
   return changes >= StoreThread::kChangesMax || bytes >= StoreThread::kBytesMax;
+}
+
+std::uint64_t StoreGroup::journal(std::uint64_t newest, std::size_t count) const {
+  for (std::size_t at = 0; at < count; ++at) newest = std::max(newest, batches[at].journal);
+  return newest;
 }
 
 std::optional<RecordNumber> StoreGroup::through(std::size_t count) const {
@@ -66,14 +72,28 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
   made->figures_.disk = made->connection_.figures();
+  if (auto begun = made->begin_journal(); !begun) made->news_.slower = begun.error().text;
   for (bool leads = true; auto& thread : made->threads_) {
     thread = quiet_thread("warmpool-store", [made = made.get(), leads] { made->run(leads); });
     leads = false;
+  }
+  if (made->journal_) {
+    made->journal_thread_ = quiet_thread("warmpool-ahead", [made = made.get()] {
+      made->run_journal();
+    });
   }
   return made;
 }
 
 Result<void> StoreThread::finish() {
+  if (journal_thread_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      journal_ends_ = true;
+    }
+    journal_wake_.notify_one();
+    journal_thread_.join();
+  }
   {
     const std::lock_guard lock(mutex_);
     quits_ = wanted_ = true;
@@ -89,14 +109,24 @@ Result<void> StoreThread::finish() {
 
 // Without a notice for what may come later, where a thread will look by itself.
 void StoreThread::give(ChangeBatch batch) {
-  bool wanted = batch.demand != Demand::Later, taken = false;
+  bool wanted = batch.demand != Demand::Later, taken = false, ahead = false;
   {
     const std::lock_guard lock(mutex_);
+    if (back_at_ != kNever && accepting_ && now() >= back_at_) come_back();
     queue_.push_back(std::move(batch));
-    wanted = wanted || sleeps_;
-    wanted_ = wanted_ || wanted;
+    ahead = has_fresh();
+    if (ahead && way_ == Way::Ahead && !keeps_ && ready_ + 1 == queue_.size() &&
+        queue_.back().changes.empty()) {
+      raise_written(queue_.back().through);
+      pass(1, wanted = false);
+      ahead = false;
+    } else if (!ahead) {
+      wanted = wanted || sleeps_;
+      wanted_ = wanted_ || wanted;
+    }
     taken = pen_taken_;
   }
+  if (ahead) return journal_wake_.notify_one();
   if (wanted) (taken ? wake_ : pen_free_).notify_one();
 }
 
@@ -136,8 +166,10 @@ void StoreThread::go_on() {
 StoreThread::Figures StoreThread::figures() const {
   const std::lock_guard lock(mutex_);
   auto figures = figures_;
-  const auto since = syncs_since_ ? syncs_since_ : writes_since_;
-  if (since) figures.stalled = now() - *since;
+  figures.ahead = ready_changes_;
+  for (const auto& since : {writes_since_, syncs_since_, keeps_since_}) {
+    if (since) figures.stalled = std::max(figures.stalled, now() - *since);
+  }
   return figures;
 }
 
@@ -166,7 +198,7 @@ bool StoreThread::take_pen(bool leads) {
 }
 
 void StoreThread::end() {
-  closed_ = connection_.finish();
+  closed_ = connection_.finish(journal_.has_value() && !broken_);
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -186,7 +218,7 @@ bool StoreThread::wait() {
   const auto due = std::min(
       {late_.due(), sync_due_, again_at_ == kNever ? at + LateChanges::kLateness : again_at_});
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
-  if (again_at_ == kNever && !wanted() && queue_.empty() && is_clean()) {
+  if (again_at_ == kNever && !wanted() && !has_ready() && is_clean()) {
     sleeps_ = true;
     // Nothing new comes while the WAL is full, so no group would ever move it.
     const bool full = connection_.wal_is_full();
@@ -207,6 +239,7 @@ bool StoreThread::wait() {
 bool StoreThread::turn() {
   if (broken_) {
     const std::lock_guard lock(mutex_);
+    left_ += queue_.size();
     queue_.clear();
     return true;
   }
@@ -227,11 +260,18 @@ bool StoreThread::take_batches() {
     const std::lock_guard lock(mutex_);
     if (!writes_since_) writes_since_ = now();
     if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
-    while (!queue_.empty() && (joins || (again_at_ == kNever && !group_.is_full()))) {
+    while (has_ready() && (joins || (again_at_ == kNever && !group_.is_full()))) {
+      if (way_ != Way::Straight) {
+        --ready_;
+        ready_changes_ -= queue_.front().changes.size();
+      }
       group_.append(std::move(queue_.front()));
       queue_.pop_front();
+      ++left_;
     }
-    wanted_ = quits_ || !queue_.empty();
+    taken_ = left_;
+    if (std::exchange(sync_wanted_, false)) sync_due_ = Instant{};
+    wanted_ = quits_ || are_wanted();
     runs = sync_ == Sync::Runs;
   }
   std::for_each(group_.batches.begin() + first, group_.batches.end(),
@@ -252,7 +292,7 @@ bool StoreThread::write_group() {
     if (open) add_batches();
     Lock lock(mutex_);
     wake_.wait(lock,
-               [this] { return sync_ != Sync::Runs || (!queue_.empty() && !group_.is_full()); });
+               [this] { return sync_ != Sync::Runs || (has_ready() && !group_.is_full()); });
   }
   if (!take_sync(open)) return true;
   const auto at = now();
@@ -287,16 +327,16 @@ void StoreThread::add_late(Instant at) {
 }
 
 RecordNumber StoreThread::through() const {
-  return group_.through(group_.batches.size()).value_or(RecordNumber{written_.load()});
+  return group_.through(group_.batches.size()).value_or(applied_);
 }
 
 // Of a group in which nothing has to be written yet.
 void StoreThread::keep_unwritten() {
   const auto through = group_.through(group_.batches.size());
-  if (through) written_.store(through->value, std::memory_order_release);
   group_.clear();
   {
     const std::lock_guard lock(mutex_);
+    if (through) raise_written(*through);
     writes_since_.reset();
   }
   if (through) wake_main();
@@ -322,7 +362,9 @@ void StoreThread::keep_first(std::size_t count) {
   again_at_ = kNever;
   bodies_.remove(std::exchange(group_.gone, {}));
   told_undone_ = false;
-  const auto through = group_.through(count).value_or(RecordNumber{written_.load()});
+  const auto through = group_.through(count).value_or(applied_);
+  applied_ = through;
+  journal_added_ = group_.journal(journal_added_, count);
   group_.drop_first(count);
   tell_written(through, true);
 }
@@ -334,12 +376,16 @@ bool StoreThread::commit(Instant at) {
   const bool synced = group_.demand == Demand::Synced || sync_due_ <= at || ending_;
   const auto through = this->through();
   group_.tried = group_.batches.size();
-  const GroupEnd end{through, at, setup_.time->wall()};
+  const auto journal = group_.journal(journal_added_, group_.batches.size());
+  const GroupEnd end{through, at, setup_.time->wall(), journal};
   const auto written = connection_.commit(end, synced, ending_);
   if (!written.is_done()) {
     take_failure(written);
     return true;
   }
+  applied_ = through;
+  journal_added_ = journal;
+  added_ = taken_;
   again_at_ = kNever;
   told_undone_ = false;
   std::ranges::copy(connection_.take_gone(), std::back_inserter(gone_));
@@ -359,6 +405,7 @@ bool StoreThread::commit(Instant at) {
 // Before the WAL is moved into the file the pen is kept, because that syncs too.
 bool StoreThread::sync(RecordNumber through) {
   const bool keeps = ending_ || connection_.wal_is_due();
+  const auto added = added_, journal = journal_added_;
   bool others = false;
   sync_due_ = kNever;
   {
@@ -374,7 +421,9 @@ bool StoreThread::sync(RecordNumber through) {
   {
     const std::lock_guard lock(mutex_);
     if (synced) {
-      written_.store(through.value, std::memory_order_release);
+      raise_written(through);
+      in_tables_ = tables_synced_ = added;
+      journal_synced_ = journal;
       ++figures_.commits;
       ++figures_.syncs;
     }
@@ -383,6 +432,7 @@ bool StoreThread::sync(RecordNumber through) {
     syncs_since_.reset();
     others = !keeps && pen_taken_;
   }
+  journal_wake_.notify_one();
   wake_main();
   if (others) wake_.notify_one();
   if (!keeps) return false;
@@ -430,9 +480,11 @@ void StoreThread::take_failure(const Written& written) {
 void StoreThread::tell(const Written& written) {
   bool news = false;
   {
-    const std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     news = judge_accepting(written.refuses);
-    if (written.undone && !std::exchange(told_undone_, true)) {
+    if (!accepting_) go_straight(lock);
+    const bool sure = written_.load() >= unsure_.value;
+    if (written.undone && sure && !std::exchange(told_undone_, true)) {
       undone_ = joins_ = news_.undone = news = true;
       news_.accepting = false;
     }
@@ -449,13 +501,19 @@ void StoreThread::tell(const Written& written) {
 void StoreThread::tell_written(RecordNumber through, bool synced) {
   {
     const std::lock_guard lock(mutex_);
-    written_.store(through.value, std::memory_order_release);
+    raise_written(through);
+    in_tables_ = added_;
+    if (synced) {
+      tables_synced_ = added_;
+      journal_synced_ = journal_added_;
+    }
     writes_since_.reset();
     judge_accepting(false);
     figures_.disk = connection_.figures();
     ++figures_.commits;
     figures_.syncs += synced;
   }
+  journal_wake_.notify_one();
   wake_main();
 }
 

@@ -11,6 +11,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/store/body_files.hpp"
+#include "daemon/store/journal.hpp"
 #include "daemon/store/late_changes.hpp"
 #include "daemon/store/store_connection.hpp"
 #include "ipc/fd.hpp"
@@ -40,6 +41,8 @@ struct StoreGroup {
 
   bool is_full() const;
   std::optional<RecordNumber> through(std::size_t count) const;  // of the first so many
+  // The newest group of the journal in the first so many, if one is newer than `newest`.
+  std::uint64_t journal(std::uint64_t newest, std::size_t count) const;
   void append(ChangeBatch batch);
   // With the files, which are theirs.
   void drop_first(std::size_t count);
@@ -58,6 +61,12 @@ struct StoreGroup {
 //
 // Where the disk takes nothing, the group before has been synced or is in the same transaction, so
 // that nothing waits between what is kept and what is undone.
+//
+// With a journal (store_thread_journal.cpp) a third thread, "warmpool-ahead", keeps what was given
+// there, which costs a write and a sync of a few bytes, tells of it, and leaves it to the two
+// others, who write to the tables many groups at once, and sync them once a second. Reason for it:
+// an acknowledgement does not wait for the work of a transaction. Where the tables take nothing,
+// or the journal does not, everything goes the straight way, as above.
 //
 // Threads: give(), set_bounds(), take_news(), go_on() and the destructor are the main thread's;
 // written(), figures() and fd() are for any. What was given nobody else touches after that.
@@ -89,15 +98,21 @@ class StoreThread {
     // transaction with all that was given until then.
     bool undone = false;
     std::optional<Error> broken;  // once: nothing more is written; Error::code is the ExitStatus
+    std::optional<std::string> slower;  // why the journal is not used from now on
   };
   News take_news();
   void go_on();
+  // Has the tables written soon. Returns what is_in_tables() asks for: all that is kept now.
+  std::uint64_t hurry();
+  // Threads: any.
+  bool is_in_tables(std::uint64_t batches) const;
 
   struct Figures {
     DiskFigures disk;
     std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
-    std::string trouble;  // why nothing is written; empty: it is
-    Duration stalled;     // for how long the group that is being written has been
+    std::uint64_t ahead = 0;  // changes that are kept and not in the tables yet
+    std::string trouble;      // why nothing is written; empty: it is
+    Duration stalled;         // for how long the group that is being written has been
   };
   Figures figures() const;
 
@@ -106,6 +121,7 @@ class StoreThread {
   using Lock = std::unique_lock<std::mutex>;
   enum class Sync : std::uint8_t { None, Runs, Ended };
 
+  Result<void> begin_journal();
   void run(bool leads);
   // `leads`: it takes the pen even if there is nothing to write. False: the other has ended all.
   bool take_pen(bool leads);
@@ -135,6 +151,34 @@ class StoreThread {
   void want();
   bool is_clean() const { return late_.due() == kNever && sync_due_ == kNever; }
   Instant now() const;
+  void raise_written(RecordNumber through);
+
+  // Of the journal. Order: the lock is held.
+  enum class Way : std::uint8_t {
+    Straight,  // to the tables
+    Ahead,     // to the journal, and then to the tables
+    Back       // to the journal, as soon as the tables have all that went the straight way
+  };
+  bool has_ready() const { return way_ == Way::Straight ? !queue_.empty() : ready_ != 0; }
+  bool has_fresh() const { return way_ != Way::Straight && ready_ < queue_.size(); }
+  bool are_wanted() const;  // what is ready, at once
+  void pass(std::size_t batches, bool& wakes);
+  void go_straight(Lock& lock);
+  void come_back();
+  // Of the journal's thread.
+  void run_journal();
+  bool wait_for_tables(Lock& lock, const std::function<bool()>& done);
+  void keep_ahead(Lock& lock);
+  void set_keeps(bool keeps);
+  void encode_fresh(Lock& lock);
+  void hand_on(bool told);
+  // `unsure`: what failed may be there all the same. `ends`: the journal is not to be tried again.
+  struct KeptAhead {
+    Result<void> done;
+    bool unsure = false, ends = false;
+  };
+  KeptAhead write_ahead(const JournalGroup& group, bool synced);
+  void take_ahead(const KeptAhead& kept);
 
   StoreThreadSetup setup_;
   StoreConnection connection_;
@@ -154,8 +198,20 @@ class StoreThread {
   bool undone_ = false;  // and nobody has said yet what is to become of it
   Sync sync_ = Sync::None;
   Result<void> synced_;  // what it came to
-  // Since when a group is being written, or synced.
-  std::optional<Instant> writes_since_, syncs_since_;
+  // Since when a group is being written, or synced, or kept in the journal.
+  std::optional<Instant> writes_since_, syncs_since_, keeps_since_;
+  Way way_ = Way::Straight;
+  std::size_t ready_ = 0;             // batches at the front of the queue that the tables may have
+  std::uint64_t ready_changes_ = 0;   // in them
+  bool keeps_ = false;                // the journal's thread is at what follows them
+  bool sync_wanted_ = false;          // of the tables
+  bool journal_ends_ = false;
+  RecordNumber unsure_;               // of a group that the journal may have, or not
+  Instant back_at_ = kNever;          // when the journal may be tried again
+  std::uint64_t left_ = 0;            // batches that have left the queue, ever
+  std::uint64_t in_tables_ = 0, tables_synced_ = 0;  // of them those that the tables have; synced
+  std::uint64_t journal_synced_ = 0;  // the newest group of the journal that they have, synced
+  std::condition_variable journal_wake_, kept_;
 
   // Of who has the pen; unsynced_ stays as it is while a sync runs.
   StoreGroup group_, unsynced_;
@@ -172,7 +228,21 @@ class StoreThread {
   bool spare_ = true, tidies_ = false;
   Duration tidy_pause_;
 
+  // As in_tables_, of what is not told yet.
+  std::uint64_t taken_ = 0, added_ = 0;
+  std::uint64_t journal_added_ = 0;  // the newest group of the journal in the tables
+  RecordNumber applied_;             // the newest record there
+
+  // Of the journal's thread.
+  std::optional<Journal> journal_;
+  std::uint64_t sequence_ = 0;
+  std::vector<ChangeBatch*> fresh_;
+  std::uint32_t fresh_changes_ = 0;
+  std::string encoded_;
+  bool journal_dirty_ = false;  // it has what is not synced
+
   std::array<std::thread, 2> threads_;
+  std::thread journal_thread_;
 };
 
 }  // namespace warmpool::daemon

@@ -157,7 +157,7 @@ const std::span<const StoreWriter::SqlRow> StoreWriter::kSql = [] {
       {Sql::State,
        "UPDATE store SET record = ?, groups = groups + 1, instant = ?, wall = ?, done = ?, dead = "
        "?, cancelled = ?, "
-       "expired = ?, skipped = ?"},
+       "expired = ?, skipped = ?, journal = ?"},
   };
   return std::span<const SqlRow>(rows);
 }();
@@ -476,7 +476,7 @@ void StoreWriter::drop_file(const Statement& row, int column) {
 void StoreWriter::write_state(const GroupEnd& end) {
   const auto& settled = state_.figures.settled;
   run_one(Sql::State, end.through.value, end.now.ns, end.wall.ns, settled[0], settled[1],
-          settled[2], settled[3], settled[4]);
+          settled[2], settled[3], settled[4], end.journal);
 }
 
 bool StoreWriter::trim_due(Instant now) const {

@@ -15,8 +15,9 @@ namespace warmpool::daemon {
 // The state of the store that a transaction ends with.
 struct GroupEnd {
   RecordNumber through;
-  Instant now;    // when it is written
-  WallTime wall;  // the same moment
+  Instant now;                // when it is written
+  WallTime wall;              // the same moment
+  std::uint64_t journal = 0;  // the newest group of the journal that it has with all before
 };
 
 // What the disk holds of settled tasks.

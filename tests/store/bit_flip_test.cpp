@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
 #include "tests/store/fault_vfs.hpp"
@@ -27,14 +28,16 @@ std::string content_of(const std::string& path) {
 }
 
 struct Files {
-  std::string database, wal;
+  std::string database, wal, journal;
 };
 
-// Rows of all kinds, the newest of them in the WAL.
-Files made_files(const std::vector<Kept>& records, const FaultVfs& fast) {
+// Rows of all kinds, the newest of them in the WAL, or in the journal, where there is one.
+Files made_files(const std::vector<Kept>& records, FaultVfs& fast, bool has_journal) {
   SqliteLives lives;
   lives.renumbers = false;
   lives.place.vfs = fast.name();
+  lives.place.journal_bytes = has_journal ? 1 << 20 : 0;
+  lives.place.journal_step = 512;
   auto half = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
   {
     RecordDriver driver(*lives.open());
@@ -43,10 +46,18 @@ Files made_files(const std::vector<Kept>& records, const FaultVfs& fast) {
     lives.close();
   }
   RecordDriver driver(*lives.open());
-  for (auto at = half; at != records.end(); ++at) driver.keep(at->record, at->body);
+  for (auto at = half; at != records.end(); ++at) {
+    driver.keep(at->record, at->body);
+    if (!has_journal || at - half != (records.end() - half) / 2) continue;
+    EXPECT_TRUE(lives.in_tables(driver.last()));
+    fast.set_fault({DiskCall::Begin, {}, 1, true, SQLITE_BUSY});
+  }
   driver.keep(record::Paused{pause_of(TypeId{0}), true});
   EXPECT_TRUE(driver.settled());
-  return {content_of(lives.path()), content_of(lives.path() + "-wal")};
+  Files files{content_of(lives.path()), content_of(lives.path() + "-wal"), ""};
+  if (has_journal) files.journal = content_of(lives.path() + ".journal");
+  fast.clear_faults();
+  return files;
 }
 
 // Returns what was done, for people.
@@ -78,7 +89,7 @@ class Flips {
  public:
   explicit Flips(std::uint64_t seed) : random_(seed), load_(seed), records_(load_.take(60)) {
     fast_.skip_syncs();
-    files_ = made_files(records_, fast_);
+    files_ = made_files(records_, fast_, seed % 100 > 50);
     // All that a body may be.
     for (const auto& record : records_) {
       if (const auto* accepted = std::get_if<record::Accepted>(&record.record)) {
@@ -98,11 +109,15 @@ class Flips {
     lives.renumbers = false;
     lives.place.vfs = fast_.name();
     auto files = files_;
-    const bool in_wal = random_() % 3 == 0;
-    const auto done = spoil(in_wal ? files.wal : files.database, random_);
-    SCOPED_TRACE((in_wal ? "WAL: " : "database: ") + done);
+    const bool in_journal = !files_.journal.empty() && random_() % 2 == 0, in_wal = in_journal || random_() % 3 == 0;
+    auto& spoiled = in_journal ? files.journal : in_wal ? files.wal : files.database;
+    const auto done = spoil(spoiled, random_);
+    SCOPED_TRACE((in_journal ? "journal: " : in_wal ? "WAL: " : "database: ") + done);
     std::ofstream(lives.path(), std::ios::binary) << files.database;
     std::ofstream(lives.path() + "-wal", std::ios::binary) << files.wal;
+    if (!files_.journal.empty()) {
+      std::ofstream(lives.path() + ".journal", std::ios::binary) << files.journal;
+    }
     if (lives.open() == nullptr) {
       ++refused_;
       EXPECT_EQ(lives.error.code, static_cast<int>(ExitStatus::StoreDamaged)) << lives.error.text;
@@ -129,7 +144,7 @@ class Flips {
     for (std::uint64_t task = 1; task <= load_.tasks(); ++task) {
       const auto stored = store.find(TaskId{task});
       all = all && told(stored) == told(model.find(TaskId{task}));
-      // The end of a WAL is lost without a word; nothing else is.
+      // The end of a WAL or of a journal is lost without a word; nothing else is.
       const bool gone = !stored && model.find(TaskId{task}).has_value();
       EXPECT_TRUE(in_wal || !gone || !damaged.empty()) << "task " << task << " is gone";
       if (!stored || stored->body->size() == 0) continue;

@@ -33,34 +33,49 @@ struct Fault {
 // What an earlier life left when it was killed: a file with a WAL.
 class Remains {
  public:
-  Remains() : load_(1 + asked("WARMPOOL_FAULTS_SEED")), records_(load_.take(kRecords)) {
+  explicit Remains(std::uint64_t journal) : journal_(journal), load_(1 + asked("WARMPOOL_FAULTS_SEED")), records_(load_.take(kRecords)) {
     FaultVfs fast;
     fast.skip_syncs();
     SqliteLives lives;
     lives.place.vfs = fast.name();
+    lives.place.journal_bytes = journal == 0 ? 0 : 1 << 20;  // which is never full
+    lives.place.journal_step = 4096;
     auto* store = lives.open();
     std::vector<StoreEntry> batch;
-    for (std::uint64_t at = 0; at < kRecordsBefore; ++at)
+    for (std::uint64_t at = 0; at < kRecordsBefore; ++at) {
       batch.push_back(records_[at].entry(at + 1));
+      if (journal == 0 || at != kRecordsBefore / 2) continue;
+      // What comes then is in the journal alone.
+      store->apply(batch);
+      if (!lives.in_tables({at + 1})) std::abort();
+      fast.set_fault({DiskCall::Begin, {}, 1, true, SQLITE_BUSY});
+    }
     store->apply(batch);
     const auto end = test::patience_ends();
     while (store->take_answers().persisted != RecordNumber{kRecordsBefore}) {
       if (std::chrono::steady_clock::now() > end) std::abort();
       wait_for_news(*store);
     }
-    for (const char* suffix : {"", "-wal"}) {
+    for (const char* suffix : suffixes()) {
       std::filesystem::copy_file(lives.path() + suffix, directory_ / (std::string("db") + suffix));
     }
   }
   void put_in(const std::string& path) const {
-    for (const char* suffix : {"", "-wal"}) {
+    for (const char* suffix : suffixes()) {
       std::filesystem::copy_file(directory_ / (std::string("db") + suffix), path + suffix);
     }
   }
   const std::vector<Kept>& records() const { return records_; }
   std::uint64_t tasks() const { return load_.tasks(); }
+  std::uint64_t journal() const { return journal_; }
 
  private:
+  std::vector<const char*> suffixes() const {
+    if (journal_ == 0) return {"", "-wal"};
+    return {"", "-wal", ".journal"};
+  }
+
+  std::uint64_t journal_;  // bytes; 0: there is none
   ipc::test::TemporaryDirectory directory_;
   Load load_;
   std::vector<Kept> records_;
@@ -74,6 +89,8 @@ class Sweep {
     lives_.renumbers = false;
     lives_.place.vfs = vfs_.name();
     lives_.place.checkpoint_pages = 12;
+    lives_.place.journal_bytes = remains.journal();
+    lives_.place.journal_step = 2048;
     lives_.place.refused_wait = lives_.place.busy_wait = milliseconds(1);
     remains.put_in(lives_.path());
   }
@@ -106,6 +123,7 @@ class Sweep {
     const auto last = remains_.records().size() - kRecordsBefore;
     const auto end = test::patience_ends();
     while (acked_ < last && !broken_) {
+      lives_.time.pass(milliseconds(100));
       if (number - kRecordsBefore == acked_) {
         std::vector<StoreEntry> batch;
         batch.push_back(remains_.records()[number].entry(number - kRecordsBefore + 1));
@@ -169,9 +187,9 @@ class Sweep {
   std::string told_;
 };
 
-void sweep(std::initializer_list<Fault> faults) {
+void sweep_with(std::uint64_t journal, std::initializer_list<Fault> faults) {
   const bool all = asked("WARMPOOL_FAULTS_ALL") != 0;
-  const Remains remains;
+  const Remains remains(journal);
   std::uint64_t runs = 0;
   for (const auto& [call, code] : faults) {
     for (const bool at_start : {true, false}) {
@@ -180,7 +198,8 @@ void sweep(std::initializer_list<Fault> faults) {
         for (std::uint64_t n = 1; met; n += all ? 1 : 1 + n / 2) {
           SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " code " +
                        std::to_string(code) + " n " + std::to_string(n) +
-                       (sticky ? " sticky" : " once") + (at_start ? " at the start" : " at work"));
+                       (sticky ? " sticky" : " once") + (at_start ? " at the start" : " at work") +
+                       " journal " + std::to_string(journal));
           met = Sweep(remains, {call, std::nullopt, n, sticky, code}, at_start).run();
           ++runs;
           if (testing::Test::HasFailure()) return;
@@ -189,6 +208,11 @@ void sweep(std::initializer_list<Fault> faults) {
     }
   }
   testing::Test::RecordProperty("runs", std::to_string(runs));
+}
+
+// Without a journal, and with one that both halves are used of.
+void sweep(std::initializer_list<Fault> faults) {
+  for (const std::uint64_t journal : {0U, 6U * 1024}) sweep_with(journal, faults);
 }
 
 TEST(FaultSweep, OfReads) {

@@ -40,6 +40,7 @@ DiskFile kind_of(const char* name, int flags) {
     const std::string_view text(name == nullptr ? "" : name);
     return text.ends_with(".new") ? DiskFile::Other : DiskFile::Database;
   }
+  if (name != nullptr && std::string_view(name).ends_with(".journal")) return DiskFile::Journal;
   return (flags & SQLITE_OPEN_WAL) != 0 ? DiskFile::Wal : DiskFile::Other;
 }
 
@@ -101,7 +102,7 @@ struct FaultCalls {
     auto& mine = of(file);
     auto& owner = *mine.owner;
     owner.tell_sync();
-    owner.wait_for_sync();
+    owner.wait_for_sync(mine.kind);
     if (const int code = owner.judge(DiskCall::Sync, mine.kind)) {
       // As a kernel does: what could not be written reads as before, and no later sync writes it.
       const std::lock_guard lock(owner.mutex_);
@@ -269,8 +270,9 @@ int FaultVfs::judge(DiskCall call, DiskFile file) {
   return 0;
 }
 
-void FaultVfs::hold_syncs() {
+void FaultVfs::hold_syncs(std::optional<DiskFile> file) {
   const std::lock_guard lock(mutex_);
+  held_ = file;
   holds_ = true;
 }
 
@@ -287,8 +289,9 @@ bool FaultVfs::sync_waits() const {
   return waiting_ != 0;
 }
 
-void FaultVfs::wait_for_sync() {
+void FaultVfs::wait_for_sync(DiskFile file) {
   std::unique_lock lock(mutex_);
+  if (held_ && *held_ != file) return;
   ++waiting_;
   released_.wait(lock, [this] { return !holds_; });
   --waiting_;
@@ -296,12 +299,14 @@ void FaultVfs::wait_for_sync() {
 
 FaultVfs::Image* FaultVfs::image_of(DiskFile file) {
   if (file == DiskFile::Database) return &moment_.database;
+  if (file == DiskFile::Journal) return &moment_.journal;
   return file == DiskFile::Wal ? &moment_.wal : nullptr;
 }
 
-void FaultVfs::on_sync(OnSync handler) {
+void FaultVfs::on_sync(OnSync handler, Mark mark) {
   const std::lock_guard lock(mutex_);
   on_sync_ = std::move(handler);
+  mark_ = std::move(mark);
 }
 
 FaultVfs::Moment FaultVfs::moment() const {
@@ -316,7 +321,9 @@ void FaultVfs::tell_sync() {
     const std::lock_guard lock(mutex_);
     if (!on_sync_) return;
     handler = on_sync_;
+    const auto mark = mark_ ? mark_() : 0;
     now = moment_;
+    now.mark = mark;
   }
   handler(now);
 }
@@ -364,6 +371,7 @@ void FaultVfs::make_files(const Moment& moment, Torn torn, std::uint64_t seed,
   std::mt19937_64 random(seed);
   write_file(path, bytes_after(moment.database, torn, random));
   write_file(path + "-wal", bytes_after(moment.wal, torn, random));
+  write_file(path + ".journal", bytes_after(moment.journal, torn, random));
 }
 
 }  // namespace warmpool::daemon

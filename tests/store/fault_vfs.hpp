@@ -20,7 +20,7 @@ struct sqlite3_vfs;
 
 namespace warmpool::daemon {
 
-enum class DiskFile : std::uint8_t { Database, Wal, Other };
+enum class DiskFile : std::uint8_t { Database, Wal, Journal, Other };
 enum class DiskCall : std::uint8_t {
   Open,
   Read,
@@ -62,8 +62,8 @@ class FaultVfs {
   void clear_faults();
   std::uint64_t faults_met() const;
   std::uint64_t calls(DiskCall call) const;
-  // From now on syncs wait until let_go(). Blocks: neither.
-  void hold_syncs();
+  // From now on syncs wait until let_syncs_go(), of this file or of any. Blocks: neither.
+  void hold_syncs(std::optional<DiskFile> file = {});
   void let_syncs_go();
   bool sync_waits() const;
   // Syncs reach no disk: many lives are opened quickly.
@@ -81,11 +81,13 @@ class FaultVfs {
     bool exists = false, existed = false;  // now; at the last sync
   };
   struct Moment {
-    Image database, wal;
+    Image database, wal, journal;
+    std::uint64_t mark = 0;  // of on_sync(), from before that moment
   };
-  // Called on the thread that syncs: before and after each sync of the database or its WAL.
+  // Before and after each sync of the database, its WAL or its journal. Called on the threads that sync. `mark`: anything that only grows.
   using OnSync = std::function<void(const Moment&)>;
-  void on_sync(OnSync handler);
+  using Mark = std::function<std::uint64_t()>;
+  void on_sync(OnSync handler, Mark mark = {});
   Moment moment() const;
   // Makes the files at `path` as a power cut at that moment would leave them.
   static void make_files(const Moment& moment, Torn torn, std::uint64_t seed,
@@ -98,7 +100,7 @@ class FaultVfs {
 
   // Whether the call is to fail, and how: 0 is not.
   int judge(DiskCall call, DiskFile file);
-  void wait_for_sync();
+  void wait_for_sync(DiskFile file);
   Image* image_of(DiskFile file);
   void tell_sync();
 
@@ -116,9 +118,11 @@ class FaultVfs {
   std::map<DiskCall, std::uint64_t> calls_;
   std::uint64_t met_ = 0;
   bool holds_ = false;
+  std::optional<DiskFile> held_;  // none: all
   int waiting_ = 0;
   Moment moment_;
   OnSync on_sync_;
+  Mark mark_;
 };
 
 }  // namespace warmpool::daemon

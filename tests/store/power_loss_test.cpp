@@ -16,6 +16,8 @@
 #include <sqlite3.h>
 
 #include "daemon/store/body_files.hpp"
+#include "daemon/store/journal.hpp"
+#include "daemon/store/journal_recovery.hpp"
 #include "tests/store/fault_vfs.hpp"
 #include "tests/store/record_load.hpp"
 #include "tests/store/store_fixture.hpp"
@@ -28,12 +30,16 @@ constexpr std::uint64_t kLargeOneIn = 15;
 
 class PowerLoss {
  public:
-  PowerLoss(std::uint64_t seed, std::uint64_t records) : seed_(seed), load_(seed, kLargeOneIn) {
+  // `journal`: of how many bytes; 0: there is none.
+  PowerLoss(std::uint64_t seed, std::uint64_t records, std::uint64_t journal)
+      : seed_(seed), load_(seed, kLargeOneIn) {
     records_ = load_.take(records);
     fast_.skip_syncs();
     vfs_.skip_syncs();  // what reached the disk it knows by itself
     lives_.place.vfs = vfs_.name();
     lives_.place.checkpoint_pages = 40;
+    lives_.place.journal_bytes = journal;
+    lives_.place.journal_step = 2048;
   }
 
   // The `number`-th sync of this file fails, once.
@@ -45,7 +51,8 @@ class PowerLoss {
     if (fault_) {
       vfs_.set_fault({DiskCall::Sync, fault_->first, fault_->second, false, SQLITE_IOERR_FSYNC});
     }
-    vfs_.on_sync([this](const FaultVfs::Moment& moment) { cut(moment); });
+    vfs_.on_sync([this](const FaultVfs::Moment& moment) { cut(moment); },
+                 [this] { return acked_.load(); });
     std::mt19937_64 random(seed_);
     std::vector<StoreEntry> batch;
     for (std::size_t at = 0; at < records_.size() && !failed_; ++at) {
@@ -110,10 +117,10 @@ class PowerLoss {
   }
 
   void cut(const FaultVfs::Moment& moment) {
-    const auto acked = acked_.load();
+    const std::lock_guard one(one_);
     for (const auto torn : {Torn::None, Torn::All, Torn::Beginning, Torn::Some, Torn::Pieces}) {
       if (failed_) return;
-      check(moment, torn, acked);
+      check(moment, torn, moment.mark);
       failed_ = testing::Test::HasFailure();
     }
   }
@@ -123,6 +130,7 @@ class PowerLoss {
     SqliteLives after;
     after.renumbers = false;
     after.place.vfs = fast_.name();
+    after.place.journal_bytes = lives_.place.journal_bytes;
     FaultVfs::make_files(moment, torn, seed_ * 1'000'003 + number, after.path());
     put_files(after.path());
     std::uint64_t count = 0;
@@ -133,6 +141,7 @@ class PowerLoss {
       ASSERT_TRUE(kept) << kept.error().text << " cut " << number;
       count = static_cast<std::uint64_t>(*kept);
     }
+    count = std::max(count, last_in_journal(after));
     ASSERT_GE(count, acked) << "acknowledged and lost: seed " << seed_ << " cut " << number;
     ASSERT_NE(after.open(), nullptr) << after.error.text << " cut " << number;
     ASSERT_TRUE(after.store()->damaged().empty()) << "cut " << number;
@@ -142,6 +151,26 @@ class PowerLoss {
           << "task " << task << " after " << count << " records, seed " << seed_ << " cut "
           << number << " torn " << static_cast<int>(torn);
     }
+  }
+
+  // The newest record in what the cut left of the journal, beyond the tables; 0: none.
+  static std::uint64_t last_in_journal(SqliteLives& after) {
+    if (!std::filesystem::exists(journal_path(after.path()))) return 0;
+    auto raw = Database::open(after.path(), OpenMode::ReadWrite, after.place.vfs);
+    EXPECT_TRUE(raw);
+    const auto life = raw->integer("SELECT life FROM store");
+    const auto sequence = raw->integer("SELECT journal FROM store");
+    EXPECT_TRUE(life && sequence);
+    std::uint64_t last = 0;
+    if (*sequence == kJournalClosed) return 0;
+    const auto read =
+        read_journal(journal_path(after.path()), after.place.vfs, static_cast<std::uint64_t>(*life),
+                     static_cast<std::uint64_t>(*sequence), [&](const JournalGroup& group, auto&&) {
+                       last = group.through.value;
+                       return Result<void>();
+                     });
+    EXPECT_TRUE(read) << read.error().text;
+    return last;
   }
 
   std::uint64_t seed_;
@@ -154,6 +183,7 @@ class PowerLoss {
   std::atomic<std::uint64_t> acked_{0};
   std::uint64_t cuts_ = 0, large_ = 0;
   std::atomic<bool> failed_{false};
+  std::mutex one_;               // cut at a time: two threads sync
   std::mutex mutex_;             // of what follows: the store thread looks for files, too
   std::set<std::string> files_;  // that were written and synced
 };
@@ -169,7 +199,10 @@ TEST(PowerLoss, LosesNothingThatWasAcknowledged) {
   const std::uint64_t cuts_max = seeds_max > 0 ? ~0ULL : cuts_asked > 0 ? cuts_asked : 600;
   std::uint64_t cuts = 0, seeds = 0, large = 0;
   while (cuts < cuts_max && (seeds_max == 0 || seeds < seeds_max) && !HasFailure()) {
-    PowerLoss power(first + seeds++, kRecords);
+    // With a small journal, so that both halves are used; with one that is never full; with none.
+    constexpr std::uint64_t journals[] = {12 * 1024, 256 * 1024, 0};
+    PowerLoss power(first + seeds, kRecords, journals[(first + seeds) % 3]);
+    ++seeds;
     power.run();
     cuts += power.cuts();
     large += power.large();
@@ -183,18 +216,27 @@ TEST(PowerLoss, LosesNothingThatWasAcknowledged) {
   }
 }
 
+void run_with_failing_sync(std::uint64_t seed, std::uint64_t journal) {
+  PowerLoss power(seed, kRecords / 2, journal);
+  if (seed % 3 == 0) {
+    power.fail_sync(DiskFile::Database, 1);
+  } else if (journal != 0 && seed % 2 == 0) {
+    power.fail_sync(DiskFile::Journal, seed);
+  } else {
+    power.fail_sync(DiskFile::Wal, journal != 0 ? 1 : 2 * seed);
+  }
+  power.run();
+  EXPECT_TRUE(power.fault_met()) << seed;
+}
+
 // The kernel forgets what a failed sync could not write and lets it be read all the same: nothing
 // of it may count as kept, nor be moved into the file, before it was written anew.
 TEST(PowerLoss, LosesNothingThatWasAcknowledgedWhenASyncFailsSlow) {
   for (std::uint64_t seed = 1; seed <= 4 && !HasFailure(); ++seed) {
-    PowerLoss power(seed, kRecords / 2);
-    if (seed % 3 == 0) {
-      power.fail_sync(DiskFile::Database, 1);
-    } else {
-      power.fail_sync(DiskFile::Wal, 2 * seed);
+    for (const std::uint64_t journal : {0U, 12U * 1024}) {
+      run_with_failing_sync(seed, journal);
+      if (HasFailure()) return;
     }
-    power.run();
-    EXPECT_TRUE(power.fault_met()) << seed;
   }
 }
 

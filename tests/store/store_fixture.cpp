@@ -122,6 +122,16 @@ SqliteStore* SqliteLives::open() {
   return store_.get();
 }
 
+bool SqliteLives::in_tables(RecordNumber record) {
+  for (const auto end = test::patience_ends(); std::chrono::steady_clock::now() < end;) {
+    auto database = Database::open(path(), OpenMode::ReadOnly, place.vfs);
+    const auto kept = database ? database->integer("SELECT record FROM store") : database.error();
+    if (kept && *kept >= static_cast<std::int64_t>(record.value)) return true;
+    wait_for_news(*store_);
+  }
+  return false;
+}
+
 Database SqliteLives::raw() {
   auto database = Database::open(path(), OpenMode::ReadWrite, "");
   REQUIRE(database);

@@ -109,6 +109,8 @@ class SqliteLives {
   // Another connection to the file. Order: not while a store is open for writing to it.
   Database raw();
   std::string path() const { return directory / kDatabaseName; }
+  // Waits until the tables have this record. False: they do not within the usual patience.
+  bool in_tables(RecordNumber record);
 
   ipc::test::TemporaryDirectory directory;
   FakeTime time;

@@ -1,0 +1,21 @@
+// Changes as bytes, for the log of what the tables do not have yet.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/store/change.hpp"
+
+namespace warmpool::daemon {
+
+// Appends `change`. Whole numbers are written seven bits a byte, the lowest first, those that may
+// be negative folded; texts and bodies with their length before them; what may be missing with a
+// byte before it. A kind of change is its place in Change: those that were written once keep their
+// place and their fields, or the log gets another version.
+void encode_change(const Change& change, std::string& to);
+
+// Takes a change from the front of `from`. False: what is there is none, and `from` is what was
+// left then.
+bool decode_change(ipc::Bytes& from, Change& change);
+
+}  // namespace warmpool::daemon

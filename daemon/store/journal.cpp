@@ -1,0 +1,329 @@
+// Nothing here is aligned to sectors: to write a sector anew that has the end of the group before
+// gives it the same bytes, and SQLite asks as much of the disk for its WAL.
+#include "daemon/store/journal.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <utility>
+
+#include <sqlite3.h>
+#include <xxhash.h>
+
+#include "daemon/store/change_codec.hpp"
+#include "daemon/store/schema.hpp"
+#include "daemon/store/storage_words.hpp"
+#include "ipc/fd.hpp"
+
+namespace warmpool::daemon {
+
+static_assert(std::endian::native == std::endian::little, "the numbers of heads are little-endian");
+
+namespace {
+
+constexpr std::uint32_t kFileMagic = 0x6c6a7077, kGroupMagic = 0x676a7077, kVersion = 1;
+constexpr std::uint64_t kFirstHalf = 4096;
+constexpr std::size_t kBytesAtOnce = 1 << 16;  // a VFS of SQLite's takes no more than twice that
+
+struct FileHead {
+  std::uint32_t magic = kFileMagic, version = kVersion;
+  std::uint64_t life = 0, half_bytes = 0;
+  std::array<std::uint64_t, 4> rest{};
+  std::uint64_t sum = 0;  // of all before it
+};
+
+struct GroupHead {
+  std::uint32_t magic = kGroupMagic, bytes = 0;
+  std::uint64_t life = 0, sequence = 0, through = 0;
+  std::int64_t now = 0, wall = 0;
+  std::uint32_t count = 0, rest = 0;
+  std::uint64_t sum = 0;  // of all before it and of the changes
+};
+static_assert(sizeof(FileHead) == 64 && sizeof(GroupHead) == 64);
+
+std::uint64_t sum_of(const FileHead& head) {
+  return ::XXH3_64bits(&head, offsetof(FileHead, sum));
+}
+
+std::uint64_t sum_of(const GroupHead& head, std::string_view changes) {
+  const auto seed = ::XXH3_64bits(&head, offsetof(GroupHead, sum));
+  return ::XXH3_64bits_withSeed(changes.data(), changes.size(), seed);
+}
+
+std::uint64_t rounded(std::uint64_t bytes) { return (bytes + 7) / 8 * 8; }
+
+template <class Head>
+ipc::Bytes bytes_of_head(const Head& head) {
+  return std::as_bytes(std::span(&head, 1));
+}
+
+Error damaged(const std::string& path, std::string_view what) {
+  return {kStoreDamaged,
+          path + ' ' + std::string(what) +
+              ": what was accepted last may be in it alone; restore a backup, or empty it "
+              "(truncate -s 0) to go on with what the tables have"};
+}
+
+}  // namespace
+
+std::string journal_path(const std::string& database) { return database + ".journal"; }
+
+Result<JournalFile> JournalFile::open(const std::string& path, const std::string& vfs) {
+  auto* system = ::sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
+  if (system == nullptr) return Error{SQLITE_CANTOPEN, "there is no VFS '" + vfs + "'"};
+  // Made here, because SQLite's mode would be that of everybody's files.
+  const ipc::UniqueFd made(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!made) return system_error("cannot open " + path);
+  JournalFile file;
+  file.path_ = path;
+  // The VFS goes on using the name that it is given.
+  const auto bytes = static_cast<std::size_t>(system->szOsFile);
+  file.memory_ = std::make_unique<std::byte[]>(bytes + path.size() + 1);
+  char* name = reinterpret_cast<char*>(file.memory_.get() + bytes);
+  std::memcpy(name, path.c_str(), path.size() + 1);
+  errno = 0;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_SUPER_JOURNAL;
+  if (const int code = system->xOpen(system, name, file.file(), flags, nullptr)) {
+    if (file.file()->pMethods == nullptr) file.memory_.reset();
+    return call_error(path, "it cannot be opened", code);
+  }
+  return file;
+}
+
+JournalFile::JournalFile(JournalFile&& other) noexcept
+    : path_(std::move(other.path_)), memory_(std::move(other.memory_)) {}
+
+JournalFile& JournalFile::operator=(JournalFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(memory_, other.memory_);
+  return *this;
+}
+
+JournalFile::~JournalFile() {
+  if (memory_) file()->pMethods->xClose(file());
+}
+
+Result<void> JournalFile::told(int code, std::string_view what) const {
+  if (code == SQLITE_OK) return {};
+  return call_error(path_, what, code);
+}
+
+Result<std::uint64_t> JournalFile::size() {
+  errno = 0;
+  sqlite3_int64 size = 0;
+  const auto asked = told(file()->pMethods->xFileSize(file(), &size), "it cannot be looked at");
+  if (!asked) return asked.error();
+  return static_cast<std::uint64_t>(size);
+}
+
+Result<void> JournalFile::read(std::uint64_t at, std::span<std::byte> to) {
+  errno = 0;
+  for (; !to.empty();) {
+    const auto count = std::min(to.size(), kBytesAtOnce);
+    const int code = file()->pMethods->xRead(file(), to.data(), static_cast<int>(count),
+                                             static_cast<sqlite3_int64>(at));
+    if (auto got = told(code, "it cannot be read"); !got) return got;
+    to = to.subspan(count);
+    at += count;
+  }
+  return {};
+}
+
+Result<void> JournalFile::write(std::uint64_t at, ipc::Bytes bytes) {
+  errno = 0;
+  for (; !bytes.empty();) {
+    const auto count = std::min(bytes.size(), kBytesAtOnce);
+    const int code = file()->pMethods->xWrite(file(), bytes.data(), static_cast<int>(count),
+                                              static_cast<sqlite3_int64>(at));
+    if (auto put = told(code, "it cannot be written"); !put) return put;
+    bytes = bytes.subspan(count);
+    at += count;
+  }
+  return {};
+}
+
+Result<void> JournalFile::sync() {
+  errno = 0;
+  return told(file()->pMethods->xSync(file(), SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY),
+              "it cannot be synced");
+}
+
+Result<Journal> Journal::begin(const Setup& setup) {
+  auto file = JournalFile::open(setup.path, setup.vfs);
+  if (!file) return file.error();
+  const auto size = file->size();
+  if (!size) return size.error();
+  Journal journal;
+  journal.file_ = std::move(*file);
+  journal.life_ = setup.life;
+  journal.half_bytes_ = setup.bytes / 2 / 8 * 8;
+  journal.step_ = std::max<std::uint64_t>(setup.step, 8);
+  journal.end_ = std::max(*size, kFirstHalf);
+  FileHead head;
+  head.life = setup.life;
+  head.half_bytes = journal.half_bytes_;
+  head.sum = sum_of(head);
+  auto done = journal.file_.write(0, bytes_of_head(head));
+  if (done) done = journal.file_.sync();
+  if (!done) return done.error();
+  return journal;
+}
+
+std::uint64_t Journal::bytes_of(std::uint64_t changes) {
+  return sizeof(GroupHead) + rounded(changes);
+}
+
+std::uint64_t Journal::place() const { return kFirstHalf + half_ * half_bytes_ + at_; }
+
+void Journal::turn_over() {
+  half_ = 1 - half_;
+  at_ = 0;
+}
+
+// What lies beyond all that was ever written is first written with zeros, some more than is needed:
+// the next groups find their place made.
+Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
+                            std::string_view changes) {
+  const auto total = bytes_of(changes.size());
+  GroupHead head;
+  head.bytes = static_cast<std::uint32_t>(changes.size());
+  head.life = life_;
+  head.sequence = group.sequence;
+  head.through = group.through.value;
+  head.now = group.now.ns;
+  head.wall = group.wall.ns;
+  head.count = count;
+  head.sum = sum_of(head, changes);
+  bytes_.assign(reinterpret_cast<const char*>(&head), sizeof head);
+  bytes_ += changes;
+  bytes_.resize(total, '\0');
+  const auto from = place();
+  const auto needed = from + total;
+  if (needed > end_) {
+    const auto half_end = kFirstHalf + (half_ + 1) * half_bytes_;
+    bytes_.resize(total + std::min(step_, half_end - needed), '\0');
+  }
+  auto done = file_.write(from, ipc::bytes_of(bytes_));
+  end_ = std::max(end_, from + bytes_.size());
+  if (!done) return done;
+  at_ += total;
+  last_[half_] = group.sequence;
+  return {};
+}
+
+// Where not even its head can be taken back it is because the file ends before it.
+bool Journal::forget() {
+  const std::array<std::byte, sizeof(GroupHead)> nothing{};
+  if (file_.write(place(), nothing)) return static_cast<bool>(file_.sync());
+  const auto size = file_.size();
+  return size && *size <= place();
+}
+
+namespace {
+
+// What is left of a half when its groups are told one after another.
+class Half {
+ public:
+  Half(ipc::Bytes bytes, std::uint64_t life) : rest_(bytes), life_(life) { look(); }
+
+  bool at_end() const { return !good_; }
+  const JournalGroup& group() const { return group_; }
+  // False: it is not what a journal holds.
+  bool take(ChangeBatch& batch) {
+    auto changes = changes_;
+    for (std::uint32_t at = 0; at < head_.count; ++at) {
+      if (!decode_change(changes, batch.changes.emplace_back(change::Received{}))) return false;
+    }
+    batch.through = group_.through;
+    rest_ = rest_.subspan(static_cast<std::size_t>(Journal::bytes_of(head_.bytes)));
+    look();
+    return changes.empty();
+  }
+
+ private:
+  void look() {
+    good_ = false;
+    if (rest_.size() < sizeof head_) return;
+    const auto before = std::exchange(head_.sequence, 0);
+    std::memcpy(&head_, rest_.data(), sizeof head_);
+    if (head_.magic != kGroupMagic || head_.life != life_ || head_.sequence <= before ||
+        Journal::bytes_of(head_.bytes) > rest_.size()) {
+      return;
+    }
+    changes_ = rest_.subspan(sizeof head_, head_.bytes);
+    if (head_.sum != sum_of(head_, ipc::text_of(changes_))) return;
+    group_ = {head_.sequence, {head_.through}, {head_.now}, {head_.wall}};
+    good_ = true;
+  }
+
+  ipc::Bytes rest_, changes_;
+  std::uint64_t life_;
+  GroupHead head_;
+  JournalGroup group_;
+  bool good_ = false;
+};
+
+// The bytes of each half of the file. None: it was made and never used, or is of another
+// life.
+Result<std::optional<std::uint64_t>> half_bytes_of(const std::string& path, JournalFile& file,
+                                                   std::uint64_t size, std::uint64_t life) {
+  FileHead head;
+  if (size < sizeof head) return std::optional<std::uint64_t>();
+  const auto bytes = std::as_writable_bytes(std::span(&head, 1));
+  if (auto got = file.read(0, bytes); !got) return got.error();
+  if (ipc::text_of(bytes).find_first_not_of('\0') == std::string_view::npos) {
+    return std::optional<std::uint64_t>();
+  }
+  if (head.magic != kFileMagic || head.sum != sum_of(head)) {
+    return damaged(path, "is damaged, or another program's");
+  }
+  if (head.version != kVersion) {
+    return Error{kStoreDamaged, path + " is of version " + std::to_string(head.version) +
+                                    ", this daemon knows " + std::to_string(kVersion) +
+                                    ": use the newer daemon"};
+  }
+  if (head.life != life) return std::optional<std::uint64_t>();
+  return std::optional(head.half_bytes);
+}
+
+}  // namespace
+
+Result<void> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
+                          std::uint64_t sequence, const TellGroup& tell) {
+  auto file = JournalFile::open(path, vfs);
+  if (!file) return file.error();
+  const auto size = file->size();
+  if (!size) return size.error();
+  const auto half_bytes = half_bytes_of(path, *file, *size, life);
+  if (!half_bytes) return half_bytes.error();
+  if (!*half_bytes) return {};
+  std::string bytes(static_cast<std::size_t>(*size), '\0');
+  if (auto got = file->read(0, std::as_writable_bytes(std::span(bytes))); !got) return got;
+  const auto half_of = [&](std::uint64_t which) {
+    const auto from = std::min<std::uint64_t>(*size, kFirstHalf + which * **half_bytes);
+    const auto count = std::min(**half_bytes, *size - from);
+    return ipc::bytes_of(std::string_view(bytes).substr(from, count));
+  };
+  std::array halves{Half(half_of(0), life), Half(half_of(1), life)};
+  if (!halves[1].at_end() &&
+      (halves[0].at_end() || halves[1].group().sequence < halves[0].group().sequence)) {
+    std::swap(halves[0], halves[1]);
+  }
+  for (auto& half : halves) {
+    while (!half.at_end()) {
+      const auto group = half.group();
+      ChangeBatch batch;
+      if (!half.take(batch)) return damaged(path, "holds what is none of ours");
+      if (group.sequence <= sequence) continue;
+      if (group.sequence != sequence + 1) return damaged(path, "lacks what came before the rest");
+      if (auto told = tell(group, std::move(batch)); !told) return told;
+      sequence = group.sequence;
+    }
+  }
+  return {};
+}
+
+}  // namespace warmpool::daemon

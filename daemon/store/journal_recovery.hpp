@@ -1,0 +1,17 @@
+// What an earlier life left in its journal, to the tables.
+#pragma once
+
+#include "daemon/store/change.hpp"
+#include "daemon/store/schema.hpp"
+
+namespace warmpool::daemon {
+
+// The tables have all of it, whatever there is: it says so where a life has ended in order.
+inline constexpr std::int64_t kJournalClosed = INT64_MAX;
+
+// Writes what the tables lack. Order: before anything is read of them. Errors: Error::code is the
+// ExitStatus: StoreDamaged where the journal is missing, none of ours or has a gap; what was
+// written by then stays, and is not written again. Blocks: until it is written and synced.
+Result<void> take_journal(Database& database, const SchemaPlace& place, const DiskBounds& bounds);
+
+}  // namespace warmpool::daemon

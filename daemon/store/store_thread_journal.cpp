@@ -1,0 +1,214 @@
+// What is given is kept in the journal first.
+//
+// The queue has in front what the tables may have, and behind that what is fresh, which is the
+// journal thread's. Who is refused by the disk must not find it accepted later: so before anything
+// is told as undone nothing is on its way to the journal any more, and what a failed write or sync
+// may have left there is not undone.
+#include <algorithm>
+#include <chrono>
+
+#include "daemon/store/change_codec.hpp"
+#include "daemon/store/store_thread.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+// So many changes are written to the tables at once, unless they have waited for kLateness.
+constexpr std::uint64_t kAtOnce = 2048;
+constexpr std::size_t kGroupBytes = 1U << 20, kBatchesAtOnce = 512;
+// How long the journal is left alone where it could not be written.
+constexpr Duration kJournalPause = seconds(10);
+constexpr auto kAskAgain = std::chrono::milliseconds(20);
+
+}  // namespace
+
+Result<void> StoreThread::begin_journal() {
+  const auto& place = setup_.place;
+  if (place.journal_bytes == 0) return {};
+  auto begun = Journal::begin({journal_path(place.path), place.vfs, place.journal_bytes,
+                               place.journal_step, setup_.life});
+  if (!begun) return begun.error();
+  journal_ = std::move(*begun);
+  way_ = Way::Ahead;
+  return {};
+}
+
+// Order: the lock is held.
+void StoreThread::raise_written(RecordNumber through) {
+  if (through.value > written_.load()) written_.store(through.value, std::memory_order_release);
+}
+
+bool StoreThread::are_wanted() const {
+  if (sync_wanted_) return true;
+  return way_ == Way::Ahead ? ready_changes_ >= kAtOnce : has_ready();
+}
+
+// `wakes`: becomes true where a thread sleeps that is to look at it.
+void StoreThread::pass(std::size_t batches, bool& wakes) {
+  for (std::size_t at = ready_; at < ready_ + batches; ++at) {
+    ready_changes_ += queue_[at].changes.size();
+  }
+  ready_ += batches;
+  if (!are_wanted() && !sleeps_) return;
+  wanted_ = wakes = true;
+}
+
+void StoreThread::go_straight(Lock& lock) {
+  kept_.wait(lock, [this] { return !keeps_; });
+  if (way_ == Way::Straight) return;
+  way_ = Way::Straight;
+  ready_ = ready_changes_ = 0;
+  back_at_ = Instant{};
+}
+
+void StoreThread::come_back() {
+  back_at_ = kNever;
+  way_ = Way::Back;
+  bool wakes = false;
+  pass(queue_.size(), wakes);
+}
+
+std::uint64_t StoreThread::hurry() {
+  std::uint64_t all = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    sync_wanted_ = true;
+    all = left_ + (way_ == Way::Straight ? queue_.size() : ready_);
+  }
+  want();
+  return all;
+}
+
+bool StoreThread::is_in_tables(std::uint64_t batches) const {
+  const std::lock_guard lock(mutex_);
+  return in_tables_ >= batches;
+}
+
+void StoreThread::run_journal() {
+  Lock lock(mutex_);
+  while (true) {
+    journal_wake_.wait(lock, [this] { return journal_ends_ || has_fresh(); });
+    if (journal_ends_) break;
+    keep_ahead(lock);
+  }
+  go_straight(lock);
+  back_at_ = kNever;
+}
+
+// False: something else has come, and everything is to be looked at anew.
+bool StoreThread::wait_for_tables(Lock& lock, const std::function<bool()>& done) {
+  const auto way = way_;
+  while (!done()) {
+    sync_wanted_ = wanted_ = true;
+    (pen_taken_ ? wake_ : pen_free_).notify_one();
+    journal_wake_.wait_for(lock, kAskAgain);
+    if (journal_ends_ || way_ != way) return false;
+  }
+  return true;
+}
+
+void StoreThread::keep_ahead(Lock& lock) {
+  if (way_ == Way::Back) {
+    if (!wait_for_tables(lock, [this] { return tables_synced_ >= left_ + ready_; })) return;
+    way_ = Way::Ahead;
+  }
+  encode_fresh(lock);
+  if (fresh_changes_ == 0) return hand_on(true);
+  if (!journal_->is_ever_room(encoded_.size())) {
+    way_ = Way::Back;
+    return hand_on(false);
+  }
+  if (!journal_->is_room(encoded_.size())) {
+    set_keeps(false);
+    const auto free = [this] { return journal_synced_ >= journal_->last_of_next(); };
+    if (!wait_for_tables(lock, free)) return;
+    set_keeps(true);
+  }
+  const bool synced = std::ranges::any_of(
+      fresh_, [](const ChangeBatch* batch) { return batch->demand == Demand::Synced; });
+  const JournalGroup group{++sequence_, fresh_.back()->through, now(), setup_.time->wall()};
+  lock.unlock();
+  const auto kept = write_ahead(group, synced);
+  lock.lock();
+  take_ahead(kept);
+  if (kept.done) {
+    ++figures_.commits;
+    figures_.syncs += synced;
+  }
+}
+
+void StoreThread::set_keeps(bool keeps) {
+  keeps_ = keeps;
+  keeps_since_ = keeps ? std::optional(now()) : std::nullopt;
+  if (!keeps) kept_.notify_all();
+}
+
+// What is fresh stays where it is in the queue meanwhile.
+void StoreThread::encode_fresh(Lock& lock) {
+  set_keeps(true);
+  fresh_.clear();
+  for (auto at = ready_; at < queue_.size() && fresh_.size() < kBatchesAtOnce; ++at) {
+    fresh_.push_back(&queue_[at]);
+  }
+  lock.unlock();
+  encoded_.clear();
+  fresh_changes_ = 0;
+  std::size_t count = 0;
+  for (; count < fresh_.size() && encoded_.size() < kGroupBytes; ++count) {
+    for (const auto& change : fresh_[count]->changes) encode_change(change, encoded_);
+    fresh_changes_ += static_cast<std::uint32_t>(fresh_[count]->changes.size());
+  }
+  fresh_.resize(count);
+  lock.lock();
+}
+
+// The tables may have it. `told`: it is kept.
+void StoreThread::hand_on(bool told) {
+  bool wakes = false;
+  if (told) raise_written(fresh_.back()->through);
+  pass(fresh_.size(), wakes);
+  set_keeps(false);
+  if (told) wake_main();
+  if (wakes) (pen_taken_ ? wake_ : pen_free_).notify_one();
+}
+
+// What a half has and is not synced would be missing before what the other one has.
+StoreThread::KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
+  if (!journal_->is_room(encoded_.size())) {
+    auto done = journal_dirty_ ? journal_->sync() : Result<void>();
+    if (!done) return {done.error(), false, true};
+    journal_dirty_ = false;
+    journal_->turn_over();
+  }
+  if (auto done = journal_->write(group, fresh_changes_, encoded_); !done) {
+    return {done, !journal_->forget(), false};
+  }
+  journal_dirty_ = true;
+  if (!synced) return {};
+  if (auto done = journal_->sync(); !done) return {done, true, true};
+  journal_dirty_ = false;
+  return {};
+}
+
+void StoreThread::take_ahead(const KeptAhead& kept) {
+  if (kept.done || kept.unsure) {
+    for (auto* batch : fresh_) batch->journal = sequence_;
+  } else {
+    --sequence_;
+  }
+  if (kept.done) {
+    for (auto* batch : fresh_) batch->demand = Demand::Written;
+    return hand_on(true);
+  }
+  if (kept.unsure) unsure_ = fresh_.back()->through;
+  news_.slower = kept.done.error().text;
+  way_ = Way::Straight;
+  ready_ = ready_changes_ = 0;
+  back_at_ = kept.ends ? kNever : now() + kJournalPause;
+  wanted_ = true;
+  set_keeps(false);
+  wake_main();
+  (pen_taken_ ? wake_ : pen_free_).notify_one();
+}
+
+}  // namespace warmpool::daemon

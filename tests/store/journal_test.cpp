@@ -1,0 +1,538 @@
+// What is kept in the journal first: told before the tables have it, there in the next life.
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "daemon/exit_status.hpp"
+#include "daemon/store/change_codec.hpp"
+#include "daemon/store/journal.hpp"
+#include "daemon/store/journal_recovery.hpp"
+#include "tests/store/fault_vfs.hpp"
+#include "tests/store/record_load.hpp"
+#include "tests/support/patience.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+// --- bytes ---
+
+std::string encoded(const Change& change) {
+  std::string bytes;
+  encode_change(change, bytes);
+  return bytes;
+}
+
+std::vector<Change> one_of_each() {
+  const record::Used used{1, 2, 3, 4, 5};
+  TaskSpec spec;
+  spec.type = {7};
+  spec.tenant = {300};
+  spec.payload_bytes = 5;
+  spec.run_at = {-12};
+  spec.key = IdempotencyKey{~0ULL, 1, 1ULL << 63, KeyUse::Reconnect};
+  const auto attempt = [] {
+    auto row = std::make_unique<AttemptRow>();
+    row->position = 9;
+    row->slot = 3;
+    row->started_at = {77};
+    row->error = "no";
+    row->output = std::string(300, 'x');
+    row->autopsy = "{}";
+    row->drops = true;
+    row->dropped = 8;
+    return row;
+  };
+  const auto blob = [](std::string_view text) { return Blob(ipc::bytes_of(text)); };
+  const TaskId task{1ULL << 40 | 3};
+  const record::Settled settled{task,          2,  3, WorkerId{4}, Verdict::Dead, EndCause::Crashed,
+                                Charge::Crash, -9, used, Instant{5}};
+  auto texts = std::make_unique<KeyText>();
+  texts->key = "key";
+  texts->labels = "[\"a\"]";
+  std::vector<Change> all;
+  all.emplace_back(change::Named{NameKind::Slot, 128, "slot"});
+  all.emplace_back(change::Added{{task, spec, Instant{-1}, Instant{INT64_MAX}},
+                                 1,
+                                 2,
+                                 ~0U,
+                                 Content::Msgpack,
+                                 true,
+                                 blob("bytes"),
+                                 {},
+                                 std::move(texts)});
+  all.emplace_back(change::Started{{task, 1, 2, WorkerId{3}, SlotId{4}, Instant{5}}, 6});
+  all.emplace_back(change::Ended{{task, 1, 2, WorkerId{3}, EndCause::Timeout, Charge::Failure, 1,
+                                  used, Instant{5}, Instant{6}, true, true, ClassId{2}},
+                                 attempt(),
+                                 "class"});
+  all.emplace_back(change::Buried{settled, nullptr});
+  all.emplace_back(change::Finished{
+      settled, 1, Instant{2}, 3, Content::Json, true, blob(""), BodyFile{4}, attempt()});
+  all.emplace_back(change::Revived{{task, 3, Instant{1}, Instant{2}, 6}, Content::Utf8,
+                                   blob("other"), {}});
+  all.emplace_back(record::Released{task, Instant{1}, Instant{2}});
+  all.emplace_back(record::Removed{task, true, Instant{2}});
+  all.emplace_back(change::Paused{PauseScope::Class, "class", true});
+  all.emplace_back(change::Received{task});
+  all.emplace_back(change::Cleaned{task});
+  all.emplace_back(record::Kept{task});
+  all.emplace_back(change::Checkpointed{{task, 1, 2, 3, Instant{4}}, Content::Bytes, blob("abc")});
+  all.emplace_back(change::CheckpointGone{task});
+  return all;
+}
+
+TEST(ChangeCodec, EveryKindComesBack) {
+  const auto all = one_of_each();
+  ASSERT_EQ(all.size(), std::variant_size_v<Change>);
+  for (std::size_t kind = 0; kind < all.size(); ++kind) {
+    ASSERT_EQ(all[kind].index(), kind);
+    const auto bytes = encoded(all[kind]);
+    auto from = ipc::bytes_of(bytes);
+    Change back = change::Received{};
+    ASSERT_TRUE(decode_change(from, back)) << kind;
+    EXPECT_TRUE(from.empty()) << kind;
+    EXPECT_EQ(encoded(back), bytes) << kind;
+  }
+}
+
+TEST(ChangeCodec, WhatIsCutIsRefused) {
+  for (const auto& change : one_of_each()) {
+    const auto bytes = encoded(change);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      auto from = ipc::bytes_of(bytes).first(length);
+      Change back = change::Received{};
+      EXPECT_FALSE(decode_change(from, back)) << change.index() << ' ' << length;
+    }
+  }
+}
+
+TEST(ChangeCodec, WhatNoTableHasIsRefused) {
+  const auto refuses = [](std::string_view bytes) {
+    auto from = ipc::bytes_of(bytes);
+    Change back = change::Received{};
+    return !decode_change(from, back);
+  };
+  EXPECT_TRUE(refuses("\x0f")) << "a kind";
+  EXPECT_TRUE(refuses({"\x09\x03\x00\x01", 4})) << "a scope";
+  EXPECT_TRUE(refuses({"\x09\x00\x00\x02", 4})) << "a flag";
+  EXPECT_TRUE(refuses({"\x00\x03\x01\x00", 4})) << "a kind of names";
+  EXPECT_TRUE(refuses("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02")) << "65 bits";
+  EXPECT_FALSE(refuses("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
+}
+
+// --- the file ---
+
+struct Told {
+  std::vector<std::uint64_t> sequences;
+  std::vector<std::string> names;
+};
+
+class JournalFiles : public testing::Test {
+ protected:
+  Journal begin(std::uint64_t life, std::uint64_t bytes) {
+    auto begun = Journal::begin({path_, "", bytes, 256, life});
+    REQUIRE(begun);
+    return std::move(*begun);
+  }
+  static std::string change_of(std::size_t length) {
+    return encoded(change::Named{NameKind::Type, 1, std::string(length, 'n')});
+  }
+  Result<Told> read(std::uint64_t life, std::uint64_t sequence) {
+    Told told;
+    auto done = read_journal(path_, "", life, sequence,
+                             [&](const JournalGroup& group, const ChangeBatch& batch) {
+                               told.sequences.push_back(group.sequence);
+                               for (const auto& change : batch.changes) {
+                                 told.names.push_back(std::get<change::Named>(change).name);
+                               }
+                               return Result<void>();
+                             });
+    if (!done) return done.error();
+    return told;
+  }
+  void spoil(std::uint64_t at) {
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const auto byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(byte);
+  }
+  using Sequences = std::vector<std::uint64_t>;
+
+  ipc::test::TemporaryDirectory directory_;
+  std::string path_ = directory_ / "journal";
+};
+
+TEST_F(JournalFiles, GroupsComeBackInTheirOrder) {
+  auto journal = begin(3, 4096);
+  for (std::uint64_t at = 1; at <= 3; ++at) {
+    ASSERT_TRUE(journal.write({at, {at}, {1}, {2}}, 2, change_of(at) + change_of(at)));
+  }
+  EXPECT_EQ(read(3, 0)->sequences, (Sequences{1, 2, 3}));
+  EXPECT_EQ(read(3, 2)->sequences, (Sequences{3}));
+  EXPECT_EQ(read(3, 2)->names, (std::vector<std::string>{"nnn", "nnn"}));
+  EXPECT_EQ(read(3, 3)->sequences, Sequences{});
+  EXPECT_EQ(read(4, 0)->sequences, Sequences{}) << "of another life";
+}
+
+TEST_F(JournalFiles, AHalfIsWrittenOverOnceItIsFree) {
+  auto journal = begin(1, 2048);
+  std::uint64_t sequence = 0;
+  const auto change = change_of(100);
+  for (int turn = 0; turn < 5; ++turn) {
+    while (journal.is_room(change.size())) {
+      ASSERT_TRUE(journal.write({++sequence, {sequence}, {1}, {2}}, 1, change));
+    }
+    const auto told = read(1, journal.last_of_next())->sequences;
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told.front(), journal.last_of_next() + 1);
+    EXPECT_EQ(told.back(), sequence);
+    journal.turn_over();
+  }
+  EXPECT_LE(fs::file_size(path_), 4096U + 2048U);
+}
+
+TEST_F(JournalFiles, AnEarlierLifeIsGoneOnceALaterOneHasBegun) {
+  auto first = begin(1, 4096);
+  ASSERT_TRUE(first.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+  ASSERT_TRUE(first.write({2, {2}, {1}, {2}}, 1, change_of(10)));
+  auto second = begin(2, 4096);
+  EXPECT_EQ(read(2, 0)->sequences, Sequences{});
+  ASSERT_TRUE(second.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+  EXPECT_EQ(read(2, 0)->sequences, Sequences{1});
+}
+
+TEST_F(JournalFiles, WhatIsTornIsItsEnd) {
+  auto journal = begin(1, 4096);
+  for (std::uint64_t at = 1; at <= 3; ++at) {
+    ASSERT_TRUE(journal.write({at, {at}, {1}, {2}}, 1, change_of(10)));
+  }
+  spoil(4096 + 2 * Journal::bytes_of(change_of(10).size()) + 70);
+  EXPECT_EQ(read(1, 0)->sequences, (Sequences{1, 2}));
+}
+
+TEST_F(JournalFiles, WhatIsMissingBeforeTheRestIsRefused) {
+  auto journal = begin(1, 4096);
+  for (std::uint64_t at = 5; at <= 6; ++at) {
+    ASSERT_TRUE(journal.write({at, {at}, {1}, {2}}, 1, change_of(10)));
+  }
+  EXPECT_EQ(read(1, 4)->sequences, (Sequences{5, 6}));
+  const auto gap = read(1, 3);
+  ASSERT_FALSE(gap);
+  EXPECT_EQ(gap.error().code, kStoreDamaged);
+}
+
+TEST_F(JournalFiles, ASpoiledHeadIsRefusedAndAnEmptyFileIsNothing) {
+  begin(1, 4096);
+  spoil(9);
+  const auto spoiled = read(1, 0);
+  ASSERT_FALSE(spoiled);
+  EXPECT_NE(spoiled.error().text.find("truncate -s 0"), std::string::npos);
+  fs::resize_file(path_, 0);
+  EXPECT_EQ(read(1, 0)->sequences, Sequences{});
+}
+
+TEST_F(JournalFiles, WhatIsTakenBackIsNotThere) {
+  auto journal = begin(1, 4096);
+  ASSERT_TRUE(journal.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+  // As where the write of the second came to its end and said that it did not.
+  {
+    auto other = begin(1, 4096);
+    ASSERT_TRUE(other.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+    ASSERT_TRUE(other.write({2, {2}, {1}, {2}}, 1, change_of(10)));
+  }
+  EXPECT_EQ(read(1, 0)->sequences, (Sequences{1, 2}));
+  EXPECT_TRUE(journal.forget());
+  EXPECT_EQ(read(1, 0)->sequences, Sequences{1});
+}
+
+TEST_F(JournalFiles, NobodyElseMayReadIt) {
+  begin(1, 4096);
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+// --- the store ---
+
+class Ahead : public testing::Test {
+ protected:
+  void SetUp() override {
+    lives_.place.vfs = vfs_.name();
+    lives_.place.refused_wait = lives_.place.busy_wait = milliseconds(1);
+    lives_.place.journal_bytes = 8 * 1024;
+    lives_.place.journal_step = 1024;
+  }
+  void TearDown() override {
+    vfs_.let_syncs_go();
+    vfs_.clear_faults();
+  }
+  void open() {
+    ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+    driver_.emplace(*lives_.store());
+  }
+  void accept(std::uint64_t first, std::uint64_t last, std::size_t bytes = 10) {
+    for (auto task = first; task <= last; ++task) {
+      driver_->accept(task, std::string(bytes, static_cast<char>('a' + task % 26)));
+    }
+  }
+  // The tables cannot be written; what is acknowledged then is in the journal alone.
+  void stop_tables() { vfs_.set_fault({DiskCall::Begin, {}, 1, true, SQLITE_BUSY}); }
+  // What is there if the daemon is killed now. Order: nothing is being written.
+  void kill_into(SqliteLives& after) {
+    after.renumbers = false;
+    for (const char* suffix : {"", "-wal", ".journal"}) {
+      if (!fs::exists(lives_.path() + suffix)) continue;
+      fs::copy_file(lives_.path() + suffix, after.path() + suffix);
+    }
+  }
+  static void expect_tasks(SqliteLives& after, std::uint64_t last) {
+    for (std::uint64_t task = 1; task <= last; ++task) {
+      EXPECT_TRUE(after.store()->find(TaskId{task})) << task;
+    }
+    EXPECT_FALSE(after.store()->find(TaskId{last + 1}));
+  }
+  StoreAnswers until(const std::function<bool(const StoreAnswers&)>& condition) {
+    for (const auto end = test::patience_ends(); std::chrono::steady_clock::now() < end;) {
+      auto answers = lives_.store()->take_answers();
+      if (answers.persisted) kept_ = *answers.persisted;
+      if (condition(answers)) return answers;
+      wait_for_news(*lives_.store());
+    }
+    ADD_FAILURE() << "it never comes";
+    return {};
+  }
+
+  void until_kept(std::uint64_t record) {
+    if (kept_.value < record) until([&](const auto&) { return kept_.value >= record; });
+  }
+
+  FaultVfs vfs_;
+  SqliteLives lives_;
+  std::optional<RecordDriver> driver_;
+  RecordNumber kept_;  // as until() has heard
+};
+
+TEST_F(Ahead, IsToldBeforeTheTablesHaveItAndIsThereInTheNextLife) {
+  open();
+  stop_tables();
+  accept(1, 20);
+  driver_->settle(3, Verdict::Done, "result");
+  ASSERT_TRUE(driver_->settled());
+  SqliteLives after;
+  kill_into(after);
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 20);
+  EXPECT_EQ(after.store()->find(TaskId{3})->verdict, Verdict::Done);
+  EXPECT_EQ(text_of(*after.store()->find(TaskId{3})), "result");
+  EXPECT_EQ(text_of(*after.store()->find(TaskId{4})), std::string(10, 'e'));
+  EXPECT_EQ(after.totals[static_cast<std::size_t>(Verdict::Done)], 1U);
+}
+
+TEST_F(Ahead, IsTakenOnceWhateverEndsTheStart) {
+  open();
+  stop_tables();
+  accept(1, 10);
+  ASSERT_TRUE(driver_->settled());
+  // Each time one more call of the disk fails, until the start comes through.
+  FaultVfs disk;
+  SqliteLives after;
+  kill_into(after);
+  after.place.vfs = disk.name();
+  after.place.journal_bytes = lives_.place.journal_bytes;
+  std::uint64_t calls = 1;
+  for (bool met = true; met; ++calls) {
+    disk.clear_faults();
+    const auto before = disk.faults_met();
+    disk.set_fault({DiskCall::Write, {}, calls, true, SQLITE_IOERR_WRITE});
+    const bool opened = after.open() != nullptr;
+    met = disk.faults_met() != before;
+    EXPECT_TRUE(opened || met) << after.error.text;
+    if (opened) after.close();
+    if (opened && !met) break;
+  }
+  EXPECT_GT(calls, 3U);
+  disk.clear_faults();
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 10);
+}
+
+TEST_F(Ahead, AFullJournalWaitsForTheTablesAndGoesOn) {
+  open();
+  for (std::uint64_t round = 0; round < 8; ++round) {
+    accept(round * 20 + 1, round * 20 + 20, 150);
+    ASSERT_TRUE(driver_->settled());
+  }
+  EXPECT_LE(fs::file_size(journal_path(lives_.path())), 4096U + 8 * 1024U);
+  vfs_.hold_syncs(DiskFile::Wal);
+  accept(161, 240, 150);
+  for (int looks = 0; looks < 5; ++looks) wait_for_news(*lives_.store());
+  const auto told = lives_.store()->take_answers().persisted;
+  EXPECT_LT(told ? told->value : 160, 240U) << "more than there is room for";
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(driver_->settled());
+  lives_.close();
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  expect_tasks(lives_, 240);
+}
+
+TEST_F(Ahead, WhatIsTooLargeGoesStraightToTheTables) {
+  open();
+  accept(1, 3);
+  accept(4, 4, 10'000);
+  accept(5, 6);
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_TRUE(lives_.in_tables({4}));
+  stop_tables();
+  accept(7, 8);
+  ASSERT_TRUE(driver_->settled()) << "the journal is used again";
+  SqliteLives after;
+  kill_into(after);
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 8);
+}
+
+TEST_F(Ahead, AJournalThatCannotBeWrittenIsLeftAloneForAWhile) {
+  open();
+  accept(1, 1);
+  ASSERT_TRUE(driver_->settled());
+  vfs_.set_fault({DiskCall::Write, DiskFile::Journal, 1, false, SQLITE_FULL});
+  accept(2, 4);
+  const auto answers = until([](const auto& told) { return told.slower.has_value(); });
+  EXPECT_NE(answers.slower->find(".journal"), std::string::npos) << *answers.slower;
+  EXPECT_FALSE(answers.accepting == false);
+  until_kept(4);
+  const auto writes = vfs_.calls(DiskCall::Write);
+  lives_.time.pass(seconds(11));
+  accept(5, 6);
+  until_kept(6);
+  EXPECT_GT(vfs_.calls(DiskCall::Write), writes);
+  stop_tables();
+  accept(7, 8);
+  until_kept(8);
+  SqliteLives after;
+  kill_into(after);
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 8);
+}
+
+TEST_F(Ahead, WhatAFailedSyncOfTheJournalMayHaveKeptIsNotUndone) {
+  open();
+  accept(1, 1);
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_TRUE(lives_.in_tables({1}));
+  vfs_.set_fault({DiskCall::Sync, DiskFile::Journal, 1, false, SQLITE_IOERR_FSYNC});
+  vfs_.set_fault({DiskCall::Write, DiskFile::Wal, 1, true, SQLITE_FULL});
+  accept(2, 2);
+  bool undone = false;
+  until([&](const auto& told) {
+    undone = undone || told.undone;
+    return vfs_.faults_met() >= 4;
+  });
+  EXPECT_FALSE(undone) << "it would come back in the next life";
+  vfs_.clear_faults();
+  until_kept(2);
+  lives_.close();
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  expect_tasks(lives_, 2);
+}
+
+TEST_F(Ahead, WhereTheTablesTakeNothingWhatIsToldStaysAndTheRestIsUndone) {
+  open();
+  accept(1, 1);
+  ASSERT_TRUE(driver_->settled());
+  vfs_.set_fault({DiskCall::Write, DiskFile::Wal, 1, true, SQLITE_FULL});
+  accept(2, 3);
+  const auto end = test::patience_ends();
+  while (lives_.store()->figures().trouble.empty()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::yield();
+  }
+  // Nothing is kept in the journal from now on.
+  driver_->accept(4, "refused");
+  const auto told = until([](const auto& answers) { return answers.undone; });
+  EXPECT_EQ(told.accepting, false);
+  EXPECT_EQ(told.persisted, RecordNumber{3}) << "the journal had room for it";
+  driver_->settle(4, Verdict::Cancelled, "");
+  vfs_.clear_faults();
+  until_kept(5);
+  lives_.close();
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  EXPECT_EQ(lives_.store()->find(TaskId{4})->verdict, Verdict::Cancelled);
+  expect_tasks(lives_, 4);
+}
+
+TEST_F(Ahead, AfterAnOrderlyEndTheTablesAreWhole) {
+  open();
+  accept(1, 9);
+  ASSERT_TRUE(driver_->settled());
+  lives_.close();
+  fs::remove(journal_path(lives_.path()));
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  expect_tasks(lives_, 9);
+}
+
+TEST_F(Ahead, AMissingJournalIsRefusedAndAnEmptyOneIsPutUpWith) {
+  open();
+  accept(1, 4);
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_TRUE(lives_.in_tables({4}));
+  stop_tables();
+  accept(5, 6);
+  ASSERT_TRUE(driver_->settled());
+  SqliteLives after;
+  kill_into(after);
+  fs::remove(journal_path(after.path()));
+  ASSERT_EQ(after.open(), nullptr);
+  EXPECT_EQ(after.error.code, static_cast<int>(ExitStatus::StoreDamaged));
+  EXPECT_NE(after.error.text.find("is missing"), std::string::npos) << after.error.text;
+  std::ofstream(journal_path(after.path())).close();
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 4);
+}
+
+TEST_F(Ahead, WithoutAJournalWhatAnEarlierLifeLeftIsTaken) {
+  open();
+  stop_tables();
+  accept(1, 5);
+  ASSERT_TRUE(driver_->settled());
+  SqliteLives after;
+  kill_into(after);
+  ASSERT_EQ(after.place.journal_bytes, 0U);
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  after.close();
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 5);
+}
+
+TEST_F(Ahead, RelaxedIsToldWithoutASync) {
+  open();
+  accept(1, 1);
+  ASSERT_TRUE(driver_->settled());
+  vfs_.hold_syncs();
+  TaskSpec relaxed;
+  relaxed.durability = Durability::Relaxed;
+  driver_->accept(2, "relaxed", relaxed);
+  until_kept(2);
+}
+
+TEST_F(Ahead, ABackupHasWhatIsInTheJournal) {
+  open();
+  vfs_.hold_syncs(DiskFile::Wal);
+  accept(1, 12);
+  ASSERT_TRUE(driver_->settled());
+  const auto copy = lives_.directory / "copy.db";
+  ASSERT_TRUE(lives_.store()->begin_backup(copy));
+  vfs_.let_syncs_go();
+  const auto made = until([](const auto& told) { return told.backup.has_value(); });
+  ASSERT_TRUE(*made.backup) << made.backup->error().text;
+  auto raw = Database::open(copy, OpenMode::ReadOnly, "");
+  ASSERT_TRUE(raw);
+  EXPECT_EQ(*raw->integer("SELECT count(*) FROM tasks"), 12);
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
