@@ -194,8 +194,9 @@ Json outlived_json(const Outlived& outlived, const Services& services) {
 }
 
 Json store_json(const StoreFigures& figures, bool accepting) {
-  Json trouble;
+  Json trouble, journal_trouble;
   if (!figures.trouble.empty()) trouble = figures.trouble;
+  if (!figures.journal_trouble.empty()) journal_trouble = figures.journal_trouble;
   return {{"name", figures.name},
           {"durable", figures.durable},
           {"accepting", accepting},
@@ -215,6 +216,7 @@ Json store_json(const StoreFigures& figures, bool accepting) {
           {"wal_bytes", figures.wal_bytes},
           {"ahead", figures.ahead},
           {"stalled_ms", milliseconds_of(figures.stalled)},
+          {"journal_trouble", std::move(journal_trouble)},
           {"trouble", std::move(trouble)}};
 }
 

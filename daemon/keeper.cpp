@@ -24,10 +24,7 @@ bool Keeper::commit() {
   services_.store.apply(batch_);
   auto answers = services_.store.take_answers();
   if (answers.broken) broken_ = std::move(answers.broken);
-  if (answers.slower) {
-    services_.log.warn("the journal of the store is not used for now, so that accepting takes "
-                       "longer: " + *answers.slower);
-  }
+  if (answers.slower) tell_slower(*answers.slower);
   if (answers.accepting) tell(*answers.accepting);
   if (answers.persisted) services_.engine.step(event::Persisted{*answers.persisted});
   if (answers.accepting) {
@@ -42,6 +39,11 @@ bool Keeper::commit() {
 void Keeper::end_body(const BodyEnded& ended) {
   if (!ended.fault.empty()) services_.log.warn("a large body has no file: " + ended.fault);
   on_body_(ended);
+}
+
+void Keeper::tell_slower(const std::string& why) {
+  if (why.empty()) return services_.log.info("the journal of the store is used again");
+  services_.log.warn("the journal of the store is not used, so that accepting takes longer: " + why);
 }
 
 void Keeper::tell(bool accepting) {

@@ -21,6 +21,7 @@ class Keeper {
 
  private:
   void tell(bool accepting);
+  void tell_slower(const std::string& why);
   void end_body(const BodyEnded& ended);
 
   Services& services_;

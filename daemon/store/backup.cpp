@@ -67,7 +67,7 @@ Result<BackupFigures> StoreBackup::copy() {
   if (auto waited = wait(); !waited) return waited.error();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return told(source.error());
-  if (auto copied = copy_database(*source, database_, path_, aborted_); !copied) {
+  if (auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_); !copied) {
     return told(copied.error());
   }
   BackupFigures figures;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +28,11 @@ struct AttemptRow {
   std::uint32_t dropped = 0;
 };
 
+// What its row says of a body that is in a file, where the bytes are not at hand.
+struct BodyInFile {
+  std::uint64_t bytes = 0, checksum = 0;
+};
+
 struct KeyText {
   std::string key, labels;  // labels: a JSON list, empty for none
 };
@@ -48,6 +54,7 @@ struct Added {
   Blob body;
   BodyFile file;
   std::unique_ptr<KeyText> texts;
+  std::optional<BodyInFile> in_file{};
 };
 
 struct Started {
@@ -76,6 +83,7 @@ struct Finished {
   Blob body;               // the result
   BodyFile file;
   std::unique_ptr<AttemptRow> attempt;  // null: a plain end, which the result's row tells
+  std::optional<BodyInFile> in_file{};
 };
 
 // `record.payload_bytes`: with another payload, which is what follows.
@@ -84,6 +92,7 @@ struct Revived {
   Content content;
   Blob body;
   BodyFile file;
+  std::optional<BodyInFile> in_file{};
 };
 
 // In place of the one before.
@@ -134,6 +143,7 @@ struct ChangeBatch {
   Demand demand = Demand::Later;
   std::size_t bytes = 0;      // of bodies
   std::uint64_t journal = 0;  // the group of the journal that it is in; 0: in none
+  bool urgent = false;        // a start of it is due at once
   bool empty() const { return changes.empty() && starts.empty() && receipts.empty(); }
 };
 

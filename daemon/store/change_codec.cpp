@@ -1,5 +1,5 @@
 // The fields of each kind stand in one place, for both ways: a structured binding does not compile
-// when a kind gets a field that is not here.
+// when a kind gets a field that is not here. Bodies come behind them.
 #include "daemon/store/change_codec.hpp"
 
 #include <concepts>
@@ -69,6 +69,10 @@ void fields(Is<AttemptRow> auto& value, auto&& each) {
   auto& [position, slot, started_at, error, output, autopsy, drops, dropped] = value;
   each(position, slot, started_at, error, output, autopsy, drops, dropped);
 }
+void fields(Is<BodyInFile> auto& value, auto&& each) {
+  auto& [bytes, checksum] = value;
+  each(bytes, checksum);
+}
 void fields(Is<KeyText> auto& value, auto&& each) {
   auto& [key, labels] = value;
   each(key, labels);
@@ -78,8 +82,8 @@ void fields(Is<change::Named> auto& value, auto&& each) {
   each(kind, number, name);
 }
 void fields(Is<change::Added> auto& value, auto&& each) {
-  auto& [record, type, tenant, uid, content, keep_result, body, file, texts] = value;
-  each(record, type, tenant, uid, content, keep_result, body, file, texts);
+  auto& [record, type, tenant, uid, content, keep_result, body, file, texts, in_file] = value;
+  each(record, type, tenant, uid, content, keep_result, file, texts);
 }
 void fields(Is<change::Started> auto& value, auto&& each) {
   auto& [record, slot] = value;
@@ -94,12 +98,13 @@ void fields(Is<change::Buried> auto& value, auto&& each) {
   each(record, attempt);
 }
 void fields(Is<change::Finished> auto& value, auto&& each) {
-  auto& [record, slot, started_at, attempts, content, has_key, body, file, attempt] = value;
-  each(record, slot, started_at, attempts, content, has_key, body, file, attempt);
+  auto& [record, slot, started_at, attempts, content, has_key, body, file, attempt, in_file] =
+      value;
+  each(record, slot, started_at, attempts, content, has_key, file, attempt);
 }
 void fields(Is<change::Revived> auto& value, auto&& each) {
-  auto& [record, content, body, file] = value;
-  each(record, content, body, file);
+  auto& [record, content, body, file, in_file] = value;
+  each(record, content, file);
 }
 void fields(Is<change::Checkpointed> auto& value, auto&& each) {
   auto& [record, content, body] = value;
@@ -126,6 +131,9 @@ template <class Value>
 concept HasValue = requires(Value& value) { value.value; };
 template <class Value>
 concept HasNanoseconds = requires(Value& value) { value.ns; };
+// Of a body that has a file only what its row says is written.
+template <class Value>
+concept HasBody = requires(Value& value) { value.in_file; };
 template <class Value>
 concept IsNumber = std::integral<Value> && !std::same_as<Value, bool>;
 
@@ -166,6 +174,13 @@ class Encoder {
     requires requires(const Value& value) { fields(value, [](const auto&...) {}); }
   void put(const Value& value) {
     fields(value, [this](const auto&... each) { (this->put(each), ...); });
+    if constexpr (HasBody<const Value>) {
+      if (value.file) {
+        put(body_in_file(value));
+      } else {
+        put(value.body);
+      }
+    }
   }
 
  private:
@@ -237,6 +252,13 @@ class Decoder {
     requires requires(Value& value) { fields(value, [](auto&...) {}); }
   void take(Value& value) {
     fields(value, [this](auto&... each) { (this->take(each), ...); });
+    if constexpr (HasBody<Value>) {
+      if (value.file) {
+        take(value.in_file.emplace());
+      } else {
+        take(value.body);
+      }
+    }
   }
 
  private:

@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "daemon/store/body_files.hpp"
+#include "daemon/store/journal_recovery.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
@@ -98,8 +99,25 @@ Result<void> take_in_bodies(Database& copy, const std::string& directory,
                  "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1", aborted);
 }
 
-Result<void> fill(Database& source, const std::string& bodies, const std::string& path,
-                  const std::atomic<bool>& aborted) {
+// What the copy has is one moment of the store, whole without what its journal had by then. Stores
+// of earlier versions know of none.
+Result<void> end_journal(Database& copy, const std::string& source_path, SourceKind kind) {
+  const auto known =
+      copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = 'journal'");
+  if (!known) return known.error();
+  if (*known == 0) return {};
+  if (kind == SourceKind::Left) {
+    constexpr std::uint64_t all = INT64_MAX;
+    SchemaPlace place;
+    place.path = source_path;
+    const DiskBounds bounds{all, all, all, kDurationMax, kDurationMax};
+    if (auto taken = take_journal(copy, place, bounds); !taken) return taken;
+  }
+  return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+}
+
+Result<void> fill(Database& source, const std::string& source_path, SourceKind kind,
+                  const std::string& path, const std::atomic<bool>& aborted) {
   auto copy = Database::open(path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   auto done = copy->run("PRAGMA synchronous = OFF");
@@ -110,7 +128,8 @@ Result<void> fill(Database& source, const std::string& bodies, const std::string
   const auto begun = source.integer("SELECT life FROM store");
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
-  if (done) done = take_in_bodies(*copy, bodies, aborted);
+  if (done) done = end_journal(*copy, source_path, kind);
+  if (done) done = take_in_bodies(*copy, bodies_directory(source_path), aborted);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
   const auto said = copy->text("PRAGMA quick_check(1)");
@@ -121,12 +140,12 @@ Result<void> fill(Database& source, const std::string& bodies, const std::string
 
 }  // namespace
 
-Result<void> copy_database(Database& source, const std::string& source_path,
+Result<void> copy_database(Database& source, const std::string& source_path, SourceKind kind,
                            const std::string& path, const std::atomic<bool>& aborted) {
   const auto part = path + ".part";
   ::unlink(part.c_str());  // of a copy that was ended in the middle
   if (auto made = make_file(part); !made) return made;
-  auto done = fill(source, bodies_directory(source_path), part, aborted);
+  auto done = fill(source, source_path, kind, part, aborted);
   if (done) done = sync_file(part);
   if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     done = system_error("cannot make " + path);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <utility>
 
 #include <sqlite3.h>
@@ -25,12 +26,14 @@ namespace {
 
 constexpr std::uint32_t kFileMagic = 0x6c6a7077, kGroupMagic = 0x676a7077, kVersion = 1;
 constexpr std::uint64_t kFirstHalf = 4096;
+constexpr std::size_t kBytesKept = 8U << 20;
 constexpr std::size_t kBytesAtOnce = 1 << 16;  // a VFS of SQLite's takes no more than twice that
 
 struct FileHead {
   std::uint32_t magic = kFileMagic, version = kVersion;
   std::uint64_t life = 0, half_bytes = 0;
-  std::array<std::uint64_t, 4> rest{};
+  std::uint64_t salt = 0;  // of the sums of its groups
+  std::array<std::uint64_t, 3> rest{};
   std::uint64_t sum = 0;  // of all before it
 };
 
@@ -38,7 +41,8 @@ struct GroupHead {
   std::uint32_t magic = kGroupMagic, bytes = 0;
   std::uint64_t life = 0, sequence = 0, through = 0;
   std::int64_t now = 0, wall = 0;
-  std::uint32_t count = 0, rest = 0;
+  std::uint32_t count = 0;
+  std::uint32_t turn = 0;  // of its half
   std::uint64_t sum = 0;  // of all before it and of the changes
 };
 static_assert(sizeof(FileHead) == 64 && sizeof(GroupHead) == 64);
@@ -47,8 +51,9 @@ std::uint64_t sum_of(const FileHead& head) {
   return ::XXH3_64bits(&head, offsetof(FileHead, sum));
 }
 
-std::uint64_t sum_of(const GroupHead& head, std::string_view changes) {
-  const auto seed = ::XXH3_64bits(&head, offsetof(GroupHead, sum));
+// What others wrote into a payload must not read as a group: they do not know the salt.
+std::uint64_t sum_of(const GroupHead& head, std::string_view changes, std::uint64_t salt) {
+  const auto seed = ::XXH3_64bits_withSeed(&head, offsetof(GroupHead, sum), salt);
   return ::XXH3_64bits_withSeed(changes.data(), changes.size(), seed);
 }
 
@@ -162,9 +167,13 @@ Result<Journal> Journal::begin(const Setup& setup) {
   journal.half_bytes_ = setup.bytes / 2 / 8 * 8;
   journal.step_ = std::max<std::uint64_t>(setup.step, 8);
   journal.end_ = std::max(*size, kFirstHalf);
+  if (::getrandom(&journal.salt_, sizeof journal.salt_, 0) != sizeof journal.salt_) {
+    return system_error("cannot draw a number");
+  }
   FileHead head;
   head.life = setup.life;
   head.half_bytes = journal.half_bytes_;
+  head.salt = journal.salt_;
   head.sum = sum_of(head);
   auto done = journal.file_.write(0, bytes_of_head(head));
   if (done) done = journal.file_.sync();
@@ -181,6 +190,7 @@ std::uint64_t Journal::place() const { return kFirstHalf + half_ * half_bytes_ +
 void Journal::turn_over() {
   half_ = 1 - half_;
   at_ = 0;
+  ++turn_;
 }
 
 // What lies beyond all that was ever written is first written with zeros, some more than is needed:
@@ -196,7 +206,8 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   head.now = group.now.ns;
   head.wall = group.wall.ns;
   head.count = count;
-  head.sum = sum_of(head, changes);
+  head.turn = turn_;
+  head.sum = sum_of(head, changes, salt_);
   bytes_.assign(reinterpret_cast<const char*>(&head), sizeof head);
   bytes_ += changes;
   bytes_.resize(total, '\0');
@@ -208,18 +219,23 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   }
   auto done = file_.write(from, ipc::bytes_of(bytes_));
   end_ = std::max(end_, from + bytes_.size());
+  if (bytes_.capacity() > kBytesKept) bytes_ = {};
   if (!done) return done;
   at_ += total;
   last_[half_] = group.sequence;
   return {};
 }
 
+Result<void> Journal::sync() { return file_.sync(); }
+
 // Where not even its head can be taken back it is because the file ends before it.
-bool Journal::forget() {
+Journal::Forgotten Journal::forget() {
   const std::array<std::byte, sizeof(GroupHead)> nothing{};
-  if (file_.write(place(), nothing)) return static_cast<bool>(file_.sync());
+  if (file_.write(place(), nothing)) {
+    return file_.sync() ? Forgotten::Surely : Forgotten::NotSynced;
+  }
   const auto size = file_.size();
-  return size && *size <= place();
+  return size && *size <= place() ? Forgotten::Surely : Forgotten::Perhaps;
 }
 
 namespace {
@@ -227,7 +243,7 @@ namespace {
 // What is left of a half when its groups are told one after another.
 class Half {
  public:
-  Half(ipc::Bytes bytes, std::uint64_t life) : rest_(bytes), life_(life) { look(); }
+  Half(ipc::Bytes bytes, const FileHead& file) : rest_(bytes), file_(&file) { look(); }
 
   bool at_end() const { return !good_; }
   const JournalGroup& group() const { return group_; }
@@ -247,35 +263,36 @@ class Half {
   void look() {
     good_ = false;
     if (rest_.size() < sizeof head_) return;
-    const auto before = std::exchange(head_.sequence, 0);
+    const auto before = head_;
     std::memcpy(&head_, rest_.data(), sizeof head_);
-    if (head_.magic != kGroupMagic || head_.life != life_ || head_.sequence <= before ||
+    const bool follows =
+        before.sequence == 0 || (head_.turn == before.turn && head_.sequence > before.sequence);
+    if (head_.magic != kGroupMagic || head_.life != file_->life || !follows ||
         Journal::bytes_of(head_.bytes) > rest_.size()) {
       return;
     }
     changes_ = rest_.subspan(sizeof head_, head_.bytes);
-    if (head_.sum != sum_of(head_, ipc::text_of(changes_))) return;
+    if (head_.sum != sum_of(head_, ipc::text_of(changes_), file_->salt)) return;
     group_ = {head_.sequence, {head_.through}, {head_.now}, {head_.wall}};
     good_ = true;
   }
 
   ipc::Bytes rest_, changes_;
-  std::uint64_t life_;
+  const FileHead* file_;
   GroupHead head_;
   JournalGroup group_;
   bool good_ = false;
 };
 
-// The bytes of each half of the file. None: it was made and never used, or is of another
-// life.
-Result<std::optional<std::uint64_t>> half_bytes_of(const std::string& path, JournalFile& file,
-                                                   std::uint64_t size, std::uint64_t life) {
+// None: it was made and never used, or is of another life.
+Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& file,
+                                        std::uint64_t size, std::uint64_t life) {
   FileHead head;
-  if (size < sizeof head) return std::optional<std::uint64_t>();
+  if (size < sizeof head) return std::optional<FileHead>();
   const auto bytes = std::as_writable_bytes(std::span(&head, 1));
   if (auto got = file.read(0, bytes); !got) return got.error();
   if (ipc::text_of(bytes).find_first_not_of('\0') == std::string_view::npos) {
-    return std::optional<std::uint64_t>();
+    return std::optional<FileHead>();
   }
   if (head.magic != kFileMagic || head.sum != sum_of(head)) {
     return damaged(path, "is damaged, or another program's");
@@ -285,8 +302,8 @@ Result<std::optional<std::uint64_t>> half_bytes_of(const std::string& path, Jour
                                     ", this daemon knows " + std::to_string(kVersion) +
                                     ": use the newer daemon"};
   }
-  if (head.life != life) return std::optional<std::uint64_t>();
-  return std::optional(head.half_bytes);
+  if (head.life != life) return std::optional<FileHead>();
+  return std::optional(head);
 }
 
 }  // namespace
@@ -297,17 +314,18 @@ Result<void> read_journal(const std::string& path, const std::string& vfs, std::
   if (!file) return file.error();
   const auto size = file->size();
   if (!size) return size.error();
-  const auto half_bytes = half_bytes_of(path, *file, *size, life);
-  if (!half_bytes) return half_bytes.error();
-  if (!*half_bytes) return {};
+  const auto found = head_of(path, *file, *size, life);
+  if (!found) return found.error();
+  if (!*found) return {};
+  const auto& head = **found;
   std::string bytes(static_cast<std::size_t>(*size), '\0');
   if (auto got = file->read(0, std::as_writable_bytes(std::span(bytes))); !got) return got;
   const auto half_of = [&](std::uint64_t which) {
-    const auto from = std::min<std::uint64_t>(*size, kFirstHalf + which * **half_bytes);
-    const auto count = std::min(**half_bytes, *size - from);
+    const auto from = std::min<std::uint64_t>(*size, kFirstHalf + which * head.half_bytes);
+    const auto count = std::min(head.half_bytes, *size - from);
     return ipc::bytes_of(std::string_view(bytes).substr(from, count));
   };
-  std::array halves{Half(half_of(0), life), Half(half_of(1), life)};
+  std::array halves{Half(half_of(0), head), Half(half_of(1), head)};
   if (!halves[1].at_end() &&
       (halves[0].at_end() || halves[1].group().sequence < halves[0].group().sequence)) {
     std::swap(halves[0], halves[1]);

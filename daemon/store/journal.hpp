@@ -50,11 +50,11 @@ class JournalFile {
 // write where bytes were before costs the disk less than to make a file longer. A half is used
 // again once the tables have all of it, synced.
 //
-// Layout: a page with the head (64 bytes: "wpjl", version, life, bytes of a half, XXH3 of these),
-// the two halves, each a row of groups: a head of 64 bytes ("wpjg", bytes of the changes, life,
-// sequence, through, now, wall, changes, XXH3 of all of it with the changes), and the changes, up
-// to a multiple of 8. A half ends where what follows has a wrong sum, another life or no higher
-// sequence: what is left of the turn before.
+// Layout: a page with the head (64 bytes: "wpjl", version, life, bytes of a half, a salt, XXH3 of
+// these), the two halves, each a row of groups: a head of 64 bytes ("wpjg", bytes of the changes,
+// life, sequence, through, now, wall, changes, turn, XXH3 of all of it with the changes, seeded
+// with the salt), and the changes, up to a multiple of 8. A half ends where what follows has a
+// wrong sum, another turn, another life or no higher sequence: what is left of the turn before.
 //
 // Threads: one. Errors: Error::code is SQLite's; after one of write() or sync() nobody knows what
 // of the group is on the disk.
@@ -79,15 +79,18 @@ class Journal {
   void turn_over();
   // Order: is_room().
   Result<void> write(const JournalGroup& group, std::uint32_t count, std::string_view changes);
-  Result<void> sync() { return file_.sync(); }
-  // After a write() that failed: makes sure that nothing of it is there. False: it may be.
-  bool forget();
+  Result<void> sync();
+  // After a write() that failed: makes sure that nothing of it is there. NotSynced: and of what was
+  // not synced before nobody knows, either.
+  enum class Forgotten : std::uint8_t { Surely, Perhaps, NotSynced };
+  Forgotten forget();
 
  private:
   std::uint64_t place() const;
 
   JournalFile file_;
-  std::uint64_t life_ = 0, half_bytes_ = 0, step_ = 0;
+  std::uint64_t life_ = 0, half_bytes_ = 0, step_ = 0, salt_ = 0;
+  std::uint32_t turn_ = 1;
   std::uint64_t end_ = 0;  // of what was written once, with what it is or with zeros
   std::size_t half_ = 0;
   std::uint64_t at_ = 0;  // in the half

@@ -1,6 +1,9 @@
 #include "daemon/store/journal_recovery.hpp"
 
+#include <algorithm>
 #include <sys/stat.h>
+
+#include <sqlite3.h>
 
 #include "daemon/store/journal.hpp"
 #include "daemon/store/store_thread.hpp"
@@ -9,10 +12,34 @@
 namespace warmpool::daemon {
 namespace {
 
-// Some groups of the journal a transaction.
+// What the tables say of themselves.
+struct Tables {
+  std::uint64_t life = 0;
+  std::int64_t journal = 0;
+  Instant instant;
+  WallTime wall;
+};
+
+Result<Tables> look_at(Database& database) {
+  auto query = database.prepare("SELECT life, journal, instant, wall FROM store");
+  if (!query) return query.error();
+  if (const auto step = query->step(); step != Step::Row) {
+    return database.no_row("the table store", step);
+  }
+  const Tables tables{query->number<std::uint64_t>(0), query->integer(1), {query->integer(2)},
+                      {query->integer(3)}};
+  query->reset();
+  if (tables.journal >= 0) return tables;
+  return Error{kStoreDamaged, "a journal of number " + std::to_string(tables.journal) +
+                                  " cannot be; restore a backup"};
+}
+
+// Some groups of the journal a transaction. Time does not go back: what came late to the tables may
+// be newer than the group after it.
 class Taker {
  public:
-  Taker(Database& database, const DiskBounds& bounds) : database_(database) {
+  Taker(Database& database, const DiskBounds& bounds, const Tables& tables)
+      : database_(database), end_{{}, tables.instant, tables.wall, 0} {
     writer_.set_bounds(bounds);
   }
   Result<void> take(const JournalGroup& group, const ChangeBatch& batch) {
@@ -22,7 +49,9 @@ class Taker {
     if (changes_ == 0) writer_.begin();
     writer_.add(batch);
     changes_ += batch.changes.size() + 1;
-    end_ = {group.through, group.now, group.wall, group.sequence};
+    const bool newer = group.now > end_.now;
+    end_ = {group.through, newer ? group.now : end_.now, newer ? group.wall : end_.wall,
+            group.sequence};
     return changes_ < StoreThread::kChangesMax ? Result<void>() : commit();
   }
   Result<void> commit() {
@@ -33,7 +62,7 @@ class Taker {
  private:
   Database& database_;
   StoreWriter writer_;
-  GroupEnd end_{};
+  GroupEnd end_;
   std::size_t changes_ = 0;  // of this transaction
 };
 
@@ -42,37 +71,37 @@ bool is_there(const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0;
 }
 
-Result<void> take(Database& database, const SchemaPlace& place, const DiskBounds& bounds) {
-  auto query = database.prepare("SELECT life, journal FROM store");
-  if (!query) return query.error();
-  if (const auto step = query->step(); step != Step::Row) {
-    return database.no_row("the table store", step);
-  }
-  const auto life = query->number<std::uint64_t>(0);
-  const auto sequence = query->integer(1);
-  query->reset();
-  if (sequence == kJournalClosed) return {};
-  const auto path = journal_path(place.path);
-  if (!is_there(path)) {
-    if (sequence == 0) return {};
-    return Error{kStoreDamaged,
-                 path + " is missing: what was accepted last may be in it alone; put it back, "
-                        "restore a backup, or make an empty file of that name to go on with what "
-                        "the tables have"};
-  }
-  Taker taker(database, bounds);
-  auto done = read_journal(path, place.vfs, life, static_cast<std::uint64_t>(sequence),
-                           [&](const JournalGroup& group, const ChangeBatch& batch) {
-                             return taker.take(group, batch);
-                           });
-  return done ? taker.commit() : done;
+// It is of no use to try it again and again: what to do stands in the text.
+Error unfit(const std::string& path, const Error& error) {
+  const bool fits = error.code != kStoreDamaged && (error.code & 0xff) != SQLITE_CONSTRAINT;
+  if (fits || error.text.starts_with(path)) return error;
+  return {kStoreDamaged, path + " does not fit to the tables (" + error.text +
+                             "): keep a copy and report it; restore a backup, or empty it "
+                             "(truncate -s 0) to go on with what the tables have"};
 }
 
 }  // namespace
 
 Result<void> take_journal(Database& database, const SchemaPlace& place, const DiskBounds& bounds) {
-  const auto done = take(database, place, bounds);
-  return done ? Result<void>() : store_error(done.error());
+  const auto tables = look_at(database);
+  if (!tables) return tables.error();
+  if (tables->journal == kJournalClosed) return {};
+  const auto path = journal_path(place.path);
+  if (!is_there(path)) {
+    if (tables->journal == 0) return {};
+    return Error{kStoreDamaged,
+                 path + " is missing: what was accepted last may be in it alone; put it back, "
+                        "restore a backup, or make an empty file of that name to go on with what "
+                        "the tables have"};
+  }
+  Taker taker(database, bounds, *tables);
+  auto done =
+      read_journal(path, place.vfs, tables->life, static_cast<std::uint64_t>(tables->journal),
+                   [&](const JournalGroup& group, const ChangeBatch& batch) {
+                     return taker.take(group, batch);
+                   });
+  if (done) done = taker.commit();
+  return done ? done : unfit(path, done.error());
 }
 
 }  // namespace warmpool::daemon

@@ -9,9 +9,10 @@ namespace warmpool::daemon {
 // The tables have all of it, whatever there is: it says so where a life has ended in order.
 inline constexpr std::int64_t kJournalClosed = INT64_MAX;
 
-// Writes what the tables lack. Order: before anything is read of them. Errors: Error::code is the
-// ExitStatus: StoreDamaged where the journal is missing, none of ours or has a gap; what was
-// written by then stays, and is not written again. Blocks: until it is written and synced.
+// Writes to the tables what the journal beside `place.path` has beyond them. Order: before anything
+// is read of them. Errors: Error::code is SQLite's, or kStoreDamaged where the journal is missing,
+// none of ours or has a gap, or what it holds does not fit to the tables; what was written by then
+// stays, and is not written again. Blocks: until it is written and synced.
 Result<void> take_journal(Database& database, const SchemaPlace& place, const DiskBounds& bounds);
 
 }  // namespace warmpool::daemon

@@ -8,7 +8,7 @@ namespace warmpool::daemon {
 
 void LateChanges::take(ChangeBatch& batch, Instant now) {
   for (const auto& start : batch.starts) {
-    const bool suspected = start.record.task.value >> 40 < life_;
+    const bool suspected = is_due_at_once(start);
     const auto due = suspected ? now : now + kLateness;
     starts_.insert_or_assign(start.record.task.value, Waiting{start, due});
     const Place place{start.record.task, due};

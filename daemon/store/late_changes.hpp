@@ -20,6 +20,10 @@ class LateChanges {
   // `life`: tasks of earlier lives are suspected of having ended one of them, so their starts are
   // due at once: a task that ends the daemon each time must not go uncounted twice.
   explicit LateChanges(std::uint64_t life) : life_(life) {}
+  // Threads: any.
+  bool is_due_at_once(const change::Started& start) const {
+    return start.record.task.value >> 40 < life_;
+  }
 
   // Takes starts and receipts of the batch, and drops starts that its changes overtake.
   void take(ChangeBatch& batch, Instant now);

@@ -12,6 +12,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/body_files.hpp"
 #include "daemon/store/database_copy.hpp"
+#include "daemon/store/journal.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 
@@ -71,7 +72,7 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
   ::unlink(copy_path.c_str());
   ::unlink((copy_path + ".part").c_str());
   const std::atomic<bool> aborted{false};
-  if (auto copied = copy_database(*source, file, copy_path, aborted); !copied)
+  if (auto copied = copy_database(*source, file, SourceKind::Left, copy_path, aborted); !copied)
     return copied.error();
   auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
@@ -83,15 +84,17 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
 Result<Restored> restore_store(const SchemaPlace& place, const std::string& file) {
   const auto& path = place.path;
   const auto aside = path + ".replaced";
-  const bool replaces = is_there(path) || is_there(path + "-wal");
-  if (replaces && is_there(aside)) {
+  const bool replaces =
+      is_there(path) || is_there(path + "-wal") || is_there(journal_path(path));
+  if (replaces && (is_there(aside) || is_there(journal_path(aside)))) {
     return Error{static_cast<int>(ExitStatus::StoreFailed),
-                 aside + " is there, which an earlier restore set aside; move it away first"};
+                 aside + " (or its journal) is there, which an earlier restore set aside; move it away first"};
   }
   auto restored = make_copy(place, file);
   if (!restored) return store_error(restored.error());
   // The WAL first: a database with the WAL of another is damaged, one without can be looked at.
   auto done = move(path + "-wal", aside + "-wal");
+  if (done) done = move(journal_path(path), journal_path(aside));
   if (done) done = move(bodies_directory(path), aside + ".bodies");
   if (done) done = move(path, aside);
   if (!done) return done.error();

@@ -12,6 +12,7 @@
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/gather_vfs.hpp"
+#include "daemon/store/journal.hpp"
 #include "daemon/store/raw_files.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
@@ -54,7 +55,8 @@ Result<bool> look_at_files(const std::string& path) {
   const auto restoring = size_of(restoring_path(path));
   const auto size = size_of(path);
   const auto wal = size_of(path + "-wal");
-  for (const auto* looked : {&restoring, &size, &wal}) {
+  const auto journal = size_of(journal_path(path));
+  for (const auto* looked : {&restoring, &size, &wal, &journal}) {
     if (!*looked) return looked->error();
   }
   if (*restoring >= 0) {
@@ -63,8 +65,8 @@ Result<bool> look_at_files(const std::string& path) {
                    "FILE), or remove that file to go on with what is there");
   }
   if (*size > 0) return true;
-  if (*size < 0 && *wal <= 0) return false;
-  return damaged(path + (*size < 0 ? " is missing beside its WAL" : " is empty") +
+  if (*size < 0 && *wal <= 0 && *journal <= 0) return false;
+  return damaged(path + (*size < 0 ? " is missing beside its WAL or its journal" : " is empty") +
                  ": what it held is lost" + kRestoreHint);
 }
 

@@ -30,7 +30,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
   store->database_ = std::move(*database);
   const auto bounds = disk_bounds_of(setup.options);
   if (auto taken = take_journal(store->database_, setup.place, bounds); !taken) {
-    return taken.error();
+    return store_error(taken.error());
   }
   if (auto begun = store->read_life(setup.life_least); !begun) return begun.error();
   return store;
@@ -240,6 +240,7 @@ StoreFigures SqliteStore::figures() const {
   figures.wal_bytes = disk.wal_bytes;
   figures.ahead = disk.ahead;
   figures.trouble = disk.trouble;
+  figures.journal_trouble = disk.journal_trouble;
   figures.stalled = disk.stalled;
   return figures;
 }

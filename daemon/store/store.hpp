@@ -105,7 +105,8 @@ struct StoreFigures {
   // Of a store on disk: groups, and those of them that were synced; what waits in the WAL; why
   // nothing can be written, or empty; for how long a group has been on its way.
   std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
-  std::uint64_t ahead = 0;  // changes that are kept in the journal alone
+  std::uint64_t ahead = 0;  // turns that were given and are not in the tables yet
+  std::string journal_trouble;  // why acknowledgements wait for the tables; empty: they do not
   std::string trouble;
   Duration stalled;
 };
@@ -119,7 +120,7 @@ struct BackupFigures {
 // before it. `accepting`: since it changed. `undone`: of what was given and is not kept nothing is
 // on disk; it comes there in one transaction with what is given before the next take_answers().
 // `broken`: it cannot go on; the daemon ends with Error::code as its exit status. `slower`: why
-// acknowledgements wait for the tables from now on.
+// acknowledgements wait for the tables from now on; empty: they do not again.
 struct StoreAnswers {
   std::optional<RecordNumber> persisted;
   std::optional<bool> accepting;

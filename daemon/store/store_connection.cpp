@@ -252,9 +252,14 @@ bool StoreConnection::give_back_pages() {
 Result<void> StoreConnection::finish(bool has_journal) {
   writer_.release();
   if (!database_) return {};
-  // Where this fails the next life reads the journal and finds nothing new in it.
+  // Where this fails the next life needs the journal, and finds nothing new in it.
   if (has_journal && !must_reopen_) {
-    (void)database_.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+    auto said = database_.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+    if (!said) {
+      return Error{static_cast<int>(ExitStatus::StoreFailed),
+                   with_hint(said.error()).text + "; what was acknowledged is in " + place_.path +
+                       " and the files beside it"};
+    }
   }
   const auto moved =
       must_reopen_ ? Result<void>(Error{SQLITE_IOERR_FSYNC, trouble_}) : checkpoint("TRUNCATE");

@@ -110,6 +110,9 @@ Result<void> StoreThread::finish() {
 // Without a notice for what may come later, where a thread will look by itself.
 void StoreThread::give(ChangeBatch batch) {
   bool wanted = batch.demand != Demand::Later, taken = false, ahead = false;
+  batch.urgent = std::ranges::any_of(batch.starts, [this](const change::Started& start) {
+    return late_.is_due_at_once(start);
+  });
   {
     const std::lock_guard lock(mutex_);
     if (back_at_ != kNever && accepting_ && now() >= back_at_) come_back();
@@ -166,8 +169,11 @@ void StoreThread::go_on() {
 StoreThread::Figures StoreThread::figures() const {
   const std::lock_guard lock(mutex_);
   auto figures = figures_;
-  figures.ahead = ready_changes_;
-  for (const auto& since : {writes_since_, syncs_since_, keeps_since_}) {
+  figures.ahead = left_ + queue_.size() - in_tables_;
+  // Nothing waits for the tables where the journal has it.
+  const bool ahead = way_ == Way::Ahead;
+  for (const auto& since : {ahead ? std::nullopt : writes_since_,
+                            ahead ? std::nullopt : syncs_since_, keeps_since_}) {
     if (since) figures.stalled = std::max(figures.stalled, now() - *since);
   }
   return figures;
@@ -199,6 +205,10 @@ bool StoreThread::take_pen(bool leads) {
 
 void StoreThread::end() {
   closed_ = connection_.finish(journal_.has_value() && !broken_);
+  if (closed_ && journal_ && !broken_) {
+    journal_.reset();
+    ::unlink(journal_path(setup_.place.path).c_str());
+  }
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -260,7 +270,7 @@ bool StoreThread::take_batches() {
     const std::lock_guard lock(mutex_);
     if (!writes_since_) writes_since_ = now();
     if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
-    while (has_ready() && (joins || (again_at_ == kNever && !group_.is_full()))) {
+    while (has_ready() && (joins || group_goes_on() || (again_at_ == kNever && !group_.is_full()))) {
       if (way_ != Way::Straight) {
         --ready_;
         ready_changes_ -= queue_.front().changes.size();

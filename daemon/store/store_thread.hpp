@@ -98,7 +98,8 @@ class StoreThread {
     // transaction with all that was given until then.
     bool undone = false;
     std::optional<Error> broken;  // once: nothing more is written; Error::code is the ExitStatus
-    std::optional<std::string> slower;  // why the journal is not used from now on
+    // Why the journal is not used from now on; empty: it is again.
+    std::optional<std::string> slower;
   };
   News take_news();
   void go_on();
@@ -110,9 +111,10 @@ class StoreThread {
   struct Figures {
     DiskFigures disk;
     std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
-    std::uint64_t ahead = 0;  // changes that are kept and not in the tables yet
-    std::string trouble;      // why nothing is written; empty: it is
-    Duration stalled;         // for how long the group that is being written has been
+    std::uint64_t ahead = 0;      // turns that were given and are not in the tables yet
+    std::string trouble;          // why nothing is written; empty: it is
+    std::string journal_trouble;  // why the journal is not used; empty: it is, or there is none
+    Duration stalled;             // for how long what is to be told next has been on its way
   };
   Figures figures() const;
 
@@ -161,7 +163,8 @@ class StoreThread {
   };
   bool has_ready() const { return way_ == Way::Straight ? !queue_.empty() : ready_ != 0; }
   bool has_fresh() const { return way_ != Way::Straight && ready_ < queue_.size(); }
-  bool are_wanted() const;  // what is ready, at once
+  bool are_wanted() const;    // what is ready, at once
+  bool group_goes_on() const;  // what is next is of the same group of the journal
   void pass(std::size_t batches, bool& wakes);
   void go_straight(Lock& lock);
   void come_back();
@@ -179,6 +182,8 @@ class StoreThread {
   };
   KeptAhead write_ahead(const JournalGroup& group, bool synced);
   void take_ahead(const KeptAhead& kept);
+  void leave_journal(const std::string& why, bool ends);
+  void sync_journal(Lock& lock);
 
   StoreThreadSetup setup_;
   StoreConnection connection_;
@@ -239,7 +244,7 @@ class StoreThread {
   std::vector<ChangeBatch*> fresh_;
   std::uint32_t fresh_changes_ = 0;
   std::string encoded_;
-  bool journal_dirty_ = false;  // it has what is not synced
+  std::optional<Instant> dirty_since_;  // when what is not synced was written
 
   std::array<std::thread, 2> threads_;
   std::thread journal_thread_;

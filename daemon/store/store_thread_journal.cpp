@@ -18,6 +18,8 @@ constexpr std::uint64_t kAtOnce = 2048;
 constexpr std::size_t kGroupBytes = 1U << 20, kBatchesAtOnce = 512;
 // How long the journal is left alone where it could not be written.
 constexpr Duration kJournalPause = seconds(10);
+// As that of the tables.
+constexpr Duration kRelaxedWindow = milliseconds(900);
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -43,13 +45,22 @@ bool StoreThread::are_wanted() const {
   return way_ == Way::Ahead ? ready_changes_ >= kAtOnce : has_ready();
 }
 
+// The tables say by its number that they have all of it, so it is never parted.
+bool StoreThread::group_goes_on() const {
+  return !group_.batches.empty() && queue_.front().journal != 0 &&
+         queue_.front().journal == group_.batches.back().journal;
+}
+
 // `wakes`: becomes true where a thread sleeps that is to look at it.
 void StoreThread::pass(std::size_t batches, bool& wakes) {
   for (std::size_t at = ready_; at < ready_ + batches; ++at) {
     ready_changes_ += queue_[at].changes.size();
   }
+  const auto first = queue_.begin() + static_cast<std::ptrdiff_t>(ready_);
+  const bool urgent = std::any_of(first, first + static_cast<std::ptrdiff_t>(batches),
+                                  [](const ChangeBatch& batch) { return batch.urgent; });
   ready_ += batches;
-  if (!are_wanted() && !sleeps_) return;
+  if (!are_wanted() && !sleeps_ && !urgent) return;
   wanted_ = wakes = true;
 }
 
@@ -87,9 +98,17 @@ bool StoreThread::is_in_tables(std::uint64_t batches) const {
 void StoreThread::run_journal() {
   Lock lock(mutex_);
   while (true) {
-    journal_wake_.wait(lock, [this] { return journal_ends_ || has_fresh(); });
+    const auto wanted = [this] { return journal_ends_ || has_fresh(); };
+    if (!dirty_since_) {
+      journal_wake_.wait(lock, wanted);
+    } else {
+      const auto left = *dirty_since_ + kRelaxedWindow - now();
+      const std::chrono::nanoseconds wait(std::max<std::int64_t>(left.ns, 0));
+      journal_wake_.wait_for(lock, wait, wanted);
+    }
     if (journal_ends_) break;
-    keep_ahead(lock);
+    if (dirty_since_ && now() >= *dirty_since_ + kRelaxedWindow) sync_journal(lock);
+    if (has_fresh()) keep_ahead(lock);
   }
   go_straight(lock);
   back_at_ = kNever;
@@ -151,6 +170,7 @@ void StoreThread::encode_fresh(Lock& lock) {
     fresh_.push_back(&queue_[at]);
   }
   lock.unlock();
+  if (encoded_.capacity() > 4 * kGroupBytes) encoded_ = {};
   encoded_.clear();
   fresh_changes_ = 0;
   std::size_t count = 0;
@@ -175,18 +195,20 @@ void StoreThread::hand_on(bool told) {
 // What a half has and is not synced would be missing before what the other one has.
 StoreThread::KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
   if (!journal_->is_room(encoded_.size())) {
-    auto done = journal_dirty_ ? journal_->sync() : Result<void>();
+    auto done = dirty_since_ ? journal_->sync() : Result<void>();
     if (!done) return {done.error(), false, true};
-    journal_dirty_ = false;
+    dirty_since_.reset();
     journal_->turn_over();
   }
   if (auto done = journal_->write(group, fresh_changes_, encoded_); !done) {
-    return {done, !journal_->forget(), false};
+    const auto forgotten = journal_->forget();
+    return {done, forgotten != Journal::Forgotten::Surely,
+            forgotten == Journal::Forgotten::NotSynced};
   }
-  journal_dirty_ = true;
+  if (!dirty_since_) dirty_since_ = now();
   if (!synced) return {};
   if (auto done = journal_->sync(); !done) return {done, true, true};
-  journal_dirty_ = false;
+  dirty_since_.reset();
   return {};
 }
 
@@ -198,17 +220,36 @@ void StoreThread::take_ahead(const KeptAhead& kept) {
   }
   if (kept.done) {
     for (auto* batch : fresh_) batch->demand = Demand::Written;
+    if (!std::exchange(figures_.journal_trouble, {}).empty()) news_.slower = "";
     return hand_on(true);
   }
   if (kept.unsure) unsure_ = fresh_.back()->through;
-  news_.slower = kept.done.error().text;
+  leave_journal(kept.done.error().text, kept.ends);
+}
+
+// Everything goes the straight way from here. `ends`: for the rest of this life.
+void StoreThread::leave_journal(const std::string& why, bool ends) {
+  if (figures_.journal_trouble.empty() || ends) news_.slower = why;
+  figures_.journal_trouble = why;
   way_ = Way::Straight;
   ready_ = ready_changes_ = 0;
-  back_at_ = kept.ends ? kNever : now() + kJournalPause;
+  back_at_ = ends ? kNever : now() + kJournalPause;
   wanted_ = true;
   set_keeps(false);
   wake_main();
   (pen_taken_ ? wake_ : pen_free_).notify_one();
+}
+
+// Of what was told as written: the window that a power cut may lose ends here.
+void StoreThread::sync_journal(Lock& lock) {
+  set_keeps(true);
+  lock.unlock();
+  const auto done = journal_->sync();
+  lock.lock();
+  dirty_since_.reset();
+  if (!done) return leave_journal(done.error().text, true);
+  set_keeps(false);
+  ++figures_.syncs;
 }
 
 }  // namespace warmpool::daemon

@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "daemon/store/change_codec.hpp"
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/schema.hpp"
 
@@ -302,7 +303,7 @@ void StoreWriter::change(const change::Added& added) {
                  std::uint32_t{spec.crashes_max}, spec.timeout.ns, spec.deadline.ns, spec.expiry.ns,
                  spec.run_at.ns, record.at.ns, record.eligible_at.ns, nullptr, nullptr, nullptr,
                  nullptr, nullptr, nullptr, static_cast<std::uint32_t>(added.content),
-                 spec.payload_bytes, checksum_of(record.task, body), column_of(added.file),
+                 spec.payload_bytes, body_in_file(added).checksum, column_of(added.file),
                  added.file ? ipc::Bytes{} : body);
   if (added.texts && !added.texts->key.empty()) statement.bind(17, added.texts->key);
   if (added.texts && !added.texts->labels.empty()) statement.bind(18, added.texts->labels);
@@ -345,13 +346,14 @@ void StoreWriter::change(const change::Finished& finished) {
   const auto& record = finished.record;
   const auto body = finished.body.bytes();
   const auto in_row = finished.file ? ipc::Bytes{} : body;
+  const auto said = body_in_file(finished);
   run_one(Sql::AddResult, record.task.value, ++state_.result_sequence, std::uint32_t{record.round},
           std::uint32_t{record.attempt}, static_cast<std::uint32_t>(record.verdict),
           static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
           std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
           finished.started_at.ns, record.at.ns, finished.slot, finished.attempts,
-          static_cast<std::uint32_t>(finished.content), std::uint64_t{body.size()},
-          checksum_of(record.task, body), column_of(finished.file), in_row);
+          static_cast<std::uint32_t>(finished.content), said.bytes, said.checksum,
+          column_of(finished.file), in_row);
   if (finished.has_key && record.verdict == Verdict::Done) {
     run_one(Sql::AddKey, record.task.value, ++state_.key_sequence, record.at.ns);
     ++state_.figures.keys;
@@ -359,7 +361,7 @@ void StoreWriter::change(const change::Finished& finished) {
   if (finished.attempt) add_attempt(record, *finished.attempt);
   drop_task(record.task);
   ++state_.figures.results;
-  state_.figures.result_bytes += body.size();
+  state_.figures.result_bytes += said.bytes;
   ++state_.figures.settled[static_cast<std::size_t>(record.verdict)];
 }
 
@@ -370,7 +372,7 @@ void StoreWriter::change(const change::Revived& revived) {
   if (!record.payload_bytes) return;
   const auto body = revived.body.bytes();
   run_one(Sql::Replace, record.task.value, static_cast<std::uint32_t>(revived.content),
-          *record.payload_bytes, checksum_of(record.task, body), column_of(revived.file),
+          *record.payload_bytes, body_in_file(revived).checksum, column_of(revived.file),
           revived.file ? ipc::Bytes{} : body);
   name_payload(record.task, revived.file);
 }

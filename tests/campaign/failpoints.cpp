@@ -39,6 +39,7 @@
   POINT(recover, "_ZN8warmpool6daemon6Engine13finish_replayERKSt5arrayImLm5EE")
 // Of one that gives a Result<void>.
 #define RESULT_POINTS(POINT)                                                               \
+  POINT(journal, "_ZN8warmpool6daemon7Journal4syncEv")                                     \
   POINT(commit, "_ZN8warmpool6daemon11StoreWriter6commitERKNS0_8GroupEndE")                \
   POINT(migrate, "_ZN8warmpool6daemon11migrate_oneERNS0_8DatabaseERKNS0_13MigrationStepE") \
   POINT(sql,                                                                               \

@@ -30,10 +30,12 @@ Configuration impatient() {
   return configuration;
 }
 
-class StorageFault : public testing::Test {
+// With a journal before the tables, and without.
+class StorageFault : public testing::TestWithParam<std::uint64_t> {
  protected:
   StorageFault() {
     lives.place.vfs = vfs.name();
+    lives.place.journal_bytes = GetParam();
     lives.place.refused_wait = lives.place.busy_wait = milliseconds(5);
     test.emplace(impatient(), UseSubmitFifo::No, lives.open());
     client.emplace(test->connect());
@@ -113,7 +115,7 @@ class StorageFault : public testing::Test {
   std::optional<RawClient> client;
 };
 
-TEST_F(StorageFault, ASyncOfFiveSecondsHoldsUpNothingThatItNeedNot) {
+TEST_P(StorageFault, ASyncOfFiveSecondsHoldsUpNothingThatItNeedNot) {
   ipc::test::TemporaryDirectory directory;
   BoardPlace place;
   place.path = directory / "";
@@ -150,7 +152,7 @@ TEST_F(StorageFault, ASyncOfFiveSecondsHoldsUpNothingThatItNeedNot) {
   EXPECT_EQ(state_of(waiting), "cancelled");
 }
 
-TEST_F(StorageFault, WhatAFullDiskDoesNotTakeIsRefusedForGood) {
+TEST_P(StorageFault, WhatAFullDiskDoesNotTakeIsRefusedForGood) {
   const auto before = submit_waiting(1);
   std::atomic<std::uint64_t> refused_and_there{0};
   vfs.on_sync([&](const FaultVfs::Moment& moment) {
@@ -189,7 +191,7 @@ TEST_F(StorageFault, WhatAFullDiskDoesNotTakeIsRefusedForGood) {
   vfs.on_sync({});
 }
 
-TEST_F(StorageFault, ACancelThatAFullDiskDoesNotTakeIsAnsweredAndSaysSo) {
+TEST_P(StorageFault, ACancelThatAFullDiskDoesNotTakeIsAnsweredAndSaysSo) {
   const auto first = submit_waiting(1), second = submit_waiting(2);
   fill_disk();
   cancel(first, 3);  // on its way when the disk is found full
@@ -208,7 +210,7 @@ TEST_F(StorageFault, ACancelThatAFullDiskDoesNotTakeIsAnsweredAndSaysSo) {
   EXPECT_EQ(tasks_in(vfs.moment(), "1"), 0U);
 }
 
-TEST_F(StorageFault, WhatRunsEndsAndIsKeptOnceThereIsRoom) {
+TEST_P(StorageFault, WhatRunsEndsAndIsKeptOnceThereIsRoom) {
   client->submit("runs", 1, ipc::flag::kWait, {}, 1);
   ASSERT_TRUE(comes(Kind::Accepted, 1));
   const auto running = client->find(Kind::Accepted, 1)->header.id;
@@ -226,6 +228,8 @@ TEST_F(StorageFault, WhatRunsEndsAndIsKeptOnceThereIsRoom) {
   ASSERT_TRUE(comes(Kind::Settled, 1));
   EXPECT_EQ(state_of(running), "cancelled");
 }
+
+INSTANTIATE_TEST_SUITE_P(Journal, StorageFault, testing::Values(0U, 1U << 20));
 
 }  // namespace
 }  // namespace warmpool::daemon

@@ -10,6 +10,7 @@
 #include "daemon/store/change_codec.hpp"
 #include "daemon/store/journal.hpp"
 #include "daemon/store/journal_recovery.hpp"
+#include "daemon/store/restore.hpp"
 #include "tests/store/fault_vfs.hpp"
 #include "tests/store/record_load.hpp"
 #include "tests/support/patience.hpp"
@@ -162,6 +163,10 @@ class JournalFiles : public testing::Test {
     file.seekp(static_cast<std::streamoff>(at));
     file.put(byte);
   }
+  std::string content() const {
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
   using Sequences = std::vector<std::uint64_t>;
 
   ipc::test::TemporaryDirectory directory_;
@@ -237,17 +242,58 @@ TEST_F(JournalFiles, ASpoiledHeadIsRefusedAndAnEmptyFileIsNothing) {
   EXPECT_EQ(read(1, 0)->sequences, Sequences{});
 }
 
+// As where the write of a group came to its end and said that it did not.
 TEST_F(JournalFiles, WhatIsTakenBackIsNotThere) {
   auto journal = begin(1, 4096);
   ASSERT_TRUE(journal.write({1, {1}, {1}, {2}}, 1, change_of(10)));
-  // As where the write of the second came to its end and said that it did not.
+  const auto place = 4096 + Journal::bytes_of(change_of(10).size());
+  const auto whole = [&] {
+    auto other = begin(2, 4096);
+    EXPECT_TRUE(other.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+    EXPECT_TRUE(other.write({2, {2}, {1}, {2}}, 1, change_of(10)));
+    EXPECT_EQ(read(2, 0)->sequences, (Sequences{1, 2}));
+  };
+  whole();
+  EXPECT_EQ(journal.forget(), Journal::Forgotten::Surely);
+  EXPECT_EQ(read(2, 0)->sequences, Sequences{1});
+  EXPECT_GE(fs::file_size(path_), place + 64);
+}
+
+// What a disk kept of a new turn may begin with its second group; the first is an old one's place.
+TEST_F(JournalFiles, ANewTurnIsNotTheEndOfAnOldOne) {
+  auto journal = begin(1, 2048);
+  const auto change = change_of(100);
+  ASSERT_TRUE(journal.write({1, {1}, {1}, {2}}, 1, change));
+  ASSERT_TRUE(journal.write({2, {2}, {1}, {2}}, 1, change));
+  const auto size = Journal::bytes_of(change.size());
+  const auto first = content().substr(4096, size);
+  journal.turn_over();
+  ASSERT_TRUE(journal.write({3, {3}, {1}, {2}}, 1, change));
+  journal.turn_over();
+  ASSERT_TRUE(journal.write({4, {4}, {1}, {2}}, 1, change));
+  ASSERT_TRUE(journal.write({5, {5}, {1}, {2}}, 1, change));
+  EXPECT_EQ(read(1, 2)->sequences, (Sequences{3, 4, 5}));
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << first;
+  file.close();
+  const auto told = read(1, 2);
+  ASSERT_TRUE(told) << told.error().text;
+  EXPECT_EQ(told->sequences, Sequences{3});
+}
+
+// A client can write into a payload what it likes, but it does not know the salt.
+TEST_F(JournalFiles, AGroupOfAnotherFileIsNone) {
   {
     auto other = begin(1, 4096);
     ASSERT_TRUE(other.write({1, {1}, {1}, {2}}, 1, change_of(10)));
     ASSERT_TRUE(other.write({2, {2}, {1}, {2}}, 1, change_of(10)));
   }
-  EXPECT_EQ(read(1, 0)->sequences, (Sequences{1, 2}));
-  EXPECT_TRUE(journal.forget());
+  const auto size = Journal::bytes_of(change_of(10).size());
+  const auto forged = content().substr(4096 + size, size);
+  auto journal = begin(1, 4096);
+  ASSERT_TRUE(journal.write({1, {1}, {1}, {2}}, 1, change_of(10)));
+  ASSERT_EQ(content().substr(4096 + size, size), forged);
   EXPECT_EQ(read(1, 0)->sequences, Sequences{1});
 }
 
@@ -470,7 +516,7 @@ TEST_F(Ahead, AfterAnOrderlyEndTheTablesAreWhole) {
   accept(1, 9);
   ASSERT_TRUE(driver_->settled());
   lives_.close();
-  fs::remove(journal_path(lives_.path()));
+  EXPECT_FALSE(fs::exists(journal_path(lives_.path())));
   ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
   expect_tasks(lives_, 9);
 }
@@ -532,6 +578,144 @@ TEST_F(Ahead, ABackupHasWhatIsInTheJournal) {
   auto raw = Database::open(copy, OpenMode::ReadOnly, "");
   ASSERT_TRUE(raw);
   EXPECT_EQ(*raw->integer("SELECT count(*) FROM tasks"), 12);
+}
+
+// The tables know by one number what of the journal they have.
+TEST_F(Ahead, AGroupIsNotPartedWhereATransactionIsFull) {
+  constexpr std::uint64_t tasks = StoreThread::kChangesMax + 1500;
+  lives_.place.journal_bytes = 8U << 20;
+  lives_.place.busy_wait = seconds(100);
+  open();
+  accept(1, 1);
+  ASSERT_TRUE(driver_->settled());
+  vfs_.hold_syncs(DiskFile::Wal);
+  ASSERT_TRUE(lives_.store()->begin_backup(lives_.directory / "copy.db"));  // which wants a sync
+  const auto end = test::patience_ends();
+  while (!vfs_.sync_waits()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::yield();
+  }
+  // In groups of many turns.
+  accept(2, tasks);
+  ASSERT_TRUE(driver_->settled());
+  // The transaction that is being filled is written, and the next one cannot be begun.
+  vfs_.set_fault({DiskCall::Begin, {}, 1, true, SQLITE_BUSY});
+  vfs_.let_syncs_go();
+  ASSERT_TRUE(lives_.in_tables({StoreThread::kChangesMax / 2}));
+  SqliteLives after;
+  kill_into(after);
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, tasks);
+}
+
+// Who is told that nothing of his is on disk must not find it there later.
+TEST_F(Ahead, WhatIsOnItsWayToTheJournalIsWaitedForBeforeAnythingIsUndone) {
+  open();
+  TaskSpec relaxed;
+  relaxed.durability = Durability::Relaxed;
+  driver_->accept(1, "one", relaxed);
+  ASSERT_TRUE(driver_->settled());
+  vfs_.set_fault({DiskCall::Write, DiskFile::Wal, 1, true, SQLITE_FULL});
+  vfs_.hold_syncs(DiskFile::Journal);
+  accept(2, 2);
+  const auto end = test::patience_ends();
+  while (!vfs_.sync_waits() || vfs_.faults_met() == 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::yield();
+  }
+  for (int looks = 0; looks < 5; ++looks) {
+    EXPECT_FALSE(lives_.store()->take_answers().undone) << "it may come to be there";
+    wait_for_news(*lives_.store());
+  }
+  vfs_.let_syncs_go();
+  const auto told = until([](const auto& answers) { return answers.undone; });
+  EXPECT_GE(kept_.value, 2U) << "it is told as kept first, or with it";
+  vfs_.clear_faults();
+  lives_.close();
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  expect_tasks(lives_, 2);
+}
+
+TEST_F(Ahead, OneLifeWithAJournalOneWithoutAndOneWithIt) {
+  lives_.renumbers = false;
+  for (const std::uint64_t bytes : {8U * 1024, 0U, 8U * 1024}) {
+    lives_.place.journal_bytes = bytes;
+    open();
+    const auto first = lives_.store()->life() << 40 | 1;
+    accept(first, first + 3);
+    ASSERT_TRUE(driver_->settled());
+    SqliteLives after;
+    ASSERT_TRUE(lives_.in_tables(driver_->last()));
+    kill_into(after);
+    ASSERT_NE(after.open(), nullptr) << after.error.text;
+    EXPECT_TRUE(after.store()->find(TaskId{first}));
+    lives_.close();
+  }
+  ASSERT_NE(lives_.open(), nullptr) << lives_.error.text;
+  EXPECT_EQ(lives_.replayed.size(), 12U);
+}
+
+// A store that was set aside, or copied after a kill, is given back with what its journal has.
+TEST_F(Ahead, ARestoreOfARawFileTakesTheJournalBesideIt) {
+  open();
+  accept(1, 2);
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_TRUE(lives_.in_tables({2}));
+  stop_tables();
+  accept(3, 4);
+  ASSERT_TRUE(driver_->settled());
+  SqliteLives killed, after;
+  kill_into(killed);
+  ASSERT_TRUE(restore_store(after.place, killed.path()));
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 4);
+  fs::remove(journal_path(killed.path()));
+  SqliteLives without;
+  const auto refused = restore_store(without.place, killed.path());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("is missing"), std::string::npos) << refused.error().text;
+}
+
+TEST_F(Ahead, ADatabaseThatIsMissingBesideItsJournalIsRefused) {
+  open();
+  accept(1, 2);
+  ASSERT_TRUE(driver_->settled());
+  ASSERT_TRUE(lives_.in_tables({2}));
+  stop_tables();
+  SqliteLives after;
+  kill_into(after);
+  fs::remove(after.path());
+  fs::remove(after.path() + "-wal");
+  ASSERT_EQ(after.open(), nullptr);
+  EXPECT_EQ(after.error.code, static_cast<int>(ExitStatus::StoreDamaged));
+}
+
+TEST_F(Ahead, ARestoreSetsTheJournalAsideAndTheStoreThatWasThereIsWholeWithIt) {
+  open();
+  accept(1, 2);
+  ASSERT_TRUE(driver_->settled());
+  const auto copy = lives_.directory / "copy.db";
+  ASSERT_TRUE(lives_.store()->begin_backup(copy));
+  ASSERT_TRUE(*until([](const auto& told) { return told.backup.has_value(); }).backup);
+  stop_tables();
+  accept(3, 4);
+  ASSERT_TRUE(driver_->settled());
+  SqliteLives after;
+  kill_into(after);
+  const auto restored = restore_store(after.place, copy);
+  ASSERT_TRUE(restored) << restored.error().text;
+  after.place.journal_bytes = lives_.place.journal_bytes;
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  expect_tasks(after, 2);
+  SqliteLives replaced;
+  replaced.renumbers = false;
+  fs::rename(restored->replaced, replaced.path());
+  fs::rename(restored->replaced + ".journal", replaced.path() + ".journal");
+  if (fs::exists(restored->replaced + "-wal")) {
+    fs::rename(restored->replaced + "-wal", replaced.path() + "-wal");
+  }
+  ASSERT_NE(replaced.open(), nullptr) << replaced.error.text;
+  expect_tasks(replaced, 4);
 }
 
 }  // namespace

@@ -26,13 +26,13 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::uint64_t kRecords = 120;  // of each seed
-constexpr std::uint64_t kLargeOneIn = 15;
+constexpr std::uint64_t kLargeOneIn = 15, kRelaxedOneIn = 4;
 
 class PowerLoss {
  public:
   // `journal`: of how many bytes; 0: there is none.
   PowerLoss(std::uint64_t seed, std::uint64_t records, std::uint64_t journal)
-      : seed_(seed), load_(seed, kLargeOneIn) {
+      : seed_(seed), load_(seed, kLargeOneIn, kRelaxedOneIn) {
     records_ = load_.take(records);
     fast_.skip_syncs();
     vfs_.skip_syncs();  // what reached the disk it knows by itself
@@ -52,7 +52,7 @@ class PowerLoss {
       vfs_.set_fault({DiskCall::Sync, fault_->first, fault_->second, false, SQLITE_IOERR_FSYNC});
     }
     vfs_.on_sync([this](const FaultVfs::Moment& moment) { cut(moment); },
-                 [this] { return acked_.load(); });
+                 [this] { return synced_.load(); });
     std::mt19937_64 random(seed_);
     std::vector<StoreEntry> batch;
     for (std::size_t at = 0; at < records_.size() && !failed_; ++at) {
@@ -78,6 +78,10 @@ class PowerLoss {
   void note(StoreAnswers answers) {
     ASSERT_FALSE(answers.broken) << answers.broken->text;
     if (answers.persisted) acked_ = answers.persisted->value;
+    // What is relaxed may be lost until something that is not comes behind it.
+    auto last = acked_.load();
+    while (last > synced_ && records_[last - 1].relaxed) --last;
+    synced_ = std::max(last, synced_.load());
     const std::lock_guard lock(mutex_);
     for (const auto& ended : answers.bodies) {
       ASSERT_EQ(ended.fault, "");
@@ -181,6 +185,7 @@ class PowerLoss {
   std::optional<std::pair<DiskFile, std::uint64_t>> fault_;
   SqliteLives lives_;
   std::atomic<std::uint64_t> acked_{0};
+  std::atomic<std::uint64_t> synced_{0};  // as far as a power cut leaves it
   std::uint64_t cuts_ = 0, large_ = 0;
   std::atomic<bool> failed_{false};
   std::mutex one_;               // cut at a time: two threads sync

@@ -58,17 +58,21 @@ std::string Load::bytes() {
 Kept Load::accept() {
   live_.push_back({++last_});
   TaskSpec spec;
+  auto& relaxed = live_.back().relaxed;
+  relaxed = relaxed_one_in_ != 0 && random_() % relaxed_one_in_ == 0;
+  if (relaxed) spec.durability = Durability::Relaxed;
   spec.priority = static_cast<std::uint8_t>(random_() % 100);
   auto payload = bytes();
   spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  return {record::Accepted{TaskId{last_}, spec, Instant{1}, Instant{1}}, std::move(payload)};
+  return {record::Accepted{TaskId{last_}, spec, Instant{1}, Instant{1}}, std::move(payload),
+          relaxed};
 }
 
 Kept Load::fail(Task& task) {
   const record::Used used{++task.failures, 0, 0};
   return {record::Ended{TaskId{task.id}, task.round, task.attempt, WorkerId{5}, EndCause::Failed,
                         Charge::Failure, 0, used, Instant{3}, Instant{4}, false, false},
-          "error " + std::to_string(task.attempt)};
+          "error " + std::to_string(task.attempt), task.relaxed};
 }
 
 Kept Load::save(const Task& task) {
@@ -76,7 +80,7 @@ Kept Load::save(const Task& task) {
   const auto size = static_cast<std::uint32_t>(state.size());
   const auto attempt = static_cast<std::uint16_t>(task.attempt + 1);
   return {record::Checkpointed{TaskId{task.id}, task.round, attempt, size, Instant{2}},
-          std::move(state)};
+          std::move(state), task.relaxed};
 }
 
 Kept Load::settle(std::size_t at, Verdict verdict) {
@@ -85,7 +89,7 @@ Kept Load::settle(std::size_t at, Verdict verdict) {
   const auto cause = verdict == Verdict::Done ? EndCause::Done : EndCause::Failed;
   Kept kept{record::Settled{TaskId{task.id}, task.round, task.attempt, WorkerId{5}, verdict, cause,
                             Charge::Nothing, 0, used, Instant{5}},
-            bytes()};
+            bytes(), task.relaxed};
   task.dead = verdict == Verdict::Dead;
   if (!task.dead) live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(at));
   return kept;
@@ -102,10 +106,10 @@ Kept Load::after_death(std::size_t at) {
   task.attempt = task.failures = 0;
   ++task.round;
   record::Revived revived{TaskId{task.id}, task.round, Instant{6}, Instant{6}};
-  if (random_() % 2 == 0) return {revived, {}};
+  if (random_() % 2 == 0) return {revived, {}, task.relaxed};
   auto payload = bytes();
   revived.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  return {revived, std::move(payload)};
+  return {revived, std::move(payload), task.relaxed};
 }
 
 const TaskImage& Model::at(std::uint64_t count) {

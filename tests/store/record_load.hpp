@@ -14,6 +14,7 @@ namespace warmpool::daemon {
 struct Kept {
   Record record;
   std::string body;
+  bool relaxed = false;  // its task is
   StoreEntry entry(std::uint64_t number) const;
 };
 
@@ -23,9 +24,11 @@ std::string told(const std::optional<StoredTask>& task);
 // Tasks are accepted, leave checkpoints, fail, are done, die, are revived and removed.
 class Load {
  public:
-  // `large_one_in`: so often a payload or result is over 64 KiB; 0: never.
-  explicit Load(std::uint64_t seed, std::uint64_t large_one_in = 0)
-      : random_(seed), large_one_in_(large_one_in) {}
+  // `large_one_in`: so often a payload or result is over 64 KiB; `relaxed_one_in`: so often a task
+  // is of durability relaxed; 0: never.
+  explicit Load(std::uint64_t seed, std::uint64_t large_one_in = 0,
+                std::uint64_t relaxed_one_in = 0)
+      : random_(seed), large_one_in_(large_one_in), relaxed_one_in_(relaxed_one_in) {}
 
   std::vector<Kept> take(std::uint64_t records);
   Kept next();
@@ -35,7 +38,7 @@ class Load {
   struct Task {
     std::uint64_t id;
     std::uint16_t round = 1, attempt = 0, failures = 0;
-    bool dead = false;
+    bool dead = false, relaxed = false;
   };
   std::string bytes();
   Kept accept();
@@ -45,7 +48,7 @@ class Load {
   Kept after_death(std::size_t at);
 
   std::mt19937_64 random_;
-  std::uint64_t large_one_in_;
+  std::uint64_t large_one_in_, relaxed_one_in_;
   std::vector<Task> live_;
   std::uint64_t last_ = 0;
 };
