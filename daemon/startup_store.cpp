@@ -120,7 +120,7 @@ Result<OpenStore> open_store(const Options& options, const Place& place, TimeSou
   if (!state) return state.error();
   SqliteStoreSetup setup;
   setup.place.path = state->directory.path() + "/" + kDatabaseName;
-  setup.place.journal_bytes = 16U << 20;
+  setup.place.journal_bytes = options.journal_bytes;
   setup.options = options;
   setup.time = &time;
   setup.life_least = *life;

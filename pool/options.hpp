@@ -49,7 +49,7 @@ struct Options {
       socket_group, record_dir, alerts_off, alert_file, alert_command, alert_webhook,
       directory_root;
   std::uint64_t connections_max{}, in_flight_max{}, output_bytes_max{}, worker_output_bytes_max{};
-  std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{};
+  std::uint64_t events_max{}, record_segment_bytes{}, record_segments_max{}, journal_bytes{};
   std::uint64_t alert_healthy{}, alert_utilization{}, alert_queue{}, alert_restarts{}, alert_dead{},
       alert_disk{}, alerts_max{};
   Duration alert_stays{}, alert_clear_after{}, alert_repeat{};
