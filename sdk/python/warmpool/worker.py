@@ -16,6 +16,7 @@ from .running import Running, Threads, failure, flush_output
 from .session import Attempt, HungUp, Session, TurnedAway
 from .start import NotStarted, Start
 from .tasks import Registry, registry
+from .watcher import Watcher
 from .wire import ProtocolError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Worker:
         self._loop: Optional[Loop] = None  # of `async def` handlers, once there was one
         self._threads: Optional[Threads] = None
         self._session: Optional[Session] = None
+        self._watcher = Watcher()
         self._said_last = ""
 
     def run(self, start: Optional[Start] = None) -> int:
@@ -55,7 +57,7 @@ class Worker:
             return said(DAEMON_GONE, str(error))
         except ProtocolError as error:
             return said(PROTOCOL, str(error))
-        with session.interruption.listening(lambda: session.changed.put(None)):
+        with session.interruption.listening(session.changed.ring):
             session.begin()
             self._serve(session)
         session.channel.outbox.flush(FLUSH_SECONDS)
@@ -94,7 +96,7 @@ class Worker:
         told.get()
         if (session := self._session) is not None:
             session.leave()
-            session.changed.put(None)
+            session.changed.ring()
 
     def _join_once(self, joining: Joining, interruption: Interruption) -> tuple[int, bool]:
         """Its exit status, and whether it may be tried again."""
@@ -153,13 +155,12 @@ class Worker:
             ends = session.retiring or session.gone or (interruption.asked and not joins)
             if ends and session.is_empty():
                 return
-            try:
-                session.changed.get(timeout=session.heartbeat)
-            except queue.Empty:
-                if self._loop is None:
-                    session.beat()
-                else:
-                    self._loop.through(session.beat)
+            if not session.wait():
+                continue
+            if self._loop is None:
+                session.beat()
+            else:
+                self._loop.through(session.beat)
 
     def _begin(self, attempt: Attempt, session: Session, running: Running, threads: Threads) -> None:
         task = self._tasks.find(attempt.ctx.type)
@@ -175,7 +176,10 @@ class Worker:
         elif session.concurrency > 1:
             threads.begin(task, attempt)
         else:
+            self._watcher.lend(session)
             running.sync(task, attempt, session.interruption.call)
+            self._watcher.reclaim()
+            session.exchange()
 
 
 def prepare(in_child: Callable[[], None]) -> None:
