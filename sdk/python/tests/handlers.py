@@ -239,10 +239,8 @@ def spin(payload):
 
 @task("talk")
 def talk(payload):
-    from test_output import said_by
-    lines, ends = said_by(payload)
-    for number, line in enumerate(lines):
-        print(line, end="\n" if ends or number + 1 < len(lines) else "")
+    import random_output
+    random_output.perform(payload)
 
 
 @task("talk.die")
