@@ -114,6 +114,11 @@ def heed_noted(payload, ctx):
         raise Failed(f"heard of it: {ctx.cancel_cause}")
 
 
+@task("touch")
+def touch(payload):
+    open(payload, "x").close()
+
+
 @task("deaf")
 def deaf(payload):
     """Does not ask its context; leaves a note when it is interrupted."""
