@@ -248,6 +248,20 @@ def talk(payload):
     random_output.perform(payload)
 
 
+@task("talk.together")
+def talk_together(payload):
+    import random_output
+    for _ in random_output.performed(random_output.script(payload)):
+        time.sleep(0)  # another one's turn
+
+
+@task("async.talk.together")
+async def async_talk_together(payload):
+    import random_output
+    for _ in random_output.performed(random_output.script(payload)):
+        await asyncio.sleep(0)
+
+
 @task("talk.die")
 def talk_die():
     print("last words", flush=True)

@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import NamedTuple
+from typing import Iterator, NamedTuple, TextIO
 
 LINE_BYTES_MAX = 4096  # that the daemon keeps of a line
 OUT, ERR = 1, 2
+HOWS = ("text", "bytes", "raw", "threads", "child")
 STRANGE = (b"\xff", b"\xc0", b"\x80", b"\x1b[31m", b"\x07", b"\0", b"\t", b"a\rb", "grüße".encode(), "…".encode())
 DEATHS = 1000  # one of so many kills its worker, one of twenty fails
 
 
 class Step(NamedTuple):
-    how: str  # text, bytes, raw, threads, child
+    how: str
     stream: int
     parts: list[bytes]  # of threads: a line for each
 
@@ -25,9 +26,9 @@ class Script(NamedTuple):
     steps: list[Step]
     end: str  # done, failed, killed
 
-    def lines(self, stream: int) -> list[tuple[str, bool]]:
+    def lines(self, stream: int, hows: tuple[str, ...] = HOWS) -> list[tuple[str, bool]]:
         """As they are to be kept: text, and whether it is cut."""
-        said = b"".join(part for step in self.steps if step.stream == stream for part in step.parts)
+        said = b"".join(part for step in self.steps if step.stream == stream and step.how in hows for part in step.parts)
         whole = said.split(b"\n")
         return [kept(line) for line in whole[:-1]] + [kept(line) for line in whole[-1:] if line]
 
@@ -53,7 +54,7 @@ def script(seed: int) -> Script:
 
 
 def a_step(draw: random.Random, seed: int, number: int) -> Step:
-    how = draw.choices(("text", "bytes", "raw", "threads", "child"), (60, 20, 15, 5, 0.3))[0]
+    how = draw.choices(HOWS, (60, 20, 15, 5, 0.3))[0]
     stream = draw.choice((OUT, OUT, ERR))
     if how == "threads":
         return Step(how, stream, [b"%d.%d of thread %d\n" % (seed, number, thread) for thread in range(draw.randrange(1, 5))])
@@ -70,36 +71,44 @@ def a_step(draw: random.Random, seed: int, number: int) -> Step:
 def perform(seed: int) -> None:
     """In a worker. Raises where the script ends so."""
     said = script(seed)
-    for step in said.steps:
-        stream = sys.stdout if step.stream == OUT else sys.stderr
-        if step.how == "text":
-            for part in step.parts:
-                stream.write(part.decode())
-        elif step.how == "bytes":
-            for part in step.parts:
-                stream.flush()
-                stream.buffer.write(part)
-            stream.flush()
-        elif step.how == "threads":
-            threads = [threading.Thread(target=stream.write, args=(part.decode(),)) for part in step.parts]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        else:
-            stream.flush()
-            for part in step.parts:
-                raw(step.stream, part) if step.how == "raw" else child(step.stream, part)
+    for _ in performed(said):
+        pass
     if said.end == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if said.end == "failed":
         raise LookupError(f"{seed} failed")
 
 
+def performed(said: Script) -> Iterator[None]:
+    """In a worker: stops after each part."""
+    for step in said.steps:
+        stream = sys.stdout if step.stream == OUT else sys.stderr
+        if step.how == "threads":
+            threads = [threading.Thread(target=stream.write, args=(part.decode(),)) for part in step.parts]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            continue
+        for part in step.parts:
+            if step.how == "text":
+                stream.write(part.decode())
+            else:
+                stream.flush()
+                write_around(step, stream, part)
+            yield
+
+
+def write_around(step: Step, stream: TextIO, part: bytes) -> None:
+    if step.how == "bytes":
+        stream.buffer.write(part)
+        stream.buffer.flush()
+    elif step.how == "raw":
+        raw(step.stream, part)
+    else:
+        subprocess.run(["cat"], input=part, stdout=step.stream, check=True)
+
+
 def raw(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data):]
-
-
-def child(descriptor: int, data: bytes) -> None:
-    subprocess.run(["cat"], input=data, stdout=descriptor, check=True)

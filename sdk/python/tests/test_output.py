@@ -89,6 +89,32 @@ def test_no_line_is_lost_or_a_neighbours(pool):
     print(f"{len(tasks)} tasks {ends}, {count} lines, {len(workers)} workers seen: none lost, none a neighbour's")
 
 
+@pytest.mark.parametrize("handler, class_options", [
+    ("talk.together", {"concurrency": 8, "credits": 8}), ("async.talk.together", {"concurrency": 8, "credits": 16}),
+    ("talk.together", {"credits": 16})])
+def test_lines_of_several_tasks_in_hand_are_told_apart(handler, class_options):
+    """But for what goes around the library: that is of nobody, where several run at once."""
+    apart, together = ("text", "bytes"), class_options.get("concurrency", 1) > 1
+    with Pool({"size": 1, **class_options}, worker_output_bytes_max="8MiB") as pool, pool.client() as client:
+        logs = Logs(client, [row["id"] for row in client.workers()])
+        for first in range(SEED, SEED + TASKS // 5, BATCH):
+            seeds = range(first, first + BATCH)
+            futures = {seed: client.submit(handler, seed, durability="none") for seed in seeds}
+            tasks = {seed: (future.result(60), future.task)[1] for seed, future in futures.items()}
+            logs.look()
+            logs.close()
+            for seed, task in tasks.items():
+                script, lines = random_output.script(seed), logs.lines.pop(task, [])
+                for name, stream in STREAMS.items():
+                    said = script.lines(stream, apart)
+                    seen = [as_known(line) for line in lines if line["stream"] == name]
+                    if not together:  # what goes around the library counts for one of those in hand
+                        said = [line for line in said if line[0]]
+                        seen = [line for line in seen if line in said]
+                    assert seen == said, f"{name} of the task of number {seed}"
+        assert together == (0 in logs.lines)  # of programs and threads that a handler started
+
+
 def test_what_a_task_printed_before_it_killed_its_worker_is_kept_with_it(pool):
     with pool.client() as client, pytest.raises(warmpool.TaskDead):
         future = client.submit("talk.die", 0, crashes_max=1)

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Optional
 
+from . import dividing
 from .failure import FailedForGood
 from .interruption import Interruption
 from .running import Running, Threads, failure, flush_output
@@ -47,9 +48,10 @@ class Worker:
 
             serve()
         try:
-            session = Session(start or Start.from_environment(), self._name)
+            start = start or Start.from_environment()
+            session = Session(start, self._name)
             session.ended = lambda: leave(session)
-            self._prepare(session)
+            self._prepare(session, start.marks)
             session.greet()
         except NotStarted as error:
             return said(NOT_STARTED, str(error))
@@ -132,9 +134,9 @@ class Worker:
         self._said_last = text
         return status
 
-    def _prepare(self, session: Session) -> None:
+    def _prepare(self, session: Session, marks: bool = False) -> None:
         if self._session is None:
-            prepare(lambda: no_worker_any_more(self._session))
+            prepare(lambda: no_worker_any_more(self._session), marks)
         self._session = session
 
     def _serve(self, session: Session, joins: bool = False) -> None:
@@ -182,8 +184,10 @@ class Worker:
             session.exchange()
 
 
-def prepare(in_child: Callable[[], None]) -> None:
+def prepare(in_child: Callable[[], None], marks: bool) -> None:
     """Output leaves by lines; a process that a handler forks does not keep the channel open."""
+    if marks:
+        dividing.divide()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
