@@ -1,5 +1,7 @@
 // What a page costs: a worker with each task, and the daemon with each look.
 // Run: build/release/bin/bench_micro --benchmark_filter=Page.
+#include <vector>
+
 #include <benchmark/benchmark.h>
 
 #include "ipc/worker_page.hpp"

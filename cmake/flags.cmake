@@ -27,7 +27,7 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # Reading the standard library's headers is more than half of a unit's cost. Nothing may rely on what is precompiled:
-# the fuzz preset builds without, so a missing include is found there.
+# scripts/check_includes.py finds a missing include, and the fuzz preset builds without what is precompiled.
 option(WARMPOOL_PRECOMPILE "Precompile the headers of libraries" ON)
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(WARMPOOL_PRECOMPILE OFF)

@@ -384,9 +384,10 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
   if (held != worker.in_hand.end()) {
     // What the handler printed last is still in the pipes. While others are in hand it may be
-    // theirs as well, so then the pipes are read in their turn.
+    // theirs as well, so then the pipes are read in their turn, unless it says whose it is.
     const bool failed = answered.outcome != Outcome::Done;
-    if (failed || worker.in_hand.size() == 1) take_output(worker);
+    const bool told = worker.output.has_marks() || worker.errors.has_marks();
+    if (failed || told || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at);
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
     if (failed) keep_checkpoint(worker, *held);

@@ -132,12 +132,19 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
   }
 }
 
-// What is read now was written by the task that runs: the first in hand, unless several run.
+// What is read now was written by the task that runs: the first in hand, unless several run. Where
+// the worker says more itself, this is for what it says nothing of.
 OutputRing& Workers::ring_for(WorkerProcess& worker) {
   auto& ring = places_.ring(worker.slot, worker.worker_class);
   const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
   const bool known = one_runs && !worker.in_hand.empty();
-  ring.set_task(known ? worker.in_hand.front().key.task : TaskId{});
+  const auto task = known ? worker.in_hand.front().key.task : TaskId{};
+  if (worker.output.heeds_marks()) {
+    worker.output.set_unmarked(task);
+    worker.errors.set_unmarked(task);
+  } else {
+    ring.set_task(task);
+  }
   return ring;
 }
 

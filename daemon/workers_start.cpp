@@ -1,5 +1,6 @@
 // How a worker starts: by a process of its own, or forked by its class's template. Either way the
 // core hears of it when it says hello, or of its end.
+#include <algorithm>
 #include <signal.h>
 
 #include "daemon/class_grants.hpp"
@@ -8,6 +9,16 @@
 #include "pool/memory.hpp"
 
 namespace warmpool::daemon {
+namespace {
+
+// Where more than one task may be in a worker's hand, the daemon cannot see whose its output is.
+constexpr const char* kMarksOutput = "WARMPOOL_OUTPUT=marks";
+
+bool may_hold_several(const ClassOptions& options) {
+  return options.concurrency > 1 || options.credits > 1;
+}
+
+}  // namespace
 
 Workers::Workers(Services& services, ProcessPort& processes,
                  std::vector<std::optional<Identity>> identities)
@@ -61,6 +72,7 @@ SpawnSpec Workers::spec_of(ClassId worker_class) {
   spec.command = options.command;
   spec.environment = options.environment;
   spec.environment.push_back("WARMPOOL_CONCURRENCY=" + std::to_string(options.concurrency));
+  if (may_hold_several(options)) spec.environment.emplace_back(kMarksOutput);
   spec.types = options.types;
   if (!options.working_directory.empty()) spec.working_directory = options.working_directory;
   spec.identity = identities_[worker_class.value];
@@ -134,6 +146,10 @@ void Workers::began(const Wanted& wanted, Child child, std::uint32_t generation)
   worker->generation = generation;
   worker->directory = wanted.spec.directory;
   worker->fresh_directories = services_.options_of(command.worker_class).directory == "fresh";
+  if (std::ranges::find(wanted.spec.environment, kMarksOutput) != wanted.spec.environment.end()) {
+    worker->output.heed_marks();
+    worker->errors.heed_marks();
+  }
   watch(*worker);
   workers_.emplace(command.worker.value, std::move(worker));
 }

@@ -66,6 +66,22 @@ LIBRARIES = {
 # System headers that have a folder; other <folder/...> includes are unknown libraries.
 SYSTEM_FOLDERS = ("sys/", "linux/", "netinet/", "net/", "arpa/", "bits/", "asm/", "sanitizer/")
 
+# What is precompiled (cmake/flags.cmake) is there whether it was included or not, and so is what another source of a unity
+# build includes. Whoever builds without either misses it: these names need their header, also through headers of ours.
+STANDARD_NAMES = {
+    "algorithm": r"(ranges::)?(all_of|any_of|copy|count_if|equal|fill|find|find_if|lower_bound|max_element|min_element|none_of"
+                 r"|reverse|sort|upper_bound)\(",
+    "array": r"array<", "charconv": r"(from|to)_chars\(", "cstring": r"(mem(chr|cmp|cpy|move|set)|str(cmp|error|len|signal))\(",
+    "deque": r"deque<", "functional": r"(function<|invoke\()", "map": r"(multi)?map<",
+    "memory": r"(make_shared|make_unique|shared_ptr|unique_ptr|weak_ptr)<", "optional": r"(nullopt\b|optional<)", "span": r"span<",
+    "string": r"(string\b|to_string\()", "string_view": r"string_view\b", "variant": r"(get_if<|holds_alternative<|variant<|visit\()",
+    "vector": r"vector<",
+}
+STANDARD_NAMES = {header: re.compile(r"\bstd::" + names) for header, names in STANDARD_NAMES.items()}
+# What these have in them by the standard, or in any library there is.
+STANDARD_BRINGS = {"string": {"string_view"}, "sstream": {"string", "string_view"}, "fstream": {"string", "string_view"},
+                   "iostream": {"string", "string_view"}, "ostream": {"string", "string_view"}, "span": {"array"}}
+
 # (pattern, folders it holds in, folders it does not hold in, what to do instead)
 BANS = [
     (r"\b(sleep_for|sleep_until|usleep)\b", FOLDERS, ("tests/e2e",),
@@ -173,6 +189,7 @@ class Checker:
     def __init__(self, root):
         self.root = root
         self.violations = []
+        self.standard, self.own, self.uses = {}, {}, {}  # of each file: what it includes; where it first needs which header
 
     def report(self, path, line, text):
         self.violations.append(f"{path}:{line}: {text}")
@@ -184,7 +201,27 @@ class Checker:
                     continue
                 if file.suffix in (".cpp", ".hpp", ".inc") and file.is_file():
                     self.check(file.relative_to(self.root).as_posix(), file.read_text(errors="replace"))
+        for path, uses in self.uses.items():
+            included = self.standard_of(path)
+            for header, line in uses.items():
+                if header not in included:
+                    self.report(path, line, f"include <{header}>: it is here only where it is precompiled, or in a unity build")
         return self.violations
+
+    def standard_of(self, path):
+        """The standard headers that a file includes, also through headers of ours."""
+        found, seen, rest = set(), set(), [path]
+        while rest:
+            each = rest.pop()
+            if each not in seen:
+                seen.add(each)
+                found |= self.standard.get(each, set())
+                rest += self.own.get(each, ())
+        return found.union(*(STANDARD_BRINGS.get(each, set()) for each in found))
+
+    def note_uses(self, path, code):
+        found = ((header, names.search(code)) for header, names in STANDARD_NAMES.items())
+        self.uses[path] = {header: code.count("\n", 0, match.start()) + 1 for header, match in found if match}
 
     def check(self, path, text):
         for match in INCLUDE.finditer(text):
@@ -193,7 +230,10 @@ class Checker:
                 self.check_own(path, line, match.group(2))
             else:
                 self.check_library(path, line, match.group(1))
+        self.standard[path] = {match.group(1) for match in INCLUDE.finditer(text) if match.group(1)}
+        self.own[path] = [match.group(2) for match in INCLUDE.finditer(text) if match.group(2)]
         code = code_only(text)
+        self.note_uses(path, code)
         self.check_bans(path, text, code)
         self.check_sizes(path, text, code)
 

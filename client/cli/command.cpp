@@ -99,9 +99,12 @@ constexpr CommandRow kRows[] = {
      "exactly\n"
      "so where a worker has one task in hand (credits = 1), to the older one where it had several, "
      "to all that\n"
-     "ran where several run at once (concurrency). -f says which lines it missed, and ends with 69 "
-     "when the\n"
-     "daemon does.\n"
+     "ran where several run at once (concurrency). Workers in Python and Node tell them apart in "
+     "both "
+     "cases, but\n"
+     "not what their children print. -f says which lines it missed, and ends with 69 when the "
+     "daemon "
+     "does.\n"
      "  warmpool log 4711 -n 5\n  warmpool log 4711 -f\n  warmpool log --slot worker-0 -f",
      declare_log},
     {"autopsy", kPool, "why a worker or an attempt ended badly, and what it looked like before",

@@ -23,7 +23,13 @@ PumpResult OutputPump::pump(int fd, OutputRing& ring, Instant now, std::size_t l
   do {
     bytes = ::read(fd, buffer.data(), wanted);
   } while (bytes < 0 && errno == EINTR);
-  if (bytes <= 0) return {0, false, bytes == 0 || errno != EAGAIN};
+  if (bytes <= 0) {
+    const bool closed = bytes == 0 || errno != EAGAIN;
+    if (closed && marks_) {
+      marks_->end([&](TaskId task, std::string_view rest) { append_piece(task, rest, ring, now); });
+    }
+    return {0, false, closed};
+  }
   const auto count = static_cast<std::size_t>(bytes);
   deliver({buffer.data(), count}, ring, now);
   return {count, count == wanted, false};
@@ -44,13 +50,28 @@ void OutputPump::deliver(std::string_view bytes, OutputRing& ring, Instant now) 
   refill(now);
   if (bytes.size() <= allowance_) {
     allowance_ -= bytes.size();
-    ring.append(stream_, bytes, now);
+    append(bytes, ring, now);
     return;
   }
   allowance_ = 0;
   const std::size_t unseen = bytes.size() - std::min(bytes.size(), kTailBytes);
   ring.skip(stream_, unseen, now);
-  ring.append(stream_, bytes.substr(unseen), now);
+  if (unseen != 0 && marks_) marks_->forget();
+  append(bytes.substr(unseen), ring, now);
+}
+
+void OutputPump::append(std::string_view bytes, OutputRing& ring, Instant now) {
+  if (!marks_) return ring.append(stream_, bytes, now);
+  marks_->split(bytes,
+                [&](TaskId task, std::string_view piece) { append_piece(task, piece, ring, now); });
+}
+
+void OutputPump::append_piece(TaskId task, std::string_view bytes, OutputRing& ring, Instant now) {
+  // Also where what has no mark is taken to be of the same task: its line was at its end.
+  if (task != marked_) ring.end_line(stream_);
+  marked_ = task;
+  ring.set_task(stream_, task ? task : unmarked_);
+  ring.append(stream_, bytes, now);
 }
 
 void OutputPump::refill(Instant now) {

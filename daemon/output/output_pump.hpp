@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "daemon/output/output_marks.hpp"
 #include "daemon/output/output_ring.hpp"
 #include "pool/time.hpp"
 
@@ -29,6 +31,13 @@ class OutputPump {
  public:
   explicit OutputPump(OutputStream stream, PumpRate rate = {});
 
+  // Its writer may say whose a piece is. Order: before the first byte.
+  void heed_marks() { marks_.emplace(); }
+  bool heeds_marks() const { return marks_.has_value(); }
+  bool has_marks() const { return marks_ && marks_->seen(); }
+  // Whose is what no mark names, from here on. Without heed_marks() nobody asks: see OutputRing.
+  void set_unmarked(TaskId task) { unmarked_ = task; }
+
   // Blocks: never, given a non-blocking `fd`. Bounds: at most 64 KiB a call, and at most `limit`.
   PumpResult pump(int fd, OutputRing& ring, Instant now, std::size_t limit = kReadBytesMax);
 
@@ -40,12 +49,16 @@ class OutputPump {
 
  private:
   void deliver(std::string_view bytes, OutputRing& ring, Instant now);
+  void append(std::string_view bytes, OutputRing& ring, Instant now);
+  void append_piece(TaskId task, std::string_view bytes, OutputRing& ring, Instant now);
   void refill(Instant now);
 
   OutputStream stream_;
   PumpRate rate_;
   std::uint64_t allowance_;
   Instant refilled_at_{};
+  std::optional<OutputMarks> marks_;
+  TaskId unmarked_{}, marked_{};  // marked_: of the last piece
 };
 
 }  // namespace warmpool::daemon

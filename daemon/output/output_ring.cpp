@@ -100,7 +100,7 @@ void OutputRing::append(OutputStream stream, std::string_view bytes, Instant now
   Raw& partial = partial_of(stream);
   while (!bytes.empty()) {
     const std::size_t newline = bytes.find('\n');
-    extend(partial, bytes.substr(0, newline), now);
+    extend(partial, stream, bytes.substr(0, newline), now);
     if (newline == std::string_view::npos) break;
     partial.at = now;
     finish(partial, stream);
@@ -110,13 +110,20 @@ void OutputRing::append(OutputStream stream, std::string_view bytes, Instant now
 }
 
 // What a task began to write is its own: the line does not go on in the next task's.
+void OutputRing::set_task(OutputStream stream, TaskId task) {
+  if (task == task_of(stream)) return;
+  task_[static_cast<std::size_t>(stream)] = task;
+  end_line(stream);
+}
+
+void OutputRing::end_line(OutputStream stream) {
+  Raw& partial = partial_of(stream);
+  if (!partial.bytes.empty()) finish(partial, stream);
+}
+
 void OutputRing::set_task(TaskId task) {
-  if (task == task_) return;
-  task_ = task;
-  for (const auto stream : {OutputStream::Out, OutputStream::Err}) {
-    Raw& partial = partial_of(stream);
-    if (!partial.bytes.empty()) finish(partial, stream);
-  }
+  set_task(OutputStream::Out, task);
+  set_task(OutputStream::Err, task);
 }
 
 void OutputRing::skip(OutputStream stream, std::uint64_t bytes, Instant now) {
@@ -135,9 +142,9 @@ void OutputRing::skip(OutputStream stream, std::uint64_t bytes, Instant now) {
   keep_bounds();
 }
 
-void OutputRing::extend(Raw& partial, std::string_view bytes, Instant now) {
+void OutputRing::extend(Raw& partial, OutputStream stream, std::string_view bytes, Instant now) {
   if (bytes.empty()) return;
-  if (partial.bytes.empty()) partial.task = task_;
+  if (partial.bytes.empty()) partial.task = task_of(stream);
   const std::size_t taken = std::min(bytes.size(), bounds_.line_bytes_max - partial.bytes.size());
   partial.at = now;
   partial.bytes.append(bytes.substr(0, taken));
@@ -151,7 +158,7 @@ void OutputRing::extend(Raw& partial, std::string_view bytes, Instant now) {
 void OutputRing::finish(Raw& partial, OutputStream stream) {
   ++counters_.lines;
   partial.stream = stream;
-  if (partial.bytes.empty()) partial.task = task_;
+  if (partial.bytes.empty()) partial.task = task_of(stream);
   lines_.push_back(std::move(partial));
   partial = Raw{};
   if (lines_.size() > bounds_.lines_max) drop_oldest();

@@ -48,6 +48,9 @@ class OutputRing {
   void append(OutputStream stream, std::string_view bytes, Instant now);
   // Whose the lines are that begin from here on; an unfinished one of another task ends as it is.
   void set_task(TaskId task);
+  void set_task(OutputStream stream, TaskId task);
+  // An unfinished line ends as it is.
+  void end_line(OutputStream stream);
   // `bytes` were read and not looked at: the line they began in and the one they end in are cut.
   void skip(OutputStream stream, std::uint64_t bytes, Instant now);
 
@@ -71,7 +74,8 @@ class OutputRing {
     return counters_.lines - lines_.size() + index + 1;
   }
   Raw& partial_of(OutputStream stream) { return partial_[static_cast<std::size_t>(stream)]; }
-  void extend(Raw& partial, std::string_view bytes, Instant now);
+  TaskId task_of(OutputStream stream) const { return task_[static_cast<std::size_t>(stream)]; }
+  void extend(Raw& partial, OutputStream stream, std::string_view bytes, Instant now);
   void finish(Raw& partial, OutputStream stream);
   void drop_oldest();
   void keep_bounds();
@@ -80,7 +84,7 @@ class OutputRing {
   std::deque<Raw> lines_;
   std::array<Raw, 2> partial_;
   std::size_t bytes_kept_ = 0;
-  TaskId task_{};
+  std::array<TaskId, 2> task_{};
   OutputCounters counters_;
 };
 

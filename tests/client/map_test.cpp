@@ -1,4 +1,5 @@
 // warmpool map against a daemon that answers as a test wants it.
+#include <algorithm>
 #include <csignal>
 #include <unistd.h>
 

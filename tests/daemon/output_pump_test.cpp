@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -109,6 +111,64 @@ TEST_F(Pump, RateIsEarnedAgain) {
   EXPECT_EQ(ring_.counters().lines, 2U);
   const auto dropped_at_cut = 2 * (piece.size() - 1 - (4U << 10));
   EXPECT_EQ(ring_.counters().bytes_dropped, dropped_at_cut);
+}
+
+TEST_F(Pump, LinesOfSeveralTasksAreToldApartByMarks) {
+  pump_.heed_marks();
+  pump_.set_unmarked(TaskId{9});
+  const std::string seven =
+                        "\x1E"
+                        "0000000000000007\x1F",
+                    eight =
+                        "\x1E"
+                        "0000000000000008\x1F",
+                    nobody =
+                        "\x1E"
+                        "0000000000000000\x1F";
+  put(seven + "one\n" + nobody + eight + "two\n" + nobody + "of a child\n" + seven + "no end");
+  while (pump_.pump(ours_.get(), ring_, {}, 5).read != 0) {
+  }
+  put(nobody + eight + "three\n" + seven + "ends here" + nobody);
+  pump_.set_unmarked(TaskId{7});
+  put("beside it\n");
+  pump_.pump(ours_.get(), ring_, {});
+  std::vector<std::pair<std::uint64_t, std::string>> seen;
+  for (const auto& line : ring_.lines(10)) seen.emplace_back(line.task.value, line.text);
+  EXPECT_EQ(seen, (std::vector<std::pair<std::uint64_t, std::string>>{{7, "one"},
+                                                                      {8, "two"},
+                                                                      {9, "of a child"},
+                                                                      {7, "no end"},
+                                                                      {8, "three"},
+                                                                      {7, "ends here"},
+                                                                      {7, "beside it"}}));
+}
+
+TEST_F(Pump, AFloodCutsTheLineOfItsTaskAndItsEndIsNobodys) {
+  pump_.heed_marks();
+  put("\x1E"
+      "0000000000000007\x1F"
+      "begun ");
+  pump_.pump(ours_.get(), ring_, {});
+  const std::string line = std::string(62, 'x') + "\n";
+  for (int i = 0; i < 6; ++i) {
+    std::string much;
+    while (much.size() < (60U << 10)) much += line;
+    put(much);
+    pump_.pump(ours_.get(), ring_, {});
+  }
+  const auto lines = ring_.lines(1);
+  EXPECT_FALSE(lines.back().task);
+  EXPECT_GT(ring_.counters().bytes_dropped, 0U);
+  EXPECT_GT(ring_.counters().lines_cut, 0U);
+}
+
+TEST_F(Pump, MarksAreOutputWhereNobodyHeedsThem) {
+  put("\x1E"
+      "0000000000000007\x1Fx\n");
+  pump_.pump(ours_.get(), ring_, {});
+  EXPECT_FALSE(ring_.lines(1)[0].task);
+  EXPECT_TRUE(ring_.lines(1)[0].text.ends_with("x"));
+  EXPECT_GT(ring_.lines(1)[0].text.size(), 17U);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 

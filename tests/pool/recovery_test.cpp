@@ -1,5 +1,6 @@
 // Workers that died: how each is replaced, and the breaker over the recovery of a class.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>

@@ -71,6 +71,7 @@ export function givenChannel(environment = process.env) {
   const credits = smallNumber("WARMPOOL_CREDITS", environment, 64);
   const overFifos = environment.WARMPOOL_FIFO_IN !== undefined || environment.WARMPOOL_FIFO_OUT !== undefined;
   const channel = overFifos ? fifosOf(environment) : socketOf(environment);
-  for (const name of ["WARMPOOL_CHANNEL", "WARMPOOL_FIFO_IN", "WARMPOOL_FIFO_OUT", "WARMPOOL_TOKEN"]) delete environment[name];
-  return { worker, token, concurrency, credits, ...channel };
+  const marks = environment.WARMPOOL_OUTPUT === "marks";
+  for (const name of ["WARMPOOL_CHANNEL", "WARMPOOL_FIFO_IN", "WARMPOOL_FIFO_OUT", "WARMPOOL_TOKEN", "WARMPOOL_OUTPUT"]) delete environment[name];
+  return { worker, token, concurrency, credits, marks, ...channel };
 }

@@ -9,6 +9,7 @@ import { Context, cutText } from "./context.js";
 import { Disconnected, Failed } from "./errors.js";
 import { at, millisecondsAt, nanoseconds, numberAt, version } from "./frame.js";
 import { givenChannel, NoChannel } from "./given_channel.js";
+import { divide, endOutput, within } from "./output.js";
 import { dial, placeOf } from "./place.js";
 import { forWorker } from "./rules.js";
 import { Feature, Flag, Kind } from "./words.js";
@@ -88,6 +89,7 @@ class Worker {
     this.#given = given;
     this.#known = known;
     this.#closing = closing;
+    if (given.marks) divide();
     this.#channel = new Channel(given.readable, given.writable, forWorker, {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
@@ -190,7 +192,11 @@ class Worker {
 
   async #execute(attempt) {
     const begun = performance.now();
-    const fields = await this.#answerOf(attempt);
+    const fields = await within(attempt.assign.id, async () => {
+      const answer = await this.#answerOf(attempt);
+      endOutput();
+      return answer;
+    });
     fields.type = Math.min(Math.round((performance.now() - begun) * 1000), 65535);
     await attempt.context.close();
     if (!this.#running.delete(attempt.key)) return; // answered in its place

@@ -75,6 +75,16 @@ task("js.noise", (lines) => {
   fs.writeSync(1, "straight to descriptor 1\n");
   return lines;
 });
+task("js.chat", async (name) => {
+  for (let line = 0; line < 20; ++line) {
+    process.stdout.write(`${name} `);
+    await new Promise(setImmediate);
+    process.stdout.write(`says ${line}\n`);
+    console.error(`${name}${"!".repeat(line === 19 ? 5000 : line)}`);
+  }
+  process.stdout.write(`${name} has no end`);
+  fs.writeSync(1, "around it\n");
+});
 task("js.block", (ms) => {
   const end = performance.now() + ms;
   while (performance.now() < end);

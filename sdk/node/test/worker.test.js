@@ -108,6 +108,20 @@ it("what a handler prints is kept and is no part of the channel", {}, async (poo
   assert.deepEqual(pool.exits(), []);
 });
 
+it("lines of several that run at once are told apart", { concurrency: 4, worker_output_bytes_max: "8MiB" }, async (pool, client) => {
+  const names = ["ann", "bob", "cas", "dot", "eve", "fay"];
+  const jobs = names.map((name) => client.submit("js.chat", name, { keepResult: true }));
+  for (const [at, job] of jobs.entries()) {
+    await job.result();
+    const name = names[at];
+    const lines = (await client.log({ task: await job.accepted(), limit: 1024 })).lines;
+    const said = (stream) => lines.filter((line) => line.stream === stream && line.task !== undefined).map((line) => line.text);
+    assert.ok(lines.some((line) => line.task === undefined && line.text === "around it"));
+    assert.deepEqual(said("stdout"), [...Array(20).keys()].map((line) => `${name} says ${line}`).concat(`${name} has no end`));
+    assert.deepEqual(said("stderr"), [...Array(20).keys()].map((line) => (name + "!".repeat(line === 19 ? 5000 : line)).slice(0, 4096)));
+  }
+});
+
 it("as many run at once as the class says", { concurrency: 3 }, async (pool, client) => {
   const seen = [];
   for await (const most of client.map("js.overlap", Array(12).fill(100), { ordered: false })) seen.push(most);

@@ -114,6 +114,11 @@ def heed_noted(payload, ctx):
         raise Failed(f"heard of it: {ctx.cancel_cause}")
 
 
+@task("touch")
+def touch(payload):
+    open(payload, "x").close()
+
+
 @task("deaf")
 def deaf(payload):
     """Does not ask its context; leaves a note when it is interrupted."""
@@ -239,10 +244,22 @@ def spin(payload):
 
 @task("talk")
 def talk(payload):
-    from test_output import said_by
-    lines, ends = said_by(payload)
-    for number, line in enumerate(lines):
-        print(line, end="\n" if ends or number + 1 < len(lines) else "")
+    import random_output
+    random_output.perform(payload)
+
+
+@task("talk.together")
+def talk_together(payload):
+    import random_output
+    for _ in random_output.performed(random_output.script(payload)):
+        time.sleep(0)  # another one's turn
+
+
+@task("async.talk.together")
+async def async_talk_together(payload):
+    import random_output
+    for _ in random_output.performed(random_output.script(payload)):
+        await asyncio.sleep(0)
 
 
 @task("talk.die")

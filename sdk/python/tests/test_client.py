@@ -5,9 +5,10 @@ import threading
 
 import pytest
 from handlers import large
-from pool import Pool, eventually
+from pool import PATIENCE, Pool, eventually
 
 import warmpool
+from warmpool import futures
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +214,33 @@ def test_results_that_were_taken_are_not_kept(client):
     client.submit("echo", b"z" * 600_000).result()  # a megabyte: both are acknowledged
     eventually(lambda: is_forgotten(client, task.task), "it is dropped")
     assert client.wait(kept.task).result() == b"y" * 600_000
+
+
+def test_what_a_callback_submits_leaves_while_it_goes_on(client, tmp_path):
+    path, seen = tmp_path / "went on", threading.Event()
+
+    def submits(_):
+        client.submit("touch", str(path))
+        eventually(path.exists, "it has run")
+        seen.set()
+
+    client.submit("same", 1).add_done_callback(submits)
+    assert seen.wait(PATIENCE)
+
+
+def test_waiting_for_an_id_takes_no_longer_than_it_was_given(monkeypatch):
+    """The word that it has none came late."""
+    future, now, asked = warmpool.TaskFuture(), [100.0], []
+
+    class Told:
+        def wait(self, seconds):
+            now[0] += 0.75 * seconds
+            return True
+
+        def set(self):
+            pass
+
+    future._accepted = Told()
+    monkeypatch.setattr(futures.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(future, "result", lambda seconds: asked.append(seconds) or future.accept(1))
+    assert future.accepted(8) == 1 and asked == [2]

@@ -1,64 +1,118 @@
-"""What handlers print belongs to their own task, whatever it is."""
-import itertools
-import random
+"""What handlers print belongs to their own task, whatever it is. The whole: scripts/campaign.sh output."""
+import os
 import re
 
 import pytest
+import random_output
 from pool import Pool
+from random_output import ERR, OUT
 
 import warmpool
 
-TASKS, BATCH = 10_000, 200
+TASKS = int(os.environ.get("WARMPOOL_OUTPUT_TASKS", "3000"))
+SEED = int(os.environ.get("WARMPOOL_OUTPUT_SEED", "0"))
+BATCH, ASKED = 200, 10  # between two looks at the logs; of how many of these the log is asked for by task
 LINES_MAX = 1024  # that the daemon keeps of each worker
-
-
-def said_by(seed):
-    """As the handler `talk` of handlers.py prints it: lines, and whether the last one has an end."""
-    draw = random.Random(seed)
-    lines = [f"{seed}.{number} " + draw.choice(["", "x", "grüße ", "y" * 40]) * draw.randrange(3) for number in range(draw.randrange(5))]
-    return lines, draw.random() < 0.5
+STREAMS = {"stdout": OUT, "stderr": ERR}
 
 
 @pytest.fixture(scope="module")
 def pool():
-    with Pool({"size": 1}) as made:
+    with Pool({"size": 2}, worker_output_bytes_max="8MiB", backoff_first="1ms") as made:
         yield made
 
 
-def test_no_line_is_lost_or_a_neighbours(pool):
-    expected, seen, after = {}, {}, 0
+def as_known(line):
+    return line["text"], line.get("cut", False)
 
-    def note(log):
-        for line in log["lines"]:
-            assert "cut" not in line
-            seen.setdefault(line["task"], []).append(line["text"])
 
-    with pool.client() as client:
-        for first in range(0, TASKS, BATCH):
-            futures = [client.submit("talk", seed, durability="none") for seed in range(first, first + BATCH)]
-            for seed, future in zip(range(first, first + BATCH), futures):
-                future.result(60)
-                expected[future.task] = said_by(seed)[0]
-            log = client.request("log", None, "py-0", LINES_MAX, after)
+def compare(script, lines, seed):
+    """lines: of the log, of one task."""
+    for name, stream in STREAMS.items():
+        seen, said = [as_known(line) for line in lines if line["stream"] == name], script.lines(stream)
+        if not script.in_order():
+            seen, said = sorted(seen), sorted(said)
+        assert seen == said, f"{name} of the task of number {seed}"
+
+
+class Logs:
+    """Of all workers, by task: each line once."""
+
+    def __init__(self, client, slots):
+        self.client, self.after, self.lines = client, dict.fromkeys(slots, 0), {}
+
+    def look(self):
+        """At what is finished."""
+        for slot, after in self.after.items():
+            log = self.client.request("log", None, slot, LINES_MAX, after)
             assert log["missed"] == 0
-            after = log["last"]
-            note(log)
-        # A line without an end is one when the next task's output comes.
-        closing = next(seed for seed in itertools.count(TASKS) if said_by(seed)[0] and said_by(seed)[1])
-        future = client.submit("talk", closing)
-        future.result(60)
-        expected[future.task] = said_by(closing)[0]
-        note(client.request("log", None, "py-0", LINES_MAX, after))
-    assert seen == {task: lines for task, lines in expected.items() if lines}
+            self.after[slot] = log["last"]
+            self._take(log)
+
+    def close(self):
+        """Also at the lines without an end."""
+        self.look()
+        for slot in self.after:
+            log = self.client.request("log", None, slot, LINES_MAX)
+            self._take({"lines": [line for line in log["lines"] if line.get("unfinished")]})
+
+    def _take(self, log):
+        for line in log["lines"]:
+            self.lines.setdefault(line.get("task", 0), []).append(line)
 
 
-def test_the_log_of_a_task_is_its_own_also_between_tasks_without_a_pause(pool):
+def test_no_line_is_lost_or_a_neighbours(pool):
+    ends, workers = {"done": 0, "failed": 0, "killed": 0}, set()
     with pool.client() as client:
-        futures = [client.submit("talk", seed, keep_result=True) for seed in range(50)]
-        for seed, future in enumerate(futures):
-            future.result(60)
-            texts = [line["text"] for line in client.request("log", future.task, None, 64)["lines"]]
-            assert texts == said_by(seed)[0]
+        logs = Logs(client, [row["id"] for row in client.workers()])
+        tasks = {}
+        for first in range(SEED, SEED + TASKS, BATCH):
+            seeds = range(first, min(first + BATCH, SEED + TASKS))
+            workers |= {row["pid"] for row in client.workers()}
+            asked = set(list(seeds)[-ASKED:])
+            futures = {seed: client.submit("talk", seed, durability="none", retries=0, crashes_max=1, keep_result=seed in asked) for seed in seeds}
+            for seed, future in futures.items():
+                tasks[future.accepted(60)] = seed
+                error = future.exception(60)
+                end = "done" if error is None else {"failed": "failed", "crashed": "killed"}[error.cause]
+                assert end == random_output.script(seed).end
+                ends[end] += 1
+            logs.look()
+            for seed in asked:
+                compare(random_output.script(seed), client.request("log", futures[seed].task, None, LINES_MAX)["lines"], seed)
+        logs.close()
+    for task, seed in tasks.items():
+        compare(random_output.script(seed), logs.lines.pop(task, []), seed)
+    assert not logs.lines  # of nobody, or of a task that never was
+    assert ends["done"] and ends["failed"] and len(workers) <= 2 + ends["killed"]
+    count = sum(len(random_output.script(seed).lines(stream)) for seed in tasks.values() for stream in STREAMS.values())
+    print(f"{len(tasks)} tasks {ends}, {count} lines, {len(workers)} workers seen: none lost, none a neighbour's")
+
+
+@pytest.mark.parametrize("handler, class_options", [
+    ("talk.together", {"concurrency": 8, "credits": 8}), ("async.talk.together", {"concurrency": 8, "credits": 16}),
+    ("talk.together", {"credits": 16})])
+def test_lines_of_several_tasks_in_hand_are_told_apart(handler, class_options):
+    """But for what goes around the library: that is of nobody, where several run at once."""
+    apart, together = ("text", "bytes"), class_options.get("concurrency", 1) > 1
+    with Pool({"size": 1, **class_options}, worker_output_bytes_max="8MiB") as pool, pool.client() as client:
+        logs = Logs(client, [row["id"] for row in client.workers()])
+        for first in range(SEED, SEED + TASKS // 5, BATCH):
+            seeds = range(first, first + BATCH)
+            futures = {seed: client.submit(handler, seed, durability="none") for seed in seeds}
+            tasks = {seed: (future.result(60), future.task)[1] for seed, future in futures.items()}
+            logs.look()
+            logs.close()
+            for seed, task in tasks.items():
+                script, lines = random_output.script(seed), logs.lines.pop(task, [])
+                for name, stream in STREAMS.items():
+                    said = script.lines(stream, apart)
+                    seen = [as_known(line) for line in lines if line["stream"] == name]
+                    if not together:  # what goes around the library counts for one of those in hand
+                        said = [line for line in said if line[0]]
+                        seen = [line for line in seen if line in said]
+                    assert seen == said, f"{name} of the task of number {seed}"
+        assert together == (0 in logs.lines)  # of programs and threads that a handler started
 
 
 def test_what_a_task_printed_before_it_killed_its_worker_is_kept_with_it(pool):

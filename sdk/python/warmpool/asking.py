@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 from . import words
 from .errors import Refused, seconds_of
-from .futures import TaskFuture
 from .link import Link
 from .wire import Buffer, Frame, ProtocolError
 from .words import Kind
@@ -20,13 +19,26 @@ def check_size(payload: Buffer, link: Link) -> None:
                       "send a path instead, or raise it")
 
 
+class Told(Protocol):
+    """Who is told what becomes of it: a TaskFuture, or what an executor has in its place."""
+
+    task: Optional[int]  # its id, once it was accepted
+
+    def accept(self, task: int) -> None: ...
+    def report(self, frame: Frame) -> None: ...
+    def settle(self, frame: Frame) -> None: ...
+    def finish(self, value: Any) -> None: ...
+    def fail(self, error: BaseException) -> None: ...
+    def cancelled(self) -> bool: ...
+
+
 class Asked:
     """sent_once: a daemon may have it."""
 
     sent_once = False
     repeatable = True
 
-    def __init__(self, future: TaskFuture) -> None:
+    def __init__(self, future: Told) -> None:
         self.future = future
 
     def frame(self, link: Link) -> Frame:
@@ -53,7 +65,7 @@ class Submit(Asked):
     """With a key it is sent again as it was, because a daemon that lost its memory takes it anew. Without one it may have been
     accepted: never again; once it has an id it is awaited."""
 
-    def __init__(self, future: TaskFuture, name: str, payload: Buffer, flags: int, meta: list[Any], keyed: bool) -> None:
+    def __init__(self, future: Told, name: str, payload: Buffer, flags: int, meta: list[Any], keyed: bool) -> None:
         super().__init__(future)
         self.name, self.flags, self._meta, self.keyed = name, flags, meta, keyed
         self.repeatable = keyed
@@ -88,7 +100,7 @@ class Submit(Asked):
 
 
 class Await(Asked):
-    def __init__(self, future: TaskFuture, task: int) -> None:
+    def __init__(self, future: Told, task: int) -> None:
         super().__init__(future)
         self._task = task
         future.accept(task)
@@ -100,7 +112,7 @@ class Await(Asked):
 class Cancel(Asked):
     """Its result: (rung, state), as words."""
 
-    def __init__(self, future: TaskFuture, task: int) -> None:
+    def __init__(self, future: Told, task: int) -> None:
         super().__init__(future)
         self._task = task
 
@@ -117,7 +129,7 @@ class Cancel(Asked):
 class Request(Asked):
     """A verb; its result is the document. One that changes something is not asked twice."""
 
-    def __init__(self, future: TaskFuture, verb: str, arguments: tuple[Any, ...], payload: Buffer = b"") -> None:
+    def __init__(self, future: Told, verb: str, arguments: tuple[Any, ...], payload: Buffer = b"") -> None:
         super().__init__(future)
         if verb not in words.VERBS:
             raise ValueError(f"no such verb: {verb}; there are {', '.join(words.VERBS)}")
@@ -143,7 +155,7 @@ class Request(Asked):
 class Follow(Asked):
     """Events: on another connection they go on after the last one that came."""
 
-    def __init__(self, future: TaskFuture, happened: Callable[[dict[str, Any]], Any], follow: bool, after: Optional[int],
+    def __init__(self, future: Told, happened: Callable[[dict[str, Any]], Any], follow: bool, after: Optional[int],
                  types: Optional[str]) -> None:
         super().__init__(future)
         self._happened, self._follow, self._after, self._types = happened, follow, after, types

@@ -9,37 +9,63 @@ from .streams import FifoStream, SocketStream
 from .wire import Frame
 from .words import Kind
 
-READ_BYTES = 1 << 18
+READ_BYTES, READ_BYTES_MAX = 1 << 16, 1 << 20  # at once; more of a frame that is known to be longer
 
 
 class Channel:
-    """Threads: one receives; any may send."""
+    """Threads: one at a time receives; any may send."""
 
     def __init__(self, stream: Union[SocketStream, FifoStream], taken: dict[Kind, rules.Rule]) -> None:
         self.stream, self._taken = stream, taken
         self.features = 0  # agreed
         self.body_bytes_max = wire.BODY_BYTES_BEFORE_WELCOME
         self.outbox = Outbox(stream.fileno(), stream.write)
-        self._data, self._at = b"", 0
+        self._data, self._at = b"", 0  # what was read, and how far it was taken
+        self._parts: list[bytes] = []  # of a frame that is not whole; then `_data` is empty
+        self._missing = 0  # bytes until it is
 
     def send(self, frame: Frame) -> None:
         self.outbox.send(frame.encode())
 
     def receive(self) -> Optional[Frame]:
         """The next frame that is no ping; None at the end. Blocks. Raises ProtocolError."""
+        while (frame := self.next()) is None:
+            self.outbox.release()
+            more = self.read()
+            self.outbox.hold()
+            if not more:
+                return None
+        return frame
+
+    def next(self) -> Optional[Frame]:
+        """The next frame of what was read that is no ping; None where no whole one is left. Raises ProtocolError."""
         while True:
-            header = self._exactly(wire.HEADER_BYTES)
-            if header is None:
+            left = len(self._data) - self._at - wire.HEADER_BYTES
+            if left < 0:
+                self._keep(-left)
                 return None
-            body_bytes, _ = wire.lengths(header, self.body_bytes_max)
-            body = self._exactly(body_bytes)
-            if body is None:
+            body_bytes = wire.body_bytes(self._data, self._at, self.body_bytes_max)
+            if body_bytes > left:
+                self._keep(body_bytes - left)
                 return None
-            frame = wire.decode(header, body)
+            frame = wire.decode(self._data, self._at, body_bytes)
+            self._at += wire.HEADER_BYTES + body_bytes
             rules.check(frame, self._taken, self.features)
             if frame.kind != Kind.PING:
                 return frame
             self.send(Frame(Kind.PONG, token=frame.token))
+
+    def read(self) -> bool:
+        """Takes from the stream what there is, at most a megabyte. Blocks where nothing is. False at the end. Order: next() has said None."""
+        part = self.stream.read(max(READ_BYTES, min(self._missing, READ_BYTES_MAX)))
+        if self._parts:
+            self._parts.append(part)
+            self._missing -= len(part)
+            if self._missing <= 0:
+                self._data, self._parts = b"".join(self._parts), []
+        else:
+            self._data = part
+        return bool(part)
 
     def hang_up(self) -> None:
         """From any thread: who receives gets None."""
@@ -50,24 +76,11 @@ class Channel:
         self.outbox.close()
         self.stream.close()
 
-    def _exactly(self, count: int) -> Optional[bytes]:
-        end = self._at + count
-        if end <= len(self._data):
-            taken = self._data[self._at:end]
-            self._at = end
-            return taken
-        parts = [self._data[self._at:]]
-        missing = end - len(self._data)
+    def _keep(self, missing: int) -> None:
+        """What is left is the beginning of a frame."""
+        if self._parts:
+            return
+        self._missing = missing
+        if self._at < len(self._data):
+            self._parts.append(self._data[self._at:])
         self._data, self._at = b"", 0
-        while missing > 0:
-            self.outbox.release()
-            part = self.stream.read(max(READ_BYTES, min(missing, 1 << 20)))
-            self.outbox.hold()
-            if not part:
-                return None
-            if len(part) > missing:
-                self._data, self._at = part, missing
-                part = part[:missing]
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)

@@ -9,12 +9,12 @@ import secrets
 from typing import Any, Iterable, Iterator, Optional, Union
 
 from . import content, words
-from .asking import Await, Cancel, Follow, Request, Submit
+from .asking import Await, Cancel, Follow, Request, Submit, Told
 from .conversation import Conversation
 from .futures import Progress, TaskFuture
 from .tasks import Task
 from .wire import Buffer
-from .wishes import check_name, meta_of
+from .wishes import KEY, check_name, meta_of
 
 EVENTS_MAX = 100_000  # that wait in this process for who follows
 
@@ -43,14 +43,6 @@ class Client:
         auto_key: without a key of yours a random one lets it be sent again over another connection and be one task.
         Blocks only while the daemon does not read. Errors: in the future.
         """
-        future = self.post(type, payload, progress=progress, keep_result=keep_result, cancel_on_disconnect=cancel_on_disconnect,
-                           auto_key=auto_key, **wishes)
-        self._conversation.make_room()
-        return future
-
-    def post(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
-             cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> TaskFuture:
-        """As submit, but never blocks: who calls it bounds what is open."""
         future = TaskFuture(progress)
         asked = self._submit(future, type, payload, words.WAIT | words.PROGRESS * (progress is not None)
                              | words.KEEP_RESULT * keep_result | words.CANCEL_ON_DISCONNECT * cancel_on_disconnect,
@@ -59,8 +51,18 @@ class Client:
             future.add_done_callback(self._acknowledge)
         future._tell_cancel = lambda: self._cancel_now(future)
         asked.on_accepted = lambda: self._cancel_now(future) if future.cancelled() else None
-        self._conversation.ask(asked)
+        self._ask(asked)
         return future
+
+    def give(self, told: Told, type: str, payload: Buffer, meta: list[Any]) -> None:
+        """As submit, for who has no need of a future, and made the meta once for many (wishes.meta_of). Never blocks: who calls it bounds
+        what is open. It says received() of each result."""
+        keyed = len(meta) > KEY and meta[KEY] is not None
+        self._conversation.ask(Submit(told, type, payload, words.WAIT, meta, keyed))
+
+    def received(self, task: int, count: int) -> None:
+        """The result of that task, of so many bytes, is here: the daemon need not keep it."""
+        self._conversation.acknowledge(task, count)
 
     def enqueue(self, type: Type, payload: Any = b"", *, auto_key: bool = True, timeout_accept: Optional[float] = None,
                 **wishes: Any) -> int:

@@ -31,10 +31,11 @@ class Context:
         self.task, self.token, self.round, self.attempt = assign.key
         self.type = type_name
         self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
-        self.timeout: Optional[float] = assign.at(0) / 1e9 or None
+        timeout, left_to_deadline = assign.at(0), assign.at(1)  # nanoseconds; 0: none
+        self.timeout: Optional[float] = timeout / 1e9 or None
         self.directory: Optional[str] = assign.at(4, "") or None  # made for this attempt alone, and removed after it
-        limits = [limit / 1e9 for limit in (assign.at(0), assign.at(1)) if limit]
-        self.deadline: Optional[float] = time.monotonic() + min(limits) if limits else None  # as time.monotonic()
+        nearest = min(timeout or left_to_deadline, left_to_deadline or timeout)
+        self.deadline: Optional[float] = time.monotonic() + nearest / 1e9 if nearest else None  # as time.monotonic()
         self._key, self._voice = assign.key, voice
         self._ended: Optional[threading.Event] = None  # made for a handler that waits
         self._cause: Optional[int] = None

@@ -50,9 +50,12 @@ class Conversation:
             asked.future.fail(dead)
 
     def make_room(self, seconds: Optional[float] = None) -> bool:
-        """Blocks while too much is unsent; not in the reading thread, where callbacks run."""
+        """Blocks while too much is unsent; not in the reading thread, where callbacks run: what these ask leaves at once."""
         link = self.link
-        if link is None or threading.current_thread() is self._reader:
+        if link is None:
+            return True
+        if threading.current_thread() is self._reader:
+            link.channel.outbox.send_held()
             return True
         return link.channel.outbox.wait_below(UNSENT_BYTES_MAX, seconds)
 

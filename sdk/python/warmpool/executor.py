@@ -43,7 +43,7 @@ class Executor(concurrent.futures.Executor):
         self._daemon = daemon = None if socket is not None else PrivateDaemon(self._workers, max_tasks_per_child)
         client = Client(socket) if daemon is None else daemon.connect()
         wishes = {"timeout": timeout or FOR_EVER, "retries": 0, "crashes_max": crashes_max, **wishes}
-        self._pump = Pump(client, self._workers + 1, wishes, lambda: close(client, daemon))
+        self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon))
         if daemon is not None:
             watch(client, daemon, self._pump)
         live.add(self._pump)

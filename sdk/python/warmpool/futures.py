@@ -4,6 +4,7 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import threading
+import time
 from typing import Any, Callable, NamedTuple, Optional
 
 from . import content
@@ -37,7 +38,7 @@ class TaskFuture(concurrent.futures.Future[Any]):
     """result() is what the handler returned, or raises what became of the task (TaskDead, TaskExpired, Refused, Lost ...).
 
     It stays *pending* until the task settles, whether it runs or waits: cancel() works on both. Callbacks and `progress` run
-    in the client's reading thread and must not wait for the client; what they submit leaves when they have returned.
+    in the client's reading thread and must not wait for the client.
     """
 
     def __init__(self, progress: Optional[Progress] = None) -> None:
@@ -55,10 +56,11 @@ class TaskFuture(concurrent.futures.Future[Any]):
             if self._accepted is None and self.task is None and not self._decided:
                 self._accepted = threading.Event()
             told = self._accepted
+        end = None if timeout is None else time.monotonic() + timeout
         if told is not None and not told.wait(timeout):
             raise TimeoutError("not accepted in time")
         if self.task is None:
-            self.result(timeout)
+            self.result(None if end is None else max(0.0, end - time.monotonic()))
         assert self.task is not None
         return self.task
 

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Callable
 
+from . import dividing
 from .failure import Failed
 from .running import Running, failure, success
 from .session import Attempt
@@ -47,6 +48,7 @@ class Loop:
 
     async def _run(self, task: Task, attempt: Attempt) -> None:
         begun = time.monotonic_ns()
+        dividing.task.set(attempt.key[0])  # in the context of this coroutine's task
         try:
             value = await task.function(*self.running.arguments(task, attempt))
             answer = success(task, value, self.running.result_bytes_max)

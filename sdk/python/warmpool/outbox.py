@@ -49,6 +49,10 @@ class Outbox:
 
     def release(self) -> None:
         self._holder = None
+        self.send_held()
+
+    def send_held(self) -> None:
+        """What is held leaves now; what is sent from here on is held as before."""
         if self._held:
             with self._lock:
                 self._send_held()

@@ -1,5 +1,6 @@
-"""Gives the calls of an executor to a daemon, a few more at a time than there are workers: what has not been given can still be
-cancelled, as in concurrent.futures."""
+"""Gives the calls of an executor to a daemon, one more at a time than there are workers: what has not been given can still be
+cancelled, as in concurrent.futures. Where one short call follows the other it gives some more ahead, so that a worker need not wait
+for what this process does with results. They wait in the daemon: a worker has one in hand, and its death costs that one only."""
 from __future__ import annotations
 
 import collections
@@ -8,17 +9,22 @@ import logging
 import os
 import pickle
 import threading
+import time
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Optional
 
 from . import calls
 from .client import Client
-from .errors import Lost, NoDaemon, TaskDead
-from .futures import TaskFuture
+from .errors import Lost, NoDaemon, TaskDead, task_error
+from .wire import Frame
+from .wishes import meta_of
+from .words import Verdict
 
 Future = concurrent.futures.Future[Any]
 # "failed": what a function raises is its result, so that it was told to end by SIGTERM.
 DEATHS = frozenset({"crashed", "memory", "hung", "failed"})
+SHORT, LONG = 0.001, 0.05  # seconds
+AHEAD, EARNED, CREDIT_MAX, LOST = 4, 64, 128, 8  # given for each worker; after so many short calls; what one between the two loses
 
 
 class WorkerDied(BrokenProcessPool):
@@ -32,15 +38,61 @@ def as_known(error: TaskDead) -> Exception:
     return TimeoutError(str(error)) if error.cause in ("timeout", "deadline") else error
 
 
+class Window:
+    """How many calls may be given at once. A call's own time is what passed since it was given, in equal parts for those before it."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers, self._credit = workers, 0
+        self.size = workers + 1
+
+    def done(self, seconds: float, given: int) -> None:
+        """One of which there were `given`, itself included, when it was given."""
+        own = seconds * min(1.0, self._workers / given)
+        if own >= LONG:
+            self._credit = 0
+        else:
+            self._credit = min(CREDIT_MAX, self._credit + 1) if own < SHORT else max(0, self._credit - LOST)
+        self.size = self._workers * AHEAD if self._credit >= EARNED else self._workers + 1
+
+
+class Given:
+    """A call that was given to the daemon. As light as it can be: a TaskFuture would cost as much as all the rest of a small call."""
+
+    __slots__ = ("task", "future", "at", "beside", "_pump")
+
+    def __init__(self, future: Future, pump: Pump, beside: int) -> None:
+        """beside: how many there are, with this one."""
+        self.task: Optional[int] = None
+        self.future, self._pump, self.beside, self.at = future, pump, beside, time.monotonic()
+
+    def accept(self, task: int) -> None:
+        self.task = task
+
+    def report(self, frame: Frame) -> None:
+        """Calls report nothing."""
+
+    def settle(self, frame: Frame) -> None:
+        self._pump.settled(self, frame)
+
+    def finish(self, value: Any) -> None:
+        """Only of what waits for no result."""
+
+    def fail(self, error: BaseException) -> None:
+        self._pump.failed(self, error)
+
+    def cancelled(self) -> bool:
+        return False
+
+
 class Pump:
     """Threads: any may add; results are set by the client's reading thread. close: called once, when all is done after shutdown.
     In a process that was forked off, which has neither the thread nor any use for the connection, it takes nothing and ends nothing."""
 
-    def __init__(self, client: Client, window: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
-        self._client, self._window, self._wishes, self._close = client, window, wishes, close
+    def __init__(self, client: Client, workers: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
+        self._client, self._window, self._meta, self._close = client, Window(workers), meta_of(wishes), close
         self._changed = threading.Condition(threading.RLock())
         self._pending: collections.deque[tuple[Future, bytes]] = collections.deque()
-        self._given: set[Future] = set()
+        self._given: set[Given] = set()
         self._broken: Optional[str] = None
         self._shut = self._filling = self._closed = False
         self._process = os.getpid()
@@ -82,7 +134,7 @@ class Pump:
             if self._broken is None:
                 self._broken = why
             lost = [future for future, _ in self._pending if future.set_running_or_notify_cancel()]
-            lost += [future for future in self._given if not future.done()]
+            lost += [given.future for given in self._given if not given.future.done()]
             self._pending.clear()
             self._given.clear()
             self._changed.notify_all()
@@ -101,26 +153,44 @@ class Pump:
             self._close()
 
     def _fill(self) -> None:
+        """Order: with the lock."""
         if self._filling:  # by this thread: a submit that failed at once
             return
         self._filling = True
         try:
-            while self._pending and len(self._given) < self._window:
+            while self._pending and len(self._given) < self._window.size:
                 future, payload = self._pending.popleft()
                 if future.set_running_or_notify_cancel():
-                    self._given.add(future)
-                    task = self._client.post(calls.TYPE, payload, auto_key=False, **self._wishes)
-                    task.add_done_callback(lambda task, future=future: self._done(future, task))  # type: ignore[misc]
+                    given = Given(future, self, len(self._given) + 1)
+                    self._given.add(given)
+                    self._client.give(given, calls.TYPE, payload, self._meta)
         finally:
             self._filling = False
-        self._changed.notify_all()
+        if not self._given and not self._pending:
+            self._changed.notify_all()
 
-    def _done(self, future: Future, task: TaskFuture) -> None:
+    # What becomes of what was given: by the client's reading thread.
+
+    def settled(self, given: Given, frame: Frame) -> None:
+        self._client.received(frame.id, len(frame.payload))
+        if frame.at(0) == Verdict.DONE:
+            return self._done(given, lambda: pickle.loads(frame.payload))
+        said = bytes(frame.payload).decode(errors="replace")
+        self.failed(given, task_error(frame.at(0), frame.id, frame.at(1), said, frame.at(2), frame.at(3)))
+
+    def failed(self, given: Given, error: BaseException) -> None:
+        def raised() -> Any:
+            raise error
+
+        self._done(given, raised)
+
+    def _done(self, given: Given, result: Callable[[], Any]) -> None:
         with self._changed:
-            if future not in self._given:  # the pool broke
+            if given not in self._given:  # the pool broke
                 return
+        future = given.future
         try:
-            kind, *what = pickle.loads(task.result())
+            kind, *what = result()
             if kind == "broken":
                 logging.getLogger("concurrent.futures").critical("Exception in initializer:\n%s", what[0])
                 return self.shatter(f"the initializer failed in a worker:\n{what[0]}")
@@ -132,7 +202,8 @@ class Pump:
         except BaseException as error:  # refused, or it cannot be unpickled here
             future.set_exception(error)
         with self._changed:
-            self._given.discard(future)
+            self._window.done(time.monotonic() - given.at, given.beside)
+            self._given.discard(given)
             self._fill()
 
     def _settle(self, future: Future, kind: str, what: list[Any]) -> None:

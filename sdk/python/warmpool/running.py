@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any, Callable, Optional
 
+from . import dividing
 from .failure import Failed, FailedForGood, Interrupted, nanoseconds, text_of
 from .session import Attempt, Session
 from .tasks import Task
@@ -50,6 +51,7 @@ class Running:
     def sync(self, task: Task, attempt: Attempt, call: Optional[Callable[..., Any]] = None) -> None:
         """call: what calls the function, for who has to know when the handler is inside."""
         begun = time.monotonic_ns()
+        whose = dividing.task.set(attempt.key[0])
         try:
             arguments = self.arguments(task, attempt)
             value = task.function(*arguments) if call is None else call(task.function, arguments)
@@ -59,9 +61,11 @@ class Running:
         except BaseException as error:  # SystemExit too: one task does not end the worker
             answer = failure(error)
         self.finish(attempt, answer, begun)
+        dividing.task.reset(whose)
 
     def finish(self, attempt: Attempt, answer: Result, begun: int) -> None:
         flush_output()
+        dividing.end(attempt.key[0])
         kind, payload, content, meta = answer
         self._session.answer(attempt, kind, payload, content, meta, time.monotonic_ns() - begun)
 

@@ -1,18 +1,19 @@
 """A worker's half of the conversation: greets, takes what it is given, answers recalls and cancels at once.
 
-One thread reads; it never runs a handler, so that a cancel or a recall is answered while one runs. It needs the
-interpreter lock for a moment: a handler in C that keeps the lock keeps it from that, and the daemon's SIGTERM and kill
-come after their graces.
+One thread at a time reads: the main one, and the watcher while a handler runs long there (watcher.py), so that a cancel or a
+recall is answered while one runs. The watcher needs the interpreter lock for a moment: a handler in C that keeps the lock keeps
+it from that, and the daemon's SIGTERM and kill come after their graces.
 """
 from __future__ import annotations
 
 import collections
 import os
-import queue
 import threading
+import time
 from typing import Any, Callable, Optional
 
 from . import rules, wire
+from .bell import Bell, Ear
 from .channel import Channel
 from .context import Context
 from .interruption import Interruption
@@ -26,6 +27,7 @@ Key = tuple[int, int, int, int]
 DEADLINE, CANCELLED = 15, 13  # end causes
 SAID_WITH = {Kind.PROGRESS: Feature.PROGRESS, Kind.REPORT: Feature.REPORT, Kind.CHECKPOINT: Feature.CHECKPOINT}
 UNSENT_BYTES_MAX = 1 << 20
+UNREAD_SECONDS = 0.001
 
 
 class HungUp(Exception):
@@ -53,17 +55,20 @@ class Attempt:
 
 
 class Session:
-    """Threads: read() is one; the rest is called by any. `changed` gets an item whenever there is something to look at."""
+    """Threads: attend() is called by one at a time, the rest by any. `changed` is rung whenever there is something
+    for the main thread to look at that it did not do itself."""
 
     def __init__(self, start: Start, name: str, interruption: Optional[Interruption] = None) -> None:
         self.channel = Channel(start.stream, rules.FOR_WORKER)
-        self.changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may be called in a signal handler
+        self.changed = Bell()
         self.retiring, self.interruption = False, interruption or Interruption()
         self.come_again, self.gone = False, False  # retired because the daemon ends; there is none any more
         self.concurrency = start.concurrency
         self.fault: Optional[str] = None
-        self.ended: Callable[[], None] = lambda: None  # called by the reading thread when there is no daemon any more
+        self.ended: Callable[[], None] = lambda: None  # called by who reads, when there is no daemon any more
         self._start, self._name, self._leaving = start, name, False
+        self._main, self._ear = threading.get_ident(), self.ear(self.changed)
+        self._read_at = self._beat_due = 0.0
         self._lock = threading.Lock()
         self._waiting: collections.deque[Attempt] = collections.deque()
         self._begun: dict[Key, Attempt] = {}
@@ -99,8 +104,8 @@ class Session:
 
     def begin(self) -> None:
         """From here on the daemon is answered, so whoever it talks to must be ready for its SIGTERM."""
-        self._reader = threading.Thread(target=self._read, name="warmpool-reader", daemon=True)
-        self._reader.start()
+        self._beat_due = time.monotonic() + self.heartbeat
+        self._act()  # on what came along with welcome
 
     def leave(self) -> None:
         """Of a worker that joined by itself: finishes what it has and wants no more. Once."""
@@ -110,18 +115,16 @@ class Session:
                 self.channel.send(Frame(Kind.LEAVE))
 
     def lost(self) -> None:
-        """There is no daemon any more: what waits is nobody's, what runs is told. By the thread that reads."""
+        """There is no daemon any more: what waits is nobody's, what runs is told. By who reads."""
         with self._lock:
             self.gone = True
             self._waiting.clear()
             begun = list(self._begun.values())
         for attempt in begun:
             attempt.ctx.cancel(CANCELLED)
-        self.changed.put(None)
 
     def close(self) -> None:
         self.channel.hang_up()
-        self._reader.join()
         self.channel.close()
 
     def _map_page(self, descriptors: list[int], worker: int) -> None:
@@ -157,7 +160,9 @@ class Session:
             self.channel.send(frame)
             if self._page is not None:
                 self._page.end(busy_ns)
-        self.changed.put(None)
+            told = bool(self._waiting) or self.retiring or self.gone or self.interruption.asked
+        if told and threading.get_ident() != self._main:  # it may begin the next, or end
+            self.changed.ring()
 
     def say(self, frame: Frame) -> bool:
         """A context's progress, its report or its checkpoint. False: this daemon takes none."""
@@ -194,27 +199,69 @@ class Session:
         for attempt in begun:
             attempt.ctx.cancel(CANCELLED)
 
-    # What the daemon says.
+    # What the daemon says. Order: by who has the channel.
+
+    def wait(self) -> bool:
+        """Of the main thread: until there is something to look at, or a beat is due (True)."""
+        seconds = self._beat_due - time.monotonic()
+        if seconds > 0:
+            if self.attend(self._ear, seconds):
+                self.changed.hush()
+            if time.monotonic() < self._beat_due:
+                return False
+        self._beat_due = time.monotonic() + self.heartbeat
+        return True
+
+    def exchange(self) -> None:
+        """Between two of the tasks in hand: what the daemon says is not left for long."""
+        if self._waiting and time.monotonic() - self._read_at > UNREAD_SECONDS:
+            self.attend(self._ear, 0)
+
+    def ear(self, bell: Bell) -> Ear:
+        return Ear(bell, self.channel.stream.fileno_in())
+
+    def attend(self, ear: Ear, seconds: Optional[float]) -> bool:
+        """Waits until the daemon says something, and acts on it. True: the ear's bell was rung."""
+        rung, said = ear.listen(seconds)
+        if said and self.gone:
+            ear.turn_away()
+        elif said:
+            self._read()
+        return rung
 
     def _read(self) -> None:
+        self._read_at = time.monotonic()
+        if self.channel.read():
+            self._act()
+        else:
+            self._end()
+
+    def _act(self) -> None:
+        """On what was read. Answers to all of it leave together."""
+        outbox = self.channel.outbox
+        outbox.hold()
         try:
-            while (frame := self.channel.receive()) is not None:
+            while (frame := self.channel.next()) is not None:
                 if frame.kind == Kind.ERROR:
                     raise ProtocolError(f"{frame.at(1, '')} ({frame.at(0)})")
                 self._take(frame)
         except ProtocolError as error:
             self.fault = str(error)
+        outbox.release()
+        if self.fault is not None:
+            self._end()
+
+    def _end(self) -> None:
         self.ended()
+        self.gone = True
 
     def _take(self, frame: Frame) -> None:
         if frame.kind == Kind.TYPE_NAME:
             self._types[frame.type] = frame.at(0, "")
         elif frame.kind == Kind.ASSIGN:
             self._assigned(frame)
-            self.changed.put(None)
         elif frame.kind == Kind.RETIRE:
             self.retiring, self.come_again = True, bool(frame.flags & COME_AGAIN)
-            self.changed.put(None)
         elif frame.kind == Kind.RECALL:
             self._recall(frame.key)
         elif frame.kind == Kind.CANCEL_ATTEMPT:

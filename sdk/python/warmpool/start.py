@@ -24,6 +24,7 @@ class Start:
     credits: int = TASKS_MAX
     worker_class: str = ""  # of one that joins by itself, with its types
     types: Sequence[str] = ()
+    marks: bool = False  # of whose the output is are heeded
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> Start:
@@ -35,9 +36,10 @@ class Start:
             if f"WARMPOOL_{name.upper()}" in environment:
                 optional[name] = number(environment, f"WARMPOOL_{name.upper()}", 1, TASKS_MAX)
         stream = given_stream(environment)
-        for name in ("TOKEN", "CHANNEL", "FIFO_IN", "FIFO_OUT"):
+        marks = environment.get("WARMPOOL_OUTPUT") == "marks"
+        for name in ("TOKEN", "CHANNEL", "FIFO_IN", "FIFO_OUT", "OUTPUT"):
             environment.pop(f"WARMPOOL_{name}", None)
-        return cls(stream, worker, token, **optional)
+        return cls(stream, worker, token, **optional, marks=marks)
 
 
 def given_stream(environment: MutableMapping[str, str]) -> Union[SocketStream, FifoStream]:

@@ -21,6 +21,8 @@ class SocketStream:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    fileno_in = fileno
+
     def read(self, count: int) -> bytes:
         """At least one byte; none at the end. Blocks."""
         try:
@@ -69,6 +71,9 @@ class FifoStream:
     def fileno(self) -> int:
         """Of the end that is written."""
         return self._out
+
+    def fileno_in(self) -> int:
+        return self._in
 
     def read(self, count: int) -> bytes:
         return os.read(self._in, count)

@@ -11,6 +11,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 HEADER = struct.Struct("<IHBBQQHHHBB")
 HEADER_BYTES = HEADER.size
+LENGTHS = struct.Struct("<IH")  # its beginning
 BODY_BYTES_BEFORE_WELCOME = 4096
 VERSION = 1
 
@@ -19,7 +20,7 @@ class ProtocolError(Exception):
     """The other end broke the protocol, or is no warmpoold."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Frame:
     kind: int
     flags: int = 0
@@ -59,23 +60,24 @@ def about(key: tuple[int, int, int, int], kind: int, **fields: Any) -> Frame:
     return Frame(kind, id=key[0], token=key[1], round=key[2], attempt=key[3], **fields)
 
 
-def lengths(header: bytes, body_bytes_max: int) -> tuple[int, int]:
-    """Body and meta bytes of a header. Raises ProtocolError for what cannot be read."""
-    body, meta = struct.unpack_from("<IH", header)
+def body_bytes(data: bytes, at: int, body_bytes_max: int) -> int:
+    """Of the header that begins there. Raises ProtocolError for what cannot be read."""
+    body, meta = LENGTHS.unpack_from(data, at)
     if meta > body or body > body_bytes_max:
         raise ProtocolError(f"a frame of {body} bytes with {meta} of meta, where at most {body_bytes_max} are allowed")
-    return body, meta
+    return int(body)
 
 
-def decode(header: bytes, body: bytes) -> Frame:
-    _, meta_bytes, kind, flags, task, token, round_, attempt, type_, credits, descriptors = HEADER.unpack(header)
+def decode(data: bytes, at: int, count: int) -> Frame:
+    """The frame whose header begins there and whose body has so many bytes."""
+    _, meta_bytes, kind, flags, task, token, round_, attempt, type_, credits, descriptors = HEADER.unpack_from(data, at)
+    body, end = at + HEADER_BYTES, at + HEADER_BYTES + count
     meta: Any = []
     if meta_bytes:
         try:
-            meta = msgpack.unpackb(body[:meta_bytes])
+            meta = msgpack.unpackb(data[body:body + meta_bytes])
         except ValueError as error:  # all of msgpack's errors are
             raise ProtocolError(f"the meta of a frame of kind {kind} is no msgpack: {error}") from None
         if not isinstance(meta, list):
             raise ProtocolError(f"the meta of a frame of kind {kind} is no array")
-    payload = body[meta_bytes:] if meta_bytes else body
-    return Frame(kind, flags, task, token, round_, attempt, type_, credits, descriptors, meta, payload)
+    return Frame(kind, flags, task, token, round_, attempt, type_, credits, descriptors, meta, data[body + meta_bytes:end])

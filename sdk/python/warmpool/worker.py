@@ -10,12 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Optional
 
+from . import dividing
 from .failure import FailedForGood
 from .interruption import Interruption
 from .running import Running, Threads, failure, flush_output
 from .session import Attempt, HungUp, Session, TurnedAway
 from .start import NotStarted, Start
 from .tasks import Registry, registry
+from .watcher import Watcher
 from .wire import ProtocolError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Worker:
         self._loop: Optional[Loop] = None  # of `async def` handlers, once there was one
         self._threads: Optional[Threads] = None
         self._session: Optional[Session] = None
+        self._watcher = Watcher()
         self._said_last = ""
 
     def run(self, start: Optional[Start] = None) -> int:
@@ -45,9 +48,10 @@ class Worker:
 
             serve()
         try:
-            session = Session(start or Start.from_environment(), self._name)
+            start = start or Start.from_environment()
+            session = Session(start, self._name)
             session.ended = lambda: leave(session)
-            self._prepare(session)
+            self._prepare(session, start.marks)
             session.greet()
         except NotStarted as error:
             return said(NOT_STARTED, str(error))
@@ -55,7 +59,7 @@ class Worker:
             return said(DAEMON_GONE, str(error))
         except ProtocolError as error:
             return said(PROTOCOL, str(error))
-        with session.interruption.listening(lambda: session.changed.put(None)):
+        with session.interruption.listening(session.changed.ring):
             session.begin()
             self._serve(session)
         session.channel.outbox.flush(FLUSH_SECONDS)
@@ -94,7 +98,7 @@ class Worker:
         told.get()
         if (session := self._session) is not None:
             session.leave()
-            session.changed.put(None)
+            session.changed.ring()
 
     def _join_once(self, joining: Joining, interruption: Interruption) -> tuple[int, bool]:
         """Its exit status, and whether it may be tried again."""
@@ -130,9 +134,9 @@ class Worker:
         self._said_last = text
         return status
 
-    def _prepare(self, session: Session) -> None:
+    def _prepare(self, session: Session, marks: bool = False) -> None:
         if self._session is None:
-            prepare(lambda: no_worker_any_more(self._session))
+            prepare(lambda: no_worker_any_more(self._session), marks)
         self._session = session
 
     def _serve(self, session: Session, joins: bool = False) -> None:
@@ -153,13 +157,12 @@ class Worker:
             ends = session.retiring or session.gone or (interruption.asked and not joins)
             if ends and session.is_empty():
                 return
-            try:
-                session.changed.get(timeout=session.heartbeat)
-            except queue.Empty:
-                if self._loop is None:
-                    session.beat()
-                else:
-                    self._loop.through(session.beat)
+            if not session.wait():
+                continue
+            if self._loop is None:
+                session.beat()
+            else:
+                self._loop.through(session.beat)
 
     def _begin(self, attempt: Attempt, session: Session, running: Running, threads: Threads) -> None:
         task = self._tasks.find(attempt.ctx.type)
@@ -175,11 +178,16 @@ class Worker:
         elif session.concurrency > 1:
             threads.begin(task, attempt)
         else:
+            self._watcher.lend(session)
             running.sync(task, attempt, session.interruption.call)
+            self._watcher.reclaim()
+            session.exchange()
 
 
-def prepare(in_child: Callable[[], None]) -> None:
+def prepare(in_child: Callable[[], None], marks: bool) -> None:
     """Output leaves by lines; a process that a handler forks does not keep the channel open."""
+    if marks:
+        dividing.divide()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")

@@ -1,0 +1,63 @@
+// What handlers print while several tasks are in hand, told apart: each piece that is known to be of a task goes out between two
+// marks (docs/protocol.md, section 1), in whole lines, so that those of several do not run into each other. Whose a piece is, is
+// known from the asynchronous context in which it was written. What a program that a handler starts writes has no marks.
+import { AsyncLocalStorage } from "node:async_hooks";
+
+const pipeBytes = 4096; // that one write puts into a pipe as one
+const lineFeed = 10;
+const none = Buffer.alloc(0);
+const nobody = mark(0n);
+const recordBytesMax = pipeBytes - 2 * nobody.length;
+const unendedBytesMax = 64 * 1024; // of a line without an end, before it leaves as it is
+
+const running = new AsyncLocalStorage();
+const writes = new Map(); // of the streams that are divided: how they write
+
+function mark(id) {
+  return Buffer.from(`\x1e${id.toString(16).padStart(16, "0")}\x1f`);
+}
+
+/** From here on process.stdout and process.stderr mark what is written within a task. Once. */
+export function divide() {
+  for (const stream of [process.stdout, process.stderr]) {
+    writes.set(stream, stream.write.bind(stream));
+    stream.write = (chunk, encoding, done) => written(stream, chunk, encoding, done);
+  }
+}
+
+/** Calls the handler of a task. */
+export function within(id, handler) {
+  return writes.size === 0 ? handler() : running.run({ id, unended: new Map() }, handler);
+}
+
+/** Of a task, in whose context this is called: what has no end leaves. Order: before its answer. */
+export function endOutput() {
+  const task = running.getStore();
+  for (const [stream, rest] of task?.unended ?? []) say(stream, task, rest);
+  task?.unended.clear();
+}
+
+function written(stream, chunk, encoding, done) {
+  const task = running.getStore();
+  if (task === undefined) return writes.get(stream)(chunk, encoding, done);
+  if (typeof encoding === "function") [encoding, done] = [undefined, encoding];
+  const bytes = typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk);
+  const whole = Buffer.concat([task.unended.get(stream) ?? none, bytes]);
+  let ends = whole.lastIndexOf(lineFeed) + 1;
+  if (whole.length - ends > unendedBytesMax) ends = whole.length;
+  task.unended.set(stream, whole.subarray(ends));
+  const goesOn = say(stream, task, whole.subarray(0, ends));
+  if (typeof done === "function") process.nextTick(done);
+  return goesOn;
+}
+
+function say(stream, task, lines) {
+  let goesOn = true;
+  while (lines.length > 0) {
+    const count = lines.length <= recordBytesMax ? lines.length
+      : lines.lastIndexOf(lineFeed, recordBytesMax - 1) + 1 || lines.indexOf(lineFeed) + 1 || lines.length;
+    goesOn = writes.get(stream)(Buffer.concat([mark(task.id), lines.subarray(0, count), nobody]));
+    lines = lines.subarray(count);
+  }
+  return goesOn;
+}

@@ -1,0 +1,101 @@
+"""Who reads the channel of a worker: the main thread, or the watcher while a handler runs long."""
+import socket
+import threading
+
+import pytest
+from pool import eventually
+from warmpool import wire
+from warmpool.session import Session
+from warmpool.start import Start
+from warmpool.streams import SocketStream
+from warmpool.watcher import LOOKS_IDLE, State, Watcher
+from warmpool.wire import Frame
+from warmpool.words import Kind
+
+LONG = 60  # seconds; of whatever is waited for
+
+
+@pytest.fixture
+def ends():
+    near, far = socket.socketpair()
+    far.settimeout(LONG)
+    session = Session(Start(SocketStream(near), 1, 1), "test")
+    session.channel.body_bytes_max = 1 << 20
+    yield session, far
+    session.close()
+    far.close()
+
+
+def ping(far):
+    far.sendall(Frame(Kind.PING, token=7).encode())
+
+
+def pong(far):
+    data = far.recv(1 << 16)
+    return wire.decode(data, 0, wire.body_bytes(data, 0, 1 << 20))
+
+
+def is_parked(watcher):
+    return watcher._state is State.PARKED
+
+
+def test_a_long_run_is_watched_and_what_it_leaves_is_the_main_threads(ends):
+    session, far = ends
+    watcher = Watcher()
+    watcher.lend(session)
+    ping(far)
+    assert pong(far).token == 7  # nobody else reads
+    watcher.reclaim()
+    ping(far)
+    assert watcher._state is State.MAIN
+    session.attend(session._ear, LONG)
+    assert pong(far).token == 7
+
+
+def test_one_run_after_another_may_be_watched(ends):
+    session, far = ends
+    watcher = Watcher()
+    for _ in range(5):
+        watcher.lend(session)
+        ping(far)
+        assert pong(far).token == 7
+        watcher.reclaim()
+
+
+def test_the_watcher_sleeps_when_there_are_no_tasks_and_the_next_one_wakes_it(ends):
+    session, far = ends
+    watcher = Watcher()
+    for _ in range(3):
+        watcher.lend(session)
+        watcher.reclaim()
+        eventually(lambda: is_parked(watcher), f"it has looked {LOOKS_IDLE} times for nothing")
+    watcher.lend(session)
+    assert not is_parked(watcher)
+    ping(far)
+    assert pong(far).token == 7
+    watcher.reclaim()
+
+
+def test_short_runs_in_a_row_are_never_left_with_the_channel_in_two_hands(ends):
+    """The main thread takes it back at any moment of the watcher's taking it."""
+    session, far = ends
+    watcher, stop, came = Watcher(), threading.Event(), []
+
+    def answers():
+        while not stop.is_set():
+            ping(far)
+            came.append(pong(far).token)
+
+    asker = threading.Thread(target=answers)
+    asker.start()
+    for run in range(300):
+        watcher.lend(session)
+        seen = len(came)
+        if run % 3 == 0:
+            eventually(lambda seen=seen: len(came) > seen, "the watcher answers")
+        watcher.reclaim()
+        session.attend(session._ear, 0)
+    stop.set()
+    while asker.is_alive():
+        session.attend(session._ear, 0)
+    assert set(came) == {7} and session.fault is None
