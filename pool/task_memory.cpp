@@ -66,6 +66,7 @@ TypeMemoryView CoreState::memory_view(TypeId type) const {
 }
 
 void CoreTaskMemory::on(const event::TypeConfigured& event) {
+  REQUIRE(event.type.value < types.size());
   CoreBreakers::on(event);
   auto at = std::ranges::lower_bound(memory_needs.types, event.type, {}, &MemoryNeed::type);
   const bool known = at != memory_needs.types.end() && at->type == event.type;
