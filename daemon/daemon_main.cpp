@@ -109,11 +109,14 @@ std::vector<std::string> places_of(const Place& place, const OpenStore& opened) 
 using Owner = std::optional<pid_t>;
 
 // Nothing where nobody asked for it. Errors: that of the place too.
-Result<std::optional<PrivatePlace>> take_private(const Options& options, const Result<Place>& place,
-                                                 Owner owner) {
+Result<std::optional<PrivatePlace>> take_private(const Configuration& configuration,
+                                                 const Result<Place>& place, Owner owner) {
   if (!place) return place.error();
   if (!owner) return std::optional<PrivatePlace>();
-  auto taken = PrivatePlace::take(place->directory.path(), *owner);
+  const auto& options = configuration.pool.values;
+  auto files = configuration.files;
+  files.push_back(options.log_file);
+  auto taken = PrivatePlace::take(place->directory.path(), *owner, files);
   if (!taken) return exit_error(ExitStatus::CannotCreate, taken.error().text);
   if (options.store != "volatile" && options.state_dir.empty()) {
     return exit_error(ExitStatus::Configuration,
@@ -136,7 +139,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto identities = grant_classes(configuration);
   if (!identities) return identities.error();
   auto place = take_place(options);
-  auto own = take_private(options, place, owner);
+  auto own = take_private(configuration, place, owner);
   if (!own) return own.error();
   auto fifos = take_fifo_place(configuration, *place);
   if (!fifos) return fifos.error();

@@ -174,7 +174,7 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
 
 // The type whose tasks have waited for memory for too long.
 Json kept_for(const Services& services, const MemoryView& memory) {
-  return memory.awaited ? Json(services.types.at(*memory.awaited).name) : Json();
+  return memory.awaited ? Json(services.types.at(memory.awaited->type).name) : Json();
 }
 
 // What may still run outside, and so waits.

@@ -52,12 +52,14 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
   const bool unseen = worker.memory.looked_at <= long_ago;
   for (const auto& held : worker.in_hand) {
     const bool ran_long = held.key == key && held.assigned_at <= long_ago;
-    if (held.memory_max > most || (ran_long && unseen)) return look(worker);
+    const bool untold = unseen || !worker.memory.told;
+    if (held.memory_max > most || (ran_long && untold)) return look(worker);
   }
 }
 
 void MemoryWatch::answered(WorkerProcess& worker) {
   worker.memory.used = true;
+  if (!worker.in_hand.empty()) worker.memory.told.reset();  // what was given ahead runs now
   set_limit(worker);
   if (worker.memory.based) return;
   worker.memory.based = true;

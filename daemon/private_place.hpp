@@ -4,6 +4,7 @@
 
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "pool/result.hpp"
 
@@ -13,12 +14,15 @@ namespace warmpool::daemon {
 // until follow(). Order: first of all, before that may have changed.
 pid_t begin_as_private();
 
-// Owns: the directory, when its owner has ended; nothing before. Order: destroyed after all that
-// has something open in it.
+// Owns: what the daemon made in the directory and what it was given there, when its owner has
+// ended, and then the directory, if nothing else is in it; nothing before. Order: destroyed after
+// all that has something open in it.
 class PrivatePlace {
  public:
-  // Errors: the directory holds another one, so that it was not made for this.
-  static Result<PrivatePlace> take(std::string path, pid_t owner);
+  // `files`: that the daemon was told to read or write; what its output goes to is known.
+  // Errors: the directory holds something else, so that it was not made for this.
+  static Result<PrivatePlace> take(std::string path, pid_t owner,
+                                   const std::vector<std::string>& files);
 
   ~PrivatePlace();
   PrivatePlace(PrivatePlace&& other) noexcept;
@@ -32,11 +36,14 @@ class PrivatePlace {
   void expect_end() { ending_ = true; }
 
  private:
-  PrivatePlace(std::string path, pid_t owner) : path_(std::move(path)), owner_(owner) {}
+  PrivatePlace(std::string path, pid_t owner, std::vector<std::string> given)
+      : path_(std::move(path)), given_(std::move(given)), owner_(owner) {}
+  void remove() const;
   bool is_orphaned() const;
   void await_end() const;
 
-  std::string path_;  // empty: moved from
+  std::string path_;                // empty: moved from
+  std::vector<std::string> given_;  // names in it that its owner made for the daemon
   pid_t owner_;
   bool ending_ = false;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "daemon/new_types.hpp"
 #include "daemon/small_document.hpp"
 #include "pool/notice_set.hpp"
 
@@ -366,10 +367,7 @@ void Requests::breaker(Session& session, std::uint32_t number, const Arguments& 
 
 // A type may be paused before its first task comes.
 std::optional<TypeId> Requests::seen_type(std::string_view name) {
-  const auto interned = services_.types.intern(name);
-  if (!interned) return std::nullopt;
-  if (interned->is_new) services_.declare(interned->type);
-  return interned->type;
+  return find_or_declare(services_, name);
 }
 
 void Requests::resume_all(Session& session, std::uint32_t number) {

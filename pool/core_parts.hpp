@@ -18,6 +18,7 @@ inline constexpr std::uint32_t kRunsKnown = 8;
 struct TypeState {
   Duration service{};
   std::uint32_t runs = 0;  // counted up to kRunsKnown
+  std::uint32_t done = 0;  // of these that did what they were to do, counted up to kRunsKnown
   std::uint32_t in_hands = 0;
   MemoryPeaks peaks;
   bool declared = false;

@@ -24,14 +24,18 @@ class CoreTaskMemory : public CoreBreakers {
   void judge_memory_waits();
   // Whether it may be counted while it waits in the hand of a worker.
   bool may_wait_in_hand(TypeId type) const;
-  // Tasks that this class serves wait for memory.
-  bool waits_for_memory(ClassId worker_class) const;
+  // Tasks that this class could run now wait for memory.
+  bool waits_for_memory(const WorkerClass& worker_class) const;
 
  private:
-  bool fits(const MemoryNeed& need) const;
-  bool wants_room(const MemoryNeed& need) const;
-  bool has_worker(TypeId type) const;
+  // One of the awaited group, or one of all others.
+  bool fits(const MemoryNeed& need, bool awaited) const;
+  bool is_awaited(TypeId type) const;
+  std::vector<ClassId> who_wants_room(const MemoryNeed& need) const;
   bool could_take(const WorkerClass& worker_class, LaneKind kind) const;
+  void judge_awaited();
+  void note_waits(MemoryNeed& need);
+  void await_nobody();
 };
 
 }  // namespace warmpool

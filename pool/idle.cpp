@@ -20,8 +20,7 @@ Instant CoreState::idle_at(const Slot& slot) const {
 void Core::judge_idle(WorkerClass& worker_class) {
   worker_class.idle_due = false;
   const bool waits = !lanes.empty(worker_class.id, LaneKind::Ordinary) ||
-                     !lanes.empty(worker_class.id, LaneKind::Suspect) ||
-                     waits_for_memory(worker_class.id);
+                     suspect_waits(worker_class) || waits_for_memory(worker_class);
   if (waits || worker_class.gate.shut() || stopping_) {
     worker_class.wanted_at = now;
     return;

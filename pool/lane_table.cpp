@@ -43,6 +43,10 @@ std::span<const ClassId> LaneTable::serving(const TypeLanes& type, ClassId bound
   return all.subspan(static_cast<std::size_t>(found - all.begin()), 1);
 }
 
+ClassId LaneTable::bound_among(const TypeLanes& type, ClassId bound) {
+  return std::ranges::find(type.classes, bound) == type.classes.end() ? kNoClass : bound;
+}
+
 std::span<const ClassId> LaneTable::classes_of(TaskIndex index) const {
   const Task& task = tasks_[index];
   if (task.type.value >= types_.size()) return {};
@@ -55,10 +59,10 @@ std::uint64_t LaneTable::lane_name(const Task& task) {
 }
 
 std::optional<ClassId> LaneTable::bound_to(TaskIndex index) const {
-  const auto classes = classes_of(index);
-  const ClassId bound = tasks_[index].bound;
-  if (classes.empty() || classes.front() != bound) return std::nullopt;
-  return bound;
+  const Task& task = tasks_[index];
+  if (task.type.value >= types_.size()) return std::nullopt;
+  const ClassId bound = bound_among(types_[task.type.value], task.bound);
+  return bound == kNoClass ? std::nullopt : std::optional(bound);
 }
 
 LaneIndex LaneTable::lane_of(const Task& task) {
@@ -167,7 +171,9 @@ void LaneTable::place(LaneIndex index, Place& place, bool open) {
 }
 
 bool LaneTable::is_open(const Lane& lane) const {
-  return !lane.heap.empty() && types_[lane.type.value].holds == 0;
+  const TypeLanes& type = types_[lane.type.value];
+  if (lane.heap.empty()) return false;
+  return type.holds == 0 || holds_of(type, lane.bound) == 0;
 }
 
 void LaneTable::update(LaneIndex index) {
@@ -221,10 +227,33 @@ void LaneTable::close(TypeId type, Hold hold) {
   for (const auto& [tenant, index] : lanes.lanes) update(index);
 }
 
+void LaneTable::close_but(TypeId type, Hold hold, std::optional<ClassId> spared) {
+  auto& lanes = type_lanes(type);
+  lanes.sparing = hold;
+  lanes.spared = spared;
+  close(type, hold);
+}
+
+std::optional<ClassId> LaneTable::spared(TypeId type) const {
+  return type.value < types_.size() ? types_[type.value].spared : std::nullopt;
+}
+
+HoldSet LaneTable::holds_of(const TypeLanes& type, ClassId bound) {
+  const bool spares = type.spared && *type.spared == bound_among(type, bound);
+  return spares ? static_cast<HoldSet>(type.holds & ~hold_bit(type.sparing)) : type.holds;
+}
+
+HoldSet LaneTable::holds_of(TaskIndex index) const {
+  const Task& task = tasks_[index];
+  if (task.type.value >= types_.size()) return 0;
+  return holds_of(types_[task.type.value], task.bound);
+}
+
 void LaneTable::open(TypeId type, Hold hold, Instant now, Duration age_max) {
   auto& lanes = type_lanes(type);
   if ((lanes.holds & hold_bit(hold)) == 0) return;
   lanes.holds = static_cast<HoldSet>(lanes.holds & ~hold_bit(hold));
+  if (lanes.sparing == hold) lanes.spared.reset();
   lanes.floor = std::max(lanes.floor, now - age_max);
   for (const auto& [tenant, index] : lanes.lanes) {
     lanes_[index].floor = lanes.floor;

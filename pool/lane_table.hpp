@@ -68,7 +68,12 @@ class LaneTable {
   // A hold closes all lanes of the type. Opened again they may claim no age over `age_max`.
   void close(TypeId type, Hold hold);
   void open(TypeId type, Hold hold, Instant now, Duration age_max);
+  // As close(), but what is bound to this class (kNoClass: what is bound to none) is not held by
+  // this one hold, of which there is one a type.
+  void close_but(TypeId type, Hold hold, std::optional<ClassId> spared);
+  std::optional<ClassId> spared(TypeId type) const;
   HoldSet holds(TypeId type) const;
+  HoldSet holds_of(TaskIndex index) const;  // this task
   std::span<const ClassId> classes(TypeId type) const;
   // That serve this task: the one that it is bound to, or all where that one does not serve its
   // type.
@@ -77,17 +82,17 @@ class LaneTable {
   std::optional<ClassId> bound_to(TaskIndex index) const;
 
   std::uint64_t waiting(TypeId type) const;  // ready ones
-  // Whether `may(class, kind)` for a class that may run a ready task of the type, whatever holds
-  // it.
-  template <class May>
-  bool any_waiting(TypeId type, May may) const {
-    if (type.value >= types_.size()) return false;
-    return std::ranges::any_of(types_[type.value].lanes, [&](const auto& named) {
-      const Lane& lane = lanes_[named.second];
-      return lane.live != 0 && std::ranges::any_of(lane.places, [&](const Place& place) {
-               return may(place.worker_class, lane.kind);
-             });
-    });
+  // Of each lane of the type that has a ready task, whatever holds it: visit(what it is bound to,
+  // kind, the classes that may run it).
+  template <class Visit>
+  void each_waiting(TypeId type, Visit visit) const {
+    if (type.value >= types_.size()) return;
+    const TypeLanes& known = types_[type.value];
+    for (const auto& [name, index] : known.lanes) {
+      const Lane& lane = lanes_[index];
+      if (lane.live == 0) continue;
+      visit(bound_among(known, lane.bound), lane.kind, serving(known, lane.bound));
+    }
   }
   Instant oldest() const;  // earliest eligible_at of the first tasks of open lanes; kNever if none
 
@@ -126,7 +131,9 @@ class LaneTable {
   };
   struct TypeLanes {
     HoldSet holds = 0;
-    Instant floor{};  // of lanes that are made from now on
+    Hold sparing{};                 // the one that
+    std::optional<ClassId> spared;  // does not hold what is bound so
+    Instant floor{};                // of lanes that are made from now on
     std::vector<ClassId> classes;
     std::map<std::uint64_t, LaneIndex> lanes;  // see lane_name
   };
@@ -135,6 +142,8 @@ class LaneTable {
   TypeLanes& type_lanes(TypeId type);
   LaneIndex lane_of(const Task& task);
   static std::span<const ClassId> serving(const TypeLanes& type, ClassId bound);
+  static ClassId bound_among(const TypeLanes& type, ClassId bound);
+  static HoldSet holds_of(const TypeLanes& type, ClassId bound);
   ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
   const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
   static std::uint64_t lane_name(const Task& task);

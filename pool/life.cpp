@@ -15,6 +15,8 @@ void Core::on(const event::Tick&) {
   for (SlotId id : std::exchange(health_changed_, {})) {
     Slot& slot = slots[id];
     tell_health(slot);
+    const bool ill = slot.health.band() == Band::Unhealthy && slot.state == SlotState::Running;
+    if (ill) recall_unstarted(slot);  // it would be given none of them now
     slots.look_at(slot, due_of(slot));
     refresh(slot);
   }

@@ -41,6 +41,13 @@ void MemoryPeaks::add(std::uint64_t bytes) {
   high_ = std::min(find_high(), most_);
 }
 
+bool MemoryPeaks::is_sound() const {
+  if (counts_.empty()) return weight_ == 0 && high_ == 0 && most_ == 0 && runs_ == 0;
+  std::uint64_t sum = 0;
+  for (const std::uint16_t count : counts_) sum += count;
+  return counts_.size() == kSteps && sum == weight_ && weight_ <= kWeightMax && high_ <= most_;
+}
+
 void MemoryPeaks::fade() {
   weight_ = 0;
   for (std::uint16_t& count : counts_) {

@@ -19,6 +19,9 @@ class MemoryPeaks {
   std::uint64_t most() const { return most_; }
   std::uint64_t runs() const { return runs_; }  // that were measured in this life
 
+  // Whether add() can have made it; of what was read from an image.
+  bool is_sound() const;
+
   static constexpr std::uint16_t kRunWeight = 8;  // so that one alone is halved some times
   static constexpr std::uint32_t kWeightMax = 256 * kRunWeight;
 

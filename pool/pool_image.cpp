@@ -3,6 +3,8 @@
 // begins its segments with that. Lookup tables are written in the order of their keys, so that
 // equal cores have equal bytes. Options that no decision needs (commands, environments) are left
 // out.
+#include <algorithm>
+
 #include "pool/core.hpp"
 #include "pool/image/reader.hpp"
 #include "pool/image/shape.hpp"
@@ -10,6 +12,27 @@
 #include "pool/pool_state.hpp"
 
 namespace warmpool {
+namespace {
+
+bool is_sound(const MemoryNeeds& needs, std::size_t types) {
+  const auto order = [](const MemoryNeed& a, const MemoryNeed& b) { return a.type < b.type; };
+  const auto same = [](const MemoryNeed& a, const MemoryNeed& b) { return a.type == b.type; };
+  const bool sorted = std::ranges::is_sorted(needs.types, order) &&
+                      std::ranges::adjacent_find(needs.types, same) == needs.types.end();
+  const bool known = needs.types.empty() || needs.types.back().type.value < types;
+  const bool has_row = !needs.awaited ||
+                       std::ranges::count(needs.types, needs.awaited->type, &MemoryNeed::type) != 0;
+  return sorted && known && has_row;
+}
+
+// What is counted on without another look.
+bool is_sound(const CoreState& state) {
+  const auto learned = [](const TypeState& type) { return type.peaks.is_sound(); };
+  return std::ranges::all_of(state.types, learned) &&
+         is_sound(state.memory_needs, state.types.size());
+}
+
+}  // namespace
 
 std::optional<std::string> Pool::image(std::size_t bytes_max) const {
   std::string bytes;
@@ -27,7 +50,7 @@ std::optional<Pool> Pool::from_image(std::string_view bytes) {
   if (!reader.good() || !is_life(genesis.life)) return std::nullopt;
   Pool pool(genesis);
   reader.get(static_cast<CoreState&>(*pool.state_));
-  if (!reader.good() || !reader.empty()) return std::nullopt;
+  if (!reader.good() || !reader.empty() || !is_sound(*pool.state_)) return std::nullopt;
   return pool;
 }
 

@@ -1,5 +1,6 @@
 // Work that was given ahead is taken back where keeping it would break a promise: the task before
-// it runs for long, its worker is to end, a more urgent task has no place, or a worker is free.
+// it runs for long, its worker is to end or has become unhealthy, a more urgent task has no place,
+// or a worker is free.
 //
 // It is decided at a Tick and costs nothing while nobody is in the way: a class knows which slots
 // hold more unstarted work than overtake_max (none, if prefetch_budget is not above it), the latest

@@ -81,7 +81,7 @@ TaskView Core::view(TaskIndex index) const {
   view.state = task.state;
   view.priority = task.priority;
   if (task.state == TaskState::Ready) {
-    view.holds = lanes.holds(task.type);
+    view.holds = lanes.holds_of(index);
     if (paused_by(task.type, lanes.classes_of(index))) {
       view.holds = static_cast<HoldSet>(view.holds | hold_bit(Hold::Paused));
     }

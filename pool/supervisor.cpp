@@ -41,6 +41,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
   worker_class.place_time.count(now, worker_class.wanted());
   worker_class.target = target;
   worker_class.parked = 0;
+  worker_class.wanted_at = now;  // somebody wants so many
   resized_ = true;
   std::size_t active = slots.active(worker_class);
   for (; active < target; ++active) {
@@ -48,6 +49,7 @@ void Core::resize(WorkerClass& worker_class, std::uint16_t target) {
     start_or_hold(slot, SlotTrigger::Spawn);
   }
   for (; active > target; --active) drain(*least_useful(worker_class));
+  for (const SlotId id : worker_class.members) slots.look_at(slots[id], due_of(slots[id]));
 }
 
 namespace {

@@ -3,9 +3,12 @@
 // on, also smaller ones that need memory. Where nothing runs that needs any, everything fits: what
 // needs more than there is runs alone.
 //
-// So that a large one is not passed for ever, the type that has waited longest is *awaited* once
-// that is memory_pass_max: what it needs counts as taken, for all others, until one of its tasks is
-// given to a worker. It is not awaited while it has no worker that works, or nobody would run.
+// So that a large one is not passed for ever, the group (tasks of a type that are bound to one
+// class, or to none) that has waited longest is *awaited* once that is memory_pass_max: what it
+// needs counts as taken, for all others, until one of its tasks is given to a worker. It is not
+// awaited while it has no worker that works, or nobody would run; and once it fits, for
+// memory_pass_max at most: what is not started then waits for something else, and waits anew when
+// room is short again.
 //
 // What a learned type needs is not known before a run of it was measured. Until then one runs at a
 // time, or all that wait after a start would begin at once; runs that are too short for a look
@@ -13,6 +16,7 @@
 //
 // Cost: a pass over the types that have the option at each Tick, and at each run of such a type.
 #include <algorithm>
+#include <utility>
 
 #include "pool/core_task_memory.hpp"
 
@@ -42,10 +46,11 @@ std::uint64_t CoreState::memory_of(const MemoryNeed& need) const {
   return need.wanted.learned ? types[need.type.value].peaks.high() : need.wanted.bytes;
 }
 
-// Neither measured, nor too short for that as far as one can tell.
+// Neither measured, nor too short for that as far as one can tell. What fails at once says nothing
+// of that.
 bool CoreState::memory_is_unknown(const MemoryNeed& need) const {
   const TypeState& type = types[need.type.value];
-  return need.wanted.learned && type.peaks.runs() == 0 && type.runs < kRunsKnown;
+  return need.wanted.learned && type.peaks.runs() == 0 && type.done < kRunsKnown;
 }
 
 TypeMemoryView CoreState::memory_view(TypeId type) const {
@@ -56,11 +61,12 @@ TypeMemoryView CoreState::memory_view(TypeId type) const {
   view.wanted = need->wanted;
   view.need = memory_of(*need);
   view.unknown = memory_is_unknown(*need);
-  view.since = need->since;
+  for (const MemoryWait& wait : need->waits) view.since = std::min(view.since, wait.since);
   return view;
 }
 
 void CoreTaskMemory::on(const event::TypeConfigured& event) {
+  REQUIRE(event.type.value < types.size());
   CoreBreakers::on(event);
   auto at = std::ranges::lower_bound(memory_needs.types, event.type, {}, &MemoryNeed::type);
   const bool known = at != memory_needs.types.end() && at->type == event.type;
@@ -70,7 +76,7 @@ void CoreTaskMemory::on(const event::TypeConfigured& event) {
   } else if (known) {
     memory_needs.types.erase(at);
     lanes.open(event.type, Hold::Memory, now, kDurationMax);
-    if (memory_needs.awaited == event.type) memory_needs.awaited.reset();
+    if (is_awaited(event.type)) await_nobody();
   }
 }
 
@@ -81,18 +87,22 @@ void CoreTaskMemory::run_begins(Held& held, TypeId type) {
   if (need == nullptr) return;
   held.memory = memory_of(*need);
   memory_needs.taken += held.memory;
-  need->since = kNever;
-  if (memory_needs.awaited == type) memory_needs.awaited.reset();
+  const MemoryGroup group{type, lanes.bound_to(held.task).value_or(kNoClass)};
+  std::erase_if(need->waits, [&](const MemoryWait& wait) { return wait.bound == group.bound; });
+  if (memory_needs.awaited == group) await_nobody();
   gate_memory();
 }
 
-// One that was cut short says nothing of what it would have needed, unless memory was the reason.
+// One that was cut short says nothing of what it would have needed, unless memory was the reason;
+// nor does one that failed.
 void CoreTaskMemory::run_ends(const Held& held, EndCause cause, Charge charge) {
   CoreBreakers::run_ends(held, cause, charge);
   memory_needs.taken -= held.memory;
-  --types[tasks[held.task].type.value].in_hands;
-  const bool whole = cause == EndCause::Done || charge != Charge::Nothing;
-  if (whole && held.peak != 0) types[tasks[held.task].type.value].peaks.add(held.peak);
+  TypeState& type = types[tasks[held.task].type.value];
+  --type.in_hands;
+  if (cause == EndCause::Done) type.done = std::min(type.done + 1, kRunsKnown);
+  const bool teaches = cause == EndCause::Done || cause == EndCause::Memory;
+  if (teaches && held.peak != 0) type.peaks.add(held.peak);
 }
 
 void CoreTaskMemory::note_peaks(Slot& slot, std::uint64_t bytes) {
@@ -101,26 +111,38 @@ void CoreTaskMemory::note_peaks(Slot& slot, std::uint64_t bytes) {
   }
 }
 
-bool CoreTaskMemory::fits(const MemoryNeed& need) const {
+bool CoreTaskMemory::is_awaited(TypeId type) const {
+  return memory_needs.awaited && memory_needs.awaited->type == type;
+}
+
+void CoreTaskMemory::await_nobody() {
+  memory_needs.awaited.reset();
+  memory_needs.kept_since = kNever;
+}
+
+bool CoreTaskMemory::fits(const MemoryNeed& need, bool awaited) const {
   if (options.memory_tasks_total == 0) return true;
-  if (memory_is_unknown(need)) return types[need.type.value].in_hands == 0;
+  const MemoryNeed* kept = memory_needs.awaited && !awaited
+                               ? need_of(memory_needs, memory_needs.awaited->type)
+                               : nullptr;
+  if (memory_is_unknown(need)) return kept != &need && types[need.type.value].in_hands == 0;
   const std::uint64_t own = memory_of(need);
-  std::uint64_t taken = memory_needs.taken;
-  const MemoryNeed* awaited =
-      memory_needs.awaited ? need_of(memory_needs, *memory_needs.awaited) : nullptr;
-  if (awaited != nullptr && awaited->type != need.type) taken += memory_of(*awaited);
+  const std::uint64_t taken = memory_needs.taken + (kept == nullptr ? 0 : memory_of(*kept));
   return own == 0 || taken == 0 || taken + own <= options.memory_tasks_total;
 }
 
 // They keep the age that they have, or tasks of a busy pool would be overtaken for ever.
 void CoreTaskMemory::gate_memory() {
   for (const MemoryNeed& need : memory_needs.types) {
-    const bool shut = (lanes.holds(need.type) & hold_bit(Hold::Memory)) != 0;
-    if (shut != fits(need)) continue;
+    const bool shut = !fits(need, false);
+    const bool spares = shut && is_awaited(need.type) && fits(need, true);
+    const auto spared = spares ? std::optional(memory_needs.awaited->bound) : std::nullopt;
+    const bool was_shut = (lanes.holds(need.type) & hold_bit(Hold::Memory)) != 0;
+    if (shut == was_shut && lanes.spared(need.type) == spared) continue;
     if (shut) {
-      lanes.open(need.type, Hold::Memory, now, kDurationMax);
+      lanes.close_but(need.type, Hold::Memory, spared);
     } else {
-      lanes.close(need.type, Hold::Memory);
+      lanes.open(need.type, Hold::Memory, now, kDurationMax);
     }
   }
 }
@@ -129,31 +151,62 @@ void CoreTaskMemory::judge_memory_waits() {
   memory_needs.due = kNever;
   if (memory_needs.types.empty()) return;
   const auto before = memory_needs.awaited;
-  if (before && !wants_room(*need_of(memory_needs, *before))) memory_needs.awaited.reset();
-  const MemoryNeed* first = nullptr;
+  if (before) judge_awaited();
+  std::optional<MemoryGroup> first;
+  Instant since = kNever;
   for (MemoryNeed& need : memory_needs.types) {
-    const bool waits = !fits(need) && wants_room(need);
-    need.since = waits ? std::min(need.since, now) : kNever;
-    if (waits && (first == nullptr || need.since < first->since)) first = &need;
+    note_waits(need);
+    for (const MemoryWait& wait : need.waits) {
+      if (first && since <= wait.since) continue;
+      first = MemoryGroup{need.type, wait.bound};
+      since = wait.since;
+    }
   }
-  if (!memory_needs.awaited && first != nullptr) {
-    memory_needs.due = first->since + options.memory_pass_max;
-    if (memory_needs.due <= now) memory_needs.awaited = first->type;
+  if (!memory_needs.awaited && first) {
+    memory_needs.due = since + options.memory_pass_max;
+    if (memory_needs.due <= now) memory_needs.awaited = first;
   }
   if (memory_needs.awaited != before) memory_needs.due = now;  // others fit now, or do not any more
 }
 
-// One that fits by now goes on being awaited until it has begun.
-bool CoreTaskMemory::wants_room(const MemoryNeed& need) const {
-  const bool held_otherwise = (lanes.holds(need.type) & ~hold_bit(Hold::Memory)) != 0;
-  return options.memory_tasks_total != 0 && memory_of(need) != 0 && !held_otherwise &&
-         has_worker(need.type);
+// It goes on being awaited until one of it has begun. Once it fits it is not memory that holds it,
+// and others have waited too.
+void CoreTaskMemory::judge_awaited() {
+  const MemoryNeed& need = *need_of(memory_needs, memory_needs.awaited->type);
+  const auto groups = who_wants_room(need);
+  if (std::ranges::find(groups, memory_needs.awaited->bound) == groups.end()) return await_nobody();
+  if (!fits(need, true)) return;
+  memory_needs.kept_since = std::min(memory_needs.kept_since, now);
+  memory_needs.due = memory_needs.kept_since + options.memory_pass_max;
+  if (memory_needs.due <= now) await_nobody();
 }
 
-// Of those that may run one that waits: it may be bound to a class, or a suspect.
-bool CoreTaskMemory::has_worker(TypeId type) const {
-  return lanes.any_waiting(
-      type, [this](ClassId id, LaneKind kind) { return could_take(classes[id.value], kind); });
+void CoreTaskMemory::note_waits(MemoryNeed& need) {
+  const auto before = std::exchange(need.waits, {});
+  if (fits(need, false)) return;
+  const bool spares = is_awaited(need.type) && fits(need, true);
+  for (const ClassId bound : who_wants_room(need)) {
+    if (spares && memory_needs.awaited->bound == bound) continue;
+    const auto known = std::ranges::find(before, bound, &MemoryWait::bound);
+    need.waits.push_back({bound, known == before.end() ? now : known->since});
+  }
+}
+
+// What the groups are bound to of which a task waits that some class could run but for memory. Of a
+// type that is not known one runs at a time, so that they are in each other's way alone.
+std::vector<ClassId> CoreTaskMemory::who_wants_room(const MemoryNeed& need) const {
+  std::vector<ClassId> groups;
+  const bool held_otherwise = (lanes.holds(need.type) & ~hold_bit(Hold::Memory)) != 0;
+  const bool unknown = memory_is_unknown(need);
+  if (options.memory_tasks_total == 0 || held_otherwise) return groups;
+  if (!unknown && memory_of(need) == 0) return groups;
+  lanes.each_waiting(need.type, [&](ClassId bound, LaneKind kind, std::span<const ClassId> may) {
+    if (std::ranges::find(groups, bound) != groups.end()) return;
+    const auto can = [&](ClassId id) { return could_take(classes[id.value], kind); };
+    if (std::ranges::any_of(may, can)) groups.push_back(bound);
+  });
+  if (unknown && groups.size() == 1) groups.clear();
+  return groups;
 }
 
 // A parked place comes back, unless nothing of its class is started now or one of it is held, which
@@ -170,11 +223,16 @@ bool CoreTaskMemory::may_wait_in_hand(TypeId type) const {
   return options.memory_tasks_total == 0 || need_of(memory_needs, type) == nullptr;
 }
 
-bool CoreTaskMemory::waits_for_memory(ClassId worker_class) const {
+// Not one that waits for its turn as a suspect, nor one that is bound to another class.
+bool CoreTaskMemory::waits_for_memory(const WorkerClass& worker_class) const {
   return std::ranges::any_of(memory_needs.types, [&](const MemoryNeed& need) {
-    const bool shut = (lanes.holds(need.type) & hold_bit(Hold::Memory)) != 0;
-    return shut && std::ranges::count(lanes.classes(need.type), worker_class) != 0 &&
-           lanes.waiting(need.type) != 0;
+    if (lanes.holds(need.type) != hold_bit(Hold::Memory)) return false;
+    bool waits = false;
+    lanes.each_waiting(need.type, [&](ClassId, LaneKind kind, std::span<const ClassId> may) {
+      const bool serves = std::ranges::find(may, worker_class.id) != may.end();
+      waits = waits || (serves && (kind == LaneKind::Ordinary || has_turn(worker_class)));
+    });
+    return waits;
   });
 }
 

@@ -23,18 +23,33 @@ struct TaskMemory {
 // "200MiB", "learned", or nothing. Bounds: 1 TiB. Errors: says what may be given.
 Result<TaskMemory> parse_task_memory(std::string_view text);
 
+// The tasks of a type that one class alone may run, or (kNoClass) any that serves it: who waits for
+// memory is told apart so, or what is bound would be passed by what is not for ever.
+struct MemoryGroup {
+  TypeId type;
+  ClassId bound = kNoClass;
+  friend constexpr bool operator==(const MemoryGroup&, const MemoryGroup&) = default;
+};
+
+// Tasks of a group wait for memory and for nothing else.
+struct MemoryWait {
+  ClassId bound = kNoClass;
+  Instant since;
+};
+
 // Of a type that has the option.
 struct MemoryNeed {
   TypeId type;
   TaskMemory wanted{};
-  Instant since = kNever;  // its tasks wait for memory and for nothing else
+  std::vector<MemoryWait> waits{};
 };
 
 struct MemoryNeeds {
-  std::vector<MemoryNeed> types;  // in order of id
-  std::uint64_t taken = 0;        // by what is in the hands of workers
-  std::optional<TypeId> awaited;  // what it needs is kept for it
-  Instant due = kNever;           // when who waits has waited for long enough
+  std::vector<MemoryNeed> types;       // in order of id
+  std::uint64_t taken = 0;             // by what is in the hands of workers
+  std::optional<MemoryGroup> awaited;  // what it needs is kept for it
+  Instant kept_since = kNever;         // it fits, and none of it was started
+  Instant due = kNever;  // when who waits has waited for long enough, or room was kept for long
 };
 
 // What runs of a type had (memory_peaks.hpp), and what one counts with.

@@ -116,7 +116,7 @@ struct MemoryView {
   std::vector<SlotId> held;  // whose start waits for some, in the order they came
   // What tasks that run need, and how much all may; 0: no bound; for whom it is kept.
   std::uint64_t tasks_total = 0, tasks_taken = 0;
-  std::optional<TypeId> awaited{};
+  std::optional<MemoryGroup> awaited{};
 };
 
 struct BreakerView {

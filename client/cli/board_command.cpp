@@ -32,9 +32,9 @@ int print_board(Context& context, std::string (*document)(const client::BoardVie
   context.out().flush();
   const auto age = short_duration(read->age);
   if (!read->alive) {
-    return context.fail(
-        kUnreachable,
-        "the " + who(*read) + " that wrote these figures is gone; they are " + age + " old");
+    return context.fail(kUnreachable, "the figures are " + age + " old, and the " + who(*read) +
+                                          " that wrote them is gone; start a daemon, or name the "
+                                          "socket of another with --socket");
   }
   context.say("the figures of the " + who(*read) + " are " + age + " old" +
               (is_late(*read) ? ": it is stopped, or stuck" : ""));

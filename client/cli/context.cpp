@@ -71,12 +71,13 @@ int Context::complain(int status, int code, std::string_view text) {
 }
 
 std::string error_document(int status, int code, std::string_view text) {
-  const auto at = text.rfind("; ");
+  const std::string readable = readable_text(text);
+  const auto at = readable.rfind("; ");
   JsonObject error;
   error.number("status", static_cast<std::uint64_t>(status));
   error.raw("code", code == 0 ? "null" : std::to_string(code));
-  error.text("text", text);
-  error.raw("hint", at == text.npos ? "null" : json_string(text.substr(at + 2)));
+  error.text("text", readable);
+  error.raw("hint", at == readable.npos ? "null" : json_string(readable.substr(at + 2)));
   return JsonObject().number("schema", kSchema).raw("error", error.str()).str();
 }
 

@@ -52,6 +52,25 @@ std::string json_string(std::string_view text) {
   return quoted + "\"";
 }
 
+std::string readable_text(std::string_view bytes) {
+  constexpr std::size_t character_bytes_max = 4;
+  std::string text;
+  while (!bytes.empty()) {
+    std::size_t size = 1;
+    while (size <= character_bytes_max && !ipc::is_utf8(bytes.substr(0, size))) ++size;
+    if (size <= character_bytes_max) {
+      text += bytes.substr(0, size);
+    } else {
+      char escaped[8];
+      size = 1;
+      std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(bytes.front()));
+      text += escaped;
+    }
+    bytes.remove_prefix(size);
+  }
+  return text;
+}
+
 std::string json_payload(Content content, std::string_view bytes) {
   if (content == Content::Json && nlohmann::json::accept(bytes)) return on_one_line(bytes);
   const bool is_text = content == Content::Json || content == Content::Utf8;

@@ -12,6 +12,8 @@ inline constexpr int kSchema = 1;
 
 // "text" in quotes. Bytes that are not UTF-8 become {"base64":"..."}.
 std::string json_string(std::string_view text);
+// The text for people: of bytes that are not UTF-8 each stands as \xNN.
+std::string readable_text(std::string_view bytes);
 // On one line: json as it is, utf8 as a string, other bytes and what is not what it says as
 // {"base64":"..."}.
 std::string json_payload(Content content, std::string_view bytes);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace warmpool::daemon {
 namespace {
@@ -65,6 +66,23 @@ void reload_types(std::vector<Sourced<TypeOptions>>& running,
   reload.types_changed = reload.changed.size() != before;
 }
 
+// What a class names for the next attempt does not run before the restart: until then a death here
+// binds to nothing, and any class that serves the type goes on.
+void note_unbound(const Configuration& running, const std::vector<std::string>& changed,
+                  Reload& reload) {
+  for (const auto& known : running.classes) {
+    const ClassOptions& options = known.values;
+    if (std::ranges::find(changed, options.name) == changed.end()) continue;
+    for (const auto& [option, next] :
+         {std::pair("retry_memory_class", &options.retry_memory_class),
+          std::pair("retry_timeout_class", &options.retry_timeout_class)}) {
+      if (next->empty() || find_class(running.classes, *next) != running.classes.end()) continue;
+      reload.needs_restart.push_back("class '" + options.name + "': " + option + " = '" + *next +
+                                     "' binds no task before class '" + *next + "' runs");
+    }
+  }
+}
+
 }  // namespace
 
 Reload reload_configuration(Configuration& running, const Configuration& fresh) {
@@ -86,6 +104,7 @@ Reload reload_configuration(Configuration& running, const Configuration& fresh) 
       reload.needs_restart.push_back("class '" + added.values.name + "' is new");
     }
   }
+  note_unbound(running, reload.classes_changed, reload);
   running.notes = fresh.notes;
   return reload;
 }

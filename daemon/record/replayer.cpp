@@ -3,6 +3,7 @@
 // shown in commands yet shows there. The image of the first is where the core comes from.
 #include "daemon/record/replayer.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <sys/stat.h>
 
@@ -154,6 +155,11 @@ Result<void> Replayer::run_item(const SegmentReader& segment, const SegmentItem&
   if (const auto* step = std::get_if<item::Step>(&item)) {
     ++steps_;
     ++steps_of_segment_;
+    const auto* configured = std::get_if<event::TypeConfigured>(&step->event);
+    if (configured != nullptr && !is_declared(configured->type)) {
+      return unreadable(segment.name() + " is damaged: step " + std::to_string(steps_of_segment_) +
+                        " is about a type that was never declared");
+    }
     if (is_printed() && !options_.task) line(describe(now_) + " -> " + describe(step->event));
     pool_->step(now_, step->event, commands_);
     print_step(step->event);
@@ -194,6 +200,10 @@ Result<void> Replayer::compare(const SegmentReader& segment, const std::string& 
     text += "\n  " + segment.header().program + " recorded it, and this is " + kServerName;
   }
   return Error{static_cast<int>(ExitStatus::ReplayDiffers), std::move(text)};
+}
+
+bool Replayer::is_declared(TypeId type) const {
+  return std::ranges::count(pool_->snapshot(TypesShown::All).types, type, &TypeView::type) != 0;
 }
 
 bool Replayer::concerns(const auto& value) const {

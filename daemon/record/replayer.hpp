@@ -42,6 +42,7 @@ class Replayer {
   void print_beginning(const SegmentReader& segment);
   void print_end(SegmentReader::Next next);
   bool is_printed() const;
+  bool is_declared(TypeId type) const;
   bool concerns(const auto& value) const;
   void line(const std::string& text);
 

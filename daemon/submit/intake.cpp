@@ -3,6 +3,7 @@
 
 #include <xxhash.h>
 
+#include "daemon/new_types.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
@@ -48,15 +49,11 @@ std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
 }  // namespace
 
 std::optional<TypeId> Intake::find_type(std::string_view name) {
-  const auto interned = services_.types.intern(name);
-  if (!interned) return std::nullopt;
-  if (interned->is_new) services_.declare(interned->type);
-  return interned->type;
+  return find_or_declare(services_, name);
 }
 
 std::string Intake::unknown_type(std::string_view name) const {
-  return "no worker class serves '" + std::string(name) +
-         "'; served are: " + services_.types.known_text();
+  return daemon::unknown_type(services_, name);
 }
 
 Refusal Intake::check(const Wish& wish, std::string& detail) const {

@@ -165,7 +165,14 @@ TEST(BoardCommand, OfADeadDaemonSaysSoAndShowsThemAllTheSame) {
   const auto ended = published.run({"workers", "--board"});
   EXPECT_EQ(ended.status, 69);
   EXPECT_NE(ended.out.find("images-0"), std::string::npos) << ended.out;
-  EXPECT_NE(ended.err.find("is gone; they are 5s old"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("are 5s old, and the daemon (pid 4711) that wrote them is gone"),
+            std::string::npos)
+      << ended.err;
+  const auto document = published.run({"status", "--board", "--json"});
+  EXPECT_EQ(document.status, 69);
+  const auto error = json::parse(document.err)["error"];
+  EXPECT_EQ(error["status"], 69);
+  EXPECT_EQ(error["hint"], "start a daemon, or name the socket of another with --socket");
 }
 
 TEST(BoardCommand, WithoutABoardSaysWhatToDo) {

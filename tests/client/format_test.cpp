@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "client/cli/context.hpp"
 #include "client/cli/document.hpp"
 #include "client/cli/json_text.hpp"
 #include "client/cli/progress.hpp"
@@ -92,6 +93,14 @@ TEST(Format, TablesAlignAndLeaveOutWhatNobodyHas) {
 TEST(Json, StringsAreEscapedAndOtherBytesAreBase64) {
   EXPECT_EQ(json_string("a\"\\\n\x01ü"), "\"a\\\"\\\\\\n\\u0001ü\"");
   EXPECT_EQ(json_string("\xff"), "{\"base64\":\"/w==\"}");
+}
+
+TEST(JsonText, OfAnErrorStaysReadable) {
+  EXPECT_EQ(readable_text("a\"\n\u00fc\U0001f600"), "a\"\n\u00fc\U0001f600");
+  EXPECT_EQ(readable_text("no \xff\xc3; \xe2\x82"), "no \\xff\\xc3; \\xe2\\x82");
+  EXPECT_EQ(error_document(2, 0, "there is no \xff; give another"),
+            "{\"schema\":1,\"error\":{\"status\":2,\"code\":null,"
+            "\"text\":\"there is no \\\\xff; give another\",\"hint\":\"give another\"}}");
 }
 
 TEST(Json, PayloadsAreWhatTheySayOrBase64) {

@@ -452,6 +452,21 @@ TEST_F(Config, TakesOverOnReloadWhatMayChange) {
   EXPECT_EQ(running.pool.values.runtime_dir, "");
 }
 
+TEST_F(Config, ReloadSaysThatAClassWhichIsNewBindsNobodyYet) {
+  const std::string small = "[[class]]\nname = \"small\"\ncommand = [\"x\"]\ntypes = [\"t\"]\n";
+  const std::string big = "[[class]]\nname = \"big\"\ncommand = [\"x\"]\ntypes = [\"t\"]\n";
+  write("warmpool.toml", small);
+  auto running = load();
+  write("warmpool.toml", small + "retry_memory_class = \"big\"\n" + big);
+  const auto reload = reload_configuration(running, load());
+  EXPECT_TRUE(problems_.empty());
+  EXPECT_EQ(reload.classes_changed, std::vector<std::string>{"small"});
+  EXPECT_EQ(reload.needs_restart,
+            (std::vector<std::string>{"class 'big' is new",
+                                      "class 'small': retry_memory_class = 'big' binds no task "
+                                      "before class 'big' runs"}));
+}
+
 TEST_F(Config, CheckSaysOkOrWhatIsWrongInBothForms) {
   const auto good = load();
   EXPECT_NE(check_text(good, problems_).find("ok\n"), std::string::npos);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/new_types.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
 namespace warmpool::daemon {
@@ -100,6 +101,70 @@ TEST_F(LearnedMemoryTest, WhatARunHadIsLearned) {
   EXPECT_EQ(row("hang")["memory_p95_bytes"], 201 * kMega);
   EXPECT_EQ(row("hang")["memory_most_bytes"], 201 * kMega);
   EXPECT_EQ(row("hang")["memory_need_bytes"], 201 * kMega);
+}
+
+TEST(TypesWithMemory, AreNoMoreOfAPatternThanMayBe) {
+  auto configuration = with_need("1MiB");
+  configuration.types.front().values.name = "*";
+  configuration.classes.front().values.types = {"*"};
+  TestDaemon test(configuration);
+  auto client = test.connect();
+  std::uint16_t number = 0;
+  for (; number < kMemoryTypesMax; ++number) {
+    client.name_type("n-" + std::to_string(number), number);
+    client.submit("x", number + 1U, ipc::flag::kWait, {}, number);
+    const bool look = number % 16 == 15;
+    ASSERT_TRUE(!look || test.until(client, [&] {
+      return client.find(Kind::Settled, number + 1U) != nullptr;
+    })) << number;
+  }
+  client.name_type("one-more", number);
+  client.submit("x", number + 1U, ipc::flag::kWait, {}, number);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Refused) == 1; }));
+  const auto& refused = *client.find(Kind::Refused);
+  EXPECT_EQ(RawClient::code_of(refused), static_cast<std::uint16_t>(Refusal::UnknownType));
+  EXPECT_NE(RawClient::text_of(refused).find("there are 1024 types with `memory` already"),
+            std::string::npos);
+}
+
+// Its worker has the same figure all the time, which is said of each run.
+TEST(LearnedMemory, OfARunThatWasGivenAheadIsMeasuredToo) {
+  auto configuration = with_need("learned");
+  auto& options = configuration.classes.front().values;
+  options.channel = "socket";
+  options.size = options.size_min = 1;
+  options.credits = 16;
+  TestDaemon test(configuration);
+  test.processes.credits = 16;
+  auto client = test.connect();
+  client.name_type("echo");
+  std::uint64_t token = 0;
+  const auto settled = [&](std::uint64_t number) {
+    return test.until(client, [&] { return client.find(Kind::Settled, number) != nullptr; });
+  };
+  const auto runs = [&] {
+    const Json types = Json::parse(test.ask(client, Verb::Types));
+    const auto its = std::ranges::find_if(types["types"],
+                                          [](const Json& each) { return each["name"] == "echo"; });
+    return (*its)["memory_runs"].get<int>();
+  };
+  while (token < 8) {  // from now on its time is known
+    client.submit("x", ++token);
+    ASSERT_TRUE(settled(token));
+  }
+  const int before = runs();
+  test.processes.answers_tasks = false;
+  for (int i = 0; i < 2; ++i) client.submit("x", ++token);
+  auto* worker = test.processes.alive();
+  ASSERT_TRUE(test.until(client, [&] { return worker->assigned.size() == 10; }));
+  for (const std::uint64_t number : {9U, 10U}) {
+    const std::size_t looks = worker->looks.size();
+    ASSERT_TRUE(test.until(client, [&] { return worker->looks.size() >= looks + 2; }));
+    const auto key = ipc::key_of(worker->assigned[number - 1]);
+    worker->channel->send(ipc::run_header(Kind::Done, key));
+    ASSERT_TRUE(settled(number));
+  }
+  EXPECT_EQ(runs(), before + 2);
 }
 
 }  // namespace

@@ -70,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
                "--config /dev/null", 73, "warmpool.sock"},
         Cannot{"private_directory", "mkdir -m 700 run run/mine", "--private --config /dev/null", 73,
                "holds the directory mine"},
+        Cannot{"private_file", "mkdir -m 700 run && touch run/thesis.txt",
+               "--private --config /dev/null", 73, "holds the file thesis.txt"},
         Cannot{"private_store", "mkdir -m 700 run", "--private --config /dev/null", 78,
                "give --store volatile, or a --state-dir elsewhere"},
         Cannot{"log_file", "true", "--config /dev/null --log-file none/log", 73, "none/log"},

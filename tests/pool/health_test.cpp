@@ -357,6 +357,28 @@ TEST(HealthDispatch, DegradedOnesAreGivenNothingAhead) {
   EXPECT_GT(driver.hand(0).size(), 1U);
 }
 
+TEST(HealthDispatch, WhatAnUnhealthyWorkerWasGivenAheadIsTakenBack) {
+  PoolDriver driver;
+  ready_class(driver, 1, [](ClassOptions& options) {
+    options.credits = 8;
+    options.check = "ping";
+  });
+  driver.teach();
+  for (int i = 0; i < 3; ++i) driver.submit();
+  driver.tick();
+  ASSERT_EQ(driver.hand(0).size(), 3U);
+  check(driver, 0, false, 3);
+  ASSERT_EQ(band(driver, 0), Band::Unhealthy);
+  const auto recalls = driver.all<command::Recall>();
+  ASSERT_EQ(recalls.size(), 2U);
+  for (const auto& recall : recalls) {
+    driver.step(event::RecallAnswered{recall.worker, recall.key, true});
+  }
+  driver.tick();
+  EXPECT_EQ(driver.hand(0).size(), 1U) << "and nothing is given ahead again";
+  EXPECT_EQ(driver.pool().task(recalls.front().key.task)->used.failures, 0);
+}
+
 TEST(HealthDispatch, AHealthyWorkerOfALaterClassComesBeforeADegradedOneOfTheFirst) {
   PoolDriver driver;
   driver.declare_class(1, 1, 1, 0);

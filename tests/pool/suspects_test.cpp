@@ -71,6 +71,20 @@ TEST(Suspects, OneAfterTheOtherTheyComeToTheirEnd) {
   for (const TaskId task : poisons) EXPECT_EQ(driver.state(task), TaskState::Dead);
 }
 
+TEST(Suspects, ThoseThatWaitForTheirTurnKeepNobodyWhoIsIdle) {
+  PoolDriver driver;
+  ready_class(driver, 4, [&](ClassOptions& options) {
+    options.suspects_max = 1;
+    options.max_idle = seconds(60);
+  });
+  for (int i = 0; i < 4; ++i) driver.submit({.crashes_max = 3});
+  driver.tick();
+  kill_all(driver, 4);
+  ASSERT_EQ(alone(driver), 1U);
+  driver.pass(seconds(61));
+  EXPECT_EQ(driver.all<command::Retire>().size(), 3U);
+}
+
 TEST(Suspects, WhoAnswersMakesRoomForTheNext) {
   PoolDriver driver;
   std::vector<TaskId> poisons;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pool/lane_table.hpp"
+#include "pool/pool_settings.hpp"
 #include "tests/pool/pool_driver.hpp"
 
 namespace warmpool::test {
@@ -58,7 +59,10 @@ class TaskMemoryTest : public testing::Test {
     query.type = type;
     return driver.pool().list(query);
   }
-  std::optional<TypeId> awaited() { return driver.pool().memory().awaited; }
+  std::optional<TypeId> awaited() {
+    const auto group = driver.pool().memory().awaited;
+    return group ? std::optional(group->type) : std::nullopt;
+  }
 
   PoolDriver driver{with_bound(100)};
 };
@@ -265,6 +269,83 @@ TEST_F(TaskMemoryTest, NoRoomIsKeptForATaskThatOnlyAPausedClassMayRun) {
   driver.turn(event::Pause{ClientId{1}, RequestId{10}, pause_of(ClassId{1}), false});
   driver.pass(default_options().memory_pass_max);
   EXPECT_EQ(awaited(), kLarge);
+}
+
+// Dies in the first class for its memory, and only the second may run it then.
+void bind(PoolDriver& driver, TaskId task) {
+  driver.kill_worker(driver.pool().task(task)->worker, ExitCause::OutOfMemory);
+  driver.tick();
+  driver.hello_all();
+  driver.pass(seconds(5));  // of backoff
+}
+
+TEST_F(TaskMemoryTest, WhatIsBoundToAClassIsNotPassedByItsTypeForEver) {
+  driver = PoolDriver(with_bound(100));
+  two_classes(driver);
+  configure(kSmall, {.bytes = 40 * kMega});
+  const TaskId bound = driver.submit({.type = kSmall, .crashes_max = 5});
+  TaskId older = submit(kSmall), newer = submit(kSmall);
+  bind(driver, bound);
+  ASSERT_TRUE(runs(older) && runs(newer) && is_held(bound));
+  ASSERT_EQ(driver.pool().task(bound)->bound, ClassId{1});
+  for (int i = 0; i < 2; ++i) {
+    const TaskId next = submit(kSmall);
+    end(older);
+    ASSERT_TRUE(runs(next)) << "it may pass";
+    older = std::exchange(newer, next);
+    driver.pass(default_options().memory_pass_max / 2 - seconds(3));
+  }
+  EXPECT_FALSE(awaited());
+  driver.pass(seconds(1));
+  EXPECT_EQ(driver.pool().memory().awaited, (MemoryGroup{kSmall, ClassId{1}}));
+  const TaskId later = submit(kSmall);
+  end(older);
+  EXPECT_TRUE(runs(bound));
+  EXPECT_TRUE(is_held(later));
+}
+
+TEST_F(TaskMemoryTest, RoomIsKeptForWhatOnlyWaitsForAWorkerNoLongerThanItMayBePassed) {
+  driver = PoolDriver(with_bound(100));
+  begin(2);
+  const TaskId small = submit(kSmall);
+  submit(kPlain);
+  const TaskId next = submit(kPlain);
+  submit(kLarge);
+  driver.pass(default_options().memory_pass_max);
+  ASSERT_EQ(awaited(), kLarge);
+  end(small);
+  ASSERT_TRUE(runs(next)) << "both workers are at work";
+  driver.pass(default_options().memory_pass_max - milliseconds(1));
+  EXPECT_EQ(awaited(), kLarge);
+  driver.pass(milliseconds(1));
+  EXPECT_FALSE(awaited());
+}
+
+TEST_F(TaskMemoryTest, WhatFailsSaysNothingOfWhatItsTypeNeeds) {
+  for (int i = 0; i < 8; ++i) end(submit(kLearned), Outcome::Failed);
+  EXPECT_TRUE(memory(kLearned).unknown);
+  const TaskId failed = submit(kLearned);
+  sample(failed, 10);
+  end(failed, Outcome::Failed);
+  EXPECT_EQ(memory(kLearned).runs, 0U);
+  EXPECT_TRUE(runs(submit(kLearned)));
+  EXPECT_TRUE(is_held(submit(kLearned)));
+}
+
+TEST_F(TaskMemoryTest, WhoWaitsForMemoryAndIsBoundElsewhereKeepsNobodyWhoIsIdle) {
+  driver = PoolDriver(with_bound(100));
+  two_classes(driver);
+  ClassOptions options = driver.pool().settings().classes[0];
+  options.size_min = 0;
+  options.max_idle = seconds(60);
+  driver.turn(event::ClassDeclared{ClassId{0}, options});
+  configure(kSmall, {.bytes = 60 * kMega});
+  const TaskId bound = driver.submit({.type = kSmall, .crashes_max = 5});
+  const TaskId other = submit(kSmall);
+  bind(driver, bound);
+  ASSERT_TRUE(runs(other) && is_held(bound));
+  driver.pass(seconds(61));
+  EXPECT_EQ(driver.all<command::Retire>().size(), 2U);
 }
 
 TEST(TaskMemory, IsASizeOrLearnedOrNothing) {

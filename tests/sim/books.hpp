@@ -39,7 +39,9 @@ class Books {
   bool ready_now(const SeenTask& task) const;
   // oracle_task_memory.cpp
   std::uint64_t memory_need(TypeId type) const;
-  bool fits_memory(TypeId type) const;
+  bool memory_unknown(TypeId type) const;
+  MemoryGroup memory_group(const SeenTask& task) const;
+  bool fits_memory(const MemoryGroup& group) const;
   // No stall lately, so that all deadlines were met on time.
   bool calm() const {
     return stall_at_.ns < 0 || now_ - stall_at_ > options_.cancel_grace + options_.term_grace +
@@ -72,11 +74,12 @@ class Books {
   std::unordered_set<std::uint64_t> gone_;
   std::size_t open_requests_ = 0, unannounced_ = 0;
   std::vector<SeenSlot> slots_;
-  std::vector<SeenHeld> held_;             // in the order they came
-  std::uint64_t memory_taken_ = 0;         // by tasks in the hands of workers
-  std::optional<TypeId> awaited_;          // room is kept for it
-  std::optional<TypeId> awaited_at_tick_;  // the last
-  Instant awaited_from_{};                 // since when it had waited by then
+  std::vector<SeenHeld> held_;                  // in the order they came
+  std::uint64_t memory_taken_ = 0;              // by tasks in the hands of workers
+  std::optional<MemoryGroup> awaited_;          // room is kept for it
+  std::optional<MemoryGroup> awaited_at_tick_;  // the last
+  Instant awaited_from_{};                      // since when it had waited by then
+  Instant kept_from_ = kNever;                  // it fits since then
   std::vector<SeenClass> classes_;
   std::vector<SeenType> types_;
   std::map<LaneName, SeenLane> lanes_;

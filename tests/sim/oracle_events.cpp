@@ -35,6 +35,7 @@ struct EventWatch {
     if (known.target < before) oracle.owe(Notice::PoolScaledDown);
     if (known.target < before) oracle.may_drain(e.worker_class);
     known.declared = true;
+    known.declared_at = oracle.now_;
     const bool beats_otherwise = known.options.beatless != e.options.beatless;
     const bool other_strategy = known.options.strategy != e.options.strategy;
     known.options = e.options;

@@ -130,6 +130,13 @@ void HealthWatch::judge_after_tick(SeenWorker& worker) const {
     return worker_name(worker.id) + " is " + std::string(name_of(worker.band)) +
            " and was said to be " + std::string(name_of(worker.told));
   });
+  for (const HeldAttempt& held : worker.hand) {
+    const bool asked = held.started || held.recall_ordered || !worker.recall;
+    require_rule(!ill || asked || worker.retired, "unhealthy-keeps-nothing", [&] {
+      return task_name(held.key.task) + " waits in the hand of the unhealthy " +
+             worker_name(worker.id);
+    });
+  }
   if (worker.retired || oracle.now_ <= oracle.grace_until_ + kSlack) return;
   require_rule(worker.failed_row < kSurelyIll || worker.band == Band::Unhealthy, "spiral", [&] {
     return worker_name(worker.id) + " failed " + std::to_string(worker.failed_row) +

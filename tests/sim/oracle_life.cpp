@@ -214,6 +214,7 @@ void Oracle::daemon_died(Instant now) {
   memory_taken_ = 0;
   awaited_.reset();
   awaited_at_tick_.reset();
+  kept_from_ = kNever;
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     classes_[i] = {scenario_.classes[i].options, scenario_.classes[i].options.size};
   }

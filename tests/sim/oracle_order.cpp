@@ -29,7 +29,7 @@ bool Books::ready_but_for_memory(const SeenTask& task) const {
 }
 
 bool Books::ready_now(const SeenTask& task) const {
-  return ready_but_for_memory(task) && fits_memory(task.spec.type);
+  return ready_but_for_memory(task) && fits_memory(memory_group(task));
 }
 
 // Nothing in a lane counts as coming before what was given and stands before it in the lane.

@@ -68,7 +68,8 @@ void Oracle::judge_prefetch(const SeenWorker& worker, const SeenTask& task) cons
 
 // Somebody does not want it to run there: its client, or who ends the worker or the task before it.
 bool Oracle::recall_is_asked(const SeenWorker& worker, const SeenTask& task) const {
-  return task.cancel_asked || task.dropped || worker.replaced || worker.leaving ||
+  const bool ill = worker.band == Band::Unhealthy && std::holds_alternative<event::Tick>(*event_);
+  return ill || task.cancel_asked || task.dropped || worker.replaced || worker.leaving ||
          std::holds_alternative<event::Scale>(*event_) ||
          std::holds_alternative<event::ClassDeclared>(*event_) ||
          std::holds_alternative<event::Stop>(*event_) ||

@@ -234,7 +234,7 @@ void Oracle::note(const record::Ended& record) {
   judge_backoff(task, record);
   BoundWatch{*this}.judge(task, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
-  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause, record.charge);
+  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause);
   require_rule(!over_budget(task, record.used, options_), "budget-late",
                [&] { return budget_text(task, record.used) + " and goes on"; });
   require_rule(record.cause != EndCause::Suspect || record.suspect, "suspect",
@@ -308,7 +308,7 @@ void Oracle::note(const record::Settled& record) {
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_verdict(task, run, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
-  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause, record.charge);
+  if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause);
   if (record.verdict == Verdict::Expired && !run) {
     const bool whole = record.cause == EndCause::Deadline;
     const Instant due = task.round_at + (whole ? task.spec.deadline : task.spec.expiry);

@@ -28,6 +28,7 @@ std::uint64_t within(const std::vector<Instant>& dates, Instant now, Duration wi
 void RecoveryWatch::options_come(ClassId worker_class, bool resized) const {
   SeenClass& seen = oracle.classes_[worker_class.value];
   if (resized) seen.parked = 0;
+  if (resized) seen.needed_at = oracle.now_;
 }
 
 void RecoveryWatch::restart_comes(const event::Restart& event) const {
@@ -195,11 +196,7 @@ void RecoveryWatch::parked(SeenClass& known, const Notification& notification) c
         return worker_name(worker.id) + " ends after " +
                std::to_string((oracle.now_ - since).ns / 1000) + " us without work";
       });
-  const bool needed = std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
-    const SeenTask& task = oracle.tasks_[index];
-    return oracle.ready_but_for_memory(task) && oracle.served_by(task, worker.worker_class);
-  });
-  require_rule(!needed, "parked-needed",
+  require_rule(!could_run(worker.worker_class), "parked-needed",
                [&] { return worker_name(worker.id) + " ends for idleness while tasks wait"; });
   ++known.parked;
   ++oracle.seen_.parked;
@@ -224,6 +221,37 @@ void RecoveryWatch::unparked(SeenClass& known, const Notification& notification)
   --known.parked;
   ++known.unparking;
   oracle.owe(Notice::WorkerUnparked);
+}
+
+// A task waits that it serves, and not for its turn.
+bool RecoveryWatch::could_run(ClassId worker_class) const {
+  return std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+    const SeenTask& task = oracle.tasks_[index];
+    const bool turn = !task.suspect || !oracle.full_of_suspects(worker_class);
+    return turn && oracle.ready_but_for_memory(task) && oracle.served_by(task, worker_class);
+  });
+}
+
+// Who has been idle for twice the time while nothing waited that its class could run goes. What a
+// pause keeps from running is waited for.
+void RecoveryWatch::judge_idle(ClassId worker_class, SeenClass& known) const {
+  const Duration most = known.options.max_idle;
+  const bool spares = most.ns != 0 && known.target > known.options.size_min + known.parked;
+  const bool needed = could_run(worker_class) || !oracle.is_open(worker_class) ||
+                      known.recovery.state != RecoveryState::Closed;
+  if (!std::exchange(known.spares, spares) || needed) known.needed_at = oracle.now_;
+  if (!spares) return;
+  for (const SeenSlot& slot : oracle.slots_) {
+    const SeenWorker& worker = slot.worker;
+    if (slot.worker_class != worker_class || !worker.assignable() || worker.registered) continue;
+    if (!worker.hand.empty() || slot.pending || worker.may_drain) continue;
+    const Instant since = std::max({worker.empty_since, worker.ready_at, known.needed_at,
+                                    known.declared_at, oracle.grace_until_});
+    require_rule(oracle.now_ < since + most * 2 + kSlack, "parked-late", [&] {
+      return worker_name(worker.id) + " is idle for " +
+             std::to_string((oracle.now_ - since).ns / 1000) + " us and stays";
+    });
+  }
 }
 
 // More tasks wait that it serves than workers come for them, and none of its workers is free; for a
@@ -373,6 +401,7 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
              ", which tries for its class, cannot be killed, and holds it";
     });
     const ClassId id{static_cast<std::uint16_t>(i)};
+    judge_idle(id, known);
     const bool may = known.parked > 0 && oracle.is_open(id) && seen.state == RecoveryState::Closed;
     const bool comes = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
       return slot.worker_class == id && slot.worker.live && !slot.worker.ready;

@@ -39,6 +39,8 @@ struct RecoveryWatch {
   std::uint64_t coming(ClassId worker_class) const;
   bool only_ill(ClassId worker_class, bool surely) const;
   bool needs_more(std::size_t worker_class, bool suspect) const;
+  bool could_run(ClassId worker_class) const;
+  void judge_idle(ClassId worker_class, SeenClass& known) const;
 };
 
 }  // namespace warmpool::sim

@@ -226,6 +226,7 @@ void Oracle::judge_completed(const command::Completed& completed) {
   }
   scaled.target = completed.after;
   scaled.parked = 0;
+  scaled.needed_at = now_;
 }
 
 }  // namespace warmpool::sim

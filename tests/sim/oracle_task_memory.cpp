@@ -7,7 +7,11 @@
 namespace warmpool::sim {
 namespace {
 
-std::string need_text(TypeId type) { return "type " + std::to_string(type.value); }
+std::string need_text(const MemoryGroup& group) {
+  const bool any = group.bound == kNoClass;
+  return "type " + std::to_string(group.type.value) +
+         (any ? "" : " bound to class " + std::to_string(group.bound.value));
+}
 
 }  // namespace
 
@@ -16,19 +20,31 @@ std::uint64_t Books::memory_need(TypeId type) const {
   return memory.wanted.learned ? memory.peaks.high() : memory.wanted.bytes;
 }
 
-// Room that is kept for another type is as good as taken.
-bool Books::fits_memory(TypeId type) const {
-  const SeenType& known = types_[type.value];
+bool Books::memory_unknown(TypeId type) const {
+  const SeenTaskMemory& memory = types_[type.value].memory;
+  return memory.wanted.learned && memory.peaks.all.empty() && memory.done < 8;
+}
+
+MemoryGroup Books::memory_group(const SeenTask& task) const {
+  const auto& classes = types_[task.spec.type.value].classes;
+  const bool bound = std::ranges::count(classes, task.bound) != 0;
+  return {task.spec.type, bound ? task.bound : kNoClass};
+}
+
+// Room that is kept for another group is as good as taken.
+bool Books::fits_memory(const MemoryGroup& group) const {
+  const TypeId type = group.type;
   const std::uint64_t total = options_.memory_tasks_total;
-  if (total == 0 || !known.memory.wanted.any()) return true;
-  if (known.memory.wanted.learned && known.memory.peaks.all.empty() && known.answers < 8) {
-    return std::ranges::none_of(slots_, [&](const SeenSlot& slot) {
+  if (total == 0 || !types_[type.value].memory.wanted.any()) return true;
+  const bool kept = awaited_ && *awaited_ != group;
+  if (memory_unknown(type)) {
+    const bool other_of_it = kept && awaited_->type == type;
+    return !other_of_it && std::ranges::none_of(slots_, [&](const SeenSlot& slot) {
       return std::ranges::count(slot.worker.hand, type, &HeldAttempt::type) != 0;
     });
   }
   const std::uint64_t need = memory_need(type);
-  const bool kept = awaited_ && *awaited_ != type;
-  const std::uint64_t gone = memory_taken_ + (kept ? memory_need(*awaited_) : 0);
+  const std::uint64_t gone = memory_taken_ + (kept ? memory_need(awaited_->type) : 0);
   return need == 0 || gone == 0 || gone + need <= total;
 }
 
@@ -43,7 +59,9 @@ void TaskMemoryWatch::configured(const event::TypeConfigured& event) const {
   changed();
   oracle.types_[event.type.value].memory.wanted = event.memory;
   oracle.types_[event.type.value].changed_at = oracle.now_;
-  if (!event.memory.any() && oracle.awaited_ == event.type) oracle.awaited_.reset();
+  if (event.memory.any()) return;
+  oracle.types_[event.type.value].memory.waits.clear();
+  if (oracle.awaited_ && oracle.awaited_->type == event.type) oracle.awaited_.reset();
 }
 
 void TaskMemoryWatch::options_come() const { changed(); }
@@ -56,7 +74,7 @@ void TaskMemoryWatch::sampled(SeenWorker& worker, std::uint64_t bytes) const {
 
 void TaskMemoryWatch::judge_given(const SeenWorker& worker, const SeenTask& task) const {
   const TypeId type = task.spec.type;
-  require_rule(oracle.fits_memory(type), "task-memory", [&] {
+  require_rule(oracle.fits_memory(oracle.memory_group(task)), "task-memory", [&] {
     return task_name(task.id) + " is given to " + worker_name(worker.id) + " and needs " +
            std::to_string(oracle.memory_need(type)) + " beside " +
            std::to_string(oracle.memory_taken_) + " of " +
@@ -76,8 +94,9 @@ void TaskMemoryWatch::given(HeldAttempt& attempt) const {
   if (!memory.wanted.any()) return;
   attempt.memory = oracle.memory_need(attempt.type);
   oracle.memory_taken_ += attempt.memory;
-  memory.held_from = memory.surely_from = kNever;
-  if (oracle.awaited_ != attempt.type) return;
+  const MemoryGroup group = oracle.memory_group(oracle.tasks_[attempt.task]);
+  memory.waits.erase(group.bound);
+  if (oracle.awaited_ != group) return;
   oracle.awaited_.reset();
   changed();
 }
@@ -87,25 +106,29 @@ void TaskMemoryWatch::left(const HeldAttempt& attempt) const {
   changed();
 }
 
-void TaskMemoryWatch::ended(const HeldAttempt& attempt, EndCause cause, Charge charge) const {
-  if (attempt.peak == 0 || (cause != EndCause::Done && charge == Charge::Nothing)) return;
-  oracle.types_[attempt.type.value].memory.peaks.add(attempt.peak);
+void TaskMemoryWatch::ended(const HeldAttempt& attempt, EndCause cause) const {
+  SeenTaskMemory& memory = oracle.types_[attempt.type.value].memory;
+  const bool whole = cause == EndCause::Done;
+  memory.done += whole;
+  if (attempt.peak != 0 && (whole || cause == EndCause::Memory)) memory.peaks.add(attempt.peak);
 }
 
-bool TaskMemoryWatch::waits(TypeId type) const {
-  return std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+// That are held by nothing else, of types with the option.
+std::map<MemoryGroup, std::vector<const SeenTask*>, BeforeGroup> TaskMemoryWatch::waiting() const {
+  std::map<MemoryGroup, std::vector<const SeenTask*>, BeforeGroup> groups;
+  for (const std::uint32_t index : oracle.unsettled_) {
     const SeenTask& task = oracle.tasks_[index];
-    return task.spec.type == type && oracle.ready_but_for_memory(task);
-  });
+    if (!oracle.types_[task.spec.type.value].memory.wanted.any()) continue;
+    if (oracle.ready_but_for_memory(task)) groups[oracle.memory_group(task)].push_back(&task);
+  }
+  return groups;
 }
 
 // Surely: whoever may be on its way out does not count, nor who waits for a turn.
-bool TaskMemoryWatch::has_worker(TypeId type) const {
+bool TaskMemoryWatch::has_worker(const std::vector<const SeenTask*>& tasks) const {
   const auto may_run_one = [&](ClassId worker_class) {
-    return std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
-      const SeenTask& task = oracle.tasks_[index];
-      return task.spec.type == type && !task.suspect && oracle.ready_but_for_memory(task) &&
-             oracle.served_by(task, worker_class);
+    return std::ranges::any_of(tasks, [&](const SeenTask* task) {
+      return !task->suspect && oracle.served_by(*task, worker_class);
     });
   };
   return std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
@@ -118,14 +141,32 @@ bool TaskMemoryWatch::has_worker(TypeId type) const {
   });
 }
 
+// Of a type that is not known only groups are in each other's way.
 void TaskMemoryWatch::look() const {
+  const auto groups = waiting();
   for (std::uint32_t i = 0; i < oracle.types_.size(); ++i) {
     const TypeId type{i};
-    SeenTaskMemory& memory = oracle.types_[i].memory;
-    const bool held = oracle.memory_need(type) != 0 && !oracle.fits_memory(type) && waits(type);
-    const bool surely = held && has_worker(type);
-    memory.held_from = held ? std::min(memory.held_from, oracle.now_) : kNever;
-    memory.surely_from = surely ? std::min(memory.surely_from, oracle.now_) : kNever;
+    auto before = std::exchange(oracle.types_[i].memory.waits, {});
+    const bool unknown = oracle.memory_unknown(type);
+    if (!unknown && oracle.memory_need(type) == 0) continue;
+    std::uint64_t at_most = 0, at_least = 0;
+    std::map<ClassId, SeenWait> waits;
+    for (const auto& [group, tasks] : groups) {
+      if (group.type != type) continue;
+      const bool worker = has_worker(tasks);
+      ++at_most;
+      at_least += worker;
+      if (oracle.fits_memory(group)) continue;
+      SeenWait wait = before[group.bound];
+      wait.held_from = std::min(wait.held_from, oracle.now_);
+      wait.surely_from = worker ? std::min(wait.surely_from, oracle.now_) : kNever;
+      waits[group.bound] = wait;
+    }
+    if (unknown && at_most < 2) waits.clear();
+    if (unknown && at_least < 2) {
+      for (auto& [bound, wait] : waits) wait.surely_from = kNever;
+    }
+    oracle.types_[i].memory.waits = std::move(waits);
   }
 }
 
@@ -134,29 +175,66 @@ void TaskMemoryWatch::judge_awaited(Instant promised) const {
                [] { return std::string("room is kept for another, and no Tick is asked for"); });
   changed();
   if (!oracle.awaited_) return;
-  const SeenTaskMemory& memory = oracle.types_[oracle.awaited_->value].memory;
+  const auto& waits = oracle.types_[oracle.awaited_->type.value].memory.waits;
+  const auto found = waits.find(oracle.awaited_->bound);
+  const SeenWait wait = found == waits.end() ? SeenWait{} : found->second;
   const Duration patience = oracle.options_.memory_pass_max;
-  const bool long_enough = memory.held_from != kNever && oracle.now_ >= memory.held_from + patience;
+  const bool long_enough = wait.held_from != kNever && oracle.now_ >= wait.held_from + patience;
   require_rule(long_enough, "memory-awaited", [&] {
     return "room is kept for " + need_text(*oracle.awaited_) + ", which has not waited for long";
   });
-  oracle.awaited_from_ = memory.held_from;
+  oracle.awaited_from_ = wait.held_from;
   const bool other = oracle.awaited_at_tick_.has_value();  // and only it had its time
-  if (!other && memory.surely_from != kNever && oracle.options_at_ < oracle.previous_tick_) {
-    oracle.judge_due(memory.surely_from + patience, "who has waited for memory for too long");
+  if (!other && wait.surely_from != kNever && oracle.options_at_ < oracle.previous_tick_) {
+    oracle.judge_due(wait.surely_from + patience, "who has waited for memory for too long");
   }
 }
 
 void TaskMemoryWatch::judge_starving() const {
   for (std::uint32_t i = 0; i < oracle.types_.size(); ++i) {
-    const Instant since = oracle.types_[i].memory.surely_from;
-    if (since == kNever || oracle.now_ < since + oracle.options_.memory_pass_max) continue;
-    const bool its = oracle.awaited_ == TypeId{i};
-    require_rule(its || (oracle.awaited_ && oracle.awaited_from_ <= since), "memory-starves", [&] {
-      return need_text(TypeId{i}) + " waits for memory since " +
-             std::to_string((oracle.now_ - since).ns / 1000) + " us and none is kept for it";
-    });
+    for (const auto& [bound, wait] : oracle.types_[i].memory.waits) {
+      const Instant since = wait.surely_from;
+      if (since == kNever || oracle.now_ < since + oracle.options_.memory_pass_max) continue;
+      const MemoryGroup group{TypeId{i}, bound};
+      const bool its = oracle.awaited_ == group;
+      require_rule(
+          its || (oracle.awaited_ && oracle.awaited_from_ <= since), "memory-starves", [&] {
+            return need_text(group) + " waits for memory since " +
+                   std::to_string((oracle.now_ - since).ns / 1000) + " us and none is kept for it";
+          });
+    }
   }
+}
+
+// Room is kept until one of it is started; of what fits and is not started for memory_pass_max and
+// no longer. Order: while what was awaited at the last Tick, and has not been given since, still
+// is.
+void TaskMemoryWatch::judge_kept(const std::optional<MemoryGroup>& after) const {
+  if (!oracle.awaited_) {
+    oracle.kept_from_ = kNever;
+    return;
+  }
+  const MemoryGroup group = *oracle.awaited_;
+  if (oracle.fits_memory(group)) oracle.kept_from_ = std::min(oracle.kept_from_, oracle.now_);
+  const bool over = oracle.kept_from_ != kNever && oracle.fits_memory(group) &&
+                    oracle.now_ >= oracle.kept_from_ + oracle.options_.memory_pass_max;
+  if (after == group) {
+    require_rule(!over, "memory-kept", [&] {
+      return "room is kept for " + need_text(group) + ", which fits and is not started";
+    });
+    return;
+  }
+  const bool due = over && oracle.options_at_ < oracle.previous_tick_;
+  if (due) oracle.judge_due(oracle.kept_from_ + oracle.options_.memory_pass_max, "room was kept");
+  oracle.kept_from_ = kNever;
+  const auto groups = waiting();
+  const auto its = groups.find(group);
+  const bool alone = oracle.memory_unknown(group.type) || oracle.memory_need(group.type) == 0;
+  const bool wants = its != groups.end() && !alone && oracle.options_.memory_tasks_total != 0 &&
+                     has_worker(its->second);
+  require_rule(over || !wants, "memory-given-up", [&] {
+    return "room is kept no more for " + need_text(group) + ", which waits for it";
+  });
 }
 
 void TaskMemoryWatch::judge_shown(const Pool& pool) const {
@@ -172,6 +250,7 @@ void TaskMemoryWatch::judge_shown(const Pool& pool) const {
 
 void TaskMemoryWatch::judge_after_tick(const Pool& pool, Instant promised) const {
   const auto before = oracle.awaited_, after = pool.memory().awaited;
+  if (!oracle.stopping_) judge_kept(after);
   if (after != before) oracle.awaited_.reset();  // who is awaited no more is in nobody's way
   look();
   oracle.awaited_ = after;

@@ -2,9 +2,17 @@
 // pool after each Tick; that it has to be, and no other, is judged here.
 #pragma once
 
+#include <map>
+
 #include "tests/sim/oracle.hpp"
 
 namespace warmpool::sim {
+
+struct BeforeGroup {
+  bool operator()(const MemoryGroup& a, const MemoryGroup& b) const {
+    return std::pair(a.type, a.bound) < std::pair(b.type, b.bound);
+  }
+};
 
 struct TaskMemoryWatch {
   Oracle& oracle;
@@ -16,16 +24,17 @@ struct TaskMemoryWatch {
   void given(HeldAttempt& attempt) const;
   // A run has left the hand of its worker.
   void left(const HeldAttempt& attempt) const;
-  void ended(const HeldAttempt& attempt, EndCause cause, Charge charge) const;
+  void ended(const HeldAttempt& attempt, EndCause cause) const;
   // `promised`: when the core wants its next Tick.
   void judge_after_tick(const Pool& pool, Instant promised) const;
 
  private:
   void changed() const;
-  bool waits(TypeId type) const;
-  bool has_worker(TypeId type) const;
+  std::map<MemoryGroup, std::vector<const SeenTask*>, BeforeGroup> waiting() const;
+  bool has_worker(const std::vector<const SeenTask*>& tasks) const;
   void look() const;
   void judge_awaited(Instant promised) const;
+  void judge_kept(const std::optional<MemoryGroup>& after) const;
   void judge_starving() const;
   void judge_shown(const Pool& pool) const;
 };

@@ -26,7 +26,9 @@ struct SeenClass {
   bool declared = false;  // in this life
   bool oversized_told = false;
   std::map<TypeId, SeenPeers> peers{};
-  std::uint64_t turns = 0;  // ordinary tasks given to free workers under one strategy
+  bool spares = false;                 // had more than it must have, at the last Tick
+  Instant needed_at{}, declared_at{};  // something waited that it could run; its options came
+  std::uint64_t turns = 0;             // ordinary tasks given to free workers under one strategy
 };
 
 }  // namespace warmpool::sim

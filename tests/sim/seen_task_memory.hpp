@@ -54,11 +54,16 @@ struct SeenPeaks {
   }
 };
 
+// Tasks of a group have waited for memory, at the most: but for a worker; at the least: with one.
+struct SeenWait {
+  Instant held_from = kNever, surely_from = kNever;
+};
+
 struct SeenTaskMemory {
   TaskMemory wanted{};
   SeenPeaks peaks{};
-  // Its tasks have waited for memory, at the most: but for a worker; at the least: with one.
-  Instant held_from = kNever, surely_from = kNever;
+  std::uint64_t done = 0;               // runs of it that ended so
+  std::map<ClassId, SeenWait> waits{};  // by what they are bound to
 };
 
 }  // namespace warmpool::sim
