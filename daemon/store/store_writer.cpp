@@ -350,7 +350,7 @@ void StoreWriter::change(const change::Finished& finished) {
           static_cast<std::uint32_t>(record.cause), std::uint32_t{record.used.failures},
           std::uint32_t{record.used.crashes}, std::uint32_t{record.used.interruptions},
           finished.started_at.ns, record.at.ns, finished.slot, finished.attempts,
-          static_cast<std::uint32_t>(finished.content), std::uint64_t{body.size()},
+          static_cast<std::uint32_t>(finished.content), std::uint64_t{finished.body.size()},
           checksum_of(record.task, body), column_of(finished.file), in_row);
   if (finished.has_key && record.verdict == Verdict::Done) {
     run_one(Sql::AddKey, record.task.value, ++state_.key_sequence, record.at.ns);
@@ -359,7 +359,7 @@ void StoreWriter::change(const change::Finished& finished) {
   if (finished.attempt) add_attempt(record, *finished.attempt);
   drop_task(record.task);
   ++state_.figures.results;
-  state_.figures.result_bytes += body.size();
+  state_.figures.result_bytes += finished.body.size();
   ++state_.figures.settled[static_cast<std::size_t>(record.verdict)];
 }
 
