@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Large payloads and results: by descriptor, through the socket, and a reference without a daemon.
 
-bench/large.py [--rounds 5] [--sizes 16,100,1024]: for each size in MiB the median, least and most of so many rounds, which take turns:
+bench/large.py [--rounds 5] [--sizes 16,100,1024] [--cases NAME,...]: for each size in MiB the median, least and most of so many rounds, which take turns:
 
   length     a payload there by descriptor, its length back: client fills a memfd, the daemon forwards it, a worker maps it
   whole      the same, and all of it back by descriptor (the handler returns what it was given)
@@ -46,6 +46,7 @@ payload_bytes_max = "16MiB"
 result_bytes_max = "16MiB"
 results_bytes_max = "8GiB"
 payload_bytes_total_max = "8GiB"
+large_bytes_max = "2047MiB"
 large_bytes_total_max = "8GiB"
 output_bytes_max = "64MiB"
 [[class]]
@@ -165,6 +166,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", default="16,100,1024", help="MiB")
+    parser.add_argument("--cases", default="length,whole,inline,inline-all,reference")
     parser.add_argument("--programs", default=os.environ.get("WARMPOOL_BIN_DIR") or os.path.join(HERE, "../build/release/bin"))
     parser.add_argument("--json", action="store_true")
     said = parser.parse_args()
@@ -181,23 +183,29 @@ def main():
                      "inline": lambda: inline(client, "length", payload),
                      "inline-all": lambda: inline(client, "whole", payload),
                      "reference": lambda: reference.run(payload)}
+            cases = {name: cases[name] for name in said.cases.split(",")}
             times = {name: [] for name in cases}
             for round_ in range(said.rounds + 1):  # the first warms up
                 for name, call in cases.items():
                     took = seconds(call)
                     if round_:
                         times[name].append(took)
-            rows += [{"mib": size, "case": name, "median_ms": statistics.median(each) * 1e3, "least_ms": min(each) * 1e3,
+            made = [{"mib": size, "case": name, "median_ms": statistics.median(each) * 1e3, "least_ms": min(each) * 1e3,
                       "most_ms": max(each) * 1e3} for name, each in times.items()]
+            rows += made
+            if not said.json:
+                show(made)
         client.close()
     finally:
         daemon.close()
         reference.close()
     if said.json:
         print(json.dumps(rows))
-        return
+
+
+def show(rows):
     for row in rows:
-        print(f"{row['mib']:5} MiB  {row['case']:10}  {row['median_ms']:9.1f} ms  ({row['least_ms']:.1f} to {row['most_ms']:.1f})")
+        print(f"{row['mib']:5} MiB  {row['case']:10}  {row['median_ms']:9.1f} ms  ({row['least_ms']:.1f} to {row['most_ms']:.1f})", flush=True)
 
 
 if __name__ == "__main__":

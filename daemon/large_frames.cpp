@@ -17,7 +17,7 @@ Result<void> check_large(const ipc::Frame& frame, std::uint32_t large_bytes, boo
   if (frame.header.descriptors == 0) return bad("large_bytes without a descriptor");
   if (large_bytes == 0) return bad("a descriptor without large_bytes");
   if (!frame.payload.empty()) return bad("a payload beside a descriptor");
-  if (!came) return bad("it announces a descriptor, and none came with it");
+  if (!came) return bad("it announces a descriptor, and not one alone came with it");
   return {};
 }
 

@@ -71,7 +71,7 @@ void CameDescriptors::add(std::span<UniqueFd> fds, bool lost) {
 }
 
 std::optional<UniqueFd> CameDescriptors::take() {
-  if (came_.empty()) return std::nullopt;
+  if (came_.empty() || several_) return std::nullopt;
   auto first = std::move(came_.front());
   came_.erase(came_.begin());
   return first;

@@ -86,10 +86,11 @@ class LargeDescriptor : public testing::Test {
   bool comes(Kind kind) {
     return until([&] { return client->find(kind) != nullptr; });
   }
+  // All that was open in the beginning is, and nothing else but the timer of until().
   bool all_closed() {
     return until([&] {
       for (auto& frame : client->frames) frame.descriptor.reset();
-      return open_descriptors() == open_before;
+      return open_descriptors() == open_before + 1;
     });
   }
   void submit(std::string_view bytes, std::uint64_t token, const ipc::SubmitMeta& meta = {}) {

@@ -17,8 +17,8 @@ DROPPED = words.CAUSES.index("dropped")
 
 def check_size(payload: Buffer, link: Link) -> None:
     if len(payload) > link.payload_bytes_max:
-        raise Refused(205, f"the payload has {len(payload)} bytes, at most {link.payload_bytes_max} (payload_bytes_max); "
-                      "send a path instead, or raise it")
+        raise Refused(205, f"the payload has {len(payload)} bytes, at most {max(link.payload_bytes_max, link.large_bytes_max)} "
+                      "(payload_bytes_max, of tasks also large_bytes_max); send a path instead, or raise it")
 
 
 class Asked:
