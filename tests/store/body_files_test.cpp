@@ -138,7 +138,7 @@ TEST_F(BodyFilesTest, WhatCameByDescriptorIsCopiedAndComesBackAsOne) {
   EXPECT_EQ(kept->digest, XXH3_64bits_withSeed(payload.data(), payload.size(), 7));
   TaskSpec spec;
   spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  for (const std::uint64_t task : {1, 2}) {
+  for (const std::uint64_t task : {std::uint64_t{1}, std::uint64_t{2}}) {
     driver->keep_file(record::Accepted{TaskId{task}, spec, Instant{1}, Instant{1}},
                       by_descriptor(payload),
                       write(BodyKind::Payload, by_descriptor(payload))->file);
