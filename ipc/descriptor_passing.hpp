@@ -32,7 +32,8 @@ class CameDescriptors {
  public:
   // Of one message. `lost`: there was no room for one, and the kernel closed it.
   void add(std::span<UniqueFd> fds, bool lost);
-  // That of the next frame that announces one. None: none came with it. Empty: it was lost.
+  // That of the next frame that announces one. None: none came with it, or several. Empty: it was
+  // lost.
   std::optional<UniqueFd> take();
   // Order: when all whole frames have been taken. False: one came that no frame announced, or
   // several came with one message.

@@ -78,7 +78,8 @@ TEST_F(LargePayload, GoesFromStandardInput) {
 
 TEST_F(LargePayload, IsRefusedBeyondItsLimitWithWhatToDo) {
   begin("large_bytes_max = \"4MiB\"");
-  const auto ran = run_shell(daemon->command("submit echo --payload-file " + in()) + " --wait 2>&1");
+  const auto ran =
+      run_shell(daemon->command("submit echo --payload-file " + in()) + " --wait 2>&1");
   EXPECT_NE(ran.status, 0);
   EXPECT_NE(ran.output.find("large_bytes_max"), std::string::npos) << ran.output;
 }

@@ -1,6 +1,7 @@
 // Bodies that travel as descriptors: made, checked, written beside their frames, and mapped.
 #include "ipc/large_body.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fcntl.h>
 #include <sys/mman.h>
