@@ -98,6 +98,7 @@ class Client {
   struct Daemon {
     std::string server;
     std::uint64_t payload_bytes_max = 0, in_flight_max = 0, result_bytes_max = 0;
+    std::uint64_t large_bytes_max = 0;  // 0: nothing is handed over as a descriptor
   };
   const Daemon& daemon() const;
   const std::string& socket_path() const;

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include "ipc/large_body.hpp"
 #include "pool/ids.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -42,7 +45,10 @@ struct Settled {
   EndCause cause = EndCause::Done;
   std::uint16_t failures = 0, crashes = 0;  // charged
   Content content = Content::Bytes;
-  std::string result{};  // or the last error
+  std::string result{};                           // or the last error
+  std::shared_ptr<const ipc::LargeView> large{};  // set: the result, which came by descriptor
+  // The result, wherever it is, or the last error.
+  std::string_view text() const { return large ? ipc::text_of(large->bytes()) : result; }
 };
 
 struct Progressed {

@@ -2,6 +2,7 @@
 // takes a text that does not fit for a broken contract and not for an error of the caller's caller.
 #include "client/link.hpp"
 
+#include <algorithm>
 #include <unistd.h>
 
 #include "ipc/codec.hpp"
@@ -28,6 +29,7 @@ ipc::SubmitMeta meta_of(const SubmitOptions& options) {
   meta.labels.assign(options.labels.begin(), options.labels.end());
   meta.durability = options.durability;
   meta.crashes_max = options.crashes_max;
+  meta.large_bytes = static_cast<std::uint32_t>(options.large_bytes);
   return meta;
 }
 
@@ -64,7 +66,8 @@ ipc::Header header_of(ipc::Kind kind, Ticket ticket, TaskId task = {}) {
 
 }  // namespace
 
-Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_bytes_max) {
+Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_bytes_max,
+                        std::uint64_t large_bytes_max) {
   if (options.type.empty()) {
     return refusal(Refusal::UnknownType, "the type is empty; name one, see: warmpool types");
   }
@@ -86,6 +89,14 @@ Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_byte
     return refusal(Refusal::PayloadTooLarge,
                    "the payload has " + std::to_string(options.payload.size()) +
                        " bytes, payload_bytes_max is " + std::to_string(payload_bytes_max) +
+                       "; send a path instead, or raise it");
+  }
+  if (options.large_bytes > large_bytes_max) {
+    return refusal(Refusal::PayloadTooLarge,
+                   "the payload has " + std::to_string(options.large_bytes) +
+                       " bytes, payload_bytes_max is " + std::to_string(payload_bytes_max) +
+                       " and large_bytes_max " + std::to_string(large_bytes_max) +
+                       (large_bytes_max == 0 ? " (this daemon takes no descriptors)" : "") +
                        "; send a path instead, or raise it");
   }
   return ipc::check_submit(meta_of(options));
@@ -127,6 +138,10 @@ Result<void> Link::greet(const ipc::Frame& welcome) {
   features_ = meta->features;
   payload_bytes_max_ = meta->payload_bytes_max;
   result_bytes_max_ = meta->result_bytes_max;
+  const bool large = (features_ & ipc::feature::kLarge) != 0;
+  large_bytes_max_ =
+      large ? std::min<std::uint64_t>(meta->large_bytes_max, ipc::kLargeBytesMax) : 0;
+  channel_.keep_descriptors(large);
   in_flight_max_ = meta->in_flight_max;
   server_ = meta->server;
   channel_.set_rules(ipc::after_hello(channel_.rules(), meta->frame_bytes_max, features_));
@@ -148,6 +163,7 @@ void Link::submit(Ticket ticket, const SubmitOptions& options, std::string&& pay
   header.flags = flags_of(options, features_);
   meta_.clear();
   ipc::encode(meta_of(options), meta_);
+  if (options.large) return channel_.send(header, ipc::bytes_of(meta_), options.large);
   channel_.send(header, ipc::bytes_of(meta_), std::move(payload));
 }
 

@@ -30,6 +30,8 @@ class Link {
   const std::string& server() const { return server_; }
   std::uint64_t payload_bytes_max() const { return payload_bytes_max_; }
   std::uint64_t result_bytes_max() const { return result_bytes_max_; }
+  // 0: this daemon takes no descriptors.
+  std::uint64_t large_bytes_max() const { return large_bytes_max_; }
   std::uint64_t in_flight_max() const { return in_flight_max_; }
 
   // `options` must have passed check_task; its payload may be moved away.
@@ -52,12 +54,15 @@ class Link {
   ipc::TypeNumbers types_;
   std::string meta_;  // kept, so that encoding allocates nothing
   bool greeted_ = false;
-  std::uint64_t features_ = 0, payload_bytes_max_ = 0, result_bytes_max_ = 0, in_flight_max_ = 0;
+  std::uint64_t features_ = 0, payload_bytes_max_ = 0, result_bytes_max_ = 0, in_flight_max_ = 0,
+                large_bytes_max_ = 0;
   std::string server_;
 };
 
 // What can be told of a task without asking the daemon: texts too long or not UTF-8, values out of
-// range, a payload above `payload_bytes_max`. Errors: a number of Refusal.
-Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_bytes_max);
+// range, a payload above `payload_bytes_max`, or `large_bytes_max` where it is handed over as a
+// descriptor. Errors: a number of Refusal.
+Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_bytes_max,
+                        std::uint64_t large_bytes_max);
 
 }  // namespace warmpool::client

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/fd.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
 
@@ -32,8 +33,12 @@ struct ConnectOptions {
 
 // One task. What is not set is the daemon's option of that name.
 struct SubmitOptions {
-  std::string type{};     // 1 to 255 bytes of UTF-8
-  std::string payload{};  // opaque; Bounds: payload_bytes_max of the daemon
+  std::string type{};  // 1 to 255 bytes of UTF-8
+  // Opaque. Bounds: payload_bytes_max of the daemon; beyond it large_bytes_max, and it is handed
+  // over as a descriptor.
+  std::string payload{};
+  ipc::SharedFd large{};  // in its place: a sealed memfd (ipc::LargeWriter) of large_bytes bytes
+  std::uint64_t large_bytes = 0;
   Content content = Content::Bytes;
   std::optional<std::uint64_t> priority{};  // 0 first, 100 last
   std::optional<Duration> timeout{};        // of each run

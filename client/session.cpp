@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "client/random_key.hpp"
+#include "pool/refusal.hpp"
 
 namespace warmpool::client {
 
@@ -47,7 +48,10 @@ Ticket Session::submit(SubmitOptions options) {
     options.key = random_key();
     options.key_use = KeyUse::Reconnect;
   }
-  const auto checked = check_task(options, daemon_.payload_bytes_max);
+  auto checked = make_large(options);
+  if (checked) {
+    checked = check_task(options, daemon_.payload_bytes_max, daemon_.large_bytes_max);
+  }
   if (!checked) {
     const Ticket ticket{++ticket_last_};
     push_last(Refused{.ticket = ticket,
@@ -71,6 +75,17 @@ Ticket Session::submit(SubmitOptions options) {
     }
   }
   return ticket;
+}
+
+Result<void> Session::make_large(SubmitOptions& options) const {
+  const auto bytes = options.payload.size();
+  if (bytes <= daemon_.payload_bytes_max || bytes > daemon_.large_bytes_max) return {};
+  auto sealed = ipc::sealed_copy(ipc::bytes_of(options.payload));
+  if (!sealed) return Error{static_cast<int>(Refusal::LargeFull), sealed.error().text};
+  options.large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  options.large_bytes = bytes;
+  options.payload = {};
+  return {};
 }
 
 // One that will never be sent again leaves nothing behind that would have to be kept.

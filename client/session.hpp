@@ -84,12 +84,15 @@ class Session {
   void end_unknown(std::uint64_t ticket, const OpenRequest& request, const std::string& why);
   void push_last(Event event);
   void send_all_unsent();
+  void send_or_end(std::uint64_t ticket, OpenRequest& request);
   void send(std::uint64_t ticket, OpenRequest& request);
   void send_submit(std::uint64_t ticket, OpenRequest& request);
   void acknowledge();
   void acknowledge(std::vector<std::uint64_t>& tasks, std::uint8_t flags);
   bool was_useful() const;
 
+  // A payload that no frame can have is moved into a descriptor. Errors: a number of Refusal.
+  Result<void> make_large(SubmitOptions& options) const;
   Ticket send_once(OpenRequest request, SubmitOptions options);
   Ticket keep_and_send(OpenRequest request, SubmitOptions options);
 

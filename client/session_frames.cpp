@@ -73,7 +73,7 @@ bool Session::on_welcome(const Frame& frame) {
   greeted_once_ = true;
   greeted_at_ = std::chrono::steady_clock::now();
   daemon_ = {link_->server(), link_->payload_bytes_max(), link_->in_flight_max(),
-             link_->result_bytes_max()};
+             link_->result_bytes_max(), link_->large_bytes_max()};
   send_all_unsent();
   return true;
 }
@@ -140,6 +140,9 @@ bool Session::resubmit_dropped(std::uint64_t ticket, OpenRequest& request,
 }
 
 bool Session::on_settled(const Frame& frame) {
+  // Also where nobody waits any more: the next one is another frame's.
+  const auto came =
+      frame.header.descriptors != 0 ? link_->channel().take_descriptor() : ipc::UniqueFd();
   const auto found = find(frame);
   if (found == open_.end()) return true;
   const auto kind = found->second.kind;
@@ -148,6 +151,20 @@ bool Session::on_settled(const Frame& frame) {
   if (!meta) return broken(meta.error());
   if (resubmit_dropped(found->first, found->second, *meta)) return true;
   const auto& header = frame.header;
+  std::shared_ptr<const ipc::LargeView> large;
+  if (header.descriptors != 0) {
+    auto view = came ? ipc::LargeView::of(came.get(), meta->large_bytes)
+                     : Result<ipc::LargeView>(Error{0, "there is no room for its descriptor"});
+    if (!view) {
+      push_last(Refused{.ticket = Ticket{found->first},
+                        .task = TaskId{header.id},
+                        .code = static_cast<std::uint16_t>(Refusal::LargeFull),
+                        .text = "the result came and cannot be taken: " + view.error().text});
+      open_.erase(found);
+      return true;
+    }
+    large = std::make_shared<const ipc::LargeView>(std::move(*view));
+  }
   if (found->second.drop_result) {
     drops_.emplace(found->first, Drop::Result);
   } else if (found->second.drop_key) {
@@ -162,7 +179,8 @@ bool Session::on_settled(const Frame& frame) {
                     .failures = meta->charged_failures,
                     .crashes = meta->charged_crashes,
                     .content = ipc::content_of(header),
-                    .result = std::string(ipc::text_of(frame.payload))});
+                    .result = std::string(ipc::text_of(frame.payload)),
+                    .large = std::move(large)});
   open_.erase(found);
   return true;
 }

@@ -11,6 +11,7 @@
 #include "client/session.hpp"
 #include "ipc/endpoint.hpp"
 #include "ipc/fault.hpp"
+#include "pool/refusal.hpp"
 
 namespace warmpool::client {
 
@@ -166,8 +167,22 @@ void Session::send_all_unsent() {
   }
   std::sort(tickets.begin(), tickets.end());
   for (const auto ticket : tickets) {
-    send(ticket, open_.at(ticket));
+    send_or_end(ticket, open_.at(ticket));
   }
+}
+
+// The daemon that came back may be one that takes no descriptors.
+void Session::send_or_end(std::uint64_t ticket, OpenRequest& request) {
+  const bool large = request.options && request.options->large;
+  if (!large || request.options->large_bytes <= link_->large_bytes_max()) {
+    return send(ticket, request);
+  }
+  push_last(Refused{.ticket = Ticket{ticket},
+                    .task = request.task,
+                    .code = static_cast<std::uint16_t>(Refusal::PayloadTooLarge),
+                    .text = "the daemon that came back takes no payload of " +
+                            std::to_string(request.options->large_bytes) + " bytes"});
+  open_.erase(ticket);
 }
 
 void Session::send(std::uint64_t ticket, OpenRequest& request) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -18,8 +19,24 @@ static_assert(kPieceBytes % 3 == 0);
 
 bool is_text(const ArchiveLetter& letter) {
   const bool readable = letter.content == Content::Utf8 || letter.content == Content::Json;
-  return readable && letter.payload.size() <= kTextMax &&
+  return readable && !letter.payload.is_by_descriptor() && letter.payload.size() <= kTextMax &&
          ipc::is_utf8(ipc::text_of(letter.payload.bytes()));
+}
+
+Error said_by_system() { return {errno, std::strerror(errno)}; }
+
+// False: errno says why.
+bool read_all_at(int fd, std::string& room, std::size_t at) {
+  std::size_t have = 0;
+  while (have < room.size()) {
+    const auto got =
+        ::pread(fd, room.data() + have, room.size() - have, static_cast<off_t>(at + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = EIO;  // it became shorter
+    if (got <= 0) return false;
+    have += static_cast<std::size_t>(got);
+  }
+  return true;
 }
 
 }  // namespace
@@ -34,25 +51,41 @@ ArchiveLine::ArchiveLine(const ArchiveLetter& letter) : before_(letter.head) {
     after_ = "}}\n";
   } else {
     before_ += R"(,"base64":")";
-    in_base64_ = letter.payload.bytes();
+    in_base64_ = &letter.payload;
     after_ = "\"}}\n";
   }
 }
 
 std::uint64_t ArchiveLine::bytes() const {
-  return before_.size() + (in_base64_.size() + 2) / 3 * 4 + after_.size();
+  return before_.size() + (in_base64_ == nullptr ? 0 : (in_base64_->size() + 2) / 3 * 4) +
+         after_.size();
 }
 
 Result<void> ArchiveLine::write(int fd) const {
-  bool good = write_all(fd, ipc::bytes_of(before_));
-  for (std::size_t at = 0; good && at < in_base64_.size(); at += kPieceBytes) {
-    const auto piece = in_base64_.subspan(at, std::min(kPieceBytes, in_base64_.size() - at));
-    const auto text = ipc::base64(ipc::text_of(piece));
-    good = write_all(fd, ipc::bytes_of(text));
+  if (!write_all(fd, ipc::bytes_of(before_))) return said_by_system();
+  if (in_base64_ != nullptr) {
+    if (auto written = write_base64(fd); !written) return written;
   }
-  good = good && write_all(fd, ipc::bytes_of(after_));
-  if (good) return {};
-  return Error{errno, std::strerror(errno)};
+  if (!write_all(fd, ipc::bytes_of(after_))) return said_by_system();
+  return {};
+}
+
+// One by descriptor is read as it is written.
+Result<void> ArchiveLine::write_base64(int fd) const {
+  const auto from = in_base64_->descriptor();
+  std::string read;
+  for (std::size_t at = 0; at < in_base64_->size(); at += kPieceBytes) {
+    const auto bytes = std::min(kPieceBytes, in_base64_->size() - at);
+    if (from) {
+      read.resize(bytes);
+      if (!read_all_at(from->get(), read, at)) return said_by_system();
+    }
+    const auto piece =
+        from ? std::string_view(read) : ipc::text_of(in_base64_->bytes().subspan(at, bytes));
+    const auto text = ipc::base64(piece);
+    if (!write_all(fd, ipc::bytes_of(text))) return said_by_system();
+  }
+  return {};
 }
 
 }  // namespace warmpool::daemon

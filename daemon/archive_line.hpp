@@ -31,7 +31,9 @@ class ArchiveLine {
 
  private:
   std::string before_, after_;
-  ipc::Bytes in_base64_;  // between them
+  Result<void> write_base64(int fd) const;
+
+  const Blob* in_base64_ = nullptr;  // between them; null: nothing
 };
 
 }  // namespace warmpool::daemon

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/clients.hpp"
+#include "daemon/large_frames.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
@@ -46,9 +47,13 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   const auto& options = services_.options();
   session.features = hello->features & ipc::feature::kOfClient;
   session.state = Session::State::Open;
+  const bool large = options.large_bytes_max != 0;
+  if (!large) session.features &= ~ipc::feature::kLarge;
+  if ((session.features & ipc::feature::kLarge) != 0) session.stream.keep_descriptors();
   auto& reader = session.stream.reader();
   reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), session.features));
   ipc::WelcomeMeta welcome;
+  welcome.large_bytes_max = large_bytes_max(options, session.features);
   welcome.features = session.features;
   welcome.frame_bytes_max = announced_bytes_max(options);
   welcome.payload_bytes_max = options.payload_bytes_max;
@@ -126,20 +131,43 @@ Refusal Clients::check_submit(Session& session, std::uint16_t number, const Wish
 void Clients::on_submit(Session& session, const ipc::Frame& frame) {
   const auto meta = ipc::decode<ipc::SubmitMeta>(frame.meta);
   if (!meta) return break_off(session, meta.error().code, meta.error().text);
+  if ((frame.header.descriptors | meta->large_bytes) != 0) {
+    return submit_large(session, frame, *meta);
+  }
   std::uint32_t number = 0;
   if (open_request(session, frame.header, 0, number)) submit(session, frame, *meta, number, {});
 }
 
+// What came beside it is closed here wherever the frame goes no further.
+void Clients::submit_large(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta) {
+  auto came = session.stream.came().take();
+  if (auto fit = check_large(frame, meta.large_bytes, came.has_value()); !fit) {
+    return break_off(session, fit.error().code, fit.error().text);
+  }
+  std::uint32_t number = 0;
+  if (!open_request(session, frame.header, 0, number)) return;
+  if (!session.may(ipc::Right::Submit)) return refuse(session, number, {}, Refusal::NotAllowed);
+  const auto& options = services_.options();
+  auto large =
+      services_.large.take(std::move(*came), meta.large_bytes, options.large_bytes_max, options);
+  if (large) return submit(session, frame, meta, number, {}, std::move(*large));
+  const auto code = static_cast<Refusal>(large.error().code);
+  const auto again = code == Refusal::LargeFull ? seconds(1) : Duration{};
+  refuse(session, number, {}, code, large.error().text, again);
+}
+
 void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
-                     std::uint32_t number, std::optional<KeptBody> kept) {
+                     std::uint32_t number, std::optional<KeptBody> kept, Blob large) {
   const auto& header = frame.header;
-  const Wish wish{.type = session.names.name_of(header.type),
-                  .meta = meta,
-                  .payload = frame.payload,
-                  .content = ipc::content_of(header),
-                  .cancel_on_disconnect = (header.flags & ipc::flag::kCancelOnDisconnect) != 0,
-                  .keep_result = (header.flags & ipc::flag::kKeepResult) != 0,
-                  .uid = session.peer.uid};
+  Wish wish{.type = session.names.name_of(header.type),
+            .meta = meta,
+            .payload = frame.payload,
+            .content = ipc::content_of(header),
+            .cancel_on_disconnect = (header.flags & ipc::flag::kCancelOnDisconnect) != 0,
+            .keep_result = (header.flags & ipc::flag::kKeepResult) != 0,
+            .uid = session.peer.uid};
+  wish.large.bytes = meta.large_bytes;
+  if (kept && kept->file) wish.large.digest = kept->digest;
   TaskSpec spec;
   std::string detail;
   const auto fault = check_submit(session, header.type, wish, spec, detail);
@@ -147,16 +175,20 @@ void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::Submi
     if (kept && kept->file) services_.store.drop_body(kept->file);
     return refuse(session, number, {}, fault, detail);
   }
-  if (!kept && hold(session, frame, number, spec.durability)) return;
-  intake_.submit(session.id, id_of(number), wish, spec, kept ? std::move(*kept) : KeptBody{});
+  if (!kept && hold(session, frame, number, spec.durability, large, digest_seed_of(wish.type))) {
+    return;
+  }
+  if (!kept) kept = KeptBody{std::move(large), {}};
+  intake_.submit(session.id, id_of(number), wish, spec, std::move(*kept));
 }
 
 // Events of one connection keep their order: nothing of it is taken before this one went on.
 bool Clients::hold(Session& session, const ipc::Frame& frame, std::uint32_t number,
-                   Durability durability) {
-  if (frame.payload.size() <= kBodyInRowMax || durability == Durability::None) return false;
-  KeptBody kept{Blob(frame.payload), {}};
-  kept.file = services_.store.begin_body(BodyKind::Payload, kept.body);
+                   Durability durability, Blob& large, std::uint64_t seed) {
+  const bool is_small = frame.payload.size() <= kBodyInRowMax && large.size() == 0;
+  if (is_small || durability == Durability::None) return false;
+  KeptBody kept{large.size() != 0 ? large.share() : Blob(frame.payload), {}};
+  kept.file = services_.store.begin_body(BodyKind::Payload, kept.body, seed);
   if (!kept.file) return false;
   held_.emplace_back(kept.file, session.id);
   session.held.emplace(Session::Held{frame, number, std::move(kept)});
@@ -176,7 +208,11 @@ bool Clients::carry(const BodyEnded& ended) {
   auto held = std::move(*session->held);
   session->held.reset();
   if (!ended.fault.empty()) held.kept.file = {};
-  if (held.frame.header.kind == ipc::Kind::Submit) {
+  held.kept.digest = ended.digest;
+  if (!held.kept.file && held.kept.body.is_by_descriptor()) {  // too large for a row
+    refuse(*session, held.number, {}, Refusal::StoreUnavailable,
+           "the payload cannot be kept: " + ended.fault, seconds(1));
+  } else if (held.frame.header.kind == ipc::Kind::Submit) {
     const auto meta = ipc::decode<ipc::SubmitMeta>(held.frame.meta);
     REQUIRE(meta);
     submit(*session, held.frame, *meta, held.number, std::move(held.kept));
@@ -256,7 +292,8 @@ void Clients::request(Session& session, const ipc::Frame& frame, const ipc::Requ
   if (const auto fault = intake_.check_payload(payload.size(), detail); fault != Refusal{}) {
     return refuse(session, number, {}, fault, detail);
   }
-  if (!kept && hold(session, frame, number, durability_of(meta))) return;
+  Blob none;
+  if (!kept && hold(session, frame, number, durability_of(meta), none, 0)) return;
   if (!kept) kept = KeptBody{Blob(payload), {}};
   on_request_(session, number, meta, std::move(*kept));
 }

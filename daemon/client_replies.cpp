@@ -1,6 +1,7 @@
 // The core's answers as frames. A request that is answered is closed and frees its place; one that
 // waits for a task stays open until the task has settled.
 #include "daemon/clients.hpp"
+#include "daemon/large_frames.hpp"
 #include "daemon/refusals.hpp"
 #include "ipc/codec.hpp"
 
@@ -147,11 +148,33 @@ void Clients::send_settled(Session& session, std::uint32_t number, const StoredT
                task.error == nullptr ? ipc::Bytes{} : ipc::bytes_of(*task.error));
   } else {
     header.flags = ipc::content_flags(task.content);
+    if (task.body->is_by_descriptor()) return send_large(session, number, task, header, meta);
     if (auto shared = task.body->shared()) {
       out.append(header, encoded(meta), std::move(shared));
     } else {
       out.append(header, encoded(meta), task.body->bytes());
     }
+  }
+  session.open.close(number);
+  mark(session);
+}
+
+// Who takes no descriptors gets the bytes where a frame can have them.
+void Clients::send_large(Session& session, std::uint32_t number, const StoredTask& task,
+                         const ipc::Header& header, ipc::SettledMeta meta) {
+  const auto bytes = task.body->size();
+  auto& out = session.stream.out();
+  if ((session.features & ipc::feature::kLarge) != 0) {
+    meta.large_bytes = static_cast<std::uint32_t>(bytes);
+    out.append(header, encoded(meta), {}, task.body->descriptor());
+  } else if (fits_frame(bytes, services_.options())) {
+    out.append(header, encoded(meta), task.body->descriptor(), bytes, {});
+  } else {
+    const auto text = "the result has " + std::to_string(bytes) +
+                      " bytes, and this client does not know the feature large; fetch it with: "
+                      "warmpool result " +
+                      std::to_string(task.task.value);
+    return refuse(session, number, task.task, Refusal::ByDescriptorOnly, text);
   }
   session.open.close(number);
   mark(session);

@@ -23,6 +23,9 @@ constexpr Duration kAcceptedLateMax = milliseconds(1);
 // How long an ending session may take to read what is queued for it.
 constexpr Duration kEndingMax = seconds(5);
 
+constexpr std::string_view kUnannounced =
+    "a descriptor came with a frame that announces none, or more than one with a frame";
+
 }  // namespace
 
 std::uint32_t frame_bytes_max(const Options& options) {
@@ -99,7 +102,11 @@ void Clients::take_frames(Session& session) {
     handle(session, frame);
   }
   if (session.state == Session::State::Gone) return;
-  if (!session.stream.reader().in_frame()) {
+  const bool in_frame = session.stream.reader().in_frame();
+  if (!session.held && !session.stream.came().is_in_order(in_frame)) {
+    return break_off(session, static_cast<int>(Refusal::BadFrame), kUnannounced);
+  }
+  if (!in_frame) {
     session.frame_since.reset();
   } else if (whole || !session.frame_since) {
     session.frame_since = services_.engine.now();

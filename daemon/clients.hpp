@@ -111,8 +111,11 @@ class Clients {
   // As asked by the request `number`. Without `kept` a large payload is begun to be written, and
   // the frame is held until that has ended.
   void submit(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta,
-              std::uint32_t number, std::optional<KeptBody> kept);
-  bool hold(Session& session, const ipc::Frame& frame, std::uint32_t number, Durability durability);
+              std::uint32_t number, std::optional<KeptBody> kept, Blob large = {});
+  // Its payload comes beside the frame.
+  void submit_large(Session& session, const ipc::Frame& frame, const ipc::SubmitMeta& meta);
+  bool hold(Session& session, const ipc::Frame& frame, std::uint32_t number, Durability durability,
+            Blob& large, std::uint64_t seed);
   // As submit(), of a verb that brings a payload.
   void request(Session& session, const ipc::Frame& frame, const ipc::RequestMeta& meta,
                std::uint32_t number, std::optional<KeptBody> kept);
@@ -129,6 +132,8 @@ class Clients {
 
   // client_replies.cpp
   void send_settled(Session& session, std::uint32_t number, const StoredTask& task);
+  void send_large(Session& session, std::uint32_t number, const StoredTask& task,
+                  const ipc::Header& header, ipc::SettledMeta meta);
   void wait_or_answer(Session& session, std::uint32_t number, TaskId task,
                       const std::optional<StoredTask>& stored);
   bool part_done(OpenRequest& open, bool succeeded);

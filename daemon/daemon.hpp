@@ -126,6 +126,7 @@ class Daemon {
   TenantTable tenants_;
   Waiters waiters_;
   Settling settling_;
+  LargeBodies large_;
   Services services_;
   Intake intake_;
   ipc::RoleTable roles_;

@@ -27,7 +27,7 @@ bool fits(const StoredTask& stored, const TaskFilter& filter, Instant now) {
 
 Json payload_json(const StoredTask& stored) {
   Json payload{{"content", name_of(stored.content)}, {"bytes", stored.body->size()}};
-  if (stored.body->size() > kPayloadExportedMax) return payload;
+  if (stored.body->size() > kPayloadExportedMax || stored.body->is_by_descriptor()) return payload;
   const auto text = ipc::text_of(stored.body->bytes());
   const bool readable = stored.content == Content::Utf8 || stored.content == Content::Json;
   if (readable) {

@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ipc/descriptor_passing.hpp"
-
 namespace warmpool::daemon {
 
 namespace {
@@ -27,12 +25,16 @@ bool hung_up(int fd) {
 }  // namespace
 
 ssize_t FrameStream::read_some(std::byte* room, std::size_t size) {
+  if (keeps_descriptors_) {
+    return ipc::receive_with_descriptors(fd_.get(), {room, size}, MSG_DONTWAIT, came_);
+  }
   return over_pipes() ? ::read(fd_.get(), room, size) : ::recv(fd_.get(), room, size, MSG_DONTWAIT);
 }
 
 ssize_t FrameStream::write_some(iovec* pieces, std::size_t count) {
   if (over_pipes()) return ::writev(write_end_.get(), pieces, static_cast<int>(count));
-  return ipc::send_with_descriptor(fd_.get(), {pieces, count}, MSG_DONTWAIT, to_send_.get());
+  const int beside = to_send_ ? to_send_.get() : out_.beside();
+  return ipc::send_with_descriptor(fd_.get(), {pieces, count}, MSG_DONTWAIT, beside);
 }
 
 FrameStream::Read FrameStream::read(std::size_t limit) {
@@ -61,6 +63,7 @@ void FrameStream::send_descriptor(ipc::UniqueFd fd) {
 FrameStream::Written FrameStream::flush() {
   std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
   while (!out_.empty()) {
+    if (!out_.load()) return Written::Closed;
     const auto sent = write_some(pieces.data(), out_.gather(pieces));
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return errno == EAGAIN ? Written::Blocked : Written::Closed;

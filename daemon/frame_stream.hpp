@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "ipc/descriptor_passing.hpp"
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
@@ -39,6 +40,11 @@ class FrameStream {
   // Writes as much as the other end has room for. Blocks: never.
   Written flush();
 
+  // From here on descriptors that come are kept for their frames; else the kernel closes them.
+  // Order: not with pipes.
+  void keep_descriptors() { keeps_descriptors_ = true; }
+  ipc::CameDescriptors& came() { return came_; }
+
   ipc::FrameReader& reader() { return reader_; }
   ipc::OutBuffer& out() { return out_; }
   // Goes with the first byte that is written from now on. Order: nothing waits to be written.
@@ -58,6 +64,8 @@ class FrameStream {
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
   ipc::UniqueFd to_send_;
+  ipc::CameDescriptors came_;
+  bool keeps_descriptors_ = false;
   bool busy_ = false;  // the last read filled its buffer: read more at once next time
 };
 

@@ -5,6 +5,7 @@
 
 #include "daemon/config/configuration.hpp"
 #include "daemon/engine.hpp"
+#include "daemon/large_bodies.hpp"
 #include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "daemon/reactor.hpp"
@@ -25,6 +26,7 @@ struct Services {
   TenantTable& tenants;
   Waiters& waiters;
   Settling& settling;
+  LargeBodies& large;
 
   // Of a type that is new, or served by other classes than before.
   void declare(TypeId type) const {

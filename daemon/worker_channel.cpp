@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/autopsy.hpp"
+#include "daemon/large_frames.hpp"
 #include "daemon/workers.hpp"
 #include "ipc/codec.hpp"
 
@@ -11,6 +12,8 @@ namespace {
 
 // At most so often clients are told of one attempt's progress; the last of it is never left out.
 constexpr Duration kProgressInterval = milliseconds(100);
+// Of a result that came by descriptor: it is too large for a row.
+constexpr std::string_view kNoFile = "the result could not be written to its file in time";
 
 }  // namespace
 
@@ -67,7 +70,12 @@ void Workers::take_frames(WorkerProcess& worker) {
     }
     (this->*row->handler)(worker, frame);
   }
-  if (!worker.channel.reader().in_frame()) {
+  const bool in_frame = worker.channel.reader().in_frame();
+  if (!worker.broken && !worker.held && !worker.channel.came().is_in_order(in_frame)) {
+    return break_off(worker, static_cast<int>(Refusal::BadFrame),
+                     "a descriptor came with a frame that announces none, or more than one");
+  }
+  if (!in_frame) {
     worker.frame_since.reset();
   } else if (whole || !worker.frame_since) {
     worker.frame_since = services_.engine.now();
@@ -145,6 +153,12 @@ void Workers::carry(const command::Assign& command) {
   held.memory_max = command.memory_max;
   memory_.given(*worker);
   left_behind_.given(*worker);
+  if (!can_be_given(services_, worker->features, command.key.task)) {
+    ipc::Frame nothing;
+    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood},
+                  "the payload is too large for a frame, and this worker's program does not take "
+                  "descriptors (feature large); update it, or use another one");
+  }
   if (worker->fresh_directories) return directories_.begin(*worker, held, command);
   give(*worker, held, command, {});
 }
@@ -169,7 +183,9 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
   meta.failures = command.failures;
   meta.crashes = command.crashes;
   meta.directory = directory;
-  if (auto both = with_checkpoint(worker, *stored, meta); !both.empty()) {
+  if (stored->body->is_by_descriptor()) {
+    append_large(worker.channel.out(), worker.features, header, *stored, meta);
+  } else if (auto both = with_checkpoint(worker, *stored, meta); !both.empty()) {
     worker.channel.out().append(header, encoded(meta), std::move(both));
   } else if (auto shared = stored->body->shared()) {
     worker.channel.out().append(header, encoded(meta), std::move(shared));
@@ -248,6 +264,10 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
 void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t asked) {
   worker.ready = true;
   worker.features = features;
+  constexpr auto kNeeded = ipc::feature::kLarge | ipc::feature::kDescriptors;
+  const bool large = (features & kNeeded) == kNeeded && services_.options().large_bytes_max != 0;
+  if (!large) worker.features &= ~ipc::feature::kLarge;
+  if (large) worker.channel.keep_descriptors();
   left_behind_.begin(worker);
   give_page(worker);
   welcome(worker);
@@ -286,6 +306,7 @@ void Workers::welcome(WorkerProcess& worker) {
   meta.frame_bytes_max = announced_bytes_max(options);
   meta.payload_bytes_max = options.payload_bytes_max;
   meta.result_bytes_max = options.result_bytes_max;
+  meta.large_bytes_max = large_bytes_max(options, worker.features);
   meta.heartbeat_interval = options.heartbeat_interval;
   meta.server = kServerName;
   const std::uint8_t descriptors = worker.page ? 1 : 0;
@@ -294,21 +315,45 @@ void Workers::welcome(WorkerProcess& worker) {
 }
 
 void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
-  if (!hold(worker, frame)) take_result(worker, frame, {});
+  Blob large;
+  if ((frame.header.descriptors | frame.header.meta_bytes) != 0) {
+    auto taken = take_large_result(services_, worker.channel.came(), frame);
+    if (!taken && taken.error().code >= 500) {
+      return break_off(worker, taken.error().code, taken.error().text);
+    }
+    if (!taken) {
+      const bool full = taken.error().code == static_cast<int>(Refusal::LargeFull);
+      return answer(
+          worker, frame,
+          {worker.id, ipc::key_of(frame.header), full ? Outcome::Failed : Outcome::FailedForGood},
+          "the result is refused: " + taken.error().text);
+    }
+    large = std::move(*taken);
+  }
+  if (hold(worker, frame, large)) return;
+  const auto stored =
+      large.size() != 0 ? services_.store.find(TaskId{frame.header.id}) : std::nullopt;
+  if (stored && stored->durability != Durability::None) {
+    return answer(worker, frame, {worker.id, ipc::key_of(frame.header), Outcome::Failed}, kNoFile);
+  }
+  take_result(worker, frame, {std::move(large), {}});
 }
 
 // Events of one worker keep their order: nothing of it is taken before this one went on.
-bool Workers::hold(WorkerProcess& worker, const ipc::Frame& frame) {
+bool Workers::hold(WorkerProcess& worker, const ipc::Frame& frame, Blob& large) {
   const auto bytes = frame.payload.size();
-  if (bytes <= kBodyInRowMax || bytes > services_.options().result_bytes_max) return false;
+  const bool is_inline = large.size() == 0;
+  if (is_inline && (bytes <= kBodyInRowMax || bytes > services_.options().result_bytes_max)) {
+    return false;
+  }
   const auto key = ipc::key_of(frame.header);
   const bool has_it = std::ranges::find(worker.in_hand, key, &InHand::key) != worker.in_hand.end();
   const auto stored = services_.store.find(key.task);
   if (worker.holds_none || !has_it || !stored || stored->durability == Durability::None) {
     return false;
   }
-  KeptBody kept{Blob(frame.payload), {}};
-  kept.file = services_.store.begin_body(BodyKind::Result, kept.body);
+  KeptBody kept{is_inline ? Blob(frame.payload) : large.share(), {}};
+  kept.file = services_.store.begin_body(BodyKind::Result, kept.body, 0);
   if (!kept.file) return false;
   held_.emplace_back(kept.file, worker.id);
   worker.held.emplace(WorkerProcess::Held{frame, std::move(kept)});
@@ -343,7 +388,12 @@ void Workers::release(WorkerProcess& worker) {
 void Workers::go_on(WorkerProcess& worker) {
   auto held = std::move(*worker.held);
   worker.held.reset();
-  take_result(worker, held.frame, std::move(held.kept));
+  if (held.kept.body.is_by_descriptor() && !held.kept.file) {  // too large for a row
+    answer(worker, held.frame, {worker.id, ipc::key_of(held.frame.header), Outcome::Failed},
+           kNoFile);
+  } else {
+    take_result(worker, held.frame, std::move(held.kept));
+  }
   take_frames(worker);
   const bool reads = !worker.held && !worker.broken && !worker.closed_at && worker.channel_watch;
   if (reads) worker.channel_watch->start_reading();
@@ -351,9 +401,12 @@ void Workers::go_on(WorkerProcess& worker) {
 
 void Workers::take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBody kept) {
   event::AttemptAnswered answered{worker.id, ipc::key_of(frame.header), Outcome::Done};
-  answered.result_bytes = static_cast<std::uint32_t>(frame.payload.size());
+  const bool large = kept.body.is_by_descriptor();
+  answered.result_bytes =
+      static_cast<std::uint32_t>(large ? kept.body.size() : frame.payload.size());
   const auto most = services_.options().result_bytes_max;
-  if (frame.payload.size() <= most) return answer(worker, frame, answered, {}, std::move(kept));
+  if (large || frame.payload.size() <= most)
+    return answer(worker, frame, answered, {}, std::move(kept));
   if (kept.file) services_.store.drop_body(kept.file);
   answered.outcome = Outcome::FailedForGood;
   answered.result_bytes = 0;

@@ -151,7 +151,7 @@ class Workers {
   void begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t credits);
   void on_done(WorkerProcess& worker, const ipc::Frame& frame);
   void take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBody kept);
-  bool hold(WorkerProcess& worker, const ipc::Frame& frame);
+  bool hold(WorkerProcess& worker, const ipc::Frame& frame, Blob& large);
   void release(WorkerProcess& worker);
   void go_on(WorkerProcess& worker);
   void on_failed(WorkerProcess& worker, const ipc::Frame& frame);

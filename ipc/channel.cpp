@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ipc/descriptor_passing.hpp"
 #include "ipc/fault.hpp"
 
 namespace warmpool::ipc {
@@ -70,14 +69,17 @@ void Channel::send(const Header& header, Bytes meta, std::string&& payload) {
   out_.append(header, meta, std::move(payload));
 }
 
+void Channel::send(const Header& header, Bytes meta, SharedFd beside) {
+  out_.append(header, meta, Bytes{}, std::move(beside));
+}
+
 void Channel::fail(int code, std::string text) {
   error_ = {code, std::move(text)};
   broken_ = true;
 }
 
 ssize_t Channel::read_into(std::span<std::byte> room) {
-  if (keeps_descriptor_)
-    return receive_with_descriptor(read_.get(), room, MSG_DONTWAIT, descriptor_);
+  if (keeps_descriptors_) return receive_with_descriptors(read_.get(), room, MSG_DONTWAIT, came_);
   return ::read(read_.get(), room.data(), room.size());
 }
 
@@ -113,10 +115,7 @@ bool Channel::write_some() {
     const std::size_t count = out_.gather(pieces);
     ssize_t bytes = 0;
     if (is_socket_) {
-      msghdr message{};
-      message.msg_iov = pieces.data();
-      message.msg_iovlen = count;
-      bytes = ::sendmsg(write_fd(), &message, MSG_NOSIGNAL);
+      bytes = send_with_descriptor(write_fd(), {pieces.data(), count}, 0, out_.beside());
     } else {
       bytes = ::writev(write_fd(), pieces.data(), static_cast<int>(count));
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ipc/descriptor_passing.hpp"
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
@@ -26,17 +27,19 @@ class Channel {
 
   // Features that this transport can carry: say no others in hello.
   std::uint64_t features() const;
-  // Whether a descriptor that comes with frames is kept; else the kernel closes it. At first: no.
+  // Whether descriptors that come with frames are kept; else the kernel closes them. At first: no.
   // Costs a little at each read, so only while one may come. Order: not with pipes.
-  void keep_descriptor(bool keep) { keeps_descriptor_ = keep; }
-  // The first that came since it was kept; empty if none did.
-  UniqueFd take_descriptor() { return std::move(descriptor_); }
+  void keep_descriptors(bool keep) { keeps_descriptors_ = keep; }
+  // That of a frame that announces one, in the order of such frames; empty where none came with it
+  // or there was no room for it.
+  UniqueFd take_descriptor() { return came_.take().value_or(UniqueFd()); }
   void set_rules(FrameRules rules) { reader_.set_rules(rules); }
   const FrameRules& rules() const { return reader_.rules(); }
 
   // Queues a frame; writes nothing. See OutBuffer::append.
   void send(const Header& header, Bytes meta = {}, Bytes payload = {});
   void send(const Header& header, Bytes meta, std::string&& payload);
+  void send(const Header& header, Bytes meta, SharedFd beside);
 
   enum class State : std::uint8_t {
     Frame,     // receive: here is one
@@ -82,8 +85,8 @@ class Channel {
   void fail(int code, std::string text);
 
   UniqueFd read_, write_;  // a socket is in read_ alone
-  bool is_socket_ = true, keeps_descriptor_ = false;
-  UniqueFd descriptor_;
+  bool is_socket_ = true, keeps_descriptors_ = false;
+  CameDescriptors came_;
   FrameReader reader_;
   OutBuffer out_;
   bool drained_ = false;     // the last read took all there was

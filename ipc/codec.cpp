@@ -176,6 +176,7 @@ WARMPOOL_META(ProgressMeta);
 WARMPOOL_META(CancelledMeta);
 WARMPOOL_META(AssignMeta);
 WARMPOOL_META(CancelAttemptMeta);
+WARMPOOL_META(DoneMeta);
 WARMPOOL_META(FailedMeta);
 WARMPOOL_META(ReportMeta);
 #undef WARMPOOL_META

@@ -3,6 +3,7 @@
 #include "ipc/descriptor_passing.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <sys/socket.h>
 
@@ -58,6 +59,40 @@ ssize_t receive_with_descriptors(int socket, std::span<std::byte> room, int flag
   message.msg_controllen = sizeof control;
   const ssize_t bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
   if (bytes >= 0) take_descriptors(message, fds);
+  return bytes;
+}
+
+void CameDescriptors::add(std::span<UniqueFd> fds, bool lost) {
+  const auto count =
+      static_cast<std::size_t>(std::ranges::count_if(fds, [](const auto& fd) { return bool(fd); }));
+  if (count == 0 && !lost) return;
+  several_ = several_ || count > 1 || (count == 1 && lost);
+  came_.push_back(count == 0 ? UniqueFd() : std::move(fds.front()));
+}
+
+std::optional<UniqueFd> CameDescriptors::take() {
+  if (came_.empty() || several_) return std::nullopt;
+  auto first = std::move(came_.front());
+  came_.erase(came_.begin());
+  return first;
+}
+
+ssize_t receive_with_descriptors(int socket, std::span<std::byte> room, int flags,
+                                 CameDescriptors& came) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))];
+  iovec piece{room.data(), room.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+  if (bytes < 0) return bytes;
+  const bool lost = (message.msg_flags & MSG_CTRUNC) != 0;
+  if (message.msg_controllen == 0 && !lost) return bytes;
+  std::array<UniqueFd, kDescriptorsMax> fds;
+  take_descriptors(message, fds);
+  came.add(fds, lost);
   return bytes;
 }
 

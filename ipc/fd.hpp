@@ -1,6 +1,7 @@
 // The owner of one file descriptor.
 #pragma once
 
+#include <memory>
 #include <unistd.h>
 #include <utility>
 
@@ -33,5 +34,8 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// Of who sends one that others hold too: the last of them closes it.
+using SharedFd = std::shared_ptr<const UniqueFd>;
 
 }  // namespace warmpool::ipc

@@ -78,11 +78,19 @@ Result<void> check_direction(const Header& header, const KindRow* row, const Fra
   return {};
 }
 
-Result<void> check_fields(const Header& header, const KindRow& row) {
+Result<void> check_descriptors(const Header& header, const KindRow& row, const FrameRules& rules) {
+  if (header.descriptors > 1) return bad_frame(row, "more descriptors than one");
+  if (row.kind == Kind::Welcome || (rules.features & feature::kLarge) != 0) return {};
+  return bad_frame(row, "a descriptor, and the feature large was not agreed");
+}
+
+Result<void> check_fields(const Header& header, const KindRow& row, const FrameRules& rules) {
   if (header.meta_bytes > header.body_bytes) return bad_frame(row, "meta_bytes > body_bytes");
   if ((header.flags & ~flags_allowed(row)) != 0) return bad_frame(row, "a flag it does not have");
   if ((uses_of(header) & ~row.fields) != 0) return bad_frame(row, "a field it does not use is set");
-  if (header.descriptors > 1) return bad_frame(row, "more descriptors than one");
+  if (header.descriptors != 0) {
+    if (auto fit = check_descriptors(header, row, rules); !fit) return fit;
+  }
   if (row.meta.empty() && header.meta_bytes != 0) return bad_frame(row, "it has no meta");
   if (!row.payload && header.body_bytes != header.meta_bytes) {
     return bad_frame(row, "it has no payload");
@@ -139,7 +147,7 @@ Result<void> check_header(const Header& header, const FrameRules& rules) {
                                                " bytes, the most is " +
                                                std::to_string(rules.frame_bytes_max));
   }
-  return check_fields(header, *row);
+  return check_fields(header, *row, rules);
 }
 
 }  // namespace warmpool::ipc

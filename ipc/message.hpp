@@ -14,6 +14,8 @@ namespace warmpool::ipc {
 inline constexpr std::uint64_t kVersion = 1;
 // Of a checkpoint; the assign that hands one on has room for it beside its payload.
 inline constexpr std::uint32_t kCheckpointBytesMax = 256 * 1024;
+// Of a body that is handed over as a descriptor; a daemon may take less.
+inline constexpr std::uint32_t kLargeBytesMax = 0x7fff'ffff;
 
 enum class Kind : std::uint8_t {
   // Between any two.
@@ -78,20 +80,22 @@ inline constexpr std::uint64_t kRegistered = 128;   // a worker that the daemon 
 inline constexpr std::uint64_t kReport = 256;       // gauges, and whether it is degraded
 inline constexpr std::uint64_t kDirectory = 512;    // heeds the directory of an attempt
 inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for, sent and handed on
+inline constexpr std::uint64_t kLarge = 2048;       // bodies come as descriptors beside frames
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                       kEvents | kPage | kRegistered | kReport | kDirectory |
-                                      kCheckpoint;
+                                      kCheckpoint | kLarge;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
-                                           kPage | kReport | kDirectory | kCheckpoint;
-inline constexpr std::uint64_t kOfClient = kProgress | kEvents;
+                                           kPage | kReport | kDirectory | kCheckpoint | kLarge;
+inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
 inline constexpr std::uint64_t kByDescriptor = kDescriptors | kPage;
 // What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
 // goes through one.
-inline constexpr std::uint64_t kOverPipes = kAll & ~(kRecall | kByDescriptor | kRegistered);
+inline constexpr std::uint64_t kOverPipes =
+    kAll & ~(kRecall | kByDescriptor | kRegistered | kLarge);
 }  // namespace feature
 
 struct FeatureRow {
@@ -108,7 +112,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kRegistered, "registered"},
                                               {feature::kReport, "report"},
                                               {feature::kDirectory, "directory"},
-                                              {feature::kCheckpoint, "checkpoint"}};
+                                              {feature::kCheckpoint, "checkpoint"},
+                                              {feature::kLarge, "large"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

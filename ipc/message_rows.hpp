@@ -28,7 +28,8 @@ inline constexpr Field kWelcome[] = {{"version"},
                                      {"in_flight_max"},
                                      {"heartbeat_interval", FieldKind::Time},
                                      {"server", FieldKind::Text, kNameBytesMax},
-                                     {"result_bytes_max"}};
+                                     {"result_bytes_max"},
+                                     {"large_bytes_max"}};
 inline constexpr Field kError[] = {{"code", FieldKind::Number, kU16},
                                    {"text", FieldKind::Text, kTextBytesMax}};
 inline constexpr Field kTypeName[] = {{"name", FieldKind::Text, kNameBytesMax}};
@@ -44,7 +45,8 @@ inline constexpr Field kSubmit[] = {{"priority"},
                                     {"labels", FieldKind::Texts, 32},
                                     {"durability", FieldKind::Number, 2},
                                     {"crashes_max"},
-                                    {"key_use", FieldKind::Number, 1}};
+                                    {"key_use", FieldKind::Number, 1},
+                                    {"large_bytes", FieldKind::Number, kLargeBytesMax}};
 inline constexpr Field kRequest[] = {{"verb", FieldKind::Number, kU8},
                                      {"arguments", FieldKind::Arguments, 8}};
 inline constexpr Field kRefused[] = {{"code", FieldKind::Number, kU16},
@@ -53,7 +55,8 @@ inline constexpr Field kRefused[] = {{"code", FieldKind::Number, kU16},
 inline constexpr Field kSettled[] = {{"verdict", FieldKind::Number, 4},
                                      {"cause", FieldKind::Number, 17},
                                      {"charged_failures", FieldKind::Number, kU16},
-                                     {"charged_crashes", FieldKind::Number, kU16}};
+                                     {"charged_crashes", FieldKind::Number, kU16},
+                                     {"large_bytes", FieldKind::Number, kLargeBytesMax}};
 inline constexpr Field kProgress[] = {{"permille", FieldKind::Number, 1000},
                                       {"text", FieldKind::Text, 1024}};
 inline constexpr Field kCancelled[] = {{"rung", FieldKind::Number, 3},
@@ -64,7 +67,9 @@ inline constexpr Field kAssign[] = {{"timeout", FieldKind::Time},
                                     {"crashes", FieldKind::Number, kU16},
                                     {"directory", FieldKind::Text, kPathBytesMax},
                                     {"checkpoint_bytes", FieldKind::Number, kCheckpointBytesMax},
-                                    {"checkpoint_content", FieldKind::Number, 3}};
+                                    {"checkpoint_content", FieldKind::Number, 3},
+                                    {"large_bytes", FieldKind::Number, kLargeBytesMax}};
+inline constexpr Field kDone[] = {{"large_bytes", FieldKind::Number, kLargeBytesMax}};
 inline constexpr Field kCancelAttempt[] = {{"cause", FieldKind::Number, 17}};
 inline constexpr Field kFailed[] = {{"outcome", FieldKind::Number, 4, 1},
                                     {"retry_after", FieldKind::Time}};
@@ -90,6 +95,7 @@ inline constexpr FlagRow kReportFlags[] = {{flag::kDegraded, "degraded"}, {flag:
 
 inline constexpr std::uint8_t kC = 1, kW = 2, kD = 4;  // client, worker, daemon
 inline constexpr std::uint8_t kIdToken = use::kId | use::kToken;
+inline constexpr std::uint8_t kRunBody = use::kRun | use::kDescriptors;
 
 // kind, name, from, to, needs, fields, flags, meta, payload
 inline constexpr KindRow kKinds[] = {
@@ -99,19 +105,20 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Ping, "ping", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::Pong, "pong", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::TypeName, "type-name", kC | kD, kW | kD, 0, use::kType, {}, kTypeName, false},
-    {Kind::Submit, "submit", kC, kD, 0, use::kToken | use::kType, kSubmitFlags, kSubmit, true},
+    {Kind::Submit, "submit", kC, kD, 0, use::kToken | use::kType | use::kDescriptors, kSubmitFlags,
+     kSubmit, true},
     {Kind::Await, "await", kC, kD, 0, kIdToken, kAwaitFlags, {}, false},
     {Kind::Cancel, "cancel", kC, kD, 0, kIdToken, {}, {}, false},
     {Kind::Request, "request", kC, kD, 0, use::kToken, {}, kRequest, true},
     {Kind::Received, "received", kC, kD, 0, 0, kReceivedFlags, {}, true},
     {Kind::Accepted, "accepted", kD, kC, 0, kIdToken, kAcceptedFlags, {}, false},
     {Kind::Refused, "refused", kD, kC, 0, kIdToken, {}, kRefused, false},
-    {Kind::Settled, "settled", kD, kC, 0, use::kRun, {}, kSettled, true},
+    {Kind::Settled, "settled", kD, kC, 0, kRunBody, {}, kSettled, true},
     {Kind::Reply, "reply", kD, kC, 0, use::kToken, {}, {}, true},
     {Kind::Progressed, "progressed", kD, kC, feature::kProgress, use::kRun, {}, kProgress, false},
     {Kind::Cancelled, "cancelled", kD, kC, 0, kIdToken, kCancelledFlags, kCancelled, false},
     {Kind::Event, "event", kD, kC, feature::kEvents, kIdToken, kEventFlags, {}, true},
-    {Kind::Assign, "assign", kD, kW, 0, use::kRun | use::kType, {}, kAssign, true},
+    {Kind::Assign, "assign", kD, kW, 0, kRunBody | use::kType, {}, kAssign, true},
     {Kind::CancelAttempt,
      "cancel-attempt",
      kD,
@@ -132,7 +139,7 @@ inline constexpr KindRow kKinds[] = {
      {},
      {},
      false},
-    {Kind::Done, "done", kW, kD, 0, use::kRun | use::kType, {}, {}, true},
+    {Kind::Done, "done", kW, kD, 0, kRunBody | use::kType, {}, kDone, true},
     {Kind::Failed, "failed", kW, kD, 0, use::kRun | use::kType, {}, kFailed, true},
     {Kind::Progress, "progress", kW, kD, feature::kProgress, use::kRun, {}, kProgress, false},
     {Kind::Beat, "beat", kW, kD, 0, 0, {}, {}, false},

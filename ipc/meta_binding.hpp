@@ -35,6 +35,7 @@ inline constexpr auto& kSettledMeta = kSettled;
 inline constexpr auto& kProgressMeta = kProgress;
 inline constexpr auto& kCancelledMeta = kCancelled;
 inline constexpr auto& kAssignMeta = kAssign;
+inline constexpr auto& kDoneMeta = kDone;
 inline constexpr auto& kCancelAttemptMeta = kCancelAttempt;
 inline constexpr auto& kFailedMeta = kFailed;
 inline constexpr auto& kReportMeta = kReport;
@@ -44,19 +45,21 @@ WARMPOOL_BIND(HelloMeta, "hello", &M::role, &M::version_min, &M::version_max, &M
               &M::name, &M::pid, &M::worker_class, &M::types, &M::concurrency);
 WARMPOOL_BIND(WelcomeMeta, "welcome", &M::version, &M::features, &M::frame_bytes_max,
               &M::payload_bytes_max, &M::in_flight_max, &M::heartbeat_interval, &M::server,
-              &M::result_bytes_max);
+              &M::result_bytes_max, &M::large_bytes_max);
 WARMPOOL_BIND(ErrorMeta, "error", &M::code, &M::text);
 WARMPOOL_BIND(TypeNameMeta, "type-name", &M::name);
 WARMPOOL_BIND(SubmitMeta, "submit", &M::priority, &M::timeout, &M::deadline, &M::expiry,
               &M::retries, &M::delay, &M::run_at, &M::key, &M::tenant, &M::labels, &M::durability,
-              &M::crashes_max, &M::key_use);
+              &M::crashes_max, &M::key_use, &M::large_bytes);
 WARMPOOL_BIND(RefusedMeta, "refused", &M::code, &M::text, &M::retry_after);
 WARMPOOL_BIND(SettledMeta, "settled", &M::verdict, &M::cause, &M::charged_failures,
-              &M::charged_crashes);
+              &M::charged_crashes, &M::large_bytes);
 WARMPOOL_BIND(ProgressMeta, "progress", &M::permille, &M::text);
 WARMPOOL_BIND(CancelledMeta, "cancelled", &M::rung, &M::state);
 WARMPOOL_BIND(AssignMeta, "assign", &M::timeout, &M::deadline_left, &M::failures, &M::crashes,
-              &M::directory, &M::checkpoint_bytes, &M::checkpoint_content);
+              &M::directory, &M::checkpoint_bytes, &M::checkpoint_content,
+              &M::large_bytes);
+WARMPOOL_BIND(DoneMeta, "done", &M::large_bytes);
 WARMPOOL_BIND(CancelAttemptMeta, "cancel-attempt", &M::cause);
 WARMPOOL_BIND(FailedMeta, "failed", &M::outcome, &M::retry_after);
 WARMPOOL_BIND(ReportMeta, "report", &M::gauges, &M::reason);

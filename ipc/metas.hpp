@@ -42,6 +42,7 @@ struct WelcomeMeta {
   Duration heartbeat_interval{};
   std::string_view server{};
   std::uint64_t result_bytes_max = 0;
+  std::uint64_t large_bytes_max = 0;  // only where the feature large was agreed
 };
 
 // `code` is a number of Refusal, or one that a later version added.
@@ -68,6 +69,7 @@ struct SubmitMeta {
   Durability durability = Durability::Full;
   std::optional<std::uint64_t> crashes_max{};
   KeyUse key_use = KeyUse::Lasting;
+  std::uint32_t large_bytes = 0;  // in the descriptor that comes along; 0: none does
 };
 
 using Argument =
@@ -91,6 +93,7 @@ struct SettledMeta {
   Verdict verdict = Verdict::Done;
   EndCause cause = EndCause::Done;
   std::uint16_t charged_failures = 0, charged_crashes = 0;
+  std::uint32_t large_bytes = 0;
 };
 
 // Of progress and of progressed.
@@ -112,6 +115,11 @@ struct AssignMeta {
   // What an earlier attempt left: so many of the last bytes of the payload; 0: nothing.
   std::uint32_t checkpoint_bytes = 0;
   Content checkpoint_content = Content::Bytes;
+  std::uint32_t large_bytes = 0;
+};
+
+struct DoneMeta {
+  std::uint32_t large_bytes = 0;
 };
 
 struct CancelAttemptMeta {

@@ -4,7 +4,9 @@
 #include "ipc/out_buffer.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <unistd.h>
 
 namespace warmpool::ipc {
 namespace {
@@ -31,6 +33,7 @@ OutBuffer::Piece& OutBuffer::push_piece() {
 // are more than half of the list, which moves each piece once on average.
 void OutBuffer::pop_piece() {
   Piece& piece = pieces_[first_];
+  if (piece.source) --sources_;
   if (piece.chunk && piece.capacity <= kChunkBytes && piece.capacity > spare_.capacity) {
     spare_ = std::move(piece);
     spare_.begin = spare_.end = 0;
@@ -49,6 +52,10 @@ std::byte* OutBuffer::room_for(std::size_t bytes) {
     const Piece& last = pieces_.back();
     if (last.chunk && last.capacity - last.end >= bytes) return last.chunk.get() + last.end;
   }
+  return new_chunk(bytes);
+}
+
+std::byte* OutBuffer::new_chunk(std::size_t bytes) {
   Piece& piece = push_piece();
   if (spare_.capacity >= bytes) {
     piece = std::exchange(spare_, Piece{});
@@ -103,14 +110,57 @@ void OutBuffer::append(Header header, Bytes meta, std::shared_ptr<const std::str
   bytes_ += payload_bytes;
 }
 
+void OutBuffer::append(Header header, Bytes meta, Bytes payload, SharedFd beside) {
+  REQUIRE(beside && *beside);
+  header.descriptors = 1;
+  // In a chunk of its own, so that no byte of another frame is written with it.
+  new_chunk(kHeaderBytes + meta.size());
+  pieces_.back().beside = std::move(beside);
+  put_head(header, meta, payload.size());
+  put_bytes(payload);
+}
+
+void OutBuffer::append(Header header, Bytes meta, SharedFd source, std::size_t bytes,
+                       Bytes behind) {
+  put_head(header, meta, bytes + behind.size());
+  if (bytes != 0) {
+    Piece& piece = push_piece();
+    piece.source = std::move(source);
+    piece.source_left = bytes;
+    bytes_ += bytes;
+    ++sources_;
+  }
+  put_bytes(behind);
+}
+
+bool OutBuffer::load_next() {
+  if (bytes_ == 0) return true;
+  Piece& piece = pieces_[first_];
+  if (piece.begin != piece.end || piece.source_left == 0) return true;
+  piece.owned.resize(std::min(kLoadedBytes, piece.source_left));
+  const auto at = static_cast<off_t>(piece.source_at);
+  ssize_t got = 0;
+  do {
+    got = ::pread(piece.source->get(), piece.owned.data(), piece.owned.size(), at);
+  } while (got < 0 && errno == EINTR);
+  if (got <= 0) return false;
+  piece.begin = 0;
+  piece.end = static_cast<std::size_t>(got);
+  piece.source_at += piece.end;
+  piece.source_left -= piece.end;
+  return true;
+}
+
 std::size_t OutBuffer::gather(std::span<iovec> out) const {
   std::size_t count = 0;
   for (std::size_t i = first_; i < pieces_.size() && count < std::min(out.size(), kPiecesMax);
        ++i) {
     const Piece& piece = pieces_[i];
+    if (i != first_ && (piece.beside || piece.source)) break;
     if (piece.begin == piece.end) continue;
     // writev does not write to it; its type cannot say so.
     out[count++] = {const_cast<std::byte*>(piece.data() + piece.begin), piece.end - piece.begin};
+    if (piece.source_left != 0) break;
   }
   return count;
 }
@@ -123,7 +173,8 @@ void OutBuffer::consume(std::size_t bytes) {
     const std::size_t taken = std::min(bytes, piece.end - piece.begin);
     piece.begin += taken;
     bytes -= taken;
-    if (piece.begin != piece.end) return;
+    if (taken != 0) piece.beside.reset();
+    if (piece.begin != piece.end || piece.source_left != 0) return;
     pop_piece();
   }
 }

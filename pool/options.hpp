@@ -23,6 +23,7 @@ struct Options {
   std::uint64_t priority{}, retries{}, crashes_max{}, interruptions_max{};
   Duration timeout{}, backoff_first{}, backoff_max{};
   std::uint64_t tasks_max{}, payload_bytes_max{}, payload_bytes_total_max{}, result_bytes_max{};
+  std::uint64_t large_bytes_max{}, large_held_max{}, large_bytes_total_max{};
   std::uint64_t dead_retry_rate{}, dead_max{}, dead_bytes_max{}, dead_archive_bytes_max{},
       dead_archive_files_max{}, results_max{}, results_bytes_max{}, keys_max{};
   Duration dead_age_max{}, results_age_max{}, keys_age_max{}, reconnect_age_max{};

@@ -17,6 +17,7 @@ enum class Refusal : std::uint16_t {
   InFlightFull = 107,
   WorkersFull = 108,
   AlreadyRegistered = 109,
+  LargeFull = 110,
   UnknownType = 201,
   BadPriority = 202,
   BadTime = 203,
@@ -30,6 +31,7 @@ enum class Refusal : std::uint16_t {
   ClassTaken = 211,
   TypesDiffer = 212,
   MemoryDoesNotFit = 213,
+  BadDescriptor = 214,
   NoSuchTask = 301,
   NoSuchWorker = 302,
   NoSuchClass = 303,
@@ -38,6 +40,7 @@ enum class Refusal : std::uint16_t {
   NoResult = 306,
   NotHeld = 307,
   NoBreaker = 308,
+  ByDescriptorOnly = 309,
   NotAllowed = 401,
   NotYours = 402,
   BadFrame = 501,
@@ -56,7 +59,7 @@ enum class Refusal : std::uint16_t {
 
 template <>
 struct Words<Refusal> {
-  static constexpr std::array<Word<Refusal>, 44> rows{{
+  static constexpr std::array<Word<Refusal>, 47> rows{{
       {Refusal::QueueFull, "queue-full",
        "too many tasks wait (tasks_max); try again after the time given"},
       {Refusal::BytesFull, "bytes-full",
@@ -75,6 +78,9 @@ struct Words<Refusal> {
        "and registered_classes_max"},
       {Refusal::AlreadyRegistered, "already-registered",
        "this process is a worker of this daemon already; end that connection first"},
+      {Refusal::LargeFull, "large-full",
+       "no more bodies can be held by descriptor (large_held_max, large_bytes_total_max, or the "
+       "limit of open files); try again later"},
       {Refusal::UnknownType, "unknown-type",
        "no worker class serves this type; see: warmpool types, or set types_later of a class"},
       {Refusal::BadPriority, "bad-priority",
@@ -100,6 +106,9 @@ struct Words<Refusal> {
       {Refusal::MemoryDoesNotFit, "memory-does-not-fit",
        "so many workers of the class declare more memory than the pool may take; give a smaller "
        "size, or change memory_declared or memory_total"},
+      {Refusal::BadDescriptor, "bad-descriptor",
+       "what came beside the frame is no memfd with the seals write, shrink, grow and seal and of "
+       "the size that was said; see docs/protocol.md, section 13"},
       {Refusal::NoSuchTask, "no-such-task",
        "no task has this id, or it settled and was cleaned up"},
       {Refusal::NoSuchWorker, "no-such-worker", "no slot has this name; see: warmpool workers"},
@@ -116,6 +125,9 @@ struct Words<Refusal> {
       {Refusal::NoBreaker, "no-breaker",
        "the type has no circuit breaker: set breaker = true of the pool or in a [[type]]; or use: "
        "warmpool pause"},
+      {Refusal::ByDescriptorOnly, "by-descriptor-only",
+       "the result is too large for a frame, and this client does not know the feature large; "
+       "fetch it with: warmpool result ID"},
       {Refusal::NotAllowed, "not-allowed",
        "only the daemon's user and root may do this; who is in the group of the option "
        "socket_group "

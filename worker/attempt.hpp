@@ -5,9 +5,11 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ipc/large_body.hpp"
 #include "pool/ids.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -20,6 +22,7 @@ struct Attempt {
   const Handler* handler = nullptr;  // none: a type that this program does not handle
   std::string type;
   std::string payload;
+  std::optional<ipc::LargeView> large;  // set: the payload, which came by descriptor
   Content content = Content::Bytes;
   Duration timeout{};
   std::chrono::steady_clock::time_point deadline;  // of the whole task; max(): none

@@ -23,8 +23,10 @@ std::uint16_t Context::round() const { return attempt_.key.round; }
 std::uint16_t Context::attempt() const { return attempt_.key.attempt; }
 std::uint64_t Context::token() const { return attempt_.key.token; }
 std::string_view Context::type() const { return attempt_.type; }
-ipc::Bytes Context::payload() const { return ipc::bytes_of(attempt_.payload); }
-std::string_view Context::text() const { return attempt_.payload; }
+ipc::Bytes Context::payload() const {
+  return attempt_.large ? attempt_.large->bytes() : ipc::bytes_of(attempt_.payload);
+}
+std::string_view Context::text() const { return ipc::text_of(payload()); }
 Content Context::content() const { return attempt_.content; }
 std::uint16_t Context::failures() const { return attempt_.failures; }
 std::uint16_t Context::crashes() const { return attempt_.crashes; }

@@ -65,7 +65,7 @@ bool Session::greet(const Settings& settings) {
                  .credits = static_cast<std::uint8_t>(credits_)},
                 ipc::bytes_of(scratch_));
   features_ = wanted;
-  channel_.keep_descriptor((wanted & ipc::feature::kDescriptors) != 0);
+  channel_.keep_descriptors((wanted & ipc::feature::kDescriptors) != 0);
   const auto deadline = Clock::now() + kWelcomeWait;
   while (open() && !welcomed_) {
     ipc::Frame frame;
@@ -78,7 +78,7 @@ bool Session::greet(const Settings& settings) {
       note(state);
     }
   }
-  channel_.keep_descriptor(false);
+  channel_.keep_descriptors((features_ & ipc::feature::kLarge) != 0);
   drain();
   return open();
 }
@@ -172,6 +172,9 @@ void Session::on_welcome(const ipc::Frame& frame) {
   result_bytes_max_ = std::min<std::uint64_t>(
       meta->result_bytes_max > 0 ? meta->result_bytes_max : meta->frame_bytes_max,
       meta->frame_bytes_max);
+  if ((features_ & ipc::feature::kLarge) != 0) {
+    large_bytes_max_ = std::min<std::uint64_t>(meta->large_bytes_max, ipc::kLargeBytesMax);
+  }
   channel_.set_rules(ipc::after_hello(channel_.rules(), meta->frame_bytes_max, features_));
   open_page(frame.header);
 }
@@ -235,7 +238,27 @@ void Session::on_assign(const ipc::Frame& frame) {
   attempt->failures = meta->failures;
   attempt->crashes = meta->crashes;
   attempt->directory = meta->directory;
+  if ((frame.header.descriptors | meta->large_bytes) != 0 &&
+      !take_large(frame, meta->large_bytes, *attempt)) {
+    return queue_.recycle(std::move(attempt));
+  }
   queue_.push(std::move(attempt));
+}
+
+// Mapped here, before the next frame brings another one.
+bool Session::take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt) {
+  const auto came = channel_.take_descriptor();
+  auto view = came ? ipc::LargeView::of(came.get(), bytes)
+                   : Result<ipc::LargeView>(Error{0, "this worker has no room for its descriptor"});
+  if (view) {
+    attempt.large.emplace(std::move(*view));
+    return true;
+  }
+  send_failed(ipc::key_of(frame.header),
+              failed("the payload of " + std::to_string(bytes) +
+                     " bytes cannot be taken: " + view.error().text),
+              0);
+  return false;
 }
 
 void Session::on_cancel(const ipc::Frame& frame) {
@@ -269,16 +292,33 @@ void Session::on_recall(const ipc::Frame& frame) {
 void Session::answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took) {
   const std::uint16_t micros = micros_of(took);
   if (answer.outcome != Outcome::Done) return send_failed(key, answer, micros);
-  if (answer.body.size() > result_bytes_max_) {
-    const std::string text = "the result has " + std::to_string(answer.body.size()) +
-                             " bytes, allowed are " + std::to_string(result_bytes_max_) +
-                             "; return a path instead, or raise result_bytes_max";
-    return send_failed(key, failed_for_good(text), micros);
-  }
   auto header = ipc::run_header(Kind::Done, key);
   header.flags = ipc::content_flags(answer.content);
   header.type = micros;
+  if (answer.body.size() > result_bytes_max_ && answer.body.size() <= large_bytes_max_) {
+    return answer_large(key, header, answer.body);
+  }
+  if (answer.body.size() > result_bytes_max_) {
+    const std::string text = "the result has " + std::to_string(answer.body.size()) +
+                             " bytes, allowed are " + std::to_string(result_bytes_max_) +
+                             ", by descriptor " + std::to_string(large_bytes_max_) +
+                             "; return a path instead, or raise result_bytes_max or "
+                             "large_bytes_max";
+    return send_failed(key, failed_for_good(text), micros);
+  }
   channel_.send(header, {}, std::move(answer.body));
+}
+
+void Session::answer_large(const AttemptKey& key, ipc::Header header, const std::string& body) {
+  auto sealed = ipc::sealed_copy(ipc::bytes_of(body));
+  if (!sealed) {
+    return send_failed(key, failed("the result cannot be handed over: " + sealed.error().text),
+                       header.type);
+  }
+  scratch_.clear();
+  encode(ipc::DoneMeta{static_cast<std::uint32_t>(body.size())}, scratch_);
+  channel_.send(header, ipc::bytes_of(scratch_),
+                std::make_shared<const ipc::UniqueFd>(std::move(*sealed)));
 }
 
 void Session::send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros) {

@@ -91,6 +91,9 @@ class Session {
   void on_cancel(const ipc::Frame& frame);
   void on_recall(const ipc::Frame& frame);
   void on_checkpoint_please(const ipc::Frame& frame);
+  // False: it was answered as failed.
+  bool take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt);
+  void answer_large(const AttemptKey& key, ipc::Header header, const std::string& body);
   void send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros);
   void close();
   void fail(std::string why);
@@ -106,7 +109,7 @@ class Session {
   ipc::TypeNames type_names_;
   AttemptQueue queue_;
   const Attempt* running_ = nullptr;
-  std::uint64_t features_ = 0, result_bytes_max_ = 0;
+  std::uint64_t features_ = 0, result_bytes_max_ = 0, large_bytes_max_ = 0;
   std::chrono::nanoseconds heartbeat_interval_{};
   std::string scratch_;  // meta that is being encoded
   bool welcomed_ = false, retiring_ = false, leaving_ = false, may_come_again_ = false;

@@ -218,10 +218,10 @@ void Map::on(const client::Settled& event) {
       .text("input", entry.line.text);
   members.text("verdict", name_of(event.verdict));
   if (event.verdict == Verdict::Done) {
-    members.raw("result", json_payload(event.content, event.result));
+    members.raw("result", json_payload(event.content, event.text()));
   } else {
     members.text("cause", name_of(event.cause));
-    members.text("error", event.result);
+    members.text("error", event.text());
   }
   cancelled_ += event.verdict == Verdict::Cancelled ? 1U : 0U;
   finish(std::move(entry), members.str(), event.verdict == Verdict::Done);

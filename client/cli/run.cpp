@@ -104,7 +104,7 @@ struct RunCommand {
 
   // A failed run's error is a line for people, and then the same document as a result.
   int finish(Context& context, const client::Settled& settled) const {
-    std::string_view text = settled.result;
+    std::string_view text = settled.text();
     if (settled.verdict != Verdict::Done) {
       const std::size_t end = text.find('\n');
       text = end == text.npos ? std::string_view() : text.substr(end + 1);
@@ -119,7 +119,7 @@ struct RunCommand {
       object.text("cause", name_of(settled.cause))
           .number("exit_status", static_cast<std::uint64_t>(status));
       object.raw(known ? "result" : "error",
-                 known ? std::string(text) : json_string(settled.result));
+                 known ? std::string(text) : json_string(settled.text()));
       context.print(object.str());
       return status;
     }

@@ -7,7 +7,7 @@ namespace warmpool::cli {
 void add_settled(JsonObject& object, const client::Settled& settled) {
   object.number("id", settled.task.value).text("verdict", name_of(settled.verdict));
   if (settled.verdict == Verdict::Done) {
-    object.raw("result", json_payload(settled.content, settled.result));
+    object.raw("result", json_payload(settled.content, settled.text()));
     return;
   }
   object.text("cause", name_of(settled.cause))
@@ -15,7 +15,7 @@ void add_settled(JsonObject& object, const client::Settled& settled) {
       .number("crashes", settled.crashes)
       .raw("error",
            json_payload(settled.content == Content::Bytes ? Content::Utf8 : settled.content,
-                        settled.result));
+                        settled.text()));
 }
 
 std::string settled_line(const client::Settled& settled) {
@@ -26,7 +26,7 @@ std::string settled_line(const client::Settled& settled) {
   if (settled.failures > 0) line += ", failures: " + std::to_string(settled.failures);
   if (settled.crashes > 0) line += ", crashes: " + std::to_string(settled.crashes);
   line += ")";
-  return settled.result.empty() ? line : line + ": " + first_line(settled.result);
+  return settled.text().empty() ? line : line + ": " + first_line(settled.text());
 }
 
 int exit_status_of(const client::Settled& settled) {

@@ -18,18 +18,22 @@ struct SubmitCommand {
   std::optional<WallTime> run_at;
   bool wait = false, print_id = false, keep = false, cancel_on_disconnect = false;
 
-  Result<std::string> read_payload(Context& context, std::uint64_t bytes_max) const {
+  Result<Payload> read(Context& context, const client::Client::Daemon& daemon) const {
+    const auto most = daemon.payload_bytes_max, large_most = daemon.large_bytes_max;
     if (!file.empty()) {
       auto fd = open_to_read(file);
       if (!fd) return fd.error();
-      return read_all(fd->get(), file, bytes_max);
+      return read_payload(fd->get(), file, most, large_most);
     }
-    if (payload == "-") return read_all(context.in(), "standard input", bytes_max);
-    return payload;
+    if (payload == "-") return read_payload(context.in(), "standard input", most, large_most);
+    return Payload{payload};
   }
 
-  client::SubmitOptions options(std::string bytes, bool tell_progress) const {
-    auto made = task.submit_options(type, std::move(bytes));
+  client::SubmitOptions options(Payload read, bool tell_progress) const {
+    auto made = task.submit_options(type, std::move(read.bytes));
+    made.large = std::move(read.large);
+    made.large_bytes = read.large_bytes;
+    if (made.large && task.content.empty()) made.content = Content::Bytes;  // nobody looked
     made.delay = delay;
     made.run_at = run_at;
     if (!key.empty()) made.key = key;
@@ -79,8 +83,8 @@ struct SubmitCommand {
       add_settled(object, settled);
       context.print(object.str());
     } else if (settled.verdict == Verdict::Done) {
-      context.out().write(settled.result);
-      if (context.out().is_terminal() && !settled.result.ends_with('\n')) context.out().write("\n");
+      context.out().write(settled.text());
+      if (context.out().is_terminal() && !settled.text().ends_with('\n')) context.out().write("\n");
     } else {
       context.fail(kFailed, settled_line(settled));
     }
@@ -117,7 +121,7 @@ struct SubmitCommand {
   int run(Context& context) const {
     auto client = context.connect();
     if (!client) return context.fail(client.error());
-    auto bytes = read_payload(context, client->daemon().payload_bytes_max);
+    auto bytes = read(context, client->daemon());
     if (!bytes) return context.fail(kFailed, bytes.error().text);
     TaskProgressLine line(context.err(), context.globals().quiet ? "never" : progress);
     client->submit(options(std::move(*bytes), line.shown()));

@@ -95,22 +95,22 @@ struct ResultCommand {
   }
 
   int print(Context& context, const client::Settled& settled) const {
-    if (!file.empty() && settled.verdict == Verdict::Done) return save(context, settled.result);
+    if (!file.empty() && settled.verdict == Verdict::Done) return save(context, settled.text());
     if (context.json()) {
       JsonObject object;
       object.number("schema", kSchema).text("content", name_of(settled.content));
       add_settled(object, settled);
       context.print(object.str());
     } else if (settled.verdict == Verdict::Done) {
-      context.out().write(settled.result);
-      if (context.out().is_terminal() && !settled.result.ends_with('\n')) context.out().write("\n");
+      context.out().write(settled.text());
+      if (context.out().is_terminal() && !settled.text().ends_with('\n')) context.out().write("\n");
     } else {
       context.fail(kFailed, settled_line(settled));
     }
     return exit_status_of(settled);
   }
 
-  int save(Context& context, const std::string& bytes) const {
+  int save(Context& context, std::string_view bytes) const {
     std::FILE* out = std::fopen(file.c_str(), "wbe");
     const bool written =
         out != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size();

@@ -1,4 +1,5 @@
-// The box is a header of 8 bytes with the bytes behind it, or with a shared string behind it. A
+// The box is a header of 8 bytes with the bytes behind it, or with a shared string or a shared
+// descriptor behind it; the highest bit of the size tells of the last. A
 // std::string would cost 32 bytes in every row and a shared_ptr 16 bytes and a control block.
 // The store thread writes what the main thread goes on using, so whoever is last deletes the box.
 #include "daemon/store/blob.hpp"
@@ -12,18 +13,22 @@
 namespace warmpool::daemon {
 
 struct alignas(8) Blob::Box {
-  std::uint32_t size;
+  static constexpr std::uint32_t kByDescriptor = 1U << 31U;
+  std::uint32_t size_and_kind;
   std::atomic<std::uint32_t> owners;
 
   using Shared = std::shared_ptr<const std::string>;
-  bool is_shared() const { return size >= kSharedBytesMin; }
+  std::uint32_t size() const { return size_and_kind & ~kByDescriptor; }
+  bool by_descriptor() const { return (size_and_kind & kByDescriptor) != 0; }
+  bool is_shared() const { return !by_descriptor() && size_and_kind >= kSharedBytesMin; }
   std::byte* bytes() { return reinterpret_cast<std::byte*>(this + 1); }
   Shared* shared() { return std::launder(reinterpret_cast<Shared*>(this + 1)); }
+  ipc::SharedFd* descriptor() { return std::launder(reinterpret_cast<ipc::SharedFd*>(this + 1)); }
 };
 
 Blob::Blob(ipc::Bytes bytes) {
   if (bytes.empty()) return;
-  REQUIRE(bytes.size() < (std::size_t{1} << 32));
+  REQUIRE(bytes.size() < Box::kByDescriptor);
   const bool is_shared = bytes.size() >= kSharedBytesMin;
   const std::size_t behind = is_shared ? sizeof(Box::Shared) : bytes.size();
   box_ =
@@ -33,6 +38,13 @@ Blob::Blob(ipc::Bytes bytes) {
   } else {
     std::memcpy(box_->bytes(), bytes.data(), bytes.size());
   }
+}
+
+Blob::Blob(ipc::SharedFd descriptor, std::uint64_t bytes) {
+  REQUIRE(descriptor && bytes > 0 && bytes < Box::kByDescriptor);
+  const auto size = static_cast<std::uint32_t>(bytes) | Box::kByDescriptor;
+  box_ = new (::operator new(sizeof(Box) + sizeof(ipc::SharedFd))) Box{size, {1}};
+  new (box_->bytes()) ipc::SharedFd(std::move(descriptor));
 }
 
 Blob Blob::share() const {
@@ -49,16 +61,23 @@ void Blob::release() {
   const bool alone = box->owners.load(std::memory_order_acquire) == 1;
   if (!alone && box->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (box->is_shared()) std::destroy_at(box->shared());
+  if (box->by_descriptor()) std::destroy_at(box->descriptor());
   std::destroy_at(box);
   ::operator delete(box);
 }
 
-std::size_t Blob::size() const { return box_ == nullptr ? 0 : box_->size; }
+std::size_t Blob::size() const { return box_ == nullptr ? 0 : box_->size(); }
 
 ipc::Bytes Blob::bytes() const {
-  if (box_ == nullptr) return {};
+  if (box_ == nullptr || box_->by_descriptor()) return {};
   if (box_->is_shared()) return ipc::bytes_of(**box_->shared());
-  return {box_->bytes(), box_->size};
+  return {box_->bytes(), box_->size()};
+}
+
+bool Blob::is_by_descriptor() const { return box_ != nullptr && box_->by_descriptor(); }
+
+ipc::SharedFd Blob::descriptor() const {
+  return is_by_descriptor() ? *box_->descriptor() : nullptr;
 }
 
 std::shared_ptr<const std::string> Blob::shared() const {

@@ -7,18 +7,22 @@
 #include <utility>
 
 #include "ipc/bytes.hpp"
+#include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
 
 // Owns: a copy of its bytes, made once, together with those that share() gave. From kSharedBytesMin
 // on they are shared with the buffers that send them too, so that no second copy is made.
-// Bounds: below 4 GiB. Threads: each one may live on a thread of its own.
+// Or a descriptor of them, where they were handed over as one; it is closed with the last share.
+// Bounds: below 2 GiB. Threads: each one may live on a thread of its own.
 class Blob {
  public:
   static constexpr std::size_t kSharedBytesMin = 8 * 1024;
 
   Blob() = default;
   explicit Blob(ipc::Bytes bytes);
+  // REQUIREs 0 < bytes < 2 GiB.
+  Blob(ipc::SharedFd descriptor, std::uint64_t bytes);
   Blob(Blob&& other) noexcept : box_(std::exchange(other.box_, nullptr)) {}
   Blob& operator=(Blob&& other) noexcept {
     std::swap(box_, other.box_);
@@ -32,7 +36,11 @@ class Blob {
   Blob share() const;
 
   std::size_t size() const;
+  // Empty of one by descriptor.
   ipc::Bytes bytes() const;
+  bool is_by_descriptor() const;
+  // Null: its bytes are here.
+  ipc::SharedFd descriptor() const;
   // Null when small: then bytes() are copied.
   std::shared_ptr<const std::string> shared() const;
 

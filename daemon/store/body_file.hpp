@@ -18,16 +18,19 @@ struct BodyFile {
 
 enum class BodyKind : std::uint8_t { Payload, Result };
 
-// `fault`: why there is no such file; empty: it is there and synced.
+// `fault`: why there is no such file; empty: it is there and synced. `digest`: of a body by
+// descriptor, XXH3 of its bytes with the seed that was given.
 struct BodyEnded {
   BodyFile file;
   std::string fault;
+  std::uint64_t digest = 0;
 };
 
 // A body that is on the disk, or comes with its record.
 struct KeptBody {
   Blob body;
   BodyFile file;
+  std::uint64_t digest = 0;  // as in BodyEnded
 };
 
 // A longer one may have a file.

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "daemon/quiet_thread.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
@@ -25,6 +27,7 @@ namespace {
 constexpr std::string_view kEnds[] = {".payload", ".result"};
 constexpr std::string_view kPart = ".part";
 constexpr int kLifeShift = 40;  // as in ids of tasks
+constexpr std::size_t kCopiedAtOnce = 1U << 20;
 
 Error failed(const std::string& what) { return {errno, what + ": " + std::strerror(errno)}; }
 
@@ -37,18 +40,45 @@ std::optional<BodyFile> file_of(std::string_view name) {
   return body_name(file) == name ? std::optional(file) : std::nullopt;
 }
 
-Result<void> fill(int fd, ipc::Bytes bytes) {
-  if (!write_all(fd, bytes)) return failed("cannot write a body");
-  if (::fsync(fd) != 0) return failed("cannot sync a body");
-  return {};
+// Read and written, because the digest needs the bytes. Returns that.
+Result<std::uint64_t> copy(int to, int from, std::size_t bytes, std::uint64_t seed) {
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
+  REQUIRE(state && XXH3_64bits_reset_withSeed(state.get(), seed) == XXH_OK);
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kCopiedAtOnce);
+  std::size_t at = 0;
+  while (at < bytes) {
+    const auto wanted = std::min(kCopiedAtOnce, bytes - at);
+    const auto got = ::pread(from, buffer.get(), wanted, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed("cannot read a body");
+    if (got == 0) return Error{0, "a body became shorter while it was copied"};
+    const ipc::Bytes piece(buffer.get(), static_cast<std::size_t>(got));
+    if (!write_all(to, piece)) return failed("cannot write a body");
+    XXH3_64bits_update(state.get(), piece.data(), piece.size());
+    at += piece.size();
+  }
+  return XXH3_64bits_digest(state.get());
 }
 
-Result<void> write_named(const std::string& path, ipc::Bytes bytes) {
+Result<std::uint64_t> fill(int fd, const Blob& body, std::uint64_t seed) {
+  Result<std::uint64_t> digest = std::uint64_t{0};
+  if (const auto from = body.descriptor()) {
+    digest = copy(fd, from->get(), body.size(), seed);
+    if (!digest) return digest;
+  } else if (!write_all(fd, body.bytes())) {
+    return failed("cannot write a body");
+  }
+  if (::fsync(fd) != 0) return failed("cannot sync a body");
+  return digest;
+}
+
+Result<std::uint64_t> write_named(const std::string& path, const Blob& body, std::uint64_t seed) {
   const auto part = path + std::string(kPart);
   const ipc::UniqueFd fd(
       ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return failed("cannot make " + part);
-  auto done = fill(fd.get(), bytes);
+  auto done = fill(fd.get(), body, seed);
   if (done && ::rename(part.c_str(), path.c_str()) != 0) done = failed("cannot make " + path);
   if (!done) ::unlink(part.c_str());
   return done;
@@ -64,9 +94,10 @@ std::string body_name(BodyFile file) {
   return std::to_string(file.number) + std::string(kEnds[file.number % 2]);
 }
 
-Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
-  const auto path = directory + "/" + body_name(file);
-  const ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+namespace {
+
+Result<ipc::UniqueFd> open_file(const std::string& path, std::uint64_t bytes) {
+  ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return failed("cannot open " + path);
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return failed("cannot look at " + path);
@@ -74,6 +105,22 @@ Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_
     return Error{0, path + " has " + std::to_string(found.st_size) + " bytes and should have " +
                         std::to_string(bytes)};
   }
+  return fd;
+}
+
+}  // namespace
+
+Result<Blob> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
+  auto fd = open_file(directory + "/" + body_name(file), bytes);
+  if (!fd) return fd.error();
+  return Blob(std::make_shared<const ipc::UniqueFd>(std::move(*fd)), bytes);
+}
+
+Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
+  const auto path = directory + "/" + body_name(file);
+  const auto opened = open_file(path, bytes);
+  if (!opened) return opened.error();
+  const auto& fd = *opened;
   const std::unique_ptr<std::byte[]> buffer(new std::byte[bytes]);
   std::size_t have = 0;
   while (have < bytes) {
@@ -118,12 +165,12 @@ BodyFiles::~BodyFiles() {
   thread_.join();
 }
 
-BodyFile BodyFiles::begin(BodyKind kind, Blob body) {
+BodyFile BodyFiles::begin(BodyKind kind, Blob body, std::uint64_t seed) {
   next_ += 2;
   const BodyFile file{next_ + static_cast<std::uint64_t>(kind)};
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back({file, std::move(body)});
+    queue_.push_back({file, std::move(body), seed});
   }
   wake_.notify_one();
   return file;
@@ -176,36 +223,39 @@ void BodyFiles::run() {
     const auto written = write(*work);
     {
       const std::lock_guard lock(mutex_);
-      ended_.push_back({work->file, written ? std::string() : written.error().text});
+      ended_.push_back(
+          {work->file, written ? std::string() : written.error().text, written ? *written : 0});
     }
     const std::uint64_t one = 1;
     (void)!::write(wake_fd_, &one, sizeof one);
   }
 }
 
-Result<void> BodyFiles::write(const Work& work) {
+Result<std::uint64_t> BodyFiles::write(const Work& work) {
   if (!is_made_) {
     if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
       return failed("cannot make " + directory_);
     }
-    if (auto synced = sync_parent(directory_); !synced) return synced;
+    if (auto synced = sync_parent(directory_); !synced) return synced.error();
     is_made_ = true;
   }
   const auto path = directory_ + "/" + body_name(work.file);
   const ipc::UniqueFd fd(::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  auto done = Result<void>();
+  auto done = Result<std::uint64_t>(std::uint64_t{0});
   if (fd) {
-    done = fill(fd.get(), work.body.bytes());
+    done = fill(fd.get(), work.body, work.seed);
     const auto unnamed = "/proc/self/fd/" + std::to_string(fd.get());
     if (done && ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW)) {
       done = failed("cannot make " + path);
     }
   } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) {
-    done = write_named(path, work.body.bytes());
+    done = write_named(path, work.body, work.seed);
   } else {
     done = failed("cannot make a file in " + directory_);
   }
-  if (done) done = sync_directory(directory_);
+  if (auto synced = done ? sync_directory(directory_) : Result<void>(); !synced) {
+    done = synced.error();
+  }
   if (!done) ::unlink(path.c_str());
   return done;
 }

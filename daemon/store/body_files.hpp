@@ -22,6 +22,8 @@ std::string body_name(BodyFile file);
 // Errors: it is not there, cannot be read, or has another size; the text says which.
 // Blocks: while it is read.
 Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
+// Likewise, and it is held open for reading and not read.
+Result<Blob> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
 // Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
 // else in the directory is touched. Returns how many.
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);
@@ -42,7 +44,8 @@ class BodyFiles {
   // What was given is carried out first. Blocks: until it is.
   ~BodyFiles();
 
-  BodyFile begin(BodyKind kind, Blob body);
+  // `seed`: of the digest of one by descriptor, which is copied in pieces.
+  BodyFile begin(BodyKind kind, Blob body, std::uint64_t seed = 0);
   std::vector<BodyEnded> take_ended();
   // Order: no row on the disk names them any more.
   void remove(std::vector<BodyFile> files);
@@ -53,11 +56,12 @@ class BodyFiles {
   struct Work {
     BodyFile file;
     Blob body;
+    std::uint64_t seed;
   };
 
   void run();
   bool wait();  // false: it is to end, and nothing is left
-  Result<void> write(const Work& work);
+  Result<std::uint64_t> write(const Work& work);
   void remove_files(const std::vector<BodyFile>& files);
 
   const std::string directory_;

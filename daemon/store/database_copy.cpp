@@ -21,6 +21,8 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr int kPagesAtOnce = 1024;
+// Of a body that is read whole and put into its row.
+constexpr std::uint64_t kTakenInMax = 15U << 20;
 
 Result<void> make_file(const std::string& path) {
   const ipc::UniqueFd fd(
@@ -72,7 +74,8 @@ Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sq
   return rows;
 }
 
-// A body whose file is damaged stays as it is: what is restored will say so of its task.
+// A body whose file is damaged, or that is too large to be in a row, stays as it is: what is
+// restored will say so of its task.
 Result<void> take_in(Database& copy, const std::string& directory, std::string_view select,
                      std::string_view update, const std::atomic<bool>& aborted) {
   const auto rows = rows_with_files(copy, select);
@@ -81,6 +84,7 @@ Result<void> take_in(Database& copy, const std::string& directory, std::string_v
   if (!change) return change.error();
   for (const auto& row : *rows) {
     if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
+    if (row.bytes > kTakenInMax) continue;
     const auto body = read_body(directory, row.file, row.bytes);
     if (!body) continue;
     if (!change->with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");

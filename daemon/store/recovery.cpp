@@ -252,16 +252,19 @@ Result<void> Recovery::read_checkpoints() {
 Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
                        std::string& fault) {
   Blob body;
+  // What came by descriptor was not read when its row was made: its checksum is that of nothing.
+  const bool is_unread = bytes > 0 && !row.is_null(columns.checksum) &&
+                         checksum_of(task, {}) == row.bits(columns.checksum);
   if (row.is_null(columns.file)) {
     body = Blob(row.bytes(columns.body));
   } else {
     const BodyFile file{row.bits(columns.file)};
     figures_.files.push_back(file);
-    auto read = read_body(bodies_, file, bytes);
+    auto read = is_unread ? open_body(bodies_, file, bytes) : read_body(bodies_, file, bytes);
     if (!read) fault = read.error().text;
     if (read) body = std::move(*read);
   }
-  const bool whole = row.is_null(columns.checksum) ||
+  const bool whole = row.is_null(columns.checksum) || is_unread ||
                      checksum_of(task, body.bytes()) == row.bits(columns.checksum);
   if (fault.empty() && !whole) fault = kDamagedText;
   return body;

@@ -211,9 +211,9 @@ void SqliteStore::end_backup() {
   thread_->bodies().hold_removals(false);
 }
 
-BodyFile SqliteStore::begin_body(BodyKind kind, const Blob& body) {
-  if (body.size() <= kBodyInRowMax) return {};
-  return thread_->bodies().begin(kind, body.share());
+BodyFile SqliteStore::begin_body(BodyKind kind, const Blob& body, std::uint64_t seed) {
+  if (body.size() <= kBodyInRowMax && !body.is_by_descriptor()) return {};
+  return thread_->bodies().begin(kind, body.share(), seed);
 }
 
 void SqliteStore::trim(Instant now) {

@@ -45,7 +45,7 @@ class SqliteStore : public Store {
                                      std::optional<Verdict> verdict) const override {
     return image_.settled_before(before, verdict);
   }
-  BodyFile begin_body(BodyKind kind, const Blob& body) override;
+  BodyFile begin_body(BodyKind kind, const Blob& body, std::uint64_t seed) override;
   void drop_body(BodyFile file) override { thread_->bodies().remove({file}); }
   bool drop(TaskId task) override;
   Result<void> begin_backup(const std::string& path) override;

@@ -163,9 +163,9 @@ class Store {
   // through.
   virtual bool scan_finished(FinishedScan& scan, std::uint32_t rows) const = 0;
   // Begins to write a large body to a file, before its record is made; the end of it comes with the
-  // answers. 0: it is to come with its record. What is begun goes to apply() or to drop_body().
-  // Blocks: never.
-  virtual BodyFile begin_body(BodyKind, const Blob&) { return {}; }
+  // answers. 0: it is to come with its record. What is begun goes to apply() or to drop_body(). One
+  // by descriptor is copied whatever its size; `seed`: of its digest. Blocks: never.
+  virtual BodyFile begin_body(BodyKind, const Blob&, std::uint64_t) { return {}; }
   virtual void drop_body(BodyFile) {}
   // Its submitter has the result: unless it is to be kept, it goes.
   virtual void received(TaskId task) = 0;

@@ -9,15 +9,23 @@
 namespace warmpool::daemon {
 namespace {
 
-IdempotencyKey key_of_submit(const ipc::SubmitMeta& meta, std::string_view type,
-                             ipc::Bytes payload) {
+// One by descriptor that nobody reads is told by its size.
+std::uint64_t digest_of(const Wish& wish) {
+  const auto seed = digest_seed_of(wish.type);
+  if (wish.large.bytes == 0) {
+    return XXH3_64bits_withSeed(wish.payload.data(), wish.payload.size(), seed);
+  }
+  if (wish.large.digest && wish.meta.key_use == KeyUse::Lasting) return *wish.large.digest;
+  return XXH3_64bits_withSeed(&wish.large.bytes, sizeof wish.large.bytes, ~seed);
+}
+
+IdempotencyKey key_of_submit(const Wish& wish) {
+  const auto& meta = wish.meta;
   std::string text;
   text.reserve(meta.tenant.size() + meta.key->size() + 1);
   text.append(meta.tenant).append(1, '\0').append(*meta.key);
   const auto hash = XXH3_128bits(text.data(), text.size());
-  const auto seed = XXH3_64bits(type.data(), type.size());
-  return {hash.high64, hash.low64, XXH3_64bits_withSeed(payload.data(), payload.size(), seed),
-          meta.key_use};
+  return {hash.high64, hash.low64, digest_of(wish), meta.key_use};
 }
 
 std::uint16_t bounded(std::uint64_t number) {
@@ -48,6 +56,10 @@ std::unique_ptr<TaskTexts> texts_of(const ipc::SubmitMeta& meta) {
 
 }  // namespace
 
+std::uint64_t digest_seed_of(std::string_view type) {
+  return XXH3_64bits(type.data(), type.size());
+}
+
 std::optional<TypeId> Intake::find_type(std::string_view name) {
   return find_or_declare(services_, name);
 }
@@ -61,6 +73,7 @@ Refusal Intake::check(const Wish& wish, std::string& detail) const {
     detail = ok.error().text;
     return static_cast<Refusal>(ok.error().code);
   }
+  if (wish.large.bytes != 0) return Refusal{};  // LargeBodies has checked it
   return check_payload(wish.payload.size(), detail);
 }
 
@@ -82,10 +95,9 @@ Refusal Intake::prepare(const Wish& wish, TypeId type, TaskSpec& spec, std::stri
   spec.type = type;
   spec.tenant = *tenant;
   spec.cancel_on_disconnect = wish.cancel_on_disconnect;
-  spec.payload_bytes = static_cast<std::uint32_t>(wish.payload.size());
-  if (wish.meta.key) {
-    spec.key = key_of_submit(wish.meta, wish.type, wish.payload);
-  }
+  spec.payload_bytes =
+      wish.large.bytes != 0 ? wish.large.bytes : static_cast<std::uint32_t>(wish.payload.size());
+  if (wish.meta.key) spec.key = key_of_submit(wish);
   return Refusal{};
 }
 

@@ -12,6 +12,12 @@
 
 namespace warmpool::daemon {
 
+// A payload that is handed over as a descriptor. `digest`: of its bytes, where they were read.
+struct LargeWish {
+  std::uint32_t bytes = 0;
+  std::optional<std::uint64_t> digest{};
+};
+
 // Owns: nothing.
 struct Wish {
   std::string_view type;
@@ -20,7 +26,11 @@ struct Wish {
   Content content = Content::Bytes;
   bool cancel_on_disconnect = false, keep_result = false;
   std::uint32_t uid = 0;  // whose it is
+  LargeWish large{};      // bytes 0: the payload is what it says
 };
+
+// Of the digest of a payload of this type, which keys compare.
+std::uint64_t digest_seed_of(std::string_view type);
 
 class Intake {
  public:

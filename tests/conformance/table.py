@@ -202,7 +202,7 @@ BROKEN = {
     "meta with bytes after its array": {"kind": "type-name", "body": b"\x91\xa1ax"},
     "meta with a float": {"kind": "assign", "body": b"\x91\xcb\x3f\xe0" + bytes(6)},
     "meta with a text for a number": {"kind": "assign", "meta": ["x"]},
-    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, "/", 0, 0, 0]},
+    "meta with a field more than the table": {"kind": "assign", "meta": [1, 1, 0, 0, "/", 0, 0, 0, 0]},
     "checkpoint longer than its payload": {"kind": "assign", "type": 0, "id": 1, "token": 1, "round": 1, "attempt": 1, "meta": [0, 0, 0, 0, None, 1]},
     "type that was never named": {"kind": "assign", "type": 7},
     "second welcome": {"kind": "welcome", "meta": [1, 7, FRAME_BYTES_MAX, LARGE, 0, 0, None, LARGE]},
@@ -434,7 +434,7 @@ BROKEN_FOR_CLIENTS = {
     "payload where there is none": {"kind": "accepted", "payload": b"x"},
     "meta that is no array": {"kind": "settled", "body": b"\x81\xa1a\x01"},
     "meta with a text for a number": {"kind": "settled", "meta": ["x"]},
-    "meta with a field more than the table": {"kind": "settled", "meta": [0, 0, 0, 0, 0]},
+    "meta with a field more than the table": {"kind": "settled", "meta": [0, 0, 0, 0, 0, 0]},
     "second welcome": {"kind": "welcome", "meta": [1, 48, FRAME_BYTES_MAX, LARGE, 1024, 0, None, LARGE]},
 }
 CLIENTS += [

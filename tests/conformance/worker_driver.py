@@ -21,7 +21,7 @@ from frame import Frame
 CONTENTS = ("bytes", "utf8", "json", "msgpack")
 NUMBER = page.NUMBERS
 WORKER, TOKEN = (9 << 40) | 5, 0xF0E1D2C3B4A59687
-NOT_OVER_FIFOS = page.FEATURES["recall"] | page.FEATURES["descriptors"] | page.FEATURES["page"]
+NOT_OVER_FIFOS = page.FEATURES["recall"] | page.FEATURES["descriptors"] | page.FEATURES["page"] | page.FEATURES["large"]
 PAGE_FIELDS = {row[3]: int(row[0]) for row in page.table_below("## 10. The page of a worker")}
 PAGE_BYTES = 4096
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ipc/codec.hpp"
+#include "ipc/large_body.hpp"
 #include "ipc/out_buffer.hpp"
 #include "ipc/template_frames.hpp"
 
@@ -209,7 +210,7 @@ void FakeProcesses::say_hello(FakeWorker& worker) {
   ipc::HelloMeta meta;
   meta.role = ipc::Role::Worker;
   meta.features = features & worker.channel->features();
-  worker.channel->keep_descriptor((meta.features & ipc::feature::kDescriptors) != 0);
+  worker.channel->keep_descriptors((meta.features & ipc::feature::kDescriptors) != 0);
   std::string bytes;
   ipc::encode(meta, bytes);
   worker.channel->send({.kind = ipc::Kind::Hello,
@@ -227,6 +228,7 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
     worker.directories.emplace_back(meta->directory);
     worker.payloads.emplace_back(ipc::text_of(frame.payload));
     worker.checkpoints.push_back(meta->checkpoint_bytes);
+    if (header.descriptors != 0) return take_large(worker, header, meta->large_bytes);
   }
   if (header.kind == ipc::Kind::CheckpointPlease) worker.asked.push_back(header);
   if (header.kind == ipc::Kind::Ping && answers_pings) {
@@ -257,6 +259,27 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
         fails ? "the handler said no" : std::string(ipc::text_of(frame.payload));
     worker.channel->send(answer, {}, ipc::bytes_of(payload));
   }
+}
+
+void FakeProcesses::take_large(FakeWorker& worker, const ipc::Header& header, std::uint32_t bytes) {
+  const auto came = worker.channel->take_descriptor();
+  REQUIRE(came);
+  const auto view = ipc::LargeView::of(came.get(), bytes);
+  REQUIRE(view);
+  worker.larges.emplace_back(ipc::text_of(view->bytes()));
+  if (!answers_tasks || worker.types.at(header.type) == "hang") return;
+  if (worker.types.at(header.type) == "fail") {
+    const std::string text = "the handler said no";
+    worker.channel->send(ipc::run_header(ipc::Kind::Failed, ipc::key_of(header)), {},
+                         ipc::bytes_of(text));
+    return;
+  }
+  auto answer = std::move(large_answer);
+  if (!answer) answer = std::move(*ipc::sealed_copy(view->bytes()));
+  std::string meta;
+  ipc::encode(ipc::DoneMeta{large_answer_bytes != 0 ? large_answer_bytes : bytes}, meta);
+  worker.channel->send(ipc::run_header(ipc::Kind::Done, ipc::key_of(header)), ipc::bytes_of(meta),
+                       std::make_shared<const ipc::UniqueFd>(std::move(answer)));
 }
 
 }  // namespace warmpool::daemon

@@ -29,6 +29,7 @@ struct FakeWorker {
   std::vector<std::string> payloads;       // of these, with what is behind them
   std::vector<std::uint32_t> checkpoints;  // of these: so many bytes behind
   std::vector<ipc::Header> asked;          // for a checkpoint
+  std::vector<std::string> larges;         // payloads that came as descriptors
   std::optional<ipc::Mapping> page;        // came with its welcome
   MemoryFigure memory{.own_bytes = 10U << 20, .rss_bytes = 12U << 20};
   std::vector<MemoryLook> looks;
@@ -54,6 +55,9 @@ class FakeProcesses : public ProcessPort {
   FakeWorker* alive();  // any one; null if none
   std::size_t alive_count() const;
 
+  // What is answered to the next payload that came as a descriptor; empty: the same bytes.
+  ipc::UniqueFd large_answer;
+  std::uint32_t large_answer_bytes = 0;
   bool answers_hello = true, answers_tasks = true, answers_pings = true;
   std::uint64_t token_offset = 0;                    // added to the token in hello: not 0 is wrong
   int spawn_error = 0;                               // errno of the next spawns
@@ -91,6 +95,7 @@ class FakeProcesses : public ProcessPort {
   void connect_fifos(FakeWorker& worker, Child& child);
   void say_hello(FakeWorker& worker);
   void take(FakeWorker& worker, const ipc::Frame& frame);
+  void take_large(FakeWorker& worker, const ipc::Header& header, std::uint32_t bytes);
 
   struct Place {
     ipc::test::TemporaryDirectory base;

@@ -32,7 +32,7 @@ class Stranger {
     test.daemon.adopt(ipc::UniqueFd(ends[0]));
     channel_.emplace(ipc::UniqueFd(ends[1]),
                      ipc::before_hello(ipc::Party::Daemon, ipc::Party::Worker));
-    channel_->keep_descriptor(true);
+    channel_->keep_descriptors(true);
   }
 
   void say_hello(const ipc::HelloMeta& hello, ipc::Header header = {.credits = 4}) {

@@ -58,9 +58,16 @@ void RawClient::send(const ipc::Header& header, ipc::Bytes meta, std::string_vie
   send_bytes(bytes);
 }
 
-void RawClient::hello() {
+void RawClient::send_with(std::string_view bytes, std::span<const int> fds) {
+  REQUIRE(unsent_.empty());
+  iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  const auto sent = ipc::send_with_descriptors(fd_.get(), {&piece, 1}, MSG_DONTWAIT, fds);
+  REQUIRE(sent == static_cast<ssize_t>(bytes.size()));
+}
+
+void RawClient::hello(std::uint64_t features) {
   ipc::HelloMeta meta;
-  meta.features = ipc::feature::kAll;
+  meta.features = features;
   send_meta({.kind = ipc::Kind::Hello}, meta);
 }
 
@@ -87,14 +94,18 @@ void RawClient::receive() {
   send_bytes({});
   while (!closed_) {
     const auto room = reader_.prepare(65'536);
-    const auto got = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
+    const auto got = ipc::receive_with_descriptors(fd_.get(), room, MSG_DONTWAIT, came_);
     if (got < 0 && errno == EAGAIN) return;
     closed_ = got <= 0;
     if (got > 0) reader_.commit(static_cast<std::size_t>(got));
     ipc::Frame frame;
     while (reader_.next(frame) == ipc::FrameReader::Next::Frame) {
       frames.push_back({frame.header, std::string(ipc::text_of(frame.meta)),
-                        std::string(ipc::text_of(frame.payload))});
+                        std::string(ipc::text_of(frame.payload)), nullptr});
+      if (frame.header.descriptors != 0) {
+        auto came = came_.take();
+        if (came) frames.back().descriptor = std::make_shared<ipc::UniqueFd>(std::move(*came));
+      }
       if (frame.header.kind != ipc::Kind::Welcome) continue;
       const auto welcome = ipc::decode<ipc::WelcomeMeta>(frame.meta);
       reader_.set_rules(

@@ -60,7 +60,9 @@ class RawClient {
     ipc::encode(meta, bytes);
     send(header, ipc::bytes_of(bytes), payload);
   }
-  void hello();
+  // These bytes at once, with descriptors beside the first of them.
+  void send_with(std::string_view bytes, std::span<const int> fds);
+  void hello(std::uint64_t features = ipc::feature::kAll);
   // Names type 0 on this connection.
   void name_type(std::string_view name, std::uint16_t number = 0);
   void submit(std::string_view payload, std::uint64_t token, std::uint8_t flags = ipc::flag::kWait,
@@ -71,6 +73,7 @@ class RawClient {
   struct Received {
     ipc::Header header;
     std::string meta, payload;
+    std::shared_ptr<ipc::UniqueFd> descriptor;  // that came beside it; null: none
   };
   // What has come so far.
   void receive();
@@ -88,6 +91,7 @@ class RawClient {
  private:
   ipc::UniqueFd fd_;
   ipc::FrameReader reader_;
+  ipc::CameDescriptors came_;
   std::string unsent_;
   bool closed_ = false;
 };

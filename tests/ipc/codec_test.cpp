@@ -61,7 +61,7 @@ TEST(Decode, RefusesWhatIsNoArrayOfTheRightShape) {
   EXPECT_EQ(refused<SettledMeta>(raw({0xc0})), Refusal::BadMeta);
   EXPECT_EQ(refused<SettledMeta>(raw({0x80})), Refusal::BadMeta);
   EXPECT_EQ(refused<SettledMeta>(raw({0xc1})), Refusal::BadMeta);
-  EXPECT_EQ(refused<SettledMeta>(raw({0x95, 0, 0, 0, 0, 0})), Refusal::BadMeta);
+  EXPECT_EQ(refused<SettledMeta>(raw({0x96, 0, 0, 0, 0, 0, 0})), Refusal::BadMeta);
   EXPECT_EQ(refused<SettledMeta>(raw({0x91, 0, 0})), Refusal::BadMeta);
   EXPECT_EQ(refused<SettledMeta>(raw({0x90, 0x90})), Refusal::BadMeta);
 }

@@ -145,6 +145,7 @@ TEST(ProtocolPage, HasTheFieldsOfMeta) {
   expect_fields<CancelledMeta>(expected);
   expect_fields<AssignMeta>(expected);
   expect_fields<CancelAttemptMeta>(expected);
+  expect_fields<DoneMeta>(expected);
   expect_fields<FailedMeta>(expected);
   expect_fields<ReportMeta>(expected);
   const auto page = table_after(protocol_page(), "### Fields of meta");

@@ -45,6 +45,8 @@ inline Result<std::string> recode(Kind kind, Bytes meta) {
       return recode_as<AssignMeta>(meta);
     case Kind::CancelAttempt:
       return recode_as<CancelAttemptMeta>(meta);
+    case Kind::Done:
+      return recode_as<DoneMeta>(meta);
     case Kind::Failed:
       return recode_as<FailedMeta>(meta);
     case Kind::Report:

@@ -9,8 +9,10 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <xxhash.h>
 
 #include "daemon/store/restore.hpp"
+#include "ipc/large_body.hpp"
 #include "tests/store/store_fixture.hpp"
 #include "tests/support/patience.hpp"
 
@@ -52,15 +54,18 @@ class BodyFilesTest : public testing::Test {
     driver.emplace(*lives.store());
   }
   BodyFile write(BodyKind kind, const std::string& body) {
-    const auto begun = lives.store()->begin_body(kind, Blob(ipc::bytes_of(body)));
+    return write(kind, Blob(ipc::bytes_of(body)))->file;
+  }
+  std::optional<BodyEnded> write(BodyKind kind, const Blob& body, std::uint64_t seed = 0) {
+    const auto begun = lives.store()->begin_body(kind, body, seed);
     EXPECT_TRUE(begun);
-    const auto ended =
+    auto ended =
         wait_for(*lives.store(), [](const StoreAnswers& answers) -> std::optional<BodyEnded> {
           if (answers.bodies.empty()) return std::nullopt;
           return answers.bodies.front();
         });
     EXPECT_TRUE(ended && ended->file == begun && ended->fault.empty());
-    return begun;
+    return ended;
   }
   void accept(std::uint64_t task, const std::string& payload) {
     TaskSpec spec;
@@ -85,7 +90,7 @@ class BodyFilesTest : public testing::Test {
 TEST_F(BodyFilesTest, ASmallBodyHasNone) {
   open();
   EXPECT_FALSE(lives.store()->begin_body(BodyKind::Payload,
-                                         Blob(ipc::bytes_of(kLarge).first(kBodyInRowMax))));
+                                         Blob(ipc::bytes_of(kLarge).first(kBodyInRowMax)), 0));
   EXPECT_FALSE(std::filesystem::exists(directory()));
 }
 
@@ -112,6 +117,54 @@ TEST_F(BodyFilesTest, PayloadAndResultComeBackFromTheirFiles) {
   driver->settle(1, Verdict::Done, "small");
   ASSERT_TRUE(driver->settled());
   EXPECT_TRUE(ends_without_files());
+}
+
+Blob by_descriptor(const std::string& bytes) {
+  auto sealed = ipc::sealed_copy(ipc::bytes_of(bytes));
+  return Blob(std::make_shared<const ipc::UniqueFd>(std::move(*sealed)), bytes.size());
+}
+
+std::string bytes_of_descriptor(const Blob& body) {
+  const auto fd = body.descriptor();
+  if (!fd) return "it is not by descriptor";
+  const auto view = ipc::LargeView::of(fd->get(), body.size());
+  return view ? std::string(ipc::text_of(view->bytes())) : view.error().text;
+}
+
+TEST_F(BodyFilesTest, WhatCameByDescriptorIsCopiedAndComesBackAsOne) {
+  open();
+  const std::string payload = std::string(3U << 20, 'p') + "end", result = "small result";
+  const auto kept = write(BodyKind::Payload, by_descriptor(payload), 7);
+  EXPECT_EQ(kept->digest, XXH3_64bits_withSeed(payload.data(), payload.size(), 7));
+  TaskSpec spec;
+  spec.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  for (const std::uint64_t task : {std::uint64_t{1}, std::uint64_t{2}}) {
+    driver->keep_file(record::Accepted{TaskId{task}, spec, Instant{1}, Instant{1}},
+                      by_descriptor(payload),
+                      write(BodyKind::Payload, by_descriptor(payload))->file);
+  }
+  record::Settled settled{};
+  settled.task = TaskId{2};
+  settled.round = settled.attempt = 1;
+  settled.verdict = Verdict::Done;
+  settled.cause = EndCause::Done;
+  settled.at = Instant{5};
+  driver->keep_file(settled, by_descriptor(result),
+                    write(BodyKind::Result, by_descriptor(result))->file);
+  lives.store()->drop_body(kept->file);
+  ASSERT_TRUE(driver->settled());
+  lives.close();
+  EXPECT_EQ(names().size(), 2U) << "the payload of what is done is gone, and what was dropped";
+  for (int life = 0; life < 2; ++life) {
+    open();
+    EXPECT_TRUE(lives.store()->damaged().empty());
+    EXPECT_EQ(bytes_of_descriptor(*lives.store()->find(TaskId{1})->body), payload);
+    EXPECT_EQ(bytes_of_descriptor(*lives.store()->find(TaskId{2})->body), result);
+    lives.close();
+  }
+  std::filesystem::resize_file(directory() + "/" + names().front(), 5);
+  open();
+  EXPECT_EQ(lives.store()->damaged().size(), 1U) << "one that became shorter is not handed out";
 }
 
 TEST_F(BodyFilesTest, AFileGoesOnlyWhenItsRowIsGoneFromTheDisk) {
@@ -232,7 +285,7 @@ TEST_F(BodyFilesTest, AResultWhoseFileIsGoneIsLostAndNamed) {
 TEST_F(BodyFilesTest, WithoutADirectoryItIsSaidAndTheBodyGoesIntoItsRow) {
   std::ofstream(directory()) << "in the way";
   open();
-  const auto begun = lives.store()->begin_body(BodyKind::Payload, Blob(ipc::bytes_of(kLarge)));
+  const auto begun = lives.store()->begin_body(BodyKind::Payload, Blob(ipc::bytes_of(kLarge)), 0);
   const auto fault =
       wait_for(*lives.store(), [](const StoreAnswers& answers) -> std::optional<std::string> {
         if (answers.bodies.empty()) return std::nullopt;

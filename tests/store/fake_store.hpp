@@ -28,8 +28,9 @@ class FakeStore : public Store {
     }
     inner_.apply(batch);
   }
-  BodyFile begin_body(BodyKind, const Blob& body) override {
-    if (!writes_bodies || body.size() <= kBodyInRowMax) return {};
+  BodyFile begin_body(BodyKind, const Blob& body, std::uint64_t) override {
+    if (!writes_bodies) return {};
+    if (body.size() <= kBodyInRowMax && !body.is_by_descriptor()) return {};
     const BodyFile file{begun.size() + 1};
     begun.push_back(file);
     writing_.push_back(file);

@@ -99,7 +99,7 @@ class PowerLoss {
     const auto* settled = std::get_if<record::Settled>(&entry.record);
     if (settled != nullptr && settled->verdict != Verdict::Done) return;
     const auto kind = settled == nullptr ? BodyKind::Payload : BodyKind::Result;
-    entry.attachment.file = store.begin_body(kind, entry.attachment.body);
+    entry.attachment.file = store.begin_body(kind, entry.attachment.body, 0);
     if (!entry.attachment.file) return;
     const auto name = body_name(entry.attachment.file);
     const auto is_there = [&] {

@@ -38,8 +38,12 @@ void RecordDriver::keep_together(const std::vector<Record>& records) {
 }
 
 void RecordDriver::keep_file(Record record, std::string_view body, BodyFile file) {
+  keep_file(std::move(record), Blob(ipc::bytes_of(body)), file);
+}
+
+void RecordDriver::keep_file(Record record, Blob body, BodyFile file) {
   StoreEntry entry{RecordNumber{++last_}, std::move(record), {}};
-  entry.attachment.body = Blob(ipc::bytes_of(body));
+  entry.attachment.body = std::move(body);
   entry.attachment.file = file;
   std::vector<StoreEntry> batch;
   batch.push_back(std::move(entry));

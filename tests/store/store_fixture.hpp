@@ -77,6 +77,7 @@ class RecordDriver {
   void keep_together(const std::vector<Record>& records);
   // As keep(), of what has a file.
   void keep_file(Record record, std::string_view body, BodyFile file);
+  void keep_file(Record record, Blob body, BodyFile file);
   void accept(std::uint64_t task, std::string_view payload, TaskSpec spec = {});
   void accept_with_key(std::uint64_t task, std::string_view payload, std::string_view key);
   void start(std::uint64_t task, std::uint16_t attempt, std::uint16_t round = 1);

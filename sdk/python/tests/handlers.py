@@ -22,6 +22,18 @@ def same(payload):
     return payload
 
 
+@task("kind")
+def kind(payload):
+    """What it was given."""
+    view = memoryview(payload)
+    return [type(payload).__name__, len(view), view.readonly]
+
+
+@task("many")
+def many(payload):
+    return b"m" * payload
+
+
 @task("type.*")
 def which(payload, ctx):
     return ctx.type

@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional, Protocol
 
 from . import words
 from .errors import Refused, seconds_of
+from .large import Descriptor, sealed
 from .link import Link
 from .wire import Buffer, Frame, ProtocolError
 from .words import Kind
@@ -15,8 +16,8 @@ DROPPED = words.CAUSES.index("dropped")
 
 def check_size(payload: Buffer, link: Link) -> None:
     if len(payload) > link.payload_bytes_max:
-        raise Refused(205, f"the payload has {len(payload)} bytes, at most {link.payload_bytes_max} (payload_bytes_max); "
-                      "send a path instead, or raise it")
+        raise Refused(205, f"the payload has {len(payload)} bytes, at most {max(link.payload_bytes_max, link.large_bytes_max)} "
+                      "(payload_bytes_max, of tasks also large_bytes_max); send a path instead, or raise it")
 
 
 class Told(Protocol):
@@ -70,6 +71,8 @@ class Submit(Asked):
         self.name, self.flags, self._meta, self.keyed = name, flags, meta, keyed
         self.repeatable = keyed
         self._payload: Optional[Buffer] = payload
+        self._large: Optional[Descriptor] = None
+        self._size = len(payload)
         self.on_accepted: Callable[[], Any] = lambda: None
 
     @property
@@ -79,8 +82,24 @@ class Submit(Asked):
     def frame(self, link: Link) -> Frame:
         if not self.keyed and self.future.task is not None:
             return Frame(Kind.AWAIT, flags=self.flags & words.PROGRESS, id=self.future.task)
+        if self._large is not None or link.payload_bytes_max < self._size <= link.large_bytes_max:
+            return self._large_frame(link)
         check_size(self._payload or b"", link)
         return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=self._meta, payload=self._payload or b"")
+
+    def _large_frame(self, link: Link) -> Frame:
+        """Made once: over another connection the same one goes again."""
+        if self._size > link.large_bytes_max:
+            raise Refused(205, f"the payload has {self._size} bytes, and the daemon that came back takes at most {link.large_bytes_max} "
+                          "by descriptor")
+        if self._large is None:
+            try:
+                self._large = sealed(self._payload or b"")
+            except OSError as error:
+                raise Refused(110, f"the payload cannot be handed over: {error}") from error
+            self._payload = None
+        return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=[*self._meta, self._size],
+                     descriptors=1, descriptor=self._large)
 
     def is_wanted_anew(self, answer: Frame) -> bool:
         """The daemon took this client for gone and cancelled the task, which freed its key; but here we are."""
@@ -92,7 +111,7 @@ class Submit(Asked):
             return super().take(frame)
         self.future.accept(frame.id)
         if not self.keyed:
-            self.repeatable, self._payload = True, None
+            self.repeatable, self._payload, self._large = True, None, None
         self.on_accepted()
         if not self.waits:
             self.future.finish(frame.id)

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 from .failure import Interrupted
 from .tasks import Registry, Task
+from .wire import Buffer
 
 TYPE = "python.call"
 STARTS_MAX = 256  # initializers that a worker remembers
@@ -97,7 +98,7 @@ def dump_error(error: BaseException) -> bytes:
 starter = Starter()
 
 
-def perform(payload: bytes) -> bytes:
+def perform(payload: Buffer) -> bytes:
     """In a worker. What the function raises is its result, and no failure of the task."""
     token, start, call = pickle.loads(payload)
     fault = starter.fault(token, start)

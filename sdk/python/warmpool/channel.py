@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Optional, Union
 
 from . import rules, wire
+from .large import Descriptor
 from .outbox import Outbox
 from .streams import FifoStream, SocketStream
 from .wire import Frame
@@ -19,7 +20,7 @@ class Channel:
         self.stream, self._taken = stream, taken
         self.features = 0  # agreed
         self.body_bytes_max = wire.BODY_BYTES_BEFORE_WELCOME
-        self.outbox = Outbox(stream.fileno(), stream.write)
+        self.outbox = Outbox(stream.fileno(), stream.write, stream.write_with)
         self._data, self._at = b"", 0  # what was read, and how far it was taken
         self._parts: list[bytes] = []  # of a frame that is not whole; then `_data` is empty
         self._missing = 0  # bytes until it is
@@ -51,6 +52,8 @@ class Channel:
             frame = wire.decode(self._data, self._at, body_bytes)
             self._at += wire.HEADER_BYTES + body_bytes
             rules.check(frame, self._taken, self.features)
+            if frame.descriptors and frame.kind != Kind.WELCOME:
+                frame.descriptor = self._descriptor()
             if frame.kind != Kind.PING:
                 return frame
             self.send(Frame(Kind.PONG, token=frame.token))
@@ -66,6 +69,11 @@ class Channel:
         else:
             self._data = part
         return bool(part)
+
+    def _descriptor(self) -> Descriptor:
+        if not self.stream.descriptors:
+            raise wire.ProtocolError("a frame announces a descriptor, and none came with it")
+        return Descriptor(self.stream.descriptors.popleft())
 
     def hang_up(self) -> None:
         """From any thread: who receives gets None."""

@@ -30,12 +30,12 @@ def encode(value: Any) -> tuple[Buffer, Content]:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), Content.JSON
 
 
-def decode(payload: bytes, content: int) -> Any:
-    """Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
+def decode(payload: Buffer, content: int) -> Any:
+    """A memoryview stays one, where its label is bytes. Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
     if content == Content.UTF8:
-        return payload.decode()
+        return str(payload, "utf-8")
     if content == Content.JSON:
-        return json.loads(payload)
+        return json.loads(bytes(payload) if isinstance(payload, memoryview) else payload)
     if content == Content.MSGPACK:
         return msgpack.unpackb(payload)
     return payload

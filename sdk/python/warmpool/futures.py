@@ -5,10 +5,11 @@ import concurrent.futures
 import logging
 import threading
 import time
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from . import content
 from .errors import task_error
+from .large import view_of
 from .wire import Frame
 from .words import CAUSES, Verdict, word
 
@@ -25,13 +26,15 @@ class Settled(NamedTuple):
     attempt: int
     failures: int
     crashes: int
-    payload: bytes
+    payload: Union[bytes, memoryview]  # a memoryview: it was handed over as a descriptor
     content: int
 
     @classmethod
     def of(cls, frame: Frame) -> Settled:
+        """Raises OSError or ValueError where a descriptor is not what was announced."""
+        payload = bytes(frame.payload) if frame.descriptor is None else view_of(frame.descriptor, frame.at(4))
         return cls(frame.id, frame.at(0), word(CAUSES, frame.at(1)), frame.round, frame.attempt, frame.at(2), frame.at(3),
-                   bytes(frame.payload), frame.flags & 3)
+                   payload, frame.flags & 3)
 
 
 class TaskFuture(concurrent.futures.Future[Any]):
@@ -89,9 +92,13 @@ class TaskFuture(concurrent.futures.Future[Any]):
                 logging.getLogger("concurrent.futures").exception("the progress callback of task %s failed", self.task)
 
     def settle(self, frame: Frame) -> None:
-        self.settled = settled = Settled.of(frame)
+        try:
+            self.settled = settled = Settled.of(frame)
+        except (OSError, ValueError) as error:
+            self.fail(ValueError(f"the result of task {frame.id} came and cannot be taken: {error}"))
+            return
         if settled.verdict != Verdict.DONE:
-            said = settled.payload.decode(errors="replace")
+            said = str(settled.payload, "utf-8", "replace")
             self.fail(task_error(settled.verdict, settled.task, frame.at(1), said, settled.failures, settled.crashes))
             return
         try:

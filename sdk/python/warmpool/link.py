@@ -59,7 +59,7 @@ class Link:
             raise NoDaemon(f"no daemon at {self.path} ({error.strerror or error}); start one with: warmpoold") from error
 
     def _greet(self, name: str) -> None:
-        features = Feature.PROGRESS | Feature.EVENTS
+        features = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE
         self.channel.send(Frame(Kind.HELLO, meta=[0, wire.VERSION, wire.VERSION, int(features), name, os.getpid()]))
         try:
             welcome = self.channel.receive()
@@ -76,6 +76,9 @@ class Link:
         self.features, self.channel.body_bytes_max = int(features) & welcome.at(1), welcome.at(2)
         self.channel.features = self.features
         self.payload_bytes_max, self.in_flight_max = welcome.at(3), welcome.at(4)
+        large = bool(self.features & Feature.LARGE)
+        self.large_bytes_max = welcome.at(8) if large else 0
+        self.channel.stream.takes_descriptors = large
 
     def type_number(self, name: str) -> int:
         """Order: before the frame that uses it, by who holds the sender's lock."""

@@ -12,20 +12,29 @@ import collections
 import select
 import threading
 import time
-from typing import Callable, Optional
+from typing import Callable, Iterator, Optional
+
+from .large import Descriptor
+from .wire import Handed
 
 HELD_BYTES_MAX = 64 << 10
 
 Write = Callable[[memoryview], int]  # of a descriptor that does not block; raises BlockingIOError
+WriteWith = Callable[[memoryview, int], int]  # likewise, with a descriptor beside the first byte
+Part = tuple[memoryview, Optional[Descriptor]]
+
+
+def no_descriptor(data: memoryview, beside: int) -> int:
+    raise OSError("no descriptor goes through here")
 
 
 class Outbox:
-    def __init__(self, descriptor: int, write: Write) -> None:
-        self._descriptor, self._write = descriptor, write
+    def __init__(self, descriptor: int, write: Write, write_with: WriteWith = no_descriptor) -> None:
+        self._descriptor, self._write, self._write_with = descriptor, write, write_with
         self._lock = threading.RLock()  # a signal's handler, or what the collector ends, may send from inside of a send
         self._writing = False
         self._changed = threading.Condition(self._lock)
-        self._pending: collections.deque[memoryview] = collections.deque()
+        self._pending: collections.deque[Part] = collections.deque()
         self._flusher: Optional[threading.Thread] = None
         self._closed = False
         self._holder: Optional[int] = None  # the thread whose sends wait for release()
@@ -89,33 +98,35 @@ class Outbox:
                 held, self._held, self._held_bytes = self._held, [], 0
                 if self._closed:
                     return
-                rest = memoryview(held[0] if len(held) == 1 else b"".join(held))
-                if not self._pending:
-                    rest = self._some(rest)
-                if rest:
-                    self._keep(rest)
+                for part in parts_of(held):
+                    if not self._pending:
+                        part = self._some(part)
+                    if part[0]:
+                        self._keep(part)
         finally:
             self._writing = False
 
-    def _keep(self, rest: memoryview) -> None:
-        self._pending.append(rest)
-        self.unsent_bytes += len(rest)
+    def _keep(self, part: Part) -> None:
+        self._pending.append(part)
+        self.unsent_bytes += len(part[0])
         if self._flusher is None:
             self._flusher = threading.Thread(target=self._flush, name="warmpool-writer", daemon=True)
             self._flusher.start()
         self._changed.notify_all()
 
-    def _some(self, data: memoryview) -> memoryview:
+    def _some(self, part: Part) -> Part:
         """Writes what fits, returns the rest."""
+        data, beside = part
         try:
             while data:
-                data = data[self._write(data):]
+                count = self._write(data) if beside is None else self._write_with(data, beside.number)
+                data, beside = data[count:], None
         except BlockingIOError:
             pass
         except OSError:  # gone; whoever reads will see it
             self._closed = True
-            return data[len(data):]
-        return data
+            return data[len(data):], None
+        return data, beside
 
     def _flush(self) -> None:
         while True:
@@ -131,10 +142,26 @@ class Outbox:
                     continue
                 before = self._pending.popleft()
                 rest = self._some(before)
-                self.unsent_bytes -= len(before) - len(rest)
-                if rest:
+                self.unsent_bytes -= len(before[0]) - len(rest[0])
+                if rest[0]:
                     self._pending.appendleft(rest)
                 self._changed.notify_all()
+
+
+def parts_of(held: list[bytes]) -> Iterator[Part]:
+    """What is written at once: all together, but a frame with a descriptor begins anew."""
+    if len(held) == 1 and not isinstance(held[0], Handed):
+        yield memoryview(held[0]), None
+        return
+    together: list[bytes] = []
+    beside: Optional[Descriptor] = None
+    for each in held:
+        if isinstance(each, Handed):
+            if together:
+                yield memoryview(b"".join(together)), beside
+            together, beside = [], each.descriptor
+        together.append(each)
+    yield memoryview(b"".join(together)), beside
 
 
 def writable(descriptor: int, seconds: float) -> bool:

@@ -40,7 +40,7 @@ def find_daemon() -> str:
 def configuration(workers: int, tasks_max: Optional[int]) -> str:
     """A worker starts as a child of this process would: same interpreter, path, environment, directory and umask."""
     options: dict[str, Any] = {"store": "volatile", "submit_fifo": False, "board": False, "timeout": "3660d",
-                               "payload_bytes_max": "16MiB", "result_bytes_max": "16MiB"}
+                               "payload_bytes_max": "16MiB", "result_bytes_max": "16MiB", "results_bytes_max": "4GiB"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WARMPOOL_")}
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in [*sys.path, package_path()])
     pool: dict[str, Any] = {

@@ -21,16 +21,16 @@ class Rule(NamedTuple):
 
 RUN = "id token round attempt"
 EITHER = {
-    Kind.WELCOME: Rule("id descriptors", "nnnnnntn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
+    Kind.WELCOME: Rule("id descriptors", "nnnnnntnn"), Kind.ERROR: Rule("", "nt"), Kind.PING: Rule("token"), Kind.PONG: Rule("token"),
 }
 FOR_WORKER = {
-    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type", "nnnntnn", payload=True),
+    **EITHER, Kind.TYPE_NAME: Rule("type", "t"), Kind.ASSIGN: Rule(RUN + " type descriptors", "nnnntnnn", payload=True),
     Kind.CANCEL_ATTEMPT: Rule(RUN, "n", needs=int(Feature.CANCEL)), Kind.RECALL: Rule(RUN, needs=int(Feature.RECALL)), Kind.RETIRE: Rule(flags=COME_AGAIN),
     Kind.CHECKPOINT_PLEASE: Rule(RUN, needs=int(Feature.CHECKPOINT)),
 }
 FOR_CLIENT = {
     **EITHER, Kind.ACCEPTED: Rule("id token", flags=ACCEPTED_FLAGS), Kind.REFUSED: Rule("id token", "ntn"),
-    Kind.SETTLED: Rule(RUN, "nnnn", payload=True), Kind.REPLY: Rule("token", payload=True),
+    Kind.SETTLED: Rule(RUN + " descriptors", "nnnnn", payload=True), Kind.REPLY: Rule("token", payload=True),
     Kind.PROGRESSED: Rule(RUN, "nt", needs=int(Feature.PROGRESS)), Kind.CANCELLED: Rule("id token", "nn"),
     Kind.EVENT: Rule("id token", payload=True, flags=GAP, needs=int(Feature.EVENTS)),
 }
@@ -45,11 +45,15 @@ def check(frame: Frame, rules: dict[Kind, Rule], features: int) -> None:
     used = rule.fields
     if (frame.flags & ~(rule.flags | (CONTENT_BITS if rule.payload else 0)) or (frame.id and "id" not in used)
             or (frame.token and "token" not in used) or ((frame.round or frame.attempt) and "round" not in used)
-            or (frame.type and "type" not in used) or frame.credits or (frame.descriptors and "descriptors" not in used)
+            or (frame.type and "type" not in used) or frame.credits or (frame.descriptors and not may_have_one(frame, used, features))
             or (frame.payload and not rule.payload)):
         raise ProtocolError(f"a frame of kind {frame.kind} uses what its kind has not")
     if frame.meta:
         check_meta(frame, rule.meta)
+
+
+def may_have_one(frame: Frame, used: str, features: int) -> bool:
+    return "descriptors" in used and frame.descriptors == 1 and (frame.kind == Kind.WELCOME or bool(features & Feature.LARGE))
 
 
 def check_meta(frame: Frame, letters: str) -> None:

@@ -28,7 +28,7 @@ def success(task: Task, value: Any, bytes_max: int) -> Result:
     except (TypeError, ValueError) as error:
         return failure(FailedForGood(f"the result cannot be sent: {error}; return bytes, text or what JSON can say"))
     if len(payload) > bytes_max:
-        return failure(FailedForGood(f"the result has {len(payload)} bytes, at most {bytes_max} (result_bytes_max)"))
+        return failure(FailedForGood(f"the result has {len(payload)} bytes, at most {bytes_max} (result_bytes_max, large_bytes_max)"))
     return Kind.DONE, payload, content, ()
 
 
@@ -40,7 +40,8 @@ class Running:
 
     @property
     def result_bytes_max(self) -> int:
-        return self._session.result_bytes_max
+        """Inline or by descriptor."""
+        return max(self._session.result_bytes_max, self._session.large_bytes_max)
 
     def arguments(self, task: Task, attempt: Attempt) -> tuple[Any, ...]:
         try:
@@ -55,7 +56,7 @@ class Running:
         try:
             arguments = self.arguments(task, attempt)
             value = task.function(*arguments) if call is None else call(task.function, arguments)
-            answer = success(task, value, self._session.result_bytes_max)
+            answer = success(task, value, self.result_bytes_max)
         except Interrupted:
             answer = failure(Failed("the worker was told to end (SIGTERM)"))
         except BaseException as error:  # SystemExit too: one task does not end the worker

@@ -10,13 +10,14 @@ import collections
 import os
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from . import rules, wire
 from .bell import Bell, Ear
 from .channel import Channel
 from .context import Context
 from .interruption import Interruption
+from .large import sealed, view_of
 from .page import Page
 from .start import Start
 from .streams import SocketStream
@@ -43,14 +44,16 @@ class TurnedAway(ProtocolError):
 
 
 class Attempt:
-    """One that is in hand."""
+    """One that is in hand. A payload that came as a descriptor is a memoryview. Raises OSError or ValueError where it cannot be taken."""
 
     def __init__(self, assign: Frame, type_name: str, session: Session) -> None:
         self.key, self.content = assign.key, assign.flags & 3
         payload, left = bytes(assign.payload), assign.at(5)
         if left > len(payload):
             raise ProtocolError(f"assign announces a checkpoint of {left} bytes in a payload of {len(payload)}")
-        self.payload = payload[:len(payload) - left]
+        self.payload: Union[bytes, memoryview] = payload[:len(payload) - left]
+        if assign.descriptor is not None:
+            self.payload = view_of(assign.descriptor, assign.at(7))
         self.ctx = Context(assign, type_name, session, payload[len(payload) - left:], assign.at(6))
 
 
@@ -74,13 +77,13 @@ class Session:
         self._begun: dict[Key, Attempt] = {}
         self._types: dict[int, str] = {}
         self._page: Optional[Page] = None
-        self.features, self.heartbeat, self.result_bytes_max = 0, 5.0, 1 << 20
+        self.features, self.heartbeat, self.result_bytes_max, self.large_bytes_max = 0, 5.0, 1 << 20, 0
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
         wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY | Feature.CHECKPOINT
         if isinstance(self.channel.stream, SocketStream):
-            wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE
+            wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE | Feature.LARGE
             self.channel.stream.takes_descriptors = True
         meta = [1, wire.VERSION, wire.VERSION, int(wanted), self._name, os.getpid()]
         if self._start.worker_class:
@@ -99,8 +102,10 @@ class Session:
         self.features, self.channel.body_bytes_max = int(wanted) & welcome.at(1), welcome.at(2)
         self.channel.features = self.features
         self.heartbeat, self.result_bytes_max = welcome.at(5) / 1e9 or 5.0, welcome.at(7) or welcome.at(2)
-        self._map_page(self.channel.stream.descriptors, welcome.id or self._start.worker)
-        self.channel.stream.takes_descriptors = False
+        self._map_page(welcome)
+        large = bool(self.features & Feature.LARGE)
+        self.large_bytes_max = welcome.at(8) if large else 0
+        self.channel.stream.takes_descriptors = large
 
     def begin(self) -> None:
         """From here on the daemon is answered, so whoever it talks to must be ready for its SIGTERM."""
@@ -127,17 +132,18 @@ class Session:
         self.channel.hang_up()
         self.channel.close()
 
-    def _map_page(self, descriptors: list[int], worker: int) -> None:
+    def _map_page(self, welcome: Frame) -> None:
         """Where it cannot be had, beats go by frames."""
-        while descriptors:
-            descriptor = descriptors.pop()
-            if self._page is None and self.features & Feature.PAGE:
-                try:
-                    self._page = Page(descriptor, worker)
-                except (OSError, ValueError):
-                    self._page = None
-            else:
-                os.close(descriptor)
+        descriptors = self.channel.stream.descriptors
+        if not welcome.descriptors or not descriptors:
+            return
+        descriptor = descriptors.popleft()
+        if not self.features & Feature.PAGE:
+            return os.close(descriptor)
+        try:
+            self._page = Page(descriptor, welcome.id or self._start.worker)
+        except (OSError, ValueError):
+            self._page = None
 
     # What the working threads call.
 
@@ -155,6 +161,8 @@ class Session:
     def answer(self, attempt: Attempt, kind: Kind, payload: Buffer, content: int, meta: Any = (), busy_ns: int = 0) -> None:
         attempt.ctx.finish()
         frame = about(attempt.key, kind, flags=int(content), type=min(busy_ns // 1000, 65535), meta=list(meta), payload=payload)
+        if len(payload) > self.result_bytes_max and kind == Kind.DONE:
+            self._hand_over(frame)
         with self._lock:
             self._begun.pop(attempt.key, None)
             self.channel.send(frame)
@@ -163,6 +171,16 @@ class Session:
             told = bool(self._waiting) or self.retiring or self.gone or self.interruption.asked
         if told and threading.get_ident() != self._main:  # it may begin the next, or end
             self.changed.ring()
+
+    def _hand_over(self, frame: Frame) -> None:
+        """The result as a descriptor; a failure where none can be had."""
+        try:
+            frame.descriptor = sealed(frame.payload)
+        except OSError as error:
+            frame.kind, frame.flags = Kind.FAILED, int(Content.UTF8)
+            frame.payload = f"the result cannot be handed over: {error}".encode()
+            return
+        frame.descriptors, frame.meta, frame.payload = 1, [len(frame.payload)], b""
 
     def say(self, frame: Frame) -> bool:
         """A context's progress, its report or its checkpoint. False: this daemon takes none."""
@@ -275,7 +293,11 @@ class Session:
         name = self._types.get(frame.type)
         if name is None:
             raise ProtocolError(f"assign of type number {frame.type}, which was never named")
-        attempt = Attempt(frame, name, self)
+        try:
+            attempt = Attempt(frame, name, self)
+        except (OSError, ValueError) as error:
+            text = f"the payload cannot be taken: {error}"
+            return self.channel.send(about(frame.key, Kind.FAILED, flags=int(Content.UTF8), payload=text.encode()))
         with self._lock:
             if len(self._waiting) + len(self._begun) >= self._start.credits:
                 raise ProtocolError(f"assign beyond the credits of hello ({self._start.credits})")

@@ -2,21 +2,26 @@
 from __future__ import annotations
 
 import array
+import collections
 import os
 import socket
 import stat
 from typing import Optional
 
 
+ROOM = socket.CMSG_SPACE(16)
+
+
 class SocketStream:
-    """A Unix stream socket. Descriptors that come along are kept until somebody takes them."""
+    """A Unix stream socket. Descriptors that come along are kept until somebody takes them; one that was lost because this process
+    has as many as it may is -1."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         connected.setblocking(True)
         connected.set_inheritable(False)
-        self.descriptors: list[int] = []
-        self.takes_descriptors = False  # until welcome: later ones are the kernel's to close
+        self.descriptors: collections.deque[int] = collections.deque()
+        self.takes_descriptors = False  # then they are the kernel's to close
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -28,17 +33,23 @@ class SocketStream:
         try:
             if not self.takes_descriptors:
                 return self._socket.recv(count)
-            data, ancillary, _, _ = self._socket.recvmsg(count, socket.CMSG_SPACE(16), socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, flags, _ = self._socket.recvmsg(count, ROOM, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError:
             return b""
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(content) - len(content) % array.array("i").itemsize
                 self.descriptors += array.array("i", content[:whole]).tolist()
+        if flags & socket.MSG_CTRUNC and not ancillary:
+            self.descriptors.append(-1)
         return data
 
     def write(self, data: memoryview) -> int:
         return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def write_with(self, data: memoryview, descriptor: int) -> int:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        return self._socket.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def shutdown(self) -> None:
         """Wakes whoever reads."""
@@ -50,7 +61,9 @@ class SocketStream:
     def close(self) -> None:
         self._socket.close()
         while self.descriptors:
-            os.close(self.descriptors.pop())
+            number = self.descriptors.pop()
+            if number >= 0:
+                os.close(number)
 
 
 class FifoStream:
@@ -59,7 +72,7 @@ class FifoStream:
     takes_descriptors = False
 
     def __init__(self, path_in: str, path_out: str) -> None:
-        self.descriptors: list[int] = []
+        self.descriptors: collections.deque[int] = collections.deque()
         self._in = open_fifo(path_in, os.O_RDONLY)
         try:
             self._out = open_fifo(path_out, os.O_WRONLY)
@@ -80,6 +93,9 @@ class FifoStream:
 
     def write(self, data: memoryview) -> int:
         return os.write(self._out, data)
+
+    def write_with(self, data: memoryview, descriptor: int) -> int:
+        raise OSError("no descriptor goes through a FIFO")
 
     def shutdown(self) -> None:
         """A worker never hangs up itself: it ends."""

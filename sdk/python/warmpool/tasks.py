@@ -25,7 +25,7 @@ class Task:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)
 
-    def arguments(self, payload: bytes, label: int, ctx: Any) -> tuple[Any, ...]:
+    def arguments(self, payload: Buffer, label: int, ctx: Any) -> tuple[Any, ...]:
         """Raises ValueError when the payload is not what its label says."""
         given: dict[str, Any] = {"ctx": ctx}
         if "payload" in self._takes:

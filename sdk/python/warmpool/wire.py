@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import msgpack
+
+if TYPE_CHECKING:
+    from .large import Descriptor
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -20,8 +23,16 @@ class ProtocolError(Exception):
     """The other end broke the protocol, or is no warmpoold."""
 
 
+class Handed(bytes):
+    """A frame with the descriptor that goes with its first byte."""
+
+    descriptor: Descriptor
+
+
 @dataclass(slots=True)
 class Frame:
+    """descriptor: of a body that is handed over beside it."""
+
     kind: int
     flags: int = 0
     id: int = 0
@@ -33,6 +44,7 @@ class Frame:
     descriptors: int = 0
     meta: list[Any] = field(default_factory=list)
     payload: Buffer = b""
+    descriptor: Optional[Descriptor] = None
 
     def encode(self) -> bytes:
         fields = self.meta
@@ -42,7 +54,11 @@ class Frame:
         meta = msgpack.packb(fields[:last]) if last else b""
         head = HEADER.pack(len(meta) + len(self.payload), len(meta), self.kind, self.flags, self.id, self.token, self.round,
                            self.attempt, self.type, self.credits, self.descriptors)
-        return b"".join((head, meta, self.payload))
+        if self.descriptor is None:
+            return b"".join((head, meta, self.payload))
+        handed = Handed(b"".join((head, meta, self.payload)))
+        handed.descriptor = self.descriptor
+        return handed
 
     def at(self, place: int, default: Any = 0) -> Any:
         """A field of the meta; one that is left out or nil has its default."""

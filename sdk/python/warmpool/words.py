@@ -24,6 +24,7 @@ class Feature(IntFlag):
     REPORT = 256
     DIRECTORY = 512
     CHECKPOINT = 1024
+    LARGE = 2048
 
 
 class Content(IntEnum):

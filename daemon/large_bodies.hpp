@@ -1,0 +1,40 @@
+// Bodies that are held by descriptor: what comes beside a frame is checked and counted here.
+// docs/protocol.md, section 13, says who holds which descriptor.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "daemon/store/blob.hpp"
+#include "ipc/descriptor_passing.hpp"
+#include "pool/options.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::daemon {
+
+// Threads: take() is the main thread's. What it gave may end on any.
+class LargeBodies {
+ public:
+  LargeBodies();
+
+  // What came beside a frame that says `bytes`; at most `most` are taken. The descriptor is closed
+  // when the last share of the answer is gone, and at once where it is refused.
+  // Errors: a number of Refusal: PayloadTooLarge, BadDescriptor or LargeFull.
+  Result<Blob> take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most,
+                    const Options& options);
+
+  std::uint64_t held() const { return tally_->held.load(std::memory_order_relaxed); }
+  std::uint64_t bytes() const { return tally_->bytes.load(std::memory_order_relaxed); }
+
+ private:
+  // Shared with all that was given, which goes on counting where it ends later than this.
+  struct Tally {
+    std::atomic<std::uint64_t> held = 0, bytes = 0;
+  };
+  struct Held;
+
+  std::shared_ptr<Tally> tally_;
+};
+
+}  // namespace warmpool::daemon

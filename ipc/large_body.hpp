@@ -1,0 +1,57 @@
+// Payloads and results that are handed over as descriptors: docs/protocol.md, section 13.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ipc/bytes.hpp"
+#include "ipc/fd.hpp"
+#include "pool/result.hpp"
+
+namespace warmpool::ipc {
+
+// Whether `fd` is a memfd of exactly `bytes` bytes that nobody can change or cut any more: who maps
+// it is never ended by SIGBUS. Errors: a text that says what it is instead.
+Result<void> check_sealed(int fd, std::uint64_t bytes);
+
+// Makes such a memfd. Errors of all: errno.
+class LargeWriter {
+ public:
+  static Result<LargeWriter> make();
+  Result<void> append(Bytes bytes);
+  std::uint64_t bytes() const { return bytes_; }
+  // Order: the last call.
+  Result<UniqueFd> seal();
+
+ private:
+  explicit LargeWriter(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+  std::uint64_t bytes_ = 0;
+};
+
+// One of these bytes.
+Result<UniqueFd> sealed_copy(Bytes bytes);
+
+// The bytes of a descriptor that a daemon handed over: mapped where it is sealed, read where it is
+// a file, which somebody could cut short. Owns: the mapping or the copy, not the descriptor.
+// Bounds: what is mapped is private and cannot be written.
+class LargeView {
+ public:
+  // Errors: it is shorter or longer than `bytes`, or the system's; the text says which.
+  // Blocks: while a file is read.
+  static Result<LargeView> of(int fd, std::uint64_t bytes);
+  LargeView(LargeView&& other) noexcept;
+  LargeView& operator=(LargeView&& other) noexcept;
+  LargeView(const LargeView&) = delete;
+  LargeView& operator=(const LargeView&) = delete;
+  ~LargeView();
+
+  Bytes bytes() const { return mapped_.empty() ? bytes_of(read_) : mapped_; }
+
+ private:
+  LargeView() = default;
+  Bytes mapped_;
+  std::string read_;
+};
+
+}  // namespace warmpool::ipc
