@@ -68,7 +68,8 @@ class Core : public CoreCheckpoints {
   void retire(Slot& slot);
   void end_starting(Slot& slot);
   void end_by_force(Slot& slot, ExitCause cause, command::Force force);
-  Slot* least_useful(WorkerClass& worker_class, bool idle_only = false);
+  Slot* least_useful(WorkerClass& worker_class);
+  std::vector<Slot*> idle_ones(WorkerClass& worker_class);
   void after_exit(Slot& slot);
   void heard(Slot& slot);
   void emptied(Slot& slot);

@@ -25,9 +25,19 @@ void Core::judge_idle(WorkerClass& worker_class) {
     worker_class.wanted_at = now;
     return;
   }
-  while (Slot* slot = least_useful(worker_class, true)) {
+  const auto idle = idle_ones(worker_class);
+  for (std::size_t next = 0; next < idle.size();) {
+    Slot* slot = idle[next];
+    if (slot->removing || idle_at(*slot) > now) {
+      ++next;
+      continue;
+    }
     // Whoever waits for room is missed less than one that works.
-    if (Slot* held = held_place(worker_class)) slot = held;
+    if (Slot* held = held_place(worker_class)) {
+      slot = held;
+    } else {
+      ++next;
+    }
     worker_class.place_time.count(now, worker_class.wanted());
     ++worker_class.parked;
     ++counters.parked;

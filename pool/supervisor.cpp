@@ -75,6 +75,10 @@ int usefulness(const Slot& slot) {
   }
 }
 
+bool has_place(const Slot& slot) {
+  return slot.state != SlotState::Gone && !slot.removing && !slot.successor && !slot.registered;
+}
+
 bool less_useful(const Slot& a, const Slot& b) {
   if (usefulness(a) != usefulness(b)) return usefulness(a) < usefulness(b);
   if (a.held.size() != b.held.size()) return a.held.size() < b.held.size();
@@ -87,17 +91,26 @@ bool less_useful(const Slot& a, const Slot& b) {
 
 }  // namespace
 
-Slot* Core::least_useful(WorkerClass& worker_class, bool idle_only) {
+Slot* Core::least_useful(WorkerClass& worker_class) {
   Slot* least = nullptr;
   for (SlotId id : worker_class.members) {
     Slot& slot = slots[id];
-    if (slot.state == SlotState::Gone || slot.removing || slot.successor || slot.registered)
-      continue;
-    if (idle_only && idle_at(slot) > now) continue;
+    if (!has_place(slot)) continue;
     if (least == nullptr || less_useful(slot, *least)) least = &slot;
   }
-  REQUIRE(least != nullptr || idle_only);
+  REQUIRE(least != nullptr);
   return least;
+}
+
+// The least useful first. Cost: n log n for all of them, however many go.
+std::vector<Slot*> Core::idle_ones(WorkerClass& worker_class) {
+  std::vector<Slot*> idle;
+  for (SlotId id : worker_class.members) {
+    Slot& slot = slots[id];
+    if (has_place(slot) && idle_at(slot) <= now) idle.push_back(&slot);
+  }
+  std::ranges::sort(idle, [](const Slot* a, const Slot* b) { return less_useful(*a, *b); });
+  return idle;
 }
 
 void Core::on(const event::WorkerReady& event) {

@@ -244,7 +244,7 @@ void RecoveryWatch::judge_idle(ClassId worker_class, SeenClass& known) const {
   for (const SeenSlot& slot : oracle.slots_) {
     const SeenWorker& worker = slot.worker;
     if (slot.worker_class != worker_class || !worker.assignable() || worker.registered) continue;
-    if (!worker.hand.empty() || slot.pending || worker.may_drain) continue;
+    if (worker.broken || !worker.hand.empty() || slot.pending || worker.may_drain) continue;
     const Instant since = std::max({worker.empty_since, worker.ready_at, known.needed_at,
                                     known.declared_at, oracle.grace_until_});
     require_rule(oracle.now_ < since + most * 2 + kSlack, "parked-late", [&] {
@@ -403,9 +403,10 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
     const ClassId id{static_cast<std::uint16_t>(i)};
     judge_idle(id, known);
     const bool may = known.parked > 0 && oracle.is_open(id) && seen.state == RecoveryState::Closed;
-    const bool comes = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
+    const bool starts = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
       return slot.worker_class == id && slot.worker.live && !slot.worker.ready;
     });
+    const bool comes = starts || AdmissionWatch{oracle}.held(id) != 0;  // or waits for room
     require_rule(!may || comes || !needs_more(i, false), "unparked-late", [&] {
       return "a task waits, and class " + std::to_string(i) + " does without workers";
     });
