@@ -66,7 +66,9 @@ FrameStream::Written FrameStream::flush() {
     if (!out_.load()) return Written::Closed;
     const auto sent = write_some(pieces.data(), out_.gather(pieces));
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno == EAGAIN ? Written::Blocked : Written::Closed;
+    // Too many descriptors are on their way to peers that have not read yet: later, as with bytes.
+    const bool later = sent < 0 && (errno == EAGAIN || errno == ETOOMANYREFS);
+    if (sent < 0) return later ? Written::Blocked : Written::Closed;
     to_send_.reset();
     out_.consume(static_cast<std::size_t>(sent));
   }

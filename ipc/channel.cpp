@@ -42,7 +42,10 @@ int milliseconds_left(Deadline deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000'000));
 }
 
-bool is_later(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+// ETOOMANYREFS: too many descriptors are on their way to peers that have not read yet.
+bool is_later(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ETOOMANYREFS;
+}
 bool is_gone(int error) { return error == EPIPE || error == ECONNRESET; }
 
 }  // namespace

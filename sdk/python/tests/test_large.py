@@ -65,13 +65,15 @@ def test_without_large_bytes_max_all_is_as_before(client):
 
 def test_nobody_keeps_a_descriptor(pool, client):
     worker = client.run("context")["pid"]
+    gc.collect()
     before = [descriptors(pid) for pid in (os.getpid(), worker, pool.process.pid)]
     for _ in range(5):
         assert len(client.run("same", b"x" * (2 * MIB))) == 2 * MIB
     client.run("same", b"x")
     gc.collect()
     client._conversation._say_received()
-    eventually(lambda: [descriptors(pid) for pid in (os.getpid(), worker, pool.process.pid)] == before, "all are closed")
+    # What tests before this one left may go meanwhile.
+    eventually(lambda: all(descriptors(pid) <= most for pid, most in zip((os.getpid(), worker, pool.process.pid), before)), "all are closed")
 
 
 def test_many_at_once_are_not_mixed_up(client):

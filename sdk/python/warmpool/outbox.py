@@ -9,6 +9,7 @@ What the thread that reads sends while it works through what one read brought le
 from __future__ import annotations
 
 import collections
+import errno
 import select
 import threading
 import time
@@ -123,8 +124,10 @@ class Outbox:
                 data, beside = data[count:], None
         except BlockingIOError:
             pass
-        except OSError:  # gone; whoever reads will see it
-            self._closed = True
+        except OSError as error:
+            if error.errno == errno.ETOOMANYREFS:  # descriptors on their way to peers that have not read yet
+                return data, beside
+            self._closed = True  # gone; whoever reads will see it
             return data[len(data):], None
         return data, beside
 
