@@ -103,8 +103,9 @@ class Figures {
   daemon::TenantTable tenants_;
   daemon::Waiters waiters_;
   daemon::Settling settling_;
-  daemon::Services services_{configuration_, log_,     reactor_, engine_,  store_,
-                             types_,         tenants_, waiters_, settling_};
+  daemon::LargeBodies large_;
+  daemon::Services services_{configuration_, log_,     reactor_, engine_,   store_,
+                             types_,         tenants_, waiters_, settling_, large_};
   daemon::Workers workers_{services_, processes_, {std::nullopt}};
   ipc::RoleTable roles_{0, {}};
   daemon::Intake intake_{services_};
