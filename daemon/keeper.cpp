@@ -43,7 +43,8 @@ void Keeper::end_body(const BodyEnded& ended) {
 
 void Keeper::tell_slower(const std::string& why) {
   if (why.empty()) return services_.log.info("the journal of the store is used again");
-  services_.log.warn("the journal of the store is not used, so that accepting takes longer: " + why);
+  services_.log.warn("the journal of the store is not used, so that accepting takes longer: " +
+                     why);
 }
 
 void Keeper::tell(bool accepting) {

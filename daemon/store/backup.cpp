@@ -56,7 +56,6 @@ Result<void> StoreBackup::wait() {
     const auto ready = ready_();
     if (!ready) return ready.error();
     if (*ready) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return {};
 }
@@ -67,7 +66,8 @@ Result<BackupFigures> StoreBackup::copy() {
   if (auto waited = wait(); !waited) return waited.error();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return told(source.error());
-  if (auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_); !copied) {
+  if (auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_);
+      !copied) {
     return told(copied.error());
   }
   BackupFigures figures;

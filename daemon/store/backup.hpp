@@ -19,8 +19,8 @@ class StoreBackup {
  public:
   // `wake_fd`: an eventfd that is written at the end; it outlives this. Errors: the path is no
   // absolute one, or something is there.
-  // `ready`: whether the tables have all that the copy is to have; looked at on the thread. Errors
-  // of it end the backup.
+  // `ready`: whether the tables have all that the copy is to have; asked again and again on the
+  // thread, so it waits for a while itself. Errors of it end the backup.
   using Ready = std::function<Result<bool>()>;
   static Result<std::unique_ptr<StoreBackup>> start(const std::string& database,
                                                     const std::string& path, int wake_fd,

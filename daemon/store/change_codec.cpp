@@ -128,12 +128,18 @@ void fields(Is<change::Cleaned> auto& value, auto&& each) {
 }
 
 template <class Value>
-concept HasValue = requires(Value& value) { value.value; };
+concept HasValue = requires(Value& value) {
+  value.value;
+};
 template <class Value>
-concept HasNanoseconds = requires(Value& value) { value.ns; };
+concept HasNanoseconds = requires(Value& value) {
+  value.ns;
+};
 // Of a body that has a file only what its row says is written.
 template <class Value>
-concept HasBody = requires(Value& value) { value.in_file; };
+concept HasBody = requires(Value& value) {
+  value.in_file;
+};
 template <class Value>
 concept IsNumber = std::integral<Value> && !std::same_as<Value, bool>;
 
@@ -151,10 +157,8 @@ class Encoder {
   }
   void put(bool value) { to_ += static_cast<char>(value); }
   template <class Word>
-    requires std::is_enum_v<Word>
-  void put(Word value) {
-    put(static_cast<std::underlying_type_t<Word>>(value));
-  }
+  requires std::is_enum_v<Word>
+  void put(Word value) { put(static_cast<std::underlying_type_t<Word>>(value)); }
   void put(const HasValue auto& value) { put(value.value); }
   void put(const HasNanoseconds auto& value) { put(value.ns); }
   void put(const BodyFile& file) { put(file.number); }
@@ -171,7 +175,9 @@ class Encoder {
     if (value) put(*value);
   }
   template <class Value>
-    requires requires(const Value& value) { fields(value, [](const auto&...) {}); }
+  requires requires(const Value& value) {
+    fields(value, [](const auto&...) {});
+  }
   void put(const Value& value) {
     fields(value, [this](const auto&... each) { (this->put(each), ...); });
     if constexpr (HasBody<const Value>) {
@@ -222,7 +228,7 @@ class Decoder {
     value = byte == 1;
   }
   template <class Word>
-    requires std::is_enum_v<Word>
+  requires std::is_enum_v<Word>
   void take(Word& word) {
     std::underlying_type_t<Word> number{};
     take(number);
@@ -249,7 +255,9 @@ class Decoder {
     if (good_ && there) take(*(value = std::make_unique<Value>()));
   }
   template <class Value>
-    requires requires(Value& value) { fields(value, [](auto&...) {}); }
+  requires requires(Value& value) {
+    fields(value, [](auto&...) {});
+  }
   void take(Value& value) {
     fields(value, [this](auto&... each) { (this->take(each), ...); });
     if constexpr (HasBody<Value>) {

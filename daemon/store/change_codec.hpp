@@ -11,8 +11,9 @@ namespace warmpool::daemon {
 
 // Appends `change`. Whole numbers are written seven bits a byte, the lowest first, those that may
 // be negative folded; texts and bodies with their length before them, a body that has a
-// file with its length and checksum alone; what may be missing with a byte before it. A kind of change is its place in Change: those that were written once keep their
-// place and their fields, or the log gets another version.
+// file with its length and checksum alone; what may be missing with a byte before it. A kind of
+// change is its place in Change: those that were written once keep their place and their fields, or
+// the log gets another version.
 void encode_change(const Change& change, std::string& to);
 
 // Takes a change from the front of `from`. False: what is there is none, and `from` is what was

@@ -43,13 +43,11 @@ struct GroupHead {
   std::int64_t now = 0, wall = 0;
   std::uint32_t count = 0;
   std::uint32_t turn = 0;  // of its half
-  std::uint64_t sum = 0;  // of all before it and of the changes
+  std::uint64_t sum = 0;   // of all before it and of the changes
 };
 static_assert(sizeof(FileHead) == 64 && sizeof(GroupHead) == 64);
 
-std::uint64_t sum_of(const FileHead& head) {
-  return ::XXH3_64bits(&head, offsetof(FileHead, sum));
-}
+std::uint64_t sum_of(const FileHead& head) { return ::XXH3_64bits(&head, offsetof(FileHead, sum)); }
 
 // What others wrote into a payload must not read as a group: they do not know the salt.
 std::uint64_t sum_of(const GroupHead& head, std::string_view changes, std::uint64_t salt) {
@@ -79,8 +77,7 @@ Result<JournalFile> JournalFile::open(const std::string& path, const std::string
   auto* system = ::sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
   if (system == nullptr) return Error{SQLITE_CANTOPEN, "there is no VFS '" + vfs + "'"};
   // Made here, because SQLite's mode would be that of everybody's files.
-  const ipc::UniqueFd made(
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const ipc::UniqueFd made(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!made) return system_error("cannot open " + path);
   JournalFile file;
   file.path_ = path;
@@ -208,6 +205,7 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   head.count = count;
   head.turn = turn_;
   head.sum = sum_of(head, changes, salt_);
+  if (bytes_.capacity() > kBytesKept) bytes_ = {};
   bytes_.assign(reinterpret_cast<const char*>(&head), sizeof head);
   bytes_ += changes;
   bytes_.resize(total, '\0');
@@ -219,7 +217,7 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   }
   auto done = file_.write(from, ipc::bytes_of(bytes_));
   end_ = std::max(end_, from + bytes_.size());
-  if (bytes_.capacity() > kBytesKept) bytes_ = {};
+  tried_ = total;
   if (!done) return done;
   at_ += total;
   last_[half_] = group.sequence;
@@ -228,14 +226,17 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
 
 Result<void> Journal::sync() { return file_.sync(); }
 
-// Where not even its head can be taken back it is because the file ends before it.
+// What was never whole in the kernel's memory is whole on no disk.
 Journal::Forgotten Journal::forget() {
-  const std::array<std::byte, sizeof(GroupHead)> nothing{};
-  if (file_.write(place(), nothing)) {
-    return file_.sync() ? Forgotten::Surely : Forgotten::NotSynced;
-  }
   const auto size = file_.size();
-  return size && *size <= place() ? Forgotten::Surely : Forgotten::Perhaps;
+  if (!size) return Forgotten::Perhaps;
+  if (*size < place() + tried_) return Forgotten::Surely;
+  std::string found(static_cast<std::size_t>(tried_), '\0');
+  if (!file_.read(place(), std::as_writable_bytes(std::span(found)))) return Forgotten::Perhaps;
+  if (found != std::string_view(bytes_).substr(0, found.size())) return Forgotten::Surely;
+  const std::array<std::byte, sizeof(GroupHead)> nothing{};
+  if (!file_.write(place(), nothing)) return Forgotten::Perhaps;
+  return file_.sync() ? Forgotten::Surely : Forgotten::NotSynced;
 }
 
 namespace {

@@ -95,7 +95,9 @@ class Journal {
   std::size_t half_ = 0;
   std::uint64_t at_ = 0;  // in the half
   std::array<std::uint64_t, 2> last_{};
-  std::string bytes_;  // kept for its memory
+  // Of the last write(): its group, with zeros behind it; how long the group is.
+  std::string bytes_;
+  std::uint64_t tried_ = 0;
 };
 
 // Tells each group that a life left, in order, from the one after `sequence` on. Errors:

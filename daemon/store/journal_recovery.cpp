@@ -26,8 +26,8 @@ Result<Tables> look_at(Database& database) {
   if (const auto step = query->step(); step != Step::Row) {
     return database.no_row("the table store", step);
   }
-  const Tables tables{query->number<std::uint64_t>(0), query->integer(1), {query->integer(2)},
-                      {query->integer(3)}};
+  const Tables tables{
+      query->number<std::uint64_t>(0), query->integer(1), {query->integer(2)}, {query->integer(3)}};
   query->reset();
   if (tables.journal >= 0) return tables;
   return Error{kStoreDamaged, "a journal of number " + std::to_string(tables.journal) +
@@ -90,9 +90,10 @@ Result<void> take_journal(Database& database, const SchemaPlace& place, const Di
   if (!is_there(path)) {
     if (tables->journal == 0) return {};
     return Error{kStoreDamaged,
-                 path + " is missing: what was accepted last may be in it alone; put it back, "
-                        "restore a backup, or make an empty file of that name to go on with what "
-                        "the tables have"};
+                 path +
+                     " is missing: what was accepted last may be in it alone; put it back, "
+                     "restore a backup, or make an empty file of that name to go on with what "
+                     "the tables have"};
   }
   Taker taker(database, bounds, *tables);
   auto done =

@@ -84,11 +84,12 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
 Result<Restored> restore_store(const SchemaPlace& place, const std::string& file) {
   const auto& path = place.path;
   const auto aside = path + ".replaced";
-  const bool replaces =
-      is_there(path) || is_there(path + "-wal") || is_there(journal_path(path));
+  const bool replaces = is_there(path) || is_there(path + "-wal") || is_there(journal_path(path));
   if (replaces && (is_there(aside) || is_there(journal_path(aside)))) {
-    return Error{static_cast<int>(ExitStatus::StoreFailed),
-                 aside + " (or its journal) is there, which an earlier restore set aside; move it away first"};
+    return Error{
+        static_cast<int>(ExitStatus::StoreFailed),
+        aside +
+            " (or its journal) is there, which an earlier restore set aside; move it away first"};
   }
   auto restored = make_copy(place, file);
   if (!restored) return store_error(restored.error());

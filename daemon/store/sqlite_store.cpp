@@ -74,7 +74,8 @@ Result<void> SqliteStore::read_life(std::uint64_t least) {
 Result<void> SqliteStore::keep_life() {
   if (auto words = write_words(database_); !words) return store_error(words.error());
   auto update = database_.prepare(
-      "UPDATE store SET life = ?, record = 0, groups = 0, journal = 0, instant = ?, wall = ? WHERE only");
+      "UPDATE store SET life = ?, record = 0, groups = 0, journal = 0, instant = ?, wall = ? WHERE "
+      "only");
   if (!update) return store_error(update.error());
   if (!update->with(life_, begin_.ns, setup_.time->wall().ns).run()) {
     return store_error(database_.error("cannot write to " + setup_.place.path));
@@ -192,7 +193,7 @@ Result<void> SqliteStore::begin_backup(const std::string& path) {
   thread_->bodies().hold_removals(true);
   const auto all = thread_->hurry();
   const auto ready = [thread = thread_.get(), all]() -> Result<bool> {
-    if (thread->is_in_tables(all)) return true;
+    if (thread->wait_in_tables(all)) return true;
     const auto trouble = thread->figures().trouble;
     if (trouble.empty()) return false;
     return Error{static_cast<int>(Refusal::StoreUnavailable), trouble};

@@ -12,9 +12,6 @@
 namespace warmpool::daemon {
 namespace {
 
-// What was acknowledged as written is synced after this: the window that a power cut may lose.
-// With what it may wait before that it is a second.
-constexpr Duration kRelaxedWindow = milliseconds(900);
 // So long nothing must have come before unused pages are given back, and then between some and
 // more.
 constexpr Duration kTidyAfter = seconds(1);
@@ -77,10 +74,9 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
     thread = quiet_thread("warmpool-store", [made = made.get(), leads] { made->run(leads); });
     leads = false;
   }
-  if (made->journal_) {
-    made->journal_thread_ = quiet_thread("warmpool-ahead", [made = made.get()] {
-      made->run_journal();
-    });
+  if (made->hand_.journal) {
+    made->journal_thread_ =
+        quiet_thread("warmpool-ahead", [made = made.get()] { made->run_journal(); });
   }
   return made;
 }
@@ -110,9 +106,8 @@ Result<void> StoreThread::finish() {
 // Without a notice for what may come later, where a thread will look by itself.
 void StoreThread::give(ChangeBatch batch) {
   bool wanted = batch.demand != Demand::Later, taken = false, ahead = false;
-  batch.urgent = std::ranges::any_of(batch.starts, [this](const change::Started& start) {
-    return late_.is_due_at_once(start);
-  });
+  batch.urgent = std::ranges::any_of(
+      batch.starts, [this](const change::Started& start) { return late_.is_due_at_once(start); });
   {
     const std::lock_guard lock(mutex_);
     if (back_at_ != kNever && accepting_ && now() >= back_at_) come_back();
@@ -172,8 +167,8 @@ StoreThread::Figures StoreThread::figures() const {
   figures.ahead = left_ + queue_.size() - in_tables_;
   // Nothing waits for the tables where the journal has it.
   const bool ahead = way_ == Way::Ahead;
-  for (const auto& since : {ahead ? std::nullopt : writes_since_,
-                            ahead ? std::nullopt : syncs_since_, keeps_since_}) {
+  for (const auto& since :
+       {ahead ? std::nullopt : writes_since_, ahead ? std::nullopt : syncs_since_, keeps_since_}) {
     if (since) figures.stalled = std::max(figures.stalled, now() - *since);
   }
   return figures;
@@ -204,9 +199,9 @@ bool StoreThread::take_pen(bool leads) {
 }
 
 void StoreThread::end() {
-  closed_ = connection_.finish(journal_.has_value() && !broken_);
-  if (closed_ && journal_ && !broken_) {
-    journal_.reset();
+  closed_ = connection_.finish(hand_.journal.has_value() && !broken_);
+  if (closed_ && hand_.journal && !broken_) {
+    hand_.journal.reset();
     ::unlink(journal_path(setup_.place.path).c_str());
   }
   {
@@ -270,7 +265,8 @@ bool StoreThread::take_batches() {
     const std::lock_guard lock(mutex_);
     if (!writes_since_) writes_since_ = now();
     if (bounds_) connection_.set_bounds(*std::exchange(bounds_, std::nullopt));
-    while (has_ready() && (joins || group_goes_on() || (again_at_ == kNever && !group_.is_full()))) {
+    while (has_ready() &&
+           (joins || group_goes_on() || (again_at_ == kNever && !group_.is_full()))) {
       if (way_ != Way::Straight) {
         --ready_;
         ready_changes_ -= queue_.front().changes.size();
@@ -301,8 +297,7 @@ bool StoreThread::write_group() {
     open = open || (group_.changes != 0 && connection_.begin(ending_).written.is_done());
     if (open) add_batches();
     Lock lock(mutex_);
-    wake_.wait(lock,
-               [this] { return sync_ != Sync::Runs || (has_ready() && !group_.is_full()); });
+    wake_.wait(lock, [this] { return sync_ != Sync::Runs || (has_ready() && !group_.is_full()); });
   }
   if (!take_sync(open)) return true;
   const auto at = now();
@@ -443,6 +438,7 @@ bool StoreThread::sync(RecordNumber through) {
     others = !keeps && pen_taken_;
   }
   journal_wake_.notify_one();
+  tables_moved_.notify_all();
   wake_main();
   if (others) wake_.notify_one();
   if (!keeps) return false;
@@ -524,6 +520,7 @@ void StoreThread::tell_written(RecordNumber through, bool synced) {
     figures_.syncs += synced;
   }
   journal_wake_.notify_one();
+  tables_moved_.notify_all();
   wake_main();
 }
 

@@ -14,40 +14,10 @@
 #include "daemon/store/journal.hpp"
 #include "daemon/store/late_changes.hpp"
 #include "daemon/store/store_connection.hpp"
+#include "daemon/store/store_group.hpp"
 #include "ipc/fd.hpp"
 
 namespace warmpool::daemon {
-
-struct StoreThreadSetup {
-  SchemaPlace place;
-  Database database;
-  std::uint64_t life = 1;
-  // Its Instant and what the steady clock showed then.
-  Instant begin;
-  std::int64_t begin_steady_ns = 0;
-  TimeSource* time = nullptr;  // called on both threads
-  DiskBounds bounds;
-};
-
-// What is written together: batches, in the order that they were given, and after those that a
-// commit was tried with one of what came late.
-struct StoreGroup {
-  std::vector<ChangeBatch> batches;
-  std::vector<BodyFile> gone;  // files that no row names once this is synced
-  std::size_t added = 0;       // batches that are in the transaction
-  std::size_t tried = 0;       // batches that a commit was tried with
-  std::size_t changes = 0, bytes = 0;
-  Demand demand = Demand::Later;
-
-  bool is_full() const;
-  std::optional<RecordNumber> through(std::size_t count) const;  // of the first so many
-  // The newest group of the journal in the first so many, if one is newer than `newest`.
-  std::uint64_t journal(std::uint64_t newest, std::size_t count) const;
-  void append(ChangeBatch batch);
-  // With the files, which are theirs.
-  void drop_first(std::size_t count);
-  void clear();
-};
 
 // Natural group commit: a transaction takes all that was given while the one before was synced, up
 // to kChangesMax and kBytesMax. There is no timer that an acknowledgement could wait for.
@@ -92,30 +62,15 @@ class StoreThread {
   RecordNumber written() const { return {written_.load(std::memory_order_acquire)}; }
   // An eventfd that is written when written() has moved or there are news.
   int fd() const { return event_.get(); }
-  struct News {
-    std::optional<bool> accepting;  // since it changed
-    // Of what is not written() nothing is on disk. It is tried again after go_on(), in one
-    // transaction with all that was given until then.
-    bool undone = false;
-    std::optional<Error> broken;  // once: nothing more is written; Error::code is the ExitStatus
-    // Why the journal is not used from now on; empty: it is again.
-    std::optional<std::string> slower;
-  };
+  using News = StoreNews;
   News take_news();
   void go_on();
   // Has the tables written soon. Returns what is_in_tables() asks for: all that is kept now.
   std::uint64_t hurry();
-  // Threads: any.
-  bool is_in_tables(std::uint64_t batches) const;
+  // Threads: any. Blocks: for some milliseconds where they do not have it yet.
+  bool wait_in_tables(std::uint64_t batches) const;
 
-  struct Figures {
-    DiskFigures disk;
-    std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
-    std::uint64_t ahead = 0;      // turns that were given and are not in the tables yet
-    std::string trouble;          // why nothing is written; empty: it is
-    std::string journal_trouble;  // why the journal is not used; empty: it is, or there is none
-    Duration stalled;             // for how long what is to be told next has been on its way
-  };
+  using Figures = WriterFigures;
   Figures figures() const;
 
  private:
@@ -163,7 +118,7 @@ class StoreThread {
   };
   bool has_ready() const { return way_ == Way::Straight ? !queue_.empty() : ready_ != 0; }
   bool has_fresh() const { return way_ != Way::Straight && ready_ < queue_.size(); }
-  bool are_wanted() const;    // what is ready, at once
+  bool are_wanted() const;     // what is ready, at once
   bool group_goes_on() const;  // what is next is of the same group of the journal
   void pass(std::size_t batches, bool& wakes);
   void go_straight(Lock& lock);
@@ -175,11 +130,6 @@ class StoreThread {
   void set_keeps(bool keeps);
   void encode_fresh(Lock& lock);
   void hand_on(bool told);
-  // `unsure`: what failed may be there all the same. `ends`: the journal is not to be tried again.
-  struct KeptAhead {
-    Result<void> done;
-    bool unsure = false, ends = false;
-  };
   KeptAhead write_ahead(const JournalGroup& group, bool synced);
   void take_ahead(const KeptAhead& kept);
   void leave_journal(const std::string& why, bool ends);
@@ -206,17 +156,18 @@ class StoreThread {
   // Since when a group is being written, or synced, or kept in the journal.
   std::optional<Instant> writes_since_, syncs_since_, keeps_since_;
   Way way_ = Way::Straight;
-  std::size_t ready_ = 0;             // batches at the front of the queue that the tables may have
-  std::uint64_t ready_changes_ = 0;   // in them
-  bool keeps_ = false;                // the journal's thread is at what follows them
-  bool sync_wanted_ = false;          // of the tables
+  std::size_t ready_ = 0;            // batches at the front of the queue that the tables may have
+  std::uint64_t ready_changes_ = 0;  // in them
+  bool keeps_ = false;               // the journal's thread is at what follows them
+  bool sync_wanted_ = false;         // of the tables
   bool journal_ends_ = false;
-  RecordNumber unsure_;               // of a group that the journal may have, or not
-  Instant back_at_ = kNever;          // when the journal may be tried again
-  std::uint64_t left_ = 0;            // batches that have left the queue, ever
+  RecordNumber unsure_;                              // of a group that the journal may have, or not
+  Instant back_at_ = kNever;                         // when the journal may be tried again
+  std::uint64_t left_ = 0;                           // batches that have left the queue, ever
   std::uint64_t in_tables_ = 0, tables_synced_ = 0;  // of them those that the tables have; synced
   std::uint64_t journal_synced_ = 0;  // the newest group of the journal that they have, synced
   std::condition_variable journal_wake_, kept_;
+  mutable std::condition_variable tables_moved_;
 
   // Of who has the pen; unsynced_ stays as it is while a sync runs.
   StoreGroup group_, unsynced_;
@@ -238,13 +189,7 @@ class StoreThread {
   std::uint64_t journal_added_ = 0;  // the newest group of the journal in the tables
   RecordNumber applied_;             // the newest record there
 
-  // Of the journal's thread.
-  std::optional<Journal> journal_;
-  std::uint64_t sequence_ = 0;
-  std::vector<ChangeBatch*> fresh_;
-  std::uint32_t fresh_changes_ = 0;
-  std::string encoded_;
-  std::optional<Instant> dirty_since_;  // when what is not synced was written
+  AheadHand hand_;  // of the journal's thread
 
   std::array<std::thread, 2> threads_;
   std::thread journal_thread_;

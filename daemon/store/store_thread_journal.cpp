@@ -18,8 +18,6 @@ constexpr std::uint64_t kAtOnce = 2048;
 constexpr std::size_t kGroupBytes = 1U << 20, kBatchesAtOnce = 512;
 // How long the journal is left alone where it could not be written.
 constexpr Duration kJournalPause = seconds(10);
-// As that of the tables.
-constexpr Duration kRelaxedWindow = milliseconds(900);
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -27,10 +25,10 @@ constexpr auto kAskAgain = std::chrono::milliseconds(20);
 Result<void> StoreThread::begin_journal() {
   const auto& place = setup_.place;
   if (place.journal_bytes == 0) return {};
-  auto begun = Journal::begin({journal_path(place.path), place.vfs, place.journal_bytes,
-                               place.journal_step, setup_.life});
+  auto begun = Journal::begin(
+      {journal_path(place.path), place.vfs, place.journal_bytes, place.journal_step, setup_.life});
   if (!begun) return begun.error();
-  journal_ = std::move(*begun);
+  hand_.journal = std::move(*begun);
   way_ = Way::Ahead;
   return {};
 }
@@ -90,24 +88,24 @@ std::uint64_t StoreThread::hurry() {
   return all;
 }
 
-bool StoreThread::is_in_tables(std::uint64_t batches) const {
-  const std::lock_guard lock(mutex_);
-  return in_tables_ >= batches;
+bool StoreThread::wait_in_tables(std::uint64_t batches) const {
+  Lock lock(mutex_);
+  return tables_moved_.wait_for(lock, kAskAgain, [&] { return in_tables_ >= batches; });
 }
 
 void StoreThread::run_journal() {
   Lock lock(mutex_);
   while (true) {
     const auto wanted = [this] { return journal_ends_ || has_fresh(); };
-    if (!dirty_since_) {
+    if (!hand_.dirty_since) {
       journal_wake_.wait(lock, wanted);
     } else {
-      const auto left = *dirty_since_ + kRelaxedWindow - now();
+      const auto left = *hand_.dirty_since + kRelaxedWindow - now();
       const std::chrono::nanoseconds wait(std::max<std::int64_t>(left.ns, 0));
       journal_wake_.wait_for(lock, wait, wanted);
     }
     if (journal_ends_) break;
-    if (dirty_since_ && now() >= *dirty_since_ + kRelaxedWindow) sync_journal(lock);
+    if (hand_.dirty_since && now() >= *hand_.dirty_since + kRelaxedWindow) sync_journal(lock);
     if (has_fresh()) keep_ahead(lock);
   }
   go_straight(lock);
@@ -132,20 +130,21 @@ void StoreThread::keep_ahead(Lock& lock) {
     way_ = Way::Ahead;
   }
   encode_fresh(lock);
-  if (fresh_changes_ == 0) return hand_on(true);
-  if (!journal_->is_ever_room(encoded_.size())) {
+  if (hand_.changes == 0) return hand_on(true);
+  if (!hand_.journal->is_ever_room(hand_.encoded.size())) {
     way_ = Way::Back;
     return hand_on(false);
   }
-  if (!journal_->is_room(encoded_.size())) {
+  if (!hand_.journal->is_room(hand_.encoded.size())) {
     set_keeps(false);
-    const auto free = [this] { return journal_synced_ >= journal_->last_of_next(); };
+    const auto free = [this] { return journal_synced_ >= hand_.journal->last_of_next(); };
     if (!wait_for_tables(lock, free)) return;
     set_keeps(true);
   }
   const bool synced = std::ranges::any_of(
-      fresh_, [](const ChangeBatch* batch) { return batch->demand == Demand::Synced; });
-  const JournalGroup group{++sequence_, fresh_.back()->through, now(), setup_.time->wall()};
+      hand_.fresh, [](const ChangeBatch* batch) { return batch->demand == Demand::Synced; });
+  const JournalGroup group{++hand_.sequence, hand_.fresh.back()->through, now(),
+                           setup_.time->wall()};
   lock.unlock();
   const auto kept = write_ahead(group, synced);
   lock.lock();
@@ -165,65 +164,65 @@ void StoreThread::set_keeps(bool keeps) {
 // What is fresh stays where it is in the queue meanwhile.
 void StoreThread::encode_fresh(Lock& lock) {
   set_keeps(true);
-  fresh_.clear();
-  for (auto at = ready_; at < queue_.size() && fresh_.size() < kBatchesAtOnce; ++at) {
-    fresh_.push_back(&queue_[at]);
+  hand_.fresh.clear();
+  for (auto at = ready_; at < queue_.size() && hand_.fresh.size() < kBatchesAtOnce; ++at) {
+    hand_.fresh.push_back(&queue_[at]);
   }
   lock.unlock();
-  if (encoded_.capacity() > 4 * kGroupBytes) encoded_ = {};
-  encoded_.clear();
-  fresh_changes_ = 0;
+  if (hand_.encoded.capacity() > 4 * kGroupBytes) hand_.encoded = {};
+  hand_.encoded.clear();
+  hand_.changes = 0;
   std::size_t count = 0;
-  for (; count < fresh_.size() && encoded_.size() < kGroupBytes; ++count) {
-    for (const auto& change : fresh_[count]->changes) encode_change(change, encoded_);
-    fresh_changes_ += static_cast<std::uint32_t>(fresh_[count]->changes.size());
+  for (; count < hand_.fresh.size() && hand_.encoded.size() < kGroupBytes; ++count) {
+    for (const auto& change : hand_.fresh[count]->changes) encode_change(change, hand_.encoded);
+    hand_.changes += static_cast<std::uint32_t>(hand_.fresh[count]->changes.size());
   }
-  fresh_.resize(count);
+  hand_.fresh.resize(count);
   lock.lock();
 }
 
 // The tables may have it. `told`: it is kept.
 void StoreThread::hand_on(bool told) {
   bool wakes = false;
-  if (told) raise_written(fresh_.back()->through);
-  pass(fresh_.size(), wakes);
+  if (told) raise_written(hand_.fresh.back()->through);
+  pass(hand_.fresh.size(), wakes);
   set_keeps(false);
   if (told) wake_main();
   if (wakes) (pen_taken_ ? wake_ : pen_free_).notify_one();
 }
 
 // What a half has and is not synced would be missing before what the other one has.
-StoreThread::KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
-  if (!journal_->is_room(encoded_.size())) {
-    auto done = dirty_since_ ? journal_->sync() : Result<void>();
+KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
+  if (!hand_.journal->is_room(hand_.encoded.size())) {
+    auto done = hand_.dirty_since ? hand_.journal->sync() : Result<void>();
     if (!done) return {done.error(), false, true};
-    dirty_since_.reset();
-    journal_->turn_over();
+    hand_.dirty_since.reset();
+    hand_.journal->turn_over();
   }
-  if (auto done = journal_->write(group, fresh_changes_, encoded_); !done) {
-    const auto forgotten = journal_->forget();
+  if (auto done = hand_.journal->write(group, hand_.changes, hand_.encoded); !done) {
+    const auto forgotten = hand_.journal->forget();
     return {done, forgotten != Journal::Forgotten::Surely,
             forgotten == Journal::Forgotten::NotSynced};
   }
-  if (!dirty_since_) dirty_since_ = now();
+  if (!hand_.dirty_since) hand_.dirty_since = now();
   if (!synced) return {};
-  if (auto done = journal_->sync(); !done) return {done, true, true};
-  dirty_since_.reset();
+  if (auto done = hand_.journal->sync(); !done) return {done, true, true};
+  hand_.dirty_since.reset();
   return {};
 }
 
 void StoreThread::take_ahead(const KeptAhead& kept) {
   if (kept.done || kept.unsure) {
-    for (auto* batch : fresh_) batch->journal = sequence_;
+    for (auto* batch : hand_.fresh) batch->journal = hand_.sequence;
   } else {
-    --sequence_;
+    --hand_.sequence;
   }
   if (kept.done) {
-    for (auto* batch : fresh_) batch->demand = Demand::Written;
+    for (auto* batch : hand_.fresh) batch->demand = Demand::Written;
     if (!std::exchange(figures_.journal_trouble, {}).empty()) news_.slower = "";
     return hand_on(true);
   }
-  if (kept.unsure) unsure_ = fresh_.back()->through;
+  if (kept.unsure) unsure_ = hand_.fresh.back()->through;
   leave_journal(kept.done.error().text, kept.ends);
 }
 
@@ -244,9 +243,9 @@ void StoreThread::leave_journal(const std::string& why, bool ends) {
 void StoreThread::sync_journal(Lock& lock) {
   set_keeps(true);
   lock.unlock();
-  const auto done = journal_->sync();
+  const auto done = hand_.journal->sync();
   lock.lock();
-  dirty_since_.reset();
+  hand_.dirty_since.reset();
   if (!done) return leave_journal(done.error().text, true);
   set_keeps(false);
   ++figures_.syncs;

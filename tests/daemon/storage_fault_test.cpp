@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sqlite3.h>
 
+#include "daemon/store/journal_recovery.hpp"
 #include "ipc/board.hpp"
 #include "tests/daemon/test_daemon.hpp"
 #include "tests/store/fault_vfs.hpp"
@@ -99,6 +100,10 @@ class StorageFault : public testing::TestWithParam<std::uint64_t> {
     const auto path = directory / "db";
     FaultVfs::make_files(moment, Torn::All, 1, path);
     auto raw = Database::open(path, OpenMode::ReadWrite, "");
+    SchemaPlace place;
+    place.path = path;
+    const auto taken = take_journal(*raw, place, disk_bounds_of(default_options()));
+    EXPECT_TRUE(taken) << taken.error().text;
     const auto count = raw->integer("SELECT count(*) FROM tasks WHERE " + where);
     EXPECT_TRUE(count) << count.error().text;
     return count ? static_cast<std::uint64_t>(*count) : 0;

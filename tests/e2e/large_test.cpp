@@ -2,6 +2,7 @@
 // worker are the real ones.
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include <gtest/gtest.h>

@@ -109,7 +109,8 @@ class Flips {
     lives.renumbers = false;
     lives.place.vfs = fast_.name();
     auto files = files_;
-    const bool in_journal = !files_.journal.empty() && random_() % 2 == 0, in_wal = in_journal || random_() % 3 == 0;
+    const bool in_journal = !files_.journal.empty() && random_() % 2 == 0,
+               in_wal = in_journal || random_() % 3 == 0;
     auto& spoiled = in_journal ? files.journal : in_wal ? files.wal : files.database;
     const auto done = spoil(spoiled, random_);
     SCOPED_TRACE((in_journal ? "journal: " : in_wal ? "WAL: " : "database: ") + done);

@@ -33,7 +33,10 @@ struct Fault {
 // What an earlier life left when it was killed: a file with a WAL.
 class Remains {
  public:
-  explicit Remains(std::uint64_t journal) : journal_(journal), load_(1 + asked("WARMPOOL_FAULTS_SEED")), records_(load_.take(kRecords)) {
+  explicit Remains(std::uint64_t journal)
+      : journal_(journal),
+        load_(1 + asked("WARMPOOL_FAULTS_SEED")),
+        records_(load_.take(kRecords)) {
     FaultVfs fast;
     fast.skip_syncs();
     SqliteLives lives;

@@ -76,7 +76,9 @@ struct FaultCalls {
   }
   static int write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
     auto& mine = of(file);
-    if (const int code = mine.owner->judge(DiskCall::Write, mine.kind)) return code;
+    bool carried_out = false;
+    const int told = mine.owner->judge(DiskCall::Write, mine.kind, &carried_out);
+    if (told != SQLITE_OK && !carried_out) return told;
     const int code = mine.methods().xWrite(mine.below(), from, bytes, offset);
     if (code != SQLITE_OK) return code;
     const std::lock_guard lock(mine.owner->mutex_);
@@ -85,7 +87,7 @@ struct FaultCalls {
           {static_cast<std::uint64_t>(offset),
            std::string(static_cast<const char*>(from), static_cast<std::size_t>(bytes)), false});
     }
-    return code;
+    return told;
   }
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     auto& mine = of(file);
@@ -257,7 +259,7 @@ std::uint64_t FaultVfs::calls(DiskCall call) const {
   return found == calls_.end() ? 0 : found->second;
 }
 
-int FaultVfs::judge(DiskCall call, DiskFile file) {
+int FaultVfs::judge(DiskCall call, DiskFile file, bool* carried_out) {
   const std::lock_guard lock(mutex_);
   ++calls_[call];
   for (auto& [fault, seen] : faults_) {
@@ -265,6 +267,7 @@ int FaultVfs::judge(DiskCall call, DiskFile file) {
     ++seen;
     if (seen != fault.first && !(fault.sticky && seen > fault.first)) continue;
     ++met_;
+    if (carried_out != nullptr) *carried_out = fault.carried_out;
     return fault.code;
   }
   return 0;

@@ -43,6 +43,7 @@ struct DiskFault {
   std::uint64_t first = 1;
   bool sticky = false;
   int code = 0;
+  bool carried_out = false;  // a write, all the same
 };
 
 // What is kept of the writes after the last sync.
@@ -84,7 +85,8 @@ class FaultVfs {
     Image database, wal, journal;
     std::uint64_t mark = 0;  // of on_sync(), from before that moment
   };
-  // Before and after each sync of the database, its WAL or its journal. Called on the threads that sync. `mark`: anything that only grows.
+  // Before and after each sync of the database, its WAL or its journal. Called on the threads that
+  // sync. `mark`: anything that only grows.
   using OnSync = std::function<void(const Moment&)>;
   using Mark = std::function<std::uint64_t()>;
   void on_sync(OnSync handler, Mark mark = {});
@@ -99,7 +101,7 @@ class FaultVfs {
   friend struct FaultCalls;
 
   // Whether the call is to fail, and how: 0 is not.
-  int judge(DiskCall call, DiskFile file);
+  int judge(DiskCall call, DiskFile file, bool* carried_out = nullptr);
   void wait_for_sync(DiskFile file);
   Image* image_of(DiskFile file);
   void tell_sync();
