@@ -164,6 +164,19 @@ def prints(payload, ctx):
     return "printed"
 
 
+@task("fork.comes_out")
+def fork_comes_out(payload):
+    """Its child leaves the handler as `payload` says: how that child ends."""
+    child = os.fork()
+    if child == 0:
+        if payload == "raises":
+            raise LookupError("of the child")
+        if payload == "exits":
+            sys.exit(7)
+        return "the child's"
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 @task("fork")
 def fork():
     """A child that is ended by SIGTERM."""

@@ -145,6 +145,10 @@ class Session:
         except (OSError, ValueError):
             self._page = None
 
+    def forget_page(self) -> None:
+        """In a process that a handler forked: it is shared with the worker."""
+        self._page = None
+
     # What the working threads call.
 
     def next(self) -> Optional[Attempt]:

@@ -200,6 +200,7 @@ def no_worker_any_more(session: Optional[Session]) -> None:
     """In a process that a handler forked."""
     if session is not None:
         session.channel.stream.close()
+        session.forget_page()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
