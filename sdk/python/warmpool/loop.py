@@ -48,7 +48,7 @@ class Loop:
 
     async def _run(self, task: Task, attempt: Attempt) -> None:
         begun = time.monotonic_ns()
-        dividing.task.set(attempt.key[0])  # in the context of this coroutine's task
+        dividing.begin(attempt.key[0])  # in the context of this coroutine's task
         error: Optional[BaseException] = None
         try:
             value = await task.function(*self.running.arguments(task, attempt))

@@ -54,7 +54,7 @@ class Running:
     def sync(self, task: Task, attempt: Attempt, call: Optional[Callable[..., Any]] = None) -> None:
         """call: what calls the function, for who has to know when the handler is inside."""
         begun = time.monotonic_ns()
-        whose = dividing.task.set(attempt.key[0])
+        whose = dividing.begin(attempt.key[0])
         error: Optional[BaseException] = None
         try:
             arguments = self.arguments(task, attempt)
