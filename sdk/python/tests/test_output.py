@@ -128,7 +128,7 @@ SEVERAL = pytest.mark.parametrize("class_options", [{"concurrency": 4, "credits"
 
 
 def printed(client, task, stream="stdout"):
-    return [line["text"] for line in client.request("log", task, None, LINES_MAX)["lines"] if line["stream"] == stream]
+    return [line["text"] for line in client.request("log", task, None, LINES_MAX)["lines"] if line["stream"] == stream and line.get("task")]
 
 
 @SEVERAL
