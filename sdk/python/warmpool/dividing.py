@@ -23,7 +23,7 @@ OPENS, PICTURE = b"\x1e", "\u241e".encode()
 MARK = OPENS + b"%016x\x1f"
 NOBODY = MARK % 0
 RECORD_BYTES_MAX = select.PIPE_BUF - 2 * len(NOBODY)  # written as one, also beside what others write
-UNENDED_BYTES_MAX = 64 << 10  # of a line that has not ended: more than the daemon keeps of one
+UNENDED_BYTES_MAX = 16 << 10  # of a line that has not ended: more than the daemon keeps of one
 
 task: contextvars.ContextVar[Optional[int]] = contextvars.ContextVar("warmpool_task", default=None)
 
