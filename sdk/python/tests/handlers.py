@@ -342,3 +342,25 @@ def talk_half_and_die():
 def talk_die():
     print("last words", flush=True)
     os.kill(os.getpid(), 9)
+
+
+def wait_until_there(path):
+    while not os.path.exists(path):
+        time.sleep(0.005)
+
+
+@task("talk.fail")
+def talk_fail(payload):
+    """After its neighbour has printed."""
+    open(payload, "x").close()
+    wait_until_there(payload + ".said")
+    print("its own")
+    raise LookupError("on purpose")
+
+
+@task("talk.wait")
+def talk_wait(payload):
+    wait_until_there(payload)
+    print("of the neighbour")
+    open(payload + ".said", "x").close()
+    wait_until_there(payload + ".failed")

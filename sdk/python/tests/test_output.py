@@ -184,3 +184,14 @@ def test_who_kept_the_old_stream_writes_lines_there(class_options):
         assert isinstance(future.exception(60), warmpool.TaskDead)
         [slot] = {row["id"] for row in client.workers()}
         assert "by the old one" in [line["text"] for line in client.request("log", None, slot, LINES_MAX)["lines"]]
+
+
+def test_a_failure_has_no_lines_of_its_neighbours(tmp_path):
+    path = str(tmp_path / "begun")
+    with Pool({"size": 1, "concurrency": 4, "credits": 8}) as pool, pool.client() as client:
+        neighbour = client.submit("talk.wait", path)
+        future = client.submit("talk.fail", path, retries=0)
+        assert isinstance(future.exception(60), warmpool.TaskDead)
+        assert client.request("show", future.task)["attempts"][-1]["output"] == ["its own"]
+        open(path + ".failed", "x").close()
+        neighbour.result(60)
