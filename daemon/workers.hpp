@@ -172,8 +172,7 @@ class Workers {
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);
   // Lines since `since` that are of this task or may be, at most the last 20.
-  std::vector<std::string> output_since(const WorkerProcess& worker, Instant since,
-                                        TaskId task) const;
+  std::vector<std::string> output_since(const WorkerProcess&, Instant since, TaskId task) const;
 
   Services& services_;
   ProcessPort& processes_;
