@@ -186,7 +186,7 @@ def test_who_kept_the_old_stream_writes_lines_there(class_options):
         assert "by the old one" in [line["text"] for line in client.request("log", None, slot, LINES_MAX)["lines"]]
 
 
-def test_a_failure_has_no_lines_of_its_neighbours(tmp_path):
+def test_a_failure_has_its_own_lines_only(tmp_path):
     path = str(tmp_path / "begun")
     with Pool({"size": 1, "concurrency": 4, "credits": 8}) as pool, pool.client() as client:
         neighbour = client.submit("talk.wait", path)
