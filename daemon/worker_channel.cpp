@@ -441,7 +441,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool failed = answered.outcome != Outcome::Done;
     const bool told = worker.output.has_marks() || worker.errors.has_marks();
     if (failed || told || worker.in_hand.size() == 1) take_output(worker);
-    if (failed) output = output_since(worker, held->assigned_at);
+    if (failed) output = output_since(worker, held->assigned_at, answered.key.task);
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
     if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);

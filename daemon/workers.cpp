@@ -122,7 +122,7 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
     attachment.body = Blob(ipc::bytes_of(text));
     attachment.content = Content::Utf8;
     attachment.texts = std::make_unique<TaskTexts>();
-    attachment.texts->output = output_since(worker, since);
+    attachment.texts->output = output_since(worker, since, task);
     const auto held =
         std::ranges::find(worker.in_hand, task, [](const InHand& each) { return each.key.task; });
     if (held != worker.in_hand.end()) {
@@ -178,17 +178,22 @@ void Workers::pump_what_is_there(WorkerProcess& worker, OutputPump& pump, int fd
   }
 }
 
-std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Instant since) const {
-  constexpr std::size_t lines_max = 20;
+// Where the worker says whose its lines are, those of its neighbours are not the task's.
+std::vector<std::string> Workers::output_since(const WorkerProcess& worker, Instant since,
+                                               TaskId task) const {
+  constexpr std::size_t lines_max = 20, searched = 200;  // among its neighbours'
   std::vector<std::string> texts;
   const auto* ring = places_.output_of(worker.slot);
   if (ring == nullptr) return texts;
-  for (auto& line : ring->lines(lines_max)) {
-    const bool its_own = !line.task || std::ranges::any_of(worker.in_hand, [&](const InHand& held) {
-      return held.key.task == line.task;
-    });
-    if (its_own && line.at >= since) texts.push_back(std::move(line.text));
+  const bool told = worker.output.has_marks() || worker.errors.has_marks();
+  auto lines = ring->lines(told ? searched : lines_max);
+  for (auto line = lines.rbegin(); line != lines.rend() && texts.size() < lines_max; ++line) {
+    const auto in_hand = [&](const InHand& held) { return held.key.task == line->task; };
+    const bool its_own = !line->task || line->task == task ||
+                         (!told && std::ranges::any_of(worker.in_hand, in_hand));
+    if (its_own && line->at >= since) texts.push_back(std::move(line->text));
   }
+  std::ranges::reverse(texts);
   return texts;
 }
 

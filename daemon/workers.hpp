@@ -171,8 +171,8 @@ class Workers {
   void give(WorkerProcess&, InHand&, const command::Assign&, std::string_view directory);
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);
-  // Lines of what it has in hand since `since`, at most 20.
-  std::vector<std::string> output_since(const WorkerProcess& worker, Instant since) const;
+  // Lines since `since` that are of this task or may be, at most the last 20.
+  std::vector<std::string> output_since(const WorkerProcess&, Instant since, TaskId task) const;
 
   Services& services_;
   ProcessPort& processes_;

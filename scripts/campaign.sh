@@ -26,7 +26,7 @@ random_output() {
   done
   [ $# -eq 0 ] || { printf 'usage: scripts/campaign.sh output [--tasks N] [--seed S]\n' >&2; exit 2; }
   cd sdk/python
-  exec /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/test_output.py -k neighbours
+  exec /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/test_output.py -k "neighbours or told_apart"
 }
 
 require_writable_build

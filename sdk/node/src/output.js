@@ -8,7 +8,9 @@ const lineFeed = 10;
 const none = Buffer.alloc(0);
 const nobody = mark(0n);
 const recordBytesMax = pipeBytes - 2 * nobody.length;
-const unendedBytesMax = 64 * 1024; // of a line without an end, before it leaves as it is
+const unendedBytesMax = 16 * 1024; // of a line that has not ended: more than the daemon keeps of one
+const opens = "\x1e"; // a mark
+const pictureBytes = Buffer.from("\u241e").toString("latin1"); // of it, as the daemon shows it
 
 const running = new AsyncLocalStorage();
 const writes = new Map(); // of the streams that are divided: how they write
@@ -41,14 +43,20 @@ function written(stream, chunk, encoding, done) {
   const task = running.getStore();
   if (task === undefined) return writes.get(stream)(chunk, encoding, done);
   if (typeof encoding === "function") [encoding, done] = [undefined, encoding];
-  const bytes = typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk);
-  const whole = Buffer.concat([task.unended.get(stream) ?? none, bytes]);
-  let ends = whole.lastIndexOf(lineFeed) + 1;
-  if (whole.length - ends > unendedBytesMax) ends = whole.length;
-  task.unended.set(stream, whole.subarray(ends));
+  const bytes = withoutMarks(typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk));
+  const held = task.unended.get(stream) ?? none;
+  const begins = held.length < unendedBytesMax ? 0 : bytes.includes(lineFeed) ? bytes.indexOf(lineFeed) : bytes.length;
+  const whole = Buffer.concat([held, bytes.subarray(begins)]);
+  const ends = whole.lastIndexOf(lineFeed) + 1;
+  task.unended.set(stream, whole.subarray(ends, ends + unendedBytesMax));
   const goesOn = say(stream, task, whole.subarray(0, ends));
   if (typeof done === "function") process.nextTick(done);
   return goesOn;
+}
+
+// What is printed is no mark, whatever it looks like.
+function withoutMarks(bytes) {
+  return bytes.includes(opens) ? Buffer.from(bytes.toString("latin1").replaceAll(opens, pictureBytes), "latin1") : bytes;
 }
 
 function say(stream, task, lines) {

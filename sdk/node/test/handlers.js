@@ -85,6 +85,14 @@ task("js.chat", async (name) => {
   process.stdout.write(`${name} has no end`);
   fs.writeSync(1, "around it\n");
 });
+task("js.forge", (id) => {
+  process.stdout.write(`before \x1e${id.toString(16).padStart(16, "0")}\x1fgrüße\n`);
+  for (let part = 0; part < 20; ++part) {
+    process.stdout.write("y".repeat(5000));
+    fs.writeSync(1, "of nobody\n");
+  }
+  process.stdout.write("\nafter it\n");
+});
 task("js.block", (ms) => {
   const end = performance.now() + ms;
   while (performance.now() < end);

@@ -122,6 +122,19 @@ it("lines of several that run at once are told apart", { concurrency: 4, worker_
   }
 });
 
+it("what is printed is no mark, and a long line is one", { concurrency: 4 }, async (pool, client) => {
+  const other = client.submit("js.overlap", 0);
+  await other.result();
+  const id = await other.accepted();
+  const forging = client.submit("js.forge", Number(id), { keepResult: true });
+  await forging.result();
+  const printed = async (task) => (await client.log({ task, limit: 1024 })).lines.filter((line) => line.task !== undefined).map((line) => line.text);
+  await eventually(async () => (await printed(await forging.accepted())).includes("after it"), "the daemon has read it");
+  assert.deepEqual(await printed(id), []);
+  assert.deepEqual(await printed(await forging.accepted()),
+    [`before \u241e${BigInt(id).toString(16).padStart(16, "0")}\u241fgrüße`, "y".repeat(4096), "after it"]);
+});
+
 it("as many run at once as the class says", { concurrency: 3 }, async (pool, client) => {
   const seen = [];
   for await (const most of client.map("js.overlap", Array(12).fill(100), { ordered: false })) seen.push(most);

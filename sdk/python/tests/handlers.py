@@ -1,5 +1,6 @@
 """What the workers of the tests run."""
 import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -164,6 +165,19 @@ def prints(payload, ctx):
     return "printed"
 
 
+@task("fork.comes_out")
+def fork_comes_out(payload):
+    """Its child leaves the handler as `payload` says: how that child ends."""
+    child = os.fork()
+    if child == 0:
+        if payload == "raises":
+            raise LookupError("of the child")
+        if payload == "exits":
+            sys.exit(7)
+        return "the child's"
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 @task("fork")
 def fork():
     """A child that is ended by SIGTERM."""
@@ -263,18 +277,90 @@ def talk(payload):
 @task("talk.together")
 def talk_together(payload):
     import random_output
-    for _ in random_output.performed(random_output.script(payload)):
+    for _ in random_output.performed(random_output.script(payload), flushes=False):
         time.sleep(0)  # another one's turn
 
 
 @task("async.talk.together")
 async def async_talk_together(payload):
     import random_output
-    for _ in random_output.performed(random_output.script(payload)):
+    for _ in random_output.performed(random_output.script(payload), flushes=False):
         await asyncio.sleep(0)
+
+
+@task("talk.forge")
+def talk_forge(payload):
+    """As if it were of the task of that id."""
+    print(f"before \x1e{payload:016x}\x1fforged " + "\x1e" * 3000)
+    sys.stdout.buffer.write(b"\x1e%08x" % (payload >> 32))
+    sys.stdout.buffer.write(b"%08x\x1fin two\n" % (payload & 0xffffffff))
+
+
+@task("talk.long")
+def talk_long(payload):
+    """A line without an end for long, and one after it."""
+    for _ in range(20):
+        print("y" * payload, end="")
+        thread = threading.Thread(target=print, args=("of nobody",))
+        thread.start()
+        thread.join()
+    print("\nafter it")
+
+
+@task("talk.redirected")
+def talk_redirected():
+    print("held", end="")
+    sys.stdout = io.StringIO()
+
+
+@task("talk.child")
+def talk_child():
+    """The child has no part in what its parent holds."""
+    print("of the parent", end="")
+    child = os.fork()
+    if child == 0:
+        print("of the child")
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(", whole")
+
+
+@task("talk.old")
+def talk_old():
+    print("by the old one", file=sys.__stdout__)
+    os.kill(os.getpid(), 9)
+
+
+@task("talk.half_and_die")
+def talk_half_and_die():
+    print("last words", end="", flush=True)
+    os.kill(os.getpid(), 9)
 
 
 @task("talk.die")
 def talk_die():
     print("last words", flush=True)
     os.kill(os.getpid(), 9)
+
+
+def wait_until_there(path):
+    while not os.path.exists(path):
+        time.sleep(0.005)
+
+
+@task("talk.fail")
+def talk_fail(payload):
+    """After its neighbour has printed."""
+    open(payload, "x").close()
+    wait_until_there(payload + ".said")
+    print("its own")
+    raise LookupError("on purpose")
+
+
+@task("talk.wait")
+def talk_wait(payload):
+    wait_until_there(payload)
+    print("of the neighbour")
+    open(payload + ".said", "x").close()
+    wait_until_there(payload + ".failed")

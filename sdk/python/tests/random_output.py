@@ -12,7 +12,8 @@ from typing import Iterator, NamedTuple, TextIO
 LINE_BYTES_MAX = 4096  # that the daemon keeps of a line
 OUT, ERR = 1, 2
 HOWS = ("text", "bytes", "raw", "threads", "child")
-STRANGE = (b"\xff", b"\xc0", b"\x80", b"\x1b[31m", b"\x07", b"\0", b"\t", b"a\rb", "grüße".encode(), "…".encode())
+STRANGE = (b"\xff", b"\xc0", b"\x80", b"\x1b[31m", b"\x07", b"\0", b"\t", b"a\rb", "grüße".encode(), "…".encode(), b"\x1e", b"\x1f")
+OPENS = b"\x1e"
 DEATHS = 1000  # one of so many kills its worker, one of twenty fails
 
 
@@ -26,14 +27,19 @@ class Script(NamedTuple):
     steps: list[Step]
     end: str  # done, failed, killed
 
-    def lines(self, stream: int, hows: tuple[str, ...] = HOWS) -> list[tuple[str, bool]]:
-        """As they are to be kept: text, and whether it is cut."""
+    def lines(self, stream: int, hows: tuple[str, ...] = HOWS, marked: bool = False) -> list[tuple[str, bool]]:
+        """As they are to be kept: text, and whether it is cut. marked: by a worker that says whose they are."""
         said = b"".join(part for step in self.steps if step.stream == stream and step.how in hows for part in step.parts)
-        whole = said.split(b"\n")
+        whole = (picture(said) if marked else said).split(b"\n")
         return [kept(line) for line in whole[:-1]] + [kept(line) for line in whole[-1:] if line]
 
     def in_order(self) -> bool:
         return all(step.how != "threads" for step in self.steps)
+
+
+def picture(data: bytes) -> bytes:
+    """As a worker that marks writes what could be a mark."""
+    return data.replace(OPENS, "\u241e".encode())
 
 
 def kept(line: bytes) -> tuple[str, bool]:
@@ -61,7 +67,7 @@ def a_step(draw: random.Random, seed: int, number: int) -> Step:
     line = b"%d.%d " % (seed, number)
     if how in ("bytes", "raw"):
         line += b"".join(draw.choice(STRANGE) for _ in range(draw.randrange(4)))
-    length = draw.choices((0, 10, 200, LINE_BYTES_MAX - len(line), 6000), (40, 40, 18, 1, 1))[0]
+    length = draw.choices((0, 10, 200, LINE_BYTES_MAX - len(picture(line)), 6000), (40, 40, 18, 1, 1))[0]
     parts = [line, b"x" * length + b"\n"]
     if draw.random() < 0.1:
         parts.append(b"\n")  # an empty line
@@ -79,8 +85,8 @@ def perform(seed: int) -> None:
         raise LookupError(f"{seed} failed")
 
 
-def performed(said: Script) -> Iterator[None]:
-    """In a worker: stops after each part."""
+def performed(said: Script, flushes: bool = True) -> Iterator[None]:
+    """In a worker: stops after each part. flushes: also within a line, which ends there if another task prints then."""
     for step in said.steps:
         stream = sys.stdout if step.stream == OUT else sys.stderr
         if step.how == "threads":
@@ -94,15 +100,17 @@ def performed(said: Script) -> Iterator[None]:
             if step.how == "text":
                 stream.write(part.decode())
             else:
-                stream.flush()
-                write_around(step, stream, part)
+                if flushes:
+                    stream.flush()
+                write_around(step, stream, part, flushes)
             yield
 
 
-def write_around(step: Step, stream: TextIO, part: bytes) -> None:
+def write_around(step: Step, stream: TextIO, part: bytes, flushes: bool) -> None:
     if step.how == "bytes":
         stream.buffer.write(part)
-        stream.buffer.flush()
+        if flushes:
+            stream.buffer.flush()
     elif step.how == "raw":
         raw(step.stream, part)
     else:

@@ -9,6 +9,7 @@ from pool import PATIENCE, Pool, eventually
 
 import warmpool
 from warmpool import futures
+from warmpool.asking import Submit
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +245,23 @@ def test_waiting_for_an_id_takes_no_longer_than_it_was_given(monkeypatch):
     monkeypatch.setattr(futures.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(future, "result", lambda seconds: asked.append(seconds) or future.accept(1))
     assert future.accepted(8) == 1 and asked == [2]
+
+
+def test_what_is_refused_here_is_told_when_no_lock_is_held(client):
+    """Who is told may wait for another thread, which asks the same client: an executor's lock is taken in there."""
+    free = []
+
+    def told(_):
+        other = threading.Thread(target=lambda: free.append(client._conversation.open_count()), daemon=True)
+        other.start()
+        other.join(5)
+
+    asked = Submit(futures.TaskFuture(), "same", b"", 0, [], False)
+    asked.frame = refuse
+    asked.future.add_done_callback(told)
+    client._conversation.ask(asked)
+    assert isinstance(asked.future.exception(PATIENCE), warmpool.Refused) and len(free) == 1
+
+
+def refuse(_):
+    raise warmpool.Refused(205, "too much")

@@ -217,3 +217,29 @@ def test_a_call_may_have_a_timeout():
     with warmpool.Executor(1, timeout=0.2) as pool:
         assert isinstance(pool.submit(functions.sleep, 600).exception(60), TimeoutError)
         assert pool.submit(functions.double, 1).result(60) == 2
+
+
+def test_a_callback_that_raises_what_is_no_exception_ends_nothing(pool):
+    called = threading.Event()
+
+    def leave(_):
+        called.set()
+        raise SystemExit(3)
+
+    futures = [pool.submit(functions.double, number) for number in range(20)]
+    for future in futures:
+        future.add_done_callback(leave)
+    assert [future.result(60) for future in futures] == [2 * number for number in range(20)]
+    assert called.wait(60)
+    assert pool.submit(functions.double, 21).result(60) == 42
+
+
+def test_a_call_that_cannot_be_given_fails_alone(pool, monkeypatch):
+    def give(*_):
+        raise MemoryError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._pump._client, "give", give)
+        assert isinstance(pool.submit(functions.double, 1).exception(60), MemoryError)
+    assert not pool._pump._given
+    assert pool.submit(functions.double, 2).result(60) == 4

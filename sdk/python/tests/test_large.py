@@ -152,3 +152,27 @@ def test_a_frame_with_a_descriptor_is_written_apart_from_others():
     number = handed.descriptor.number
     assert written == [(b"one", None), (bytes(handed) + b"two", number), (bytes(handed), number)]
     outbox.close()
+
+
+def mappings():
+    with open("/proc/self/maps") as file:
+        return sum("warmpool-body" in line for line in file)
+
+
+def test_bodies_that_are_kept_hold_no_descriptor_and_are_unmapped_with_their_last_view():
+    gc.collect()
+    before, mapped_before = descriptors(os.getpid()), mappings()
+    kept = [large.view_of(large.sealed(bytes([number]) * 5000), 5000) for number in range(50)]
+    assert descriptors(os.getpid()) == before and mappings() == mapped_before + 50
+    parts = [view[-1:] for view in kept]
+    del kept
+    gc.collect()
+    assert [bytes(part) for part in parts] == [bytes([number]) for number in range(50)]
+    assert all(part.readonly and part.format == "B" for part in parts)
+    del parts
+    gc.collect()
+    assert mappings() == mapped_before
+
+
+def test_what_has_no_bytes_is_no_mapping():
+    assert large.view_of(large.sealed(b""), 0) == b""

@@ -106,7 +106,7 @@ def test_lines_of_several_tasks_in_hand_are_told_apart(handler, class_options):
             for seed, task in tasks.items():
                 script, lines = random_output.script(seed), logs.lines.pop(task, [])
                 for name, stream in STREAMS.items():
-                    said = script.lines(stream, apart)
+                    said = script.lines(stream, apart, marked=True)
                     seen = [as_known(line) for line in lines if line["stream"] == name]
                     if not together:  # what goes around the library counts for one of those in hand
                         said = [line for line in said if line[0]]
@@ -122,3 +122,76 @@ def test_what_a_task_printed_before_it_killed_its_worker_is_kept_with_it(pool):
             future.result(60)
         finally:
             assert re.fullmatch("last words", client.request("log", future.task)["lines"][-1]["text"])
+
+
+SEVERAL = pytest.mark.parametrize("class_options", [{"concurrency": 4, "credits": 8}, {"credits": 8}], ids=["at_once", "one_by_one"])
+
+
+def printed(client, task, stream="stdout"):
+    return [line["text"] for line in client.request("log", task, None, LINES_MAX)["lines"] if line["stream"] == stream and line.get("task")]
+
+
+@SEVERAL
+def test_what_is_printed_is_no_mark_whatever_it_looks_like(class_options):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        other = client.submit("same", b"")
+        other.result(60)
+        future = client.submit("talk.forge", other.task)
+        future.result(60)
+        assert printed(client, other.task) == []
+        seen = printed(client, future.task)
+        assert seen[0].startswith(f"before \u241e{other.task:016x}\u241fforged \u241e\u241e")
+        assert seen[1:] == [f"\u241e{other.task:016x}\u241fin two"]
+
+
+def test_a_long_line_is_one_line_whatever_is_printed_meanwhile():
+    with Pool({"size": 1, "concurrency": 4, "credits": 8}) as pool, pool.client() as client:
+        future = client.submit("talk.long", 5000)
+        future.result(60)
+        assert printed(client, future.task) == ["y" * 4096, "after it"]
+
+
+@SEVERAL
+@pytest.mark.parametrize("handler, words", [("talk.half_and_die", "last words"), ("talk.die", "last words")])
+def test_what_was_flushed_outlives_the_worker(class_options, handler, words):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        future = client.submit(handler, crashes_max=1)
+        assert isinstance(future.exception(60), warmpool.TaskDead)
+        assert words in printed(client, future.task)
+
+
+@SEVERAL
+def test_what_is_held_leaves_also_when_stdout_is_another_by_then(class_options):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        future = client.submit("talk.redirected")
+        future.result(60)
+        assert printed(client, future.task) == ["held"]
+
+
+@SEVERAL
+def test_a_child_prints_nothing_that_its_parent_holds(class_options):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        future = client.submit("talk.child")
+        future.result(60)
+        seen = "".join(printed(client, future.task))
+        assert seen.count("of the parent") == seen.count("of the child") == seen.count(", whole") == 1
+
+
+@SEVERAL
+def test_who_kept_the_old_stream_writes_lines_there(class_options):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        future = client.submit("talk.old", crashes_max=1)
+        assert isinstance(future.exception(60), warmpool.TaskDead)
+        [slot] = {row["id"] for row in client.workers()}
+        assert "by the old one" in [line["text"] for line in client.request("log", None, slot, LINES_MAX)["lines"]]
+
+
+def test_a_failure_has_its_own_lines_only(tmp_path):
+    path = str(tmp_path / "begun")
+    with Pool({"size": 1, "concurrency": 4, "credits": 8}) as pool, pool.client() as client:
+        neighbour = client.submit("talk.wait", path)
+        future = client.submit("talk.fail", path, retries=0)
+        assert isinstance(future.exception(60), warmpool.TaskDead)
+        assert client.request("show", future.task)["attempts"][-1]["output"] == ["its own"]
+        open(path + ".failed", "x").close()
+        neighbour.result(60)

@@ -1,6 +1,8 @@
 """Who reads the channel of a worker: the main thread, or the watcher while a handler runs long."""
+import random
 import socket
 import threading
+import time
 
 import pytest
 from pool import eventually
@@ -76,6 +78,24 @@ def test_the_watcher_sleeps_when_there_are_no_tasks_and_the_next_one_wakes_it(en
     watcher.reclaim()
 
 
+def test_who_waits_for_the_channel_is_not_left_alone_when_the_watcher_cannot_go_on(ends, monkeypatch):
+    session, far = ends
+    watcher, failed = Watcher(), threading.Event()
+
+    def attend(*_):
+        failed.set()
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(session, "attend", attend)
+    watcher.lend(session)
+    assert failed.wait(LONG)
+    main = threading.Thread(target=watcher.reclaim, daemon=True)
+    main.start()
+    main.join(LONG)
+    assert not main.is_alive() and watcher._state is State.MAIN
+    assert session.gone and "no more" in session.fault
+
+
 def test_short_runs_in_a_row_are_never_left_with_the_channel_in_two_hands(ends):
     """The main thread takes it back at any moment of the watcher's taking it."""
     session, far = ends
@@ -88,12 +108,16 @@ def test_short_runs_in_a_row_are_never_left_with_the_channel_in_two_hands(ends):
 
     asker = threading.Thread(target=answers)
     asker.start()
+    draw = random.Random(7)
     for run in range(300):
         watcher.lend(session)
         seen = len(came)
         if run % 3 == 0:
             eventually(lambda seen=seen: len(came) > seen, "the watcher answers")
+        else:
+            time.sleep(draw.uniform(0.004, 0.006))  # about when the watcher takes it
         watcher.reclaim()
+        assert watcher._state is State.MAIN and watcher._returns.empty()
         session.attend(session._ear, 0)
     stop.set()
     while asker.is_alive():

@@ -135,6 +135,17 @@ def test_prints_never_corrupt_the_channel_and_are_kept(client):
     assert "stray words" in said and "of a child" in said and "of the log" in said
 
 
+@pytest.mark.parametrize("how, status", [("returns", 0), ("exits", 7), ("raises", 1)])
+def test_a_forked_child_that_comes_out_of_the_handler_ends_and_its_parent_hears(client, how, status):
+    for _ in range(2):
+        assert client.submit("fork.comes_out", how, retries=0, crashes_max=1).result(60) == status
+    future = client.submit("heed", retries=0)
+    eventually(lambda: client.request("show", future.accepted(60))["state"] == "running", "it runs")
+    future.cancel()
+    eventually(lambda: client.request("show", future.task)["state"] == "cancelled", "it heard")
+    assert client.run("same", b"x") == b"x"
+
+
 def test_a_forked_child_is_no_worker(client):
     assert client.run("fork") == -signal.SIGTERM
     assert client.run("same", 1) == 1

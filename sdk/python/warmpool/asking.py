@@ -42,6 +42,9 @@ class Asked:
     def __init__(self, future: Told) -> None:
         self.future = future
 
+    def prepare(self, link: Link) -> None:
+        """What takes long, before the lock under which frame() is called. Raises Refused."""
+
     def frame(self, link: Link) -> Frame:
         """Raises Refused for what this daemon would take for a broken protocol."""
         raise NotImplementedError
@@ -79,10 +82,17 @@ class Submit(Asked):
     def waits(self) -> bool:
         return bool(self.flags & words.WAIT)
 
+    def prepare(self, link: Link) -> None:
+        if self._is_large(link):
+            self._seal()
+
+    def _is_large(self, link: Link) -> bool:
+        return self._large is not None or link.payload_bytes_max < self._size <= link.large_bytes_max
+
     def frame(self, link: Link) -> Frame:
         if not self.keyed and self.future.task is not None:
             return Frame(Kind.AWAIT, flags=self.flags & words.PROGRESS, id=self.future.task)
-        if self._large is not None or link.payload_bytes_max < self._size <= link.large_bytes_max:
+        if self._is_large(link):
             return self._large_frame(link)
         check_size(self._payload or b"", link)
         return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=self._meta, payload=self._payload or b"")
@@ -92,14 +102,17 @@ class Submit(Asked):
         if self._size > link.large_bytes_max:
             raise Refused(205, f"the payload has {self._size} bytes, and the daemon that came back takes at most {link.large_bytes_max} "
                           "by descriptor")
+        self._seal()
+        return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=[*self._meta, self._size],
+                     descriptors=1, descriptor=self._large)
+
+    def _seal(self) -> None:
         if self._large is None:
             try:
                 self._large = sealed(self._payload or b"")
             except OSError as error:
                 raise Refused(110, f"the payload cannot be handed over: {error}") from error
             self._payload = None
-        return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=[*self._meta, self._size],
-                     descriptors=1, descriptor=self._large)
 
     def is_wanted_anew(self, answer: Frame) -> bool:
         """The daemon took this client for gone and cancelled the task, which freed its key; but here we are."""

@@ -26,6 +26,13 @@ class Bell:
         except BlockingIOError:  # it was not rung
             pass
 
+    def wait(self) -> None:
+        """Until it is rung; hushed then."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        poll.poll()
+        self.hush()
+
     def __del__(self) -> None:
         os.close(self._descriptor)
 

@@ -22,7 +22,7 @@ def encode(value: Any) -> tuple[Buffer, Content]:
     if isinstance(value, (bytes, bytearray)):
         return value, Content.BYTES
     if isinstance(value, memoryview):
-        return value.cast("B") if value.contiguous else value.tobytes(), Content.BYTES
+        return value.cast("B") if value.c_contiguous else value.tobytes(), Content.BYTES
     if isinstance(value, str):
         return value.encode(), Content.UTF8
     if isinstance(value, Packed):

@@ -158,7 +158,7 @@ class Context:
         try:
             if handlers_own is not None:
                 handlers_own()
-        except Exception:
+        except BaseException:
             traceback.print_exc()
 
     def mark_cancelled(self, cause: int) -> None:

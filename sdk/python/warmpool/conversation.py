@@ -40,14 +40,19 @@ class Conversation:
 
     def ask(self, asked: Asked) -> None:
         """Order: as called. Errors: in its future, at once where the conversation has ended."""
+        fault: Optional[Exception]
+        try:
+            asked.prepare(self.link or self._last_link)
+        except Refused as error:
+            return asked.future.fail(error)
         with self._lock:
-            dead = self._dead
-            if dead is None:
+            fault = self._dead
+            if fault is None:
                 number = next(self._numbers)
                 self._open[number] = asked
-                self._send(number, asked)
-        if dead is not None:
-            asked.future.fail(dead)
+                fault = self._send(number, asked)
+        if fault is not None:
+            asked.future.fail(fault)
 
     def make_room(self, seconds: Optional[float] = None) -> bool:
         """Blocks while too much is unsent; not in the reading thread, where callbacks run: what these ask leaves at once."""
@@ -102,22 +107,23 @@ class Conversation:
                 tasks.clear()
         self._received_bytes = 0
 
-    def _send(self, number: int, asked: Asked) -> None:
+    def _send(self, number: int, asked: Asked) -> Optional[Refused]:
+        """Why it cannot be sent; then it is open no more. Who calls this tells its future, and not under the lock: callbacks run there."""
         if self.link is None:
-            return
+            return None
         try:
             frame = asked.frame(self.link)
             frame.token = number
             data = frame.encode()
         except Refused as error:
             self._open.pop(number, None)
-            asked.future.fail(error)
-            return
+            return error
         except Exception:
             self._open.pop(number, None)
             raise
         asked.sent_once = True
         self.link.channel.outbox.send(data)
+        return None
 
     # The reading thread.
 
@@ -150,11 +156,16 @@ class Conversation:
         return Lost("closed" if self._closing.is_set() else "the daemon closed the connection")
 
     def _take(self, frame: Frame) -> None:
+        fault, anew = None, False
         with self._lock:
             asked = self._open.get(frame.token)
             if asked is not None and asked.is_wanted_anew(frame):
-                return self._send(frame.token, asked)
-        if asked is None or not asked.take(frame):
+                fault, anew = self._send(frame.token, asked), True
+        if asked is None:
+            return
+        if fault is not None:
+            asked.future.fail(fault)
+        if anew or not asked.take(frame):
             return
         with self._lock:
             self._open.pop(frame.token, None)
@@ -180,8 +191,10 @@ class Conversation:
                 return False
             with self._lock:
                 self.link = self._last_link = made
-                for number, asked in sorted(self._open.items()):
-                    self._send(number, asked)
+                refused = [(asked, self._send(number, asked)) for number, asked in sorted(self._open.items())]
+            for asked, fault in refused:
+                if fault is not None:
+                    asked.future.fail(fault)
             return True
         return False
 

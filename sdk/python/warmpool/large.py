@@ -1,15 +1,23 @@
 """Payloads and results that are handed over as descriptors (docs/protocol.md, section 13)."""
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import mmap
 import os
 import stat
+import sys
+import weakref
 
 from .wire import Buffer
 
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 READ_BYTES = 1 << 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long
+LIBC.munmap.argtypes = ctypes.c_void_p, ctypes.c_size_t
+MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 class Descriptor:
@@ -42,8 +50,22 @@ def view_of(came: Descriptor, size: int) -> memoryview:
     if not stat.S_ISREG(found.st_mode) or found.st_size != size:
         raise ValueError(f"it has {found.st_size} bytes, and {size} were announced")
     if is_sealed(came.number):
-        return memoryview(mmap.mmap(came.number, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
+        return mapped(came.number, size) if size else memoryview(b"")
     return memoryview(read_all(came.number, size)).toreadonly()
+
+
+def mapped(number: int, size: int) -> memoryview:
+    """Unmapped with the last view of it. Holds no descriptor, or who keeps many results would run out of them: mmap.mmap can do that
+    from Python 3.13 on only. Raises OSError."""
+    if sys.version_info >= (3, 13):
+        return memoryview(mmap.mmap(number, size, mmap.MAP_PRIVATE, mmap.PROT_READ, trackfd=False))
+    address = LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, number, 0)
+    if address == MAP_FAILED:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    room = (ctypes.c_ubyte * size).from_address(address)
+    weakref.finalize(room, LIBC.munmap, address, size).atexit = False  # who still reads then goes on
+    return memoryview(room).cast("B").toreadonly()
 
 
 def is_sealed(number: int) -> bool:

@@ -5,7 +5,7 @@ import asyncio
 import functools
 import threading
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 from . import dividing
 from .failure import Failed
@@ -48,12 +48,13 @@ class Loop:
 
     async def _run(self, task: Task, attempt: Attempt) -> None:
         begun = time.monotonic_ns()
-        dividing.task.set(attempt.key[0])  # in the context of this coroutine's task
+        dividing.begin(attempt.key[0])  # in the context of this coroutine's task
+        error: Optional[BaseException] = None
         try:
             value = await task.function(*self.running.arguments(task, attempt))
             answer = success(task, value, self.running.result_bytes_max)
         except asyncio.CancelledError:
             answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
-        except BaseException as error:
-            answer = failure(error)
-        self.running.finish(attempt, answer, begun)
+        except BaseException as raised:
+            answer, error = failure(raised), raised
+        self.running.finish(attempt, answer, begun, error)

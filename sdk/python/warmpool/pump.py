@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional
 from . import calls
 from .client import Client
 from .errors import Lost, NoDaemon, TaskDead, task_error
+from .large import view_of
 from .wire import Frame
 from .wishes import meta_of
 from .words import Verdict
@@ -82,6 +83,15 @@ class Given:
 
     def cancelled(self) -> bool:
         return False
+
+
+def value_or_error(kind: str, what: list[Any]) -> tuple[Any, Optional[BaseException]]:
+    """What the function returned, or raised."""
+    if kind == "value":
+        return pickle.loads(what[0]), None
+    error: BaseException = pickle.loads(what[0])
+    error.__cause__ = calls.RemoteTraceback(what[1])
+    return None, error
 
 
 class Pump:
@@ -163,20 +173,25 @@ class Pump:
                 if future.set_running_or_notify_cancel():
                     given = Given(future, self, len(self._given) + 1)
                     self._given.add(given)
-                    self._client.give(given, calls.TYPE, payload, self._meta)
+                    self._give(given, payload)
         finally:
             self._filling = False
         if not self._given and not self._pending:
             self._changed.notify_all()
 
+    def _give(self, given: Given, payload: bytes) -> None:
+        try:
+            self._client.give(given, calls.TYPE, payload, self._meta)
+        except BaseException as error:
+            self._given.discard(given)
+            self._tell(given.future, None, error)
+            if not isinstance(error, Exception):  # an interruption: of who submits
+                raise
+
     # What becomes of what was given: by the client's reading thread.
 
     def settled(self, given: Given, frame: Frame) -> None:
-        self._client.received(frame.id, len(frame.payload))
-        if frame.at(0) == Verdict.DONE:
-            return self._done(given, lambda: pickle.loads(frame.payload))
-        said = bytes(frame.payload).decode(errors="replace")
-        self.failed(given, task_error(frame.at(0), frame.id, frame.at(1), said, frame.at(2), frame.at(3)))
+        self._done(given, lambda: self._outcome_of(frame))
 
     def failed(self, given: Given, error: BaseException) -> None:
         def raised() -> Any:
@@ -184,31 +199,46 @@ class Pump:
 
         self._done(given, raised)
 
+    def _outcome_of(self, frame: Frame) -> Any:
+        """Raises what became of the task where it is not done."""
+        body = frame.payload if frame.descriptor is None else view_of(frame.descriptor, frame.at(4))
+        self._client.received(frame.id, len(body))
+        if frame.at(0) == Verdict.DONE:
+            return pickle.loads(body)
+        said = str(body, "utf-8", "replace")
+        raise task_error(frame.at(0), frame.id, frame.at(1), said, frame.at(2), frame.at(3))
+
     def _done(self, given: Given, result: Callable[[], Any]) -> None:
         with self._changed:
             if given not in self._given:  # the pool broke
                 return
-        future = given.future
+        value, error = None, None
         try:
             kind, *what = result()
             if kind == "broken":
                 logging.getLogger("concurrent.futures").critical("Exception in initializer:\n%s", what[0])
                 return self.shatter(f"the initializer failed in a worker:\n{what[0]}")
-            self._settle(future, kind, what)
-        except (Lost, NoDaemon) as error:
-            self.shatter(f"the daemon has gone: {error}")
-        except TaskDead as error:
-            future.set_exception(as_known(error))
-        except BaseException as error:  # refused, or it cannot be unpickled here
-            future.set_exception(error)
+            value, error = value_or_error(kind, what)
+        except (Lost, NoDaemon) as why:
+            return self.shatter(f"the daemon has gone: {why}")
+        except TaskDead as why:
+            error = as_known(why)
+        except BaseException as why:  # refused, or it cannot be unpickled here
+            error = why
+        self._tell(given.future, value, error)
         with self._changed:
             self._window.done(time.monotonic() - given.at, given.beside)
             self._given.discard(given)
             self._fill()
 
-    def _settle(self, future: Future, kind: str, what: list[Any]) -> None:
-        if kind == "value":
-            return future.set_result(pickle.loads(what[0]))
-        error = pickle.loads(what[0])
-        error.__cause__ = calls.RemoteTraceback(what[1])
-        future.set_exception(error)
+    def _tell(self, future: Future, value: Any, error: Optional[BaseException]) -> None:
+        """A callback runs in here, and may raise what no Exception is: it must not end the thread that reads for all."""
+        try:
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+        except concurrent.futures.InvalidStateError:  # the pool broke at the same moment
+            pass
+        except BaseException:
+            logging.getLogger("concurrent.futures").exception("a callback of a call ended by what no callback may raise")

@@ -1,11 +1,13 @@
 """Runs one attempt to its answer, and the threads where several run at once."""
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
 import time
-from typing import Any, Callable, Optional
+import traceback
+from typing import Any, Callable, NoReturn, Optional
 
 from . import dividing
 from .failure import Failed, FailedForGood, Interrupted, nanoseconds, text_of
@@ -36,7 +38,7 @@ class Running:
     """From an attempt that was begun to its answer."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._process = session, os.getpid()
 
     @property
     def result_bytes_max(self) -> int:
@@ -52,23 +54,41 @@ class Running:
     def sync(self, task: Task, attempt: Attempt, call: Optional[Callable[..., Any]] = None) -> None:
         """call: what calls the function, for who has to know when the handler is inside."""
         begun = time.monotonic_ns()
-        whose = dividing.task.set(attempt.key[0])
+        whose = dividing.begin(attempt.key[0])
+        error: Optional[BaseException] = None
         try:
             arguments = self.arguments(task, attempt)
             value = task.function(*arguments) if call is None else call(task.function, arguments)
             answer = success(task, value, self.result_bytes_max)
         except Interrupted:
             answer = failure(Failed("the worker was told to end (SIGTERM)"))
-        except BaseException as error:  # SystemExit too: one task does not end the worker
-            answer = failure(error)
-        self.finish(attempt, answer, begun)
+        except BaseException as raised:  # SystemExit too: one task does not end the worker
+            answer, error = failure(raised), raised
+        self.finish(attempt, answer, begun, error)
         dividing.task.reset(whose)
 
-    def finish(self, attempt: Attempt, answer: Result, begun: int) -> None:
+    def finish(self, attempt: Attempt, answer: Result, begun: int, error: Optional[BaseException] = None) -> None:
+        """error: what the handler raised."""
+        if os.getpid() != self._process:
+            end_child(attempt, error)
         flush_output()
         dividing.end(attempt.key[0])
         kind, payload, content, meta = answer
         self._session.answer(attempt, kind, payload, content, meta, time.monotonic_ns() - begun)
+
+
+def end_child(attempt: Attempt, error: Optional[BaseException]) -> NoReturn:
+    """A process that a handler forked came out of the handler: it answers nothing and takes nothing back, all that is its parent's. It
+    ends as a Python program does that comes to its end so, but for what was registered to be done at the worker's."""
+    code = error.code if isinstance(error, SystemExit) else 0 if error is None else 1
+    if error is not None and not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+    elif code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    flush_output()
+    dividing.end(attempt.key[0])
+    os._exit((code or 0) & 0xFF)
 
 
 def flush_output() -> None:

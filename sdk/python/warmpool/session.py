@@ -145,6 +145,10 @@ class Session:
         except (OSError, ValueError):
             self._page = None
 
+    def forget_page(self) -> None:
+        """In a process that a handler forked: it is shared with the worker."""
+        self._page = None
+
     # What the working threads call.
 
     def next(self) -> Optional[Attempt]:
@@ -269,6 +273,11 @@ class Session:
         if self.fault is not None:
             self._end()
 
+    def break_off(self, fault: str) -> None:
+        """By who reads, and can no more."""
+        self.fault = fault
+        self._end()
+
     def _end(self) -> None:
         self.ended()
         self.gone = True
@@ -295,7 +304,7 @@ class Session:
             raise ProtocolError(f"assign of type number {frame.type}, which was never named")
         try:
             attempt = Attempt(frame, name, self)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             text = f"the payload cannot be taken: {error}"
             return self.channel.send(about(frame.key, Kind.FAILED, flags=int(Content.UTF8), payload=text.encode()))
         with self._lock:

@@ -62,13 +62,18 @@ class Watcher:
     def _run(self, wanted: Bell) -> None:
         while True:
             session = self._take()
-            ear = session.ear(wanted)
-            while not session.attend(ear, None):
-                pass
-            wanted.hush()
-            with self._lock:
-                self._state = State.MAIN
-            self._returns.put(None)
+            try:
+                ear = session.ear(wanted)
+                while not session.attend(ear, None):
+                    pass
+                wanted.hush()
+            except BaseException as error:  # no memory, no descriptor: who waits for the channel waits for this thread
+                session.break_off(f"this end cannot go on: {error!r}")
+                wanted.wait()
+            finally:
+                with self._lock:
+                    self._state = State.MAIN
+                self._returns.put(None)
 
     def _take(self) -> Session:
         """Waits until a handler has run for long."""

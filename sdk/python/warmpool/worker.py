@@ -136,7 +136,7 @@ class Worker:
 
     def _prepare(self, session: Session, marks: bool = False) -> None:
         if self._session is None:
-            prepare(lambda: no_worker_any_more(self._session), marks)
+            prepare(lambda: no_worker_any_more(self._session), marks, session.concurrency == 1)
         self._session = session
 
     def _serve(self, session: Session, joins: bool = False) -> None:
@@ -184,12 +184,12 @@ class Worker:
             session.exchange()
 
 
-def prepare(in_child: Callable[[], None], marks: bool) -> None:
+def prepare(in_child: Callable[[], None], marks: bool, one_by_one: bool) -> None:
     """Output leaves by lines; a process that a handler forks does not keep the channel open."""
     if marks:
-        dividing.divide()
+        dividing.divide(one_by_one)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure") and not isinstance(stream.buffer, dividing.Divided):  # which sees to lines itself
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -200,6 +200,7 @@ def no_worker_any_more(session: Optional[Session]) -> None:
     """In a process that a handler forked."""
     if session is not None:
         session.channel.stream.close()
+        session.forget_page()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
