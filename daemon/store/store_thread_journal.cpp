@@ -19,7 +19,7 @@ constexpr std::size_t kGroupBytes = 1U << 20, kBatchesAtOnce = 512;
 // How long the journal is left alone where it could not be written.
 constexpr Duration kJournalPause = seconds(10);
 // As that of the tables.
-constexpr Duration kRelaxedWindow = milliseconds(900);
+constexpr Duration kDirtyWindow = milliseconds(900);
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -27,8 +27,8 @@ constexpr auto kAskAgain = std::chrono::milliseconds(20);
 Result<void> StoreThread::begin_journal() {
   const auto& place = setup_.place;
   if (place.journal_bytes == 0) return {};
-  auto begun = Journal::begin({journal_path(place.path), place.vfs, place.journal_bytes,
-                               place.journal_step, setup_.life});
+  auto begun = Journal::begin(
+      {journal_path(place.path), place.vfs, place.journal_bytes, place.journal_step, setup_.life});
   if (!begun) return begun.error();
   journal_ = std::move(*begun);
   way_ = Way::Ahead;
@@ -102,12 +102,12 @@ void StoreThread::run_journal() {
     if (!dirty_since_) {
       journal_wake_.wait(lock, wanted);
     } else {
-      const auto left = *dirty_since_ + kRelaxedWindow - now();
+      const auto left = *dirty_since_ + kDirtyWindow - now();
       const std::chrono::nanoseconds wait(std::max<std::int64_t>(left.ns, 0));
       journal_wake_.wait_for(lock, wait, wanted);
     }
     if (journal_ends_) break;
-    if (dirty_since_ && now() >= *dirty_since_ + kRelaxedWindow) sync_journal(lock);
+    if (dirty_since_ && now() >= *dirty_since_ + kDirtyWindow) sync_journal(lock);
     if (has_fresh()) keep_ahead(lock);
   }
   go_straight(lock);
