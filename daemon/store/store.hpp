@@ -105,7 +105,7 @@ struct StoreFigures {
   // Of a store on disk: groups, and those of them that were synced; what waits in the WAL; why
   // nothing can be written, or empty; for how long a group has been on its way.
   std::uint64_t commits = 0, syncs = 0, wal_bytes = 0;
-  std::uint64_t ahead = 0;  // turns that were given and are not in the tables yet
+  std::uint64_t ahead = 0;      // turns that were given and are not in the tables yet
   std::string journal_trouble;  // why acknowledgements wait for the tables; empty: they do not
   std::string trouble;
   Duration stalled;
@@ -113,6 +113,7 @@ struct StoreFigures {
 
 struct BackupFigures {
   std::uint64_t bytes = 0;
+  std::uint64_t left_out = 0;  // bodies that are not in it: too large, or their files are damaged
   Duration took;
 };
 
