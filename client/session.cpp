@@ -149,6 +149,7 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
     // Readable and writable alike are news; which it was, pump finds out.
     const auto write = static_cast<short>(channel.wants_write() ? POLLOUT : 0);
     polled.push_back({channel.read_fd(), static_cast<short>(POLLIN | write), 0});
+    wake_at = std::min(wake_at, channel.retry_at());
     if (!link_->greeted()) wake_at = std::min(wake_at, greet_until_);
   } else if (!dead_) {
     wake_at = std::min(wake_at, dial_at_);
@@ -189,7 +190,7 @@ void Session::close(Deadline deadline) {
   if (!connected()) return;
   acknowledge();
   // Frames that come meanwhile are taken in and thrown away: nobody will ask for them.
-  if (link_->channel().wants_write()) link_->channel().flush(deadline);
+  if (link_->channel().out_bytes() != 0) link_->channel().flush(deadline);
   link_.reset();
 }
 

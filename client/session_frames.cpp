@@ -158,8 +158,12 @@ bool Session::on_settled(const Frame& frame) {
     if (!view) {
       push_last(Refused{.ticket = Ticket{found->first},
                         .task = TaskId{header.id},
-                        .code = static_cast<std::uint16_t>(Refusal::LargeFull),
-                        .text = "the result came and cannot be taken: " + view.error().text});
+                        .code = static_cast<std::uint16_t>(Refusal::ByDescriptorOnly),
+                        .text = "the task is done; its result came as a descriptor and cannot be "
+                                "taken here (" +
+                                view.error().text +
+                                "); it stays, fetch it again with: warmpool result " +
+                                std::to_string(header.id)});
       open_.erase(found);
       return true;
     }

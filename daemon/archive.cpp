@@ -73,6 +73,8 @@ void Archive::run() {
       auto& all = answers_.letters;
       all.insert(all.end(), written.letters.begin(), written.letters.end());
       answers_.lost += written.lost;
+      answers_.unreadable.insert(answers_.unreadable.end(), written.unreadable.begin(),
+                                 written.unreadable.end());
       answers_.trouble = std::move(written.trouble);
     }
     const std::uint64_t one = 1;
@@ -102,6 +104,11 @@ Archive::Answers Archive::write(const std::vector<ArchiveLetter>& letters) {
       if (good) good = file_.rotate();
     }
     if (good) good = file_.append(line);
+    // One whose payload is lost must not hold up the others for ever: what is known of it is kept.
+    if (!good && !line.unreadable().empty()) {
+      good = file_.append(ArchiveLine(letters[at], line.unreadable()));
+      answers.unreadable.push_back(letters[at].task);
+    }
     if (!good) break;
   }
   sync(at);
@@ -117,7 +124,12 @@ std::vector<event::Archived> Archive::take_answers(Instant now) {
     const std::lock_guard lock(mutex_);
     answers.letters = std::exchange(answers_.letters, {});
     answers.lost = std::exchange(answers_.lost, 0);
+    answers.unreadable = std::exchange(answers_.unreadable, {});
     answers.trouble = answers_.trouble;
+  }
+  for (const auto task : answers.unreadable) {
+    log_.error("dead letter " + std::to_string(task.value) +
+               " goes to the archive without its payload, which cannot be read any more");
   }
   if (answers.letters.empty()) return {};
   std::uint64_t archived = 0;

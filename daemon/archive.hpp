@@ -58,7 +58,8 @@ class Archive {
   struct Answers {
     std::vector<event::Archived> letters;
     std::uint64_t lost = 0;
-    std::string trouble;  // of the newest group
+    std::vector<TaskId> unreadable;  // they are without their payloads there
+    std::string trouble;             // of the newest group
   };
 
   void run();

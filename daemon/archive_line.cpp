@@ -42,9 +42,7 @@ bool read_all_at(int fd, std::string& room, std::size_t at) {
 }  // namespace
 
 ArchiveLine::ArchiveLine(const ArchiveLetter& letter) : before_(letter.head) {
-  before_.pop_back();  // its closing brace
-  before_ += R"(,"payload":{"content":")" + std::string(name_of(letter.content)) + R"(","bytes":)" +
-             std::to_string(letter.payload.size());
+  begin(letter);
   if (is_text(letter)) {
     const std::string text(ipc::text_of(letter.payload.bytes()));
     before_ += R"(,"text":)" + nlohmann::json(text).dump();
@@ -54,6 +52,19 @@ ArchiveLine::ArchiveLine(const ArchiveLetter& letter) : before_(letter.head) {
     in_base64_ = &letter.payload;
     after_ = "\"}}\n";
   }
+}
+
+ArchiveLine::ArchiveLine(const ArchiveLetter& letter, std::string_view why_without)
+    : before_(letter.head) {
+  begin(letter);
+  before_ += R"(,"unreadable":)" + nlohmann::json(std::string(why_without)).dump();
+  after_ = "}}\n";
+}
+
+void ArchiveLine::begin(const ArchiveLetter& letter) {
+  before_.pop_back();  // its closing brace
+  before_ += R"(,"payload":{"content":")" + std::string(name_of(letter.content)) + R"(","bytes":)" +
+             std::to_string(letter.payload.size());
 }
 
 std::uint64_t ArchiveLine::bytes() const {
@@ -78,7 +89,11 @@ Result<void> ArchiveLine::write_base64(int fd) const {
     const auto bytes = std::min(kPieceBytes, in_base64_->size() - at);
     if (from) {
       read.resize(bytes);
-      if (!read_all_at(from->get(), read, at)) return said_by_system();
+      if (!read_all_at(from->get(), read, at)) {
+        auto error = said_by_system();
+        unreadable_ = error.text;
+        return error;
+      }
     }
     const auto piece =
         from ? std::string_view(read) : ipc::text_of(in_base64_->bytes().subspan(at, bytes));

@@ -24,13 +24,19 @@ struct ArchiveLetter {
 class ArchiveLine {
  public:
   explicit ArchiveLine(const ArchiveLetter& letter);
+  // Without its payload, and with why.
+  ArchiveLine(const ArchiveLetter& letter, std::string_view why_without);
 
   std::uint64_t bytes() const;  // with its line feed
   // Blocks: until the kernel has taken it. Errors: errno; some of it may be there.
   Result<void> write(int fd) const;
+  // Why the last write() had no payload to write; empty: it had, whatever else failed.
+  const std::string& unreadable() const { return unreadable_; }
 
  private:
   std::string before_, after_;
+  mutable std::string unreadable_;
+  void begin(const ArchiveLetter& letter);
   Result<void> write_base64(int fd) const;
 
   const Blob* in_base64_ = nullptr;  // between them; null: nothing

@@ -148,8 +148,8 @@ void Clients::submit_large(Session& session, const ipc::Frame& frame, const ipc:
   if (!open_request(session, frame.header, 0, number)) return;
   if (!session.may(ipc::Right::Submit)) return refuse(session, number, {}, Refusal::NotAllowed);
   const auto& options = services_.options();
-  auto large =
-      services_.large.take(std::move(*came), meta.large_bytes, options.large_bytes_max, options);
+  auto large = services_.large.take(std::move(*came), meta.large_bytes, options.large_bytes_max,
+                                    LargeBodies::Use::Payload, options);
   if (large) return submit(session, frame, meta, number, {}, std::move(*large));
   const auto code = static_cast<Refusal>(large.error().code);
   const auto again = code == Refusal::LargeFull ? seconds(1) : Duration{};

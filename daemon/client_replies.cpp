@@ -47,7 +47,7 @@ void Clients::carry(const command::Accepted& command) {
       {.kind = ipc::Kind::Accepted, .flags = flags, .id = command.task.value, .token = open.token},
       {}, ipc::Bytes{});
   if (has(open.flags, ipc::flag::kWait)) {
-    mark_later(*session);
+    mark_later(*session, kAcceptedLateMax);
     wait_or_answer(*session, number, command.task, stored);
   } else {
     mark(*session);
@@ -168,6 +168,11 @@ void Clients::send_large(Session& session, std::uint32_t number, const StoredTas
     meta.large_bytes = static_cast<std::uint32_t>(bytes);
     out.append(header, encoded(meta), {}, task.body->descriptor());
   } else if (fits_frame(bytes, services_.options())) {
+    if (!can_be_read(*task.body)) {
+      return refuse(session, number, task.task, Refusal::NoResult,
+                    "the task is done, and its result cannot be read from the disk; see the log "
+                    "of the system for errors of it, and ask again");
+    }
     out.append(header, encoded(meta), task.body->descriptor(), bytes, {});
   } else {
     const auto text = "the result has " + std::to_string(bytes) +

@@ -16,10 +16,6 @@ namespace {
 constexpr std::size_t kUnreadTotalMax = std::size_t{1} << 30;
 // A client that has this much unread is not read from until it has taken half of it.
 constexpr std::size_t kPauseBytes = 4U << 20;
-// How long the acceptance of a task that its client waits for may wait for company: alone it costs
-// a write, and wakes a client that has nothing to do with it yet. A short task's result comes
-// sooner.
-constexpr Duration kAcceptedLateMax = milliseconds(1);
 // How long an ending session may take to read what is queued for it.
 constexpr Duration kEndingMax = seconds(5);
 
@@ -145,10 +141,11 @@ void Clients::mark(Session& session) {
   dirty_.push_back(session.id);
 }
 
-void Clients::mark_later(Session& session) {
+void Clients::mark_later(Session& session, Duration after) {
   if (session.dirty || session.write_at != kNever) return;
-  session.write_at = services_.engine.now() + kAcceptedLateMax;
-  later_.push_back({session.id, session.write_at});
+  session.write_at = services_.engine.now() + after;
+  const auto its = std::ranges::upper_bound(later_, session.write_at, {}, &Later::at);
+  later_.insert(its, {session.id, session.write_at});
 }
 
 void Clients::mark_due() {
@@ -167,8 +164,14 @@ void Clients::write(Session& session) {
   session.write_at = kNever;
   const auto written = session.stream.flush();
   session.blocked = written == FrameStream::Written::Blocked;
-  if (written == FrameStream::Written::Closed) {
+  if (written == FrameStream::Written::Unreadable) {
+    services_.log.error("client " + std::to_string(session.id.value) +
+                        " is cut off: the result that it was being sent cannot be read any more");
     drop(session);
+  } else if (written == FrameStream::Written::Closed) {
+    drop(session);
+  } else if (written == FrameStream::Written::Later) {
+    mark_later(session, FrameStream::kLater);
   } else if (session.blocked) {
     session.watch->want_write();
   } else if (session.state == Session::State::Ending) {

@@ -83,6 +83,10 @@ class Clients {
     FrameHandler handler;
   };
   static const FrameRow kFrames[];
+  // How long the acceptance of a task that its client waits for may wait for company: alone it
+  // costs a write, and wakes a client that has nothing to do with it yet. A short task's result
+  // comes sooner.
+  static constexpr Duration kAcceptedLateMax = milliseconds(1);
   struct Later {
     ClientId client;
     Instant at;
@@ -97,7 +101,7 @@ class Clients {
   void write(Session& session);
   void cut_largest();
   void mark(Session& session);
-  void mark_later(Session& session);
+  void mark_later(Session& session, Duration after);
   void mark_due();
   void resume(Session& session);
 

@@ -107,6 +107,7 @@ std::string Documents::backup(std::string_view file, const BackupFigures& figure
   return text_of(Json{{"schema", kDocumentSchema},
                       {"file", file},
                       {"bytes", figures.bytes},
+                      {"bodies_left_out", figures.left_out},
                       {"seconds", seconds_of(figures.took)}});
 }
 

@@ -63,12 +63,13 @@ void FrameStream::send_descriptor(ipc::UniqueFd fd) {
 FrameStream::Written FrameStream::flush() {
   std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
   while (!out_.empty()) {
-    if (!out_.load()) return Written::Closed;
+    if (!out_.load()) return Written::Unreadable;
     const auto sent = write_some(pieces.data(), out_.gather(pieces));
     if (sent < 0 && errno == EINTR) continue;
-    // Too many descriptors are on their way to peers that have not read yet: later, as with bytes.
-    const bool later = sent < 0 && (errno == EAGAIN || errno == ETOOMANYREFS);
-    if (sent < 0) return later ? Written::Blocked : Written::Closed;
+    if (sent < 0 && errno == EAGAIN) return Written::Blocked;
+    // To peers that have not read yet, of all processes of this user: a watch would fire at once.
+    if (sent < 0 && errno == ETOOMANYREFS) return Written::Later;
+    if (sent < 0) return Written::Closed;
     to_send_.reset();
     out_.consume(static_cast<std::size_t>(sent));
   }

@@ -9,6 +9,7 @@
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "pool/time.hpp"
 
 namespace warmpool::daemon {
 
@@ -36,8 +37,15 @@ class FrameStream {
   Read read(std::size_t limit = kReadBytesMax);
   ipc::FrameReader::Next next(ipc::Frame& frame) { return reader_.next(frame); }
 
-  enum class Written : std::uint8_t { All, Blocked, Closed };
-  // Writes as much as the other end has room for. Blocks: never.
+  enum class Written : std::uint8_t {
+    All,
+    Blocked,
+    Later,  // there is room for bytes, and too many descriptors are on their way: after kLater
+    Closed,
+    Unreadable,  // out().source() is; what was begun with it cannot be ended
+  };
+  // Writes as much as the other end has room for. Blocks: as a read of a file does, where one is
+  // sent inline.
   Written flush();
 
   // From here on descriptors that come are kept for their frames; else the kernel closes them.
@@ -54,6 +62,7 @@ class FrameStream {
   int write_fd() const { return over_pipes() ? write_end_.get() : fd_.get(); }
   void close() { fd_.reset(), write_end_.reset(); }
 
+  static constexpr Duration kLater = milliseconds(10);
   static constexpr std::size_t kReadBytesMax = 64 * 1024;
 
  private:

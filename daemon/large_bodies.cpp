@@ -28,7 +28,15 @@ struct LargeBodies::Held {
 
 LargeBodies::LargeBodies() : tally_(std::make_shared<Tally>()) {}
 
-Result<Blob> LargeBodies::take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most,
+namespace {
+
+std::uint64_t room_of(LargeBodies::Use use, std::uint64_t all) {
+  return use == LargeBodies::Use::Payload ? all - all / 4 : all;
+}
+
+}  // namespace
+
+Result<Blob> LargeBodies::take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most, Use use,
                                const Options& options) {
   if (bytes > most) {
     return refused(Refusal::PayloadTooLarge,
@@ -45,14 +53,23 @@ Result<Blob> LargeBodies::take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint6
     return refused(Refusal::BadDescriptor,
                    "what came beside the frame is not what it must be: " + sealed.error().text);
   }
+  // One that is larger than the part of payloads, and alone, would never be taken.
+  const auto bytes_max =
+      held() == 0 ? options.large_bytes_total_max : room_of(use, options.large_bytes_total_max);
   const bool full =
-      held() >= options.large_held_max || this->bytes() + bytes > options.large_bytes_total_max;
+      held() >= room_of(use, options.large_held_max) || this->bytes() + bytes > bytes_max;
   if (full) {
-    return refused(Refusal::LargeFull,
-                   "as much as may be is held by descriptor: " + std::to_string(held()) +
-                       " bodies of " + std::to_string(this->bytes()) +
-                       " bytes (large_held_max, large_bytes_total_max); try again later");
+    return refused(
+        Refusal::LargeFull,
+        "as much as may be is held by descriptor: " + std::to_string(held()) + " bodies of " +
+            std::to_string(this->bytes()) +
+            " bytes (large_held_max, large_bytes_total_max; a quarter of each is kept for "
+            "results); try again later");
   }
+  return hold(std::move(fd), bytes);
+}
+
+Blob LargeBodies::hold(ipc::UniqueFd fd, std::uint64_t bytes) {
   auto kept = std::make_shared<const Held>(std::move(fd), bytes, tally_);
   return Blob(ipc::SharedFd(kept, &kept->fd), bytes);
 }

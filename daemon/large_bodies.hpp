@@ -18,11 +18,17 @@ class LargeBodies {
  public:
   LargeBodies();
 
+  // A payload leaves a quarter of the room to results: a pool that is full of payloads could not
+  // end one of them.
+  enum class Use : std::uint8_t { Payload, Result };
   // What came beside a frame that says `bytes`; at most `most` are taken. The descriptor is closed
   // when the last share of the answer is gone, and at once where it is refused.
   // Errors: a number of Refusal: PayloadTooLarge, BadDescriptor or LargeFull.
-  Result<Blob> take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most,
+  Result<Blob> take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most, Use use,
                     const Options& options);
+
+  // One that was held in an earlier life: counted, whatever the bounds say.
+  Blob hold(ipc::UniqueFd fd, std::uint64_t bytes);
 
   std::uint64_t held() const { return tally_->held.load(std::memory_order_relaxed); }
   std::uint64_t bytes() const { return tally_->bytes.load(std::memory_order_relaxed); }

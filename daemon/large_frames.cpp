@@ -2,6 +2,8 @@
 #include "daemon/large_frames.hpp"
 
 #include <algorithm>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ipc/codec.hpp"
 #include "ipc/fault.hpp"
@@ -34,7 +36,17 @@ Result<Blob> take_large_result(const Services& services, ipc::CameDescriptors& c
   if (auto fit = check_large(frame, meta->large_bytes, fd.has_value()); !fit) return fit.error();
   const auto& options = services.options();
   const auto most = std::min(options.large_bytes_max, options.results_bytes_max);
-  return services.large.take(std::move(*fd), meta->large_bytes, most, options);
+  return services.large.take(std::move(*fd), meta->large_bytes, most, LargeBodies::Use::Result,
+                             options);
+}
+
+bool can_be_read(const Blob& body) {
+  const auto fd = body.descriptor();
+  struct stat found {};
+  char first = 0;
+  return ::fstat(fd->get(), &found) == 0 &&
+         static_cast<std::uint64_t>(found.st_size) >= body.size() &&
+         ::pread(fd->get(), &first, 1, 0) == 1;
 }
 
 bool can_be_given(const Services& services, std::uint64_t features, TaskId task) {

@@ -20,6 +20,9 @@ bool fits_frame(std::uint64_t bytes, const Options& options);
 // refused is closed. Errors: a number of Refusal; from 500 on the connection ends.
 Result<Blob> take_large_result(const Services& services, ipc::CameDescriptors& came,
                                const ipc::Frame& frame);
+// Whether one by descriptor is as long as it was and can be read at its begin; what lies further in
+// is seen when it is sent. Blocks: as a read of one page does.
+bool can_be_read(const Blob& body);
 // Whether a worker with these features can be given the task's payload at all.
 bool can_be_given(const Services& services, std::uint64_t features, TaskId task);
 // *assign*, with the payload beside it, or inline in pieces. Order: can_be_given().

@@ -35,6 +35,9 @@ class RecordNames : public StoreNames {
   void pause_absent(std::string_view name) override {
     workers_.strangers().paused_absent.emplace(name);
   }
+  Blob hold(ipc::UniqueFd fd, std::uint64_t bytes) override {
+    return services_.large.hold(std::move(fd), bytes);
+  }
 
  private:
   Services& services_;

@@ -207,6 +207,12 @@ void Requests::end_backup(const Result<BackupFigures>& ended) {
   const auto [client, number, file] = std::exchange(backup_, {});
   if (ended) {
     services_.log.info("the backup in " + file + " is made");
+    if (ended->left_out != 0) {
+      services_.log.warn("the backup in " + file + " is without " +
+                         std::to_string(ended->left_out) +
+                         " payloads or results, which are over 16 MiB or cannot be read: they are "
+                         "in files of their own in the directory bodies of the store");
+    }
   } else {
     services_.log.error("the backup in " + file + " failed: " + ended.error().text);
   }

@@ -123,6 +123,17 @@ Result<void> fit_descriptors(Configuration& configuration) {
                                   ": the limit of open files is " + std::to_string(most));
   };
   const bool given = pool.origins.contains("connections_max");
+  // Bodies in descriptors: at most a quarter of what is left, so that clients can bring them.
+  if (pool.values.large_bytes_max != 0) {
+    const auto needed = fixed + (given ? pool.values.connections_max : kConnectionsMin);
+    const auto bodies = most > needed ? (most - needed) / 4 : 0;
+    const bool lowers =
+        !pool.origins.contains("large_held_max") && bodies < pool.values.large_held_max;
+    fixed += lowers ? bodies : pool.values.large_held_max;
+    if (lowers) {
+      adjust("large_held_max", pool.values.large_held_max, std::max<std::uint64_t>(1, bodies));
+    }
+  }
   // Nobody is kept from starting for workers that may never come.
   const auto taken = fixed + (given ? pool.values.connections_max : kConnectionsMin);
   const auto strangers = most > taken ? (most - taken) / kFdsOfStranger : 0;
@@ -139,7 +150,7 @@ Result<void> fit_descriptors(Configuration& configuration) {
                           ") with " + std::to_string(workers) + " workers need " +
                           std::to_string(fixed + pool.values.connections_max) +
                           "; raise it (ulimit -Hn, LimitNOFILE=), or lower connections_max, "
-                          "size_max or registered_max");
+                          "size_max, registered_max or large_held_max");
   }
   adjust("connections_max", pool.values.connections_max, most - fixed);
   return {};

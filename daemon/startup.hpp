@@ -30,8 +30,9 @@ Result<void> prepare_process();
 // Where this program lies, without a slash at the end; "." where the kernel does not tell.
 std::string program_directory();
 
-// Raises the limit of open files to the hard one. A connections_max that nobody gave is lowered to
-// what fits, with a note; sizes that somebody gave and that do not fit are refused.
+// Raises the limit of open files to the hard one. A large_held_max, registered_max and
+// connections_max that nobody gave are lowered to what fits, with a note; sizes that somebody gave
+// and that do not fit are refused.
 Result<void> fit_descriptors(Configuration& configuration);
 
 struct Place {

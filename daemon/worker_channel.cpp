@@ -12,6 +12,9 @@ namespace {
 
 // At most so often clients are told of one attempt's progress; the last of it is never left out.
 constexpr Duration kProgressInterval = milliseconds(100);
+constexpr std::string_view kUnreadable =
+    "the payload cannot be read from its file any more; see the log of the system for errors of "
+    "the disk, and submit it again";
 // Of a result that came by descriptor: it is too large for a row.
 constexpr std::string_view kNoFile = "the result could not be written to its file in time";
 
@@ -117,8 +120,21 @@ void Workers::send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes 
 }
 
 void Workers::write(WorkerProcess& worker) {
-  if (worker.buried || worker.closed_at) return;
+  if (worker.buried || worker.closed_at || worker.unreadable) return;
+  worker.write_at.reset();
   const auto written = worker.channel.flush();
+  if (written == FrameStream::Written::Later) {
+    worker.write_at = services_.engine.now() + FrameStream::kLater;
+    worker.blocked = true;
+    due_ = std::min(due_, *worker.write_at);
+    return;
+  }
+  if (written == FrameStream::Written::Unreadable) {
+    worker.unreadable = worker.channel.out().source();
+    worker.blocked = true;
+    due_ = services_.engine.now();
+    return;
+  }
   worker.blocked = written == FrameStream::Written::Blocked;
   const auto& watch = worker.write_watch ? worker.write_watch : worker.channel_watch;
   if (worker.blocked && watch) watch->want_write();
@@ -127,6 +143,25 @@ void Workers::write(WorkerProcess& worker) {
   // FIFOs one may be closed alone.
   worker.blocked = true;
   if (worker.channel.over_pipes()) reader_gone(worker);
+}
+
+// It waits for the rest of an assignment, and nothing can follow that. The attempt ends by its
+// payload, and is not charged with the end of the worker. Order: the core first knows that nothing
+// more can be given to this worker.
+void Workers::end_unreadable(WorkerProcess& worker) {
+  const auto& payload = worker.unreadable;
+  services_.log.error(places_.slot_name(worker.slot) +
+                      " is ended: the payload that it was being sent cannot be read any more");
+  worker.broken = true;
+  if (worker.channel_watch) worker.channel_watch->stop_reading();
+  services_.engine.step(event::WorkerBroken{worker.id, ExitCause::ChannelClosed});
+  const auto its = std::ranges::find_if(worker.in_hand, [&](const InHand& held) {
+    const auto stored = services_.store.find(held.key.task);
+    return stored && stored->body && stored->body->descriptor() == payload;
+  });
+  if (its == worker.in_hand.end()) return;
+  ipc::Frame nothing;
+  answer(worker, nothing, {worker.id, its->key, Outcome::FailedForGood}, kUnreadable);
 }
 
 void Workers::flush() {
@@ -158,6 +193,12 @@ void Workers::carry(const command::Assign& command) {
     return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood},
                   "the payload is too large for a frame, and this worker's program does not take "
                   "descriptors (feature large); update it, or use another one");
+  }
+  const bool is_inline = (worker->features & ipc::feature::kLarge) == 0;
+  const auto stored = services_.store.find(command.key.task);
+  if (is_inline && stored && stored->body->is_by_descriptor() && !can_be_read(*stored->body)) {
+    ipc::Frame nothing;
+    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood}, kUnreadable);
   }
   if (worker->fresh_directories) return directories_.begin(*worker, held, command);
   give(*worker, held, command, {});
@@ -306,7 +347,9 @@ void Workers::welcome(WorkerProcess& worker) {
   meta.frame_bytes_max = announced_bytes_max(options);
   meta.payload_bytes_max = options.payload_bytes_max;
   meta.result_bytes_max = options.result_bytes_max;
-  meta.large_bytes_max = large_bytes_max(options, worker.features);
+  // Of a worker it is results that come so.
+  meta.large_bytes_max =
+      std::min(large_bytes_max(options, worker.features), options.results_bytes_max);
   meta.heartbeat_interval = options.heartbeat_interval;
   meta.server = kServerName;
   const std::uint8_t descriptors = worker.page ? 1 : 0;

@@ -155,12 +155,13 @@ struct WorkerProcess {
 
   ipc::TypeNumbers types;
   std::uint64_t features = 0;
-  bool ready = false;    // said hello
-  bool broken = false;   // its channel is of no use any more, and the core knows
-  bool dirty = false;    // is in the list of those to be flushed
-  bool blocked = false;  // waits until its channel can be written
-  bool stopped = false;  // the kernel says so, and the core knows
-  bool buried = false;   // is taken away at the end of the turn
+  bool ready = false;        // said hello
+  bool broken = false;       // its channel is of no use any more, and the core knows
+  bool dirty = false;        // is in the list of those to be flushed
+  ipc::SharedFd unreadable;  // the payload in whose middle its channel stands for ever
+  bool blocked = false;      // waits until its channel can be written
+  bool stopped = false;      // the kernel says so, and the core knows
+  bool buried = false;       // is taken away at the end of the turn
   // Set: its last result waits until it is on the disk, and nothing of its channel is read
   // meanwhile: the frame stays valid. `released`: it is to go on without.
   struct Held {
@@ -184,6 +185,7 @@ struct WorkerProcess {
   Instant spawned_at, last_heard;
   std::optional<Duration> started_in;  // until its hello
   std::optional<Instant> frame_since;  // an unfinished frame was begun
+  std::optional<Instant> write_at;     // what waits is tried again then
   std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one

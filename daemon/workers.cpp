@@ -251,6 +251,9 @@ void Workers::sweep() {
     if (!worker->exit_watch) on_exit(*worker);
     if (worker->buried || worker->broken) continue;
     if (worker->held && worker->held->released) release(*worker);
+    if (worker->write_at && now >= *worker->write_at) write(*worker);
+    if (worker->write_at) due_ = std::min(due_, *worker->write_at);
+    if (worker->unreadable) end_unreadable(*worker);
     if (worker->broken) continue;
     for (auto& held : worker->in_hand) {
       tell_due_progress(held, now);

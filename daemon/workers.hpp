@@ -143,6 +143,7 @@ class Workers {
   void channel_ended(WorkerProcess& worker);
   void reader_gone(WorkerProcess& worker);
   void note_end(WorkerProcess& worker);
+  void end_unreadable(WorkerProcess& worker);
   void break_off(WorkerProcess& worker, int code, std::string_view text);
   void begin_over_fifos(WorkerProcess& worker);
   void give_page(WorkerProcess& worker);

@@ -18,6 +18,9 @@ namespace warmpool::ipc {
 namespace {
 
 constexpr int kReadsPerPump = 64;
+// Where too many descriptors are on their way to peers that have not read yet, of all processes of
+// this user: poll would say at once that there is room.
+constexpr std::chrono::milliseconds kRetryAfter{10};
 
 void set_up(int fd) {
   const int status = ::fcntl(fd, F_GETFL);
@@ -42,10 +45,7 @@ int milliseconds_left(Deadline deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000'000));
 }
 
-// ETOOMANYREFS: too many descriptors are on their way to peers that have not read yet.
-bool is_later(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ETOOMANYREFS;
-}
+bool is_later(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 bool is_gone(int error) { return error == EPIPE || error == ECONNRESET; }
 
 }  // namespace
@@ -113,6 +113,7 @@ bool Channel::read_some() {
 
 // True when all that was queued is written.
 bool Channel::write_some() {
+  retry_at_ = kNoDeadline;
   while (!out_.empty() && !unwritable_ && !broken_) {
     std::array<iovec, OutBuffer::kPiecesMax> pieces;
     const std::size_t count = out_.gather(pieces);
@@ -126,6 +127,9 @@ bool Channel::write_some() {
       out_.consume(static_cast<std::size_t>(bytes));
     } else if (is_gone(errno)) {
       unwritable_ = true;
+    } else if (errno == ETOOMANYREFS) {
+      retry_at_ = std::chrono::steady_clock::now() + kRetryAfter;
+      return false;
     } else if (errno != EINTR) {
       if (!is_later(errno)) {
         fail(errno, std::string("cannot write to the channel: ") + std::strerror(errno));
@@ -136,15 +140,17 @@ bool Channel::write_some() {
   return out_.empty();
 }
 
-// Until something can be read, or written if that is wanted. False at the deadline or on failure.
+// Until something can be read, or written if that is wanted, or is to be tried again. False at the
+// deadline or on failure.
 bool Channel::wait(Deadline deadline, State& state) {
   const bool writing = wants_write() && !unwritable_;
   std::array<pollfd, 2> fds{};
   fds[0] = {end_ ? -1 : read_fd(), POLLIN, 0};
   fds[1] = {writing ? write_fd() : -1, POLLOUT, 0};
+  const Deadline until = std::min(deadline, retry_at_);
   for (;;) {
-    const int ready = ::poll(fds.data(), fds.size(), milliseconds_left(deadline));
-    if (ready > 0) return true;
+    const int ready = ::poll(fds.data(), fds.size(), milliseconds_left(until));
+    if (ready > 0 || (ready == 0 && until < deadline)) return true;
     if (ready == 0) {
       state = State::TimedOut;
       return false;

@@ -68,10 +68,12 @@ class Channel {
 
   // Error::code is a number of Refusal, or an errno below 200 where the transport failed.
   const Error& error() const { return error_; }
-  // For poll: readable on read_fd(), writable on write_fd() only while wants_write().
+  // For poll: readable on read_fd(), writable on write_fd() only while wants_write(). Until
+  // retry_at() there is room for bytes and none for the descriptor of what waits.
   int read_fd() const { return read_.get(); }
   int write_fd() const { return write_ ? write_.get() : read_.get(); }
-  bool wants_write() const { return !out_.empty(); }
+  bool wants_write() const { return !out_.empty() && retry_at_ == kNoDeadline; }
+  Deadline retry_at() const { return retry_at_; }
   std::size_t out_bytes() const { return out_.bytes(); }
 
   // Of frames that were read while writing and not taken: beyond it the channel is Broken.
@@ -89,6 +91,7 @@ class Channel {
   CameDescriptors came_;
   FrameReader reader_;
   OutBuffer out_;
+  Deadline retry_at_ = kNoDeadline;
   bool drained_ = false;     // the last read took all there was
   bool end_ = false;         // the peer will send no more
   bool unwritable_ = false;  // the peer will read no more

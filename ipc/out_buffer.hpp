@@ -34,6 +34,8 @@ class OutBuffer {
   // Reads what is next to be written of a source. False: it has become shorter, or cannot be read.
   // Order: before gather. Blocks: as a read of a file does.
   bool load() { return sources_ == 0 || load_next(); }
+  // What load() reads next; null: no source is.
+  SharedFd source() const { return bytes_ == 0 ? nullptr : pieces_[first_].source; }
   // What is next to be written. Returns how many of `out` were set: 0 when empty.
   // Order: valid until the next append or consume.
   std::size_t gather(std::span<iovec> out) const;

@@ -93,12 +93,18 @@ void Loop::wait() {
     beat_in = std::max<std::chrono::nanoseconds>(beat_due_ - now_, std::chrono::nanoseconds(0));
   }
   pollfd fds[] = {{session_.read_fd(), POLLIN, 0},
-                  {session_.out_bytes() > 0 ? session_.write_fd() : -1, POLLOUT, 0},
+                  {session_.wants_write() ? session_.write_fd() : -1, POLLOUT, 0},
                   {session_.leaving() ? -1 : termination_.fd(), POLLIN, 0}};
+  const bool retries = session_.retry_at() != ipc::kNoDeadline;
+  if (retries) {
+    const std::chrono::nanoseconds left = session_.retry_at() - now_;
+    const auto in = std::max(left, std::chrono::nanoseconds(0));
+    beat_in = beat_in.count() < 0 ? in : std::min(beat_in, in);
+  }
   const timespec limit{.tv_sec = beat_in.count() / 1'000'000'000,
                        .tv_nsec = beat_in.count() % 1'000'000'000};
   const int ready = ::ppoll(fds, 3, beat_in.count() < 0 ? nullptr : &limit, nullptr);
-  if (ready > 0) session_.exchange();
+  if (ready > 0 || retries) session_.exchange();
   now_ = Clock::now();
   if (interval.count() > 0 && now_ >= beat_due_) {
     session_.beat(now_);

@@ -76,6 +76,8 @@ class Session {
   int read_fd() const { return channel_.read_fd(); }
   int write_fd() const { return channel_.write_fd(); }
   std::size_t out_bytes() const { return channel_.out_bytes(); }
+  bool wants_write() const { return channel_.wants_write(); }
+  ipc::Deadline retry_at() const { return channel_.retry_at(); }
   std::chrono::nanoseconds heartbeat_interval() const { return heartbeat_interval_; }
   std::uint64_t result_bytes_max() const { return result_bytes_max_; }
 

@@ -39,13 +39,16 @@ void Watcher::watch() {
       cancel_.raise();
     }
     const bool open = session_.open();
-    const bool writes = open && session_.out_bytes() > 0;
+    const bool writes = open && session_.wants_write();
+    const bool retries = open && session_.retry_at() != ipc::kNoDeadline;
     pollfd fds[] = {{baton_.wake_fd(), POLLIN, 0},
                     {terminated ? -1 : termination_.fd(), POLLIN, 0},
                     {open ? session_.read_fd() : -1, POLLIN, 0},
                     {writes ? session_.write_fd() : -1, POLLOUT, 0}};
-    if (::poll(fds, 4, -1) <= 0) continue;
-    if (fds[2].revents != 0 || fds[3].revents != 0) session_.exchange();
+    constexpr int kRetryMilliseconds = 10;
+    const int ready = ::poll(fds, 4, retries ? kRetryMilliseconds : -1);
+    if (ready < 0 || (ready == 0 && !retries)) continue;
+    if (ready == 0 || fds[2].revents != 0 || fds[3].revents != 0) session_.exchange();
   }
 }
 

@@ -66,11 +66,10 @@ Result<BackupFigures> StoreBackup::copy() {
   if (auto waited = wait(); !waited) return waited.error();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return told(source.error());
-  if (auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_);
-      !copied) {
-    return told(copied.error());
-  }
+  const auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_);
+  if (!copied) return told(copied.error());
   BackupFigures figures;
+  figures.left_out = *copied;
   struct stat made {};
   if (::stat(path_.c_str(), &made) == 0) figures.bytes = static_cast<std::uint64_t>(made.st_size);
   figures.took = {std::chrono::nanoseconds(steady_clock::now() - begun).count()};

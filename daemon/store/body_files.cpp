@@ -97,7 +97,7 @@ std::string body_name(BodyFile file) {
 namespace {
 
 Result<ipc::UniqueFd> open_file(const std::string& path, std::uint64_t bytes) {
-  ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  ipc::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd) return failed("cannot open " + path);
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return failed("cannot look at " + path);
@@ -110,10 +110,8 @@ Result<ipc::UniqueFd> open_file(const std::string& path, std::uint64_t bytes) {
 
 }  // namespace
 
-Result<Blob> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
-  auto fd = open_file(directory + "/" + body_name(file), bytes);
-  if (!fd) return fd.error();
-  return Blob(std::make_shared<const ipc::UniqueFd>(std::move(*fd)), bytes);
+Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
+  return open_file(directory + "/" + body_name(file), bytes);
 }
 
 Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {

@@ -11,6 +11,7 @@
 
 #include "daemon/store/blob.hpp"
 #include "daemon/store/body_file.hpp"
+#include "ipc/fd.hpp"
 #include "pool/result.hpp"
 
 namespace warmpool::daemon {
@@ -19,11 +20,12 @@ namespace warmpool::daemon {
 std::string bodies_directory(const std::string& database);
 // "N.payload" or "N.result".
 std::string body_name(BodyFile file);
-// Errors: it is not there, cannot be read, or has another size; the text says which.
+// Errors: it is not there or cannot be read, with errno, or has another size, with code 0; the text
+// says which.
 // Blocks: while it is read.
 Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
-// Likewise, and it is held open for reading and not read.
-Result<Blob> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
+// Likewise, and it is opened for reading and not read.
+Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
 // Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
 // else in the directory is touched. Returns how many.
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);

@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kPagesAtOnce = 1024;
 // Of a body that is read whole and put into its row.
-constexpr std::uint64_t kTakenInMax = 15U << 20;
+constexpr std::uint64_t kTakenInMax = 16U << 20;
 
 Result<void> make_file(const std::string& path) {
   const ipc::UniqueFd fd(
@@ -77,30 +77,34 @@ Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sq
 // A body whose file is damaged, or that is too large to be in a row, stays as it is: what is
 // restored will say so of its task.
 Result<void> take_in(Database& copy, const std::string& directory, std::string_view select,
-                     std::string_view update, const std::atomic<bool>& aborted) {
+                     std::string_view update, const std::atomic<bool>& aborted,
+                     std::uint64_t& left_out) {
   const auto rows = rows_with_files(copy, select);
   if (!rows) return rows.error();
   auto change = copy.prepare(update);
   if (!change) return change.error();
   for (const auto& row : *rows) {
     if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
-    if (row.bytes > kTakenInMax) continue;
-    const auto body = read_body(directory, row.file, row.bytes);
-    if (!body) continue;
+    Result<Blob> body = Blob();
+    if (row.bytes <= kTakenInMax) body = read_body(directory, row.file, row.bytes);
+    if (row.bytes > kTakenInMax || !body) {
+      ++left_out;
+      continue;
+    }
     if (!change->with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");
   }
   return {};
 }
 
 Result<void> take_in_bodies(Database& copy, const std::string& directory,
-                            const std::atomic<bool>& aborted) {
+                            const std::atomic<bool>& aborted, std::uint64_t& left_out) {
   auto done =
       take_in(copy, directory, "SELECT id, file, payload_bytes FROM tasks WHERE file IS NOT NULL",
-              "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted);
+              "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted, left_out);
   if (!done) return done;
-  return take_in(copy, directory,
-                 "SELECT sequence, file, bytes FROM results WHERE file IS NOT NULL",
-                 "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1", aborted);
+  return take_in(
+      copy, directory, "SELECT sequence, file, bytes FROM results WHERE file IS NOT NULL",
+      "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1", aborted, left_out);
 }
 
 // What the copy has is one moment of the store, whole without what its journal had by then. Stores
@@ -121,7 +125,8 @@ Result<void> end_journal(Database& copy, const std::string& source_path, SourceK
 }
 
 Result<void> fill(Database& source, const std::string& source_path, SourceKind kind,
-                  const std::string& path, const std::atomic<bool>& aborted) {
+                  const std::string& path, const std::atomic<bool>& aborted,
+                  std::uint64_t& left_out) {
   auto copy = Database::open(path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   auto done = copy->run("PRAGMA synchronous = OFF");
@@ -133,7 +138,7 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
   if (done) done = end_journal(*copy, source_path, kind);
-  if (done) done = take_in_bodies(*copy, bodies_directory(source_path), aborted);
+  if (done) done = take_in_bodies(*copy, bodies_directory(source_path), aborted, left_out);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
   const auto said = copy->text("PRAGMA quick_check(1)");
@@ -144,19 +149,22 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
 
 }  // namespace
 
-Result<void> copy_database(Database& source, const std::string& source_path, SourceKind kind,
-                           const std::string& path, const std::atomic<bool>& aborted) {
+Result<std::uint64_t> copy_database(Database& source, const std::string& source_path,
+                                    SourceKind kind, const std::string& path,
+                                    const std::atomic<bool>& aborted) {
   const auto part = path + ".part";
   ::unlink(part.c_str());  // of a copy that was ended in the middle
-  if (auto made = make_file(part); !made) return made;
-  auto done = fill(source, source_path, kind, part, aborted);
+  if (auto made = make_file(part); !made) return made.error();
+  std::uint64_t left_out = 0;
+  auto done = fill(source, source_path, kind, part, aborted, left_out);
   if (done) done = sync_file(part);
   if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     done = system_error("cannot make " + path);
   }
-  if (done) return sync_parent(path);
+  if (done) done = sync_parent(path);
+  if (done) return left_out;
   ::unlink(part.c_str());
-  return done;
+  return done.error();
 }
 
 }  // namespace warmpool::daemon

@@ -3,7 +3,9 @@
 #include "daemon/store/recovery.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
+#include "daemon/exit_status.hpp"
 #include "daemon/store/body_files.hpp"
 #include "daemon/store/checksum.hpp"
 #include "daemon/store/row_texts.hpp"
@@ -208,6 +210,7 @@ Result<void> Recovery::read_tasks() {
       ahead = progress->step();
     }
     if (limits_.refused()) break;
+    if (trouble_) return *trouble_;
     auto restored = restore(accepted, attachment, its, fault);
     if (!restored) return restored;
   }
@@ -249,6 +252,21 @@ Result<void> Recovery::read_checkpoints() {
   return end_of(*query, step);
 }
 
+namespace {
+
+// What may be whole is not given up because the system cannot give it now.
+Error body_error(const Error& error) {
+  const bool is_limit = error.code == EMFILE || error.code == ENFILE;
+  const std::string help =
+      is_limit ? "raise the limit of open files (LimitNOFILE=, ulimit -n)"
+               : "see the log of the system; if the file is lost, remove it, and its task becomes "
+                 "a dead letter, or its result is gone";
+  return {static_cast<int>(ExitStatus::StoreFailed),
+          "a payload or result in a file: " + error.text + "; " + help};
+}
+
+}  // namespace
+
 Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
                        std::string& fault) {
   Blob body;
@@ -260,7 +278,17 @@ Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::ui
   } else {
     const BodyFile file{row.bits(columns.file)};
     figures_.files.push_back(file);
-    auto read = is_unread ? open_body(bodies_, file, bytes) : read_body(bodies_, file, bytes);
+    Result<Blob> read = Blob();
+    if (!is_unread) {
+      read = read_body(bodies_, file, bytes);
+    } else if (auto opened = open_body(bodies_, file, bytes)) {
+      read = names_.hold(std::move(*opened), bytes);
+    } else {
+      read = opened.error();
+    }
+    // With code 0 it is there and has another size.
+    const bool is_gone = !read && (read.error().code == 0 || read.error().code == ENOENT);
+    if (!read && !is_gone && !trouble_) trouble_ = body_error(read.error());
     if (!read) fault = read.error().text;
     if (read) body = std::move(*read);
   }

@@ -106,6 +106,7 @@ class Recovery {
   Instant reconnect_from_;
   RowLimits limits_;
   std::string bodies_;
+  std::optional<Error> trouble_;  // why a body cannot be looked at now, which is no damage
   Statement history_;
   std::vector<std::optional<TypeId>> types_;  // by number in the store
   std::vector<std::optional<TenantId>> tenants_;

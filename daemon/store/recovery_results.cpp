@@ -32,6 +32,7 @@ Result<void> Recovery::restore_result(const FileRow& row) {
       row, {27, 29, 22}, task,
       static_cast<std::uint64_t>(row.within(28, 0, std::numeric_limits<std::uint32_t>::max())),
       fault);
+  if (trouble_) return *trouble_;
   // A second row of a task, or one of a task that waits: which of them is true is not known.
   if (image_.row(task) != nullptr) row.refuse(0);
   if (!fault.empty()) {

@@ -113,6 +113,7 @@ struct StoreFigures {
 
 struct BackupFigures {
   std::uint64_t bytes = 0;
+  std::uint64_t left_out = 0;  // bodies that are not in it: too large, or their files are damaged
   Duration took;
 };
 

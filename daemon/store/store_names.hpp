@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/store/blob.hpp"
 #include "pool/ids.hpp"
 
 namespace warmpool::daemon {
@@ -27,6 +28,8 @@ class StoreNames {
   virtual std::optional<ClassId> class_of(std::string_view name) const = 0;
   // Of one that there is not: it is paused, should it come.
   virtual void pause_absent(std::string_view name) = 0;
+  // A body of so many bytes, not 0, that is held by descriptor from now on: it is counted.
+  virtual Blob hold(ipc::UniqueFd fd, std::uint64_t bytes) = 0;
 };
 
 }  // namespace warmpool::daemon

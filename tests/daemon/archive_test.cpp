@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -96,6 +98,41 @@ TEST_F(ArchiveFileTest, ALineIsWholeWhateverThePayloadIs) {
   struct stat found {};
   ASSERT_EQ(::stat(path_.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode, S_IFREG | 0600U);
+}
+
+TEST_F(ArchiveFileTest, ALetterWhosePayloadIsLostSaysSoAndTheOthersFollow) {
+  ipc::UniqueFd made(::memfd_create("body", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(made.get(), 100), 0);  // of the 4,096 that there were
+  auto lost = letter(7);
+  lost.payload = Blob(std::make_shared<const ipc::UniqueFd>(std::move(made)), 4096);
+  RecordingLog log;
+  Archive archive(path_, log);
+  Options bounds;
+  bounds.dead_archive_bytes_max = 1'000'000;
+  bounds.dead_archive_files_max = 3;
+  archive.set_bounds(bounds);
+  archive.describe_by([&](const command::Archive& asked) -> std::optional<ArchiveLetter> {
+    if (asked.task != lost.task) return letter(asked.task.value);
+    return ArchiveLetter{lost.task, lost.round, lost.head, lost.payload.share(), lost.content};
+  });
+  archive.carry({TaskId{7}, 1});
+  archive.carry({TaskId{8}, 1});
+  std::vector<event::Archived> answers;
+  while (answers.size() < 2) {
+    pollfd waits{archive.fd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&waits, 1, 10'000), 1);
+    std::uint64_t count = 0;
+    ASSERT_EQ(::read(archive.fd(), &count, sizeof count), 8);
+    const auto some = archive.take_answers(Instant{1});
+    answers.insert(answers.end(), some.begin(), some.end());
+  }
+  EXPECT_TRUE(answers[0].kept && answers[1].kept);
+  const auto lines = lines_of(path_);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["payload"]["bytes"], 4096);
+  EXPECT_FALSE(lines[0]["payload"]["unreadable"].get<std::string>().empty());
+  EXPECT_FALSE(lines[0]["payload"].contains("base64"));
+  EXPECT_EQ(lines[1]["id"], 8);
 }
 
 // A line has 58 bytes: two to a file.

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/frame_stream.hpp"
+#include "daemon/large_frames.hpp"
 #include "ipc/large_body.hpp"
 #include "tests/daemon/test_daemon.hpp"
 #include "tests/support/transport.hpp"
@@ -375,6 +377,23 @@ TEST_F(LargeDescriptor, ComesInPiecesToAWorkerThatTakesNone) {
   submit(large, 1);
   ASSERT_TRUE(comes(Kind::Settled, 1));
   EXPECT_EQ(client->find(Kind::Settled, 1)->payload, large) << "and back inline";
+}
+
+TEST(FrameStream, SaysWhichSourceItCannotRead) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const ipc::UniqueFd peer(ends[1]);
+  FrameStream stream(ipc::UniqueFd(ends[0]), {});
+  auto made = ipc::UniqueFd(::memfd_create("body", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(made.get(), 4096), 0);
+  const auto source = std::make_shared<const ipc::UniqueFd>(std::move(made));
+  const Blob body(source, 4096);
+  EXPECT_TRUE(can_be_read(body));
+  ASSERT_EQ(::ftruncate(source->get(), 100), 0);
+  EXPECT_FALSE(can_be_read(body));
+  stream.out().append({.kind = Kind::Assign}, {}, source, 4096, {});
+  EXPECT_EQ(stream.flush(), FrameStream::Written::Unreadable);
+  EXPECT_EQ(stream.out().source(), source);
 }
 
 TEST_F(LargeDescriptor, NoFrameOfAWorkerThatTakesNoneIsLongerThanItMayBe) {

@@ -316,6 +316,7 @@ TEST(EndToEnd, MoreClientsThanAllowedAreToldAndTheOthersServed) {
                      .arguments = {"--connections-max 100"},
                      .prefix = "ulimit -n 216;"});
   ASSERT_TRUE(daemon.running()) << daemon.log();
+  EXPECT_NE(daemon.log().find("large_held_max is lowered to "), std::string::npos) << daemon.log();
   EXPECT_NE(daemon.log().find("registered_max is lowered to "), std::string::npos)
       << "workers that nobody has started keep none from starting\n"
       << daemon.log();

@@ -40,6 +40,39 @@ TEST(LargeBody, IsSealedAgainstAllChange) {
   EXPECT_FALSE(check_sealed(fd->get(), 5));
 }
 
+TEST(LargeBody, ThatCannotBeReadIsNone) {
+  const auto fd = sealed_copy(bytes_of(std::string_view("four")));
+  ASSERT_TRUE(fd);
+  const auto path = "/proc/self/fd/" + std::to_string(fd->get());
+  // The seals forbid to open it for writing from 6.x on; before that it is one that only writes.
+  const UniqueFd write_only(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (write_only) {
+    EXPECT_FALSE(check_sealed(write_only.get(), 4));
+  }
+  const UniqueFd only_named(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  ASSERT_TRUE(only_named);
+  EXPECT_FALSE(check_sealed(only_named.get(), 4));
+  const UniqueFd read_only(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(check_sealed(read_only.get(), 4));
+}
+
+constexpr int kAllSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+TEST(LargeBody, WithHolesIsNone) {
+  constexpr std::uint64_t kBytes = 64 * 1024;
+  const UniqueFd fd(::memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(::write(fd.get(), "four", 4), 4);
+  ASSERT_EQ(::ftruncate(fd.get(), kBytes), 0);
+  ASSERT_EQ(::fcntl(fd.get(), F_ADD_SEALS, kAllSeals), 0);
+  const auto checked = check_sealed(fd.get(), kBytes);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().text.find("write it whole"), std::string::npos);
+  EXPECT_EQ(::lseek(fd.get(), 0, SEEK_CUR), 4) << "its offset is the sender's";
+  const UniqueFd empty(::memfd_create("empty", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(::fcntl(empty.get(), F_ADD_SEALS, kAllSeals), 0);
+  EXPECT_TRUE(check_sealed(empty.get(), 0));
+}
+
 TEST(LargeBody, IsWrittenPieceByPiece) {
   auto writer = LargeWriter::make();
   ASSERT_TRUE(writer);

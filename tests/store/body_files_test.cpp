@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <xxhash.h>
 
+#include "daemon/exit_status.hpp"
 #include "daemon/store/restore.hpp"
 #include "ipc/large_body.hpp"
 #include "tests/store/store_fixture.hpp"
@@ -268,6 +269,24 @@ TEST_F(BodyFilesTest, AMissingOrShorterOrChangedPayloadIsADeadLetterThatSaysSo) 
     EXPECT_NE(stored->error->find(said), std::string::npos) << *stored->error;
     lives.close();
   }
+}
+
+TEST_F(BodyFilesTest, OneThatCannotBeOpenedNowRefusesTheStartAndBuriesNothing) {
+  open();
+  accept(1, kLarge);
+  ASSERT_TRUE(driver->settled());
+  const auto file = directory() + "/" + names().front();
+  lives.close();
+  std::filesystem::rename(file, file + ".away");
+  std::filesystem::create_symlink(file + ".away", file);  // ELOOP stands for EMFILE and EIO
+  EXPECT_EQ(lives.open(), nullptr);
+  EXPECT_EQ(lives.error.code, static_cast<int>(ExitStatus::StoreFailed)) << lives.error.text;
+  EXPECT_NE(lives.error.text.find(file), std::string::npos) << lives.error.text;
+  lives.close();
+  std::filesystem::rename(file + ".away", file);
+  open();
+  EXPECT_TRUE(lives.store()->damaged().empty());
+  EXPECT_EQ(text_of(*lives.store()->find(TaskId{1})), kLarge);
 }
 
 TEST_F(BodyFilesTest, AResultWhoseFileIsGoneIsLostAndNamed) {

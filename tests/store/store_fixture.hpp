@@ -33,6 +33,9 @@ class FakeNames : public StoreNames {
     return ClassId{static_cast<std::uint16_t>(number(name))};
   }
   void pause_absent(std::string_view name) override { absent.emplace_back(name); }
+  Blob hold(ipc::UniqueFd fd, std::uint64_t bytes) override {
+    return Blob(std::make_shared<const ipc::UniqueFd>(std::move(fd)), bytes);
+  }
 
   std::vector<std::string> absent;  // and paused
 

@@ -19,6 +19,7 @@ from .large import Descriptor
 from .wire import Handed
 
 HELD_BYTES_MAX = 64 << 10
+RETRY_AFTER = 0.01
 
 Write = Callable[[memoryview], int]  # of a descriptor that does not block; raises BlockingIOError
 WriteWith = Callable[[memoryview, int], int]  # likewise, with a descriptor beside the first byte
@@ -38,6 +39,7 @@ class Outbox:
         self._pending: collections.deque[Part] = collections.deque()
         self._flusher: Optional[threading.Thread] = None
         self._closed = False
+        self._retry = False  # what waits has a descriptor for which there is no room
         self._holder: Optional[int] = None  # the thread whose sends wait for release()
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -126,6 +128,7 @@ class Outbox:
             pass
         except OSError as error:
             if error.errno == errno.ETOOMANYREFS:  # descriptors on their way to peers that have not read yet
+                self._retry = True
                 return data, beside
             self._closed = True  # gone; whoever reads will see it
             return data[len(data):], None
@@ -138,7 +141,10 @@ class Outbox:
                 if self._closed:
                     self._changed.notify_all()
                     return
-            if not writable(self._descriptor, 1.0):
+            if self._retry:  # the socket would say at once that there is room
+                self._retry = False
+                time.sleep(RETRY_AFTER)
+            elif not writable(self._descriptor, 1.0):
                 continue
             with self._changed:
                 if not self._pending:
