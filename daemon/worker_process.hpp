@@ -182,8 +182,8 @@ struct WorkerProcess {
 
   std::uint32_t generation = 0;  // of the template that forked it; 0: none did
   Instant spawned_at, last_heard;
-  std::optional<Duration> started_in;  // until its hello
-  std::optional<Instant> frame_since;  // an unfinished frame was begun
+  std::optional<Duration> started_in;          // until its hello
+  std::optional<Instant> frame_since;          // an unfinished frame was begun
   std::optional<Instant> closed_at, write_at;  // its channel is at its end; is to be tried again
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
