@@ -152,7 +152,6 @@ struct WorkerProcess {
   OutputPump output{OutputStream::Out}, errors{OutputStream::Err};
   std::unique_ptr<Watch> exit_watch, launch_watch, channel_watch, output_watch, errors_watch;
   std::unique_ptr<Watch> write_watch;  // of the end of a FIFO that is written; none with a socket
-
   ipc::TypeNumbers types;
   std::uint64_t features = 0;
   bool ready = false;        // said hello
@@ -183,10 +182,9 @@ struct WorkerProcess {
 
   std::uint32_t generation = 0;  // of the template that forked it; 0: none did
   Instant spawned_at, last_heard;
-  std::optional<Duration> started_in;  // until its hello
-  std::optional<Instant> frame_since;  // an unfinished frame was begun
-  std::optional<Instant> write_at;     // what waits is tried again then
-  std::optional<Instant> closed_at;    // its channel is at its end; its exit may be on the way
+  std::optional<Duration> started_in;          // until its hello
+  std::optional<Instant> frame_since;          // an unfinished frame was begun
+  std::optional<Instant> closed_at, write_at;  // its channel is at its end; is to be tried again
   std::optional<ProcessSampler> sampler;
   std::optional<ProcessSample> sample;  // the last one
   WorkerMemory memory;

@@ -135,7 +135,6 @@ class Workers {
   void remember(WorkerProcess& worker, InHand& held);
   void forget(InHand& held);
   void on_leave(WorkerProcess& worker, const ipc::Frame& frame);
-
   // worker_channel.cpp: frames
   void read(WorkerProcess& worker);
   void take_frames(WorkerProcess& worker);
