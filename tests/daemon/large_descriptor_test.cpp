@@ -383,7 +383,7 @@ TEST(FrameStream, SaysWhichSourceItCannotRead) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   const ipc::UniqueFd peer(ends[1]);
-  FrameStream stream(ipc::UniqueFd(ends[0]), {});
+  FrameStream stream(ipc::UniqueFd{ends[0]}, {});
   auto made = ipc::UniqueFd(::memfd_create("body", MFD_CLOEXEC));
   ASSERT_EQ(::ftruncate(made.get(), 4096), 0);
   const auto source = std::make_shared<const ipc::UniqueFd>(std::move(made));
