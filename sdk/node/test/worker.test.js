@@ -123,7 +123,7 @@ it("lines of several that run at once are told apart", { concurrency: 4, worker_
 });
 
 it("what is printed is no mark, and a long line is one", { concurrency: 4 }, async (pool, client) => {
-  const other = client.submit("js.overlap", 0);
+  const other = client.submit("js.overlap", 0, { keepResult: true });
   await other.result();
   const id = await other.accepted();
   const forging = client.submit("js.forge", Number(id), { keepResult: true });
