@@ -48,18 +48,33 @@ ssize_t send_with_descriptors(int socket, std::span<iovec> pieces, int flags,
   return ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
 }
 
+namespace {
+
+// A message with room for descriptors. Stays where it is made.
+struct Incoming {
+  Incoming(int socket, std::span<std::byte> room, int flags) : piece{room.data(), room.size()} {
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+  }
+  Incoming(const Incoming&) = delete;
+  Incoming& operator=(const Incoming&) = delete;
+
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))];
+  iovec piece;
+  msghdr message{};
+  ssize_t bytes;
+};
+
+}  // namespace
+
 ssize_t receive_with_descriptors(int socket, std::span<std::byte> room, int flags,
                                  std::span<UniqueFd> fds) {
-  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))] = {};
-  iovec piece{room.data(), room.size()};
-  msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-  if (bytes >= 0) take_descriptors(message, fds);
-  return bytes;
+  Incoming incoming(socket, room, flags);
+  if (incoming.bytes >= 0) take_descriptors(incoming.message, fds);
+  return incoming.bytes;
 }
 
 void CameDescriptors::add(std::span<UniqueFd> fds, bool lost) {
@@ -79,21 +94,14 @@ std::optional<UniqueFd> CameDescriptors::take() {
 
 ssize_t receive_with_descriptors(int socket, std::span<std::byte> room, int flags,
                                  CameDescriptors& came) {
-  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))];
-  iovec piece{room.data(), room.size()};
-  msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t bytes = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-  if (bytes < 0) return bytes;
-  const bool lost = (message.msg_flags & MSG_CTRUNC) != 0;
-  if (message.msg_controllen == 0 && !lost) return bytes;
+  Incoming incoming(socket, room, flags);
+  if (incoming.bytes < 0) return incoming.bytes;
+  const bool lost = (incoming.message.msg_flags & MSG_CTRUNC) != 0;
+  if (incoming.message.msg_controllen == 0 && !lost) return incoming.bytes;
   std::array<UniqueFd, kDescriptorsMax> fds;
-  take_descriptors(message, fds);
+  take_descriptors(incoming.message, fds);
   came.add(fds, lost);
-  return bytes;
+  return incoming.bytes;
 }
 
 ssize_t send_with_descriptor(int socket, std::span<iovec> pieces, int flags, int fd) {

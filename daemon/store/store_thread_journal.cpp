@@ -51,13 +51,11 @@ bool StoreThread::group_goes_on() const {
 
 // `wakes`: becomes true where a thread sleeps that is to look at it.
 void StoreThread::pass(std::size_t batches, bool& wakes) {
-  for (std::size_t at = ready_; at < ready_ + batches; ++at) {
-    ready_changes_ += queue_[at].changes.size();
+  bool urgent = false;
+  for (const auto end = ready_ + batches; ready_ < end; ++ready_) {
+    ready_changes_ += queue_[ready_].changes.size();
+    urgent = urgent || queue_[ready_].urgent;
   }
-  const auto first = queue_.begin() + static_cast<std::ptrdiff_t>(ready_);
-  const bool urgent = std::any_of(first, first + static_cast<std::ptrdiff_t>(batches),
-                                  [](const ChangeBatch& batch) { return batch.urgent; });
-  ready_ += batches;
   if (!are_wanted() && !sleeps_ && !urgent) return;
   wanted_ = wakes = true;
 }

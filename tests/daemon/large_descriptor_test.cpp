@@ -64,6 +64,20 @@ class LargeDescriptor : public testing::Test {
     if (test::over_fifos()) GTEST_SKIP() << "no descriptor goes through a FIFO";
     begin();
   }
+  static ipc::SubmitMeta later() {
+    ipc::SubmitMeta meta;
+    meta.delay = minutes(10);
+    return meta;
+  }
+  // The first waits, the second is refused.
+  void expect_room_for_one() {
+    submit(large, 1, later());
+    ASSERT_TRUE(comes(Kind::Accepted, 1));
+    submit(large, 2);
+    ASSERT_TRUE(comes(Kind::Refused, 2));
+    EXPECT_EQ(RawClient::code_of(*client->find(Kind::Refused, 2)),
+              static_cast<int>(Refusal::LargeFull));
+  }
   void begin(const Configuration& configuration = small_configuration()) {
     daemon.reset();
     daemon = std::make_unique<TestDaemon>(configuration);
@@ -319,33 +333,19 @@ TEST_F(LargeDescriptor, OfAClientThatGoesBeforeItIsReadIsClosed) {
 
 TEST_F(LargeDescriptor, SoManyAreHeldAndNoMore) {
   begin(configured([](Options& options) { options.large_held_max = 1; }));
-  ipc::SubmitMeta later;
-  later.delay = minutes(10);
-  submit(large, 1, later);
-  ASSERT_TRUE(comes(Kind::Accepted, 1));
-  submit(large, 2);
-  ASSERT_TRUE(comes(Kind::Refused, 2));
-  EXPECT_EQ(RawClient::code_of(*client->find(Kind::Refused, 2)),
-            static_cast<int>(Refusal::LargeFull));
+  expect_room_for_one();
   client->send(
       {.kind = Kind::Cancel, .id = client->find(Kind::Accepted, 1)->header.id, .token = 3});
   ASSERT_TRUE(comes(Kind::Settled, 1));
   EXPECT_TRUE(all_closed()) << "a cancelled task holds nothing";
-  submit(large, 4, later);
+  submit(large, 4, later());
   EXPECT_TRUE(comes(Kind::Accepted, 4));
 }
 
 TEST_F(LargeDescriptor, SoManyBytesAreHeldAndNoMore) {
   begin(configured([](Options& options) { options.large_bytes_total_max = 500'000; }));
-  ipc::SubmitMeta later;
-  later.delay = minutes(10);
-  submit(large, 1, later);
-  ASSERT_TRUE(comes(Kind::Accepted, 1));
-  submit(large, 2);
-  ASSERT_TRUE(comes(Kind::Refused, 2));
-  EXPECT_EQ(RawClient::code_of(*client->find(Kind::Refused, 2)),
-            static_cast<int>(Refusal::LargeFull));
-  submit("small", 3, later);
+  expect_room_for_one();
+  submit("small", 3, later());
   EXPECT_TRUE(comes(Kind::Accepted, 3));
 }
 

@@ -56,6 +56,12 @@ class Ahead : public testing::Test {
     }
     EXPECT_FALSE(after.store()->find(TaskId{last + 1}));
   }
+  void expect_after_kill(std::uint64_t last) {
+    SqliteLives after;
+    kill_into(after);
+    ASSERT_NE(after.open(), nullptr) << after.error.text;
+    expect_tasks(after, last);
+  }
   StoreAnswers until(const std::function<bool(const StoreAnswers&)>& condition) {
     for (const auto end = test::patience_ends(); std::chrono::steady_clock::now() < end;) {
       auto answers = lives_.store()->take_answers();
@@ -150,10 +156,7 @@ TEST_F(Ahead, WhatIsTooLargeGoesStraightToTheTables) {
   stop_tables();
   accept(7, 8);
   ASSERT_TRUE(driver_->settled()) << "the journal is used again";
-  SqliteLives after;
-  kill_into(after);
-  ASSERT_NE(after.open(), nullptr) << after.error.text;
-  expect_tasks(after, 8);
+  expect_after_kill(8);
 }
 
 TEST_F(Ahead, AJournalThatCannotBeWrittenIsLeftAloneForAWhile) {
@@ -174,10 +177,7 @@ TEST_F(Ahead, AJournalThatCannotBeWrittenIsLeftAloneForAWhile) {
   stop_tables();
   accept(7, 8);
   until_kept(8);
-  SqliteLives after;
-  kill_into(after);
-  ASSERT_NE(after.open(), nullptr) << after.error.text;
-  expect_tasks(after, 8);
+  expect_after_kill(8);
 }
 
 TEST_F(Ahead, WhatAFailedSyncOfTheJournalMayHaveKeptIsNotUndone) {
@@ -239,10 +239,7 @@ TEST_F(Ahead, AWriteThatCameToItsEndAndFailedIsThereOnce) {
   stop_tables();
   accept(7, 8);
   ASSERT_TRUE(driver_->settled());
-  SqliteLives after;
-  kill_into(after);
-  ASSERT_NE(after.open(), nullptr) << after.error.text;
-  expect_tasks(after, 8);
+  expect_after_kill(8);
 }
 
 TEST_F(Ahead, AfterAnOrderlyEndTheTablesAreWhole) {
@@ -336,10 +333,7 @@ TEST_F(Ahead, AGroupIsNotPartedWhereATransactionIsFull) {
   vfs_.set_fault({DiskCall::Begin, {}, 1, true, SQLITE_BUSY});
   vfs_.let_syncs_go();
   ASSERT_TRUE(lives_.in_tables({StoreThread::kChangesMax / 2}));
-  SqliteLives after;
-  kill_into(after);
-  ASSERT_NE(after.open(), nullptr) << after.error.text;
-  expect_tasks(after, tasks);
+  expect_after_kill(tasks);
 }
 
 // Who is told that nothing of his is on disk must not find it there later.
