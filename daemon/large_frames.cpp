@@ -49,11 +49,15 @@ bool can_be_read(const Blob& body) {
          ::pread(fd->get(), &first, 1, 0) == 1;
 }
 
-bool can_be_given(const Services& services, std::uint64_t features, TaskId task) {
-  if ((features & ipc::feature::kLarge) != 0) return true;
+std::string_view why_not_given(const Services& services, std::uint64_t features, TaskId task) {
+  if ((features & ipc::feature::kLarge) != 0) return {};
   const auto stored = services.store.find(task);
-  return !stored || !stored->body->is_by_descriptor() ||
-         fits_frame(stored->body->size(), services.options());
+  if (!stored || !stored->body->is_by_descriptor()) return {};
+  if (!fits_frame(stored->body->size(), services.options())) {
+    return "the payload is too large for a frame, and this worker's program does not take "
+           "descriptors (feature large); update it, or use another one";
+  }
+  return can_be_read(*stored->body) ? std::string_view() : kUnreadable;
 }
 
 void append_large(ipc::OutBuffer& out, std::uint64_t features, const ipc::Header& header,

@@ -23,9 +23,12 @@ Result<Blob> take_large_result(const Services& services, ipc::CameDescriptors& c
 // Whether one by descriptor is as long as it was and can be read at its begin; what lies further in
 // is seen when it is sent. Blocks: as a read of one page does.
 bool can_be_read(const Blob& body);
-// Whether a worker with these features can be given the task's payload at all.
-bool can_be_given(const Services& services, std::uint64_t features, TaskId task);
-// *assign*, with the payload beside it, or inline in pieces. Order: can_be_given().
+inline constexpr std::string_view kUnreadable =
+    "the payload cannot be read from its file any more; see the log of the system for errors of "
+    "the disk, and submit it again";
+// Why a worker with these features cannot be given the task's payload; empty: it can.
+std::string_view why_not_given(const Services& services, std::uint64_t features, TaskId task);
+// *assign*, with the payload beside it, or inline in pieces. Order: why_not_given().
 void append_large(ipc::OutBuffer& out, std::uint64_t features, const ipc::Header& header,
                   const StoredTask& stored, ipc::AssignMeta& meta);
 

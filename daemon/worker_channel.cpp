@@ -12,9 +12,6 @@ namespace {
 
 // At most so often clients are told of one attempt's progress; the last of it is never left out.
 constexpr Duration kProgressInterval = milliseconds(100);
-constexpr std::string_view kUnreadable =
-    "the payload cannot be read from its file any more; see the log of the system for errors of "
-    "the disk, and submit it again";
 // Of a result that came by descriptor: it is too large for a row.
 constexpr std::string_view kNoFile = "the result could not be written to its file in time";
 
@@ -188,17 +185,10 @@ void Workers::carry(const command::Assign& command) {
   held.memory_max = command.memory_max;
   memory_.given(*worker);
   left_behind_.given(*worker);
-  if (!can_be_given(services_, worker->features, command.key.task)) {
+  // Most take descriptors, and then there is nothing to look up.
+  if (const auto why = why_not_given(services_, worker->features, command.key.task); !why.empty()) {
     ipc::Frame nothing;
-    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood},
-                  "the payload is too large for a frame, and this worker's program does not take "
-                  "descriptors (feature large); update it, or use another one");
-  }
-  const bool is_inline = (worker->features & ipc::feature::kLarge) == 0;
-  const auto stored = services_.store.find(command.key.task);
-  if (is_inline && stored && stored->body->is_by_descriptor() && !can_be_read(*stored->body)) {
-    ipc::Frame nothing;
-    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood}, kUnreadable);
+    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood}, why);
   }
   if (worker->fresh_directories) return directories_.begin(*worker, held, command);
   give(*worker, held, command, {});
