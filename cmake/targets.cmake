@@ -65,6 +65,14 @@ function(warmpool_library name)
   endif()
 endfunction()
 
+# warmpool_each_alone(<target>): each source is a unit of its own in the release build, whose objects others take one by one: the
+# campaigns put failpoints around calls between sources, the mutants of the core link one source anew.
+function(warmpool_each_alone target)
+  if(NOT WARMPOOL_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  endif()
+endfunction()
+
 # warmpool_executable(<name> SOURCES <file>... LINKS <library>...): made only when it has sources.
 function(warmpool_executable name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
