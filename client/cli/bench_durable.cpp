@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <poll.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -38,6 +39,9 @@ credits = 16
 constexpr std::chrono::seconds kStartMax{20};
 constexpr std::uint64_t kSyncs = 200;
 constexpr std::size_t kSyncBytes = 4096;
+// So long nothing more is written before what was is counted, and others have their turn; but no longer than the last.
+constexpr std::chrono::milliseconds kQuiet{1'300}, kQuietLook{50};
+constexpr std::chrono::seconds kQuietMax{20};
 
 // One measurement: of acceptance, or of the full cycle.
 struct Case {
@@ -203,7 +207,7 @@ class DurableBench {
 
   // Tasks a second.
   Result<double> measure_own(client::Client& client, const Case& what, std::uint64_t tasks) {
-    const auto syncs = syncs_of(client);
+    const auto syncs = figure_of(client, "syncs");
     const double written = written_bytes(daemon_.pid());
     Accepting accepting;
     if (what.cycle) {
@@ -227,16 +231,34 @@ class DurableBench {
     figures.per_second.push_back(accepting.per_second);
     figures.p50_ns.push_back(static_cast<double>(accepting.p50_ns));
     const auto each = static_cast<double>(tasks);
-    figures.syncs.push_back((syncs_of(client) - syncs) / each);
+    figures.syncs.push_back((figure_of(client, "syncs") - syncs) / each);
+    if (auto quiet = wait_until_quiet(client); !quiet) return quiet.error();
     figures.written.push_back((written_bytes(daemon_.pid()) - written) / each);
     return accepting.per_second;
   }
 
-  static double syncs_of(client::Client& client) {
+  // What was accepted reaches the tables later: it belongs to what has caused it, and must not slow
+  // down whose turn is next.
+  Result<void> wait_until_quiet(client::Client& client) {
+    const auto begun = steady_clock::now();
+    double before = -1;
+    for (auto since = begun; steady_clock::now() - begun < kQuietMax;) {
+      const double now = written_bytes(daemon_.pid());
+      if (now != before || figure_of(client, "ahead") > 0) since = steady_clock::now();
+      before = now;
+      if (steady_clock::now() - since > kQuiet) break;
+      ::poll(nullptr, 0, static_cast<int>(kQuietLook.count()));
+      if (interrupts_.take()) return Error{0, "interrupted"};
+    }
+    return {};
+  }
+
+  // Of the store, in the daemon's status.
+  static double figure_of(client::Client& client, const char* name) {
     const auto text = client.status(reply_deadline());
     const auto parsed = text ? ordered_json::parse(*text, nullptr, false) : ordered_json();
     if (!parsed.is_object() || !parsed.contains("store")) return 0;
-    return parsed["store"].value("syncs", 0.0);
+    return parsed["store"].value(name, 0.0);
   }
 
   ordered_json document(double sync_ns) const {

@@ -82,6 +82,8 @@ constexpr AlertRow kRows[] = {
      "nothing is acknowledged meanwhile; look at the disk"},
     {A::StoreWal, "store-wal", kWarning, kState, "", "the WAL of the store has more than 256 MiB",
      "a program reads an old state of it; end that program"},
+    {A::StoreJournal, "store-journal", kWarning, kState, "",
+     "the journal of the store is not used, so that accepting takes longer", "the text says why"},
     {A::Disk, "disk", kWarning, kState, "",
      "less than alert_disk percent of the disk of the store is free", "make room"},
     {A::Socket, "socket", kCritical, kState, "", "the socket file or its directory is gone",

@@ -36,6 +36,7 @@ enum class Alert : std::uint8_t {
   Store,
   StoreSlow,
   StoreWal,
+  StoreJournal,
   Disk,
   Socket,
   SubmitFifo,

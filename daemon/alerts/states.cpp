@@ -212,6 +212,11 @@ void add_store(Sightings& seen, const Options& options, const Surroundings& now,
                         ": a program reads an old state of it; end that program",
                     {number("wal_bytes", store.wal_bytes)}});
   }
+  if (!store.journal_trouble.empty()) {
+    seen.push_back({Alert::StoreJournal, "",
+                    "the journal of the store is not used, so that accepting takes longer: " +
+                        store.journal_trouble});
+  }
   // In hundredths, so that no product of two large numbers is needed.
   if (disk && disk->bytes_free < disk->bytes / 100 * options.alert_disk) {
     seen.push_back({Alert::Disk,
