@@ -38,11 +38,11 @@ std::string_view trimmed(std::string_view text) {
 std::string quoted(std::string_view text) { return '"' + std::string(text.substr(0, 64)) + '"'; }
 
 std::optional<std::uint64_t> times_from(std::string_view text) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_number_unsigned()) return json.get<std::uint64_t>();
-  if (!json.is_object() || json.size() != 1) return std::nullopt;
-  const auto times = json.find("times");
-  if (times == json.end() || !times->is_number_unsigned()) return std::nullopt;
+  const auto given = nlohmann::json::parse(text, nullptr, false);
+  if (given.is_number_unsigned()) return given.get<std::uint64_t>();
+  if (!given.is_object() || given.size() != 1) return std::nullopt;
+  const auto times = given.find("times");
+  if (times == given.end() || !times->is_number_unsigned()) return std::nullopt;
   return times->get<std::uint64_t>();
 }
 
