@@ -5,7 +5,7 @@ namespace warmpool::daemon {
 namespace {
 
 // So many records of a turn the store may begin with while the rest is carried out.
-constexpr std::size_t kHandedOver = 32;
+constexpr std::size_t kHandedOver = 256;
 
 }  // namespace
 

@@ -2,10 +2,12 @@
 // when a kind gets a field that is not here. Bodies come behind them.
 #include "daemon/store/change_codec.hpp"
 
+#include <array>
 #include <concepts>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 namespace warmpool::daemon {
 namespace {
@@ -143,9 +145,13 @@ concept HasBody = requires(Value& value) {
 template <class Value>
 concept IsNumber = std::integral<Value> && !std::same_as<Value, bool>;
 
+// Numbers are gathered before they are appended: a change has some forty of them.
 class Encoder {
  public:
   explicit Encoder(std::string& to) : to_(to) {}
+  ~Encoder() { flush(); }
+  Encoder(const Encoder&) = delete;
+  Encoder& operator=(const Encoder&) = delete;
 
   void put(IsNumber auto value) {
     if constexpr (std::is_signed_v<decltype(value)>) {
@@ -155,7 +161,7 @@ class Encoder {
       put_bits(value);
     }
   }
-  void put(bool value) { to_ += static_cast<char>(value); }
+  void put(bool value) { put_bits(value ? 1 : 0); }
   template <class Word>
   requires std::is_enum_v<Word>
   void put(Word value) { put(static_cast<std::underlying_type_t<Word>>(value)); }
@@ -191,15 +197,21 @@ class Encoder {
 
  private:
   void put_bits(std::uint64_t bits) {
-    for (; bits >= 0x80; bits >>= 7) to_ += static_cast<char>(bits | 0x80);
-    to_ += static_cast<char>(bits);
+    if (used_ + kBitsBytesMax > gathered_.size()) flush();
+    for (; bits >= 0x80; bits >>= 7) gathered_[used_++] = static_cast<char>(bits | 0x80);
+    gathered_[used_++] = static_cast<char>(bits);
   }
   void put_bytes(ipc::Bytes bytes) {
     put_bits(bytes.size());
+    flush();
     to_ += ipc::text_of(bytes);
   }
+  void flush() { to_.append(gathered_.data(), std::exchange(used_, 0)); }
 
+  static constexpr std::size_t kBitsBytesMax = 10;
   std::string& to_;
+  std::array<char, 128> gathered_;
+  std::size_t used_ = 0;
 };
 
 // After a fault nothing more is taken.

@@ -45,6 +45,12 @@ void ChangeMaker::before(const StoreEntry& entry) {
     const auto& labels = entry.attachment.texts->labels;
     if (!labels.empty()) texts_->labels = nlohmann::json(labels).dump();
   }
+  if (accepted != nullptr) {  // nothing is there of it
+    has_checkpoint_ = false;
+    history_before_ = dropped_before_ = 0;
+    durability_ = accepted->spec.durability;
+    return;
+  }
   const auto* row = image_.row(task_of(entry.record));
   has_checkpoint_ = image_.checkpoint(task_of(entry.record)) != nullptr;
   const auto* history = history_of(row);

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "daemon/store/change_codec.hpp"
+#include "daemon/store/raw_files.hpp"
 #include "daemon/store/schema.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "ipc/fd.hpp"
@@ -160,6 +161,8 @@ Result<Journal> Journal::begin(const Setup& setup) {
   if (!size) return size.error();
   Journal journal;
   journal.file_ = std::move(*file);
+  journal.path_ = setup.path;
+  journal.inode_ = inode_of(setup.path);
   journal.life_ = setup.life;
   journal.half_bytes_ = setup.bytes / 2 / 8 * 8;
   journal.step_ = std::max<std::uint64_t>(setup.step, 8);
@@ -188,6 +191,12 @@ void Journal::turn_over() {
   half_ = 1 - half_;
   at_ = 0;
   ++turn_;
+}
+
+// One stat() a group is nothing beside its sync.
+Result<void> Journal::still_there() const {
+  if (inode_of(path_) == inode_) return {};
+  return Error{SQLITE_IOERR, path_ + " was removed or replaced meanwhile"};
 }
 
 // What lies beyond all that was ever written is first written with zeros, some more than is needed:

@@ -73,10 +73,14 @@ class Journal {
   static std::uint64_t bytes_of(std::uint64_t changes);
   bool is_ever_room(std::uint64_t changes) const { return bytes_of(changes) <= half_bytes_; }
   bool is_room(std::uint64_t changes) const { return at_ + bytes_of(changes) <= half_bytes_; }
+  // So many bytes of changes a group has at most, so that several fit, where one batch is not more.
+  std::uint64_t group_bytes() const { return half_bytes_ / 4; }
   // The newest group of the half that is written next.
   std::uint64_t last_of_next() const { return last_[1 - half_]; }
   // Order: the tables have last_of_next(), synced; and all that was written here is synced.
   void turn_over();
+  // Errors: the file was removed or replaced, so that nobody would find what is written to it.
+  Result<void> still_there() const;
   // Order: is_room().
   Result<void> write(const JournalGroup& group, std::uint32_t count, std::string_view changes);
   Result<void> sync();
@@ -89,6 +93,8 @@ class Journal {
   std::uint64_t place() const;
 
   JournalFile file_;
+  std::string path_;
+  std::uint64_t inode_ = 0;
   std::uint64_t life_ = 0, half_bytes_ = 0, step_ = 0, salt_ = 0;
   std::uint32_t turn_ = 1;
   std::uint64_t end_ = 0;  // of what was written once, with what it is or with zeros

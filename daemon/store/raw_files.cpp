@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -60,6 +61,11 @@ std::string path_of(const Database& database) {
 }
 
 }  // namespace
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
 
 Result<void> read_through(Database& database) {
   for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {

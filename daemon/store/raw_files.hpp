@@ -1,5 +1,8 @@
-// The files of a database as bytes, through its own descriptors.
+// The files of a database as bytes, through its own descriptors, and which files they are.
 #pragma once
+
+#include <cstdint>
+#include <string>
 
 #include "daemon/store/sqlite.hpp"
 
@@ -10,6 +13,9 @@ namespace warmpool::daemon {
 // Errors: Error::code is SQLite's. Blocks: while it is written; no other program can write
 // meanwhile.
 Result<bool> rewrite_wal(Database& database);
+
+// 0: there is no such file.
+std::uint64_t inode_of(const std::string& path);
 
 // Reads all of the file and of its WAL. Errors: that it cannot be; Error::code is SQLite's.
 Result<void> read_through(Database& database);

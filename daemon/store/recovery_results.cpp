@@ -19,8 +19,8 @@ Result<void> Recovery::read_results() {
   auto step = Step::Done;
   while (next(*query, step)) {
     if (auto restored = restore_result(row); !restored) return restored;
+    image_.keep_bounds();  // bounds may be less than what is there
   }
-  image_.keep_bounds();
   return end_of(*query, step);
 }
 

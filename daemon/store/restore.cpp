@@ -4,6 +4,7 @@
 #include "daemon/store/restore.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <sys/stat.h>
@@ -25,6 +26,19 @@ constexpr std::uint64_t kLivesLeftOut = 32;
 bool is_there(const std::string& path) {
   struct stat found {};
   return ::lstat(path.c_str(), &found) == 0;
+}
+
+// What is set aside, in this order: a database with the WAL of another is damaged, one without can
+// be looked at.
+struct Part {
+  std::string from, to;
+};
+std::array<Part, 4> parts_of(const std::string& path) {
+  const auto aside = path + ".replaced";
+  return {{{path + "-wal", aside + "-wal"},
+           {journal_path(path), journal_path(aside)},
+           {bodies_directory(path), aside + ".bodies"},
+           {path, aside}}};
 }
 
 Error failed(const std::string& what) { return store_error(system_error(what)); }
@@ -64,7 +78,15 @@ Result<Restored> look_at(Database& database, std::uint64_t life_least) {
   return restored;
 }
 
-Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
+// The newest life that ids may have been given in. A WAL that was set aside knows more than the
+// file that it belonged to, but then the copy that was made before knows it as well.
+std::uint64_t life_least(const std::string& path) {
+  const auto before = life_of(restoring_path(path));
+  const bool apart = is_there(restoring_path(path)) && has_set_aside(path);
+  return apart ? before : std::max(before, life_of(path));
+}
+
+Result<Restored> make_copy(const SchemaPlace& place, const std::string& file, std::uint64_t least) {
   auto source = Database::open(file, OpenMode::ReadOnly, {});
   if (!source) return source.error();
   if (auto ours = check_store(*source, file, place); !ours) return ours.error();
@@ -76,33 +98,40 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file) {
     return copied.error();
   auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
-  return look_at(*copy, life_of(place.path));
+  return look_at(*copy, least);
 }
 
 }  // namespace
 
+bool has_set_aside(const std::string& path) {
+  return std::ranges::any_of(parts_of(path), [](const Part& part) { return is_there(part.to); });
+}
+
 Result<Restored> restore_store(const SchemaPlace& place, const std::string& file) {
   const auto& path = place.path;
   const auto aside = path + ".replaced";
+  const auto parts = parts_of(path);
   const bool replaces = is_there(path) || is_there(path + "-wal") || is_there(journal_path(path));
-  if (replaces && (is_there(aside) || is_there(journal_path(aside)))) {
-    return Error{
-        static_cast<int>(ExitStatus::StoreFailed),
-        aside +
-            " (or its journal) is there, which an earlier restore set aside; move it away first"};
+  // Of one that was not finished: what it has set aside is of the same store as what is here.
+  const bool interrupted = is_there(restoring_path(path)) && has_set_aside(path);
+  const bool goes_on = interrupted && !is_there(aside);
+  for (const auto& part : parts) {
+    const bool in_the_way = goes_on ? is_there(part.from) : replaces;
+    if (!in_the_way || !is_there(part.to)) continue;
+    return Error{static_cast<int>(ExitStatus::StoreFailed),
+                 part.to + " is there, which an earlier restore set aside; move it away first"};
   }
-  auto restored = make_copy(place, file);
+  auto restored = make_copy(place, file, life_least(path));
   if (!restored) return store_error(restored.error());
-  // The WAL first: a database with the WAL of another is damaged, one without can be looked at.
-  auto done = move(path + "-wal", aside + "-wal");
-  if (done) done = move(journal_path(path), journal_path(aside));
-  if (done) done = move(bodies_directory(path), aside + ".bodies");
-  if (done) done = move(path, aside);
+  Result<void> done;
+  for (const auto& part : parts) {
+    if (done) done = move(part.from, part.to);
+  }
   if (!done) return done.error();
   ::unlink((path + "-shm").c_str());
   if (done = move(restoring_path(path), path); !done) return done.error();
   if (done = sync_parent(path); !done) return store_error(done.error());
-  if (replaces) restored->replaced = aside;
+  if (replaces || interrupted) restored->replaced = aside;
   return restored;
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/store/gather_vfs.hpp"
 #include "daemon/store/journal.hpp"
 #include "daemon/store/raw_files.hpp"
+#include "daemon/store/restore.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
@@ -60,9 +61,11 @@ Result<bool> look_at_files(const std::string& path) {
     if (!*looked) return looked->error();
   }
   if (*restoring >= 0) {
-    return damaged(restoring_path(path) +
-                   " is there: a restore was not finished; run it again (warmpoold --restore "
-                   "FILE), or remove that file to go on with what is there");
+    return damaged(
+        restoring_path(path) +
+        " is there: a restore was not finished; run it again (warmpoold --restore "
+        "FILE)" +
+        (has_set_aside(path) ? "" : ", or remove that file to go on with what is there"));
   }
   if (*size > 0) return true;
   if (*size < 0 && *wal <= 0 && *journal <= 0) return false;

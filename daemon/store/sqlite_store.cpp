@@ -180,7 +180,9 @@ bool SqliteStore::drop(TaskId task) {
   const auto* row = image_.row(task);
   const bool kept = row != nullptr && row->durability != Durability::None;
   if (!image_.drop(task)) return false;
-  if (kept) batch_.changes.push_back(change::Cleaned{task});
+  if (!kept) return true;
+  batch_.changes.push_back(change::Cleaned{task});
+  batch_.demand = std::max(batch_.demand, Demand::Written);
   return true;
 }
 

@@ -3,12 +3,12 @@
 #include "daemon/store/store_connection.hpp"
 
 #include <cerrno>
-#include <sys/stat.h>
 
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/journal_recovery.hpp"
+#include "daemon/store/raw_files.hpp"
 #include "daemon/store/storage_words.hpp"
 
 namespace warmpool::daemon {
@@ -19,12 +19,6 @@ constexpr std::int64_t kSparePages = 1024;
 constexpr int kPagesAtOnce = 512;  // some milliseconds
 constexpr int kBusyTries = 10;     // then nothing new is accepted
 constexpr int kRefusedTries = 3;   // then the connection itself is suspected
-
-// 0: there is no such file.
-std::uint64_t inode_of(const std::string& path) {
-  struct stat found {};
-  return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
-}
 
 }  // namespace
 
@@ -252,9 +246,11 @@ bool StoreConnection::give_back_pages() {
 Result<void> StoreConnection::finish(bool has_journal) {
   writer_.release();
   if (!database_) return {};
-  // Where this fails the next life needs the journal, and finds nothing new in it.
+  // Where this fails the next life needs the journal, and finds nothing new in it. It goes when
+  // this is on the disk, also where a reader keeps the WAL from being moved.
   if (has_journal && !must_reopen_) {
     auto said = database_.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+    if (said) said = sync();
     if (!said) {
       return Error{static_cast<int>(ExitStatus::StoreFailed),
                    with_hint(said.error()).text + "; what was acknowledged is in " + place_.path +

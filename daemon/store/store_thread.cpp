@@ -8,6 +8,7 @@
 
 #include "daemon/exit_status.hpp"
 #include "daemon/quiet_thread.hpp"
+#include "daemon/store/journal_recovery.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -69,12 +70,13 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
   made->figures_.disk = made->connection_.figures();
-  if (auto begun = made->begin_journal(); !begun) made->news_.slower = begun.error().text;
+  const bool ahead = made->setup_.place.journal_bytes != 0;
+  if (ahead) made->try_journal();
   for (bool leads = true; auto& thread : made->threads_) {
     thread = quiet_thread("warmpool-store", [made = made.get(), leads] { made->run(leads); });
     leads = false;
   }
-  if (made->hand_.journal) {
+  if (ahead) {
     made->journal_thread_ =
         quiet_thread("warmpool-ahead", [made = made.get()] { made->run_journal(); });
   }
@@ -148,9 +150,9 @@ void StoreThread::want() {
   (taken ? wake_ : pen_free_).notify_one();
 }
 
-StoreThread::News StoreThread::take_news() {
+StoreNews StoreThread::take_news() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(news_, News{});
+  return std::exchange(news_, StoreNews{});
 }
 
 void StoreThread::go_on() {
@@ -161,14 +163,14 @@ void StoreThread::go_on() {
   wake_.notify_one();
 }
 
-StoreThread::Figures StoreThread::figures() const {
+WriterFigures StoreThread::figures() const {
   const std::lock_guard lock(mutex_);
   auto figures = figures_;
   figures.ahead = left_ + queue_.size() - in_tables_;
   // Nothing waits for the tables where the journal has it.
   const bool ahead = way_ == Way::Ahead;
-  for (const auto& since :
-       {ahead ? std::nullopt : writes_since_, ahead ? std::nullopt : syncs_since_, keeps_since_}) {
+  for (const auto& since : {ahead ? std::nullopt : writes_since_,
+                            ahead ? std::nullopt : syncs_since_, keeps_since_, waits_since_}) {
     if (since) figures.stalled = std::max(figures.stalled, now() - *since);
   }
   return figures;
@@ -223,12 +225,12 @@ bool StoreThread::wait() {
   const auto due = std::min(
       {late_.due(), sync_due_, again_at_ == kNever ? at + LateChanges::kLateness : again_at_});
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
-  if (again_at_ == kNever && !wanted() && !has_ready() && is_clean()) {
+  if (again_at_ == kNever && !wanted() && !has_ready() && is_clean(at)) {
     sleeps_ = true;
-    // Nothing new comes while the WAL is full, so no group would ever move it.
-    const bool full = connection_.wal_is_full();
-    if ((spare_ || full) && sync_ == Sync::None) {
-      const auto pause = full ? kTidyAfter : tidy_pause_;
+    // What is moved in a quiet time no group waits for; and while the WAL is full none comes.
+    const bool moves = connection_.wal_is_due();
+    if ((spare_ || moves) && sync_ == Sync::None) {
+      const auto pause = moves ? kTidyAfter : tidy_pause_;
       tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(pause.ns), wanted);
     } else {
       wake_.wait(lock, wanted);
@@ -238,7 +240,8 @@ bool StoreThread::wait() {
   wanted_ = ending_ = quits_;
   if (quits_) wake_.wait(lock, [this] { return sync_ != Sync::Runs; });
   if (broken_) return !quits_;
-  return !quits_ || again_at_ != kNever || sync_ != Sync::None || !queue_.empty() || !is_clean();
+  return !quits_ || again_at_ != kNever || sync_ != Sync::None || !queue_.empty() ||
+         late_.due() != kNever || sync_due_ != kNever;
 }
 
 bool StoreThread::turn() {
@@ -251,8 +254,13 @@ bool StoreThread::turn() {
   if (!std::exchange(tidies_, false)) return write_group();
   spare_ = connection_.give_back_pages();
   tidy_pause_ = kTidyPause;
-  if (connection_.wal_is_full()) move_wal();
+  if (connection_.wal_is_due()) move_wal();
   return true;
+}
+
+// What is over its bounds goes some at a time, so there may be more.
+bool StoreThread::is_clean(Instant at) const {
+  return late_.due() == kNever && sync_due_ == kNever && !connection_.trim_due(at);
 }
 
 // What joins a group that was undone is all of it, whatever its size: who was told that his task is
@@ -279,6 +287,7 @@ bool StoreThread::take_batches() {
     if (std::exchange(sync_wanted_, false)) sync_due_ = Instant{};
     wanted_ = quits_ || are_wanted();
     runs = sync_ == Sync::Runs;
+    over_ = journal_over_;
   }
   std::for_each(group_.batches.begin() + first, group_.batches.end(),
                 [this](ChangeBatch& batch) { late_.take(batch, now()); });
@@ -382,7 +391,8 @@ bool StoreThread::commit(Instant at) {
   const auto through = this->through();
   group_.tried = group_.batches.size();
   const auto journal = group_.journal(journal_added_, group_.batches.size());
-  const GroupEnd end{through, at, setup_.time->wall(), journal};
+  const GroupEnd end{through, at, setup_.time->wall(),
+                     over_ == journal ? std::uint64_t{kJournalClosed} : journal};
   const auto written = connection_.commit(end, synced, ending_);
   if (!written.is_done()) {
     take_failure(written);

@@ -62,23 +62,20 @@ class StoreThread {
   RecordNumber written() const { return {written_.load(std::memory_order_acquire)}; }
   // An eventfd that is written when written() has moved or there are news.
   int fd() const { return event_.get(); }
-  using News = StoreNews;
-  News take_news();
+  StoreNews take_news();
   void go_on();
   // Has the tables written soon. Returns what is_in_tables() asks for: all that is kept now.
   std::uint64_t hurry();
   // Threads: any. Blocks: for some milliseconds where they do not have it yet.
   bool wait_in_tables(std::uint64_t batches) const;
 
-  using Figures = WriterFigures;
-  Figures figures() const;
+  WriterFigures figures() const;
 
  private:
   explicit StoreThread(StoreThreadSetup setup);
   using Lock = std::unique_lock<std::mutex>;
   enum class Sync : std::uint8_t { None, Runs, Ended };
 
-  Result<void> begin_journal();
   void run(bool leads);
   // `leads`: it takes the pen even if there is nothing to write. False: the other has ended all.
   bool take_pen(bool leads);
@@ -106,7 +103,7 @@ class StoreThread {
   void move_wal();
   void wake_main();
   void want();
-  bool is_clean() const { return late_.due() == kNever && sync_due_ == kNever; }
+  bool is_clean(Instant at) const;
   Instant now() const;
   void raise_written(RecordNumber through);
 
@@ -123,9 +120,12 @@ class StoreThread {
   void pass(std::size_t batches, bool& wakes);
   void go_straight(Lock& lock);
   void come_back();
-  // Of the journal's thread.
+  // Of the journal's thread, or before it runs.
+  Result<void> begin_journal();
+  void try_journal();
   void run_journal();
   bool wait_for_tables(Lock& lock, const std::function<bool()>& done);
+  bool is_back(Lock& lock);
   void keep_ahead(Lock& lock);
   void set_keeps(bool keeps);
   void encode_fresh(Lock& lock);
@@ -146,15 +146,16 @@ class StoreThread {
   std::condition_variable pen_free_;  // of who waits for it
   std::deque<ChangeBatch> queue_;
   std::optional<DiskBounds> bounds_;
-  News news_;
-  Figures figures_;
+  StoreNews news_;
+  WriterFigures figures_;
   bool accepting_ = true, wanted_ = false, sleeps_ = false, quits_ = false;
   bool pen_taken_ = false, ended_ = false;
   bool undone_ = false;  // and nobody has said yet what is to become of it
   Sync sync_ = Sync::None;
   Result<void> synced_;  // what it came to
-  // Since when a group is being written, or synced, or kept in the journal.
-  std::optional<Instant> writes_since_, syncs_since_, keeps_since_;
+  // Since when a group is being written, or synced, or kept in the journal, or waits for the
+  // tables.
+  std::optional<Instant> writes_since_, syncs_since_, keeps_since_, waits_since_;
   Way way_ = Way::Straight;
   std::size_t ready_ = 0;            // batches at the front of the queue that the tables may have
   std::uint64_t ready_changes_ = 0;  // in them
@@ -166,8 +167,8 @@ class StoreThread {
   std::uint64_t left_ = 0;                           // batches that have left the queue, ever
   std::uint64_t in_tables_ = 0, tables_synced_ = 0;  // of them those that the tables have; synced
   std::uint64_t journal_synced_ = 0;  // the newest group of the journal that they have, synced
-  std::condition_variable journal_wake_, kept_;
-  mutable std::condition_variable tables_moved_;
+  std::optional<std::uint64_t> journal_over_;  // the last one of this life
+  mutable std::condition_variable journal_wake_, kept_, tables_moved_;
 
   // Of who has the pen; unsynced_ stays as it is while a sync runs.
   StoreGroup group_, unsynced_;
@@ -186,8 +187,9 @@ class StoreThread {
 
   // As in_tables_, of what is not told yet.
   std::uint64_t taken_ = 0, added_ = 0;
-  std::uint64_t journal_added_ = 0;  // the newest group of the journal in the tables
-  RecordNumber applied_;             // the newest record there
+  std::uint64_t journal_added_ = 0;    // the newest group of the journal in the tables
+  std::optional<std::uint64_t> over_;  // journal_over_
+  RecordNumber applied_;               // the newest record there
 
   AheadHand hand_;  // of the journal's thread
 

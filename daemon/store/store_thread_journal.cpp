@@ -24,13 +24,21 @@ constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
 Result<void> StoreThread::begin_journal() {
   const auto& place = setup_.place;
-  if (place.journal_bytes == 0) return {};
   auto begun = Journal::begin(
       {journal_path(place.path), place.vfs, place.journal_bytes, place.journal_step, setup_.life});
   if (!begun) return begun.error();
   hand_.journal = std::move(*begun);
-  way_ = Way::Ahead;
   return {};
+}
+
+void StoreThread::try_journal() {
+  const auto begun = begin_journal();
+  if (begun) {
+    way_ = Way::Ahead;
+    return;
+  }
+  news_.slower = figures_.journal_trouble = begun.error().text;
+  back_at_ = now() + kJournalPause;
 }
 
 // Order: the lock is held.
@@ -113,20 +121,37 @@ void StoreThread::run_journal() {
 // False: something else has come, and everything is to be looked at anew.
 bool StoreThread::wait_for_tables(Lock& lock, const std::function<bool()>& done) {
   const auto way = way_;
-  while (!done()) {
+  bool goes_on = true;
+  for (; goes_on && !done(); goes_on = !journal_ends_ && way_ == way) {
+    if (!waits_since_) waits_since_ = now();
     sync_wanted_ = wanted_ = true;
     (pen_taken_ ? wake_ : pen_free_).notify_one();
     journal_wake_.wait_for(lock, kAskAgain);
-    if (journal_ends_ || way_ != way) return false;
   }
+  waits_since_.reset();
+  return goes_on;
+}
+
+// Whether the journal may be written from here on.
+bool StoreThread::is_back(Lock& lock) {
+  if (!wait_for_tables(lock, [this] { return tables_synced_ >= left_ + ready_; })) return false;
+  if (!hand_.journal) {
+    set_keeps(true);
+    lock.unlock();
+    const auto begun = begin_journal();
+    lock.lock();
+    if (!begun) {
+      leave_journal(begun.error().text, false);
+      return false;
+    }
+    set_keeps(false);
+  }
+  way_ = Way::Ahead;
   return true;
 }
 
 void StoreThread::keep_ahead(Lock& lock) {
-  if (way_ == Way::Back) {
-    if (!wait_for_tables(lock, [this] { return tables_synced_ >= left_ + ready_; })) return;
-    way_ = Way::Ahead;
-  }
+  if (way_ == Way::Back && !is_back(lock)) return;
   encode_fresh(lock);
   if (hand_.changes == 0) return hand_on(true);
   if (!hand_.journal->is_ever_room(hand_.encoded.size())) {
@@ -134,6 +159,9 @@ void StoreThread::keep_ahead(Lock& lock) {
     return hand_on(false);
   }
   if (!hand_.journal->is_room(hand_.encoded.size())) {
+    // The window of what was told as written must not become longer by the wait.
+    if (hand_.dirty_since) sync_journal(lock);
+    if (way_ != Way::Ahead) return;
     set_keeps(false);
     const auto free = [this] { return journal_synced_ >= hand_.journal->last_of_next(); };
     if (!wait_for_tables(lock, free)) return;
@@ -171,8 +199,14 @@ void StoreThread::encode_fresh(Lock& lock) {
   hand_.encoded.clear();
   hand_.changes = 0;
   std::size_t count = 0;
-  for (; count < hand_.fresh.size() && hand_.encoded.size() < kGroupBytes; ++count) {
+  const auto most = std::min<std::uint64_t>(kGroupBytes, hand_.journal->group_bytes());
+  for (; count < hand_.fresh.size() && hand_.encoded.size() < most; ++count) {
+    const auto before = hand_.encoded.size();
     for (const auto& change : hand_.fresh[count]->changes) encode_change(change, hand_.encoded);
+    if (count != 0 && !hand_.journal->is_ever_room(hand_.encoded.size())) {
+      hand_.encoded.resize(before);
+      break;
+    }
     hand_.changes += static_cast<std::uint32_t>(hand_.fresh[count]->changes.size());
   }
   hand_.fresh.resize(count);
@@ -191,6 +225,7 @@ void StoreThread::hand_on(bool told) {
 
 // What a half has and is not synced would be missing before what the other one has.
 KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
+  if (auto there = hand_.journal->still_there(); !there) return {there, false, true};
   if (!hand_.journal->is_room(hand_.encoded.size())) {
     auto done = hand_.dirty_since ? hand_.journal->sync() : Result<void>();
     if (!done) return {done.error(), false, true};
@@ -232,6 +267,11 @@ void StoreThread::leave_journal(const std::string& why, bool ends) {
   ready_ = ready_changes_ = 0;
   back_at_ = ends ? kNever : now() + kJournalPause;
   wanted_ = true;
+  if (ends) {
+    // The tables are to have all of it, and to say so, because the file may be gone.
+    journal_over_ = hand_.sequence;
+    sync_wanted_ = true;
+  }
   set_keeps(false);
   wake_main();
   (pen_taken_ ? wake_ : pen_free_).notify_one();

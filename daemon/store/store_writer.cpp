@@ -61,7 +61,11 @@ struct StoreWriter::SqlRow {
 
 namespace {
 
+// Of what is over a bound go so many in a transaction, and twice what it brings.
 constexpr std::int64_t kTrimmedAtOnce = 512;
+std::int64_t trimmed_at_once(std::uint64_t before, std::uint64_t now) {
+  return kTrimmedAtOnce + (now > before ? 2 * static_cast<std::int64_t>(now - before) : 0);
+}
 // How long an oldest row is not looked at where there is none.
 constexpr Duration kTrimPause = seconds(10);
 
@@ -497,7 +501,7 @@ void StoreWriter::trim_results(Instant now) {
   };
   if (!fault_ || figures.results == 0 || (!over() && results_due_ > now)) return;
   auto& oldest = statements_[static_cast<std::size_t>(Sql::OldestResults)];
-  oldest.with(kTrimmedAtOnce);
+  oldest.with(trimmed_at_once(kept_.figures.results, figures.results));
   std::int64_t last = 0;
   results_due_ = now + kTrimPause;
   while (has_row(Sql::OldestResults, oldest)) {
@@ -519,7 +523,7 @@ void StoreWriter::trim_keys(Instant now) {
   const auto over = [&] { return figures.keys > bounds_.keys_max; };
   if (!fault_ || figures.keys == 0 || (!over() && keys_due_ > now)) return;
   auto& oldest = statements_[static_cast<std::size_t>(Sql::OldestKeys)];
-  oldest.with(kTrimmedAtOnce);
+  oldest.with(trimmed_at_once(kept_.figures.keys, figures.keys));
   std::int64_t last = 0;
   keys_due_ = now + kTrimPause;
   while (has_row(Sql::OldestKeys, oldest)) {

@@ -1,4 +1,6 @@
 // Copies of a store that is written to, and copies that become the store.
+#include <array>
+#include <filesystem>
 #include <fstream>
 #include <poll.h>
 #include <sstream>
@@ -8,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/body_files.hpp"
 #include "daemon/store/restore.hpp"
 #include "tests/store/store_fixture.hpp"
 #include "tests/support/patience.hpp"
@@ -170,6 +173,61 @@ TEST(Restore, OneThatWasNotFinishedIsNoStore) {
   ASSERT_TRUE(restore_store(lives.place, file));
   ASSERT_TRUE(lives.open()) << lives.error.text;
   EXPECT_TRUE(lives.store()->find(TaskId{1}));
+}
+
+// Killed while it sets the store aside, a part at a time: what is there already stays, and the
+// whole of the store that was there is found under its other name.
+TEST(Restore, OneThatWasInterruptedIsGoneOnWith) {
+  namespace fs = std::filesystem;
+  SqliteLives lives;
+  lives.place.journal_bytes = 1 << 20;
+  lives.renumbers = false;
+  auto* store = lives.open();
+  RecordDriver driver(*store);
+  driver.accept(1, "payload");
+  ASSERT_TRUE(driver.settled());
+  const std::string file = lives.directory / "copy.db";
+  ASSERT_TRUE(back_up(*store, file));
+  driver.accept(2, "later");
+  ASSERT_TRUE(driver.settled());
+  const auto life = store->life();
+  for (std::size_t moved = 0; moved <= 4; ++moved) {
+    SCOPED_TRACE(moved);
+    SqliteLives killed;
+    killed.renumbers = false;
+    const auto path = killed.path();
+    const std::array<std::pair<std::string, std::string>, 4> parts{
+        {{path + "-wal", path + ".replaced-wal"},
+         {path + ".journal", path + ".replaced.journal"},
+         {bodies_directory(path), path + ".replaced.bodies"},
+         {path, path + ".replaced"}}};
+    for (const char* suffix : {"", "-wal", ".journal"}) {
+      fs::copy_file(lives.path() + suffix, path + suffix);
+    }
+    fs::create_directory(bodies_directory(path));
+    ASSERT_TRUE(restore_store(killed.place, file));
+    // Back to where it had set aside some of them.
+    fs::rename(path, restoring_path(path));
+    for (auto at = moved; at < parts.size(); ++at) fs::rename(parts[at].second, parts[at].first);
+    ASSERT_FALSE(killed.open());
+    EXPECT_EQ(killed.error.text.find("remove that file") == std::string::npos, moved != 0)
+        << killed.error.text;
+    const auto restored = restore_store(killed.place, file);
+    ASSERT_TRUE(restored) << restored.error().text;
+    ASSERT_TRUE(killed.open()) << killed.error.text;
+    EXPECT_TRUE(killed.store()->find(TaskId{1}));
+    EXPECT_FALSE(killed.store()->find(TaskId{2}));
+    EXPECT_GT(killed.store()->life(), life);
+    SqliteLives replaced;
+    replaced.renumbers = false;
+    EXPECT_EQ(restored->replaced, path + ".replaced");
+    for (const char* suffix : {"", "-wal", ".journal"}) {
+      fs::rename(path + ".replaced" + suffix, replaced.path() + suffix);
+    }
+    ASSERT_TRUE(replaced.open()) << replaced.error.text;
+    EXPECT_TRUE(replaced.store()->find(TaskId{2}));
+    EXPECT_TRUE(fs::exists(path + ".replaced.bodies"));
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // What a store on disk gives back to the next life.
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "daemon/exit_status.hpp"
 #include "tests/store/finished.hpp"
 #include "tests/store/store_fixture.hpp"
+#include "tests/support/patience.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -553,6 +555,45 @@ TEST(SqliteStore, ItsTablesCanBeReadByPeople) {
   EXPECT_EQ(*reader->text("SELECT worker || ' ' || charge || ' ' || error FROM attempt_list"),
             "slot-2 failure oh no");
   EXPECT_EQ(*reader->text("SELECT substr(accepted_at, 1, 4) FROM task_list"), "2023");
+}
+
+// A transaction may bring more results than the bound, and may be the last for a long time.
+TEST(SqliteStore, BoundsOfResultsHoldOnTheDiskWhereNothingComesAnyMore) {
+  constexpr std::uint64_t tasks = 6000;
+  SqliteLives lives;
+  lives.options.results_max = lives.options.keys_max = 100;
+  RecordDriver driver(*lives.open());
+  std::vector<Record> records;
+  for (std::uint64_t task = 1; task <= tasks; ++task) {
+    records.push_back(record::Accepted{TaskId{task}, {}, Instant{1}, Instant{1}});
+    records.push_back(record::Settled{TaskId{task},
+                                      1,
+                                      1,
+                                      WorkerId{5},
+                                      Verdict::Done,
+                                      EndCause::Done,
+                                      Charge::Nothing,
+                                      0,
+                                      {},
+                                      Instant{2}});
+  }
+  driver.keep_together(records);
+  ASSERT_TRUE(driver.settled());
+  auto raw = Database::open(lives.path(), OpenMode::ReadOnly, "");
+  ASSERT_TRUE(raw);
+  const auto end = test::patience_ends();
+  const auto results = [&] { return *raw->integer("SELECT count(*) FROM results"); };
+  while (results() > 100) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << results();
+    wait_for_news(*lives.store());
+  }
+  // And once they are too old.
+  lives.time.pass(lives.options.results_age_max + seconds(1));
+  lives.store()->trim(Instant{seconds(200'000).ns});
+  while (results() > 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << results();
+    wait_for_news(*lives.store());
+  }
 }
 
 }  // namespace
