@@ -92,6 +92,7 @@ void say_store(Log& log, const OpenStore& opened) {
     log.warn("the state directory " + path +
              " is in memory (tmpfs) and does not outlive a reboot; give --state-dir on a disk");
   }
+  for (const auto& what : opened.store->found()) log.warn(what);
   for (const auto task : opened.store->damaged()) {
     log.error("task " + std::to_string(task.value) +
               ": what the store holds of it is damaged; it is a dead letter, or has no result");

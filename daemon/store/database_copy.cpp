@@ -119,7 +119,9 @@ Result<void> end_journal(Database& copy, const std::string& source_path, SourceK
     SchemaPlace place;
     place.path = source_path;
     const DiskBounds bounds{all, all, all, kDurationMax, kDurationMax};
-    if (auto taken = take_journal(copy, place, bounds); !taken) return taken;
+    if (auto taken = take_journal(copy, place, bounds); !taken) {
+      return taken.error();
+    }
   }
   return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
 }

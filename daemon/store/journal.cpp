@@ -25,7 +25,8 @@ static_assert(std::endian::native == std::endian::little, "the numbers of heads 
 
 namespace {
 
-constexpr std::uint32_t kFileMagic = 0x6c6a7077, kGroupMagic = 0x676a7077, kVersion = 1;
+constexpr std::uint32_t kFileMagic = 0x6c6a7077, kVersion = 1;
+constexpr std::uint32_t kGroupMagic = 0x676a7077, kAfterSyncMagic = 0x736a7077;
 constexpr std::uint64_t kFirstHalf = 4096;
 constexpr std::size_t kBytesKept = 8U << 20;
 constexpr std::size_t kBytesAtOnce = 1 << 16;  // a VFS of SQLite's takes no more than twice that
@@ -194,10 +195,7 @@ void Journal::turn_over() {
 }
 
 // One stat() a group is nothing beside its sync.
-Result<void> Journal::still_there() const {
-  if (inode_of(path_) == inode_) return {};
-  return Error{SQLITE_IOERR, path_ + " was removed or replaced meanwhile"};
-}
+Result<void> Journal::still_there() const { return daemon::still_there(path_, inode_); }
 
 // What lies beyond all that was ever written is first written with zeros, some more than is needed:
 // the next groups find their place made.
@@ -205,6 +203,7 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
                             std::string_view changes) {
   const auto total = bytes_of(changes.size());
   GroupHead head;
+  if (synced_) head.magic = kAfterSyncMagic;
   head.bytes = static_cast<std::uint32_t>(changes.size());
   head.life = life_;
   head.sequence = group.sequence;
@@ -224,6 +223,7 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
     const auto half_end = kFirstHalf + (half_ + 1) * half_bytes_;
     bytes_.resize(total + std::min(step_, half_end - needed), '\0');
   }
+  synced_ = false;
   auto done = file_.write(from, ipc::bytes_of(bytes_));
   end_ = std::max(end_, from + bytes_.size());
   tried_ = total;
@@ -233,7 +233,11 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   return {};
 }
 
-Result<void> Journal::sync() { return file_.sync(); }
+Result<void> Journal::sync() {
+  auto done = file_.sync();
+  synced_ = synced_ || done;
+  return done;
+}
 
 // What was never whole in the kernel's memory is whole on no disk.
 Journal::Forgotten Journal::forget() {
@@ -250,13 +254,45 @@ Journal::Forgotten Journal::forget() {
 
 namespace {
 
+struct Group {
+  GroupHead head;
+  ipc::Bytes changes;
+};
+
+// What `bytes` begin with.
+std::optional<Group> group_at(ipc::Bytes bytes, const FileHead& file) {
+  Group group;
+  auto& head = group.head;
+  if (bytes.size() < sizeof head) return std::nullopt;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  const bool ours = (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) &&
+                    head.life == file.life && Journal::bytes_of(head.bytes) <= bytes.size();
+  if (!ours) return std::nullopt;
+  group.changes = bytes.subspan(sizeof head, head.bytes);
+  if (head.sum != sum_of(head, ipc::text_of(group.changes), file.salt)) return std::nullopt;
+  return group;
+}
+
 // What is left of a half when its groups are told one after another.
 class Half {
  public:
   Half(ipc::Bytes bytes, const FileHead& file) : rest_(bytes), file_(&file) { look(); }
 
   bool at_end() const { return !good_; }
+  ipc::Bytes rest() const { return rest_; }
   const JournalGroup& group() const { return group_; }
+  // Goes on with this group, behind what is not whole. False: it is not there.
+  bool seek(std::uint64_t sequence) {
+    for (auto from = rest_; from.size() >= sizeof head_; from = from.subspan(8)) {
+      const auto found = group_at(from, *file_);
+      if (!found || found->head.sequence != sequence) continue;
+      rest_ = from;
+      head_ = {};
+      look();
+      return true;
+    }
+    return false;
+  }
   // False: it is not what a journal holds.
   bool take(ChangeBatch& batch) {
     auto changes = changes_;
@@ -272,17 +308,13 @@ class Half {
  private:
   void look() {
     good_ = false;
-    if (rest_.size() < sizeof head_) return;
-    const auto before = head_;
-    std::memcpy(&head_, rest_.data(), sizeof head_);
-    const bool follows =
-        before.sequence == 0 || (head_.turn == before.turn && head_.sequence > before.sequence);
-    if (head_.magic != kGroupMagic || head_.life != file_->life || !follows ||
-        Journal::bytes_of(head_.bytes) > rest_.size()) {
+    const auto found = group_at(rest_, *file_);
+    if (!found) return;
+    const auto before = std::exchange(head_, found->head);
+    if (before.sequence != 0 && (head_.turn != before.turn || head_.sequence <= before.sequence)) {
       return;
     }
-    changes_ = rest_.subspan(sizeof head_, head_.bytes);
-    if (head_.sum != sum_of(head_, ipc::text_of(changes_), file_->salt)) return;
+    changes_ = found->changes;
     group_ = {head_.sequence, {head_.through}, {head_.now}, {head_.wall}};
     good_ = true;
   }
@@ -293,6 +325,30 @@ class Half {
   JournalGroup group_;
   bool good_ = false;
 };
+
+// What is behind the last group that counts.
+struct Tail {
+  bool cut = false;   // there is something of the life that is not whole
+  bool lost = false;  // and it was synced before something that is there
+};
+
+// Of what was written after the group `last`, behind which `rest` of a half is.
+Tail tail_of(ipc::Bytes rest, const FileHead& file, std::uint64_t last) {
+  GroupHead head;
+  const auto is_newer = [&] {
+    return (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) && head.life == file.life &&
+           head.sequence > last;
+  };
+  Tail tail;
+  for (bool first = true; rest.size() >= sizeof head; first = false, rest = rest.subspan(8)) {
+    std::memcpy(&head, rest.data(), sizeof head);
+    if (!is_newer()) continue;
+    const bool whole = group_at(rest, file).has_value();  // and so one before it is not
+    tail.cut = tail.cut || first || whole;
+    tail.lost = tail.lost || (whole && head.magic == kAfterSyncMagic);
+  }
+  return tail;
+}
 
 // None: it was made and never used, or is of another life.
 Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& file,
@@ -318,7 +374,7 @@ Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& fi
 
 }  // namespace
 
-Result<void> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
+Result<bool> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
                           std::uint64_t sequence, const TellGroup& tell) {
   auto file = JournalFile::open(path, vfs);
   if (!file) return file.error();
@@ -326,10 +382,10 @@ Result<void> read_journal(const std::string& path, const std::string& vfs, std::
   if (!size) return size.error();
   const auto found = head_of(path, *file, *size, life);
   if (!found) return found.error();
-  if (!*found) return {};
+  if (!*found) return false;
   const auto& head = **found;
   std::string bytes(static_cast<std::size_t>(*size), '\0');
-  if (auto got = file->read(0, std::as_writable_bytes(std::span(bytes))); !got) return got;
+  if (auto got = file->read(0, std::as_writable_bytes(std::span(bytes))); !got) return got.error();
   const auto half_of = [&](std::uint64_t which) {
     const auto from = std::min<std::uint64_t>(*size, kFirstHalf + which * head.half_bytes);
     const auto count = std::min(head.half_bytes, *size - from);
@@ -340,7 +396,7 @@ Result<void> read_journal(const std::string& path, const std::string& vfs, std::
       (halves[0].at_end() || halves[1].group().sequence < halves[0].group().sequence)) {
     std::swap(halves[0], halves[1]);
   }
-  for (auto& half : halves) {
+  const auto take_all = [&](Half& half) -> Result<void> {
     while (!half.at_end()) {
       const auto group = half.group();
       ChangeBatch batch;
@@ -350,8 +406,24 @@ Result<void> read_journal(const std::string& path, const std::string& vfs, std::
       if (auto told = tell(group, std::move(batch)); !told) return told;
       sequence = group.sequence;
     }
+    return {};
+  };
+  for (auto& half : halves) {
+    if (auto done = take_all(half); !done) return done.error();
   }
-  return {};
+  // What is not whole may be what the tables have.
+  while (halves[0].seek(sequence + 1) || halves[1].seek(sequence + 1)) {
+    for (auto& half : halves) {
+      if (auto done = take_all(half); !done) return done.error();
+    }
+  }
+  bool cut = false;
+  for (const auto& half : halves) {
+    const auto tail = tail_of(half.rest(), head, sequence);
+    if (tail.lost) return damaged(path, "is damaged within what was synced");
+    cut = cut || tail.cut;
+  }
+  return cut;
 }
 
 }  // namespace warmpool::daemon

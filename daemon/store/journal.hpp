@@ -55,6 +55,7 @@ class JournalFile {
 // life, sequence, through, now, wall, changes, turn, XXH3 of all of it with the changes, seeded
 // with the salt), and the changes, up to a multiple of 8. A half ends where what follows has a
 // wrong sum, another turn, another life or no higher sequence: what is left of the turn before.
+// "wpjs" in place of "wpjg": all before it was synced when it was written.
 //
 // Threads: one. Errors: Error::code is SQLite's; after one of write() or sync() nobody knows what
 // of the group is on the disk.
@@ -79,7 +80,7 @@ class Journal {
   std::uint64_t last_of_next() const { return last_[1 - half_]; }
   // Order: the tables have last_of_next(), synced; and all that was written here is synced.
   void turn_over();
-  // Errors: the file was removed or replaced, so that nobody would find what is written to it.
+  // Errors: as raw_files.hpp has it; nobody would find what is written to another file.
   Result<void> still_there() const;
   // Order: is_room().
   Result<void> write(const JournalGroup& group, std::uint32_t count, std::string_view changes);
@@ -100,17 +101,20 @@ class Journal {
   std::uint64_t end_ = 0;  // of what was written once, with what it is or with zeros
   std::size_t half_ = 0;
   std::uint64_t at_ = 0;  // in the half
+  bool synced_ = true;    // all that was written
   std::array<std::uint64_t, 2> last_{};
   // Of the last write(): its group, with zeros behind it; how long the group is.
   std::string bytes_;
   std::uint64_t tried_ = 0;
 };
 
-// Tells each group that a life left, in order, from the one after `sequence` on. Errors:
-// Error::code is SQLite's or kStoreDamaged: the file is none of ours, or groups are missing before
-// what it holds; or what `tell` said. Blocks: while it is read.
+// Tells each group that a life left, in order, from the one after `sequence` on. Returns whether
+// something is behind them that is not whole and was not synced before what came after it: power
+// was cut, or the disk has lost the end. Errors: Error::code is SQLite's or kStoreDamaged: the file
+// is none of ours, or groups that were synced are not whole; or what `tell` said. Blocks: while it
+// is read.
 using TellGroup = std::function<Result<void>(const JournalGroup&, ChangeBatch)>;
-Result<void> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
+Result<bool> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
                           std::uint64_t sequence, const TellGroup& tell);
 
 std::string journal_path(const std::string& database);

@@ -82,13 +82,14 @@ Error unfit(const std::string& path, const Error& error) {
 
 }  // namespace
 
-Result<void> take_journal(Database& database, const SchemaPlace& place, const DiskBounds& bounds) {
+Result<std::string> take_journal(Database& database, const SchemaPlace& place,
+                                 const DiskBounds& bounds) {
   const auto tables = look_at(database);
   if (!tables) return tables.error();
-  if (tables->journal == kJournalClosed) return {};
+  if (tables->journal == kJournalClosed) return std::string();
   const auto path = journal_path(place.path);
   if (!is_there(path)) {
-    if (tables->journal == 0) return {};
+    if (tables->journal == 0) return std::string();
     return Error{kStoreDamaged,
                  path +
                      " is missing: what was accepted last may be in it alone; put it back, "
@@ -96,13 +97,17 @@ Result<void> take_journal(Database& database, const SchemaPlace& place, const Di
                      "the tables have"};
   }
   Taker taker(database, bounds, *tables);
-  auto done =
+  const auto read =
       read_journal(path, place.vfs, tables->life, static_cast<std::uint64_t>(tables->journal),
                    [&](const JournalGroup& group, const ChangeBatch& batch) {
                      return taker.take(group, batch);
                    });
-  if (done) done = taker.commit();
-  return done ? done : unfit(path, done.error());
+  if (!read) return unfit(path, read.error());
+  if (auto done = taker.commit(); !done) return unfit(path, done.error());
+  if (!*read) return std::string();
+  return path +
+         ": the end is not whole and is left out: the power was cut before it was synced, or the "
+         "disk has lost it";
 }
 
 }  // namespace warmpool::daemon

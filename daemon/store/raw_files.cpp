@@ -67,6 +67,16 @@ std::uint64_t inode_of(const std::string& path) {
   return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
+Result<void> still_there(const std::string& path, std::uint64_t before) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) == 0) {
+    if (found.st_ino == before) return {};
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    return call_error(path, "it cannot be looked at", SQLITE_CANTOPEN);
+  }
+  return Error{SQLITE_IOERR, path + " was removed or replaced meanwhile"};
+}
+
 Result<void> read_through(Database& database) {
   for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
     sqlite3_file* file = nullptr;

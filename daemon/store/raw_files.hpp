@@ -14,7 +14,10 @@ namespace warmpool::daemon {
 // meanwhile.
 Result<bool> rewrite_wal(Database& database);
 
-// 0: there is no such file.
+// Errors: the file that had the inode `before` is not there, or another is (SQLITE_IOERR); or that
+// cannot be seen now (SQLITE_CANTOPEN), as where nobody may go through a directory.
+Result<void> still_there(const std::string& path, std::uint64_t before);
+// 0: there is no such file, or it cannot be seen.
 std::uint64_t inode_of(const std::string& path);
 
 // Reads all of the file and of its WAL. Errors: that it cannot be; Error::code is SQLite's.

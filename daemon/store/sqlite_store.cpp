@@ -7,6 +7,7 @@
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/journal_recovery.hpp"
+#include "daemon/store/wal_tail.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::daemon {
@@ -25,12 +26,18 @@ SqliteStore::SqliteStore(const SqliteStoreSetup& setup)
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& setup) {
   std::unique_ptr<SqliteStore> store(new SqliteStore(setup));
+  const auto frames = frames_not_whole(setup.place.path + "-wal");
   auto database = open_store_database(setup.place);
   if (!database) return database.error();
   store->database_ = std::move(*database);
   const auto bounds = disk_bounds_of(setup.options);
-  if (auto taken = take_journal(store->database_, setup.place, bounds); !taken) {
-    return store_error(taken.error());
+  auto taken = take_journal(store->database_, setup.place, bounds);
+  if (!taken) return store_error(taken.error());
+  if (!taken->empty()) store->found_.push_back(std::move(*taken));
+  if (frames != 0) {
+    store->found_.push_back(setup.place.path + "-wal: its last " + std::to_string(frames) +
+                            " pages are not whole and are left out: the power was cut before they "
+                            "were synced, or the disk has lost them");
   }
   if (auto begun = store->read_life(setup.life_least); !begun) return begun.error();
   return store;

@@ -34,6 +34,7 @@ class SqliteStore : public Store {
   Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override;
   Result<void> close() override;
   std::vector<TaskId> damaged() const override { return recovered_.damaged; }
+  std::vector<std::string> found() const override { return found_; }
   void apply(std::vector<StoreEntry>& batch) override;
   StoreAnswers take_answers() override;
   int answers_fd() const override { return thread_ ? thread_->fd() : -1; }
@@ -75,6 +76,7 @@ class SqliteStore : public Store {
   std::int64_t begin_steady_ns_ = 0;
   SettledTotals settled_{};
   RecoveryFigures recovered_;
+  std::vector<std::string> found_;
   ChangeBatch batch_;  // of this turn
   RecordNumber given_, direct_, told_;
   bool undone_ = false;  // and the thread waits for what is to come with it

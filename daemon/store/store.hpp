@@ -147,6 +147,8 @@ class Store {
 
   // Tasks of earlier lives whose payload or result is not what was stored.
   virtual std::vector<TaskId> damaged() const { return {}; }
+  // What else was found of earlier lives that somebody should hear of: sentences for the log.
+  virtual std::vector<std::string> found() const { return {}; }
 
   // Takes what is in `batch` and leaves it empty. Blocks: never.
   virtual void apply(std::vector<StoreEntry>& batch) = 0;

@@ -90,7 +90,10 @@ StoreConnection::Begun StoreConnection::begin(bool last) {
       return {{}, true};
     }
   }
-  if (auto there = still_there(); !there) return {broken(there.error())};
+  if (auto there = still_there(); !there) {
+    const bool is_seen = there.error().code != SQLITE_CANTOPEN;
+    return {is_seen ? broken(there.error()) : judge(there.error(), last)};
+  }
   writer_.begin();
   return {};
 }
@@ -194,8 +197,8 @@ Result<bool> StoreConnection::reopen() {
 // What is written to files that nobody finds again is not kept. Two stat() a group are nothing
 // beside its sync.
 Result<void> StoreConnection::still_there() {
-  if (inode_of(place_.path) == inode_ && inode_of(place_.path + "-wal") == wal_inode_) return {};
-  return Error{SQLITE_IOERR, place_.path + " or its WAL was removed or replaced meanwhile"};
+  auto there = daemon::still_there(place_.path, inode_);
+  return there ? daemon::still_there(place_.path + "-wal", wal_inode_) : there;
 }
 
 Result<void> StoreConnection::checkpoint(std::string_view mode) {

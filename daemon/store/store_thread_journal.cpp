@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include <sqlite3.h>
+
 #include "daemon/store/change_codec.hpp"
 #include "daemon/store/store_thread.hpp"
 
@@ -225,7 +227,9 @@ void StoreThread::hand_on(bool told) {
 
 // What a half has and is not synced would be missing before what the other one has.
 KeptAhead StoreThread::write_ahead(const JournalGroup& group, bool synced) {
-  if (auto there = hand_.journal->still_there(); !there) return {there, false, true};
+  if (auto there = hand_.journal->still_there(); !there) {
+    return {there, false, there.error().code != SQLITE_CANTOPEN};
+  }
   if (!hand_.journal->is_room(hand_.encoded.size())) {
     auto done = hand_.dirty_since ? hand_.journal->sync() : Result<void>();
     if (!done) return {done.error(), false, true};

@@ -129,6 +129,7 @@ TEST(ChangeCodec, WhatNoTableHasIsRefused) {
 struct Told {
   std::vector<std::uint64_t> sequences;
   std::vector<std::string> names;
+  bool cut = false;
 };
 
 class JournalFiles : public testing::Test {
@@ -141,6 +142,16 @@ class JournalFiles : public testing::Test {
   static std::string change_of(std::size_t length) {
     return encoded(change::Named{NameKind::Type, 1, std::string(length, 'n')});
   }
+  // One behind another, each synced.
+  void write_synced(Journal& journal, std::uint64_t first, std::uint64_t last) {
+    for (auto at = first; at <= last; ++at) {
+      ASSERT_TRUE(journal.write({at, {at}, {1}, {2}}, 1, change_of(50)));
+      ASSERT_TRUE(journal.sync());
+    }
+  }
+  static std::uint64_t place_of(std::uint64_t group) {
+    return 4096 + (group - 1) * Journal::bytes_of(change_of(50).size()) + 80;
+  }
   Result<Told> read(std::uint64_t life, std::uint64_t sequence) {
     Told told;
     auto done = read_journal(path_, "", life, sequence,
@@ -152,6 +163,7 @@ class JournalFiles : public testing::Test {
                                return Result<void>();
                              });
     if (!done) return done.error();
+    told.cut = *done;
     return told;
   }
   void spoil(std::uint64_t at) {
@@ -296,6 +308,42 @@ TEST_F(JournalFiles, AGroupOfAnotherFileIsNone) {
 TEST_F(JournalFiles, NobodyElseMayReadIt) {
   begin(1, 4096);
   EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(JournalFiles, WhatWasSyncedAndIsNotWholeIsDamage) {
+  auto journal = begin(1, 65'536);
+  write_synced(journal, 1, 6);
+  EXPECT_FALSE(read(1, 0)->cut);
+  spoil(place_of(3));
+  const auto refused = read(1, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, kStoreDamaged);
+  EXPECT_NE(refused.error().text.find("within what was synced"), std::string::npos);
+  EXPECT_EQ(read(1, 3)->sequences, (Sequences{4, 5, 6})) << "the tables have what is not whole";
+}
+
+TEST_F(JournalFiles, AnEndThatIsNotWholeIsToldOf) {
+  auto journal = begin(1, 65'536);
+  write_synced(journal, 1, 4);
+  spoil(place_of(4));
+  const auto told = read(1, 0);
+  ASSERT_TRUE(told) << told.error().text;
+  EXPECT_EQ(told->sequences, (Sequences{1, 2, 3}));
+  EXPECT_TRUE(told->cut);
+}
+
+// Nobody was told that it is on the disk, and a disk may have kept what came after it.
+TEST_F(JournalFiles, AHoleInWhatWasNotSyncedIsNoDamage) {
+  auto journal = begin(1, 65'536);
+  write_synced(journal, 1, 2);
+  for (std::uint64_t at = 3; at <= 5; ++at) {
+    ASSERT_TRUE(journal.write({at, {at}, {1}, {2}}, 1, change_of(50)));
+  }
+  spoil(place_of(4));
+  const auto told = read(1, 0);
+  ASSERT_TRUE(told) << told.error().text;
+  EXPECT_EQ(told->sequences, (Sequences{1, 2, 3}));
+  EXPECT_TRUE(told->cut);
 }
 
 }  // namespace
