@@ -487,9 +487,10 @@ void StoreWriter::write_state(const GroupEnd& end) {
 
 bool StoreWriter::trim_due(Instant now) const {
   const auto& figures = kept_.figures;
-  return figures.results > bounds_.results_max || figures.keys > bounds_.keys_max ||
-         figures.result_bytes > bounds_.results_bytes_max ||
-         (figures.results != 0 && results_due_ <= now) || (figures.keys != 0 && keys_due_ <= now);
+  const bool results =
+      figures.results > bounds_.results_max || figures.result_bytes > bounds_.results_bytes_max;
+  return (figures.results != 0 && (results || results_due_ <= now)) ||
+         (figures.keys != 0 && (figures.keys > bounds_.keys_max || keys_due_ <= now));
 }
 
 // The oldest go by a range of their sequence, some at a time.

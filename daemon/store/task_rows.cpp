@@ -1,6 +1,8 @@
 // Rows and runs never move, so lists are numbers of rows and half the size of pointers.
 #include "daemon/store/task_rows.hpp"
 
+#include <algorithm>
+
 #include "pool/require.hpp"
 
 namespace warmpool::daemon {
@@ -14,7 +16,7 @@ TaskRun& TaskRows::run_at(std::uint32_t number) const {
 }
 
 std::uint32_t TaskRows::number_of(TaskId task) const {
-  if (!task) return kNone;
+  if (!task || task.value > newest_) return kNone;
   const auto place = index_.find(task.value, id_at());
   return place == SlabIndex::kNowhere ? kNone : place + 1;
 }
@@ -33,6 +35,7 @@ TaskRow& TaskRows::add(TaskId task) {
   auto& row = at(number);
   row = TaskRow{};
   row.task = task;
+  newest_ = std::max(newest_, task.value);
   row.state = TaskRow::State::Live;
   ++list_of(row.state).count;
   index_.insert(number - 1, used_, id_at());

@@ -101,6 +101,8 @@ class TaskRows {
   Chunks<TaskRow> rows_;
   Chunks<TaskRun> runs_;
   SlabIndex index_;
+  // The largest id that was ever there: who is accepted has a larger one, and is looked up nowhere.
+  std::uint64_t newest_ = 0;
   std::uint32_t free_ = kNone, used_ = 0;
   std::uint32_t free_run_ = kNone, used_runs_ = 0;
   std::array<List, 4> lists_;
