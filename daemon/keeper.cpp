@@ -4,8 +4,9 @@
 namespace warmpool::daemon {
 namespace {
 
-// So many records of a turn the store may begin with while the rest is carried out.
-constexpr std::size_t kHandedOver = 256;
+// So many records of a turn, or bytes of bodies, the store may begin with while the rest is carried
+// out. Fewer would be synced apart from the rest.
+constexpr std::size_t kHandedOver = 256, kBytesHandedOver = 1U << 20;
 
 }  // namespace
 
@@ -16,12 +17,18 @@ void Keeper::carry(command::Persist& command) {
   // The next attempt may be given in this very turn, and is given what the store has.
   const bool read_next = std::holds_alternative<record::Checkpointed>(command.record);
   auto attachment = services_.engine.detach(command.number);
+  if (!attachment.file) bytes_ += attachment.body.size();
   batch_.push_back({command.number, command.record, std::move(attachment)});
-  if (read_next || batch_.size() >= kHandedOver) services_.store.apply(batch_);
+  if (read_next || batch_.size() >= kHandedOver || bytes_ >= kBytesHandedOver) hand_over();
+}
+
+void Keeper::hand_over() {
+  services_.store.apply(batch_);
+  bytes_ = 0;
 }
 
 bool Keeper::commit() {
-  services_.store.apply(batch_);
+  hand_over();
   auto answers = services_.store.take_answers();
   if (answers.broken) broken_ = std::move(answers.broken);
   if (answers.slower) tell_slower(*answers.slower);

@@ -20,12 +20,14 @@ class Keeper {
   const std::optional<Error>& broken() const { return broken_; }
 
  private:
+  void hand_over();
   void tell(bool accepting);
   void tell_slower(const std::string& why);
   void end_body(const BodyEnded& ended);
 
   Services& services_;
   std::vector<StoreEntry> batch_;  // kept for its memory
+  std::size_t bytes_ = 0;          // of bodies in it
   std::optional<Error> broken_;
   std::function<void(const Result<BackupFigures>&)> on_backup_;
   std::function<void(const BodyEnded&)> on_body_;

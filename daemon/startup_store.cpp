@@ -152,6 +152,7 @@ Result<std::string> restore_state(const Options& options, const Place& place,
   if (!restored->replaced.empty()) {
     text += "; what was there is now " + restored->replaced + ", remove it when it is not needed";
   }
+  if (!restored->said.empty()) text += "; " + restored->said;
   return text;
 }
 

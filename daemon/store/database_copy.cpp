@@ -109,7 +109,8 @@ Result<void> take_in_bodies(Database& copy, const std::string& directory,
 
 // What the copy has is one moment of the store, whole without what its journal had by then. Stores
 // of earlier versions know of none.
-Result<void> end_journal(Database& copy, const std::string& source_path, SourceKind kind) {
+Result<void> end_journal(Database& copy, const std::string& source_path, SourceKind kind,
+                         std::string* said) {
   const auto known =
       copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = 'journal'");
   if (!known) return known.error();
@@ -119,16 +120,16 @@ Result<void> end_journal(Database& copy, const std::string& source_path, SourceK
     SchemaPlace place;
     place.path = source_path;
     const DiskBounds bounds{all, all, all, kDurationMax, kDurationMax};
-    if (auto taken = take_journal(copy, place, bounds); !taken) {
-      return taken.error();
-    }
+    auto taken = take_journal(copy, place, bounds);
+    if (!taken) return taken.error();
+    if (said != nullptr) *said = std::move(*taken);
   }
   return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
 }
 
 Result<void> fill(Database& source, const std::string& source_path, SourceKind kind,
                   const std::string& path, const std::atomic<bool>& aborted,
-                  std::uint64_t& left_out) {
+                  std::uint64_t& left_out, std::string* said) {
   auto copy = Database::open(path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   auto done = copy->run("PRAGMA synchronous = OFF");
@@ -139,13 +140,13 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
   const auto begun = source.integer("SELECT life FROM store");
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
-  if (done) done = end_journal(*copy, source_path, kind);
+  if (done) done = end_journal(*copy, source_path, kind, said);
   if (done) done = take_in_bodies(*copy, bodies_directory(source_path), aborted, left_out);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
-  const auto said = copy->text("PRAGMA quick_check(1)");
-  if (!said) return said.error();
-  if (*said != "ok") return Error{SQLITE_CORRUPT, "the copy is damaged: " + *said};
+  const auto checked = copy->text("PRAGMA quick_check(1)");
+  if (!checked) return checked.error();
+  if (*checked != "ok") return Error{SQLITE_CORRUPT, "the copy is damaged: " + *checked};
   return {};
 }
 
@@ -153,12 +154,12 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
 
 Result<std::uint64_t> copy_database(Database& source, const std::string& source_path,
                                     SourceKind kind, const std::string& path,
-                                    const std::atomic<bool>& aborted) {
+                                    const std::atomic<bool>& aborted, std::string* said) {
   const auto part = path + ".part";
   ::unlink(part.c_str());  // of a copy that was ended in the middle
   if (auto made = make_file(part); !made) return made.error();
   std::uint64_t left_out = 0;
-  auto done = fill(source, source_path, kind, part, aborted, left_out);
+  auto done = fill(source, source_path, kind, part, aborted, left_out, said);
   if (done) done = sync_file(part);
   if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     done = system_error("cannot make " + path);

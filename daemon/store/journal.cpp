@@ -25,7 +25,7 @@ static_assert(std::endian::native == std::endian::little, "the numbers of heads 
 
 namespace {
 
-constexpr std::uint32_t kFileMagic = 0x6c6a7077, kVersion = 1;
+constexpr std::uint32_t kFileMagic = 0x6c6a7077, kVersion = 2, kVersionLeast = 1;
 constexpr std::uint32_t kGroupMagic = 0x676a7077, kAfterSyncMagic = 0x736a7077;
 constexpr std::uint64_t kFirstHalf = 4096;
 constexpr std::size_t kBytesKept = 8U << 20;
@@ -41,7 +41,7 @@ struct FileHead {
 
 struct GroupHead {
   std::uint32_t magic = kGroupMagic, bytes = 0;
-  std::uint64_t life = 0, sequence = 0, through = 0;
+  std::uint64_t mark = 0, sequence = 0, through = 0;
   std::int64_t now = 0, wall = 0;
   std::uint32_t count = 0;
   std::uint32_t turn = 0;  // of its half
@@ -50,6 +50,12 @@ struct GroupHead {
 static_assert(sizeof(FileHead) == 64 && sizeof(GroupHead) == 64);
 
 std::uint64_t sum_of(const FileHead& head) { return ::XXH3_64bits(&head, offsetof(FileHead, sum)); }
+
+// What heads have in the place of the life. Nobody else knows it, so that what others wrote into
+// payloads is not even looked at.
+std::uint64_t mark_of(std::uint32_t version, std::uint64_t life, std::uint64_t salt) {
+  return version == kVersionLeast ? life : life ^ salt;
+}
 
 // What others wrote into a payload must not read as a group: they do not know the salt.
 std::uint64_t sum_of(const GroupHead& head, std::string_view changes, std::uint64_t salt) {
@@ -205,7 +211,7 @@ Result<void> Journal::write(const JournalGroup& group, std::uint32_t count,
   GroupHead head;
   if (synced_) head.magic = kAfterSyncMagic;
   head.bytes = static_cast<std::uint32_t>(changes.size());
-  head.life = life_;
+  head.mark = mark_of(kVersion, life_, salt_);
   head.sequence = group.sequence;
   head.through = group.through.value;
   head.now = group.now.ns;
@@ -243,11 +249,16 @@ Result<void> Journal::sync() {
 Journal::Forgotten Journal::forget() {
   const auto size = file_.size();
   if (!size) return Forgotten::Perhaps;
-  if (*size < place() + tried_) return Forgotten::Surely;
+  const std::array<std::byte, sizeof(GroupHead)> nothing{};
+  // So that the next life finds nothing that looks like the end of what is there.
+  const auto is_not_whole = [&] {
+    if (*size >= place() + nothing.size()) (void)file_.write(place(), nothing);
+    return Forgotten::Surely;
+  };
+  if (*size < place() + tried_) return is_not_whole();
   std::string found(static_cast<std::size_t>(tried_), '\0');
   if (!file_.read(place(), std::as_writable_bytes(std::span(found)))) return Forgotten::Perhaps;
-  if (found != std::string_view(bytes_).substr(0, found.size())) return Forgotten::Surely;
-  const std::array<std::byte, sizeof(GroupHead)> nothing{};
+  if (found != std::string_view(bytes_).substr(0, found.size())) return is_not_whole();
   if (!file_.write(place(), nothing)) return Forgotten::Perhaps;
   return file_.sync() ? Forgotten::Surely : Forgotten::NotSynced;
 }
@@ -266,7 +277,8 @@ std::optional<Group> group_at(ipc::Bytes bytes, const FileHead& file) {
   if (bytes.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, bytes.data(), sizeof head);
   const bool ours = (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) &&
-                    head.life == file.life && Journal::bytes_of(head.bytes) <= bytes.size();
+                    head.mark == mark_of(file.version, file.life, file.salt) &&
+                    Journal::bytes_of(head.bytes) <= bytes.size();
   if (!ours) return std::nullopt;
   group.changes = bytes.subspan(sizeof head, head.bytes);
   if (head.sum != sum_of(head, ipc::text_of(group.changes), file.salt)) return std::nullopt;
@@ -336,8 +348,8 @@ struct Tail {
 Tail tail_of(ipc::Bytes rest, const FileHead& file, std::uint64_t last) {
   GroupHead head;
   const auto is_newer = [&] {
-    return (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) && head.life == file.life &&
-           head.sequence > last;
+    return (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) &&
+           head.mark == mark_of(file.version, file.life, file.salt) && head.sequence > last;
   };
   Tail tail;
   for (bool first = true; rest.size() >= sizeof head; first = false, rest = rest.subspan(8)) {
@@ -363,9 +375,9 @@ Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& fi
   if (head.magic != kFileMagic || head.sum != sum_of(head)) {
     return damaged(path, "is damaged, or another program's");
   }
-  if (head.version != kVersion) {
+  if (head.version < kVersionLeast || head.version > kVersion) {
     return Error{kStoreDamaged, path + " is of version " + std::to_string(head.version) +
-                                    ", this daemon knows " + std::to_string(kVersion) +
+                                    ", this daemon knows up to " + std::to_string(kVersion) +
                                     ": use the newer daemon"};
   }
   if (head.life != life) return std::optional<FileHead>();

@@ -52,9 +52,9 @@ class JournalFile {
 //
 // Layout: a page with the head (64 bytes: "wpjl", version, life, bytes of a half, a salt, XXH3 of
 // these), the two halves, each a row of groups: a head of 64 bytes ("wpjg", bytes of the changes,
-// life, sequence, through, now, wall, changes, turn, XXH3 of all of it with the changes, seeded
-// with the salt), and the changes, up to a multiple of 8. A half ends where what follows has a
-// wrong sum, another turn, another life or no higher sequence: what is left of the turn before.
+// life xor salt, sequence, through, now, wall, changes, turn, XXH3 of all of it with the changes,
+// seeded with the salt), and the changes, up to a multiple of 8. A half ends where what follows has
+// a wrong sum, another turn, another life or no higher sequence: what is left of the turn before.
 // "wpjs" in place of "wpjg": all before it was synced when it was written.
 //
 // Threads: one. Errors: Error::code is SQLite's; after one of write() or sync() nobody knows what

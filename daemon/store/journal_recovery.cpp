@@ -106,8 +106,8 @@ Result<std::string> take_journal(Database& database, const SchemaPlace& place,
   if (auto done = taker.commit(); !done) return unfit(path, done.error());
   if (!*read) return std::string();
   return path +
-         ": the end is not whole and is left out: the power was cut before it was synced, or the "
-         "disk has lost it";
+         ": the end is not whole and is left out: a write failed, the power was cut before it was "
+         "synced, or the disk has lost it";
 }
 
 }  // namespace warmpool::daemon

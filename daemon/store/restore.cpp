@@ -90,15 +90,26 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file, st
   auto source = Database::open(file, OpenMode::ReadOnly, {});
   if (!source) return source.error();
   if (auto ours = check_store(*source, file, place); !ours) return ours.error();
-  const auto copy_path = restoring_path(place.path);
-  ::unlink(copy_path.c_str());
-  ::unlink((copy_path + ".part").c_str());
+  // Whole before it takes the name that keeps daemons away: that of an interrupted restore stays
+  // until then, because without it what is left would be taken for a store, or for none.
+  const auto made = restoring_path(place.path) + ".made";
+  ::unlink(made.c_str());
+  ::unlink((made + ".part").c_str());
   const std::atomic<bool> aborted{false};
-  if (auto copied = copy_database(*source, file, SourceKind::Left, copy_path, aborted); !copied)
+  std::string said;
+  if (auto copied = copy_database(*source, file, SourceKind::Left, made, aborted, &said); !copied)
     return copied.error();
-  auto copy = Database::open(copy_path, OpenMode::ReadWrite, {});
-  if (!copy) return copy.error();
-  return look_at(*copy, least);
+  Result<Restored> restored = Restored();
+  {
+    auto copy = Database::open(made, OpenMode::ReadWrite, {});
+    if (!copy) return copy.error();
+    restored = look_at(*copy, least);
+  }
+  if (!restored) return restored;
+  restored->said = std::move(said);
+  if (auto named = move(made, restoring_path(place.path)); !named) return named.error();
+  if (auto synced = sync_parent(place.path); !synced) return synced.error();
+  return restored;
 }
 
 }  // namespace

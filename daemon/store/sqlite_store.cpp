@@ -35,9 +35,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreSetup& s
   if (!taken) return store_error(taken.error());
   if (!taken->empty()) store->found_.push_back(std::move(*taken));
   if (frames != 0) {
-    store->found_.push_back(setup.place.path + "-wal: its last " + std::to_string(frames) +
-                            " pages are not whole and are left out: the power was cut before they "
-                            "were synced, or the disk has lost them");
+    store->found_.push_back(
+        setup.place.path + "-wal: its last " + std::to_string(frames) +
+        " pages are not whole and are left out: a write failed, the power was cut "
+        "before they were synced, or the disk has lost them");
   }
   if (auto begun = store->read_life(setup.life_least); !begun) return begun.error();
   return store;

@@ -215,8 +215,15 @@ Result<void> StoreConnection::checkpoint(std::string_view mode) {
   return {};
 }
 
-// A checkpoint that failed has lost nothing: what it was to move is still in the WAL.
+// A checkpoint that failed has lost nothing: what it was to move is still in the WAL. After a
+// failed sync it is written anew before anything is moved.
 void StoreConnection::check_wal() {
+  if (must_reopen_) {
+    if (const auto kept = reopen(); !kept) {
+      trouble_ = with_hint(kept.error()).text;
+      return;
+    }
+  }
   const auto moved = checkpoint("PASSIVE");
   if (moved || fault_of(moved.error().code) != Fault::Sync) return;
   must_reopen_ = true;

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <string_view>
+#include <sys/stat.h>
 
 namespace warmpool::daemon {
 namespace {
@@ -36,6 +37,8 @@ struct Sum {
 }  // namespace
 
 std::uint64_t frames_not_whole(const std::string& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return 0;
   std::ifstream file(path, std::ios::binary);
   std::string head(kHeadBytes, '\0');
   if (!file.read(head.data(), kHeadBytes)) return 0;

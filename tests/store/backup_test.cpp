@@ -212,6 +212,12 @@ TEST(Restore, OneThatWasInterruptedIsGoneOnWith) {
     ASSERT_FALSE(killed.open());
     EXPECT_EQ(killed.error.text.find("remove that file") == std::string::npos, moved != 0)
         << killed.error.text;
+    // A copy that cannot be made takes nothing away.
+    fs::create_directory(restoring_path(path) + ".made.part");
+    EXPECT_FALSE(restore_store(killed.place, file));
+    EXPECT_TRUE(fs::exists(restoring_path(path)));
+    EXPECT_FALSE(killed.open());
+    fs::remove(restoring_path(path) + ".made.part");
     const auto restored = restore_store(killed.place, file);
     ASSERT_TRUE(restored) << restored.error().text;
     ASSERT_TRUE(killed.open()) << killed.error.text;
