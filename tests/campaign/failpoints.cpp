@@ -1,21 +1,28 @@
 // Linked into warmpoold-failpoints, a daemon for tests whose other objects are those of warmpoold.
 // The linker puts these functions around calls from one source to another (--wrap), and the calls
-// that the database makes of the system find them first: so the daemon itself has no failpoints.
+// that the database and the daemon make of the system find them first: so the daemon itself has no
+// failpoints.
 //
 //   WARMPOOL_FAILPOINT=commit-before:3   the process kills itself the third time it comes there
 //
 // Beside them, where memory ends: `new:N` is the N-th allocation of the daemon's own, `sqlite:N`
 // the N-th of SQLite's and all after it; these do not kill, they fail.
 //
+//   WARMPOOL_READ_ONLY=FILE   while FILE is there each change of a file fails as on a file system
+//   that
+//                             the kernel made read-only
+//
 // A name that no point has does nothing. All points, one to a line: warmpoold-failpoints with
 // WARMPOOL_FAILPOINT=list.
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <new>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -50,6 +57,7 @@
 namespace {
 
 char wanted[64];
+char read_only_mark[128];
 std::atomic<unsigned long> left{0};
 
 void reach(const char* name, const char* side) {
@@ -91,6 +99,10 @@ void end_memory_of_sqlite(unsigned long count) {
 // Before main, and taken out of the environment: the daemon knows no such option.
 struct Arm {
   Arm() {
+    if (const char* mark = std::getenv("WARMPOOL_READ_ONLY")) {
+      std::snprintf(read_only_mark, sizeof read_only_mark, "%s", mark);
+    }
+    ::unsetenv("WARMPOOL_READ_ONLY");
     const char* text = std::getenv("WARMPOOL_FAILPOINT");
     if (text == nullptr) return;
     if (std::strcmp(text, "list") == 0) {
@@ -145,36 +157,71 @@ long call(const char* name, long number, Arguments... arguments) {
   return given;
 }
 
+template <class... Arguments>
+long change(const char* name, long number, Arguments... arguments) {
+  if (read_only_mark[0] != '\0' && ::access(read_only_mark, F_OK) == 0) {
+    errno = EROFS;
+    return -1;
+  }
+  return call(name, number, arguments...);
+}
+
+// What sockets, pipes and the log are given is no file of the store.
+bool is_file(int fd) {
+  struct stat found {};
+  return fd > STDERR_FILENO && ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+}
+
 }  // namespace
 
-// Those for arrays, and that do not throw, come here.
-void* operator new(std::size_t bytes) {
+// Those for arrays, and that do not throw, come here. Not inlined: the compiler would take what is
+// freed for what another allocated.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   const bool ends = news_left.load() != 0 && news_left.fetch_sub(1) == 1;
   void* given = ends ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
   if (given != nullptr) return given;
   if (const auto handler = std::get_new_handler()) handler();
   throw std::bad_alloc();
 }
-void operator delete(void* bytes) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
+[[gnu::noinline]] void operator delete(void* bytes) noexcept { std::free(bytes); }
+[[gnu::noinline]] void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
 
 extern "C" {
 
+ssize_t write(int fd, const void* bytes, size_t count) {
+  if (!is_file(fd)) return ::syscall(SYS_write, fd, bytes, count);
+  return change("write", SYS_write, fd, bytes, count);
+}
+ssize_t pwrite(int fd, const void* bytes, size_t count, off_t at) {
+  return change("write", SYS_pwrite64, fd, bytes, count, at);
+}
 ssize_t pwrite64(int fd, const void* bytes, size_t count, off64_t at) {
-  return call("write", SYS_pwrite64, fd, bytes, count, at);
+  return change("write", SYS_pwrite64, fd, bytes, count, at);
 }
 int fdatasync(int fd) { return static_cast<int>(call("fsync", SYS_fdatasync, fd)); }
 int fsync(int fd) { return static_cast<int>(call("fsync", SYS_fsync, fd)); }
 int unlink(const char* path) noexcept {
-  return static_cast<int>(call("unlink", SYS_unlinkat, AT_FDCWD, path, 0));
+  return static_cast<int>(change("unlink", SYS_unlinkat, AT_FDCWD, path, 0));
+}
+int unlinkat(int fd, const char* path, int flags) noexcept {
+  return static_cast<int>(change("unlink", SYS_unlinkat, fd, path, flags));
 }
 int linkat(int from_fd, const char* from, int to_fd, const char* to, int flags) noexcept {
-  return static_cast<int>(call("link", SYS_linkat, from_fd, from, to_fd, to, flags));
+  return static_cast<int>(change("link", SYS_linkat, from_fd, from, to_fd, to, flags));
 }
 int rename(const char* from, const char* to) noexcept {
-  return static_cast<int>(call("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+  return static_cast<int>(change("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int renameat(int from_fd, const char* from, int to_fd, const char* to) noexcept {
+  return static_cast<int>(change("rename", SYS_renameat2, from_fd, from, to_fd, to, 0));
+}
+int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) noexcept {
+  return static_cast<int>(change("rename", SYS_renameat2, from_fd, from, to_fd, to, flags));
+}
+int ftruncate(int fd, off_t length) noexcept {
+  return static_cast<int>(change("truncate", SYS_ftruncate, fd, length));
 }
 int ftruncate64(int fd, off64_t length) noexcept {
-  return static_cast<int>(call("truncate", SYS_ftruncate, fd, length));
+  return static_cast<int>(change("truncate", SYS_ftruncate, fd, length));
 }
 }
