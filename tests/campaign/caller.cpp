@@ -2,6 +2,7 @@
 // then be the same task with the same end.
 #include "tests/campaign/caller.hpp"
 
+#include <algorithm>
 #include <poll.h>
 #include <variant>
 
@@ -13,6 +14,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kInFlight = 16;
+constexpr std::size_t kLarge = 66'000;  // so large that it has a file of its own
+// Of the script: a task that runs until it is cancelled, for 20 s at most.
+constexpr const char* kForCancel = "20000";
 
 // Large results are compared by their hash and length.
 std::string brief(const std::string& result) {
@@ -25,8 +29,9 @@ void pause_for(int milliseconds) { ::poll(nullptr, 0, milliseconds); }
 
 }  // namespace
 
-Caller::Caller(std::string name, std::uint64_t seed, Direction& direction, Ledger& ledger)
-    : name_(std::move(name)), random_(seed), direction_(direction), ledger_(ledger) {}
+Caller::Caller(std::string name, std::uint64_t seed, Play play, Direction& direction,
+               Ledger& ledger)
+    : name_(std::move(name)), random_(seed), play_(play), direction_(direction), ledger_(ledger) {}
 
 void Caller::run() {
   while (!direction_.give_up) {
@@ -36,8 +41,9 @@ void Caller::run() {
     }
     if (!direction_.drain) {
       fill();
-      disturb();
+      if (play_ == Play::Random) disturb();
     } else if (open_.empty() && again_.empty()) {
+      client_.reset();
       return;
     }
     for (const auto at : std::exchange(again_, {})) submit(at);
@@ -66,6 +72,27 @@ void Caller::leave() {
 }
 
 Entry Caller::make() {
+  auto entry = play_ == Play::Script ? scripted() : drawn();
+  entry.task.key = name_ + "-" + std::to_string(entries_.size());
+  entry.task.wait = true;
+  return entry;
+}
+
+// One that is cancelled, one that becomes a dead letter, two large ones, one whose worker dies.
+Entry Caller::scripted() const {
+  Entry entry;
+  auto& task = entry.task;
+  const auto at = entries_.size() % kScript;
+  task.type = at == 1 ? "doomed" : at == 2 ? "flaky" : at == 3 ? "crashing" : "work";
+  task.payload = at == 0 ? kForCancel : at == 2 ? "1" : "0";
+  task.retries = at == 1 ? 0 : 3;
+  if (at == 4 || at == 5) entry.padding = kLarge;
+  if (at == 6) task.delay = milliseconds(5);
+  if (at == 7) task.durability = Durability::Relaxed;
+  return entry;
+}
+
+Entry Caller::drawn() {
   Entry entry;
   auto& task = entry.task;
   const auto kind = random_() % 20;
@@ -80,15 +107,12 @@ Entry Caller::make() {
   if (one_in(8) && task.durability != Durability::None)
     task.delay = milliseconds(static_cast<std::int64_t>(random_() % 300));
   task.priority = task.durability == Durability::None ? 0 : random_() % 30;
-  // So large that it has a file of its own, and so has its result.
-  if (one_in(80)) entry.padding = 66'000 + random_() % 30'000;
-  task.key = name_ + "-" + std::to_string(entries_.size());
-  task.wait = true;
+  if (one_in(80)) entry.padding = kLarge + random_() % 30'000;
   return entry;
 }
 
 void Caller::fill() {
-  while (open_.size() < kInFlight) {
+  while (open_.size() < kInFlight && entries_.size() < direction_.quota) {
     entries_.push_back(make());
     submit(entries_.size() - 1);
   }
@@ -96,20 +120,22 @@ void Caller::fill() {
 
 void Caller::submit(std::size_t at) {
   if (!client_) return again_.push_back(at);
+  if (entries_[at].submitted_at == 0) entries_[at].submitted_at = monotonic_nanoseconds();
   auto task = entries_[at].task;
   task.payload.append(entries_[at].padding, ' ');
   open_.emplace(client_->submit(std::move(task)).value, at);
 }
 
+void Caller::cancel(std::size_t at) {
+  auto& entry = entries_[at];
+  if (entry.ids.empty()) return;
+  entry.cancel_asked = true;
+  ++cancels_;
+  client_->cancel_later(TaskId{entry.ids.back()});
+}
+
 void Caller::disturb() {
-  if (one_in(10) && !open_.empty()) {
-    auto& entry = entries_[open_.begin()->second];
-    if (!entry.ids.empty()) {
-      entry.cancel_asked = true;
-      ++cancels_;
-      client_->cancel_later(TaskId{entry.ids.back()});
-    }
-  }
+  if (one_in(10) && !open_.empty()) cancel(open_.begin()->second);
   if (one_in(10)) {
     const auto at = random_() % entries_.size();
     const auto& entry = entries_[at];
@@ -152,10 +178,10 @@ void Caller::on(const client::Accepted& event) {
   ++direction_.accepted;
   ledger_.note("accepted " + std::to_string(event.task.value) + " " + *entry.task.key);
   if (event.durability != entry.task.durability) odd(found->second, "kept in another way");
-  for (const auto id : entry.ids) {
-    if (id == event.task.value) return;
-  }
-  entry.ids.push_back(event.task.value);
+  const bool known = std::ranges::find(entry.ids, event.task.value) != entry.ids.end();
+  if (!known) entry.ids.push_back(event.task.value);
+  // Again each time it is said to be accepted: a cancel of an earlier life may be forgotten.
+  if (play_ == Play::Script && entry.task.payload == kForCancel) cancel(found->second);
 }
 
 void Caller::on(const client::Settled& event) {
@@ -164,7 +190,8 @@ void Caller::on(const client::Settled& event) {
   auto& entry = entries_[found->second];
   if (entry.padding != 0 && event.verdict == Verdict::Done) note_large(found->second, event.result);
   entry.told.push_back({event.task.value, event.verdict, event.round, event.attempt,
-                        brief(event.result), monotonic_nanoseconds()});
+                        brief(event.result), monotonic_nanoseconds(), event.failures,
+                        event.crashes});
   ledger_.note("settled " + std::to_string(event.task.value) + " " + *entry.task.key + " " +
                std::string(name_of(event.verdict)) + " " + std::to_string(event.round) + " " +
                std::to_string(event.attempt));

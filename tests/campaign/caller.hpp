@@ -19,13 +19,20 @@ struct Direction {
   std::string socket{};
   std::atomic<bool> drain{false};  // submit nothing more, take what is open, end
   std::atomic<bool> give_up{false};
+  // How many tasks each may have submitted by now.
+  std::atomic<std::uint64_t> quota{~0ULL};
   std::atomic<std::uint64_t> settled{0}, accepted{0};
 };
+
+// Random: tasks, cancels, departures as chance has it. Script: the same kScript tasks of all kinds
+// again and again, as far as the quota goes, and nothing else.
+enum class Play : std::uint8_t { Random, Script };
+inline constexpr std::uint64_t kScript = 24;
 
 // Threads: run() on one; the rest after it has ended.
 class Caller {
  public:
-  Caller(std::string name, std::uint64_t seed, Direction& direction, Ledger& ledger);
+  Caller(std::string name, std::uint64_t seed, Play play, Direction& direction, Ledger& ledger);
 
   // Blocks: until all that was submitted has settled, after `drain`; or until `give_up`.
   void run();
@@ -45,6 +52,9 @@ class Caller {
   void fill();
   void disturb();
   Entry make();
+  Entry drawn();
+  Entry scripted() const;
+  void cancel(std::size_t at);
   void submit(std::size_t at);
   void take();
   void on(const client::Accepted& event);
@@ -59,6 +69,7 @@ class Caller {
 
   std::string name_;
   std::mt19937_64 random_;
+  Play play_;
   Direction& direction_;
   Ledger& ledger_;
   std::optional<client::Client> client_;

@@ -15,13 +15,15 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|sweep|memory|power|map|workers|soak [--runs N] [--seed S]
+    R"(usage: scripts/campaign.sh kill|sweep|calls|memory|power|map|workers|soak [--runs N] [--seed S]
                            [--files N] [--kinds A,B] [--minutes N] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
          key; then compares what they and the handlers saw with what was promised
   sweep  the same with a daemon that kills itself on each side of each step (failpoints) and of each
          write, sync, rename, unlink and truncate, the 1st, 4th, 16th ... time: N counts [4]
+  calls  the same, each failpoint the 1st, 2nd, 3rd ... time (with --stride N each N-th) that a life of
+         a fixed script comes to it, until one ends in order (--kinds: only these steps, as write,fsync)
   memory the same with a daemon for which memory ends N times [100]: at some allocation of its own,
          or of SQLite's and all after it; it ends with a message and its status
   power  cuts the power at each sync of the store, for N seeds [100]
@@ -35,6 +37,7 @@ constexpr const char* kUsage =
          the daemon no more than 4 MiB larger than after a quarter of the time
 
   --runs N    how often, 1 to 1000000
+  --stride N  of calls [1]
   --minutes N of soak, 0 to 10080; 0: each fault once
   --seed S    where chance begins [1]
   --out DIR   where the report goes (kill.md, ...) and, where something was found, the
@@ -51,10 +54,10 @@ struct Campaign {
 };
 
 const std::map<std::string_view, Campaign> kCampaigns = {
-    {"kill", {100, kill_campaign}},     {"sweep", {4, sweep_campaign}},
-    {"memory", {100, memory_campaign}}, {"power", {100, power_campaign}},
-    {"map", {3, map_campaign}},         {"workers", {100, workers_campaign}},
-    {"soak", {1, soak_campaign}}};
+    {"kill", {100, kill_campaign}},       {"sweep", {4, sweep_campaign}},
+    {"calls", {1, calls_campaign}},       {"memory", {100, memory_campaign}},
+    {"power", {100, power_campaign}},     {"map", {3, map_campaign}},
+    {"workers", {100, workers_campaign}}, {"soak", {1, soak_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* end = text + std::strlen(text);
@@ -66,6 +69,7 @@ bool take_option(std::string_view name, const char* value, Plan& plan) {
   constexpr std::uint64_t kMost = 1'000'000;
   if (name == "--runs") return number(value, 1, kMost, plan.runs);
   if (name == "--seed") return number(value, 0, ~0ULL, plan.seed);
+  if (name == "--stride") return number(value, 1, kMost, plan.stride);
   if (name == "--files") return number(value, 1, kMost, plan.files);
   if (name == "--minutes") return number(value, 0, 7 * 24 * 60, plan.minutes);
   if (name == "--kinds") return !(plan.kinds = value).empty();

@@ -11,6 +11,7 @@ struct Plan {
   std::uint64_t seed = 1;
   std::uint64_t files = 20'000;
   std::uint64_t minutes = 0;
+  std::uint64_t stride = 1;
   std::string kinds{};  // of worker faults, "W01,W15"; empty: all
   std::string out{};    // directory of the report; empty: printed only
 };
@@ -19,6 +20,8 @@ struct Plan {
 int kill_campaign(const Plan& plan);
 // Each failpoint of a daemon made for it, at `runs` different counts.
 int sweep_campaign(const Plan& plan);
+// Each failpoint of it at each `stride`-th count that a life of a fixed script comes to.
+int calls_campaign(const Plan& plan);
 // `runs` lives of that daemon in which an allocation fails, of its own or of SQLite's.
 int memory_campaign(const Plan& plan);
 // `runs` seeds of records, the power cut at each sync of each.

@@ -4,13 +4,15 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 
 namespace warmpool::campaign {
 namespace {
 
 class Judge {
  public:
-  Judge(const Runs& runs, Report& report) : runs_(runs), report_(report) {}
+  Judge(const Runs& runs, Report& report, const Deaths* deaths)
+      : runs_(runs), report_(report), deaths_(deaths) {}
 
   void entry(const Entry& one) {
     ++judged_.keys;
@@ -18,6 +20,7 @@ class Judge {
     const bool in_memory = one.task.durability == Durability::None;
     (in_memory ? judged_.in_memory : judged_.durable) += one.ids.size();
     settles_once(one);
+    for (const auto id : one.ids) runs_alone(one, id);
     if (one.told.empty()) {
       ++judged_.lost;
       return wrong(one, one.ids.empty() ? "was never acknowledged" : "was acknowledged and lost");
@@ -32,6 +35,7 @@ class Judge {
       if (!in_memory) ++judged_.durable_told[told.verdict];
       ends_as_meant(one, told);
       stays_settled(one, told);
+      if (deaths_ != nullptr) keeps_its_budget(one, told);
     }
   }
 
@@ -84,15 +88,62 @@ class Judge {
     wrong(one, "ran again after its end was told");
   }
 
+  // No run begins before the one before it has ended, as far as that says so.
+  void runs_alone(const Entry& one, std::uint64_t id) {
+    const auto [begin, end] = runs_.equal_range(id);
+    std::vector<Ran> all;
+    for (auto run = begin; run != end; ++run) all.push_back(run->second);
+    std::ranges::sort(all, {}, &Ran::at);
+    std::uint64_t busy_until = 0;
+    for (const auto& run : all) {
+      if (run.at < busy_until) wrong(one, "ran twice at once");
+      busy_until = std::max(busy_until, run.end);
+    }
+  }
+
+  // I3. What each run but the first was for: an end of its own making, of its worker or of the
+  // daemon.
+  void keeps_its_budget(const Entry& one, const Told& told) {
+    const auto within = [&](const std::vector<std::uint64_t>& deaths) {
+      return static_cast<std::uint64_t>(std::ranges::count_if(
+          deaths, [&](auto at) { return at > one.submitted_at && at < told.at; }));
+    };
+    const auto lives = within(deaths_->lives), workers = within(deaths_->workers);
+    const auto failures = failures_of(one);
+    const std::uint64_t crashes = one.task.type == "crashing" ? 1 : 0;
+    const auto [begin, end] = runs_.equal_range(told.id);
+    const auto ran = static_cast<std::uint64_t>(
+        std::count_if(begin, end, [&](const auto& run) { return run.second.round == told.round; }));
+    const bool dies = one.task.type == "doomed";
+    const auto most = (dies ? 0 : 1) + failures + crashes + lives + workers;
+    if (ran > most) {
+      wrong(one, "ran " + std::to_string(ran) + " times, with reason for " + std::to_string(most));
+    }
+    if (told.verdict == Verdict::Cancelled) return;
+    if (told.failures != failures) {
+      wrong(one, "is charged " + std::to_string(told.failures) + " failures");
+    }
+    if (told.crashes < crashes || told.crashes > crashes + workers) {
+      wrong(one, "is charged " + std::to_string(told.crashes) + " crashes");
+    }
+  }
+
+  static std::uint64_t failures_of(const Entry& one) {
+    if (one.task.type == "doomed") return one.task.retries.value_or(0) + 1;
+    return one.task.type == "flaky" ? std::stoull(one.task.payload) : 0;
+  }
+
   const Runs& runs_;
   Report& report_;
+  const Deaths* deaths_;
   Judged judged_;
 };
 
 }  // namespace
 
-Judged judge(const std::vector<const Entry*>& all, const Runs& runs, Report& report) {
-  Judge judge(runs, report);
+Judged judge(const std::vector<const Entry*>& all, const Runs& runs, Report& report,
+             const Deaths* deaths) {
+  Judge judge(runs, report, deaths);
   for (const auto* one : all) judge.entry(*one);
   return judge.take();
 }

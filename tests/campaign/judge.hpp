@@ -1,4 +1,5 @@
-// Compares what clients and handlers saw with what was promised (I1, I2, I7 of the fault campaign).
+// Compares what clients and handlers saw with what was promised (I1, I2, I3, I7 of the fault
+// campaign).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,15 @@ struct Judged {
   std::map<Verdict, std::uint64_t> durable_told{};  // by id
 };
 
-// `all` entries of all callers; what must not be goes to the report.
-Judged judge(const std::vector<const Entry*>& all, const Runs& runs, Report& report);
+// Ends of processes that the campaign caused or saw; nanoseconds. Order: noted before the next life
+// begins, or before the worker is killed.
+struct Deaths {
+  std::vector<std::uint64_t> lives{}, workers{};
+};
+
+// `all` entries of all callers; what must not be goes to the report. With `deaths`: also runs and
+// charges beyond what each task had a reason for.
+Judged judge(const std::vector<const Entry*>& all, const Runs& runs, Report& report,
+             const Deaths* deaths = nullptr);
 
 }  // namespace warmpool::campaign

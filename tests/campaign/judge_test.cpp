@@ -23,9 +23,10 @@ Told done(std::uint64_t id, std::uint64_t at = 100) {
 
 const Runs kRanOnce = {{1, {1, 1, 50}}, {2, {1, 1, 60}}};
 
-std::uint64_t violations(const Entry& one, const Runs& runs = kRanOnce) {
+std::uint64_t violations(const Entry& one, const Runs& runs = kRanOnce,
+                         const Deaths* deaths = nullptr) {
   Report report("");
-  judge({&one}, runs, report);
+  judge({&one}, runs, report, deaths);
   return report.violations();
 }
 
@@ -71,6 +72,46 @@ TEST(Judge, FindsACancelThatNobodyAskedFor) {
   EXPECT_EQ(violations(one), 1U);
   one.cancel_asked = true;
   EXPECT_EQ(violations(one), 0U);
+}
+
+TEST(Judge, FindsTwoRunsAtOnce) {
+  const Runs one_by_one = {{1, {1, 1, 50, 7, 60}}, {1, {1, 2, 61, 8, 70}}};
+  EXPECT_EQ(violations(entry({1}, {done(1)}), one_by_one), 0U);
+  const Runs at_once = {{1, {1, 1, 50, 7, 60}}, {1, {1, 2, 55, 8, 70}}};
+  EXPECT_EQ(violations(entry({1}, {done(1)}), at_once), 1U);
+}
+
+TEST(Judge, FindsARunThatNothingWasTheReasonFor) {
+  const Runs twice = {{1, {1, 1, 50}}, {1, {1, 1, 60}}};
+  auto one = entry({1}, {done(1)});
+  one.submitted_at = 40;
+  const Deaths none;
+  EXPECT_EQ(violations(one, twice, &none), 1U);
+  const Deaths before{.lives = {30}, .workers = {30}}, after{.lives = {110}};
+  EXPECT_EQ(violations(one, twice, &before), 1U);
+  EXPECT_EQ(violations(one, twice, &after), 1U);
+  const Deaths of_life{.lives = {55}}, of_worker{.workers = {55}};
+  EXPECT_EQ(violations(one, twice, &of_life), 0U);
+  EXPECT_EQ(violations(one, twice, &of_worker), 0U);
+  one.task.type = "flaky";
+  one.task.payload = "1";
+  one.told[0].failures = 1;
+  EXPECT_EQ(violations(one, twice, &none), 0U) << "it failed once, as it was made to";
+}
+
+TEST(Judge, FindsAChargeThatNothingWasTheReasonFor) {
+  const Deaths none, of_worker{.workers = {55}};
+  auto failed = entry({1}, {done(1)});
+  failed.told[0].failures = 1;
+  EXPECT_EQ(violations(failed, kRanOnce, &none), 1U);
+  auto crashed = entry({1}, {done(1)});
+  crashed.told[0].crashes = 1;
+  EXPECT_EQ(violations(crashed, kRanOnce, &none), 1U);
+  EXPECT_EQ(violations(crashed, kRanOnce, &of_worker), 0U);
+  crashed.task.type = "crashing";
+  EXPECT_EQ(violations(crashed, kRanOnce, &none), 0U);
+  crashed.told[0].crashes = 0;
+  EXPECT_EQ(violations(crashed, kRanOnce, &none), 1U) << "its own crash is not charged";
 }
 
 }  // namespace

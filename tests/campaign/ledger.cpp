@@ -15,8 +15,10 @@ std::uint64_t monotonic_nanoseconds() {
 
 Ledger::Ledger(const std::string& directory)
     : runs_path_(directory + "/ran"),
+      ends_path_(directory + "/ended"),
       seen_(::open((directory + "/seen").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
   std::ofstream(runs_path_, std::ios::trunc);
+  std::ofstream(ends_path_, std::ios::trunc);
 }
 
 Ledger::~Ledger() {
@@ -37,8 +39,16 @@ void Ledger::note(std::string line) {
 Runs Ledger::runs() const {
   Runs runs;
   std::ifstream file(runs_path_);
-  std::uint64_t id = 0;
-  for (Ran ran; file >> id >> ran.round >> ran.attempt >> ran.at;) runs.emplace(id, ran);
+  std::uint64_t id = 0, token = 0, at = 0;
+  for (Ran ran; file >> id >> ran.round >> ran.attempt >> ran.at >> ran.token;)
+    runs.emplace(id, ran);
+  std::ifstream ends(ends_path_);
+  while (ends >> id >> token >> at) {
+    const auto [begin, end] = runs.equal_range(id);
+    for (auto run = begin; run != end; ++run) {
+      if (run->second.token == token) run->second.end = at;
+    }
+  }
   return runs;
 }
 

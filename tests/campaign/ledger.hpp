@@ -3,7 +3,8 @@
 //
 //   seen   accepted <id> <key>                       by the clients of this program
 //          settled <id> <key> <verdict> <round> <attempt>
-//   ran    <id> <round> <attempt> <nanoseconds>      by each handler as it begins
+//   ran    <id> <round> <attempt> <nanoseconds> <token>  by each handler as it begins
+//   ended  <id> <token> <nanoseconds>                    by some as they end
 #pragma once
 
 #include <cstdint>
@@ -27,11 +28,12 @@ struct Told {
   Verdict verdict = Verdict::Done;
   std::uint16_t round = 0, attempt = 0;
   std::string result{};
-  std::uint64_t at = 0;  // nanoseconds
+  std::uint64_t at = 0;                     // nanoseconds
+  std::uint16_t failures = 0, crashes = 0;  // charged
 
   bool says_the_same(const Told& other) const {
     return verdict == other.verdict && round == other.round && attempt == other.attempt &&
-           result == other.result;
+           result == other.result && failures == other.failures && crashes == other.crashes;
   }
 };
 
@@ -40,6 +42,7 @@ struct Entry {
   client::SubmitOptions task{};
   std::size_t padding = 0;  // spaces after its payload, which are not kept in memory
   bool cancel_asked = false;
+  std::uint64_t submitted_at = 0;    // first; nanoseconds
   std::vector<std::uint64_t> ids{};  // different ones, in the order of their acknowledgement
   std::vector<Told> told{};
 };
@@ -48,6 +51,8 @@ struct Entry {
 struct Ran {
   std::uint16_t round = 0, attempt = 0;
   std::uint64_t at = 0;  // nanoseconds
+  std::uint64_t token = 0;
+  std::uint64_t end = 0;  // nanoseconds; 0: it did not come to its end, or does not say so
 };
 using Runs = std::multimap<std::uint64_t, Ran>;  // by task
 
@@ -61,10 +66,11 @@ class Ledger {
 
   void note(std::string line);
   const std::string& runs_path() const { return runs_path_; }
+  const std::string& ends_path() const { return ends_path_; }
   Runs runs() const;
 
  private:
-  std::string runs_path_;
+  std::string runs_path_, ends_path_;
   std::mutex mutex_;
   int seen_ = -1;
 };

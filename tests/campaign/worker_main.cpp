@@ -23,25 +23,37 @@ std::uint64_t number(const Context& context) {
   return std::strtoull(std::string(context.text()).c_str(), nullptr, 10);
 }
 
+// A run, from its first moment to its last before it answers.
+class Run {
+ public:
+  explicit Run(const Context& context) : context_(context) { runs.begin(context); }
+  ~Run() { runs.end(context_); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+ private:
+  const Context& context_;
+};
+
 Answer work(Context& context) {
-  runs.begin(context);
+  const Run run(context);
   if (context.wait_for(std::chrono::milliseconds(number(context)))) return failed("cancelled");
   return answer(context);
 }
 
 Answer flaky(Context& context) {
-  runs.begin(context);
+  const Run run(context);
   if (context.failures() < number(context)) return failed("as asked");
   return answer(context);
 }
 
 Answer doomed(Context& context) {
-  runs.begin(context);
+  const Run run(context);
   return failed("always");
 }
 
 Answer crashing(Context& context) {
-  runs.begin(context);
+  const Run run(context);
   if (context.crashes() == 0) ::_exit(9);
   return answer(context);
 }
@@ -49,8 +61,8 @@ Answer crashing(Context& context) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  if (!runs.open(argv[1])) return 74;
+  if (argc != 3) return 2;
+  if (!runs.open(argv[1], argv[2])) return 74;
   Worker worker("campaign-worker");
   worker.handle("work", work).handle("flaky", flaky);
   worker.handle("doomed", doomed).handle("crashing", crashing);

@@ -27,7 +27,7 @@ struct Shared {
 };
 
 Shared* shared = nullptr;
-int list = -1;
+int list_fd = -1;
 
 void await_there(unsigned count) {
   for (int i = 0; i < 2'000 && __atomic_load_n(&shared->there, __ATOMIC_ACQUIRE) < count; ++i) {
@@ -39,7 +39,7 @@ void await_there(unsigned count) {
 void write_down() {
   const auto line =
       std::to_string(::getpid()) + " " + std::to_string(start_time_of(::getpid())) + "\n";
-  if (::write(list, line.data(), line.size()) < 0) ::_exit(74);
+  if (::write(list_fd, line.data(), line.size()) < 0) ::_exit(74);
   __atomic_add_fetch(&shared->there, 1, __ATOMIC_ACQ_REL);
 }
 
@@ -110,7 +110,7 @@ unsigned by_nohup() {
   if (fork_one() == 0) {
     ::signal(SIGHUP, SIG_IGN);
     ::setsid();
-    ::fcntl(list, F_SETFD, 0);
+    ::fcntl(list_fd, F_SETFD, 0);
     write_down();
     ::execlp("sleep", "sleep", std::to_string(kStrayLifeSeconds).c_str(), nullptr);
     ::_exit(127);
@@ -211,10 +211,10 @@ constexpr std::array<Way, 9> kWays{{{"fork", by_fork},
                                     {"without-mark", without_mark}}};
 
 bool prepare(const std::string& file) {
-  list = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  list_fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   void* memory =
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (list < 0 || memory == MAP_FAILED) return false;
+  if (list_fd < 0 || memory == MAP_FAILED) return false;
   const auto life = std::uint64_t{kStrayLifeSeconds} * 1'000'000'000;
   shared = new (memory) Shared{0, 0, monotonic_nanoseconds() + life};
   return true;
