@@ -15,7 +15,7 @@ namespace {
 using namespace warmpool::campaign;
 
 constexpr const char* kUsage =
-    R"(usage: scripts/campaign.sh kill|sweep|calls|memory|power|map|workers|soak [--runs N] [--seed S]
+    R"(usage: scripts/campaign.sh kill|sweep|calls|memory|power|faults|flips|map|workers|soak [--runs N] [--seed S]
                            [--files N] [--kinds A,B] [--minutes N] [--out DIR]
 
   kill   kills a daemon N times [100] at random moments while clients submit, cancel and go on by
@@ -27,6 +27,8 @@ constexpr const char* kUsage =
   memory the same with a daemon for which memory ends N times [100]: at some allocation of its own,
          or of SQLite's and all after it; it ends with a message and its status
   power  cuts the power at each sync of the store, for N seeds [100]
+  faults fails each call of the database, for N seeds [1]
+  flips  spoils N files of stores [3000]: bits, pages, ends
   map    one `warmpool map file.digest` over N files of /usr/share (--files [20000]) while its
          daemon is killed and restarted N times [3]
   workers  each kind of worker fault N times [100], those that take long a part of that (--kinds:
@@ -55,8 +57,9 @@ struct Campaign {
 
 const std::map<std::string_view, Campaign> kCampaigns = {
     {"kill", {100, kill_campaign}},       {"sweep", {4, sweep_campaign}},
-    {"calls", {1, calls_campaign}},       {"memory", {100, memory_campaign}},
-    {"power", {100, power_campaign}},     {"map", {3, map_campaign}},
+    {"memory", {100, memory_campaign}},   {"power", {100, power_campaign}},
+    {"calls", {1, calls_campaign}},       {"faults", {1, faults_campaign}},
+    {"flips", {3000, flips_campaign}},    {"map", {3, map_campaign}},
     {"workers", {100, workers_campaign}}, {"soak", {1, soak_campaign}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {

@@ -26,6 +26,10 @@ int calls_campaign(const Plan& plan);
 int memory_campaign(const Plan& plan);
 // `runs` seeds of records, the power cut at each sync of each.
 int power_campaign(const Plan& plan);
+// `runs` seeds of records, each call of the database fails for each, once and on and on.
+int faults_campaign(const Plan& plan);
+// `runs` files of stores are spoiled.
+int flips_campaign(const Plan& plan);
 // One `warmpool map` over `files` files, with `runs` kills -9 of its daemon.
 int map_campaign(const Plan& plan);
 // Each kind of worker fault, `runs` times or its share of them. 2: there is no such kind.

@@ -185,9 +185,8 @@ TEST(BitFlips, AreRefusedOrLeaveWhatWasStored) {
   }
   EXPECT_GT(refused, 0U);
   EXPECT_GT(opened, 0U);
-  std::printf("flips: refused %s, opened %s, of these with all that was kept %s\n",
-              std::to_string(refused).c_str(), std::to_string(opened).c_str(),
-              std::to_string(whole).c_str());
+  std::printf("flips: refused %s opened %s whole %s\n", std::to_string(refused).c_str(),
+              std::to_string(opened).c_str(), std::to_string(whole).c_str());
 }
 
 }  // namespace

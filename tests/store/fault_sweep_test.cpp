@@ -4,6 +4,7 @@
 //
 // In CI some n of each call; WARMPOOL_FAULTS_ALL=1 for all of them, WARMPOOL_FAULTS_SEED for
 // others.
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -98,10 +99,14 @@ class Sweep {
     remains.put_in(lives_.path());
   }
 
+  bool refused() const { return refused_start_; }
+  bool ended() const { return broken_; }
+
   // Returns whether the fault was met: else there are not so many calls.
   bool run() {
     if (at_start_) vfs_.set_fault(fault_);
     if (lives_.open() == nullptr) {
+      refused_start_ = true;
       EXPECT_TRUE(at_start_) << lives_.error.text;
       EXPECT_NE(lives_.error.code, static_cast<int>(ExitStatus::StoreDamaged)) << lives_.error.text;
       EXPECT_FALSE(lives_.error.text.empty());
@@ -186,14 +191,19 @@ class Sweep {
   SqliteLives lives_;
   Model model_{remains_.records()};
   std::uint64_t acked_ = 0;
-  bool refused_ = false, broken_ = false;
+  bool refused_ = false, refused_start_ = false, broken_ = false;
   std::string told_;
+};
+
+// Lives in which a fault was met, and what became of them.
+struct Sweeps {
+  std::uint64_t met = 0, refused = 0, ended = 0;
 };
 
 void sweep_with(std::uint64_t journal, std::initializer_list<Fault> faults) {
   const bool all = asked("WARMPOOL_FAULTS_ALL") != 0;
   const Remains remains(journal);
-  std::uint64_t runs = 0;
+  Sweeps sweeps;
   for (const auto& [call, code] : faults) {
     for (const bool at_start : {true, false}) {
       for (const bool sticky : {false, true}) {
@@ -203,14 +213,18 @@ void sweep_with(std::uint64_t journal, std::initializer_list<Fault> faults) {
                        std::to_string(code) + " n " + std::to_string(n) +
                        (sticky ? " sticky" : " once") + (at_start ? " at the start" : " at work") +
                        " journal " + std::to_string(journal));
-          met = Sweep(remains, {call, std::nullopt, n, sticky, code}, at_start).run();
-          ++runs;
+          Sweep sweep(remains, {call, std::nullopt, n, sticky, code}, at_start);
+          met = sweep.run();
+          sweeps.met += met;
+          sweeps.refused += met && sweep.refused();
+          sweeps.ended += met && sweep.ended();
           if (testing::Test::HasFailure()) return;
         }
       }
     }
   }
-  testing::Test::RecordProperty("runs", std::to_string(runs));
+  std::printf("faults: met %s refused %s ended %s\n", std::to_string(sweeps.met).c_str(),
+              std::to_string(sweeps.refused).c_str(), std::to_string(sweeps.ended).c_str());
 }
 
 // Without a journal, and with one that both halves are used of.
