@@ -1,5 +1,7 @@
 // A task of durability none may be lost with the daemon and is then submitted anew by its key, and
-// a key is free once its task was cancelled: only these may come to have a second id.
+// a key is free once its task was cancelled or has expired: only these may come to have a second
+// id. A dead letter that was retried lives once more, in a round of its own: all that ends is
+// judged by round.
 #include "tests/campaign/judge.hpp"
 
 #include <algorithm>
@@ -25,13 +27,18 @@ class Judge {
       ++judged_.lost;
       return wrong(one, one.ids.empty() ? "was never acknowledged" : "was acknowledged and lost");
     }
-    if (!in_memory && !one.cancel_asked && one.ids.size() > 1) {
+    const bool key_was_free =
+        one.cancel_asked || std::ranges::any_of(one.told, [](const auto& told) {
+          return told.verdict == Verdict::Expired;
+        });
+    if (!in_memory && !key_was_free && one.ids.size() > 1) {
       ++judged_.doubles;
       wrong(one, "was taken twice for one key");
     }
-    std::set<std::uint64_t> seen;
+    std::set<Round> seen;
     for (const auto& told : one.told) {
-      if (!seen.insert(told.id).second) continue;
+      if (!seen.insert({told.id, told.round}).second) continue;
+      if (told.round > 1) ++judged_.rounds_again;
       if (!in_memory) ++judged_.durable_told[told.verdict];
       ends_as_meant(one, told);
       stays_settled(one, told);
@@ -48,6 +55,8 @@ class Judge {
   }
 
  private:
+  using Round = std::pair<std::uint64_t, std::uint16_t>;  // of a task
+
   void wrong(const Entry& one, const std::string& text) {
     std::string ids;
     for (const auto id : one.ids) ids += " " + std::to_string(id);
@@ -56,9 +65,9 @@ class Judge {
 
   // However often it is told, it is the same end.
   void settles_once(const Entry& one) {
-    std::map<std::uint64_t, const Told*> first;
+    std::map<Round, const Told*> first;
     for (const auto& told : one.told) {
-      const auto [at, fresh] = first.emplace(told.id, &told);
+      const auto [at, fresh] = first.emplace(Round{told.id, told.round}, &told);
       if (fresh || at->second->says_the_same(told)) continue;
       ++judged_.doubles;
       wrong(one, "settled as " + at->second->result + " and as " + told.result);
@@ -67,8 +76,8 @@ class Judge {
 
   void ends_as_meant(const Entry& one, const Told& told) {
     if (told.verdict == Verdict::Cancelled && one.cancel_asked) return;
-    const bool dies = one.task.type == "doomed";
-    if (told.verdict != (dies ? Verdict::Dead : Verdict::Done)) {
+    if (told.verdict == Verdict::Expired && one.task.expiry) return;
+    if (told.verdict != (dies(one, told) ? Verdict::Dead : Verdict::Done)) {
       wrong(one, "ended as " + std::string(name_of(told.verdict)) + ": " + told.result);
     }
     if (told.verdict != Verdict::Done) return;
@@ -81,8 +90,9 @@ class Judge {
 
   void stays_settled(const Entry& one, const Told& told) {
     const auto [begin, end] = runs_.equal_range(told.id);
-    const bool after =
-        std::any_of(begin, end, [&](const auto& run) { return run.second.at > told.at; });
+    const bool after = std::any_of(begin, end, [&](const auto& run) {
+      return run.second.round <= told.round && run.second.at > told.at;
+    });
     if (!after) return;
     ++judged_.resurrected;
     wrong(one, "ran again after its end was told");
@@ -109,17 +119,17 @@ class Judge {
           deaths, [&](auto at) { return at > one.submitted_at && at < told.at; }));
     };
     const auto lives = within(deaths_->lives), workers = within(deaths_->workers);
-    const auto failures = failures_of(one);
+    const auto failures = failures_of(one, told);
     const std::uint64_t crashes = one.task.type == "crashing" ? 1 : 0;
     const auto [begin, end] = runs_.equal_range(told.id);
     const auto ran = static_cast<std::uint64_t>(
         std::count_if(begin, end, [&](const auto& run) { return run.second.round == told.round; }));
-    const bool dies = one.task.type == "doomed";
-    const auto most = (dies ? 0 : 1) + failures + crashes + lives + workers;
+    const std::uint64_t others = one.task.type == "holding" ? 1 : 0;
+    const auto most = (dies(one, told) ? 0 : 1) + failures + crashes + others + lives + workers;
     if (ran > most) {
       wrong(one, "ran " + std::to_string(ran) + " times, with reason for " + std::to_string(most));
     }
-    if (told.verdict == Verdict::Cancelled) return;
+    if (told.verdict == Verdict::Cancelled || told.verdict == Verdict::Expired) return;
     if (told.failures != failures) {
       wrong(one, "is charged " + std::to_string(told.failures) + " failures");
     }
@@ -128,8 +138,13 @@ class Judge {
     }
   }
 
-  static std::uint64_t failures_of(const Entry& one) {
-    if (one.task.type == "doomed") return one.task.retries.value_or(0) + 1;
+  static bool dies(const Entry& one, const Told& told) {
+    return one.task.type == "doomed" || (one.task.type == "reviving" && told.round == 1);
+  }
+
+  static std::uint64_t failures_of(const Entry& one, const Told& told) {
+    if (dies(one, told)) return one.task.retries.value_or(0) + 1;
+    if (one.task.type == "saving") return 1;
     return one.task.type == "flaky" ? std::stoull(one.task.payload) : 0;
   }
 

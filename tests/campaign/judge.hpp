@@ -14,6 +14,7 @@ namespace warmpool::campaign {
 
 struct Judged {
   std::uint64_t keys = 0, acknowledged = 0, durable = 0, in_memory = 0;  // tasks, by id
+  std::uint64_t rounds_again = 0;  // beyond the first of a task
   std::uint64_t lost = 0, doubles = 0, resurrected = 0, runs = 0, runs_again = 0;
   std::map<Verdict, std::uint64_t> durable_told{};  // by id
 };

@@ -74,6 +74,22 @@ TEST(Judge, FindsACancelThatNobodyAskedFor) {
   EXPECT_EQ(violations(one), 0U);
 }
 
+TEST(Judge, JudgesEachRoundByItself) {
+  auto died = done(1);
+  died.verdict = Verdict::Dead;
+  auto lived = done(1, 300);
+  lived.round = 2;
+  auto one = entry({1}, {died, lived});
+  one.task.type = "reviving";
+  const Runs runs = {{1, {1, 1, 50}}, {1, {2, 1, 200}}};
+  EXPECT_EQ(violations(one, runs), 0U);
+  const Runs old_round = {{1, {1, 1, 50}}, {1, {1, 2, 250}}, {1, {2, 1, 260}}};
+  EXPECT_EQ(violations(one, old_round), 1U) << "the first round ran after its end";
+  one.told.push_back(lived);
+  one.told.back().result = "of another run";
+  EXPECT_EQ(violations(one, runs), 1U);
+}
+
 TEST(Judge, FindsTwoRunsAtOnce) {
   const Runs one_by_one = {{1, {1, 1, 50, 7, 60}}, {1, {1, 2, 61, 8, 70}}};
   EXPECT_EQ(violations(entry({1}, {done(1)}), one_by_one), 0U);

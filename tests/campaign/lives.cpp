@@ -36,7 +36,8 @@ std::string config_with(const Ledger& ledger) {
          "\"worker\"\ncommand = [\"" +
          test::program("test-campaign-worker") + "\", \"" + ledger.runs_path() + "\", \"" +
          ledger.ends_path() +
-         "\"]\ntypes = [\"work\", \"flaky\", \"doomed\", \"crashing\"]\nsize = " +
+         "\"]\ntypes = [\"work\", \"flaky\", \"doomed\", \"crashing\", \"reviving\", "
+         "\"holding\", \"saving\", \"paused\"]\nsize = " +
          std::to_string(kPoolSize) + "\nsize_min = 1\nrecovery_deaths = 0\n";
 }
 
@@ -86,6 +87,9 @@ void Lives::begin() {
   }
   watch_ = std::make_unique<Watch>(direction_.socket);
   for (auto& caller : callers_) threads_.emplace_back([&caller] { caller->run(); });
+  if (setup_.play == Play::Script) return;
+  operator_ = std::make_unique<Operator>(direction_, ledger_, scratch_.path());
+  threads_.emplace_back([this] { operator_->run(); });
 }
 
 // Nothing of the next life can be told before it is noted that this one has ended.
@@ -173,6 +177,7 @@ void Lives::conclude() {
   check_idle();
   check_nothing_stays();
   check_files();
+  check_backup();
 }
 
 // Gives up when nothing settles any more for as long as a test waits.
@@ -200,6 +205,11 @@ void Lives::check_counts() {
     for (const auto& odd : caller->oddities()) report_.violation(odd);
   }
   const auto runs = ledger_.runs();
+  if (operator_) {
+    for (const auto& entry : operator_->entries()) all.push_back(&entry);
+    for (const auto& odd : operator_->oddities()) report_.violation(odd);
+    operator_->check(runs, report_);
+  }
   judged_ = judge(all, runs, report_, &deaths_);
   check_deaths(runs);
   const auto ran = daemon_.call("status --json");
@@ -210,7 +220,7 @@ void Lives::check_counts() {
   if (at("accepted") != settled || at("waiting") + at("running") != 0) {
     report_.violation("the counts do not add up: " + tasks.dump());
   }
-  within("accepted", at("accepted"), judged_.durable);
+  within("accepted", at("accepted"), judged_.durable + judged_.rounds_again);
   within("done", at("done"), judged_.durable_told[Verdict::Done]);
   within("dead", at("dead"), judged_.durable_told[Verdict::Dead]);
 }
@@ -280,6 +290,19 @@ void Lives::check_files() {
   }
 }
 
+// A backup that was made between kills is a store that a daemon starts with.
+void Lives::check_backup() {
+  if (!operator_ || operator_->backup().empty()) return;
+  const auto state = scratch_.path() + "/restored";
+  const auto ran = test::run_shell(
+      test::program("warmpoold") + " --config /dev/null --runtime-dir " + daemon_.directory() +
+      " --state-dir " + state + " --restore " + operator_->backup() + " 2>&1");
+  if (ran.status != 0) return report_.violation("no restore: " + ran.output);
+  test::RealDaemon restored(
+      {.config = config(), .arguments = {"--state-dir", state}, .prefix = {}});
+  if (!restored.running()) report_.violation("no start with a backup: " + restored.log());
+}
+
 // I5: nor a worker of any life.
 void Lives::check_nothing_stays() {
   daemon_.signal(SIGTERM);
@@ -309,6 +332,9 @@ int Lives::finish() {
   report_.row("ends told", direction_.settled.load());
   report_.row("cancels asked for", cancels);
   report_.row("keys submitted again after their end", resubmits);
+  if (operator_) {
+    for (const auto& [deed, times] : operator_->deeds()) report_.row(deed, times);
+  }
   report_.row("results over 64 KiB told", large);
   report_.row("runs of handlers", judged_.runs);
   report_.row("runs beyond the first of a task", judged_.runs_again);

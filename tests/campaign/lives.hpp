@@ -12,6 +12,7 @@
 #include "tests/campaign/caller.hpp"
 #include "tests/campaign/campaigns.hpp"
 #include "tests/campaign/judge.hpp"
+#include "tests/campaign/operator.hpp"
 #include "tests/campaign/report.hpp"
 #include "tests/campaign/scratch.hpp"
 #include "tests/campaign/workers/watch.hpp"
@@ -74,6 +75,7 @@ class Lives {
   void check_health();
   void check_idle();
   void check_files();
+  void check_backup();
   void within(const std::string& name, std::uint64_t counted, std::uint64_t seen);
   void check_nothing_stays();
 
@@ -86,6 +88,7 @@ class Lives {
   test::RealDaemon daemon_;
   Direction direction_;
   std::vector<std::unique_ptr<Caller>> callers_;
+  std::unique_ptr<Operator> operator_;  // beside random ones
   std::vector<std::thread> threads_;
   std::atomic<bool> drained_{false};
   std::unique_ptr<Watch> watch_;

@@ -58,6 +58,28 @@ Answer crashing(Context& context) {
   return answer(context);
 }
 
+// A dead letter, until somebody retries it.
+Answer reviving(Context& context) {
+  const Run run(context);
+  return context.round() == 1 ? failed("until it is retried") : answer(context);
+}
+
+Answer holding(Context& context) {
+  const Run run(context);
+  return context.attempt() == 1 ? held("for a person") : answer(context);
+}
+
+// What was saved before it failed is there when that failure is known.
+Answer saving(Context& context) {
+  const Run run(context);
+  const auto mark = "mark of " + std::to_string(context.task().value);
+  if (context.failures() > 0) {
+    return done(context.checkpointed() == mark ? "gone on with" : "lost");
+  }
+  if (const auto saved = context.checkpoint(mark); !saved) return done(saved.error().text);
+  return failed("as asked");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -65,6 +87,7 @@ int main(int argc, char** argv) {
   if (!runs.open(argv[1], argv[2])) return 74;
   Worker worker("campaign-worker");
   worker.handle("work", work).handle("flaky", flaky);
-  worker.handle("doomed", doomed).handle("crashing", crashing);
+  worker.handle("doomed", doomed).handle("crashing", crashing).handle("reviving", reviving);
+  worker.handle("holding", holding).handle("saving", saving).handle("paused", work);
   return worker.run();
 }
