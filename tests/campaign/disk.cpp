@@ -98,8 +98,6 @@ int faults_campaign(const Plan& plan) {
              "until there is room; at the start, at work; with a journal and without");
   report.row("lives in which a call failed", campaign.sum("met"));
   report.row("of these that refused to start", campaign.sum("refused"));
-  report.row("of these that ended, after syncs or calls that failed on and on",
-             campaign.sum("ended"));
   report.row("stores that did not open or lost something", report.violations());
   report.bound("chance of a loss per failed call below", campaign.sum("met"), campaign.clean());
   return campaign.publish();

@@ -52,7 +52,7 @@ Lives::Lives(const Plan& plan, Setup setup)
       daemon_({.config = config(),
                .arguments = {},
                .prefix = {},
-               .wrapper = {},
+               .wrapper = kEndsWithUs,
                .program = setup_.program}) {}
 
 std::string Lives::config() const { return config_with(ledger_); }
@@ -298,8 +298,10 @@ void Lives::check_backup() {
       test::program("warmpoold") + " --config /dev/null --runtime-dir " + daemon_.directory() +
       " --state-dir " + state + " --restore " + operator_->backup() + " 2>&1");
   if (ran.status != 0) return report_.violation("no restore: " + ran.output);
-  test::RealDaemon restored(
-      {.config = config(), .arguments = {"--state-dir", state}, .prefix = {}});
+  test::RealDaemon restored({.config = config(),
+                             .arguments = {"--state-dir", state},
+                             .prefix = {},
+                             .wrapper = kEndsWithUs});
   if (!restored.running()) report_.violation("no start with a backup: " + restored.log());
 }
 

@@ -21,6 +21,8 @@
 namespace warmpool::campaign {
 
 inline constexpr const char* kFailpointDaemon = "warmpoold-failpoints";
+// Whatever becomes of this program, its daemon ends with it, and with that its workers.
+inline constexpr const char* kEndsWithUs = "setpriv --pdeathsig KILL";
 
 // Threads: one for all calls; callers have their own.
 class Lives {

@@ -184,7 +184,7 @@ class Sweep {
     return {.config = lives_.config(),
             .arguments = std::move(arguments),
             .prefix = std::move(prefix),
-            .wrapper = {},
+            .wrapper = kEndsWithUs,
             .program = kFailpointDaemon};
   }
 
