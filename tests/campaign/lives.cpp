@@ -191,6 +191,7 @@ void Lives::drain() {
       if (drained_) return;
     }
     direction_.give_up = true;
+    report_.violation("nothing settles any more, and it is not drained");
   });
   for (auto& thread : threads_) thread.join();
   drained_ = true;

@@ -102,14 +102,14 @@ bool Operator::settled(std::size_t at, std::uint16_t round) {
 
 void Operator::await(std::size_t at) { open_.emplace(client_->await(id_of(at)).value, at); }
 
-std::string Operator::ask(const ipc::RequestMeta& request) {
-  auto reply = client_->request(request, client::in(30s));
-  return reply ? std::move(*reply) : std::string();
+Result<std::string> Operator::ask(const ipc::RequestMeta& request) {
+  return client_->request(request, client::in(30s));
 }
 
 bool Operator::insist(const ipc::RequestMeta& request) {
   while (!direction_.give_up) {
-    if (!ask(request).empty()) return true;
+    const auto reply = ask(request);
+    if (reply || reply.error().code == kNoSuchTask) return true;
     ::poll(nullptr, 0, 5);
   }
   return false;
@@ -120,7 +120,7 @@ bool Operator::revive() {
   const auto at = submit("reviving");
   if (!settled(at)) return false;
   while (!direction_.give_up) {
-    ask(for_letter(ipc::Verb::DeadRetry, id_of(at)));
+    (void)ask(for_letter(ipc::Verb::DeadRetry, id_of(at)));
     await(at);
     if (settled(at, 2)) return true;
   }
@@ -154,7 +154,7 @@ bool Operator::hold() {
   auto release = request_of(ipc::Verb::Release);
   while (!direction_.give_up && entries_[at].told.empty()) {
     release.arguments[0] = id_of(at).value;
-    ask(release);
+    (void)ask(release);
     take();
   }
   return !entries_[at].told.empty();
@@ -173,7 +173,7 @@ bool Operator::copy() {
   const auto file = directory_ + "/backup-" + std::to_string(++backups_);
   auto backup = request_of(ipc::Verb::Backup);
   backup.arguments[0] = std::string_view(file);
-  if (ask(backup).empty()) return false;
+  if (!ask(backup)) return false;
   std::error_code none;
   if (!backup_.empty()) std::filesystem::remove(backup_, none);
   backup_ = file;

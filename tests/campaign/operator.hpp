@@ -40,8 +40,8 @@ class Operator {
   bool accepted(std::size_t at);
   bool settled(std::size_t at, std::uint16_t round = 1);
   void await(std::size_t at);
-  // Empty: its answer was lost, or it was refused.
-  std::string ask(const ipc::RequestMeta& request);
+  Result<std::string> ask(const ipc::RequestMeta& request);
+  // Until it is answered, or its task is gone. False: it is given up.
   bool insist(const ipc::RequestMeta& request);
   bool revive();
   bool remove();

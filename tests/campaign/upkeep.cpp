@@ -98,7 +98,9 @@ std::vector<std::string> unexplained(const std::vector<Heard>& heard, const Caus
   std::uint64_t kills = 0, crashes = 0;
   std::vector<std::string> lines;
   for (const auto& one : heard) {
-    if (one.event != "worker-exited" || one.cause == "requested") continue;
+    // Of a daemon that stops, in order or at once.
+    const bool meant = one.cause == "requested" || one.cause == "shutdown";
+    if (one.event != "worker-exited" || meant) continue;
     if (one.code == -SIGKILL && ++kills <= causes.kills) continue;
     if (one.code == kCrashStatus && ++crashes <= causes.crashes) continue;
     lines.push_back("worker " + std::to_string(one.worker) +

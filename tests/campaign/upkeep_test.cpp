@@ -32,7 +32,7 @@ TEST(Upkeep, ADatabaseThatCannotBeReadIsADifference) {
 }
 
 TEST(Upkeep, FindsADeathThatNobodyCaused) {
-  EXPECT_TRUE(unexplained({exited(0, "requested")}, {}).empty());
+  EXPECT_TRUE(unexplained({exited(0, "requested"), exited(-SIGKILL, "shutdown")}, {}).empty());
   EXPECT_TRUE(unexplained({exited(-SIGKILL), exited(9, "exited")}, {1, 1}).empty());
   EXPECT_EQ(unexplained({exited(-SIGKILL), exited(-SIGKILL)}, {1, 1}).size(), 1U);
   EXPECT_EQ(unexplained({exited(9, "exited")}, {1, 0}).size(), 1U);

@@ -1,5 +1,7 @@
 #include "tests/campaign/workers/watch.hpp"
 
+#include <poll.h>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/campaign/ledger.hpp"
@@ -55,7 +57,11 @@ void Watch::run(const std::string& socket) {
   options.reconnect.delay_max = 20ms;
   options.reconnect.give_up_after = 1h;
   auto client = client::Client::connect(options);
-  if (!client) return;
+  for (; !client; client = client::Client::connect(options)) {
+    ::poll(nullptr, 0, 20);
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+  }
   client->events(
       {.follow = true, .after = 0, .types = "worker-*,zombie-*,recovery-*,result-refused"});
   for (;;) {
