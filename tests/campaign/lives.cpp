@@ -25,6 +25,8 @@ using std::chrono::steady_clock;
 constexpr int kPoolSize = 4;
 constexpr double kHealthMilliseconds = 500, kIdleShare = 0.1;  // I6
 
+constexpr std::string_view kFound = "the store in ";
+
 bool is_death(const Heard& heard) {
   return heard.event == "worker-exited" && heard.code == -SIGKILL;
 }
@@ -243,6 +245,14 @@ void Lives::check_deaths(const Runs& runs) {
       if (entry.task.type != "crashing") continue;
       for (const auto id : entry.ids) causes.crashes += runs.count(id);
     }
+  }
+  // Each start says what it found.
+  const auto log = daemon_.log();
+  std::uint64_t told = 0;
+  for (std::size_t at = 0; (at = log.find(kFound, at)) != std::string::npos; ++at) ++told;
+  if (told < restarts_.size()) {
+    report_.violation(std::to_string(restarts_.size() - told) +
+                      " starts did not say what they found");
   }
   if (watch_->missed() != 0) return report_.violation("events were missed");
   for (const auto& line : unexplained(watch_->from(0), causes)) report_.violation(line);

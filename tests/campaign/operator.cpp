@@ -232,8 +232,9 @@ void Operator::on(const client::Unknown& event) {
 }
 
 void Operator::check(const Runs& runs, Report& report) {
-  for (const auto& [at, moment] : not_before_) {
-    for (const auto id : entries_[at].ids) {
+  for (const auto& waited : not_before_) {
+    const auto moment = waited.second;
+    for (const auto id : entries_[waited.first].ids) {
       const auto [begin, end] = runs.equal_range(id);
       const bool ran =
           std::any_of(begin, end, [&](const auto& run) { return run.second.at < moment; });
