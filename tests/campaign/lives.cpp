@@ -27,10 +27,6 @@ constexpr double kHealthMilliseconds = 500, kIdleShare = 0.1;  // I6
 
 constexpr std::string_view kFound = "the store in ";
 
-bool is_death(const Heard& heard) {
-  return heard.event == "worker-exited" && heard.code == -SIGKILL;
-}
-
 std::string config_with(const Ledger& ledger) {
   return "interruptions_max = 1000\ncrashes_max = 1000\nbackoff_first = \"1ms\"\n"
          "backoff_max = \"20ms\"\nrestarts_max = 100\nrestart_cooldown = \"1ms\"\n"
@@ -151,13 +147,28 @@ Lives::End Lives::live_until(const std::string& point, std::uint64_t count, std:
 }
 
 void Lives::kill_a_worker(bool awaits) {
-  const auto pid = scratch_.process_of(ledger_.runs_path());
-  if (pid <= 0) return;
+  if (!awaits) {
+    const auto pid = scratch_.process_of(ledger_.runs_path());
+    if (pid <= 0) return;
+    deaths_.workers.push_back(monotonic_nanoseconds());
+    ::kill(pid, SIGKILL);
+    return;
+  }
+  // By its place, because it may be about to die by itself.
   const auto from = watch_->count();
+  const auto rows = json::parse(daemon_.call("workers --json").output, nullptr, false);
+  if (!rows.is_object() || rows.value("workers", json::array()).empty()) return;
+  const auto row = rows.at("workers").front();
+  if (!row.at("pid").is_number()) return;
+  const auto slot = row.at("id").get<std::string>();
   deaths_.workers.push_back(monotonic_nanoseconds());
-  ::kill(pid, SIGKILL);
-  if (!awaits) return;
-  if (!watch_->wait(from, is_death)) return report_.violation("the death of a worker is not told");
+  ::kill(row.at("pid").get<pid_t>(), SIGKILL);
+  const auto is_its = [&](const Heard& heard) {
+    return heard.event == "worker-exited" && heard.slot == slot;
+  };
+  if (!watch_->wait(from, is_its)) {
+    return report_.violation("the death of a worker in " + slot + " is not told");
+  }
   ++deaths_told_;
 }
 

@@ -170,11 +170,14 @@ bool Operator::save() {
 }
 
 bool Operator::copy() {
-  const auto file = directory_ + "/backup-" + std::to_string(++backups_);
+  // What an earlier try may have left whose answer was lost; FILE.part is the daemon's affair.
+  const auto file = directory_ + "/backup-" + std::to_string(backups_);
+  std::error_code none;
+  std::filesystem::remove(file, none);
   auto backup = request_of(ipc::Verb::Backup);
   backup.arguments[0] = std::string_view(file);
   if (!ask(backup)) return false;
-  std::error_code none;
+  ++backups_;
   if (!backup_.empty()) std::filesystem::remove(backup_, none);
   backup_ = file;
   return true;
