@@ -114,9 +114,10 @@ class Judge {
   // I3. What each run but the first was for: an end of its own making, of its worker or of the
   // daemon.
   void keeps_its_budget(const Entry& one, const Told& told) {
-    const auto within = [&](const std::vector<std::uint64_t>& deaths) {
-      return static_cast<std::uint64_t>(std::ranges::count_if(
-          deaths, [&](auto at) { return at > one.submitted_at && at < told.at; }));
+    const auto within = [&](const std::vector<Deaths::Moment>& deaths) {
+      return static_cast<std::uint64_t>(std::ranges::count_if(deaths, [&](const auto& death) {
+        return death.until > one.submitted_at && death.from < told.at;
+      }));
     };
     const auto lives = within(deaths_->lives), workers = within(deaths_->workers);
     const auto failures = failures_of(one, told);

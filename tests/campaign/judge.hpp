@@ -19,10 +19,12 @@ struct Judged {
   std::map<Verdict, std::uint64_t> durable_told{};  // by id
 };
 
-// Ends of processes that the campaign caused or saw; nanoseconds. Order: noted before the next life
-// begins, or before the worker is killed.
+// Ends of processes that the campaign caused or saw. Order: noted before the next life begins.
 struct Deaths {
-  std::vector<std::uint64_t> lives{}, workers{};
+  struct Moment {
+    std::uint64_t from = 0, until = 0;  // nanoseconds
+  };
+  std::vector<Moment> lives{}, workers{};
 };
 
 // `all` entries of all callers; what must not be goes to the report. With `deaths`: also runs and

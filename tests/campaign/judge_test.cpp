@@ -103,10 +103,10 @@ TEST(Judge, FindsARunThatNothingWasTheReasonFor) {
   one.submitted_at = 40;
   const Deaths none;
   EXPECT_EQ(violations(one, twice, &none), 1U);
-  const Deaths before{.lives = {30}, .workers = {30}}, after{.lives = {110}};
+  const Deaths before{.lives = {{30, 30}}, .workers = {{30, 30}}}, after{.lives = {{110, 110}}};
   EXPECT_EQ(violations(one, twice, &before), 1U);
   EXPECT_EQ(violations(one, twice, &after), 1U);
-  const Deaths of_life{.lives = {55}}, of_worker{.workers = {55}};
+  const Deaths of_life{.lives = {{55, 55}}}, of_worker{.workers = {{55, 55}}};
   EXPECT_EQ(violations(one, twice, &of_life), 0U);
   EXPECT_EQ(violations(one, twice, &of_worker), 0U);
   one.task.type = "flaky";
@@ -116,7 +116,7 @@ TEST(Judge, FindsARunThatNothingWasTheReasonFor) {
 }
 
 TEST(Judge, FindsAChargeThatNothingWasTheReasonFor) {
-  const Deaths none, of_worker{.workers = {55}};
+  const Deaths none, of_worker{.workers = {{55, 55}}};
   auto failed = entry({1}, {done(1)});
   failed.told[0].failures = 1;
   EXPECT_EQ(violations(failed, kRanOnce, &none), 1U);

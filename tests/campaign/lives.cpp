@@ -23,6 +23,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr int kPoolSize = 4;
+constexpr std::size_t kHealthsLeast = 5;  // of fewer one that is late may be half of them
 constexpr double kHealthMilliseconds = 500, kIdleShare = 0.1;  // I6
 
 constexpr std::string_view kFound = "the store in ";
@@ -93,7 +94,8 @@ void Lives::begin() {
 // Nothing of the next life can be told before it is noted that this one has ended.
 int Lives::wait_for_end() {
   const auto status = daemon_.wait();
-  deaths_.lives.push_back(monotonic_nanoseconds());
+  const auto now = monotonic_nanoseconds();
+  deaths_.lives.push_back({now, now});
   return status;
 }
 
@@ -146,12 +148,18 @@ Lives::End Lives::live_until(const std::string& point, std::uint64_t count, std:
   return End::Other;
 }
 
+// What it ran may have been given to it between the two moments.
+void Lives::kill_now(pid_t worker) {
+  const auto before = monotonic_nanoseconds();
+  ::kill(worker, SIGKILL);
+  deaths_.workers.push_back({before, monotonic_nanoseconds()});
+}
+
 void Lives::kill_a_worker(bool awaits) {
   if (!awaits) {
     const auto pid = scratch_.process_of(ledger_.runs_path());
     if (pid <= 0) return;
-    deaths_.workers.push_back(monotonic_nanoseconds());
-    ::kill(pid, SIGKILL);
+    kill_now(pid);
     return;
   }
   // By its place, because it may be about to die by itself.
@@ -161,8 +169,7 @@ void Lives::kill_a_worker(bool awaits) {
   const auto row = rows.at("workers").front();
   if (!row.at("pid").is_number()) return;
   const auto slot = row.at("id").get<std::string>();
-  deaths_.workers.push_back(monotonic_nanoseconds());
-  ::kill(row.at("pid").get<pid_t>(), SIGKILL);
+  kill_now(row.at("pid").get<pid_t>());
   const auto is_its = [&](const Heard& heard) {
     return heard.event == "worker-exited" && heard.slot == slot;
   };
@@ -271,7 +278,7 @@ void Lives::check_deaths(const Runs& runs) {
 
 // I6. A single one may be late on a machine that does other things.
 void Lives::check_health() {
-  if (healths_.empty()) return;
+  if (healths_.size() < kHealthsLeast) return;
   auto sorted = healths_;
   std::ranges::sort(sorted);
   if (sorted[sorted.size() / 2] > kHealthMilliseconds) {
@@ -324,7 +331,10 @@ void Lives::check_backup() {
                              .arguments = {"--state-dir", state},
                              .prefix = {},
                              .wrapper = kEndsWithUs});
-  if (!restored.running()) report_.violation("no start with a backup: " + restored.log());
+  if (!restored.running()) return report_.violation("no start with a backup: " + restored.log());
+  const auto status = json::parse(restored.call("status --json").output, nullptr, false);
+  const auto tasks = status.is_object() ? status.value("tasks", json::object()) : json::object();
+  if (tasks.value("done", 0) == 0) report_.violation("a backup has nothing of what was done");
 }
 
 // I5: nor a worker of any life.

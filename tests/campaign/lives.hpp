@@ -48,6 +48,7 @@ class Lives {
   // before it answers. Where the point is not reached at work, it may be in an orderly stop.
   End live_until(const std::string& point, std::uint64_t count, std::uint64_t enough);
   // `awaits`: its death must be told before anything else is done.
+  void kill_now(pid_t worker);
   void kill_a_worker(bool awaits);
   // Callers take what is open and end; then all is judged. Order: a daemon runs.
   void conclude();

@@ -17,6 +17,13 @@ constexpr const char* kPausedType = "paused";
 
 ipc::RequestMeta request_of(ipc::Verb verb) { return {.verb = verb}; }
 
+ipc::RequestMeta clean_of_expired() {
+  auto request = request_of(ipc::Verb::Clean);
+  request.arguments[0] = std::uint64_t{1};
+  request.arguments[1] = std::string_view("expired");
+  return request;
+}
+
 ipc::RequestMeta for_letter(ipc::Verb verb, TaskId task) {
   auto request = request_of(verb);
   request.arguments[0] = std::vector<std::uint64_t>{task.value};
@@ -138,10 +145,7 @@ bool Operator::pause() {
   if (!insist(for_type(ipc::Verb::Pause))) return false;
   const auto expiring = submit(kPausedType, milliseconds(1)), waiting = submit(kPausedType);
   if (!accepted(waiting) || !settled(expiring)) return false;
-  auto clean = request_of(ipc::Verb::Clean);
-  clean.arguments[0] = std::uint64_t{1};
-  clean.arguments[1] = std::string_view("expired");
-  if (!insist(clean)) return false;
+  if (!insist(clean_of_expired())) return false;
   for (const auto& told : entries_[expiring].told) gone_.push_back(told.id);
   not_before_.emplace_back(waiting, monotonic_nanoseconds());
   return insist(for_type(ipc::Verb::Resume)) && settled(waiting);
@@ -245,6 +249,8 @@ void Operator::check(const Runs& runs, Report& report) {
     }
   }
   if (!client_ && !connect()) return report.violation("the operator finds nobody");
+  // A clean is answered before it is kept: one that was killed has brought back what it took.
+  (void)ask(clean_of_expired());
   for (const auto id : gone_) {
     const TaskId task[] = {TaskId{id}};
     const auto told = client_->await_all(task, client::in(20s));

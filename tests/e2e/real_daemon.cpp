@@ -113,7 +113,10 @@ Ran RealDaemon::call(const std::string& arguments) const {
   return run_shell(command(arguments) + " 2>>" + directory_ + "/talk");
 }
 
-void RealDaemon::signal(int number) const { ::kill(pid_, number); }
+// Of one that has ended the number is -1, which would be everybody.
+void RealDaemon::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
 
 bool RealDaemon::running() const {
   siginfo_t info{};
