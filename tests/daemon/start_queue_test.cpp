@@ -24,18 +24,18 @@ struct Started {
   }
 };
 
-using Workers = std::vector<std::uint64_t>;
+using WorkerList = std::vector<std::uint64_t>;
 
 TEST(StartQueue, StartsAFewATurnInTheirOrder) {
   static_assert(StartQueue::kTurnMax == 4);
   Started started;
   started.add(1, 6);
-  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4})) << "at once, while the turn has room";
+  EXPECT_EQ(started.workers, (WorkerList{1, 2, 3, 4})) << "at once, while the turn has room";
   started.queue.end_turn();
   started.add(7, 10);
   EXPECT_EQ(started.workers.size(), 4U) << "nobody overtakes";
   started.turn();
-  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(started.workers, (WorkerList{1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_FALSE(started.queue.empty());
   started.turn();
   EXPECT_EQ(started.workers.size(), 10U);
@@ -58,10 +58,10 @@ TEST(StartQueue, ThoseOfCriticalClassesComeFirst) {
   Started started;
   started.add(1, 7);
   started.add(8, 9, true);
-  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4}));
+  EXPECT_EQ(started.workers, (WorkerList{1, 2, 3, 4}));
   started.queue.end_turn();
   started.turn();
-  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4, 8, 9, 5, 6}));
+  EXPECT_EQ(started.workers, (WorkerList{1, 2, 3, 4, 8, 9, 5, 6}));
   started.add(10, 10, true);
   started.add(11, 11);
   EXPECT_EQ(started.workers.back(), 10U) << "there was room, and only others waited";
@@ -77,7 +77,7 @@ TEST(StartQueue, WhatIsTakenBackNeverStarts) {
   EXPECT_TRUE(started.queue.remove(WorkerId{5}));
   started.queue.end_turn();
   started.turn();
-  EXPECT_EQ(started.workers, (Workers{1, 2, 3, 4, 6}));
+  EXPECT_EQ(started.workers, (WorkerList{1, 2, 3, 4, 6}));
 }
 
 }  // namespace
