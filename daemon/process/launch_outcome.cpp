@@ -22,7 +22,7 @@ struct Row {
   std::string_view advice;
 };
 
-constexpr std::array<Row, 22> kRows{{
+constexpr std::array<Row, 24> kRows{{
     {Step::Exec, ENOENT, "find program",
      "check `command` of the class; a name without / is looked for in PATH"},
     {Step::Exec, EACCES, "execute",
@@ -55,6 +55,10 @@ constexpr std::array<Row, 22> kRows{{
     {Step::Cpus, 0, "bind the worker to its CPUs",
      "name CPUs that this machine has and the daemon may use"},
     {Step::Input, 0, "open", "it must be there and readable"},
+    {Step::Privileges, 0, "give up new privileges",
+     "allow prctl in the filter warmpoold runs under"},
+    {Step::DeathSignal, 0, "tie the worker to the daemon",
+     "allow prctl in the filter warmpoold runs under"},
     {Step::Descriptors, 0, "list", "mount /proc, or use a kernel with close_range (5.9)"},
     {Step::Parent, 0, "start a worker of a daemon that is gone", "start warmpoold again"},
 }};

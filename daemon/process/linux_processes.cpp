@@ -432,6 +432,26 @@ Error launcher_error(const std::string& path, int code) {
                          "; install warmpool-launch beside warmpoold, or name it with launch_path"};
 }
 
+Error pidfd_error(const std::string& what, const std::string& call, int code) {
+  return Error{code, "cannot " + what + " a pidfd: " + strerrordesc_np(code) +
+                         "; a kernel from 5.14 on is needed, and no filter that denies " + call};
+}
+
+// All that a death or a kill stands on: without one of them a worker that ended would be waited for
+// for ever, and what it left would live on.
+Result<void> probe_pidfds() {
+  const ipc::UniqueFd own = open_pidfd(getpid());
+  if (!own) return pidfd_error("open", "pidfd_open", errno);
+  if (const int code = send_signal(own.get(), 0); code != 0) {
+    return pidfd_error("signal by", "pidfd_send_signal", code);
+  }
+  siginfo_t info{};
+  const auto pidfd = static_cast<id_t>(own.get());
+  const int waited = waitid(P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
+  if (waited != 0 && errno != ECHILD) return pidfd_error("wait by", "waitid", errno);
+  return {};
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
@@ -455,12 +475,7 @@ Result<std::unique_ptr<ProcessPort>> make_linux_processes(const ProcessOptions& 
   if (access(options.launch_path.c_str(), X_OK) != 0) {
     return launcher_error(options.launch_path, errno);
   }
-  if (!open_pidfd(getpid())) {
-    const int code = errno;
-    return Error{code,
-                 std::string("cannot open a pidfd: ") + strerrordesc_np(code) +
-                     "; a kernel from 5.14 on is needed, and no filter that denies pidfd_open"};
-  }
+  if (auto works = probe_pidfds(); !works) return works.error();
   std::optional<CgroupLife> cgroups;
   if (options.cgroups == CgroupUse::IfPossible) cgroups = CgroupLife::make(options.mark);
   return std::unique_ptr<ProcessPort>(

@@ -33,31 +33,6 @@ TEST_F(ChildTest, HasItsThreeStreamsAndTheChannelAndNothingElse) {
   EXPECT_EQ(output_of(python(kListDescriptors)), "[0, 1, 2, 3]\n");
 }
 
-TEST_F(ChildTest, HasTheSameDescriptorsWhereCloseRangeIsMissing) {
-  if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "strace is not installed";
-  // -D: the traced process stays our child, as the launcher expects; the tracer is a child of its
-  // own.
-  const std::string trace = directory_.path() + "/trace";
-  const std::string traced = directory_.file(
-      "traced-launch",
-      "#!/bin/sh\nexec /usr/bin/strace -D -qq -o " + trace +
-          " -e trace=close_range -e inject=close_range:error=ENOSYS " + launcher() + " \"$@\"\n",
-      0755);
-  start_port(CgroupUse::Never, traced);
-  const ipc::UniqueFd leaky(open("/etc/passwd", O_RDONLY));
-  const ipc::UniqueFd high(fcntl(leaky.get(), F_DUPFD, 600));
-  const Child child = spawn(python(kListDescriptors));
-  const std::string descriptors = read_line(child.output.get());
-  const std::string refused = read_all(child.errors.get(), 0);
-  if (refused.find("ptrace") != std::string::npos) GTEST_SKIP() << "no tracing here: " << refused;
-  EXPECT_EQ(descriptors, "[0, 1, 2, 3]") << refused;
-  ASSERT_TRUE(wait_readable(child.exit_notice.get()));
-  // The tracer is told of the death first.
-  EXPECT_TRUE(eventually([&] { return port_->bury(child.worker, [](const Exit&) {}); }));
-  const ipc::UniqueFd log(open(trace.c_str(), O_RDONLY));
-  EXPECT_THAT(read_all(log.get()), HasSubstr("ENOSYS"));
-}
-
 TEST_F(ChildTest, ChannelIsAStreamSocketBothWays) {
   const Child child = spawn(python(
       "import os, socket\n"
