@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Long runs of faults against real daemons; builds what they need. What each does: scripts/campaign.sh --help
 #   scripts/campaign.sh kill|sweep|calls|memory|power|faults|flips|map|workers [--runs N] [--seed S] [--files N] [--kinds A,B] [--out DIR]
-#   scripts/campaign.sh soak [--minutes N] [--seed S] [--out DIR]
+#   scripts/campaign.sh workers --report [--runs N]
+#   scripts/campaign.sh soak [--minutes N] [--every SECONDS] [--workers N] [--seed S] [--out DIR]
+#   scripts/campaign.sh watching [--minutes N] [--workers N] [--out DIR]
 #   scripts/campaign.sh output [--tasks N] [--seed S]
 # The report is printed, and is written to DIR (build/campaign), but that of output: N [100000] Python tasks that print at random, each
 # line held against the log (sdk/python/tests/test_output.py).

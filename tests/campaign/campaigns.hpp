@@ -12,8 +12,10 @@ struct Plan {
   std::uint64_t files = 20'000;
   std::uint64_t minutes = 0;
   std::uint64_t stride = 1;
-  std::string kinds{};  // of worker faults, "W01,W15"; empty: all
-  std::string out{};    // directory of the report; empty: printed only
+  std::uint64_t every_s = 0;  // of the soak: a fault of each worker; 0: without a pause
+  std::uint64_t workers = 0;  // 0: as the campaign has it
+  std::string kinds{};        // of worker faults, "W01,W15"; empty: all
+  std::string out{};          // directory of the report; empty: printed only
 };
 
 // `runs` kills -9 of a daemon at work, with clients that go on.
@@ -37,5 +39,8 @@ int workers_campaign(const Plan& plan);
 // One daemon under steady load for `minutes`, with kinds of worker faults drawn at random; each of
 // them once at least.
 int soak_campaign(const Plan& plan);
+// What a daemon costs that has nothing to do but to watch its workers: for `minutes` while they are
+// idle, then for as long while they are busy and say nothing.
+int watching_campaign(const Plan& plan);
 
 }  // namespace warmpool::campaign

@@ -40,7 +40,7 @@ Runs Ledger::runs() const {
   Runs runs;
   std::ifstream file(runs_path_);
   std::uint64_t id = 0, token = 0, at = 0;
-  for (Ran ran; file >> id >> ran.round >> ran.attempt >> ran.at >> ran.token;)
+  for (Ran ran; file >> id >> ran.round >> ran.attempt >> ran.at >> ran.token >> ran.worker;)
     runs.emplace(id, ran);
   std::ifstream ends(ends_path_);
   while (ends >> id >> token >> at) {

@@ -3,8 +3,8 @@
 //
 //   seen   accepted <id> <key>                       by the clients of this program
 //          settled <id> <key> <verdict> <round> <attempt>
-//   ran    <id> <round> <attempt> <nanoseconds> <token>  by each handler as it begins
-//   ended  <id> <token> <nanoseconds>                    by some as they end
+//   ran    <id> <round> <attempt> <nanoseconds> <token> <worker>  by each handler as it begins
+//   ended  <id> <token> <nanoseconds>                             by some as they end
 #pragma once
 
 #include <cstdint>
@@ -52,6 +52,7 @@ struct Ran {
   std::uint16_t round = 0, attempt = 0;
   std::uint64_t at = 0;  // nanoseconds
   std::uint64_t token = 0;
+  std::uint64_t worker = 0;
   std::uint64_t end = 0;  // nanoseconds; 0: it did not come to its end, or does not say so
 };
 using Runs = std::multimap<std::uint64_t, Ran>;  // by task

@@ -1,5 +1,6 @@
 #include "tests/campaign/run_log.hpp"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ RunLog::~RunLog() {
 }
 
 bool RunLog::open(const std::string& path, const std::string& ends_path) {
+  if (const char* worker = std::getenv("WARMPOOL_WORKER")) worker_ = worker;
   fd_ = open_log(path);
   if (!ends_path.empty()) ends_fd_ = open_log(ends_path);
   return fd_ >= 0 && (ends_path.empty() || ends_fd_ >= 0);
@@ -32,8 +34,8 @@ bool RunLog::open(const std::string& path, const std::string& ends_path) {
 void RunLog::begin(const worker::Context& context) const {
   append(fd_, std::to_string(context.task().value) + " " + std::to_string(context.round()) + " " +
                   std::to_string(context.attempt()) + " " +
-                  std::to_string(monotonic_nanoseconds()) + " " + std::to_string(context.token()) +
-                  "\n");
+                  std::to_string(monotonic_nanoseconds()) + " " +
+                  std::to_string(context.token()) + " " + worker_ + "\n");
 }
 
 void RunLog::end(const worker::Context& context) const {

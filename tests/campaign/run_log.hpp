@@ -25,6 +25,7 @@ class RunLog {
 
  private:
   int fd_ = -1, ends_fd_ = -1;
+  std::string worker_ = "0";
 };
 
 }  // namespace warmpool::campaign

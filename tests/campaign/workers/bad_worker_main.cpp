@@ -90,6 +90,11 @@ void hold(Context&, const std::string& milliseconds) {
   pass(milliseconds.empty() ? kLongest : std::chrono::milliseconds(number(milliseconds)));
 }
 
+// One call, for as long as it takes.
+void be_silent(Context&, const std::string& milliseconds) {
+  ::poll(nullptr, 0, static_cast<int>(number(milliseconds)));
+}
+
 // Beats go on: the watcher thread lives.
 void spin(Context&, const std::string&) {
   const auto end = campaign::monotonic_nanoseconds() + nanoseconds_of(kLongest);
@@ -167,7 +172,7 @@ struct Act {
   void (*act)(Context&, const std::string& argument);
 };
 
-constexpr std::array<Act, 18> kActs{{{"null", die_by_null},
+constexpr std::array<Act, 19> kActs{{{"null", die_by_null},
                                      {"bus", die_by_bus},
                                      {"raise", die_by_signal},
                                      {"throw", die_by_throw},
@@ -175,6 +180,7 @@ constexpr std::array<Act, 18> kActs{{{"null", die_by_null},
                                      {"_exit", end_at_once},
                                      {"frame", die_in_frame},
                                      {"hold", hold},
+                                     {"silent", be_silent},
                                      {"spin", spin},
                                      {"deaf", be_deaf},
                                      {"close", close_all},

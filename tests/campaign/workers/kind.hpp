@@ -1,6 +1,7 @@
 // The table of faults of workers: one row a kind, by the numbers of the fault campaign.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,9 +20,23 @@ enum class Needs : std::uint8_t {
   PidsLimits
 };
 
+// Which of the figures that are aimed at it is about.
+enum class About : std::uint8_t {
+  Nothing,
+  Death,
+  Hang,
+  FalseAlarm,
+  Escape,
+  ForkStorm,
+  RestartStorm,
+  HardLimit,
+  Wear
+};
+
 struct Kind {
   std::string id, fault, expected;
   Needs needs = Needs::Nothing;
+  About about = About::Nothing;
   unsigned share = 100;  // percent of --runs; at least one run
   Terms terms{};
   // Injects it `runs` times. Everything is counted in the trial's figures.

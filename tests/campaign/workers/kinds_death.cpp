@@ -19,6 +19,7 @@ Kind dies(std::string id, std::string fault, std::string payload, std::string ca
   return {.id = std::move(id),
           .fault = std::move(fault),
           .expected = std::move(expected),
+          .about = About::Death,
           .run = again(one)};
 }
 
@@ -38,10 +39,12 @@ Kinds death_kinds() {
   kinds.push_back({.id = "W01",
                    .fault = "kill -9, idle",
                    .expected = "replaced at once",
+                   .about = About::Death,
                    .run = again({.act = kill_it, .code = -SIGKILL})});
   kinds.push_back({.id = "W02",
                    .fault = "kill -9, busy",
                    .expected = "its task runs once more",
+                   .about = About::Death,
                    .run = again({.payload = "hold", .act = kill_it, .code = -SIGKILL})});
   kinds.push_back(dies("W03", "null pointer", "null", "signalled", -SIGSEGV));
   kinds.push_back(dies("W03", "abort", "raise:6", "signalled", -SIGABRT));
@@ -56,6 +59,7 @@ Kinds death_kinds() {
   kinds.push_back({.id = "W04",
                    .fault = "dies within its answer, each offset",
                    .expected = "no part of an answer counts",
+                   .about = About::Death,
                    .run = die_in_every_offset});
   kinds.push_back(dies("W24", "with 4 orphans that end with it", "orphans:4", "exited", 42));
   return kinds;

@@ -1,5 +1,6 @@
 // Processes that a task starts and that get out of its worker's tree: none may be there after their
 // worker. The bound is on the kill of all of them, not on their number.
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 
@@ -19,9 +20,8 @@ std::uint64_t living(const std::string& file) {
   return count;
 }
 
-// Figures: ready is that of the slot; the time until all are gone is in `gone`.
-void escape_and_kill(Trial& trial, const std::string& way, Times& gone,
-                     std::size_t most = kStraysMax) {
+// Figures: ready is that of the slot.
+void escape_and_kill(Trial& trial, const std::string& way, std::size_t most = kStraysMax) {
   const auto list = trial.directory() + "/strays";
   const auto there = list + "-are-there";
   std::uint64_t killed_at = 0;
@@ -34,7 +34,7 @@ void escape_and_kill(Trial& trial, const std::string& way, Times& gone,
                       killed_at = monotonic_nanoseconds();
                       ::kill(pid, SIGKILL);
                       test::eventually([&] { return living(list) == 0; }, std::chrono::seconds(2));
-                      gone.add_between(killed_at, monotonic_nanoseconds());
+                      trial.figures().gone.add_between(killed_at, monotonic_nanoseconds());
                     },
                 .code = -SIGKILL});
   const auto left = living(list);
@@ -49,6 +49,16 @@ void escape_and_kill(Trial& trial, const std::string& way, Times& gone,
   std::filesystem::remove(there);
 }
 
+void hear_others(Trial& trial, std::uint64_t runs) {
+  trial.listen_to_others(std::chrono::milliseconds(runs >= 10 ? 10'000 : 200));
+}
+
+void tell_gone(Trial& trial) {
+  auto& figures = trial.figures();
+  figures.in_cgroups = trial.has_cgroup();
+  figures.more.push_back("all gone " + figures.gone.text() + " ms");
+}
+
 Kind escapes(const std::string& way, const Terms& terms) {
   const bool storm = way == "storm";
   return {.id = storm ? "W14" : "W15",
@@ -57,20 +67,20 @@ Kind escapes(const std::string& way, const Terms& terms) {
           .needs = terms.without_cgroups   ? Needs::NoCgroup
                    : way == "without-mark" ? Needs::Cgroup
                                            : Needs::Nothing,
-          .share = 50,
+          .about = storm ? About::ForkStorm : About::Escape,
           .terms = terms,
-          .run = [way](Trial& trial, std::uint64_t runs) {
-            Times gone;
-            for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, way, gone);
-            trial.figures().more.push_back("all gone " + gone.text() + " ms");
+          .run = [way, storm](Trial& trial, std::uint64_t runs) {
+            if (storm) hear_others(trial, runs);
+            for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, way);
+            tell_gone(trial);
           }};
 }
 
 // It forks until the kernel makes no more, which is long before it would stop by itself.
 void storm_within_a_limit(Trial& trial, std::uint64_t runs) {
-  Times gone;
-  for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, "storm", gone, kPidsMax);
-  trial.figures().more.push_back("all gone " + gone.text() + " ms");
+  hear_others(trial, runs);
+  for (std::uint64_t run = 0; run < runs; ++run) escape_and_kill(trial, "storm", kPidsMax);
+  tell_gone(trial);
 }
 
 // The worker ends by itself; what it left holds its output and channel.

@@ -49,10 +49,12 @@ void cancel_the_deaf(Trial& trial, std::uint64_t runs) {
     ++figures.runs;
     trial.be_useful();
     const auto from = trial.watch().count();
-    const auto worker = trial.watch().worker_in("victim-0");
-    trial.expect_exit_of(worker);
     const auto task = trial.sender().submit("bad", "deaf", 1);
-    if (trial.begun(trial.sender().id_of(task)) == nullptr) return trial.wrong("it never began");
+    const Ran* begun = trial.begun(trial.sender().id_of(task));
+    if (begun == nullptr) return trial.wrong("it never began");
+    const auto worker = begun->worker;
+    const auto slot = trial.slot_of(worker);
+    trial.expect_exit_of(worker);
     const auto at = monotonic_nanoseconds();
     trial.sender().cancel(task);
     const Sent* sent = trial.sender().settled(task);
@@ -60,7 +62,7 @@ void cancel_the_deaf(Trial& trial, std::uint64_t runs) {
       return one.event == "worker-exited" && one.worker == worker;
     });
     const auto ready = trial.watch().wait(from, [&](const Heard& one) {
-      return one.event == "worker-ready" && one.slot == "victim-0" && one.worker != worker;
+      return one.event == "worker-ready" && one.slot == slot && one.worker != worker;
     });
     if (!exited || !ready || sent == nullptr) return trial.wrong("a deaf worker was not ended");
     ++figures.detected;
@@ -198,6 +200,7 @@ Kinds hang_kinds() {
       {.id = "W05",
        .fault = "SIGSTOP, busy, for good",
        .expected = "killed after dead_after; its task runs once more",
+       .about = About::Hang,
        .share = 5,
        .terms = {.options = kStopOptions},
        .run =
@@ -212,12 +215,14 @@ Kinds hang_kinds() {
   kinds.push_back({.id = "W06",
                    .fault = "SIGSTOP, idle",
                    .expected = "killed after dead_after",
+                   .about = About::Hang,
                    .share = 5,
                    .terms = {.options = kStopOptions},
                    .run = again({.act = stop_it, .causes = silent, .due_ms = kDeadMs})});
   kinds.push_back({.id = "W07",
                    .fault = "spins, beats go on",
                    .expected = "killed at its timeout and graces",
+                   .about = About::Hang,
                    .share = 10,
                    .terms = {.options = kEndingOptions},
                    .run = again({.payload = "spin",
@@ -229,6 +234,7 @@ Kinds hang_kinds() {
   kinds.push_back({.id = "W09",
                    .fault = "cancelled, ignores SIGTERM",
                    .expected = "killed at cancel_grace + term_grace",
+                   .about = About::Hang,
                    .share = 10,
                    .terms = {.options = kEndingOptions},
                    .run = cancel_the_deaf});

@@ -98,6 +98,7 @@ void take_much(Trial& trial, std::uint64_t runs, std::uint64_t limit_mib, const 
         trial.watch().wait(from, [](const Heard& one) { return one.event == "worker-exited"; }, {});
     if (exited) after.add_between(last_passed(trial), exited->at);
   }
+  trial.figures().over.add_all(after);
   trial.figures().more.push_back("dead " + after.text() + " ms after it had " +
                                  std::to_string(limit_mib) + " MiB");
 }
@@ -158,6 +159,15 @@ Kinds memory_kinds() {
                    .expected = "killed for memory, one crash charged",
                    .share = 25,
                    .terms = {.options = often, .victims = one + memory_terms()},
+                   .run = [](Trial& trial, std::uint64_t runs) {
+                     take_much(trial, runs, kHardMiB, takes_too_much(kHardMiB, "memory"));
+                   }});
+  kinds.push_back({.id = "W12",
+                   .fault = "takes 4 times memory_hard in one task, default options",
+                   .expected = "killed for memory, one crash charged",
+                   .about = About::HardLimit,
+                   .share = 25,
+                   .terms = {.victims = one + memory_terms()},
                    .run = [](Trial& trial, std::uint64_t runs) {
                      take_much(trial, runs, kHardMiB, takes_too_much(kHardMiB, "memory"));
                    }});

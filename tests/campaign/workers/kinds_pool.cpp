@@ -128,8 +128,10 @@ void recycle_together(Trial& trial, std::uint64_t runs) {
   trial.await_ready("victim", kWorkers);
 }
 
-// W30 and W32: `times` up to `most` and back, with tasks that go on.
-void scale_up_and_down(Trial& trial, std::uint64_t times, std::uint64_t most) {
+// W30 and W32: `times` up to `most` and back, with tasks that go on; a change each `beat_ms`, or as
+// soon as the last one is through.
+void scale_up_and_down(Trial& trial, std::uint64_t times, std::uint64_t most,
+                       std::uint64_t beat_ms) {
   Times up, down;
   std::uint64_t done = 0, sent = 0;
   // What is asked for may be taken back before there is a process.
@@ -148,6 +150,8 @@ void scale_up_and_down(Trial& trial, std::uint64_t times, std::uint64_t most) {
       (size == 1 ? down : up).add_between(at, monotonic_nanoseconds());
       if (!there) trial.wrong("it never had " + std::to_string(size) + " workers");
       count_all(trial.figures(), there);
+      const auto took_ms = (monotonic_nanoseconds() - at) / 1'000'000;
+      if (took_ms < beat_ms) ::poll(nullptr, 0, static_cast<int>(beat_ms - took_ms));
     }
   }
   if (done != sent) trial.wrong("only " + std::to_string(done) + " tasks are done");
@@ -167,7 +171,7 @@ void scale_up_and_down(Trial& trial, std::uint64_t times, std::uint64_t most) {
 // of each task.
 void start_many(Trial& trial, std::uint64_t runs) {
   constexpr std::uint64_t kMost = 64, kStarts = 100;
-  scale_up_and_down(trial, (runs * kStarts + kMost - 2) / (kMost - 1), kMost);
+  scale_up_and_down(trial, (runs * kStarts + kMost - 2) / (kMost - 1), kMost, 0);
 }
 
 // Tasks and replacements until all that has a bound is full; then as many again, which must cost
@@ -187,6 +191,9 @@ void wear_out(Trial& trial, std::uint64_t runs) {
   };
   const auto middle = half(), end = half();
   const auto more = end > middle ? end - middle : 0;
+  trial.figures().worn_tasks = 2 * tasks;
+  trial.figures().worn_kills = 2 * kills;
+  trial.figures().grown_kib = static_cast<std::int64_t>(more);
   trial.figures().more.push_back(std::to_string(2 * tasks) + " tasks, " +
                                  std::to_string(2 * kills) + " kills; second half +" +
                                  std::to_string(more) + " KiB");
@@ -201,12 +208,12 @@ Kinds pool_kinds() {
   kinds.push_back({.id = "W00",
                    .fault = "kill -9 between many tasks",
                    .expected = "no descriptor, zombie or memory more than before",
+                   .about = About::Wear,
                    .terms = {.options = "results_max = 500\nkeys_max = 500\nevents_max = 500\n"},
                    .run = wear_out});
   kinds.push_back({.id = "W19",
                    .fault = "all 8 killed in one moment",
                    .expected = "all replaced at once",
-                   .share = 25,
                    .terms = {.victims = sized(8)},
                    .run = kill_all});
   kinds.push_back({.id = "W26",
@@ -226,13 +233,14 @@ Kinds pool_kinds() {
                    .expected = "none hangs before it is a worker",
                    .terms = {.options = "log_level = \"debug\"\n", .victims = sized(1)},
                    .run = start_many});
-  kinds.push_back(
-      {.id = "W32",
-       .fault = "scale 1 to 4 and back, under load",
-       .expected = "as many as were asked for",
-       .share = 25,
-       .terms = {.victims = sized(1)},
-       .run = [](Trial& trial, std::uint64_t runs) { scale_up_and_down(trial, runs, 4); }});
+  kinds.push_back({.id = "W32",
+                   .fault = "scale 1 to 64 and back, each after 2 s, under load",
+                   .expected = "as many as were asked for",
+                   .share = 150,  // of 100: for 10 minutes
+                   .terms = {.victims = sized(1)},
+                   .run = [](Trial& trial, std::uint64_t runs) {
+                     scale_up_and_down(trial, runs, 64, runs > 1 ? 2'000 : 0);
+                   }});
   return kinds;
 }
 

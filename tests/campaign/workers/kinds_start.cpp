@@ -1,4 +1,5 @@
 // Workers that do not come up, and how the pool gets over it when their program is mended.
+#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
@@ -16,8 +17,12 @@ namespace fs = std::filesystem;
 
 std::string program_of(const Trial& trial) { return trial.directory() + "/program"; }
 
+std::string bad_worker_in(const std::string& directory) {
+  return test::program("test-bad-worker") + " " + directory;
+}
+
 std::string good_program(const std::string& directory) {
-  return "#!/bin/sh\nexec " + test::program("test-bad-worker") + " " + directory + "\n";
+  return "#!/bin/sh\nexec " + bad_worker_in(directory) + "\n";
 }
 
 void mend(Trial& trial) { write_program(trial.directory(), good_program(trial.directory())); }
@@ -55,6 +60,7 @@ void crash_at_start(Trial& trial, std::uint64_t runs) {
   auto& figures = trial.figures();
   trial.expect_exits();
   const int window_ms = runs >= 10 ? 60'000 : 2'000;
+  trial.listen_to_others(std::chrono::milliseconds(runs >= 10 ? 20'000 : 200));
   write_program(trial.directory(), "#!/bin/sh\necho cannot find my data >&2\nexit 7\n");
   const auto from = trial.watch().count();
   const auto log_before = trial.daemon().log().size();
@@ -70,6 +76,7 @@ void crash_at_start(Trial& trial, std::uint64_t runs) {
   figures.more.push_back(std::to_string(figures.runs) + " starts and " +
                          std::to_string(trial.daemon().log().size() - log_before) +
                          " bytes of log in " + std::to_string(window_ms / 1'000) + " s");
+  figures.starts_a_minute = figures.runs;  // of the window, which is a minute where it counts
   if (figures.runs == 0) trial.wrong("nothing was started");
   if (figures.runs > 10) trial.wrong("it was started too often");
   mend(trial);
@@ -144,6 +151,40 @@ std::vector<Spoiled> ways_to_spoil() {
        [](Trial& trial) { limit_descriptors(trial, RLIM_INFINITY); }}};
 }
 
+// W22, slow but in order: nobody ends it, and it is no zombie while it takes its time.
+void be_ready_late(Trial& trial, std::uint64_t runs) {
+  auto& figures = trial.figures();
+  trial.expect_exits();
+  const int seconds = runs > 1 ? 60 : 1;
+  write_program(trial.directory(), "#!/bin/sh\nsleep " + std::to_string(seconds) + "\nexec " +
+                                       bad_worker_in(trial.directory()) + "\n");
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    ++figures.runs;
+    const auto from = trial.watch().count();
+    const auto at = kill_the_last_good(trial);
+    const auto came = trial.watch().wait(
+        from,
+        [](const Heard& one) {
+          return one.event == "worker-ready" && one.worker_class == "victim";
+        },
+        std::chrono::seconds(120));
+    std::uint64_t exits = 0;
+    for (const auto& heard : trial.watch().from(from)) {
+      exits += heard.event == "worker-exited" && heard.worker_class == "victim" ? 1U : 0U;
+    }
+    const bool in_order = came && exits == 1;
+    if (came) figures.ready.add_between(at, came->at);
+    if (!came) trial.wrong("one that takes its time never came");
+    if (exits != 1) trial.wrong(std::to_string(exits) + " ended, and one was killed by us");
+    figures.detected += in_order ? 1U : 0U;
+    figures.cause_right += in_order ? 1U : 0U;
+    figures.recovered += in_order ? 1U : 0U;
+    const auto zombies = trial.status().at("performance").at("zombies").get<std::uint64_t>();
+    if (zombies != 0) trial.wrong("it was counted as a zombie");
+  }
+  figures.more.push_back("ready takes " + std::to_string(seconds) + " s");
+}
+
 }  // namespace
 
 Kinds start_kinds() {
@@ -156,9 +197,18 @@ Kinds start_kinds() {
   kinds.push_back({.id = "W20",
                    .fault = "dies at each start",
                    .expected = "ever rarer starts, at most 10 a minute",
+                   .about = About::RestartStorm,
                    .share = 10,
                    .terms = plain,
                    .run = crash_at_start});
+  Terms patient = plain;
+  patient.options = "start_timeout = \"90s\"\n";
+  kinds.push_back({.id = "W22",
+                   .fault = "its program is ready after 60 s, start_timeout is 90 s",
+                   .expected = "nobody ends it, it is no zombie",
+                   .share = 2,
+                   .terms = patient,
+                   .run = be_ready_late});
   for (const auto& spoiled : ways_to_spoil()) {
     kinds.push_back({.id = spoiled.id,
                      .fault = "its program " + spoiled.fault + ", then is mended",

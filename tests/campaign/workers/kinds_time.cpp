@@ -1,10 +1,14 @@
 // A machine that has no time for the daemon, or for the daemon and its workers.
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <poll.h>
 #include <thread>
 
 #include "tests/campaign/workers/kind.hpp"
+#include "tests/support/places.hpp"
 
 namespace warmpool::campaign {
 namespace {
@@ -105,6 +109,34 @@ void live_on_a_quota(Trial& trial, std::uint64_t runs) {
       (quota ? ", by a cpu cgroup" : ", by SIGSTOP and SIGCONT in turn: no cpu cgroup here"));
 }
 
+// No sync returns: nothing is accepted meanwhile, and who works or waits goes on.
+void hold_the_disk(Trial& trial, std::uint64_t runs) {
+  const int milliseconds = runs >= 5 ? 60'000 : 3'500;
+  ++trial.figures().runs;
+  const auto hold = trial.directory() + "/hold";
+  const auto task = trial.sender().submit("work", std::to_string(milliseconds));
+  if (trial.begun(trial.sender().id_of(task)) == nullptr) return trial.wrong("it never began");
+  std::ofstream(hold) << "held\n";
+  ::poll(nullptr, 0, milliseconds);
+  if (!std::filesystem::exists(hold + ".held")) trial.wrong("nobody wanted to sync");
+  std::filesystem::remove(hold);
+  if (trial.sender().settled(task) == nullptr) trial.wrong("its task never settled");
+  nobody_was_ended(trial);
+  trial.figures().more.push_back("no sync for " + tenths(milliseconds));
+}
+
+// A Python handler that lets nobody else have the interpreter, so that nothing beats.
+void hold_the_lock(Trial& trial, std::uint64_t runs) {
+  const int milliseconds = runs > 1 ? 60'000 : 1'000;
+  ++trial.figures().runs;
+  const auto task = trial.sender().submit("bad", one_decimal(milliseconds / 1e3));
+  const Sent* sent = trial.sender().settled(task, std::chrono::seconds(120));
+  const bool one_run = sent != nullptr && sent->entry.told.back().attempt == 1;
+  if (!one_run) trial.wrong("one that holds its interpreter's lock was not waited for");
+  nobody_was_ended(trial);
+  trial.figures().more.push_back("held for " + tenths(milliseconds));
+}
+
 }  // namespace
 
 Kinds time_kinds() {
@@ -118,15 +150,35 @@ Kinds time_kinds() {
   kinds.push_back({.id = "W29",
                    .fault = "no time for the daemon",
                    .expected = "no healthy worker is ended",
+                   .about = About::FalseAlarm,
                    .share = 5,
                    .terms = watchful,
                    .run = starve_the_daemon});
   kinds.push_back({.id = "W29",
                    .fault = "a quota of 5 % of a core for daemon and workers",
                    .expected = "no healthy worker is ended",
+                   .about = About::FalseAlarm,
                    .share = 5,
                    .terms = within,
                    .run = live_on_a_quota});
+  Terms held = watchful;
+  held.held_disk = true;
+  kinds.push_back({.id = "W29",
+                   .fault = "the disk answers no sync",
+                   .expected = "no healthy worker is ended",
+                   .about = About::FalseAlarm,
+                   .share = 5,
+                   .terms = held,
+                   .run = hold_the_disk});
+  kinds.push_back(
+      {.id = "W29",
+       .fault = "holds its interpreter's lock for 60 s, default options",
+       .expected = "no healthy worker is ended",
+       .about = About::FalseAlarm,
+       .share = 2,
+       .terms = {.command = "[\"/usr/bin/python3\", \"" +
+                            test::source_file("tests/python/holding.py") + "\", \"@\"]"},
+       .run = hold_the_lock});
   return kinds;
 }
 

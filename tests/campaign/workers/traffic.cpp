@@ -17,11 +17,21 @@ void Traffic::end() {
   if (thread_.joinable()) thread_.join();
 }
 
+Times Traffic::times_between(std::uint64_t from, std::uint64_t to) const {
+  Times times;
+  for (const auto& took : took_) {
+    if (took.submitted_at >= from && took.submitted_at < to) {
+      times.add_between(took.submitted_at, took.told_at);
+    }
+  }
+  return times;
+}
+
 void Traffic::run() {
   while (!ending_) {
     const auto at = sender_.submit("other", "1");
     if (const Sent* sent = sender_.settled(at, kLongest)) {
-      times_.add_between(sent->submitted_at, sent->entry.told.back().at);
+      took_.push_back({sent->submitted_at, sent->entry.told.back().at});
     } else if (!sender_.oddities().empty()) {
       return;
     }

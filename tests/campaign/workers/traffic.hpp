@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/campaign/workers/figures.hpp"
 #include "tests/campaign/workers/sender.hpp"
@@ -22,14 +23,18 @@ class Traffic {
   // Blocks: until the last one has settled.
   void end();
   const Sender& sender() const { return sender_; }
-  const Times& times() const { return times_; }
+  // Of those that were submitted in this time. Units: nanoseconds.
+  Times times_between(std::uint64_t from, std::uint64_t to) const;
 
  private:
   void run();
 
   std::chrono::milliseconds pause_;
   Sender sender_;
-  Times times_;
+  struct Took {
+    std::uint64_t submitted_at, told_at;
+  };
+  std::vector<Took> took_;
   std::atomic<bool> ending_{false};
   std::thread thread_;
 };

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
 
 #include "tests/campaign/judge.hpp"
 #include "tests/campaign/workers/process_table.hpp"
@@ -78,7 +79,10 @@ Trial::Trial(std::string name, const Terms& terms, Figures& figures, Report& rep
   setup.config = config_of(terms, scratch_.path());
   setup.wrapper = kDiesWithUs + (around_ ? around_->wrapper() : "") +
                   (terms.without_cgroups ? kNoCgroups : "") +
-                  (terms.kills_fail ? test::program("test-without-kill") + " " : "");
+                  (terms.kills_fail ? test::program("test-without-kill") + " " : "") +
+                  (terms.held_disk ? "env LD_PRELOAD=" + test::program("test-held-disk.so") +
+                                         " CAMPAIGN_HOLD=" + scratch_.path() + "/hold "
+                                   : "");
   daemon_ = std::make_unique<test::RealDaemon>(std::move(setup));
   if (!daemon_->running()) return;
   const auto socket = daemon_->directory() + "/warmpool.sock";
@@ -162,22 +166,32 @@ const Ran* Trial::begun(std::uint64_t task, std::uint64_t after_nanoseconds) {
   return found;
 }
 
-void Trial::suffer(const Fault& fault, const std::string& slot) {
+std::string Trial::slot_of(std::uint64_t worker) const {
+  if (watch_->worker_in(slot_) == worker) return slot_;
+  const auto ready = watch_->wait(
+      0, [&](const auto& one) { return one.event == "worker-ready" && one.worker == worker; });
+  return ready ? ready->slot : std::string();
+}
+
+void Trial::suffer(const Fault& fault) {
   ++figures_.runs;
   if (fault.payload.empty()) be_useful();
   const auto from = watch_->count();
-  const auto worker = watch_->worker_in(slot);
-  const pid_t pid = fault.act ? pid_in(slot) : 0;
+  auto slot = slot_;
+  auto worker = watch_->worker_in(slot);
   std::optional<std::size_t> task;
   std::uint64_t at = monotonic_nanoseconds();
-  expect_exit_of(worker);
   if (!fault.payload.empty()) {
     task = sender_->submit("bad", fault.payload, 2, fault.timeout);
     const Ran* run = begun(sender_->id_of(*task));
     if (run == nullptr) return wrong("its task never began: " + fault.payload);
     at = run->at;
+    worker = run->worker;
+    slot = slot_of(worker);
   }
+  expect_exit_of(worker);
   if (fault.act) {
+    const pid_t pid = pid_in(slot);
     at = monotonic_nanoseconds();
     fault.act(pid);
   }
@@ -233,6 +247,14 @@ void Trial::take_baseline() {
   rss_kib_ = seen.rss_kib;
   shared_ = seen.shared_files;
   remember_cgroups();
+}
+
+// The first tasks of a daemon take longer than those that follow.
+void Trial::listen_to_others(std::chrono::milliseconds time) {
+  ::poll(nullptr, 0, static_cast<int>(time.count() / 10));
+  listened_from_ = monotonic_nanoseconds();
+  ::poll(nullptr, 0, static_cast<int>(time.count()));
+  listened_to_ = monotonic_nanoseconds();
 }
 
 void Trial::remember_cgroups() {
@@ -330,7 +352,8 @@ void Trial::check_promises() {
   const auto before = report_.violations();
   judge(entries, runs, report_);
   violations_ += report_.violations() - before;
-  figures_.others.add_all(traffic_->times());
+  figures_.others_before.add_all(traffic_->times_between(listened_from_, listened_to_));
+  figures_.others.add_all(traffic_->times_between(listened_to_, ~0ULL));
 }
 
 // I5, of what outlives processes.

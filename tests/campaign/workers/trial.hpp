@@ -2,6 +2,7 @@
 // and all that is looked at from outside.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ struct Terms {
   std::string around{};          // controller of a cgroup around all of it, where one can be made
   bool kills_fail = false;       // no SIGKILL of the daemon reaches anybody
   bool mass = false;             // some hundreds of tasks a second besides, and fewer judged ones
+  bool held_disk = false;        // no sync returns while there is a file "hold" in the directory
 };
 
 // Only who may make a mount namespace can.
@@ -62,10 +64,15 @@ class Trial {
   Trial& operator=(const Trial&) = delete;
 
   bool up();
-  // Injects it into worker `slot`, waits for all that must follow, and counts it.
-  void suffer(const Fault& fault, const std::string& slot = "victim-0");
+  // Injects it, waits for all that must follow, and counts it. With a payload it is the worker that
+  // is given the task, without one that of aim_at().
+  void suffer(const Fault& fault);
+  void aim_at(std::string slot) { slot_ = std::move(slot); }
   // Takes what is there now as what must be there at the end.
   void take_baseline();
+  // Lets the tasks of others run alone, so that there is something to compare with. Blocks: for so
+  // long. Order: before the first fault.
+  void listen_to_others(std::chrono::milliseconds time);
   // Blocks: until all has settled and come back. Order: last.
   void conclude(const std::string& evidence);
 
@@ -84,6 +91,8 @@ class Trial {
   const ControlGroup* around() const { return around_.get(); }
   // A task that makes the worker one that was of use, so that its replacement comes at once.
   void be_useful();
+  // Where this worker, which is ready, has its place; empty: no event said so.
+  std::string slot_of(std::uint64_t worker) const;
   // Blocks: until a handler has begun to run this task, after this moment. Null: it never did.
   const Ran* begun(std::uint64_t task, std::uint64_t after_nanoseconds = 0);
   void expect_exit_of(std::uint64_t worker) { faulted_.insert(worker); }
@@ -111,7 +120,7 @@ class Trial {
   void check_nothing_stays();
   void remember_cgroups();
 
-  std::string name_;
+  std::string name_, slot_ = "victim-0";
   Figures& figures_;
   Report& report_;
   Scratch scratch_;
@@ -127,6 +136,7 @@ class Trial {
   std::set<std::uint64_t> faulted_;
   bool all_faulted_ = false;
   unsigned interruptions_ = 0;
+  std::uint64_t listened_from_ = 0, listened_to_ = 0;  // nanoseconds
   std::uint64_t violations_ = 0, children_ = 0, descriptors_ = 0, rss_kib_ = 0, shared_ = 0;
 };
 

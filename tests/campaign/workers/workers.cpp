@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "tests/campaign/campaigns.hpp"
+#include "tests/campaign/workers/aims.hpp"
 #include "tests/campaign/workers/kind.hpp"
 
 namespace warmpool::campaign {
@@ -13,8 +14,8 @@ Kinds chosen(const std::string& names) {
   auto all = all_kinds();
   if (names.empty()) return all;
   Kinds some;
-  std::istringstream list(names);
-  for (std::string name; std::getline(list, name, ',');) {
+  std::istringstream wanted(names);
+  for (std::string name; std::getline(wanted, name, ',');) {
     const auto before = some.size();
     for (const auto& kind : all) {
       if (kind.id == name) some.push_back(kind);
@@ -42,12 +43,18 @@ constexpr const char* kTableHead =
     "ready again | tasks of others | daemon +KiB | more |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
 
+// With what they took before, where that was looked at.
+std::string others_text(const Figures& seen) {
+  if (seen.others_before.count() == 0) return seen.others.text();
+  return seen.others.text() + " (before " + seen.others_before.text() + ")";
+}
+
 std::string row_of(const Kind& kind, const Figures& seen) {
   const auto undetected = seen.runs - std::min(seen.runs, seen.detected);
   std::ostringstream row;
   row << "| " << kind.id << " | " << kind.fault << " | " << seen.runs << " | " << seen.detected
       << " | " << seen.recovered << " | " << seen.cause_right << " | " << undetected << " | "
-      << seen.seen.text() << " | " << seen.ready.text() << " | " << seen.others.text() << " | "
+      << seen.seen.text() << " | " << seen.ready.text() << " | " << others_text(seen) << " | "
       << seen.rss_kib_more << " | ";
   for (std::size_t i = 0; i < seen.more.size(); ++i) row << (i == 0 ? "" : "; ") << seen.more[i];
   row << " |\n";
@@ -127,8 +134,11 @@ void tell(Report& report, const Figures& all) {
 int workers_campaign(const Plan& plan) {
   const Kinds kinds = chosen(plan.kinds);
   if (kinds.empty()) return refuse(plan.kinds);
+  const std::string taken = load_text() + ", --runs " + std::to_string(plan.runs) +
+                            (plan.kinds.empty() ? "" : " --kinds " + plan.kinds);
   Report report("Campaign of worker faults");
   Figures all;
+  std::vector<Seen> seen;
   std::string table = kTableHead, left_out;
   for (const auto& kind : kinds) {
     const auto before = report.violations();
@@ -142,10 +152,15 @@ int workers_campaign(const Plan& plan) {
              std::to_string(report.violations() - before) + " violations");
     table += row_of(kind, *figures);
     add(all, *figures);
+    seen.push_back({kind, *figures});
   }
   tell(report, all);
   report.row("not shown on this machine", left_out.empty() ? "nothing" : left_out);
   report.section(table);
+  FigureBook book(plan.out);
+  put_figures(seen, plan.kinds.empty(), taken, book);
+  book.save();
+  report.section(book.table());
   return report.publish(plan.out, "workers");
 }
 
