@@ -43,11 +43,14 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
   return number;
 }
 
-std::vector<pid_t> children_of_main_thread(pid_t pid) {
+ipc::UniqueFd open_children_of(pid_t pid) {
+  return open_of(pid, ("task/" + std::to_string(pid) + "/children").c_str());
+}
+
+std::vector<pid_t> listed_in(const ipc::UniqueFd& list) {
   std::vector<pid_t> children;
   std::array<char, 4096> buffer;
-  const auto name = "task/" + std::to_string(pid) + "/children";
-  auto text = read_text(open_of(pid, name.c_str()).get(), buffer);
+  auto text = read_text(list.get(), buffer);
   while (const auto child = take_number(text)) children.push_back(static_cast<pid_t>(*child));
   return children;
 }
@@ -88,14 +91,17 @@ std::optional<std::uint64_t> parse_rollup(std::string_view rollup) {
   return *kib * 1024;
 }
 
-TreeMemory::TreeMemory(pid_t pid, bool alone) : root_{pid, open_of(pid, "statm")}, alone_(alone) {}
+// The list of children is kept open: of a look at a worker that has none, opening it would be half.
+TreeMemory::TreeMemory(pid_t pid, bool alone) : root_{pid, open_of(pid, "statm")}, alone_(alone) {
+  if (!alone_ && kernel_lists_children()) children_ = open_children_of(pid);
+}
 
 void TreeMemory::forgive_inherited() {
   if (const auto figure = figure_of(root_.statm)) inherited_ = figure->own_bytes;
 }
 
-void TreeMemory::find_children(pid_t parent, bool all_threads) {
-  for (const pid_t pid : all_threads ? children_of(parent) : children_of_main_thread(parent)) {
+void TreeMemory::take_children(const std::vector<pid_t>& children) {
+  for (const pid_t pid : children) {
     const bool known = std::ranges::find(descendants_, pid, &Counted::pid) != descendants_.end();
     if (known || descendants_.size() >= kDescendantsMax) continue;
     if (auto statm = open_of(pid, "statm")) descendants_.push_back({pid, std::move(statm)});
@@ -105,9 +111,9 @@ void TreeMemory::find_children(pid_t parent, bool all_threads) {
 void TreeMemory::find_descendants(bool deep) {
   std::erase_if(descendants_, [](const Counted& one) { return !figure_of(one.statm); });
   const std::size_t known = descendants_.size();
-  find_children(root_.pid, deep);
+  take_children(deep ? children_of(root_.pid) : listed_in(children_));
   for (std::size_t at = deep ? 0 : known; at < descendants_.size(); ++at) {
-    find_children(descendants_[at].pid, true);
+    take_children(children_of(descendants_[at].pid));
   }
 }
 

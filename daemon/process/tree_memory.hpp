@@ -48,11 +48,12 @@ class TreeMemory {
     pid_t pid = 0;
     ipc::UniqueFd statm;
   };
-  void find_children(pid_t parent, bool all_threads);
+  void take_children(const std::vector<pid_t>& children);
   void find_descendants(bool deep);
   std::optional<std::uint64_t> exact() const;
 
   Counted root_;
+  ipc::UniqueFd children_;  // of its main thread
   bool alone_;
   std::uint64_t inherited_ = 0;
   std::vector<Counted> descendants_;

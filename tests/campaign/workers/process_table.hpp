@@ -26,7 +26,7 @@ std::uint64_t own_kib_of(pid_t pid);
 // What a daemon holds that must come back to where it was.
 struct Footprint {
   std::uint64_t descriptors = 0;  // but for those of /proc, which it opens for who is silent
-  std::uint64_t looking = 0;      // of /proc, two a process
+  std::uint64_t looking = 0;      // of /proc, three a process
   std::uint64_t children = 0, zombies = 0, rss_kib = 0, shared_files = 0;
 };
 Footprint footprint_of(pid_t pid);

@@ -282,7 +282,7 @@ void Trial::check_footprint() {
   const auto is_back = [&] {
     seen = footprint_of(daemon_->pid());
     return seen.zombies == 0 && seen.children == children_ && seen.descriptors == descriptors_ &&
-           seen.shared_files == shared_ && seen.looking <= 2 * seen.children;
+           seen.shared_files == shared_ && seen.looking <= 3 * seen.children;
   };
   const bool back = test::eventually(is_back, 10s);
   const auto more = [](std::uint64_t now, std::uint64_t before) {
