@@ -13,7 +13,9 @@ const Runs& RunReader::read() {
     std::istringstream line(rest_.substr(0, end));
     std::uint64_t id = 0;
     Ran ran;
-    if (line >> id >> ran.round >> ran.attempt >> ran.at >> ran.worker) runs_.emplace(id, ran);
+    if (line >> id >> ran.round >> ran.attempt >> ran.at >> ran.token >> ran.worker) {
+      runs_.emplace(id, ran);
+    }
     rest_.erase(0, end + 1);
   }
   return runs_;
