@@ -21,17 +21,19 @@ bool is_over_time(EndCause cause) {
 
 }  // namespace
 
-// An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent.
+// An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent; one
+// that was stopped always, or nobody would see that it goes on.
 void Workers::sample() {
   for (const auto& [id, worker] : workers_) health_.look_if_due(*worker);
   const auto now = services_.engine.now();
   const auto& options = services_.options();
   for (const auto& [id, worker] : workers_) {
     if (worker->buried || !worker->ready) continue;
-    const auto patience = worker->in_hand.empty() && !worker->stopped
+    const auto patience = worker->in_hand.empty()
                               ? options.heartbeat_interval + options.sample_interval
                               : options.sample_interval;
-    if (now - worker->last_heard < patience && worker->sample) {
+    const bool fresh = now - worker->last_heard < patience;
+    if (fresh && worker->sample && !worker->stopped) {
       worker->look = {};
       continue;
     }

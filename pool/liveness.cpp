@@ -198,7 +198,6 @@ void Core::forgive_stall() {
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
     heard(slot);
-    slot.stopped_at = now;
     slot.health.forgive();
     for (auto& held : slot.held) held.moved_at = now;
     if (slot.state == SlotState::Starting) slot.spawned_at = now;

@@ -160,8 +160,9 @@ void Core::pool_may_be_initialized() {
   notify(told);
 }
 
+// Who is heard is not stopped, though nobody may have told that it goes on.
 void Core::heard(Slot& slot) {
-  slot.last_heard = now;
+  slot.last_heard = slot.stopped_at = now;
   if (!slot.unresponsive && slot.motion == Motion::Unknown) return;
   slot.motion = Motion::Unknown;
   const bool was = std::exchange(slot.unresponsive, false);

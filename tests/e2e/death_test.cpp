@@ -149,6 +149,47 @@ TEST(Death, AnIdleWorkerThatIsStoppedIsEndedAsStopped) {
   EXPECT_FALSE(deaths.back().contains("task"));
 }
 
+// The pid of the worker in mortal-0, once its task runs.
+pid_t pid_at(const RealDaemon& daemon, const std::string& task) {
+  json worker;
+  eventually([&] {
+    worker = json::parse(daemon.call("worker mortal-0 --json").output, nullptr, false);
+    return worker.is_object() && worker.value("current_task", json()) == json::parse(task);
+  });
+  return worker.at("pid").get<pid_t>();
+}
+
+void stop_briefly(const RealDaemon& daemon, pid_t pid) {
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  EXPECT_TRUE(eventually([&] { return daemon.log().find("is stopped") != std::string::npos; }));
+  ASSERT_EQ(::kill(pid, SIGCONT), 0);
+}
+
+// It reports so often that it is never silent, for longer than dead_after.
+TEST(Death, WhoWasStoppedBrieflyWhileItWorksIsNoneOfThem) {
+  RealDaemon daemon({.config = mortals(), .arguments = {}, .prefix = {}});
+  const auto sent = daemon.call("submit die.report x --print-id");
+  ASSERT_EQ(sent.status, 0) << sent.output;
+  const auto id = sent.output.substr(0, sent.output.find('\n'));
+  stop_briefly(daemon, pid_at(daemon, id));
+  EXPECT_EQ(daemon.call("wait " + id).status, 0) << daemon.log();
+  EXPECT_NE(daemon.log().find("goes on"), std::string::npos) << daemon.log();
+  EXPECT_EQ(status_of(daemon).at("performance").at("crashes"), 0) << daemon.log();
+}
+
+// Its beats come before each look.
+TEST(Death, WhoWasStoppedBrieflyWhileItIsIdleIsNoneOfThem) {
+  auto config = mortals();
+  config.replace(config.find("\"300ms\""), 7, "\"100ms\"");
+  RealDaemon daemon({.config = config, .arguments = {}, .prefix = {}});
+  ASSERT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
+  const json worker = json::parse(daemon.call("worker mortal-0 --json").output);
+  stop_briefly(daemon, worker.at("pid").get<pid_t>());
+  EXPECT_TRUE(eventually([&] { return daemon.log().find("goes on") != std::string::npos; }));
+  EXPECT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
+  EXPECT_EQ(json::parse(daemon.call("worker mortal-0 --json").output).at("pid"), worker.at("pid"));
+}
+
 // Longer than dead_after; told as what it is, and not ended.
 TEST(Death, WhoHoldsTheInterpretersLockIsNoneOfThem) {
   RealDaemon daemon({.config = mortals(), .arguments = {}, .prefix = {}});

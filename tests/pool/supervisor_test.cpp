@@ -316,6 +316,7 @@ TEST(Supervisor, AKilledWorkerThatDoesNotGoGivesUpItsTask) {
 TEST(Supervisor, AStoppedWorkerIsAZombieAndSaidToBe) {
   PoolDriver driver;
   driver.ready_pool(1);
+  driver.beating = false;
   driver.turn(event::WorkerStopped{driver.worker(0), true});
   driver.pass(seconds(31));
   EXPECT_EQ(driver.notices(Notice::ZombieDetected), 1U);

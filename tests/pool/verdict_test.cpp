@@ -105,6 +105,22 @@ TEST(Verdict, AStoppedIdleWorkerIsEndedAsStoppedAndNotAsSilent) {
   EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::Stopped);
 }
 
+TEST(Verdict, AStoppedWorkerThatIsHeardIsNotEndedThoughNobodySaidThatItGoesOn) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.submit({.timeout = hours(1)});
+  driver.tick();
+  const auto key = driver.all<command::Assign>().front().key;
+  driver.turn(event::WorkerStopped{driver.worker(0), true});
+  for (int report = 0; report < 5; ++report) {
+    driver.pass(default_options().dead_after / 2);
+    driver.turn(event::AttemptProgressed{driver.worker(0), key});
+  }
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+  driver.pass(default_options().dead_after + seconds(1));
+  EXPECT_FALSE(driver.all<command::EndWorker>().empty()) << "it is not heard any more";
+}
+
 TEST(Verdict, OneThatDoesNotGoIsShownAsUnkillable) {
   PoolDriver driver;
   driver.ready_pool(1);

@@ -50,6 +50,18 @@ def print_on(attempt):
     return b"printed"
 
 
+def report_on(attempt):
+    for number in range(200):
+        attempt.progress(5 * number)
+        time.sleep(0.02)
+    return b"reported"
+
+
+def say_why(attempt):
+    print("about to fail", flush=True)
+    raise worker.Failure(attempt.payload.decode())
+
+
 def by(number):
     return lambda attempt: os.kill(os.getpid(), number) or time.sleep(60)
 
@@ -63,7 +75,8 @@ worker.HANDLERS.update({
     "kill": by(signal.SIGKILL), "segv": by(signal.SIGSEGV), "abrt": by(signal.SIGABRT), "bus": by(signal.SIGBUS),
     "fpe": by(signal.SIGFPE), "exit0": lambda attempt: os._exit(0), "exit1": lambda attempt: os._exit(1),
     "exit7": lambda attempt: os._exit(7), "close": close_channel, "garbage": break_protocol, "stop": stop,
-    "deaf": ignore_term, "hold": hold_lock, "call": one_call, "print": print_on, "silent": one_call})
+    "deaf": ignore_term, "hold": hold_lock, "call": one_call, "print": print_on, "report": report_on, "raise": say_why,
+    "silent": one_call})
 
 
 class Dying(Worker):

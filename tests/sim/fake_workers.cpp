@@ -230,7 +230,7 @@ std::uint64_t FakeWorkers::marker_of(const Worker& worker) {
 
 std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
   if (worker.life != Life::Up || worker.exiting) return std::nullopt;
-  if (luck_.strikes(Fault::StopWorker) && !worker.stopped) {
+  if (luck_.strikes(Fault::StopWorker) && !worker.stopped && !worker.unseen) {
     worker.stopped = true;
     const Duration dead_after = scenario_.options.dead_after;
     agenda_.plan(now + random_.between(milliseconds(1), dead_after * 2), What::WorkerGoesOn,
@@ -258,13 +258,18 @@ Event FakeWorkers::look(const Worker& worker) {
   return event::WorkerObserved{worker.id, motion, random_.chance(300)};
 }
 
-Event FakeWorkers::go_on(Instant now, Worker& worker) {
+// Goes on twice where that is not seen at first.
+std::optional<Event> FakeWorkers::go_on(Instant now, Worker& worker) {
   worker.stopped = false;
   for (Happening& happening : worker.frozen) {
     agenda_.plan(now, happening.what, happening.index, happening.number);
   }
   worker.frozen.clear();
-  return event::WorkerStopped{worker.id, false};
+  worker.unseen = !worker.unseen && luck_.strikes(Fault::GoesOnUnseen, 2000);
+  if (!worker.unseen) return event::WorkerStopped{worker.id, false};
+  agenda_.plan(now + random_.between(Duration{}, scenario_.options.dead_after * 2),
+               What::WorkerGoesOn, slot(worker), worker.incarnation);
+  return std::nullopt;
 }
 
 std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening) {
@@ -302,7 +307,7 @@ std::optional<Event> FakeWorkers::happen(Instant now, const Happening& happening
       die(now, worker);
       break;
     case What::WorkerGoesOn:
-      if (worker.stopped && worker.life == Life::Up) return go_on(now, worker);
+      if ((worker.stopped || worker.unseen) && worker.life == Life::Up) return go_on(now, worker);
       break;
     case What::WorkerMeasures:
       measure_later(now, worker);

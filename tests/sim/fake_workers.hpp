@@ -67,6 +67,7 @@ class FakeWorkers {
     bool ignores_term = false, ignores_cancel = false, ignores_retire = false,
          ignores_recall = false, recall = true, checkpoints = false;
     bool registered = false, killable = true;
+    bool unseen = false;       // goes on, and the daemon did not see it
     bool page = false;         // says what it runs
     bool rotten = false;       // fails whatever it runs
     std::uint64_t marker = 0;  // what that was when it died
@@ -124,7 +125,7 @@ class FakeWorkers {
   Event look(const Worker& worker);
   Event figures(const Worker& worker);
   Event check(const Worker& worker);
-  Event go_on(Instant now, Worker& worker);
+  std::optional<Event> go_on(Instant now, Worker& worker);
 
   const Scenario& scenario_;
   Random& random_;

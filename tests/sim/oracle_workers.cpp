@@ -34,7 +34,7 @@ SeenWorker& Oracle::worker_of(WorkerId worker, std::string_view rule) {
 void Oracle::heard(WorkerId worker) {
   SeenWorker* found = find_worker(worker);
   if (found == nullptr) return;
-  found->heard_at = now_;
+  found->heard_at = found->stopped_at = now_;
   found->motion = Motion::Unknown;
 }
 

@@ -63,6 +63,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::Checkpoints, "checkpoints"},
     {Fault::NextClasses, "next-classes"},
     {Fault::TaskMemory, "task-memory"},
+    {Fault::GoesOnUnseen, "goes-on-unseen"},
 }};
 
 namespace {
@@ -212,6 +213,13 @@ void draw_liveness(Scenario& scenario) {
     const Duration patience = random.between(milliseconds(20), milliseconds(700));
     if (random.chance(700)) declared.options.progress_timeout = patience;
   }
+}
+
+// Workers that were stopped, go on and are heard, and nobody tells that. With a chance of its own.
+void draw_unseen(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 53);
+  const bool any = scenario.has(Fault::StopWorker) && random.chance(400);
+  scenario.faults.set(static_cast<std::size_t>(Fault::GoesOnUnseen), any);
 }
 
 constexpr std::array<std::string_view, 6> kRecoveryTables{
@@ -397,6 +405,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_next_classes(scenario);
   draw_suspects(scenario);
   draw_task_memory(scenario);
+  draw_unseen(scenario);
   return scenario;
 }
 

@@ -67,9 +67,10 @@ enum class Fault : std::uint8_t {
   Admission,
   Checkpoints,
   NextClasses,
-  TaskMemory
+  TaskMemory,
+  GoesOnUnseen
 };
-inline constexpr std::size_t kFaults = 51;
+inline constexpr std::size_t kFaults = 52;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
