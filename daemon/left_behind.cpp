@@ -3,15 +3,38 @@
 #include "daemon/left_behind.hpp"
 
 #include <algorithm>
+#include <ctime>
+#include <iterator>
 #include <string>
+#include <unistd.h>
 
 namespace warmpool::daemon {
 
+namespace {
+
+// As /proc counts.
+std::uint64_t boot_ticks_now() {
+  static const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * per_second +
+         static_cast<std::uint64_t>(now.tv_nsec) * per_second / 1'000'000'000;
+}
+
+// While it works: what began before all that it has to do cannot be of that.
+Which of_the_past(const WorkerProcess& worker) {
+  if (worker.in_hand.empty()) return {};
+  return {std::ranges::min_element(worker.in_hand, {}, &InHand::boot_ticks)->boot_ticks};
+}
+
+}  // namespace
+
 void LeftBehind::begin(WorkerProcess& worker) {
-  worker.descendants.own = processes_.descendants(worker.id);
+  worker.descendants.own = processes_.descendants(worker.id, {});
 }
 
 void LeftBehind::given(WorkerProcess& worker) const {
+  worker.in_hand.back().boot_ticks = boot_ticks_now();
   if (kills(worker)) worker.descendants.seen = 0;  // dead ones may hide that there is another
 }
 
@@ -19,29 +42,55 @@ bool LeftBehind::kills(const WorkerProcess& worker) const {
   return services_.options_of(worker.worker_class).descendants == "kill";
 }
 
-void LeftBehind::look(WorkerProcess& worker, std::uint64_t adopted) {
-  if (!worker.ready || worker.buried || worker.registered || !worker.in_hand.empty()) return;
+void LeftBehind::answered(WorkerProcess& worker, TypeId type) {
+  if (!worker.ready || worker.buried || worker.registered || !kills(worker)) return;
+  if (services_.types.at(type).name == "exec") end(worker, of_the_past(worker));
+}
+
+// Numbers are compared, not how many there are: as one ends another may have come.
+void LeftBehind::look(WorkerProcess& worker, std::vector<pid_t> adopted) {
+  if (!worker.ready || worker.buried || worker.registered) return;
   auto& its = worker.descendants;
-  const auto seen = worker.memory.figure.processes + adopted;
-  if (its.seen == seen) return;
-  its.seen = seen;
-  const auto there = processes_.descendants(worker.id);
-  const auto is_own = [&](pid_t pid) { return std::ranges::find(its.own, pid) != its.own.end(); };
-  std::uint64_t left = static_cast<std::uint64_t>(
-      std::ranges::count_if(there, [&](pid_t pid) { return !is_own(pid); }));
-  if (left == 0) return;
-  const bool ends = kills(worker);
-  if (ends) {
-    left = processes_.end_others(worker.id, its.own);
+  const bool busy = !worker.in_hand.empty();
+  const auto seen = worker.memory.figure.processes;
+  std::ranges::sort(adopted);
+  if (busy ? adopted.empty() : its.seen == seen && its.adopted == adopted) return;
+  if (!busy) its.seen = seen;
+  its.adopted = std::move(adopted);
+  if (kills(worker)) {
+    end(worker, of_the_past(worker));
   } else {
-    its.own = there;  // each is told of once
+    count(worker, of_the_past(worker));
   }
-  its.left += left;
+}
+
+void LeftBehind::end(WorkerProcess& worker, Which which) {
+  const auto left = processes_.end_others(worker.id, worker.descendants.own, which);
+  if (left != 0) tell(worker, left, true);
+}
+
+// Each is told of once.
+void LeftBehind::count(WorkerProcess& worker, Which which) {
+  auto& own = worker.descendants.own;
+  auto there = processes_.descendants(worker.id, which);
+  std::vector<pid_t> left;
+  std::ranges::copy_if(there, std::back_inserter(left),
+                       [&](pid_t pid) { return std::ranges::find(own, pid) == own.end(); });
+  if (left.empty()) return;
+  if (which.adopted_before) {
+    own.insert(own.end(), left.begin(), left.end());
+  } else {
+    own = std::move(there);
+  }
+  tell(worker, left.size(), false);
+}
+
+void LeftBehind::tell(WorkerProcess& worker, std::uint64_t left, bool ended) {
+  worker.descendants.left += left;
   counted_ += left;
-  services_.log.warn(places_.slot_name(worker.slot) + " has nothing to do, and " +
-                     std::to_string(left) + (left == 1 ? " process" : " processes") +
-                     " that its tasks started ran on" +
-                     (ends ? ": killed" : " (descendants = \"kill\" ends such)"));
+  services_.log.warn(places_.slot_name(worker.slot) + ": " + std::to_string(left) +
+                     (left == 1 ? " process" : " processes") + " that its tasks started ran on" +
+                     (ended ? ": killed" : " (descendants = \"kill\" ends such)"));
 }
 
 // Once for each class: it is the machine that lacks it.

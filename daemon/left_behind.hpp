@@ -1,5 +1,6 @@
 // What tasks leave running when they end: processes that descend from a worker, were not there when
-// it said hello, and live on while it has nothing to do. Counted, or ended, as its class says. Also
+// it said hello, and live on while it has nothing to do, or while it has, hang on this daemon and
+// began before all that it has in hand was given to it. Counted, or ended, as its class says. Also
 // tells where nothing bounds how many there may be.
 #pragma once
 
@@ -21,8 +22,11 @@ class LeftBehind {
   void begin(WorkerProcess& worker);
   // It is given a task: whatever that starts is looked for where it is to be ended.
   void given(WorkerProcess& worker) const;
-  // Order: each second or so. `adopted`: so many of its have this daemon for a parent.
-  void look(WorkerProcess& worker, std::uint64_t adopted);
+  // It answered a task of this type, which is not in its hand any more. What commands leave behind
+  // (type exec) is ended at once where its class says so: before the next is given to it.
+  void answered(WorkerProcess& worker, TypeId type);
+  // Order: each second or so. `adopted`: of its, those that have this daemon for a parent.
+  void look(WorkerProcess& worker, std::vector<pid_t> adopted);
   // Its pids_max could not be set for one of its workers.
   void note_unlimited(ClassId id);
   // Of all workers, since the start.
@@ -30,6 +34,9 @@ class LeftBehind {
 
  private:
   bool kills(const WorkerProcess& worker) const;
+  void end(WorkerProcess& worker, Which which);
+  void count(WorkerProcess& worker, Which which);
+  void tell(WorkerProcess& worker, std::uint64_t left, bool ended);
 
   Services& services_;
   ProcessPort& processes_;

@@ -480,7 +480,9 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     tell_progress(*held);
     forget(*held);
     worker.in_hand.erase(held);
+    const auto type = held->type;
   }
+    left_behind_.answered(worker, type);
   const auto commands = services_.engine.step(answered);
   for (const auto& command : commands) {
     RecordNumber number;

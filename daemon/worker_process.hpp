@@ -19,6 +19,7 @@
 #include "daemon/reactor.hpp"
 #include "daemon/store/body_file.hpp"
 #include "daemon/store/checkpoints.hpp"
+#include "daemon/worker_descendants.hpp"
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 #include "pool/command.hpp"
@@ -57,6 +58,7 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
+  std::uint64_t boot_ticks = 0;                   // by then: see ProcessName
   Instant progress_due = {};                      // before it none is told to clients
   std::optional<Progress> untold = {};            // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker

@@ -302,8 +302,11 @@ void Workers::watch_memory() {
 void Workers::reap_orphans() {
   const auto orphans = processes_.reap_orphans();
   for (const auto& [id, worker] : workers_) {
-    const auto adopted = std::ranges::count(orphans.of, worker->id);
-    left_behind_.look(*worker, static_cast<std::uint64_t>(adopted));
+    std::vector<pid_t> adopted;
+    for (const auto& one : orphans.living) {
+      if (one.worker == worker->id) adopted.push_back(one.pid);
+    }
+    left_behind_.look(*worker, std::move(adopted));
   }
   if (orphans.killed == 0) return;
   services_.log.warn("killed " + std::to_string(orphans.killed) +

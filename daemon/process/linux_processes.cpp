@@ -76,8 +76,9 @@ class LinuxProcesses final : public ProcessPort {
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
-  std::vector<pid_t> descendants(WorkerId worker) override;
-  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared) override;
+  std::vector<pid_t> descendants(WorkerId worker, Which which) override;
+  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared,
+                           Which which) override;
   Orphans reap_orphans() override;
 
  protected:
@@ -227,7 +228,7 @@ void LinuxProcesses::abandon(WorkerId id) {
   REQUIRE(found != forks_.end());
   Worker worker = std::move(found->second);
   forks_.erase(found);
-  end_descendants({kNoProcess, worker.mark}, pids_);
+  end_descendants({kNoProcess, worker.mark, {}}, pids_);
   drop(std::move(worker));
 }
 
@@ -301,7 +302,7 @@ TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
-  return end_descendants({worker.pid, worker.mark}, pids_);
+  return end_descendants({worker.pid, worker.mark, {}}, pids_);
 }
 
 std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
@@ -357,16 +358,17 @@ void LinuxProcesses::remove_leaves() {
   std::erase_if(v1_left_over_, [](const ControllerLeaf& leaf) { return leaf.remove(); });
 }
 
-std::vector<pid_t> LinuxProcesses::descendants(WorkerId id) {
+std::vector<pid_t> LinuxProcesses::descendants(WorkerId id, Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return {};
-  return descendants_of({worker.pid, worker.mark}, pids_);
+  return descendants_of({worker.pid, worker.mark, which}, pids_);
 }
 
-std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& spared) {
+std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& spared,
+                                         Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return 0;
-  return end_descendants({worker.pid, worker.mark}, pids_, spared).killed;
+  return end_descendants({worker.pid, worker.mark, which}, pids_, spared).killed;
 }
 
 // Of which worker of this life it is. One without a mark may belong to any.
@@ -401,7 +403,7 @@ Orphans LinuxProcesses::reap_orphans() {
     if (!workers_.contains(*worker)) {
       orphans.killed += kill_stray(pid) ? 1U : 0U;
     } else {
-      orphans.of.push_back(*worker);
+      orphans.living.push_back({*worker, pid});
     }
   }
   remove_leaves();

@@ -79,10 +79,21 @@ struct TreeEnd {
   bool clean = true;
 };
 
+struct Adopted {
+  WorkerId worker;
+  pid_t pid = 0;
+};
+
 struct Orphans {
   std::uint32_t reaped = 0;    // adopted and dead: waited for
   std::uint32_t killed = 0;    // adopted and alive, of a worker that is buried
-  std::vector<WorkerId> of{};  // whose the others are, which live; once for each process
+  std::vector<Adopted> living{};  // the others, of workers that are not
+};
+
+// Which of a worker's descendants are meant. `adopted_before`: those alone that are children of this
+// process by now and began before that tick since the boot, and what descends from them.
+struct Which {
+  std::optional<std::uint64_t> adopted_before{};
 };
 
 // Threads: the main thread only; a parent-death signal follows the thread that spawned.
@@ -136,9 +147,9 @@ class ProcessPort {
   virtual void limit_memory(WorkerId, std::uint64_t) {}
 
   // What lives and descends from it, itself not included.
-  virtual std::vector<pid_t> descendants(WorkerId) { return {}; }
+  virtual std::vector<pid_t> descendants(WorkerId, Which) { return {}; }
   // SIGKILL to all of these but `spared`; how many that were.
-  virtual std::uint32_t end_others(WorkerId, const std::vector<pid_t>&) { return 0; }
+  virtual std::uint32_t end_others(WorkerId, const std::vector<pid_t>&, Which) { return 0; }
 
   // Adopted processes: waits for the dead, kills those whose worker is buried. Never touches a
   // worker. To be called at SIGCHLD and each second or so.

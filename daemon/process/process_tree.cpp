@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/process/life_mark.hpp"
+#include "daemon/process/peer_process.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -112,7 +113,7 @@ class TreeWalk {
   template <class Meet>
   void walk(const Meet& meet) {
     queue_.clear();
-    queue_children(root_.pid);
+    if (!root_.which.adopted_before) queue_children(root_.pid);
     queue_adopted();
     for (std::size_t i = 0; i < queue_.size(); ++i) {
       const Found found = queue_[i];
@@ -128,11 +129,18 @@ class TreeWalk {
   void queue_adopted() {
     const pid_t self = getpid();
     for (const pid_t pid : children_of(self)) {
-      if (workers_.contains(pid)) continue;
+      if (workers_.contains(pid) || !is_meant(pid)) continue;
       if (kinship_of(pid).session == root_.pid || look_at_mark(pid).mark == root_.mark) {
         queue_.push_back({pid, self});
       }
     }
+  }
+
+  bool is_meant(pid_t pid) const {
+    const auto before = root_.which.adopted_before;
+    if (!before || met_.contains(pid)) return true;
+    const auto name = name_of_process(pid);
+    return name && name->start_ticks < *before;
   }
 
   // The number may have been given to a stranger since it was read: the pidfd fixes who is meant,

@@ -48,6 +48,7 @@ Kinship kinship_of(pid_t pid);
 struct TreeRoot {
   pid_t pid = 0;          // the worker, unreaped; the leader of its session
   std::string_view mark;  // of the worker
+  Which which{};
 };
 
 // SIGKILL to all that descends from the worker, itself not included, and to what this process has

@@ -20,14 +20,18 @@ RealDaemon::Setup one_that(const std::string& descendants) {
           .prefix = {}};
 }
 
-// The process that a task of it left behind: in a session of its own, as its group ends with the
-// task.
-pid_t leave_one(const RealDaemon& daemon) {
-  const std::string script =
-      "setsid sleep 600 >/dev/null 2>&1 </dev/null & left=$!; "
-      "until [ $(ps -o sid= -p $left) -eq $left ]; do sleep 0.01; done; echo $left";
+// The process that it leaves behind is in a session of its own, as its group ends with the task.
+constexpr const char* kLeaveOne =
+    "setsid sleep 600 >/dev/null 2>&1 </dev/null & left=$!; "
+    "until [ $(ps -o sid= -p $left) -eq $left ]; do sleep 0.01; done; echo $left";
+
+Ran submit_script(const RealDaemon& daemon, const std::string& script, const std::string& options) {
   const nlohmann::json payload{{"argv", {"/bin/sh", "-c", script}}};
-  const auto ran = daemon.call("submit exec '" + payload.dump() + "' --wait");
+  return daemon.call("submit exec '" + payload.dump() + "' " + options);
+}
+
+pid_t leave_one(const RealDaemon& daemon) {
+  const auto ran = submit_script(daemon, kLeaveOne, "--wait");
   const auto result = nlohmann::json::parse(ran.output, nullptr, false);
   EXPECT_TRUE(result.is_object()) << ran.output << daemon.log();
   return std::atoi(result.value("stdout", "0").c_str());
@@ -63,6 +67,65 @@ TEST(LeftBehind, IsKilledWhereTheClassSaysSo) {
   EXPECT_EQ(worker_of(daemon).at("left_behind"), 2);
   EXPECT_EQ(worker_of(daemon).at("pid"), worker);
   EXPECT_EQ(daemon.call("submit echo well --wait").status, 0);
+}
+
+// Tasks one after the other, each of which leaves one behind, between one that starts them when
+// `go` is there and one that runs on until the end: their worker is never idle. What they left.
+class Row {
+ public:
+  Row(const RealDaemon& daemon, int length) : daemon_(daemon) {
+    const auto until = [&](const std::string& file) {
+      return "until [ -e " + daemon.directory() + "/" + file + " ]; do sleep 0.01; done";
+    };
+    submit_script(daemon, until("go"), "");
+    std::vector<std::string> ids;
+    for (int i = 0; i < length; ++i) {
+      ids.push_back(submit_script(daemon, kLeaveOne, "--print-id").output);
+    }
+    submit_script(daemon, until("end"), "");
+    run_shell("touch " + daemon.directory() + "/go");
+    for (const auto& id : ids) {
+      const auto number = id.substr(0, id.find('\n'));
+      daemon.call("wait " + number);
+      const auto result = daemon.call("result " + number);
+      const auto json = nlohmann::json::parse(result.output, nullptr, false);
+      left_.push_back(json.is_object() ? std::atoi(json.value("stdout", "0").c_str()) : 0);
+    }
+  }
+  ~Row() { run_shell("touch " + daemon_.directory() + "/end"); }
+  Row(const Row&) = delete;
+  Row& operator=(const Row&) = delete;
+  const std::vector<pid_t>& left() const { return left_; }
+
+ private:
+  const RealDaemon& daemon_;
+  std::vector<pid_t> left_;
+};
+
+TEST(LeftBehind, IsGoneAfterEachCommandOfAWorkerThatIsNeverIdle) {
+  const RealDaemon daemon(one_that("kill"));
+  const auto worker = worker_of(daemon).at("pid");
+  constexpr int kTasks = 20;
+  const Row row(daemon, kTasks);
+  for (const pid_t left : row.left()) {
+    ASSERT_GT(left, 0) << daemon.log();
+    EXPECT_TRUE(eventually([&] { return ::kill(left, 0) != 0; })) << daemon.log();
+  }
+  EXPECT_EQ(worker_of(daemon).at("state"), "running") << worker_of(daemon);
+  EXPECT_EQ(worker_of(daemon).at("left_behind"), kTasks);
+  EXPECT_EQ(worker_of(daemon).at("pid"), worker);
+}
+
+TEST(LeftBehind, IsCountedAlsoOfAWorkerThatIsNeverIdle) {
+  const RealDaemon daemon(one_that("count"));
+  const Row row(daemon, 2);
+  EXPECT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 2; }))
+      << worker_of(daemon) << daemon.log();
+  EXPECT_EQ(worker_of(daemon).at("state"), "running") << worker_of(daemon);
+  for (const pid_t left : row.left()) {
+    ASSERT_GT(left, 0);
+    EXPECT_EQ(::kill(left, 0), 0);
+  }
 }
 
 }  // namespace
