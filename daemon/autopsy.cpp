@@ -1,5 +1,7 @@
 // Made at the end and from what is in memory by then: a zombie has neither descriptors nor a stack
-// left, so what it looked like was written down when its end was decided.
+// left, so what it looked like was written down when its end was decided. A handler that failed by
+// itself is past that too: of such an attempt there is what it said, and what its worker has used,
+// which costs 50 us.
 #include "daemon/autopsy.hpp"
 
 #include <algorithm>
@@ -8,12 +10,15 @@
 #include "daemon/exit_text.hpp"
 #include "daemon/json.hpp"
 #include "daemon/store/store.hpp"
+#include "ipc/codec.hpp"
 #include "pool/memory.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::size_t kLinesMax = 64;
+constexpr std::size_t kLinesMax = 64, kFirstLineBytesMax = 300;
+// Of a handler that failed: there may be very many, and its error and last lines are kept besides.
+constexpr std::size_t kFailureBytesMax = 4'096;
 
 std::string advice_for_signal(int signal) {
   switch (signal) {
@@ -123,6 +128,26 @@ Json usage_json(const Usage& usage) {
           {"involuntary_switches", usage.involuntary_switches}};
 }
 
+Json usage_json(const ProcessPortrait& process) {
+  return {{"cpu_user_seconds", seconds_of(process.cpu_user)},
+          {"cpu_system_seconds", seconds_of(process.cpu_system)},
+          {"rss_peak_bytes", process.rss_peak_bytes},
+          {"voluntary_switches", process.voluntary_switches},
+          {"involuntary_switches", process.involuntary_switches}};
+}
+
+// Of one attempt, whose neighbours' lines say nothing of it.
+Json lines_json(const WorkerPlaces& places, SlotId slot, const InHand& attempt) {
+  Json lines = Json::array();
+  const auto* ring = places.output_of(slot);
+  if (ring == nullptr) return lines;
+  for (const auto& line : ring->lines(kLinesMax)) {
+    const bool its_own = !line.task || line.task == attempt.key.task;
+    if (its_own && line.at >= attempt.assigned_at) lines.push_back(line.text);
+  }
+  return lines;
+}
+
 Json lines_json(const WorkerPlaces& places, SlotId slot) {
   Json lines = Json::array();
   const auto* ring = places.output_of(slot);
@@ -206,7 +231,80 @@ void add_next(const Services& services, const AutopsyCase& one, Json& document) 
                      "), where it may have " + limits;
 }
 
+std::string fitting(Json& document, std::size_t bytes_max) {
+  auto text = text_of(document);
+  while (text.size() > bytes_max && shorten(document)) {
+    document["cut"] = true;
+    text = text_of(document);
+  }
+  return text;
+}
+
+// The second line of what the type exec says of a failure: how its command ended. docs/worker.md.
+Json end_of_command(std::string_view error) {
+  const auto line = error.find('\n');
+  if (line == std::string_view::npos) return Json::object();
+  auto end = Json::parse(error.substr(line + 1), nullptr, false);
+  return end.is_object() ? end : Json::object();
+}
+
+std::string advice_of(Outcome outcome, const Json& command) {
+  if (const auto signal = command.value("signal", Json()); signal.is_number_integer()) {
+    return advice_for_signal(signal.get<int>());
+  }
+  if (!command.value("started", true)) return "correct argv of the task, or install the program";
+  if (!command.empty()) return "run the command by hand; warmpool show has what it wrote";
+  if (outcome == Outcome::RetryAfter) return "nothing: it asked to be tried again later";
+  return "see what it said: warmpool show has the whole error";
+}
+
+std::string_view failed_text(Outcome outcome) {
+  if (outcome == Outcome::RetryAfter) return " failed, and asks to be tried again later: ";
+  return outcome == Outcome::FailedForGood ? " failed for good: " : " failed: ";
+}
+
+Json head_of(const Services& services, const std::string& name, const WorkerProcess& worker) {
+  return {{"at", time_of(services.engine.clock(), services.engine.now())},
+          {"worker", name},
+          {"worker_id", worker.id.value},
+          {"pid", worker.child.pid}};
+}
+
+std::string autopsy_of_failure(const Services& services, const WorkerPlaces& places,
+                               const WorkerProcess& worker, const InHand& attempt,
+                               const SaidFailure& said) {
+  const auto name = places.slot_name(worker.slot);
+  const auto now = services.engine.now();
+  const bool is_command = services.types.at(attempt.type).name == "exec";
+  const auto command = is_command ? end_of_command(said.error) : Json::object();
+  const auto who = name + " (pid " + std::to_string(worker.child.pid) + ")";
+  const auto first = said.error.substr(0, said.error.find('\n'));
+  auto document = head_of(services, name, worker);
+  document["cause"] = name_of(said.outcome);
+  document["by_warmpool"] = false;
+  document["sentence"] = std::string(command.empty() ? "the handler in " : "the command in ") + who +
+                         std::string(failed_text(said.outcome)) +
+                         std::string(ipc::cut_text(first, kFirstLineBytesMax));
+  document["advice"] = advice_of(said.outcome, command);
+  add_attempt(attempt, now, document);
+  document["in_hand"] = worker.in_hand.size();
+  document["uptime_ms"] = milliseconds_of(now - worker.spawned_at);
+  if (!command.empty()) {
+    document["code"] = command.value("status", Json());
+    document["signal"] = command.value("signal", Json());
+  }
+  const bool its_own = !worker.registered || name_of_process(worker.child.pid) == worker.name;
+  const auto sketch = its_own ? take_sketch(worker.child.pid) : std::nullopt;
+  if (sketch) document["usage"] = usage_json(*sketch);
+  document["output"] = lines_json(places, worker.slot, attempt);
+  return fitting(document, kFailureBytesMax);
+}
+
 }  // namespace
+
+bool is_over_time(EndCause cause) {
+  return cause == EndCause::Timeout || cause == EndCause::Deadline || cause == EndCause::Hung;
+}
 
 std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
   const auto who = name + " (pid " + std::to_string(one.worker.child.pid) + ")";
@@ -252,8 +350,12 @@ std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
 }
 
 std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
-                              const WorkerProcess& worker, const InHand& attempt) {
-  if (!attempt.portrait) return {};
+                              const WorkerProcess& worker, const InHand& attempt,
+                              const SaidFailure& said) {
+  const bool told = attempt.ending != EndCause::Done;
+  if (!told && said.outcome == Outcome::Held) return {};
+  if (!told) return autopsy_of_failure(services, places, worker, attempt, said);
+  if (!is_over_time(attempt.ending)) return {};
   const auto cause = attempt.ending == EndCause::Hung ? ExitCause::Hung : ExitCause::Timeout;
   return autopsy_of(services, places, {worker, nullptr, cause, true, &attempt});
 }
@@ -262,14 +364,11 @@ std::string autopsy_of(const Services& services, const WorkerPlaces& places,
                        const AutopsyCase& one) {
   const auto name = places.slot_name(one.worker.slot);
   const auto now = services.engine.now();
-  Json document{{"at", time_of(services.engine.clock(), now)},
-                {"worker", name},
-                {"worker_id", one.worker.id.value},
-                {"pid", one.worker.child.pid},
-                {"cause", name_of(one.cause)},
-                {"by_warmpool", one.ours},
-                {"sentence", cause_sentence(name, one)},
-                {"advice", advice_of(one)}};
+  auto document = head_of(services, name, one.worker);
+  document["cause"] = name_of(one.cause);
+  document["by_warmpool"] = one.ours;
+  document["sentence"] = cause_sentence(name, one);
+  document["advice"] = advice_of(one);
   if (one.attempt != nullptr) {
     add_attempt(*one.attempt, now, document);
     add_next(services, one, document);
@@ -280,12 +379,7 @@ std::string autopsy_of(const Services& services, const WorkerPlaces& places,
   const auto* portrait = portrait_of(one);
   if (portrait != nullptr) document["before"] = portrait_json(services, *portrait);
   document["output"] = lines_json(places, one.worker.slot);
-  auto text = text_of(document);
-  while (text.size() > kAutopsyBytesMax && shorten(document)) {
-    document["cut"] = true;
-    text = text_of(document);
-  }
-  return text;
+  return fitting(document, kAutopsyBytesMax);
 }
 
 }  // namespace warmpool::daemon

@@ -11,6 +11,12 @@
 
 namespace warmpool::daemon {
 
+// What a handler said of its failure. `error`: its whole text.
+struct SaidFailure {
+  Outcome outcome = Outcome::Failed;
+  std::string_view error;
+};
+
 // `exit`: null while the process lives. `cause`: of the worker's end; of an attempt that ended
 // before it came to that: Timeout or Hung. `ours`: the daemon ended it.
 struct AutopsyCase {
@@ -41,9 +47,14 @@ std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
                            const WorkerProcess& worker, const Exit& exit,
                            const InHand* attempt = nullptr);
 
-// Of an attempt that was told to end in time and did: what it was at by then. Empty: it was not.
+// Of an attempt that was told to end because its time was over, and did: what it was at by then. Of
+// one that failed by itself: what it said, and of a command (type exec) how it ended. Empty: it was
+// cancelled, or waits for a person.
 std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
-                              const WorkerProcess& worker, const InHand& attempt);
+                              const WorkerProcess& worker, const InHand& attempt,
+                              const SaidFailure& said);
+
+bool is_over_time(EndCause cause);
 
 // Whether there is anything to explain: an end that was asked for is none.
 bool is_worth_autopsy(const WorkerProcess& worker, ExitCause cause);

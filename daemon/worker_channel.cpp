@@ -475,14 +475,15 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool told = worker.output.has_marks() || worker.errors.has_marks();
     if (failed || told || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at, answered.key.task);
-    if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held);
+    const SaidFailure said{answered.outcome, error};
+    if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held, said);
     if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);
     forget(*held);
-    worker.in_hand.erase(held);
     const auto type = held->type;
-  }
+    worker.in_hand.erase(held);
     left_behind_.answered(worker, type);
+  }
   const auto commands = services_.engine.step(answered);
   for (const auto& command : commands) {
     RecordNumber number;

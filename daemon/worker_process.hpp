@@ -65,7 +65,7 @@ struct InHand {
   Instant checkpoint_due = {};                    // before it none is given to the store
   std::optional<Checkpoint> unkept = {};          // sent last, unless it was given
   std::uint64_t memory_max = 0;                   // that its worker may have meanwhile
-  EndCause ending = EndCause::Done;               // why it was told to end, if its time was over
+  EndCause ending = EndCause::Done;               // why it was told to end; Done: it was not
   std::shared_ptr<const Portrait> portrait = {};  // of its worker by then
   std::shared_ptr<AttemptDirectory> directory = {};  // null: it has none of its own
 };
@@ -107,12 +107,6 @@ struct WorkerCheck {
   std::uint64_t failures = 0;  // in a row
   bool running = false, passed = false;
   std::string text;
-};
-
-struct WorkerDescendants {
-  std::vector<pid_t> own;  // by its hello, and what was told of since
-  std::uint64_t seen = 0;  // processes of its tree at the last look
-  std::uint64_t left = 0;  // that its tasks left behind
 };
 
 // Order: watches end before the descriptors that they watch.

@@ -15,10 +15,6 @@ constexpr Duration kLookApart = milliseconds(50);
 // a busy one it is only told what it does: scripts/campaign.sh watching.
 constexpr Duration kLookApartMax = seconds(2), kLookAtBusyApartMax = seconds(5);
 
-bool is_over_time(EndCause cause) {
-  return cause == EndCause::Timeout || cause == EndCause::Deadline || cause == EndCause::Hung;
-}
-
 }  // namespace
 
 // An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent; one
@@ -107,8 +103,9 @@ void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
 // An attempt whose time is over: before it is told, so that what it waits for is still to be seen.
 void Workers::note_ending(WorkerProcess& worker, const command::CancelAttempt& command) {
   const auto held = std::ranges::find(worker.in_hand, command.key, &InHand::key);
-  if (held == worker.in_hand.end() || !is_over_time(command.cause)) return;
+  if (held == worker.in_hand.end()) return;
   held->ending = command.cause;
+  if (!is_over_time(command.cause)) return;
   held->portrait = portrait_of(services_, worker, "before it was told to end");
 }
 

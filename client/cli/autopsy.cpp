@@ -102,7 +102,7 @@ void show(Context& context, const json& one) {
           seconds_text(one.value("uptime_ms", 0.0) / 1e3));
   if (one.contains("before")) show_before(context, one["before"]);
   if (one.contains("usage")) {
-    say(context, "whole life", cost(one["usage"]));
+    say(context, one.contains("core_dumped") ? "whole life" : "until then", cost(one["usage"]));
   } else if (one.contains("before")) {
     say(context, "until then", cost(one["before"]));
   }

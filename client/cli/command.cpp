@@ -108,15 +108,15 @@ constexpr CommandRow kRows[] = {
      "  warmpool log 4711 -n 5\n  warmpool log 4711 -f\n  warmpool log --slot worker-0 -f",
      declare_log},
     {"autopsy", kPool, "why a worker or an attempt ended badly, and what it looked like before",
-     "Of a task the last four attempts that ended by their worker's end, their timeout or a hang; "
-     "of a\n"
-     "slot the last 16 processes that ended unasked, as long as the daemon lives. Each begins with "
-     "the\n"
-     "cause and what to do; then the state, threads and open descriptors of the process as they "
-     "were\n"
-     "before it was told to end (of one that died by itself there is only what it cost), and its "
-     "last\n"
-     "output. Status 1 if nothing is kept.\n"
+     "Of a task the last four attempts that failed, or ended by their worker's end, their timeout "
+     "or a\n"
+     "hang; of a slot the last 16 processes that ended unasked, as long as the daemon lives. Each "
+     "begins\n"
+     "with the cause and what to do; then the state, threads and open descriptors of the process as "
+     "they\n"
+     "were before it was told to end (of one that died by itself, or whose handler failed, there is "
+     "only\n"
+     "what it cost), and its last output. Status 1 if nothing is kept.\n"
      "  warmpool autopsy 4711\n  warmpool autopsy worker-0",
      declare_autopsy},
     {"heartbeat", kPool, "speak for a worker whose program has no protocol",

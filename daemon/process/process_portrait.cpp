@@ -46,17 +46,22 @@ class Painter {
         begun_(Clock::now()),
         until_(begun_ + std::chrono::nanoseconds(within.ns)) {}
 
-  std::optional<ProcessPortrait> paint() {
+  std::optional<ProcessPortrait> sketch() {
     const auto stat = read_file(place_ + "stat");
     const auto parts = parse_stat_times(stat);
     if (!parts) return std::nullopt;
     portrait_.state = parts->state;
     portrait_.cpu_user = parts->user;
     portrait_.cpu_system = parts->system;
+    read_status();
+    return portrait_;
+  }
+
+  std::optional<ProcessPortrait> paint() {
+    if (!sketch()) return std::nullopt;
     portrait_.wait_channel = wait_channel(place_);
     portrait_.system_call = read_file(place_ + "syscall", 256);
     portrait_.kernel_stack = read_file(place_ + "stack", 2048);
-    read_status();
     read_threads();
     read_descriptors();
     read_children();
@@ -199,6 +204,11 @@ std::optional<std::uint64_t> soft_limit(std::string_view limits, std::string_vie
 std::optional<ProcessPortrait> take_portrait(pid_t pid, Duration within) {
   if (pid <= 0) return std::nullopt;
   return Painter(pid, within).paint();
+}
+
+std::optional<ProcessPortrait> take_sketch(pid_t pid) {
+  if (pid <= 0) return std::nullopt;
+  return Painter(pid, {}).sketch();
 }
 
 }  // namespace warmpool::daemon

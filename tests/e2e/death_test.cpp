@@ -248,6 +248,59 @@ TEST(Death, ItsAutopsyOutlivesTheDaemon) {
   EXPECT_EQ(json::parse(daemon.call("autopsy " + id + " --json").output), before);
 }
 
+// The only autopsy of a task that failed for good.
+json autopsy_of_failed(const RealDaemon& daemon, const std::string& what) {
+  const auto sent = daemon.call("submit " + what + " --retries 0 --print-id");
+  const auto id = sent.output.substr(0, sent.output.find('\n'));
+  daemon.call("wait " + id + " --timeout 30s");
+  const auto kept = json::parse(daemon.call("autopsy " + id + " --json").output, nullptr, false);
+  const auto list = kept.is_object() ? kept.value("autopsies", json::array()) : json::array();
+  EXPECT_EQ(list.size(), 1U) << kept << daemon.log();
+  return list.empty() ? json::object() : list.front();
+}
+
+TEST(Failure, OfACommandHasItsStatusOrSignal) {
+  const RealDaemon daemon;
+  auto one = autopsy_of_failed(daemon, R"(exec '{"argv":["sh","-c","echo why >&2; exit 3"]}')");
+  EXPECT_EQ(one.at("cause"), "failed");
+  EXPECT_EQ(one.at("code"), 3) << one;
+  EXPECT_TRUE(one.at("signal").is_null()) << one;
+  EXPECT_EQ(one.at("by_warmpool"), false);
+  EXPECT_NE(one.at("sentence").get<std::string>().find("exited with status 3: why"),
+            std::string::npos)
+      << one;
+  EXPECT_GT(one.at("usage").at("rss_peak_bytes"), 1 << 20) << one;
+  one = autopsy_of_failed(daemon, R"(exec '{"argv":["sh","-c","kill -SEGV $$"]}')");
+  EXPECT_EQ(one.at("signal"), 11) << one;
+  EXPECT_TRUE(one.at("code").is_null()) << one;
+  one = autopsy_of_failed(daemon, R"(exec '{"argv":["/no/such/program"]}')");
+  EXPECT_EQ(one.at("cause"), "failed-for-good") << one;
+  EXPECT_EQ(one.at("code"), 127) << one;
+}
+
+TEST(Failure, OfAHandlerHasWhatItSaidAndPrinted) {
+  const RealDaemon daemon({.config = mortals(), .arguments = {}, .prefix = {}});
+  const auto one = autopsy_of_failed(daemon, "die.raise 'no such thing'");
+  EXPECT_EQ(one.at("cause"), "failed");
+  EXPECT_NE(one.at("sentence").get<std::string>().find("failed: no such thing"), std::string::npos)
+      << one;
+  EXPECT_EQ(one.at("output"), json::array({"about to fail"})) << one;
+  EXPECT_FALSE(one.contains("code")) << one;
+}
+
+TEST(Failure, OfACancelledTaskHasNone) {
+  const RealDaemon daemon;
+  const auto sent = daemon.call("submit " + daemon.gated_task() + " --print-id");
+  const auto id = sent.output.substr(0, sent.output.find('\n'));
+  EXPECT_TRUE(eventually([&] {
+    return daemon.call("show " + id + " --json").output.find("\"running\"") != std::string::npos;
+  }));
+  daemon.call("cancel " + id);
+  daemon.call("wait " + id + " --timeout 30s");
+  const auto kept = json::parse(daemon.call("autopsy " + id + " --json").output, nullptr, false);
+  EXPECT_TRUE(kept.is_object() && kept.at("autopsies").empty()) << kept;
+}
+
 TEST(Death, WhoAsksForNoneIsTold) {
   RealDaemon daemon({.config = mortals(), .arguments = {}, .prefix = {}});
   ASSERT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
