@@ -26,6 +26,12 @@ bool waits(const Slot& slot) {
   return (slot.state == SlotState::Backoff || slot.state == SlotState::Failed) && !slot.removing;
 }
 
+// Where restarts are not automatic a place waits for a person; a successor is what a person, or a
+// rule of the class, has asked for.
+bool tries_by_itself(const Slot& slot, const ClassOptions& its) {
+  return its.automatic_restart || slot.successor || slot.by_hand;
+}
+
 // One that is replaced while it works, or has just been, shares its number with another.
 bool is_alone(const Slot& slot) {
   return !slot.successor && slot.partner == kNoSlot && slot.leaver == kNoSlot;
@@ -150,7 +156,7 @@ void CoreRecovery::judge_death(Slot& slot) {
 void CoreRecovery::try_again(Slot& slot) {
   if (admits(slot)) return start_or_hold(slot, SlotTrigger::RetryDue);
   slot.retry_at = kNever;  // its breaker says when, or a person does
-  if (!class_of(slot).options.automatic_restart) tell_given_up(slot, {});
+  if (!tries_by_itself(slot, class_of(slot).options)) tell_given_up(slot, {});
 }
 
 void CoreRecovery::start_again(Slot& died, SlotTrigger trigger) {
@@ -302,7 +308,8 @@ Slot* CoreRecovery::next_probe(WorkerClass& worker_class) {
   for (const SlotId id : worker_class.members) {
     Slot& slot = slots[id];
     const auto rank = [](const Slot& one) { return std::pair(one.successor, one.unproductive); };
-    if (waits(slot) && (first == nullptr || rank(slot) < rank(*first))) first = &slot;
+    const bool may = waits(slot) && tries_by_itself(slot, worker_class.options);
+    if (may && (first == nullptr || rank(slot) < rank(*first))) first = &slot;
   }
   return first;
 }
@@ -328,11 +335,10 @@ void CoreRecovery::close_by_hand(WorkerClass& worker_class) {
 }
 
 void CoreRecovery::release(WorkerClass& worker_class) {
-  if (!worker_class.options.automatic_restart) return;
   const Duration spread = std::min(worker_class.options.recovery_cooldown, kSpreadMax);
   for (const SlotId id : worker_class.members) {
     Slot& slot = slots[id];
-    if (!waits(slot)) continue;
+    if (!waits(slot) || !tries_by_itself(slot, worker_class.options)) continue;
     slot.retry_at = std::min(slot.retry_at, now + jitter_.part(spread));
     slots.look_at(slot, slot.retry_at);
   }

@@ -352,6 +352,37 @@ TEST_F(RecoveryTest, AProbeThatCannotBeKilledIsNotWaitedForForEver) {
   EXPECT_NE(driver.last<command::Spawn>()->worker, probe);
 }
 
+// A class that a person restarts, whose program cannot start any more: one place died before.
+TEST_F(RecoveryTest, ABreakerThatSuccessorsOpenStartsNoPlaceThatWaitsForAPerson) {
+  begin(3, [](ClassOptions& its) {
+    its.automatic_restart = false;
+    its.recovery_deaths = 2;
+    its.recycle_share = 100;
+  });
+  driver.hello_all();
+  driver.kill_worker(driver.worker(0));
+  driver.tick();
+  ASSERT_EQ(driver.slot_state(0), SlotState::Failed);
+  for (std::uint16_t slot = 1; slot < 3; ++slot) {
+    driver.turn(event::Restart{ClientId{1}, RequestId{slot}, {}, SlotId{slot}});
+  }
+  for (int times = 0; times < 20 && gate().state != RecoveryState::Open; ++times) {
+    die_starting();
+    driver.pass(seconds(6));
+  }
+  ASSERT_EQ(gate().state, RecoveryState::Open);
+  driver.pass(gate().until - driver.now);
+  ASSERT_EQ(starting(), 1U) << "one tries";
+  EXPECT_EQ(driver.slot_state(0), SlotState::Failed) << "and not the place that waits";
+  for (int second = 0; second < 300; ++second) {
+    driver.hello_all();
+    driver.pass(seconds(1));
+  }
+  EXPECT_EQ(gate().state, RecoveryState::Closed);
+  EXPECT_EQ(driver.pool().overview().counters.recycles, 2U) << "the other successor came, too";
+  EXPECT_EQ(driver.slot_state(0), SlotState::Failed);
+}
+
 TEST_F(RecoveryTest, ASuccessorThatDiesIsTriedAgainWhateverAutomaticRestartSays) {
   begin(2, [](ClassOptions& its) { its.automatic_restart = false; });
   driver.hello_all();

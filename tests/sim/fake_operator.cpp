@@ -119,6 +119,7 @@ std::optional<Event> FakeClients::operate(Instant now) {
       return event::Listen{random_.chance(500)};
     case 6:
     case 7:
+      if (scenario_.has(Fault::ByHand)) luck_.count(Fault::ByHand);
       return restart();
     default:
       return scale();
@@ -134,6 +135,12 @@ void FakeClients::undo_all(std::vector<Event>& out) {
     options_.memory_total = scenario_.options.memory_total;
     out.push_back(event::OptionsChanged{options_});
     for (const auto& declared : scenario_.classes) out.push_back(declared);
+  }
+  if (scenario_.has(Fault::ByHand)) {
+    for (auto declared : scenario_.classes) {
+      declared.options.automatic_restart = true;
+      out.push_back(declared);
+    }
   }
   for (const auto& declared : scenario_.classes) {
     out.push_back(event::Scale{admin(), next_request(), declared.worker_class, event::ScaleMode::To,

@@ -134,6 +134,7 @@ struct SeenSlot {
   std::uint32_t deaths_least = 0, deaths_most = 0;
   Instant died_at{};
   bool asked = false;   // its class was restarted by hand while it waited
+  bool wanted = false;  // a person asked for its next start
   bool let_go = false;  // its wait is over: the breaker of its class closed, or tries with it
 };
 

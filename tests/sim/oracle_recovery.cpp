@@ -36,7 +36,9 @@ void RecoveryWatch::restart_comes(const event::Restart& event) const {
     if (!slot.used || slot.worker.live) continue;
     const bool meant = !event.worker_class || slot.worker_class == *event.worker_class;
     slot.asked = slot.asked || (!event.home && meant);
-    if (!event.home || slot.worker.home != *event.home) continue;
+    const bool its = event.home && slot.worker.home == *event.home;
+    slot.wanted = slot.wanted || (event.home ? its : meant);
+    if (!its) continue;
     ++oracle.classes_[slot.worker_class.value].recovery.asked_starts;
   }
 }
@@ -57,7 +59,8 @@ void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
     seen.last_probe = std::exchange(seen.probe, WorkerId{});
     return;
   }
-  if (seen.state != RecoveryState::Closed) return;
+  const bool by_hand = !known.options.automatic_restart && !slot.pending;
+  if (seen.state != RecoveryState::Closed || by_hand) return;
   if (slot.deaths_least >= 2) seen.deaths_least.push_back(oracle.now_);
   if (slot.deaths_most >= 2) seen.deaths_most.push_back(oracle.now_);
 }
@@ -334,13 +337,14 @@ void RecoveryWatch::move(SeenSlot& slot, const command::Spawn& spawn) const {
   slot.died_at = former->died_at;
   slot.let_go = former->let_go;
   slot.asked = former->asked;
+  slot.wanted = former->wanted;
   slot.worker_class = former->worker_class;
   slot.used = true;
   former->used = former->pending = false;
   former->deaths_least = former->deaths_most = 0;
 }
 
-void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) const {
+void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn, bool was_held) const {
   SeenClass& known = oracle.classes_[spawn.worker_class.value];
   SeenRecovery& seen = known.recovery;
   if (spawn.recovery.attempt == 0) {
@@ -355,6 +359,11 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn) con
   }
   if (spawn.recovery.former != SlotId{0xffff}) move(slot, spawn);
   if (slot.worker_class == spawn.worker_class) judge_strategy(slot, spawn);
+  const bool by_itself = known.options.automatic_restart || slot.pending || was_held;
+  const bool wanted = std::exchange(slot.wanted, false);
+  require_rule(by_itself || wanted, "waits-for-a-person", [&] {
+    return worker_name(spawn.worker) + " is started, and nobody asked for it";
+  });
   const bool asked = std::exchange(slot.asked, false);
   if (seen.state == RecoveryState::Closed) return;
   const bool tries = seen.state == RecoveryState::HalfOpen && !seen.probe;
@@ -389,8 +398,26 @@ void RecoveryWatch::judge_step() const {
   }
 }
 
+// A successor that died is tried again, whatever holds for the places of its class.
+void RecoveryWatch::judge_successors() const {
+  const AdmissionWatch admission{oracle};
+  for (const SeenSlot& slot : oracle.slots_) {
+    const SeenClass& known = oracle.classes_[slot.worker_class.value];
+    const SlotId id{static_cast<std::uint16_t>(&slot - oracle.slots_.data())};
+    const bool waits = slot.used && slot.pending && !slot.worker.live && !admission.is_held(id);
+    if (!waits || known.recovery.state != RecoveryState::Closed) continue;
+    const Duration spread = std::min(known.options.recovery_cooldown, kSpread);
+    const Instant due = std::max(slot.died_at + oracle.restart_wait(slot.deaths_most),
+                                 known.recovery.closed_at + spread);
+    require_rule(oracle.now_ <= due + kSlack, "successor-tries", [&] {
+      return worker_name(slot.worker.id) + " is to succeed another one, and is not tried again";
+    });
+  }
+}
+
 void RecoveryWatch::judge_after_tick(const Pool& pool) const {
   if (oracle.stopping_) return;
+  judge_successors();
   for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
     SeenClass& known = oracle.classes_[i];
     const SeenRecovery& seen = known.recovery;

@@ -17,7 +17,7 @@ struct RecoveryWatch {
   void died(const SeenSlot& slot, const SeenWorker& worker) const;
   void told(const Notification& notification) const;
   // Order: before anything else is judged of it.
-  void judge_spawn(SeenSlot& slot, const command::Spawn& spawn) const;
+  void judge_spawn(SeenSlot& slot, const command::Spawn& spawn, bool was_held) const;
   void judge_step() const;
   void judge_after_tick(const Pool& pool) const;
   // A place of this slot waits, or may: its breaker holds it, or has just let it go.
@@ -40,6 +40,7 @@ struct RecoveryWatch {
   bool only_ill(ClassId worker_class, bool surely) const;
   bool needs_more(std::size_t worker_class, bool suspect) const;
   bool could_run(ClassId worker_class) const;
+  void judge_successors() const;
   void judge_idle(ClassId worker_class, SeenClass& known) const;
 };
 

@@ -72,6 +72,7 @@ std::uint64_t Oracle::waiting_places(ClassId worker_class) const {
     return slot.used && slot.worker_class == worker_class && !slot.worker.live && !slot.pending &&
            !held(slot) &&
            (RecoveryWatch{const_cast<Oracle&>(*this)}.holds(slot) ||
+            !classes_[worker_class.value].options.automatic_restart ||
             (slot.deaths_most >= std::min<std::uint64_t>(2, options_.restarts_max) &&
              now_ < slot.died_at + restart_wait(slot.deaths_most) + kSlack));
   });

@@ -43,8 +43,10 @@ void Oracle::note_notice(const Notification& notification) {
       return require_rule(
           std::ranges::any_of(slots_,
                               [&](const SeenSlot& slot) {
+                                const auto& its = classes_[slot.worker_class.value].options;
                                 return slot.used && slot.worker.home == notification.slot &&
-                                       slot.deaths_most >= options_.restarts_max;
+                                       (slot.deaths_most >= options_.restarts_max ||
+                                        !its.automatic_restart);
                               }),
           "notices",
           [&] { return std::string("a slot was said to have failed after too few deaths"); });

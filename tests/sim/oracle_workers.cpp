@@ -166,7 +166,7 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
                [&] { return worker_name(spawn.worker) + " was started by a stopping pool"; });
   const bool was_held = AdmissionWatch{*this}.judge_spawn(slot, spawn);
   const bool successor = successor_spawns(slot, spawn, was_held);
-  RecoveryWatch{*this}.judge_spawn(slot, spawn);
+  RecoveryWatch{*this}.judge_spawn(slot, spawn, was_held);
   if (slot.deaths_least >= 2 && slot.worker_class == spawn.worker_class && !slot.let_go) {
     const Duration wait = restart_wait(slot.deaths_least);
     require_rule(now_ >= slot.died_at + wait / 4 * 3, "restart-backoff", [&] {

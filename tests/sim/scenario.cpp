@@ -64,6 +64,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::NextClasses, "next-classes"},
     {Fault::TaskMemory, "task-memory"},
     {Fault::GoesOnUnseen, "goes-on-unseen"},
+    {Fault::ByHand, "by-hand"},
 }};
 
 namespace {
@@ -220,6 +221,16 @@ void draw_unseen(Scenario& scenario) {
   Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 53);
   const bool any = scenario.has(Fault::StopWorker) && random.chance(400);
   scenario.faults.set(static_cast<std::size_t>(Fault::GoesOnUnseen), any);
+}
+
+// Classes whose dead workers a person replaces. With a chance of its own.
+void draw_by_hand(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 59);
+  scenario.faults.set(static_cast<std::size_t>(Fault::ByHand), random.chance(200));
+  if (!scenario.has(Fault::ByHand)) return;
+  for (auto& declared : scenario.classes) {
+    declared.options.automatic_restart = random.chance(400);
+  }
 }
 
 constexpr std::array<std::string_view, 6> kRecoveryTables{
@@ -406,6 +417,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_suspects(scenario);
   draw_task_memory(scenario);
   draw_unseen(scenario);
+  draw_by_hand(scenario);
   return scenario;
 }
 

@@ -68,9 +68,10 @@ enum class Fault : std::uint8_t {
   Checkpoints,
   NextClasses,
   TaskMemory,
-  GoesOnUnseen
+  GoesOnUnseen,
+  ByHand
 };
-inline constexpr std::size_t kFaults = 52;
+inline constexpr std::size_t kFaults = 53;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
