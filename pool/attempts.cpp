@@ -158,6 +158,7 @@ void Core::on(const event::AttemptAnswered& event) {
   if (slot->answers_of_worker++ == 0) of_use(*slot);
   const Held held = slot->held[at];
   const bool had_more = tasks[held.task].used.memory_ends != 0;
+  answers_ping(*slot);
   note_run(*slot, held, event);
   learn(held, event.service);
   answered_task(held, event);

@@ -62,6 +62,13 @@ void CoreHealth::on(const event::WorkerChecked& event) {
   judge_health(*slot);
 }
 
+// What a ping asks for has come: it was heard in its channel. So who holds its interpreter's lock
+// while it works is marked by pings that fail, and not ended for them.
+void CoreHealth::answers_ping(Slot& slot) {
+  const bool failed = slot.health.check_failures() != 0 || slot.health.fails_check();
+  if (failed && class_of(slot).options.check == "ping") uncheck(slot);
+}
+
 void CoreHealth::uncheck(Slot& slot) { note(slot, slot.health.uncheck(now)); }
 
 void CoreHealth::on(const event::WorkerFlagged& event) {

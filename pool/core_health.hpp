@@ -16,6 +16,8 @@ class CoreHealth : public CoreRecovery {
   void on(const event::WorkerFlagged& event);
   // Order: for each answer, before its task is settled.
   void note_run(Slot& slot, const Held& held, const event::AttemptAnswered& event);
+  // Order: for each answer, before that.
+  void answers_ping(Slot& slot);
   // Order: where its class has no check any more.
   void uncheck(Slot& slot);
   Situation situation_of(const Slot& slot) const;

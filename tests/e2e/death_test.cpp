@@ -206,6 +206,20 @@ TEST(Death, WhoHoldsTheInterpretersLockIsNoneOfThem) {
   EXPECT_EQ(status.at("performance").at("crashes"), 0) << status;
 }
 
+// No ping is answered meanwhile.
+TEST(Death, WhoHoldsTheInterpretersLockIsNotEndedForPingsEither) {
+  const auto config = mortals() +
+                      "check = \"ping\"\ncheck_interval = \"200ms\"\ncheck_timeout = \"100ms\"\n";
+  RealDaemon daemon({.config = config, .arguments = {}, .prefix = {}});
+  ASSERT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
+  const json before = json::parse(daemon.call("worker mortal-0 --json").output);
+  ASSERT_EQ(daemon.call("submit die.hold 3 --wait").status, 0) << daemon.log();
+  EXPECT_NE(daemon.log().find("fails its check, 3 in a row"), std::string::npos) << daemon.log();
+  EXPECT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
+  const json after = json::parse(daemon.call("worker mortal-0 --json").output);
+  EXPECT_EQ(after.at("pid"), before.at("pid")) << daemon.log();
+}
+
 TEST(Death, WhoSitsInOneLongCallIsNoneOfThem) {
   RealDaemon daemon({.config = mortals(), .arguments = {}, .prefix = {}});
   const auto sent = daemon.call("submit die.call 4 --print-id");

@@ -379,6 +379,25 @@ TEST(HealthDispatch, WhatAnUnhealthyWorkerWasGivenAheadIsTakenBack) {
   EXPECT_EQ(driver.pool().task(recalls.front().key.task)->used.failures, 0);
 }
 
+TEST(HealthDispatch, WhoDidNotAnswerPingsWhileItWorkedIsNotEndedForThem) {
+  for (const std::string kind : {"ping", "command"}) {
+    PoolDriver driver;
+    ready_class(driver, 1, [&](ClassOptions& options) { options.check = kind; });
+    driver.submit();
+    driver.tick();
+    check(driver, 0, false, 4);
+    EXPECT_EQ(band(driver, 0), Band::Unhealthy) << "it is marked";
+    driver.answer(driver.all<command::Assign>().front());
+    driver.tick();
+    EXPECT_EQ(driver.all<command::EndWorker>().empty(), kind == "ping") << kind;
+    if (kind != "ping") continue;
+    EXPECT_EQ(band(driver, 0), Band::Healthy);
+    check(driver, 0, false, 3);
+    driver.tick();
+    EXPECT_FALSE(driver.all<command::EndWorker>().empty()) << "it is idle now";
+  }
+}
+
 TEST(HealthDispatch, AHealthyWorkerOfALaterClassComesBeforeADegradedOneOfTheFirst) {
   PoolDriver driver;
   driver.declare_class(1, 1, 1, 0);

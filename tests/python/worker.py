@@ -127,6 +127,8 @@ class Worker:
             self.counts["held_most"] = max(self.counts["held_most"], len(self.in_hand()))
         elif frame.kind == wire.RETIRE:
             self.retiring = True
+        elif frame.kind == wire.PING:
+            self.channel.send(Frame(wire.PONG, token=frame.token))
         for attempt in [each for each in self.in_hand() if each.assign.answer(0) == frame.answer(0)]:
             if frame.kind == wire.CANCEL_ATTEMPT:
                 attempt.ended.set()

@@ -17,6 +17,12 @@ bool is_heard(const SeenWorker& worker) {
   return worker.ready && !ends;
 }
 
+// Of a worker whose class is pinged that is a pong.
+bool answers(const Event& event) {
+  const auto* answered = std::get_if<event::AttemptAnswered>(&event);
+  return answered != nullptr && !answered->ungiven;
+}
+
 // It says that it is well again, or passes its check again.
 bool said_otherwise(const Event& event) {
   if (const auto* flagged = std::get_if<event::WorkerFlagged>(&event)) return !flagged->degraded;
@@ -50,6 +56,10 @@ void HealthWatch::ran(const event::AttemptAnswered& event) const {
   if (worker == nullptr) return;
   const auto run = std::ranges::find(worker->hand, event.key, &HeldAttempt::key);
   if (run == worker->hand.end()) return;
+  if (options_of(*worker).check == "ping") {
+    worker->check_failures = 0;
+    worker->fails_check = false;
+  }
   const SeenTask& task = oracle.tasks_[run->task];
   const bool failed = event.outcome == Outcome::Failed || event.outcome == Outcome::RetryAfter;
   if (task.cancel_asked || task.dropped || (!failed && event.outcome != Outcome::Done)) return;
@@ -79,7 +89,9 @@ void HealthWatch::take_band(SeenWorker& worker, const Health& shown) const {
   } else if (is == Band::Healthy && was != is) {
     right = !said && score >= options.health_degraded;
     // Whoever was worse for what was said alone comes back as soon as that is over.
-    right = right && (score >= options.health_degraded + up || said_otherwise(*oracle.event_));
+    const bool pinged = answers(*oracle.event_) && options.check == "ping";
+    right = right &&
+            (score >= options.health_degraded + up || pinged || said_otherwise(*oracle.event_));
   } else if (was == Band::Healthy && is != was) {
     right = worker.flagged || score < options.health_degraded;
   }

@@ -297,6 +297,7 @@ void draw_health(Scenario& scenario) {
     options.health_replace_after =
         random.chance(200) ? Duration{} : random.between(milliseconds(50), seconds(2));
     options.check_threshold = random.between(1, 3);
+    options.check = random.chance(500) ? "ping" : "command";
   }
 }
 
