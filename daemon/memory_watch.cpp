@@ -13,6 +13,8 @@ namespace {
 
 // Of sample_interval.
 constexpr std::int64_t kNearDivisor = 10, kIdleFactor = 5, kDeepFactor = 5;
+// Reading a count costs 5 us, as much as a short task.
+constexpr Duration kForgetApart = milliseconds(10);
 
 std::string over_text(const MemoryFigure& figure, std::uint64_t most) {
   return std::to_string(figure.own_bytes >> 20) + " MiB of its own in " +
@@ -37,6 +39,15 @@ std::uint64_t MemoryWatch::allowed(const WorkerProcess& worker) const {
 void MemoryWatch::given(WorkerProcess& worker) {
   worker.memory.told.reset();
   set_limit(worker);
+  if (worker.in_hand.size() == 1) forget_ooms(worker);
+}
+
+// What the kernel killed before says nothing of how the worker ends, or what is given to it now.
+void MemoryWatch::forget_ooms(WorkerProcess& worker) {
+  const auto now = services_.engine.now();
+  if (now - worker.memory.ooms_forgotten_at < kForgetApart) return;
+  worker.memory.ooms_forgotten_at = now;
+  processes_.forget_ooms(worker.id);
 }
 
 void MemoryWatch::set_limit(WorkerProcess& worker) {
@@ -60,6 +71,7 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
 void MemoryWatch::answered(WorkerProcess& worker) {
   worker.memory.used = true;
   if (!worker.in_hand.empty()) worker.memory.told.reset();  // what was given ahead runs now
+  forget_ooms(worker);
   set_limit(worker);
   if (worker.memory.based) return;
   worker.memory.based = true;
@@ -116,6 +128,7 @@ void MemoryWatch::look(WorkerProcess& worker) {
   const auto since = now - memory.looked_at;
   memory.looked_at = now;
   memory.used = false;
+  if (worker.in_hand.empty()) forget_ooms(worker);
   if (!figure) return;
   const auto before = memory.figure.own_bytes;
   memory.figure = *figure;

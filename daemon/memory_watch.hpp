@@ -29,6 +29,7 @@ class MemoryWatch {
   void answered(WorkerProcess& worker);
 
  private:
+  void forget_ooms(WorkerProcess& worker);
   void look(WorkerProcess& worker);
   void set_limit(WorkerProcess& worker);
   std::optional<MemoryFigure> measure(WorkerProcess& worker, std::uint64_t allowed);

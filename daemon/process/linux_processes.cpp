@@ -76,6 +76,8 @@ class LinuxProcesses final : public ProcessPort {
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
+  void forget_ooms(WorkerId worker) override;
+  bool oom_since(WorkerId worker) override;
   std::vector<pid_t> descendants(WorkerId worker, Which which) override;
   std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared,
                            Which which) override;
@@ -95,7 +97,12 @@ class LinuxProcesses final : public ProcessPort {
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
-    bool killed = false;  // by us
+    bool killed = false;          // by us
+    std::uint64_t past_ooms = 0;  // that its cgroup counted before
+    std::uint64_t ooms() const {
+      const std::uint64_t own = leaf ? leaf->oom_kills() : 0;
+      return own != 0 || !memory_leaf ? own : memory_leaf->oom_kills();
+    }
   };
 
   Worker& known(WorkerId worker);
@@ -326,8 +333,8 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
 // Its own cgroup knows for sure. Where none counts, a kill that nobody here ordered, at a time when
 // the kernel killed for memory, is most likely that one.
 bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
-  if (worker.leaf && worker.leaf->oom_kills() > 0) return true;
-  if (worker.memory_leaf) return worker.memory_leaf->oom_kills() > 0;
+  if (worker.ooms() > worker.past_ooms) return true;
+  if (worker.memory_leaf) return false;
   probable = !worker.killed && worker.spawned && oom_.rose();
   return probable;
 }
@@ -336,6 +343,18 @@ void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
   const Worker& worker = known(id);
   if (worker.leaf) worker.leaf->limit_memory(bytes);
   if (worker.memory_leaf) worker.memory_leaf->limit_memory(bytes);
+}
+
+// The count rises at the kill, and the worker is gone when its memory is.
+void LinuxProcesses::forget_ooms(WorkerId id) {
+  Worker& worker = known(id);
+  const auto ooms = worker.ooms();
+  if (ooms != worker.past_ooms && !is_dying(worker.pid)) worker.past_ooms = ooms;
+}
+
+bool LinuxProcesses::oom_since(WorkerId id) {
+  const Worker& worker = known(id);
+  return worker.ooms() > worker.past_ooms;
 }
 
 std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {

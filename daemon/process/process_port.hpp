@@ -43,8 +43,8 @@ struct ForkOrder {
 };
 
 // What the kernel says of a death. `code`: exit status, or minus the signal.
-// cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory, or none did
-// and the kernel killed for memory when somebody unknown killed it. Whether its
+// cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory that was not
+// forgotten, or none did and the kernel killed for memory when somebody unknown killed it. Whether its
 // program was ever started is in launch_outcome().
 struct Usage {
   Duration cpu_user, cpu_system;  // with what it waited for
@@ -145,6 +145,12 @@ class ProcessPort {
   // The kernel is to end what takes more than a little over this, where it can be told.
   // kUnlimited: any.
   virtual void limit_memory(WorkerId, std::uint64_t) {}
+
+  // Kills for memory that the kernel has counted in its own cgroup by now are of the past, unless
+  // the worker itself is dying.
+  virtual void forget_ooms(WorkerId) {}
+  // Whether it has counted another one since. False where it counts none.
+  virtual bool oom_since(WorkerId) { return false; }
 
   // What lives and descends from it, itself not included.
   virtual std::vector<pid_t> descendants(WorkerId, Which) { return {}; }

@@ -188,6 +188,28 @@ bool is_dead(int pidfd) {
   return poll(&waiting, 1, 0) == 1;
 }
 
+bool is_dying(pid_t pid) {
+  constexpr std::uint64_t kKill = 1ULL << (SIGKILL - 1);
+  const auto status = file_text(proc_path(pid, "status"), 4096);
+  if (!status) return true;
+  for (const std::string_view name : {"\nSigPnd:\t", "\nShdPnd:\t"}) {
+    const auto at = status->find(name);
+    if (at == std::string::npos) continue;
+    std::uint64_t pending = 0;
+    const char* const from = status->data() + at + name.size();
+    std::from_chars(from, status->data() + status->size(), pending, 16);
+    if ((pending & kKill) != 0) return true;
+  }
+  constexpr std::size_t kFlags = 9 - 4;        // behind the state
+  constexpr std::uint64_t kExiting = 0x00000004;  // PF_EXITING
+  const auto stat = file_text(proc_path(pid, "stat"), 4096);
+  const auto name_end = stat ? stat->rfind(')') : std::string::npos;
+  if (name_end == std::string::npos || name_end + 4 > stat->size()) return true;
+  std::vector<std::uint64_t> fields;
+  append_numbers(std::string_view(*stat).substr(name_end + 4), fields);
+  return fields.size() <= kFlags || (fields[kFlags] & kExiting) != 0;
+}
+
 std::vector<pid_t> children_of(pid_t pid) {
   std::vector<pid_t> children;
   const std::string tasks = proc_path(pid, "task");

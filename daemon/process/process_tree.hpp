@@ -22,6 +22,9 @@ pid_t pid_of(int pidfd);
 // Dead, whether it was waited for or not.
 bool is_dead(int pidfd);
 
+// Ends or is about to: SIGKILL is pending. Order: while the number is surely its own.
+bool is_dying(pid_t pid);
+
 // Of all threads of `pid`; of this process with getpid(). Cost: about 1 us a child.
 std::vector<pid_t> children_of(pid_t pid);
 std::vector<pid_t> all_processes();
