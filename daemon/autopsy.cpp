@@ -248,13 +248,14 @@ Json end_of_command(std::string_view error) {
   return end.is_object() ? end : Json::object();
 }
 
-std::string advice_of(Outcome outcome, const Json& command) {
+std::string advice_of(const SaidFailure& said, const Json& command) {
+  if (said.out_of_memory) return "give it more memory, or run fewer at once";
   if (const auto signal = command.value("signal", Json()); signal.is_number_integer()) {
     return advice_for_signal(signal.get<int>());
   }
   if (!command.value("started", true)) return "correct argv of the task, or install the program";
   if (!command.empty()) return "run the command by hand; warmpool show has what it wrote";
-  if (outcome == Outcome::RetryAfter) return "nothing: it asked to be tried again later";
+  if (said.outcome == Outcome::RetryAfter) return "nothing: it asked to be tried again later";
   return "see what it said: warmpool show has the whole error";
 }
 
@@ -280,12 +281,14 @@ std::string autopsy_of_failure(const Services& services, const WorkerPlaces& pla
   const auto who = name + " (pid " + std::to_string(worker.child.pid) + ")";
   const auto first = said.error.substr(0, said.error.find('\n'));
   auto document = head_of(services, name, worker);
-  document["cause"] = name_of(said.outcome);
+  document["cause"] =
+      said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
   document["by_warmpool"] = false;
   document["sentence"] = std::string(command.empty() ? "the handler in " : "the command in ") + who +
                          std::string(failed_text(said.outcome)) +
-                         std::string(ipc::cut_text(first, kFirstLineBytesMax));
-  document["advice"] = advice_of(said.outcome, command);
+                         std::string(ipc::cut_text(first, kFirstLineBytesMax)) +
+                         (said.out_of_memory ? ": out of memory, the kernel killed in its cgroup" : "");
+  document["advice"] = advice_of(said, command);
   add_attempt(attempt, now, document);
   document["in_hand"] = worker.in_hand.size();
   document["uptime_ms"] = milliseconds_of(now - worker.spawned_at);

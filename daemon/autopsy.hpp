@@ -11,10 +11,12 @@
 
 namespace warmpool::daemon {
 
-// What a handler said of its failure. `error`: its whole text.
+// What a handler said of its failure. `error`: its whole text. `out_of_memory`: the kernel killed
+// for memory what it had started.
 struct SaidFailure {
   Outcome outcome = Outcome::Failed;
   std::string_view error;
+  bool out_of_memory = false;
 };
 
 // `exit`: null while the process lives. `cause`: of the worker's end; of an attempt that ended

@@ -68,6 +68,13 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
   }
 }
 
+bool MemoryWatch::ran_out(const WorkerProcess& worker, const AttemptKey& key) {
+  const bool its_own = !worker.in_hand.empty() && worker.in_hand.front().key == key;
+  const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
+  if (!its_own || !(one_runs || worker.in_hand.size() == 1)) return false;
+  return processes_.oom_since(worker.id);
+}
+
 void MemoryWatch::answered(WorkerProcess& worker) {
   worker.memory.used = true;
   if (!worker.in_hand.empty()) worker.memory.told.reset();  // what was given ahead runs now

@@ -25,6 +25,9 @@ class MemoryWatch {
   // Before its answer is told to the core: where it may have had more for that task, what it has
   // kept of it is known, and what a run had that took as long as a close look at least.
   void answering(WorkerProcess& worker, const AttemptKey& key);
+  // Whether the kernel killed for memory what the run had started: where its cgroup tells, and this
+  // one alone can have run.
+  bool ran_out(const WorkerProcess& worker, const AttemptKey& key);
   // And after that: what it has after its first task is its baseline.
   void answered(WorkerProcess& worker);
 

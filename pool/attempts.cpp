@@ -229,6 +229,9 @@ void Core::answered_task(const Held& held, const event::AttemptAnswered& event) 
   } else if (event.outcome == Outcome::Failed && held.ending == EndCause::Hung) {
     end.cause = EndCause::Hung;
     end.charge = Charge::Crash;
+  } else if (event.outcome == Outcome::Failed && event.out_of_memory) {
+    end.cause = EndCause::Memory;
+    end.charge = Charge::Crash;
   }
   if (end.cause == EndCause::Failed || end.cause == EndCause::FailedForGood ||
       end.cause == EndCause::RetryAfter || end.cause == EndCause::Timeout) {

@@ -147,7 +147,8 @@ struct EventText {
            (e.running != 0 ? " in token " + text(e.running % 10000) : "");
   }
   std::string operator()(const event::AttemptAnswered& e) const {
-    return "answered " + worker_name(e.worker) + " " + key_text(e.key) + " " + word(e.outcome);
+    return "answered " + worker_name(e.worker) + " " + key_text(e.key) + " " + word(e.outcome) +
+           (e.out_of_memory ? " out of memory" : "");
   }
   std::string operator()(const event::AttemptProgressed& e) const {
     return "progressed " + worker_name(e.worker) + " " + key_text(e.key);

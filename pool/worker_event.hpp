@@ -126,6 +126,7 @@ struct AttemptAnswered {
   Duration retry_after{};  // of Outcome::RetryAfter
   Duration service{};      // what the worker measured; bounded by 65,535 us
   std::uint32_t result_bytes = 0;
+  bool out_of_memory = false;  // the kernel killed for memory what the run had started
 };
 
 struct AttemptProgressed {

@@ -34,6 +34,7 @@ struct FakeWorker {
   MemoryFigure memory{.own_bytes = 10U << 20, .rss_bytes = 12U << 20};
   std::vector<MemoryLook> looks;
   std::uint64_t memory_max = 0;  // as the port was told last
+  bool ooms = false;             // the kernel killed in its cgroup
   std::uint64_t& page_word(std::size_t offset) {
     return *reinterpret_cast<std::uint64_t*>(page->data() + offset);
   }
@@ -83,6 +84,8 @@ class FakeProcesses : public ProcessPort {
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
+  void forget_ooms(WorkerId worker) override { workers.at(worker.value).ooms = false; }
+  bool oom_since(WorkerId worker) override { return workers.at(worker.value).ooms; }
   Orphans reap_orphans() override { return {}; }
 
  protected:

@@ -48,6 +48,30 @@ TEST(WorkerMemory, IsShownWithItsPeak) {
   EXPECT_EQ(shown().at("rss_bytes"), 12 * kMiB);
 }
 
+void fail(FakeWorker& worker) {
+  const auto answer = ipc::run_header(Kind::Failed, ipc::key_of(worker.assigned.back()));
+  worker.channel->send(answer, {}, ipc::bytes_of("ended by signal 9"));
+}
+
+TEST(WorkerMemory, AFailureAfterAKillInItsCgroupIsOneForMemory) {
+  TestDaemon test(with_limits(100));
+  auto client = test.connect();
+  client.name_type("hang");
+  client.submit("x", 1);
+  ASSERT_TRUE(test.until(client, [&] { return busy_one(test) != nullptr; }));
+  auto* worker = busy_one(test);
+  const std::uint64_t task = worker->assigned.back().id;
+  worker->ooms = true;
+  fail(*worker);
+  const auto shown = [&] {
+    return nlohmann::json::parse(test.ask(client, ipc::Verb::Show, {task}));
+  };
+  ASSERT_TRUE(test.until([&] { return shown().value("crashes", 0) == 1; }));
+  EXPECT_EQ(shown().at("attempts").at(0).at("cause"), "memory");
+  EXPECT_EQ(shown().at("failures"), 0);
+  EXPECT_FALSE(worker->exit) << "the worker did nothing";
+}
+
 TEST(WorkerMemory, OneOverItsHardLimitIsKilledWithItsTaskAndTheNextMayHaveMore) {
   TestDaemon test(with_limits(100));
   auto client = test.connect();

@@ -132,6 +132,34 @@ TEST(Memory, AKillByTheKernelForMemoryIsKnownAsOne) {
   EXPECT_EQ(daemon.wait(), 0);
 }
 
+// The command of one task is killed; its worker lives on, and how that ends is another story.
+TEST(Memory, AKillOfACommandIsThatTasksAndNotOfWhatComesAfter) {
+  if (!memory_cgroups()) GTEST_SKIP() << "no memory cgroup (v1) can be made here";
+  RealDaemon daemon(setup_of("memory_cgroup_v1 = true\nsample_interval = \"1h\"\ncrashes_max = 1",
+                             "size_max = 2\nmemory_soft = \"32MiB\"\nmemory_hard = \"64MiB\"\n"));
+  ASSERT_EQ(daemon.call("scale 1 --class worker").status, 0);
+  ASSERT_TRUE(eventually([&] { return daemon.workers().size() == 1; }));
+  const auto pid = daemon.workers().front();
+  const auto letter = letter_of(daemon,
+                                "exec '{\"argv\":[\"/usr/bin/python3\",\"-c\",\"kept = "
+                                "b'\\''x'\\'' * (400 << 20)\"]}'");
+  EXPECT_EQ(letter.at("attempts").at(0).at("cause"), "memory") << letter << daemon.log();
+  EXPECT_EQ(letter.at("attempts").at(0).at("charged"), "crash") << letter;
+  ASSERT_EQ(daemon.workers(), std::vector<pid_t>{pid}) << daemon.log();
+  const auto sent = daemon.call("submit " + daemon.gated_task() + " --print-id");
+  const auto id = sent.output.substr(0, sent.output.find('\n'));
+  ASSERT_TRUE(eventually([&] {
+    return document(daemon, "show " + id + " --json").value("state", "") == "running";
+  }));
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] {
+    return document(daemon, "show " + id + " --json").value("crashes", 0) == 1;
+  }));
+  const auto shown = document(daemon, "show " + id + " --json");
+  EXPECT_EQ(shown.at("attempts").at(0).at("cause"), "crashed") << shown;
+  EXPECT_EQ(daemon.log().find("out of memory"), std::string::npos) << daemon.log();
+}
+
 TEST(Memory, TheKernelTakesAWorkerBeforeTheDaemon) {
   RealDaemon daemon(setup_of("", ""));
   ASSERT_TRUE(eventually([&] { return daemon.workers().size() == 2; }));

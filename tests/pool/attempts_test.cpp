@@ -474,5 +474,22 @@ TEST(Attempts, TasksOfAClientThatLeavesAreCancelledWhenItAskedForThat) {
   EXPECT_EQ(driver.state(kept), TaskState::Running);
 }
 
+TEST(Attempts, AFailureForWantOfMemoryIsACrashAndNotTheWorkers) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.retries = 0, .crashes_max = 3});
+  driver.tick();
+  const auto given = driver.all<command::Assign>().front();
+  event::AttemptAnswered answered{given.worker, given.key, Outcome::Failed};
+  answered.out_of_memory = true;
+  driver.turn(answered);
+  const auto seen = driver.pool().task(task);
+  EXPECT_EQ(seen->last_cause, EndCause::Memory);
+  EXPECT_EQ(seen->used.crashes, 1);
+  EXPECT_EQ(seen->used.failures, 0);
+  EXPECT_EQ(seen->used.memory_ends, 1) << "the next may have more";
+  EXPECT_EQ(driver.slot_state(0), SlotState::Running) << "it runs again, on the same worker";
+}
+
 }  // namespace
 }  // namespace warmpool::test

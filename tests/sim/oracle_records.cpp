@@ -163,13 +163,17 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
   if (charge == Charge::Crash) {
     const bool hung =
         attempt != nullptr && attempt->cancel_ordered && attempt->cancel_cause == EndCause::Hung;
-    innocent(hung ||
+    const bool memory = answered_ != nullptr && attempt != nullptr &&
+                        answered_->key == attempt->key && answered_->out_of_memory &&
+                        cause == EndCause::Memory;
+    innocent(hung || memory ||
              (sure && !attempt->cancel_ordered && ended_on_->end_cause != ExitCause::Shutdown));
     ++seen_.crashes;
   } else if (charge == Charge::Failure) {
     const bool failed = answered_ != nullptr && attempt != nullptr &&
                         answered_->key == attempt->key && answered_->outcome != Outcome::Done &&
-                        answered_->outcome != Outcome::Held;
+                        answered_->outcome != Outcome::Held &&
+                        !(answered_->out_of_memory && !attempt->cancel_ordered);
     innocent(failed || timed_out);
     ++seen_.failures;
   } else if (charge == Charge::Interruption) {
