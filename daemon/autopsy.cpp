@@ -255,8 +255,14 @@ std::string advice_of(const SaidFailure& said, const Json& command) {
   }
   if (!command.value("started", true)) return "correct argv of the task, or install the program";
   if (!command.empty()) return "run the command by hand; warmpool show has what it wrote";
+  if (said.ungiven) return "its worker was not given it: see the sentence above";
   if (said.outcome == Outcome::RetryAfter) return "nothing: it asked to be tried again later";
   return "see what it said: warmpool show has the whole error";
+}
+
+std::string_view subject_of(const SaidFailure& said, const Json& command) {
+  if (said.ungiven) return "the attempt in ";
+  return command.empty() ? "the handler in " : "the command in ";
 }
 
 std::string_view failed_text(Outcome outcome) {
@@ -277,14 +283,14 @@ std::string autopsy_of_failure(const Services& services, const WorkerPlaces& pla
   const auto name = places.slot_name(worker.slot);
   const auto now = services.engine.now();
   const bool is_command = services.types.at(attempt.type).name == "exec";
-  const auto command = is_command ? end_of_command(said.error) : Json::object();
+  const auto command = is_command && !said.ungiven ? end_of_command(said.error) : Json::object();
   const auto who = name + " (pid " + std::to_string(worker.child.pid) + ")";
   const auto first = said.error.substr(0, said.error.find('\n'));
   auto document = head_of(services, name, worker);
   document["cause"] =
       said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
   document["by_warmpool"] = false;
-  document["sentence"] = std::string(command.empty() ? "the handler in " : "the command in ") + who +
+  document["sentence"] = std::string(subject_of(said, command)) + who +
                          std::string(failed_text(said.outcome)) +
                          std::string(ipc::cut_text(first, kFirstLineBytesMax)) +
                          (said.out_of_memory ? ": out of memory, the kernel killed in its cgroup" : "");
@@ -297,7 +303,7 @@ std::string autopsy_of_failure(const Services& services, const WorkerPlaces& pla
     document["signal"] = command.value("signal", Json());
   }
   const bool its_own = !worker.registered || name_of_process(worker.child.pid) == worker.name;
-  const auto sketch = its_own ? take_sketch(worker.child.pid) : std::nullopt;
+  const auto sketch = its_own && !said.ungiven ? take_sketch(worker.child.pid) : std::nullopt;
   if (sketch) document["usage"] = usage_json(*sketch);
   document["output"] = lines_json(places, worker.slot, attempt);
   return fitting(document, kFailureBytesMax);

@@ -188,7 +188,9 @@ void Workers::carry(const command::Assign& command) {
   // Most take descriptors, and then there is nothing to look up.
   if (const auto why = why_not_given(services_, worker->features, command.key.task); !why.empty()) {
     ipc::Frame nothing;
-    return answer(*worker, nothing, {worker->id, command.key, Outcome::FailedForGood}, why);
+    event::AttemptAnswered refused{worker->id, command.key, Outcome::FailedForGood};
+    refused.ungiven = true;
+    return answer(*worker, nothing, refused, why);
   }
   if (worker->fresh_directories) return directories_.begin(*worker, held, command);
   give(*worker, held, command, {});
@@ -476,8 +478,10 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (failed || told || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at, answered.key.task);
     answered.out_of_memory = answered.outcome == Outcome::Failed &&
-                             held->ending == EndCause::Done && memory_.ran_out(worker, held->key);
-    const SaidFailure said{answered.outcome, error, answered.out_of_memory};
+                             !answered.ungiven && held->ending == EndCause::Done &&
+                             memory_.ran_out(worker, held->key);
+    const SaidFailure said{answered.outcome, error, answered.out_of_memory,
+                           answered.ungiven};
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held, said);
     if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);

@@ -61,7 +61,9 @@ Workers::Workers(Services& services, ProcessPort& processes,
            .answer =
                [this](WorkerProcess& w, const AttemptKey& key, const std::string& text) {
                  ipc::Frame nothing;
-                 answer(w, nothing, event::AttemptAnswered{w.id, key, Outcome::Failed}, text);
+                 event::AttemptAnswered failed{w.id, key, Outcome::Failed};
+                 failed.ungiven = true;
+                 answer(w, nothing, failed, text);
                }}) {}
 Workers::~Workers() = default;
 

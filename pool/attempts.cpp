@@ -154,13 +154,17 @@ void Core::on(const event::AttemptAnswered& event) {
   Slot* slot = slots.find(event.worker);
   const std::size_t at = slot == nullptr ? 0 : find_held(*slot, event.key);
   if (slot == nullptr || at == slot->held.size()) return refuse_result(event.worker, event.key);
-  heard(*slot);
-  if (slot->answers_of_worker++ == 0) of_use(*slot);
+  heard(*slot);  // who has something in hand need not beat
+  if (!event.ungiven) {
+    if (slot->answers_of_worker++ == 0) of_use(*slot);
+    answers_ping(*slot);
+  }
   const Held held = slot->held[at];
   const bool had_more = tasks[held.task].used.memory_ends != 0;
-  answers_ping(*slot);
-  note_run(*slot, held, event);
-  learn(held, event.service);
+  if (!event.ungiven) {
+    note_run(*slot, held, event);
+    learn(held, event.service);
+  }
   answered_task(held, event);
   take_from_hand(*slot, at);
   const std::uint64_t most = class_of(*slot).options.max_tasks;

@@ -127,6 +127,7 @@ struct AttemptAnswered {
   Duration service{};      // what the worker measured; bounded by 65,535 us
   std::uint32_t result_bytes = 0;
   bool out_of_memory = false;  // the kernel killed for memory what the run had started
+  bool ungiven = false;        // the daemon says it: the worker never heard of it
 };
 
 struct AttemptProgressed {

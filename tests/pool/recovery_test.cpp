@@ -210,6 +210,22 @@ TEST_F(RecoveryTest, WithoutAutomaticRestartAPersonStartsThePlace) {
   EXPECT_NE(driver.slot_state(0), SlotState::Starting) << "also of one that waited already";
 }
 
+TEST_F(RecoveryTest, AnAttemptThatCouldNotBePreparedDoesNotProveItsWorker) {
+  begin(1, [](ClassOptions& its) { its.health_replace_after = {}; });
+  die_starting();
+  driver.hello_all();
+  ASSERT_EQ(driver.pool().slot(SlotId{0})->unproductive_deaths, 1U);
+  driver.submit();
+  driver.tick();
+  const auto given = *driver.last<command::Assign>();
+  event::AttemptAnswered failed{given.worker, given.key, Outcome::Failed};
+  failed.ungiven = true;
+  driver.turn(failed);
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->unproductive_deaths, 1U);
+  driver.kill_worker(driver.worker(0));
+  EXPECT_EQ(driver.pool().slot(SlotId{0})->unproductive_deaths, 2U);
+}
+
 // --- the breaker ---------------------------------------------------------------------------------
 
 TEST_F(RecoveryTest, ABreakerOpensWhenReplacementsKeepDying) {

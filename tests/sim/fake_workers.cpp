@@ -159,6 +159,7 @@ void FakeWorkers::hear(Instant now, Worker& worker) {
   worker.inbox.pop_front();
   switch (heard.what) {
     case Hears::Assign:
+      if (luck_.strikes(Fault::PrepareFails, 500)) return say_ungiven(now, worker, heard);
       worker.hand.push_back({.key = heard.key, .type = heard.type, .timeout = heard.timeout});
       return begin_next(now, worker);
     case Hears::Cancel:
@@ -171,6 +172,13 @@ void FakeWorkers::hear(Instant now, Worker& worker) {
     case Hears::Ask:
       return hear_ask(now, worker, heard);
   }
+}
+
+// Of an attempt whose directory cannot be prepared.
+void FakeWorkers::say_ungiven(Instant now, Worker& worker, const Heard& heard) {
+  event::AttemptAnswered said{worker.id, heard.key, Outcome::Failed};
+  said.ungiven = true;
+  say(now, worker, said);
 }
 
 void FakeWorkers::hear_cancel(Instant now, Worker& worker, const Heard& heard) {

@@ -95,6 +95,7 @@ class FakeWorkers {
   std::optional<Event> leave(Instant now, Worker& worker);
   void hello(Instant now, Worker& worker);
   void hear(Instant now, Worker& worker);
+  void say_ungiven(Instant now, Worker& worker, const Heard& heard);
   void hear_cancel(Instant now, Worker& worker, const Heard& heard);
   void hear_recall(Instant now, Worker& worker, const Heard& heard);
   void hear_ask(Instant now, Worker& worker, const Heard& heard);

@@ -169,7 +169,7 @@ struct EventWatch {
   }
   void operator()(const event::WorkerExited& e) const { oracle.exit_comes(e); }
   void operator()(const event::AttemptAnswered& e) const {
-    HealthWatch{oracle}.ran(e);
+    if (!e.ungiven) HealthWatch{oracle}.ran(e);
     oracle.answer_comes(e);
     if (!oracle.stale_answer_) oracle.heard(e.worker);
   }

@@ -252,8 +252,10 @@ void Oracle::note(const record::Ended& record) {
   } else if (!replaying_) {
     owe(record.held ? Notice::TaskHeld : Notice::TaskFailed);
   }
-  const bool unstarted =
-      record.cause == EndCause::Recalled || record.cause == EndCause::NeverStarted;
+  const bool ungiven =
+      answered_ != nullptr && answered_->ungiven && run != nullptr && !run->started;
+  const bool unstarted = ungiven || record.cause == EndCause::Recalled ||
+                         record.cause == EndCause::NeverStarted;
   task.began = task.began || !unstarted;
   task.recalled = record.cause == EndCause::Recalled;
   if (record.charge != Charge::Nothing || !ends_free(record.cause)) task.gate = last_record_;

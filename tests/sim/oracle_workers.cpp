@@ -93,7 +93,7 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   stale_answer_ = !in_hand;
   if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
   if (stale_answer_) owe(Notice::ResultRefused);
-  if (stale_answer_) return;
+  if (stale_answer_ || answered.ungiven) return;
   const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
   learn(answered, run);
   RecoveryWatch{*this}.answered(*worker, fresh_answer_);

@@ -65,6 +65,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::TaskMemory, "task-memory"},
     {Fault::GoesOnUnseen, "goes-on-unseen"},
     {Fault::ByHand, "by-hand"},
+    {Fault::PrepareFails, "prepare-fails"},
 }};
 
 namespace {
@@ -231,6 +232,12 @@ void draw_by_hand(Scenario& scenario) {
   for (auto& declared : scenario.classes) {
     declared.options.automatic_restart = random.chance(400);
   }
+}
+
+// Attempts that cannot be prepared. With a chance of its own.
+void draw_prepares(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 61);
+  scenario.faults.set(static_cast<std::size_t>(Fault::PrepareFails), random.chance(200));
 }
 
 constexpr std::array<std::string_view, 6> kRecoveryTables{
@@ -419,6 +426,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_task_memory(scenario);
   draw_unseen(scenario);
   draw_by_hand(scenario);
+  draw_prepares(scenario);
   return scenario;
 }
 

@@ -69,9 +69,10 @@ enum class Fault : std::uint8_t {
   NextClasses,
   TaskMemory,
   GoesOnUnseen,
-  ByHand
+  ByHand,
+  PrepareFails
 };
-inline constexpr std::size_t kFaults = 53;
+inline constexpr std::size_t kFaults = 54;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {
