@@ -79,6 +79,7 @@ Json TaskJson::row(TaskId task) const {
   if (live) add_live(*live, row);
   if (!live && stored && stored->verdict) add_settled(*stored, row);
   if (stored) add_stored(*stored, row);
+  if (live && live->behind) row["started_at"] = nullptr;  // that it was given is kept as that
   return row;
 }
 
@@ -121,6 +122,7 @@ void TaskJson::add_live(const TaskView& live, Json& row) const {
   if (const auto* worker = workers_.find(live.worker)) {
     row["worker"] = workers_.places().slot_name(worker->slot);
   }
+  if (live.behind) row["behind"] = live.behind->value;
   row["eligible_at"] = time(live.eligible_at);
   row["timeout_seconds"] = seconds_of(live.timeout);
   if (live.deadline.ns != 0) row["deadline_seconds"] = seconds_of(live.deadline);

@@ -96,7 +96,13 @@ TaskView Core::view(TaskIndex index) const {
   view.crashes_max = task.crashes_max;
   view.used = task.used;
   if (!is_settled(task.state)) view.bound = lanes.bound_to(index);
-  if (task.state == TaskState::Running) view.worker = slots[task.slot].worker;
+  if (task.state == TaskState::Running) {
+    const Slot& slot = slots[task.slot];
+    view.worker = slot.worker;
+    const auto held = std::ranges::find(slot.held, index, &Held::task);
+    const bool behind = held != slot.held.end() && !held->started();
+    if (behind) view.behind = slot.held.front().key.task;
+  }
   view.eligible_at = task.eligible_at;
   view.timeout = task.timeout;
   if (const TaskExtras* extras = tasks.find_extras(index)) {

@@ -151,6 +151,7 @@ struct TaskView {
   record::Used used;
   std::optional<ClassId> bound{};  // the class that alone runs it, after a death for memory or time
   WorkerId worker;
+  std::optional<TaskId> behind{};  // it was given to its worker ahead, and this one runs before it
   Instant eligible_at;
   Duration timeout, deadline, expiry;  // 0: none
   EndCause last_cause{};

@@ -71,8 +71,21 @@ void judge_recording(const Look& look, Reasons& reasons) {
   }
 }
 
+// To the core it is assigned, to people it waits.
+void judge_ahead(const Look& look, Reasons& reasons) {
+  if (!look.task.contains("behind")) return;
+  const std::string worker = text_of(look.task, "worker");
+  const std::string other = std::to_string(number_of(look.task, "behind"));
+  reasons.push_back({Rule::Ahead,
+                     "it was given to " + worker + " ahead, and waits there behind task " + other,
+                     "task " + other +
+                         " ends; if it runs for recall_after, this one is taken back and may go to "
+                         "another worker"});
+}
+
 void judge_state(const Look& look, Reasons& reasons) {
   const std::string state = text_of(look.task, "state");
+  if (state == "running") return judge_ahead(look, reasons);
   if (state == "recording") return judge_recording(look, reasons);
   if (state == "delayed") return judge_delay(look, reasons);
   if (state == "held") {

@@ -14,6 +14,7 @@ enum class Rule : std::uint8_t {
   Backoff,
   Manual,
   Dependency,
+  Ahead,
   Stopping,
   Suspect,
   SuspectTurn,
@@ -39,7 +40,7 @@ struct RuleRow {
 };
 
 // In the order in which they are looked at.
-inline constexpr std::array<RuleRow, 21> kRuleRows{{
+inline constexpr std::array<RuleRow, 22> kRuleRows{{
     {Rule::Recording, "recording", "its last record is not kept yet",
      "the next sync of the store; room on the disk where it is full"},
     {Rule::Outlived, "outlived", "a process of an earlier life of the daemon may still run it",
@@ -48,6 +49,8 @@ inline constexpr std::array<RuleRow, 21> kRuleRows{{
     {Rule::Backoff, "backoff", "its last run failed, and it waits before the next", "its time"},
     {Rule::Manual, "manual", "its handler held it for a person", "release it, or cancel it"},
     {Rule::Dependency, "dependency", "tasks that it depends on have not settled", "they settle"},
+    {Rule::Ahead, "ahead", "it was given to a worker ahead, and waits there behind the one that runs",
+     "that one ends; if it runs long, the task is taken back and may go elsewhere"},
     {Rule::Stopping, "stopping", "the pool stops and starts nothing", "the next start"},
     {Rule::Suspect, "suspect", "it may have killed a worker: it runs next, alone on one",
      "a worker that becomes empty; one is kept for it"},

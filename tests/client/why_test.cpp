@@ -106,6 +106,17 @@ TEST(Why, DelayedSaysUntilWhenAndAfterWhat) {
   EXPECT_THAT(pool.rules(), ElementsAre("backoff"));
 }
 
+TEST(Why, WhatWasGivenAheadWaitsBehindAnother) {
+  Pool pool;
+  pool.task["state"] = "running";
+  pool.task["worker"] = "fast-0";
+  EXPECT_TRUE(pool.reasons().empty()) << "it runs";
+  pool.task["behind"] = 6;
+  EXPECT_EQ(pool.reasons().front().detail,
+            "it was given to fast-0 ahead, and waits there behind task 6");
+  EXPECT_THAT(pool.reasons().front().change, HasSubstr("recall_after"));
+}
+
 TEST(Why, HeldAndRecording) {
   Pool pool;
   pool.task["state"] = "held";
@@ -342,6 +353,12 @@ const std::vector<Meeting> kMeetings = {
      }},
     {Rule::Manual, [](Pool& p) { p.task["state"] = "held"; }},
     {Rule::Dependency, [](Pool& p) { p.task["state"] = "blocked"; }},
+    {Rule::Ahead,
+     [](Pool& p) {
+       p.task["state"] = "running";
+       p.task["worker"] = "fast-0";
+       p.task["behind"] = 6;
+     }},
     {Rule::Stopping,
      [](Pool& p) {
        p.status["pool"] = {{"shutting_down", true}};

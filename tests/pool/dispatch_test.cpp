@@ -228,5 +228,18 @@ TEST(Dispatch, CriticalClassesAreServedFirst) {
   EXPECT_EQ(given[0].type, TypeId{1});
 }
 
+TEST(Dispatch, WhatIsGivenAheadIsShownBehindTheOneThatRuns) {
+  PoolDriver driver;
+  driver.ready_pool(1, 2);
+  driver.teach();
+  const TaskId first = driver.submit(), second = driver.submit();
+  driver.tick();
+  ASSERT_EQ(driver.hand(0).size(), 2U);
+  EXPECT_EQ(driver.pool().task(first)->behind, std::nullopt);
+  EXPECT_EQ(driver.pool().task(second)->behind, first);
+  driver.answer(driver.all<command::Assign>().front());
+  EXPECT_EQ(driver.pool().task(second)->behind, std::nullopt);
+}
+
 }  // namespace
 }  // namespace warmpool::test
