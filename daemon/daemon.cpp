@@ -64,7 +64,7 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       archive_(setup.archive_path, log_),
       keeper_(services_),
       record_names_(services_, workers_) {
-  reactor_.on_wake([this] { engine_.refresh(); });
+  reactor_.on_wake([this] { wake(); });
   clients_.on_request(
       [this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
              KeptBody payload) { requests_.run(session, number, meta, std::move(payload)); });

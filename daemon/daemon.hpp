@@ -96,6 +96,7 @@ class Daemon {
  private:
   // loop.cpp
   Instant next_deadline() const;
+  void wake();
   bool settle();
   void carry(Command& command);
   template <class Answer>
@@ -150,6 +151,7 @@ class Daemon {
   std::unique_ptr<Board> board_;
 
   Commands commands_;   // kept for its memory
+  Instant expected_;    // the wait of this turn was to end
   bool again_ = false;  // the last turn left something that must not wait
   bool stopping_ = false, finished_ = false, told_ready_ = false;
   Instant ready_at_latest_;  // to the service manager

@@ -3,6 +3,7 @@
 // start it all again: a volatile store answers at once, and a task that was submitted is with its
 // worker in the turn in which it came. Last, one gathered write for each peer.
 #include <algorithm>
+#include <utility>
 
 #include "daemon/daemon.hpp"
 
@@ -36,13 +37,22 @@ Instant Daemon::next_deadline() const {
                    submit_fifo_ ? submit_fifo_->due() : kNever, board_ ? board_->due() : kNever});
 }
 
+// Chores are due each second or so: who is late by much more than that was held. Before the first
+// handler, so that nothing is judged by what that reads.
+void Daemon::wake() {
+  engine_.refresh();
+  const auto late = engine_.now() - std::exchange(expected_, engine_.now());
+  if (late > configuration_.pool.values.heartbeat_interval) engine_.step(event::LoopLate{late});
+}
+
 bool Daemon::turn(Duration wait) {
   if (finished_) return false;
   const auto begun = clock_.now();
   const auto deadline = std::min(next_deadline(), begun + wait);
+  expected_ = deadline;
   const auto handled = reactor_.run(clock_.steady_of(deadline), kHandlersMax,
                                     [this] { return engine_.command_count() >= kCommandsMax; });
-  engine_.refresh();
+  wake();
   const auto woken = engine_.now();
   if (woken > deadline && deadline >= begun) {
     figures_.late_max = std::max(figures_.late_max, woken - deadline);

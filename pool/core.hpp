@@ -102,7 +102,6 @@ class Core : public CoreCheckpoints {
   void give_up_hand(Slot& slot);
   Instant due_of(const Slot& slot) const;
   Instant due_of_busy(const Slot& slot) const;
-  void forgive_stall();
   // attempts.cpp
   void on(const event::AttemptAnswered& event);
   void on(const event::AttemptProgressed& event);
@@ -176,6 +175,7 @@ class Core : public CoreCheckpoints {
   void on(const event::StoreState& event);
   void on(const event::WallStepped& event);
   void on(const event::Listen& event);
+  void on(const event::LoopLate& event);  // liveness.cpp
   void on(const event::Tick& event);
   void fire_timer(const TaskTimers::Fired& fired);
   void stop_by_force();

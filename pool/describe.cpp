@@ -184,6 +184,9 @@ struct EventText {
   std::string operator()(const event::Outlived& e) const {
     return "outlived " + task_name(e.task) + (e.over ? " over" : "");
   }
+  std::string operator()(const event::LoopLate& e) const {
+    return "loop-late " + text(static_cast<std::uint64_t>(e.by.ns / 1'000'000)) + " ms";
+  }
   std::string operator()(const event::Tick&) const { return "tick"; }
 };
 

@@ -7,7 +7,7 @@
 namespace warmpool {
 
 void Core::on(const event::Tick&) {
-  if (promised_ != kNever && now > promised_ + options.heartbeat_interval) forgive_stall();
+  if (promised_ != kNever) on(event::LoopLate{now - promised_});
   drop_orphans();
   answer_cancels_until(now);
   TaskTimers::Fired fired{};

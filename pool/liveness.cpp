@@ -191,7 +191,8 @@ Instant Core::due_of_busy(const Slot& slot) const {
 }
 
 // The loop was late: what looks like silence or slowness may be ours.
-void Core::forgive_stall() {
+void Core::on(const event::LoopLate& event) {
+  if (event.by <= options.heartbeat_interval) return;
   grace_until_ = now + options.heartbeat_interval;
   // Their clients may have come and not been heard.
   if (orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;

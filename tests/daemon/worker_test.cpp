@@ -367,5 +367,21 @@ TEST(Daemon, AStopThatAClientAskedForIsTheFirstOfTwo) {
   EXPECT_TRUE(test.log.has("stopping at once"));
 }
 
+// The core's own deadline was two seconds ago, less than a heartbeat: it alone would see no stall.
+TEST(Worker, NobodyIsJudgedForTheTimeInWhichTheLoopWasHeld) {
+  auto configuration = small_configuration();
+  configuration.pool.values.unresponsive_after = seconds(15);
+  configuration.pool.values.dead_after = seconds(16);
+  TestDaemon test(configuration);
+  ASSERT_TRUE(test.until([&] { return test.processes.alive_count() == 2; }));
+  auto client = test.connect();
+  test.time.pass(seconds(17));
+  EXPECT_NE(test.ask(client, ipc::Verb::Workers), "");
+  EXPECT_FALSE(test.log.has("gets SIGKILL"));
+  test.time.pass(seconds(2));
+  EXPECT_NE(test.ask(client, ipc::Verb::Workers), "");
+  EXPECT_FALSE(test.log.has("gets SIGKILL")) << "its beats are awaited anew";
+}
+
 }  // namespace
 }  // namespace warmpool::daemon

@@ -14,7 +14,7 @@ class Oracle : protected Books {
   explicit Oracle(const Scenario& scenario);
   // Order: begin_turn, then for each event: before, command for each command, after; then
   // after_tick.
-  void begin_turn(Instant now, Instant promised);
+  void begin_turn(Instant now, Instant promised, Duration late);
   void before(Instant now, const Event& event);
   void command(const Command& command);
   void after(const Pool& pool);

@@ -224,6 +224,10 @@ struct EventWatch {
   void operator()(const event::WorkerLeaving& e) const { StrangerWatch{oracle}.leaves(e); }
   void operator()(const event::Outlived& e) const { StrangerWatch{oracle}.outlived(e); }
   void operator()(const event::Listen& e) const { oracle.listening_ = e.to_tasks; }
+  void operator()(const event::LoopLate&) const {
+    if (oracle.orphans_until_ == kNever) return;
+    oracle.orphans_until_ = oracle.now_ + oracle.options_.reconnect_grace;
+  }
   void operator()(const event::Tick&) const {
     BreakerWatch{oracle}.tick();
     oracle.expire_keys();

@@ -115,11 +115,13 @@ void Oracle::judge_balance(const Pool& pool) const {
   agree("running", queue.running, held);
 }
 
-void Oracle::begin_turn(Instant now, Instant promised) {
+void Oracle::begin_turn(Instant now, Instant promised, Duration late) {
   require_rule(now >= now_, "time", [] { return std::string("the world went back in time"); });
-  stalled_turn_ = promised != kNever && now > promised;
+  const bool overdue = promised != kNever && now > promised;
+  stalled_turn_ = overdue || late.ns > 0;
   if (stalled_turn_) stall_at_ = now;
-  if (stalled_turn_ && now - promised > options_.heartbeat_interval) {
+  const Duration stall = std::max(late, overdue ? now - promised : Duration{});
+  if (stall > options_.heartbeat_interval) {
     grace_until_ = now + options_.heartbeat_interval;
     for (SeenSlot& slot : slots_) slot.worker.check_failures = 0;
     for (SeenSlot& slot : slots_) {

@@ -75,14 +75,17 @@ bool World::turn() {
   const Instant next = std::min(agenda_.next(), deadline);
   if (next == kNever) return false;
   Instant at = std::max(now_, next);
+  Duration late{};
   if (stalled_until_ > at) {
+    late = stalled_until_ - at;
     at = stalled_until_;
   } else {
     at = std::min(at + scenario_.turn_window, std::max(at, deadline));
   }
-  oracle_.begin_turn(at, deadline_);
+  oracle_.begin_turn(at, deadline_, late);
   now_ = at;
   ++turns_;
+  if (late > scenario_.options.heartbeat_interval) take(event::LoopLate{late});
   for (int i = 0; i < kHandlersMax && agenda_.next() <= now_; ++i) happen(agenda_.take());
   take(event::Tick{});
   if (tape_ != nullptr) tape_->turn_ended(*pool_);
