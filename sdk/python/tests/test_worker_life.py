@@ -1,4 +1,5 @@
 """Beats, several at once, and how a worker ends. Over FIFOs too, with WARMPOOL_TEST_CHANNEL=fifo."""
+import json
 import os
 import re
 import signal
@@ -6,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from pool import PACKAGE, Pool, eventually
+from pool import PACKAGE, Pool, bin_dir, eventually
 
 import warmpool
 
@@ -93,6 +94,18 @@ def test_several_at_once_are_told_of_sigterm_too(tmp_path):
         for task in tasks:
             with pytest.raises(warmpool.TaskDead, match="heard of it"):
                 task.result(60)
+
+
+def test_the_autopsy_of_a_fault_has_the_line_of_python():
+    with Pool(crashes_max=1) as pool, pool.client() as client:
+        task = client.submit("die", int(signal.SIGSEGV))
+        with pytest.raises(warmpool.TaskDead):
+            task.result(60)
+        asked = subprocess.run([os.path.join(bin_dir(), "warmpool"), "--socket", pool.socket, "autopsy", str(task.accepted()), "--json"],
+                               stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+        autopsy = json.loads(asked.stdout)["autopsies"][0]
+        assert autopsy["signal"] == signal.SIGSEGV
+        assert any("handlers.py" in line and "in die" in line for line in autopsy["output"]), autopsy
 
 
 def test_the_end_of_the_daemon_ends_a_busy_worker():

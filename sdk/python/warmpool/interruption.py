@@ -20,6 +20,19 @@ def show_stacks_at_term() -> None:
     faulthandler.register(signal.SIGTERM, file=STDERR, all_threads=True, chain=True)
 
 
+@contextmanager
+def stacks_at_faults() -> Iterator[None]:
+    """A fault in C code (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) writes where each thread stands, and ends the process as before."""
+    ours = not faulthandler.is_enabled()
+    if ours:
+        faulthandler.enable(file=STDERR, all_threads=True)
+    try:
+        yield
+    finally:
+        if ours:
+            faulthandler.disable()
+
+
 def forget_stacks() -> None:
     """In a process that a handler forked: what SIGTERM does there is what Python was told, and nothing that came from C."""
     if faulthandler.unregister(signal.SIGTERM):
@@ -79,7 +92,8 @@ class Interruption:
         if self._interrupts:
             show_stacks_at_term()
         try:
-            yield
+            with stacks_at_faults():
+                yield
         finally:
             faulthandler.unregister(signal.SIGTERM)
             signal.signal(signal.SIGTERM, before)
