@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "daemon/health_json.hpp"
+
 namespace warmpool::daemon {
 namespace {
 
@@ -240,6 +242,7 @@ ipc::BoardSlot Board::slot_row(const SlotView& view) const {
   row.flags = slot_flags(view);
   row.credits = view.credits;
   row.last_exit = number_of(view.last_cause);
+  if (is_scored(view)) row.score = ipc::board_score(view.health_state.score());
   set_attempt(row, view);
   set_process(row, workers_.find(view.worker));
   return row;

@@ -100,13 +100,17 @@ Json check_json(const Services& services, const SlotView& slot, const WorkerProc
 
 }  // namespace
 
+bool is_scored(const SlotView& slot) {
+  const bool alive = static_cast<bool>(slot.worker) && slot.state != SlotState::Starting;
+  return alive && slot.health_state.is_known();
+}
+
 void add_health(const SlotView& slot, Json& row) {
   const bool alive = static_cast<bool>(slot.worker) && slot.state != SlotState::Starting;
   const auto& health = slot.health_state;
-  const bool scored = alive && health.is_known();
   row["coarse"] = name_of(coarse_of(slot.health));
   row["band"] = alive ? Json(name_of(health.band())) : Json();
-  row["score"] = scored ? Json(health.score()) : Json();
+  row["score"] = is_scored(slot) ? Json(health.score()) : Json();
   row["score_reason"] = alive ? Json(name_of(health.reason())) : Json();
 }
 

@@ -8,6 +8,8 @@
 
 namespace warmpool::daemon {
 
+// Whether its score says anything yet.
+bool is_scored(const SlotView& slot);
 // In each row of workers.
 void add_health(const SlotView& slot, Json& row);
 // Of one worker: what its score is made of, with its inputs, all with the time at which they were

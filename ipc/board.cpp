@@ -78,7 +78,8 @@ bool is_sane(std::span<const char> text) {
 
 bool is_sane(const BoardSlot& row, std::uint32_t classes) {
   return row.worker_class < classes && row.state < Words<SlotState>::rows.size() &&
-         row.last_exit < Words<ExitCause>::rows.size() && is_sane(row.name);
+         row.last_exit < Words<ExitCause>::rows.size() && row.score <= board_score(1000) &&
+         is_sane(row.name);
 }
 
 }  // namespace

@@ -103,6 +103,8 @@ constexpr LayoutRow kSlot[] = {
     WARMPOOL_LAYOUT_ROW(BoardSlot, last_exit, "number of the cause of the last end, below"),
     WARMPOOL_LAYOUT_ROW(BoardSlot, kernel_state,
                         "letter as in proc(5), when it was last looked at; 0: it was not yet"),
+    WARMPOOL_LAYOUT_ROW(BoardSlot, score,
+                        "a fourth of its health score (0 to 1000), and 1; 0: it has none"),
 };
 
 constexpr BoardTable kTables[] = {

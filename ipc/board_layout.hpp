@@ -73,9 +73,17 @@ struct BoardSlot {
   std::int32_t pid;
   std::uint32_t in_hand, unproductive_deaths;
   std::uint16_t worker_class, round, attempt;
-  std::uint8_t state, flags, credits, last_exit, kernel_state, unused;
+  std::uint8_t state, flags, credits, last_exit, kernel_state, score;
 };
 static_assert(sizeof(BoardSlot) == 192);
+
+// BoardSlot::score: a health score from 0 to 1000 in a byte, where 0 says that none is known.
+constexpr std::uint8_t board_score(std::uint16_t score) {
+  return static_cast<std::uint8_t>(score / 4 + 1);
+}
+constexpr std::uint16_t score_of(std::uint8_t told) {
+  return static_cast<std::uint16_t>((told - 1) * 4);
+}
 
 struct BoardTable {
   std::string_view heading;

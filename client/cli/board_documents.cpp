@@ -79,7 +79,8 @@ Json slot_json(const ipc::BoardSlot& row, const ipc::BoardFigures& figures) {
             {"tasks_executed", row.tasks_executed},
             {"current_task", row.task == 0 ? Json() : Json(row.task)},
             {"in_hand", row.in_hand},
-            {"credits", row.credits}};
+            {"credits", row.credits},
+            {"score", row.score == 0 ? Json() : Json(ipc::score_of(row.score))}};
   json["uptime_seconds"] = row.spawned_at == 0 ? Json() : Json(seconds_of(now - row.spawned_at));
   json["last_activity"] = time_of(row.state_since);
   json["last_heartbeat"] = time_of(row.last_heard);

@@ -100,6 +100,7 @@ class Published {
     writer_->put(pool.slots++, slot_row("images-0", SlotState::Running, 815));
     auto second = slot_row("images-1", SlotState::Ready, 0);
     second.flags = ipc::slot_flag::kUnresponsive;
+    second.score = ipc::board_score(730);
     writer_->put(pool.slots++, second);
     writer_->commit(pool);
   }
@@ -127,6 +128,8 @@ TEST(BoardCommand, WorkersHaveTheMembersOfTheDaemonsDocument) {
   EXPECT_NEAR(busy["uptime_seconds"].get<double>(), 60, 1);
   EXPECT_EQ(document["workers"][1]["health"], "unresponsive");
   EXPECT_EQ(document["workers"][1]["current_task"], nullptr);
+  EXPECT_EQ(busy["score"], nullptr);
+  EXPECT_EQ(document["workers"][1]["score"], 728) << "in fours";
 }
 
 TEST(BoardCommand, StatusAddsUp) {

@@ -98,6 +98,10 @@ TEST(Board, SaysWhatTheDocumentsSay) {
     EXPECT_EQ(shown["tasks_executed"], row.tasks_executed);
     EXPECT_EQ(shown["in_hand"], row.in_hand);
     EXPECT_EQ(shown["pid"], row.pid);
+    ASSERT_EQ(shown["score"].is_null(), row.score == 0);
+    if (row.score != 0) {
+      EXPECT_EQ(shown["score"].get<int>() / 4 * 4, ipc::score_of(row.score));
+    }
     if (row.task != 0) {
       EXPECT_EQ(shown["current_task"], row.task);
     }

@@ -179,6 +179,7 @@ TEST(Board, DoesNotHandOutWhatMakesNoSense) {
     s.last_exit = static_cast<std::uint8_t>(Words<ExitCause>::rows.size());
   }));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.worker_class = 1; }));
+  EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.score = 255; }));
   EXPECT_TRUE(refused([](BoardPool&, BoardSlot& s) { s.name[0] = '\xff'; }));
 }
 
