@@ -234,6 +234,18 @@ TEST(Segment, HasANameThatSortsByNumber) {
   }
 }
 
+// The core's contract would be broken by it, and a file is only a file.
+TEST(Replay, RefusesAStepAboutATypeThatWasNeverDeclared) {
+  Recording recording;
+  recording.begin_life();
+  const Commands none;
+  recording.recorder().stepped(recording.now, event::TypeConfigured{TypeId{4711}, {}}, none);
+  recording.end_life();
+  const auto replay = recording.replay();
+  EXPECT_NE(replay.status, 0);
+  EXPECT_THAT(replay.error, HasSubstr("is about a type that was never declared"));
+}
+
 TEST(Replay, ReadsTasksAndInstantsAsTheTraceWritesThem) {
   const TaskId task{331ULL << 40 | 3001};
   EXPECT_EQ(parse_task(std::to_string(task.value)), task);
