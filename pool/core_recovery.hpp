@@ -30,8 +30,10 @@ class CoreRecovery : public CoreAdmission {
   void replaced(Slot& slot);
   void of_use(Slot& slot);
   void unwanted(Slot& slot);
-  // It is still there long after it was killed.
+  // It is still there long after it was killed. Order: stays() first; then what it had is gone.
   void stays(const Slot& slot);
+  // Another one starts in its place, where nothing speaks against that.
+  void substitute(Slot& slot);
   // Breakers whose time has come.
   void judge_recovery();
   Instant next_recovery() const;
@@ -55,6 +57,7 @@ class CoreRecovery : public CoreAdmission {
   void open(WorkerClass& worker_class, RecoveryTrigger trigger, RecoveryWhy why);
   void close(WorkerClass& worker_class, RecoveryTrigger trigger, RecoveryWhy why);
   void release(WorkerClass& worker_class);
+  void substitute_all(WorkerClass& worker_class);
   Slot* next_probe(WorkerClass& worker_class);
   void tell(Notice notice, const WorkerClass& worker_class);
   void tell(const Slot& slot, const command::Recovery& how);

@@ -142,7 +142,7 @@ void Core::give_up_hand(Slot& slot) {
   slot.force_at = kNever;
   stays(slot);
   tell_health(slot);
-  if (slot.held.empty()) return;
+  if (slot.held.empty()) return substitute(slot);
   slot.busy = slot.busy + (now - slot.busy_since);
   auto told = about(slot, Notice::WorkerError);
   told.exit_cause = slot.order;
@@ -150,6 +150,7 @@ void Core::give_up_hand(Slot& slot) {
   bury_hand(slot, event::WorkerExited{.worker = slot.worker, .cause = slot.order, .code = 0},
             slot.order);
   refresh(slot);
+  substitute(slot);
 }
 
 Instant Core::due_of(const Slot& slot) const {

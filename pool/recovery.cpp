@@ -109,6 +109,30 @@ void CoreRecovery::stays(const Slot& slot) {
   open(worker_class, RecoveryTrigger::Fail, RecoveryWhy::Probe);
 }
 
+// One beside each at most: where that hangs too, a third would as well. It counts for nobody's
+// budget of replacements; with its memory it counts until it goes, as all that live.
+void CoreRecovery::substitute(Slot& slot) {
+  WorkerClass& worker_class = class_of(slot);
+  const bool stuck = slot.state == SlotState::Recovery && slot.killed && slot.force_at == kNever;
+  const bool may = is_alone(slot) && !slot.removing && !slot.registered && !stopping_;
+  if (!stuck || !may || !worker_class.options.automatic_restart || worker_class.gate.shut()) return;
+  Slot& heir = slots.add(worker_class, now, slot.home);
+  slot.removing = slot.leaving = true;
+  slot.heir = heir.id;
+  heir.leaver = slot.id;
+  heir.attempts += std::exchange(slot.attempts, slot.attempts_of_worker);
+  heir.spawns += std::exchange(slot.spawns, 1);
+  heir.busy = heir.busy + std::exchange(slot.busy, {});
+  heir.died_at = slot.recovering ? slot.died_at : now;
+  heir.recovering = true;
+  slot.recovering = false;
+  heir.unproductive = slot.unproductive;
+  heir.tries = slot.tries;
+  heir.last_cause = slot.order;
+  heir.strategy = strategy_of(heir);
+  start_or_hold(heir, SlotTrigger::Spawn);
+}
+
 RecoveryStrategy CoreRecovery::strategy_of(const Slot& slot) const {
   const auto chosen = choose_recovery(classes[slot.worker_class.value].recovery, slot.last_cause,
                                       slot.unproductive);
@@ -342,6 +366,12 @@ void CoreRecovery::release(WorkerClass& worker_class) {
     slot.retry_at = std::min(slot.retry_at, now + jitter_.part(spread));
     slots.look_at(slot, slot.retry_at);
   }
+  substitute_all(worker_class);
+}
+
+void CoreRecovery::substitute_all(WorkerClass& worker_class) {
+  const auto members = worker_class.members;  // a substitute may be one more
+  for (const SlotId id : members) substitute(slots[id]);
 }
 
 void CoreRecovery::set_recovery(WorkerClass& worker_class) {
@@ -365,6 +395,7 @@ void CoreRecovery::set_recovery(WorkerClass& worker_class) {
       slot.retry_at = now;
       slots.look_at(slot, now);
     }
+    substitute_all(worker_class);
   }
 }
 

@@ -127,7 +127,7 @@ void Core::succeed_the_dead(Slot& predecessor) {
 // again.
 void Core::left(Slot& slot) {
   WorkerClass& worker_class = class_of(slot);
-  --worker_class.replacing;
+  if (slot.replaced) --worker_class.replacing;
   slot.replaced = slot.leaving = false;
   slot.spawns = 0;
   if (slot.heir == kNoSlot) return;
@@ -135,6 +135,7 @@ void Core::left(Slot& slot) {
   slot.heir = kNoSlot;
   if (heir.leaver != slot.id) return;
   heir.leaver = kNoSlot;
+  substitute(heir);  // if it hangs, too
   if (heir.due_for != DueReason::None) worker_class.due.push_back(heir.id);
 }
 

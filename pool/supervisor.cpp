@@ -326,7 +326,7 @@ void Core::after_exit(Slot& slot) {
   if (slot.removing || slot.registered) {
     slots.fire(slot, SlotTrigger::ExitedGone, now);
     unwanted(slot);
-    if (slot.replaced) left(slot);
+    if (slot.replaced || slot.heir != kNoSlot) left(slot);
     return;
   }
   recover(slot);

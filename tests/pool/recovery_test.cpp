@@ -399,6 +399,38 @@ TEST_F(RecoveryTest, ABreakerThatSuccessorsOpenStartsNoPlaceThatWaitsForAPerson)
   EXPECT_EQ(driver.slot_state(0), SlotState::Failed);
 }
 
+TEST_F(RecoveryTest, OneThatCannotBeKilledHasASubstituteBesideItAndNoMoreThanOne) {
+  begin(1);
+  driver.hello_all();
+  driver.tick();
+  be_of_use(driver.worker(0));
+  const auto get_stuck = [&](WorkerId worker) {
+    driver.turn(event::WorkerBroken{worker, ExitCause::Protocol});
+    driver.pass(default_options().unkillable_after + seconds(1));
+  };
+  const WorkerId stuck = driver.worker(0);
+  const TaskId task = driver.submit();
+  driver.tick();
+  get_stuck(stuck);
+  const WorkerId second = driver.last<command::Spawn>()->worker;
+  ASSERT_NE(second, stuck) << "its place is filled";
+  EXPECT_EQ(driver.last<command::Spawn>()->home, SlotId{0});
+  driver.hello_all();
+  driver.tick();
+  ASSERT_EQ(driver.last<command::Assign>()->worker, second);
+  driver.answer(*driver.last<command::Assign>());
+  driver.tick();
+  EXPECT_EQ(driver.state(task), TaskState::Done);
+  const auto count = starts();
+  get_stuck(second);
+  EXPECT_EQ(starts(), count) << "two hang, a third would as well";
+  driver.kill_worker(stuck);
+  EXPECT_EQ(starts(), count + 1) << "one of the two has gone";
+  driver.kill_worker(second);
+  EXPECT_EQ(driver.pool().overview().classes[0].slots, 1U);
+  EXPECT_EQ(starts(), count + 1);
+}
+
 TEST_F(RecoveryTest, ASuccessorThatDiesIsTriedAgainWhateverAutomaticRestartSays) {
   begin(2, [](ClassOptions& its) { its.automatic_restart = false; });
   driver.hello_all();

@@ -106,6 +106,7 @@ struct SeenWorker {
   bool may_be_removed = false;       // it was made smaller while this one was being killed
   Instant drained_at{-1};            // and then it had nothing in hand any more
   bool reserved = false;             // is kept for a suspect, as the pool shows
+  bool substituted = false;          // it does not go, and another one has its place
   std::size_t given_up = 0;          // what it had when it was given up, though it still lives
   std::uint8_t offered = 0, credits = 0;
   std::size_t concurrency = 1;

@@ -59,7 +59,8 @@ void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
     seen.last_probe = std::exchange(seen.probe, WorkerId{});
     return;
   }
-  const bool by_hand = !known.options.automatic_restart && !slot.pending;
+  const bool by_hand =
+      worker.substituted || (!known.options.automatic_restart && !slot.pending);
   if (seen.state != RecoveryState::Closed || by_hand) return;
   if (slot.deaths_least >= 2) seen.deaths_least.push_back(oracle.now_);
   if (slot.deaths_most >= 2) seen.deaths_most.push_back(oracle.now_);
@@ -406,6 +407,11 @@ void RecoveryWatch::judge_successors() const {
     const SlotId id{static_cast<std::uint16_t>(&slot - oracle.slots_.data())};
     const bool waits = slot.used && slot.pending && !slot.worker.live && !admission.is_held(id);
     if (!waits || known.recovery.state != RecoveryState::Closed) continue;
+    const bool works = std::ranges::any_of(oracle.slots_, [&](const SeenSlot& one) {
+      return one.worker_class == slot.worker_class && one.worker.home == slot.worker.home &&
+             one.worker.assignable() && !one.worker.may_drain;
+    });
+    if (!works) continue;
     const Duration spread = std::min(known.options.recovery_cooldown, kSpread);
     const Instant due = std::max(slot.died_at + oracle.restart_wait(slot.deaths_most),
                                  known.recovery.closed_at + spread);
@@ -415,9 +421,38 @@ void RecoveryWatch::judge_successors() const {
   }
 }
 
+// The place of one that was killed and does not go is another one's.
+void RecoveryWatch::judge_stuck() const {
+  if (!oracle.calm()) return;
+  for (const SeenSlot& slot : oracle.slots_) {
+    const SeenWorker& worker = slot.worker;
+    const bool stuck = worker.live && stays(worker.id) && oracle.now_ > worker.kill_at +
+                                                              oracle.options_.unkillable_after +
+                                                              kSlack;
+    const bool exempt = worker.registered || worker.retired || worker.unwanted() ||
+                        worker.may_drain || worker.may_be_removed || worker.parked || slot.pending;
+    const SeenClass& known = oracle.classes_[worker.worker_class.value];
+    const bool may = known.options.automatic_restart &&
+                     known.recovery.state == RecoveryState::Closed &&
+                     AdmissionWatch{oracle}.held(worker.worker_class) == 0 &&
+                     oracle.now_ > oracle.grace_until_ + kSlack;
+    if (!stuck || exempt || !may || worker.replaced || oracle.is_pair(worker)) continue;
+    // One that was on its way out before is not missed.
+    std::uint64_t others = oracle.waiting_places(worker.worker_class);
+    for (const SeenSlot& one : oracle.slots_) {
+      others += one.worker_class == worker.worker_class && one.worker.live &&
+                !one.worker.registered && !one.worker.replaced && !stays(one.worker.id);
+    }
+    if (others >= known.target - known.parked) continue;
+    violate("unkillable-substituted",
+            worker_name(worker.id) + " does not go, and nobody has its place");
+  }
+}
+
 void RecoveryWatch::judge_after_tick(const Pool& pool) const {
   if (oracle.stopping_) return;
   judge_successors();
+  judge_stuck();
   for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
     SeenClass& known = oracle.classes_[i];
     const SeenRecovery& seen = known.recovery;

@@ -41,6 +41,7 @@ struct RecoveryWatch {
   bool needs_more(std::size_t worker_class, bool suspect) const;
   bool could_run(ClassId worker_class) const;
   void judge_successors() const;
+  void judge_stuck() const;
   void judge_idle(ClassId worker_class, SeenClass& known) const;
 };
 

@@ -84,19 +84,34 @@ bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn, bool 
   if (slot.worker.home != spawn.home) {  // what was here is not wanted any more
     slot.pending = false;
     if (spawn.recovery.attempt == 0) slot.deaths_least = slot.deaths_most = 0;
+    // In the place of one that did not go, and it had to wait for the memory that this one had.
+    const bool substitutes = was_held && spawn.recovery.attempt != 0;
+    if (substitutes) slot.deaths_most = std::max(slot.deaths_most, spawn.recovery.deaths);
+    slot.let_go = slot.let_go || substitutes;
   }
   SeenWorker* at_home = nullptr;
   std::set<SlotId> pairs{spawn.home};
   for (SeenSlot& one : slots_) {
     SeenWorker& other = one.worker;
     if (!other.live || other.worker_class != spawn.worker_class) continue;
-    if (beside(other) != nullptr) pairs.insert(other.home);
+    const SeenWorker* partner = beside(other);
+    const bool pair = partner != nullptr && !other.substituted && !partner->substituted;
+    if (pair) pairs.insert(other.home);
     if (other.home != spawn.home) continue;
     require_rule(at_home == nullptr, "two-at-home",
                  [&] { return worker_name(spawn.worker) + " is the third in its place"; });
     at_home = &other;
   }
   if (at_home == nullptr || at_home->replaced || slot.pending) return false;
+  const bool stuck = at_home->kill_ordered && now_ >= at_home->kill_at + options_.unkillable_after;
+  if (stuck && spawn.recovery.attempt != 0) {
+    at_home->replaced = at_home->substituted = true;
+    const SeenSlot& home = slot_of(at_home->id);
+    slot.deaths_least = std::min(slot.deaths_least, home.deaths_least);
+    slot.deaths_most = home.deaths_most;
+    slot.let_go = true;  // there was nothing to wait for
+    return false;
+  }
   MemoryWatch{*this}.judge_reason(*at_home);
   slot.pending = true;
   slot.deaths_least = slot.deaths_most = 0;  // what died in this slot before was of another place

@@ -130,7 +130,7 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   const bool left = dead_.registered && exited.cause == ExitCause::ChannelClosed;
   const bool retired = dead_.retired && (exited.cause == ExitCause::Exited || left);
   if (!ordered && !retired) owe(Notice::WorkerError);
-  const bool asked = dead_.retired || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
+  const bool asked = dead_.retired || dead_.substituted || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
   if (dead_.registered) return;
@@ -188,7 +188,11 @@ void Oracle::judge_spawn(const command::Spawn& spawn) {
   worker.recovers = event_ != nullptr && !successor && !unparks &&
                     !std::holds_alternative<event::Scale>(*event_) &&
                     !std::holds_alternative<event::ClassDeclared>(*event_);
-  if (was_held) worker.recovers = spawn.recovery.attempt != 0;
+  const bool substitutes = std::ranges::any_of(slots_, [&](const SeenSlot& one) {
+    return one.worker.live && one.worker.substituted && one.worker_class == spawn.worker_class &&
+           one.worker.home == spawn.home;
+  });
+  if (was_held || substitutes) worker.recovers = spawn.recovery.attempt != 0;
   owe(Notice::WorkerStarted);
   if (worker.recovers) owe(Notice::RecoveryAttempted);
   slot.worker = std::move(worker);
