@@ -287,13 +287,12 @@ std::string autopsy_of_failure(const Services& services, const WorkerPlaces& pla
   const auto who = name + " (pid " + std::to_string(worker.child.pid) + ")";
   const auto first = said.error.substr(0, said.error.find('\n'));
   auto document = head_of(services, name, worker);
-  document["cause"] =
-      said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
+  document["cause"] = said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
   document["by_warmpool"] = false;
-  document["sentence"] = std::string(subject_of(said, command)) + who +
-                         std::string(failed_text(said.outcome)) +
-                         std::string(ipc::cut_text(first, kFirstLineBytesMax)) +
-                         (said.out_of_memory ? ": out of memory, the kernel killed in its cgroup" : "");
+  document["sentence"] =
+      std::string(subject_of(said, command)) + who + std::string(failed_text(said.outcome)) +
+      std::string(ipc::cut_text(first, kFirstLineBytesMax)) +
+      (said.out_of_memory ? ": out of memory, the kernel killed in its cgroup" : "");
   document["advice"] = advice_of(said, command);
   add_attempt(attempt, now, document);
   document["in_hand"] = worker.in_hand.size();

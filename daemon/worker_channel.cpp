@@ -477,11 +477,9 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool told = worker.output.has_marks() || worker.errors.has_marks();
     if (failed || told || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at, answered.key.task);
-    answered.out_of_memory = answered.outcome == Outcome::Failed &&
-                             !answered.ungiven && held->ending == EndCause::Done &&
-                             memory_.ran_out(worker, held->key);
-    const SaidFailure said{answered.outcome, error, answered.out_of_memory,
-                           answered.ungiven};
+    answered.out_of_memory = answered.outcome == Outcome::Failed && !answered.ungiven &&
+                             held->ending == EndCause::Done && memory_.ran_out(worker, held->key);
+    const SaidFailure said{answered.outcome, error, answered.out_of_memory, answered.ungiven};
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held, said);
     if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);

@@ -77,7 +77,8 @@ void CoreHealth::on(const event::WorkerFlagged& event) {
   note(*slot, slot->health.flag(event.degraded, now));
 }
 
-// What was cancelled, held for a person, failed for good or took too much says nothing of the worker.
+// What was cancelled, held for a person, failed for good or took too much says nothing of the
+// worker.
 void CoreHealth::note_run(Slot& slot, const Held& held, const event::AttemptAnswered& event) {
   const Task& task = tasks[held.task];
   const bool failed = event.outcome == Outcome::Failed || event.outcome == Outcome::RetryAfter;

@@ -177,13 +177,6 @@ struct Listen {
   bool to_tasks;
 };
 
-// The loop was held for so long: what it has not read yet may be older than it looks. For whom to
-// say what the core cannot see: its own deadlines may have been far away all that time.
-// Order: the first event of its turn; only where that is more than one heartbeat.
-struct LoopLate {
-  Duration by;
-};
-
 // Order: the last event of each turn. Deadlines are judged and tasks are assigned here.
 struct Tick {};
 
@@ -202,7 +195,6 @@ using Event =
                  event::StoreState, event::WallStepped, event::Listen, event::WorkerRegistered,
                  event::WorkerLeaving, event::Outlived, event::WorkerSampled, event::WorkerObserved,
                  event::WorkerMeasured, event::WorkerChecked, event::WorkerFlagged,
-                 event::WorkerPrepares, event::AttemptCheckpointed,
-                 event::LoopLate, event::Tick>;
+                 event::WorkerPrepares, event::AttemptCheckpointed, event::LoopLate, event::Tick>;
 
 }  // namespace warmpool

@@ -150,4 +150,11 @@ struct RecallAnswered {
   bool returned;
 };
 
+// The loop was held for so long: what it has not read yet may be older than it looks. Said because
+// the core may not see it: its own deadlines may have been far away all that time.
+// Order: the first event of its turn; only where that is more than one heartbeat.
+struct LoopLate {
+  Duration by;
+};
+
 }  // namespace warmpool::event

@@ -112,9 +112,11 @@ constexpr CommandRow kRows[] = {
      "or a\n"
      "hang; of a slot the last 16 processes that ended unasked, as long as the daemon lives. Each "
      "begins\n"
-     "with the cause and what to do; then the state, threads and open descriptors of the process as "
+     "with the cause and what to do; then the state, threads and open descriptors of the process "
+     "as "
      "they\n"
-     "were before it was told to end (of one that died by itself, or whose handler failed, there is "
+     "were before it was told to end (of one that died by itself, or whose handler failed, there "
+     "is "
      "only\n"
      "what it cost), and its last output. Status 1 if nothing is kept.\n"
      "  warmpool autopsy 4711\n  warmpool autopsy worker-0",

@@ -79,8 +79,7 @@ class LinuxProcesses final : public ProcessPort {
   void forget_ooms(WorkerId worker) override;
   bool oom_since(WorkerId worker) override;
   std::vector<pid_t> descendants(WorkerId worker, Which which) override;
-  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared,
-                           Which which) override;
+  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared, Which which) override;
   Orphans reap_orphans() override;
 
  protected:

@@ -44,8 +44,8 @@ struct ForkOrder {
 
 // What the kernel says of a death. `code`: exit status, or minus the signal.
 // cause: Exited, Signalled, or OutOfMemory where its cgroup counted a kill for memory that was not
-// forgotten, or none did and the kernel killed for memory when somebody unknown killed it. Whether its
-// program was ever started is in launch_outcome().
+// forgotten, or none did and the kernel killed for memory when somebody unknown killed it. Whether
+// its program was ever started is in launch_outcome().
 struct Usage {
   Duration cpu_user, cpu_system;  // with what it waited for
   std::uint64_t rss_peak_bytes = 0, major_faults = 0;
@@ -85,13 +85,13 @@ struct Adopted {
 };
 
 struct Orphans {
-  std::uint32_t reaped = 0;    // adopted and dead: waited for
-  std::uint32_t killed = 0;    // adopted and alive, of a worker that is buried
+  std::uint32_t reaped = 0;       // adopted and dead: waited for
+  std::uint32_t killed = 0;       // adopted and alive, of a worker that is buried
   std::vector<Adopted> living{};  // the others, of workers that are not
 };
 
-// Which of a worker's descendants are meant. `adopted_before`: those alone that are children of this
-// process by now and began before that tick since the boot, and what descends from them.
+// Which of a worker's descendants are meant. `adopted_before`: those alone that are children of
+// this process by now and began before that tick since the boot, and what descends from them.
 struct Which {
   std::optional<std::uint64_t> adopted_before{};
 };

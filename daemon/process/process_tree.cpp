@@ -200,7 +200,7 @@ bool is_dying(pid_t pid) {
     std::from_chars(from, status->data() + status->size(), pending, 16);
     if ((pending & kKill) != 0) return true;
   }
-  constexpr std::size_t kFlags = 9 - 4;        // behind the state
+  constexpr std::size_t kFlags = 9 - 4;           // behind the state
   constexpr std::uint64_t kExiting = 0x00000004;  // PF_EXITING
   const auto stat = file_text(proc_path(pid, "stat"), 4096);
   const auto name_end = stat ? stat->rfind(')') : std::string::npos;

@@ -208,8 +208,8 @@ TEST(Death, WhoHoldsTheInterpretersLockIsNoneOfThem) {
 
 // No ping is answered meanwhile.
 TEST(Death, WhoHoldsTheInterpretersLockIsNotEndedForPingsEither) {
-  const auto config = mortals() +
-                      "check = \"ping\"\ncheck_interval = \"200ms\"\ncheck_timeout = \"100ms\"\n";
+  const auto config =
+      mortals() + "check = \"ping\"\ncheck_interval = \"200ms\"\ncheck_timeout = \"100ms\"\n";
   RealDaemon daemon({.config = config, .arguments = {}, .prefix = {}});
   ASSERT_EQ(daemon.call("submit die.echo x --wait").status, 0) << daemon.log();
   const json before = json::parse(daemon.call("worker mortal-0 --json").output);

@@ -148,13 +148,11 @@ TEST(Memory, AKillOfACommandIsThatTasksAndNotOfWhatComesAfter) {
   ASSERT_EQ(daemon.workers(), std::vector<pid_t>{pid}) << daemon.log();
   const auto sent = daemon.call("submit " + daemon.gated_task() + " --print-id");
   const auto id = sent.output.substr(0, sent.output.find('\n'));
-  ASSERT_TRUE(eventually([&] {
-    return document(daemon, "show " + id + " --json").value("state", "") == "running";
-  }));
+  ASSERT_TRUE(eventually(
+      [&] { return document(daemon, "show " + id + " --json").value("state", "") == "running"; }));
   ASSERT_EQ(::kill(pid, SIGKILL), 0);
-  ASSERT_TRUE(eventually([&] {
-    return document(daemon, "show " + id + " --json").value("crashes", 0) == 1;
-  }));
+  ASSERT_TRUE(eventually(
+      [&] { return document(daemon, "show " + id + " --json").value("crashes", 0) == 1; }));
   const auto shown = document(daemon, "show " + id + " --json");
   EXPECT_EQ(shown.at("attempts").at(0).at("cause"), "crashed") << shown;
   EXPECT_EQ(daemon.log().find("out of memory"), std::string::npos) << daemon.log();

@@ -102,14 +102,14 @@ void FakeWorkers::end_run(Instant now, Worker& worker, std::uint64_t serial) {
 
 void FakeWorkers::say_result(Instant now, Worker& worker, const Run& run) {
   say(now, worker,
-      event::AttemptAnswered{.worker = worker.id,
-                             .key = run.key,
-                             .outcome = run.outcome,
-                             .retry_after = run.retry_after,
-                             .service = std::min(run.service, microseconds(65'535)),
-                             .result_bytes = 10,
-                             .out_of_memory = run.outcome == Outcome::Failed &&
-                                              luck_.strikes(Fault::Memory, 500)});
+      event::AttemptAnswered{
+          .worker = worker.id,
+          .key = run.key,
+          .outcome = run.outcome,
+          .retry_after = run.retry_after,
+          .service = std::min(run.service, microseconds(65'535)),
+          .result_bytes = 10,
+          .out_of_memory = run.outcome == Outcome::Failed && luck_.strikes(Fault::Memory, 500)});
 }
 
 void FakeWorkers::say_wrong(Instant now, Worker& worker, const Run& run) {

@@ -254,8 +254,8 @@ void Oracle::note(const record::Ended& record) {
   }
   const bool ungiven =
       answered_ != nullptr && answered_->ungiven && run != nullptr && !run->started;
-  const bool unstarted = ungiven || record.cause == EndCause::Recalled ||
-                         record.cause == EndCause::NeverStarted;
+  const bool unstarted =
+      ungiven || record.cause == EndCause::Recalled || record.cause == EndCause::NeverStarted;
   task.began = task.began || !unstarted;
   task.recalled = record.cause == EndCause::Recalled;
   if (record.charge != Charge::Nothing || !ends_free(record.cause)) task.gate = last_record_;

@@ -59,8 +59,7 @@ void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
     seen.last_probe = std::exchange(seen.probe, WorkerId{});
     return;
   }
-  const bool by_hand =
-      worker.substituted || (!known.options.automatic_restart && !slot.pending);
+  const bool by_hand = worker.substituted || (!known.options.automatic_restart && !slot.pending);
   if (seen.state != RecoveryState::Closed || by_hand) return;
   if (slot.deaths_least >= 2) seen.deaths_least.push_back(oracle.now_);
   if (slot.deaths_most >= 2) seen.deaths_most.push_back(oracle.now_);
@@ -362,9 +361,8 @@ void RecoveryWatch::judge_spawn(SeenSlot& slot, const command::Spawn& spawn, boo
   if (slot.worker_class == spawn.worker_class) judge_strategy(slot, spawn);
   const bool by_itself = known.options.automatic_restart || slot.pending || was_held;
   const bool wanted = std::exchange(slot.wanted, false);
-  require_rule(by_itself || wanted, "waits-for-a-person", [&] {
-    return worker_name(spawn.worker) + " is started, and nobody asked for it";
-  });
+  require_rule(by_itself || wanted, "waits-for-a-person",
+               [&] { return worker_name(spawn.worker) + " is started, and nobody asked for it"; });
   const bool asked = std::exchange(slot.asked, false);
   if (seen.state == RecoveryState::Closed) return;
   const bool tries = seen.state == RecoveryState::HalfOpen && !seen.probe;
@@ -426,9 +424,8 @@ void RecoveryWatch::judge_stuck() const {
   if (!oracle.calm()) return;
   for (const SeenSlot& slot : oracle.slots_) {
     const SeenWorker& worker = slot.worker;
-    const bool stuck = worker.live && stays(worker.id) && oracle.now_ > worker.kill_at +
-                                                              oracle.options_.unkillable_after +
-                                                              kSlack;
+    const bool stuck = worker.live && stays(worker.id) &&
+                       oracle.now_ > worker.kill_at + oracle.options_.unkillable_after + kSlack;
     const bool exempt = worker.registered || worker.retired || worker.unwanted() ||
                         worker.may_drain || worker.may_be_removed || worker.parked || slot.pending;
     const SeenClass& known = oracle.classes_[worker.worker_class.value];

@@ -84,11 +84,11 @@ bool Oracle::successor_spawns(SeenSlot& slot, const command::Spawn& spawn, bool 
   if (slot.worker.home != spawn.home) {  // what was here is not wanted any more
     slot.pending = false;
     if (spawn.recovery.attempt == 0) slot.deaths_least = slot.deaths_most = 0;
-    // In the place of one that did not go, and it had to wait for the memory that this one had.
-    const bool substitutes = was_held && spawn.recovery.attempt != 0;
-    if (substitutes) slot.deaths_most = std::max(slot.deaths_most, spawn.recovery.deaths);
-    slot.let_go = slot.let_go || substitutes;
   }
+  // Perhaps in the place of one that did not go, and it had to wait for the memory that this had.
+  const bool substitutes = was_held && spawn.recovery.attempt != 0;
+  if (substitutes) slot.deaths_most = std::max(slot.deaths_most, spawn.recovery.deaths);
+  slot.let_go = slot.let_go || substitutes;
   SeenWorker* at_home = nullptr;
   std::set<SlotId> pairs{spawn.home};
   for (SeenSlot& one : slots_) {

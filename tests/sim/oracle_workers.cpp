@@ -130,7 +130,8 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   const bool left = dead_.registered && exited.cause == ExitCause::ChannelClosed;
   const bool retired = dead_.retired && (exited.cause == ExitCause::Exited || left);
   if (!ordered && !retired) owe(Notice::WorkerError);
-  const bool asked = dead_.retired || dead_.substituted || dead_.unwanted() || dead_.end_cause == ExitCause::Shutdown;
+  const bool asked = dead_.retired || dead_.substituted || dead_.unwanted() ||
+                     dead_.end_cause == ExitCause::Shutdown;
   const bool by_task =
       dead_.kill_ordered || dead_.term_ordered || dying_count_ > 0;  // a matter of words
   if (dead_.registered) return;
