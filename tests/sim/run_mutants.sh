@@ -42,12 +42,15 @@ compile() { # compile TREE SOURCE OBJECT
 object_of() { local name=${1%.cpp}; echo "${name//\//_}.o"; }
 
 # Of the program alone: one, or a unit of all.
-main_objects() { find "$build/tests/sim/CMakeFiles/warmpool-sim.dir" -name '*.o'; }
+main_objects=()
+if [ -n "$build" ]; then
+  mapfile -t main_objects < <(find "$build/tests/sim/CMakeFiles/warmpool-sim.dir" -name '*.o')
+fi
 
 # link OBJECT... PROGRAM: a mutant's objects come first, so its source in the library is not taken.
 link() {
   if [ -n "$build" ]; then
-    "${compiler[@]: -1}" "${@:1:$#-1}" $(main_objects) \
+    "${compiler[@]: -1}" "${@:1:$#-1}" "${main_objects[@]}" \
       -Wl,--start-group "$build"/lib/libwarmpool_{sim,pool}.a -Wl,--end-group -o "${!#}"
   else
     "${compiler[@]: -1}" "${@:1:$#-1}" -o "${!#}"
