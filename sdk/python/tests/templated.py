@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 
-from warmpool import task
+from warmpool import on_fork, task
 
 LOADED_BY = os.getpid()
 WAYWARD = os.environ.get("WAYWARD", "")
@@ -22,9 +22,27 @@ elif WAYWARD == "raise":
         raise RuntimeError("not in a template")
 elif WAYWARD == "hook-hangs":
     os.register_at_fork(after_in_child=lambda: time.sleep(1e6))
+elif WAYWARD == "hook-thread":
+    os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start())
+elif WAYWARD == "hook-opens":
+    os.register_at_fork(after_in_child=lambda: os.open(__file__, os.O_RDONLY))
 elif WAYWARD == "source":
     with open(os.environ["SOURCE"], encoding="utf-8") as file:
         SOURCE = file.read()
+
+OWN = []  # what each worker has for itself
+
+
+@on_fork
+def begin():
+    OWN.append((open(__file__, encoding="utf-8"), threading.Thread(target=time.sleep, args=(1e6,), name="own", daemon=True)))
+    OWN[-1][1].start()
+
+
+@task("own")
+def own():
+    (file, thread), = OWN
+    return [file.readline(), thread.is_alive()]
 
 
 @task("place")

@@ -67,6 +67,13 @@ def test_it_has_no_descriptor_more_than_one_that_was_started():
         assert forked["environment"].keys() == plain["environment"].keys()
 
 
+@pytest.mark.parametrize("preload", [["templated"], []])
+def test_what_each_worker_has_for_itself_is_made_once_in_it(preload):
+    with Templated(preload=preload) as pool, pool.client() as client:
+        assert client.run("own") == ['"""Tasks of a worker that a template forks. WAYWARD: what a module does that keeps one from it."""\n', True]
+        assert bool(preload) == (client.run("itself")["loaded_by"] != client.run("itself")["pid"])
+
+
 def test_two_workers_draw_different_numbers():
     with Templated(size=2) as pool, pool.client() as client:
         drawn = [client.run("draw") for _ in range(4)]
@@ -125,6 +132,8 @@ def test_a_template_that_hangs_is_given_up():
     ("descriptor", "unfit", "left descriptors open"),
     ("raise", "resting", "RuntimeError: not in a template"),
     ("hook-hangs", "resting", "has not answered"),
+    ("hook-thread", "unfit", "warmpool.on_fork"),
+    ("hook-opens", "unfit", "warmpool.on_fork"),
 ])
 def test_where_no_template_is_workers_start_without(wayward, state, reason):
     with Templated(wayward, unresponsive_after="2s", heartbeat_interval="20ms", dead_after="30s", backoff_first="1h",

@@ -8,6 +8,7 @@ from .context import Context
 from .errors import (Lost, NoDaemon, ProtocolError, Refused, TaskCancelled, TaskDead, TaskError, TaskExpired, TaskSkipped,
                      WarmpoolError)
 from .failure import Failed, FailedForGood, Held, Interrupted, RetryAfter
+from .forking import on_fork
 from .futures import Settled, TaskFuture
 from .link import NotTrusted
 from .tasks import Registry, Task, task
@@ -35,4 +36,4 @@ __version__ = "0.1.0"
 __all__ = ["AsyncClient", "AsyncTask", "Client", "Context", "Executor", "Failed", "FailedForGood", "Held", "Interrupted", "Joining", "Lost", "NoDaemon",
            "NotTrusted", "Packed", "ProtocolError", "Refused", "Registry", "RetryAfter", "Settled", "Task", "TaskCancelled",
            "TaskDead", "TaskError", "TaskExpired", "TaskFuture", "TaskSkipped", "WarmpoolError", "Worker",
-           "WorkerDied", "as_completed", "task"]
+           "WorkerDied", "as_completed", "on_fork", "task"]

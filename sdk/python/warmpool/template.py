@@ -22,6 +22,7 @@ PACKET_BYTES_MAX = 64 * 1024
 DESCRIPTORS_MAX = 4
 CHANNEL = 3  # of a worker
 END_OF_FILE, PROTOCOL = 69, 76  # exit statuses, as a worker's
+HOOKED, OTHER = 254, 255  # of the process between, where it is no errno
 LIBC = ctypes.CDLL(None, use_errno=True)
 NAME = "warm-template"  # as `ps` shows it
 
@@ -111,6 +112,9 @@ class Template:
         close_all(request.descriptors)
         _, status = os.waitpid(between, 0)
         code = os.waitstatus_to_exitcode(status)
+        if code == HOOKED:
+            raise Unfit("what a module has registered with os.register_at_fork starts threads or opens descriptors; let it do so in "
+                        "warmpool.on_fork")
         if code == 0:
             self._channel.send(packet("done", request.number))
         else:
@@ -122,16 +126,20 @@ class Template:
         """Returns in the worker."""
         between = os.getpid()
         try:
+            check_threads()  # what hooks have made here is not this process's to keep, and not the worker's
+            check_descriptors(self._channel.fileno(), *request.descriptors)
             self._mark.overwrite(request.mark)
             worker = os.fork()
             if worker != 0:
                 pidfd = os.pidfd_open(worker)
                 socket.send_fds(self._channel, [packet("forked", request.number, worker)], [pidfd])
                 os._exit(0)
+        except Unfit:
+            os._exit(HOOKED)
         except OSError as error:
-            os._exit(error.errno or 255)
+            os._exit(error.errno or OTHER)
         except BaseException:  # nothing of the template's must go on here
-            os._exit(255)
+            os._exit(OTHER)
         try:
             self._become_worker(request, between)
         except BaseException as error:  # neither must it here
@@ -217,10 +225,10 @@ def check_threads() -> None:
     if len(threads) > 1:
         names = sorted(first_line(f"/proc/self/task/{thread}/comm") for thread in threads if thread != str(os.getpid()))
         raise Unfit(f"the modules have started {len(threads) - 1} threads ({', '.join(names)}); let them do so in the first task, or in "
-                    "os.register_at_fork(after_in_child=...); numeric libraries: OPENBLAS_NUM_THREADS=1 in `environment` of the class")
+                    "warmpool.on_fork; numeric libraries: OPENBLAS_NUM_THREADS=1 in `environment` of the class")
 
 
-def check_descriptors(own: int) -> None:
+def check_descriptors(*own: int) -> None:
     """One that is shared by all workers is nobody's; and a number that is closed under its owner is soon somebody else's."""
     found = []
     for name in os.listdir("/proc/self/fd"):
@@ -228,11 +236,11 @@ def check_descriptors(own: int) -> None:
             target = os.readlink(f"/proc/self/fd/{name}")
         except OSError:  # of the listing itself
             continue
-        if int(name) > 2 and int(name) != own:
+        if int(name) > 2 and int(name) not in own:
             found.append(f"{name}: {target}")
     if found:
         raise Unfit(f"the modules have left descriptors open ({', '.join(found)}); let them open these in the first task, or in "
-                    "os.register_at_fork(after_in_child=...)")
+                    "warmpool.on_fork")
 
 
 def first_line(path: str) -> str:

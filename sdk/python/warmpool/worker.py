@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Optional
 
-from . import dividing
+from . import dividing, forking
 from .failure import FailedForGood
 from .interruption import Interruption
 from .running import Running, Threads, failure, flush_output
@@ -47,6 +47,7 @@ class Worker:
             from .template import serve
 
             serve()
+        forking.begin()
         try:
             start = start or Start.from_environment()
             session = Session(start, self._name)
@@ -68,6 +69,7 @@ class Worker:
     def join(self, joining: Joining) -> int:
         """Serves a daemon that did not start this process, and the next one when that ends. SIGTERM: finishes what is in hand and
         leaves. What runs when the daemon ends is told (ctx.cancelled) and waited for: only then the next one is joined."""
+        forking.begin()
         interruption = Interruption(interrupts=False)
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         told: queue.SimpleQueue[None] = queue.SimpleQueue()

@@ -1,0 +1,20 @@
+"""What each worker has for itself: threads, open files, connections. Never in os.register_at_fork: a template forks twice."""
+from __future__ import annotations
+
+from typing import Any, Callable, TypeVar
+
+Hook = TypeVar("Hook", bound=Callable[[], Any])
+hooks: list[Callable[[], Any]] = []
+
+
+def on_fork(hook: Hook) -> Hook:
+    """Called once in each worker, before its first task, in the order added: after the fork in one that a template forks (`preload`),
+    at its start in any other. May decorate a function. Where it raises the worker ends."""
+    hooks.append(hook)
+    return hook
+
+
+def begin() -> None:
+    """In a worker, once."""
+    while hooks:
+        hooks.pop(0)()
