@@ -109,6 +109,24 @@ def test_shutdown_without_waiting_finishes_all_the_same(tmp_path):
     eventually(lambda: not os.path.exists(directory), "the daemon is gone")
 
 
+def test_a_callback_that_shuts_down_and_waits_is_told_that_it_cannot():
+    pool, said = warmpool.Executor(1), []
+
+    def shuts(_):
+        try:
+            pool.shutdown()
+        except RuntimeError as error:
+            said.append(str(error))
+
+    directory, first = pool._daemon.directory, pool.submit(functions.sleep, 0.2)
+    first.add_done_callback(shuts)
+    rest = [pool.submit(functions.double, number) for number in range(5)]
+    assert [each.result(60) for each in rest] == [0, 2, 4, 6, 8]
+    assert "cannot join current thread" in said[0]
+    eventually(lambda: not os.path.exists(directory), "the daemon is gone")
+    pool.shutdown()
+
+
 @pytest.mark.parametrize("wait", [True, False])
 def test_shutdown_may_cancel_what_waits(tmp_path, wait):
     pool, path = warmpool.Executor(2), tmp_path / "go"

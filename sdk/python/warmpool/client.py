@@ -64,6 +64,10 @@ class Client:
         """The result of that task, of so many bytes, is here: the daemon need not keep it."""
         self._conversation.acknowledge(task, count)
 
+    def reads_here(self) -> bool:
+        """In the thread that reads, where callbacks run: who waits for this client there waits for ever."""
+        return self._conversation.reads_here()
+
     def enqueue(self, type: Type, payload: Any = b"", *, auto_key: bool = True, timeout_accept: Optional[float] = None,
                 **wishes: Any) -> int:
         """Submits without waiting for the result: its id, once the daemon keeps it. wait(id) fetches the result later."""

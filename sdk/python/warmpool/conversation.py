@@ -59,10 +59,13 @@ class Conversation:
         link = self.link
         if link is None:
             return True
-        if threading.current_thread() is self._reader:
+        if self.reads_here():
             link.channel.outbox.send_held()
             return True
         return link.channel.outbox.wait_below(UNSENT_BYTES_MAX, seconds)
+
+    def reads_here(self) -> bool:
+        return threading.current_thread() is self._reader
 
     def is_crowded(self) -> bool:
         link = self.link
@@ -97,7 +100,7 @@ class Conversation:
         self._closing.set()
         if link is not None:
             link.channel.hang_up()
-        if threading.current_thread() is not self._reader:
+        if not self.reads_here():
             self._reader.join(10)
 
     def _say_received(self) -> None:

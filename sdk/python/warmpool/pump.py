@@ -104,7 +104,8 @@ class Pump:
         self._pending: collections.deque[tuple[Future, bytes]] = collections.deque()
         self._given: set[Given] = set()
         self._broken: Optional[str] = None
-        self._shut = self._filling = self._closed = False
+        self._shut = self._closed = False
+        self._filling: Optional[int] = None  # by which thread
         self._process = os.getpid()
 
     def add(self, future: Future, payload: bytes) -> None:
@@ -123,6 +124,7 @@ class Pump:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
     def shutdown(self, wait: bool, cancel: bool) -> None:
+        """Raises RuntimeError where who waits keeps what it waits for from coming; all else is done then as without waiting."""
         if os.getpid() != self._process:
             return
         with self._changed:
@@ -133,10 +135,12 @@ class Pump:
         for future in dropped:
             if future.cancel():
                 future.set_running_or_notify_cancel()
+        in_callback = self._client.reads_here() or self._filling == threading.get_ident()
+        if wait and not in_callback:
+            return self._finish()
+        threading.Thread(target=self._finish, name="warmpool-shutdown").start()
         if wait:
-            self._finish()
-        else:
-            threading.Thread(target=self._finish, name="warmpool-shutdown").start()
+            raise RuntimeError("cannot join current thread: a callback may shut an executor down with wait=False only")
 
     def shatter(self, why: str) -> None:
         """Nothing more can be run: all that is open fails."""
@@ -164,9 +168,9 @@ class Pump:
 
     def _fill(self) -> None:
         """Order: with the lock."""
-        if self._filling:  # by this thread: a submit that failed at once
+        if self._filling is not None:  # by this thread: a submit that failed at once
             return
-        self._filling = True
+        self._filling = threading.get_ident()
         try:
             while self._pending and len(self._given) < self._window.size:
                 future, payload = self._pending.popleft()
@@ -175,7 +179,7 @@ class Pump:
                     self._given.add(given)
                     self._give(given, payload)
         finally:
-            self._filling = False
+            self._filling = None
         if not self._given and not self._pending:
             self._changed.notify_all()
 
