@@ -11,6 +11,18 @@ def double(number):
     return number * 2
 
 
+def same(value):
+    return value
+
+
+class Plain:
+    pass
+
+
+def forget_cloudpickle():
+    sys.modules["cloudpickle"] = None
+
+
 def keywords(first, /, second=2, *, third=3):
     return first, second, third
 

@@ -137,6 +137,19 @@ def test_without_cloudpickle_it_says_what_to_do(pool, monkeypatch):
     assert "install cloudpickle" in str(pool.submit(functions.double, 1).exception())
 
 
+def test_text_about_main_is_text(monkeypatch):
+    """Neither end has cloudpickle."""
+    monkeypatch.setitem(__import__("sys").modules, "cloudpickle", None)
+    source = 'if __name__ == "__main__":\n    main()\n'
+    with warmpool.Executor(1, initializer=functions.forget_cloudpickle) as pool:
+        assert pool.submit(functions.same, {"source": source}).result(60) == {"source": source}
+        assert pool.submit(functions.raises, ValueError(source)).exception(60).args == (source,)
+        assert list(pool.map(functions.same, [source] * 3, chunksize=2)) == [source] * 3
+        monkeypatch.setattr(functions.Plain, "__module__", "__main__")
+        monkeypatch.setattr(__import__("__main__"), "Plain", functions.Plain, raising=False)
+        assert "Plain is defined in __main__" in str(pool.submit(functions.same, [functions.Plain()]).exception(60))
+
+
 def test_wait_and_as_completed(pool, tmp_path):
     path = str(tmp_path / "go")
     slow, quick, fails = pool.submit(functions.wait_for, path), pool.submit(functions.double, 1), pool.submit(functions.divide, 1, 0)

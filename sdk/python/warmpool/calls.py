@@ -6,9 +6,11 @@ lambdas, closures, and what was defined in __main__, which is another module in 
 from __future__ import annotations
 
 import collections
+import io
 import pickle
 import threading
 import traceback
+import types
 from typing import Any, Callable, Optional
 
 from .failure import Interrupted
@@ -38,18 +40,32 @@ def dump(value: Any) -> bytes:
     """Raises PicklingError, TypeError or AttributeError where it cannot travel."""
     try:
         data = pickle.dumps(value, 5)
-        if b"__main__" not in data:
-            return data
-        fault: Optional[Exception] = None
+        return data if b"__main__" not in data else OfModules.pickled(value)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         fault = error
     try:
         import cloudpickle
     except ImportError:
-        raise fault or pickle.PicklingError(
-            "what is defined in __main__ is not there in a worker: put it in a module, or install cloudpickle") from fault
+        raise fault from None
     by_value: bytes = cloudpickle.dumps(value, 5)
     return by_value
+
+
+class OfModules(pickle.Pickler):
+    """Refuses what __main__ defines, and takes what only has that word in it."""
+
+    @classmethod
+    def pickled(cls, value: Any) -> bytes:
+        room = io.BytesIO()
+        cls(room, 5).dump(value)
+        return room.getvalue()
+
+    def reducer_override(self, value: Any) -> Any:
+        whose = value if isinstance(value, (type, types.FunctionType)) else type(value)
+        if whose.__module__ == "__main__":
+            raise pickle.PicklingError(f"{whose.__qualname__} is defined in __main__, which is another in a worker: put it in a module, "
+                                       "or install cloudpickle")
+        return NotImplemented
 
 
 class Starter:
