@@ -68,12 +68,14 @@ export class FailedForGood extends Failed {
   }
 }
 
-/** The task has failed, and is tried again after `ms`. */
+const retryMsMax = 3660 * 86_400_000; // the longest time there is
+
+/** The task has failed, and is tried again after `ms`, at most ten years. */
 export class RetryAfter extends Failed {
   constructor(ms, text = "try again later") {
     super(text);
     if (!(Number.isFinite(ms) && ms >= 0)) throw new RangeError(`RetryAfter takes milliseconds from 0, not ${ms}`);
-    this.ms = ms;
+    this.ms = Math.min(ms, retryMsMax);
   }
   get outcome() {
     return 3;

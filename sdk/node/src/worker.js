@@ -228,8 +228,17 @@ class Worker {
     }
   }
 
-  // Of an error that was meant its text is all; the stack of another tells where.
+  // Always an answer, whatever a handler has thrown: an attempt without one ends with its worker.
   #thrown(error, context) {
+    try {
+      return this.#told(error, context);
+    } catch {
+      return this.#failure(1, "what the handler threw cannot be told");
+    }
+  }
+
+  // Of an error that was meant its text is all; the stack of another tells where.
+  #told(error, context) {
     if (error instanceof Failed) return this.#failure(error.outcome, error.message, error.ms);
     if (context.cancelled && error?.name === "AbortError") return this.#failure(1, context.signal.reason.message);
     return this.#failure(1, error instanceof Error ? error.stack : String(error));

@@ -22,6 +22,12 @@ task("js.resume", (steps, ctx) => {
 task("js.fatal", () => {
   throw new FailedForGood("no retry can help");
 });
+task("js.odd", (how) => {
+  if (how === "null") throw Object.create(null);
+  if (how === "getter") throw Object.defineProperty(new Error("x"), "stack", { get: () => { throw new Error("no"); } });
+  if (how === "never") throw Object.assign(new RetryAfter(1), { ms: NaN });
+  throw new RetryAfter(1e300);
+});
 task("js.later", (ms, ctx) => {
   if (ctx.failures === 0) throw new RetryAfter(ms, "busy");
   return "now";

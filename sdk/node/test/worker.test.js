@@ -41,6 +41,17 @@ it("failures are told apart", { retries: 3 }, async (pool, client) => {
   assert.match(unknown.text, /does not handle the type js\.no-such/);
 });
 
+it("what is thrown may be odd", {}, async (pool, client) => {
+  for (const how of ["null", "getter", "never"]) {
+    const odd = await errorOf(client.run("js.odd", how, { retries: 0 }));
+    assert.deepEqual([odd.cause, odd.text], ["failed", "what the handler threw cannot be told"]);
+  }
+  const job = client.submit("js.odd", "ever", { retries: 1 });
+  const id = await job.accepted();
+  await eventually(async () => (await client.show(id)).state === "delayed", "it waits");
+  await job.cancel();
+});
+
 it("a held task waits until a person releases it", {}, async (pool, client) => {
   const job = client.submit("js.held", pool.file("released"));
   const id = await job.accepted();

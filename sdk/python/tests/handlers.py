@@ -84,6 +84,32 @@ def raises(payload):
     raise LookupError(payload)
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raise_it(how):
+    error = RetryAfter(0.01, "soon")
+    if how == "unspeakable":
+        error = Unspeakable()
+    elif how == "never":
+        error.retry_after = float("nan")
+    else:
+        error = RetryAfter(float(how))
+    raise error
+
+
+@task("odd")
+def odd(payload):
+    raise_it(payload)
+
+
+@task("async.odd")
+async def async_odd(payload):
+    raise_it(payload)
+
+
 @task("fatal")
 def fatal():
     raise FailedForGood("no retry can help")

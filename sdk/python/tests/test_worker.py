@@ -63,6 +63,24 @@ def test_an_exception_is_told_with_its_words_and_its_place(client):
     assert caught.value.error.startswith("LookupError: gone\n") and "in raises" in caught.value.error
 
 
+ODD = [("unspeakable", "Unspeakable: .its text cannot be had: RuntimeError"), ("never", "RetryAfter, of which nothing more"),
+       ("inf", "RetryAfter takes seconds from 0, not inf"), ("-1", "not -1")]
+
+
+@pytest.mark.parametrize("name", ["odd", "async.odd"])
+@pytest.mark.parametrize("how, said", ODD)
+def test_an_exception_that_is_odd_is_a_failure_like_any(client, name, how, said):
+    with pytest.raises(warmpool.TaskDead, match=said):
+        client.run(name, how, retries=0, wait=60)
+
+
+def test_a_time_beyond_all_is_the_longest(client):
+    task = client.submit("odd", "1e300", retries=1)
+    shown = eventually(lambda: (it := client.request("show", task.accepted()))["state"] == "delayed" and it, "it waits")
+    assert shown["failures"] == 1
+    client.cancel(task.task)
+
+
 # Over a socket it goes as a descriptor: test_large.py.
 TOO_LARGE = [("large", 2 << 20, "at most 1048576")] if os.environ.get("WARMPOOL_TEST_CHANNEL") == "fifo" else []
 

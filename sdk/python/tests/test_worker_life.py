@@ -17,6 +17,13 @@ def exits(pool):
     return re.findall(r"worker-exited .* cause=(\S+) code=(\S+)", pool.log())
 
 
+def test_in_a_thread_too_an_odd_exception_is_a_failure():
+    with Pool({"concurrency": 2, "credits": 2}) as pool, pool.client() as client:
+        for how in ("unspeakable", "never", "inf"):
+            with pytest.raises(warmpool.TaskDead):
+                client.run("odd", how, retries=0, wait=60)
+
+
 def test_a_class_with_concurrency_runs_several_at_once():
     with Pool({"concurrency": 2, "credits": 2}) as pool, pool.client() as client:
         first, second = client.map("meet", [b"", b""])  # each waits for the other

@@ -1,12 +1,14 @@
 """What a handler raises to say how its task has failed. Any other exception is Failed."""
 from __future__ import annotations
 
+import math
 import traceback
 from typing import Optional
 
 from .words import Outcome
 
 TEXT_BYTES_MAX = 4096  # what the daemon keeps of the last error
+RETRY_SECONDS_MAX = 3_660 * 86_400  # the longest time there is
 
 
 class Failed(Exception):
@@ -23,13 +25,15 @@ class FailedForGood(Failed):
 
 
 class RetryAfter(Failed):
-    """Tried again after so many seconds."""
+    """Tried again after so many seconds, at most ten years. Raises ValueError for what is no time."""
 
     outcome = Outcome.RETRY_AFTER
 
     def __init__(self, seconds: float, text: str = "") -> None:
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"RetryAfter takes seconds from 0, not {seconds!r}")
         super().__init__(text or f"to be tried again in {seconds:g} s")
-        self.retry_after = seconds
+        self.retry_after = min(seconds, RETRY_SECONDS_MAX)
 
 
 class Held(Failed):
@@ -42,9 +46,17 @@ class Interrupted(BaseException):
     """Raised inside a handler on the main thread by SIGTERM. Let it pass: its finally blocks run, then the worker ends."""
 
 
+def words_of(error: BaseException) -> str:
+    """Its own. That these cannot be had must not keep an attempt from its answer."""
+    try:
+        return str(error)
+    except BaseException as why:
+        return f"(its text cannot be had: {type(why).__name__})"
+
+
 def text_of(error: BaseException) -> bytes:
     """The error for people: its own words first, then where it came from, unless the handler chose to raise it."""
-    said = str(error)
+    said = words_of(error)
     if not isinstance(error, Failed):
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
         where = "".join(traceback.format_tb(error.__traceback__)[-8:])
@@ -53,4 +65,5 @@ def text_of(error: BaseException) -> bytes:
 
 
 def nanoseconds(seconds: Optional[float]) -> Optional[int]:
-    return None if seconds is None else max(0, int(seconds * 1e9))
+    """Raises ValueError, OverflowError or TypeError for what is no time."""
+    return None if seconds is None else max(0, int(min(seconds, RETRY_SECONDS_MAX) * 1e9))

@@ -19,9 +19,13 @@ Result = tuple[Kind, Any, int, tuple[Any, ...]]  # kind, payload, content, meta
 
 
 def failure(error: BaseException) -> Result:
-    outcome = getattr(error, "outcome", Failed.outcome) if isinstance(error, Failed) else Failed.outcome
-    retry_after = nanoseconds(error.retry_after) if isinstance(error, Failed) else None
-    return Kind.FAILED, text_of(error), Content.UTF8, (int(outcome), retry_after)
+    """Always one, whatever a handler has made of its exception: an attempt without an answer ends with its worker."""
+    try:
+        outcome = error.outcome if isinstance(error, Failed) else Failed.outcome
+        retry_after = nanoseconds(error.retry_after) if isinstance(error, Failed) else None
+        return Kind.FAILED, text_of(error), Content.UTF8, (int(outcome), retry_after)
+    except BaseException:
+        return Kind.FAILED, f"{type(error).__name__}, of which nothing more can be had".encode(), Content.UTF8, (int(Failed.outcome), None)
 
 
 def success(task: Task, value: Any, bytes_max: int) -> Result:
