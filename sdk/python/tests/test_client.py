@@ -157,6 +157,36 @@ def test_events_come_as_they_happen(client):
     assert all(each["event"] for each in client.events(follow=False, after=0))
 
 
+def connections(client):
+    return client.status()["clients"]["connected"]
+
+
+def test_following_ends_with_who_follows(client):
+    before = connections(client)
+    for _ in client.events(follow=False, after=0):
+        break
+    events = client.events()
+    eventually(lambda: connections(client) == before + 1, "one is left: the first went with its last reference")
+    events.close()
+    assert next(events, None) is None
+    eventually(lambda: connections(client) == before, "none is left")
+
+
+def test_a_slow_listener_misses_nothing_and_is_told_how_it_ended(monkeypatch):
+    monkeypatch.setattr(warmpool.events, "EVENTS_MAX", 5)
+    with Pool(ready=False) as pool, pool.client(reconnect=0) as client:
+        events = client.events("type-*")
+        for _ in range(10):
+            client.request("pause", "echo", None)
+            client.request("resume", "echo", None, None)
+        pool.end()
+        seen = []
+        with pytest.raises(warmpool.Lost):
+            for event in events:
+                seen.append(event)
+        assert [each["event"] for each in seen] == ["type-paused", "type-resumed"] * 10
+
+
 def test_threads_may_share_a_client(client):
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda number: client.run("same", number), range(200))) == list(range(200))

@@ -4,19 +4,18 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import itertools
-import queue
 import secrets
+import weakref
 from typing import Any, Iterable, Iterator, Optional, Union
 
 from . import content, words
 from .asking import Await, Cancel, Follow, Request, Submit, Told
 from .conversation import Conversation
+from .events import Events
 from .futures import Progress, TaskFuture
 from .tasks import Task
 from .wire import Buffer
 from .wishes import KEY, check_name, meta_of
-
-EVENTS_MAX = 100_000  # that wait in this process for who follows
 
 Type = Union[str, Task]
 AS_IT_WAS = object()  # the payload of a dead letter
@@ -32,7 +31,9 @@ class Client:
 
     def __init__(self, socket: Optional[str] = None, *, name: str = "python", connect_timeout: float = 5.0,
                  reconnect: float = 30.0) -> None:
-        self._conversation = Conversation(socket, name, connect_timeout, reconnect)
+        self._place = socket, name, connect_timeout, reconnect
+        self._conversation = Conversation(*self._place)
+        self._followed: weakref.WeakSet[Events] = weakref.WeakSet()
         self._key_begin, self._key_numbers = secrets.token_hex(12), itertools.count()  # to ask the system for each costs a call
 
     def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
@@ -134,28 +135,20 @@ class Client:
         rows: list[dict[str, Any]] = self.request("workers")["workers"]
         return rows
 
-    def events(self, *types: str, follow: bool = True, after: Optional[int] = None) -> Iterator[dict[str, Any]]:
-        """What happens in the pool, from now on (or after an event's number). Begun when this returns. A "gap" says that some are
-        missing. Raises Lost when the daemon does not come back."""
-        happened: queue.Queue[Optional[dict[str, Any]]] = queue.Queue(EVENTS_MAX)
-        future = TaskFuture()
-
-        def keep(event: dict[str, Any]) -> None:
-            if happened.full():
-                happened.get_nowait()
-                event = {"event": "gap", "number": event["number"], "missed": 1}
-            happened.put_nowait(event)
-
-        future.add_done_callback(lambda _: keep({"event": "", "number": 0}))
-        self._ask(Follow(future, keep, follow, after, ",".join(types) or None))
-        self.request("types")  # answered in the order of frames, so the events have begun
-        return told(happened, future)
+    def events(self, *types: str, follow: bool = True, after: Optional[int] = None) -> Events:
+        """What happens in the pool, from now on (or after an event's number), over a connection of its own. Begun when this returns;
+        ends with its close(), or with this client. A "gap" says that some are missing. Raises Lost when the daemon does not come back."""
+        made = Events(Conversation(*self._place), types, follow, after)
+        self._followed.add(made)
+        return made
 
     def follow(self, asked: Follow) -> None:
         self._conversation.ask(asked)
 
     def close(self) -> None:
         """What is open ends as Lost; the tasks go on, but those with cancel_on_disconnect."""
+        for events in list(self._followed):
+            events.close()
         self._conversation.close()
 
     def __enter__(self) -> Client:
@@ -201,11 +194,3 @@ def first_of(flight: Iterable[TaskFuture], timeout: Optional[float]) -> TaskFutu
     found: Any = next(iter(done))
     assert isinstance(found, TaskFuture)
     return found
-
-
-def told(happened: queue.Queue[Optional[dict[str, Any]]], future: TaskFuture) -> Iterator[dict[str, Any]]:
-    while (event := happened.get()) is not None:
-        if not event["event"]:  # the last
-            future.result(0)
-            return
-        yield event
