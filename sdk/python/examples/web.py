@@ -18,6 +18,7 @@ import wsgiref.simple_server
 import warmpool
 
 BODY_BYTES_MAX, OPEN_MAX, SECONDS_MAX = 1 << 20, 64, 30
+PIECE_BYTES = 256 << 10  # of a result
 
 
 class Application:
@@ -73,13 +74,13 @@ class Application:
 
 
 def answer(start_response, status, value, retry_after=0.0):
-    as_it_is = isinstance(value, bytes)
+    as_it_is = isinstance(value, (bytes, memoryview))  # a large result is a view of what the daemon handed over
     text = value if as_it_is else json.dumps(value if status == 200 else {"error": value}).encode()
     headers = [("Content-Type", "application/octet-stream" if as_it_is else "application/json"), ("Content-Length", str(len(text)))]
     if retry_after:
         headers.append(("Retry-After", str(max(1, round(retry_after)))))
     start_response(f"{status} {http.HTTPStatus(status).phrase}", headers)
-    return [text]
+    return (bytes(text[at:at + PIECE_BYTES]) for at in range(0, len(text), PIECE_BYTES))
 
 
 class Handler(wsgiref.simple_server.WSGIRequestHandler):

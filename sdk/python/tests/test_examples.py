@@ -95,12 +95,14 @@ def ask(connection, method, path, body=None, headers=None):
 
 @pytest.fixture(scope="module")
 def served():
-    with Pool(module="handlers.py", retries=0) as pool, web(pool, "--port", "0", "echo", "same", "fail") as address:
+    with Pool(module="handlers.py", retries=0) as pool, web(pool, "--port", "0", "echo", "same", "fail", "large") as address:
         yield http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)
 
 
 def test_a_request_is_a_task_and_its_result_the_answer(served):
     assert ask(served, "POST", "/echo", b"\x00\xffbytes")[:2] == (200, b"\x00\xffbytes")
+    assert ask(served, "POST", "/large", b"3000001", {"Content-Type": "application/json"})[:2] == (200, b"x" * 3_000_001)
+    assert ask(served, "POST", "/echo", b"")[:2] == (200, b"")
     status, value, response = ask(served, "POST", "/same", b'{"a": [1]}', {"Content-Type": "application/json"})
     assert (status, json.loads(value), response.headers["Content-Type"]) == (200, {"a": [1]}, "application/json")
 
