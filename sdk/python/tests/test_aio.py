@@ -1,5 +1,9 @@
 """The client for asyncio."""
 import asyncio
+import inspect
+import os
+import signal
+import threading
 
 import pytest
 from pool import Pool
@@ -81,3 +85,59 @@ def test_the_loop_goes_on_while_tasks_run(pool):
         return ticks
 
     assert run(pool, body) > 5
+
+
+def test_it_is_the_same_client():
+    """Every method of Client, with the same arguments; give, received, follow and reads_here are the executor's."""
+    own = {"give", "received", "follow", "reads_here"}
+    names = {name for name, _ in inspect.getmembers(warmpool.Client, inspect.isfunction) if not name.startswith("_")} - own
+    for name in names:
+        sync, other = (inspect.signature(getattr(each, name)).parameters for each in (warmpool.Client, warmpool.AsyncClient))
+        assert list(sync.values()) == list(other.values()), name
+    assert {"submit", "map", "run", "events", "workers", "cancel"} <= names
+
+
+def test_map_as_they_come_and_no_longer_than_told(pool):
+    async def body(client):
+        assert sorted([value async for value in client.map("same", range(50), ordered=False)]) == list(range(50))
+        assert await client.run("steps", 3, progress=lambda done, text: seen.append(text), wait=60) == "all"
+        with pytest.raises(TimeoutError):
+            async for _ in client.map("heed", [b""], wait=0.05):
+                pass
+        with pytest.raises(TimeoutError):
+            await client.run("heed", wait=0.05, timeout=5)
+        assert len(await client.workers()) == 2
+        return seen[-1]
+
+    seen = []
+    assert run(pool, body) == "step 3"
+
+
+def test_events_are_followed_until_the_end(pool):
+    async def body(client):
+        async with await client.events("type-*") as events:
+            await client.request("pause", "echo", None)
+            await client.request("resume", "echo", None, None)
+            seen = [(await anext(events))["event"] for _ in range(2)]
+        return seen, [each async for each in events], [each["event"] async for each in await client.events(follow=False, after=0)][-1]
+
+    assert run(pool, body) == (["type-paused", "type-resumed"], [], "type-resumed")
+
+
+@pytest.mark.parametrize("size", [1_000_000, 8 << 20], ids=["inline", "handed over"])
+def test_a_daemon_that_does_not_read_keeps_no_loop(pool, size):
+    async def body(client):
+        ticks, payload = 0, b"x" * size
+        os.kill(pool.process.pid, signal.SIGSTOP)
+        late = threading.Timer(20, os.kill, (pool.process.pid, signal.SIGCONT))
+        late.start()
+        submits = [asyncio.create_task(client.submit("kind", payload)) for _ in range(2)]
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            ticks += late.is_alive()
+        late.cancel()
+        os.kill(pool.process.pid, signal.SIGCONT)
+        tasks = [await each for each in submits]
+        return ticks, [(await each)[1] for each in tasks]
+
+    assert run(pool, body) == (20, [size, size])

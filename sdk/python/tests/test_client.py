@@ -49,7 +49,7 @@ def test_what_a_map_leaves_is_cancelled(client):
         list(client.map("fail", [9, 9, 9], retries=0))
     results = client.map("heed", [b""] * 4)
     with pytest.raises(TimeoutError):
-        list(client.map("heed", [b""] * 4, timeout=0.05))
+        list(client.map("heed", [b""] * 4, wait=0.05))
     results.close()
     eventually(lambda: client.status()["tasks"]["running"] == 0, "they are cancelled")
 

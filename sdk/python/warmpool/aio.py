@@ -1,14 +1,19 @@
-"""The client for asyncio. It is the same one, whose thread reads; what is awaited is woken from there."""
+"""The client for asyncio. It is the same one, whose thread reads; what is awaited is woken from there. The loop waits for nothing
+that takes long: it asks without waiting for room, and hands what has to be copied first to a thread."""
 from __future__ import annotations
 
 import asyncio
 import collections
 import functools
+import itertools
 from typing import Any, AsyncIterator, Callable, Generator, Iterable, Optional, TypeVar
 
-from .client import AS_IT_WAS, Client, Type
-from .futures import Settled, TaskFuture
+from .asking import Asked, Cancel, Request
+from .client import AS_IT_WAS, Client, Type, retry_of
+from .events import Event, Events
+from .futures import Progress, Settled, TaskFuture
 
+ROOM_SECONDS = 0.005  # between two looks whether the daemon reads again
 T = TypeVar("T")
 
 
@@ -27,6 +32,18 @@ class AsyncTask:
         """Its id, once the daemon keeps it."""
         return await in_thread(self.future.accepted)
 
+    async def within(self, seconds: Optional[float]) -> Any:
+        """Its result; TimeoutError if it is not there in time, and the task goes on."""
+        if seconds is not None:
+            try:
+                await asyncio.wait([self._wrapped], timeout=seconds)
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+            if not self._wrapped.done():
+                raise TimeoutError("no result in time")
+        return await self
+
     def cancel(self) -> bool:
         return self.future.cancel()
 
@@ -38,8 +55,42 @@ class AsyncTask:
         return self.future.settled
 
 
+class AsyncEvents:
+    """What Client.events gives, for `async for`. Ends with close(), with its client, or when nobody holds it any more."""
+
+    def __init__(self, events: Events) -> None:
+        self._events, self._changed = events, asyncio.Event()
+        events.happened.woken = functools.partial(call_in, asyncio.get_running_loop(), self._changed.set)
+
+    def __aiter__(self) -> AsyncEvents:
+        return self
+
+    async def __anext__(self) -> Event:
+        while True:
+            self._changed.clear()
+            ended = self._events.happened.ended
+            event = self._events.happened.take(wait=False)
+            if event is not None:
+                return event
+            if ended:
+                try:
+                    return self._events.last()
+                except StopIteration:
+                    raise StopAsyncIteration from None
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        await in_thread(self._events.close)
+
+    async def __aenter__(self) -> AsyncEvents:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.close()
+
+
 class AsyncClient:
-    """`async with AsyncClient() as client:` or connect(). Arguments and meanings: those of Client."""
+    """`async with AsyncClient() as client:` or connect(). Arguments and meanings: those of Client; `progress` is called in the loop."""
 
     def __init__(self, socket: Optional[str] = None, **options: Any) -> None:
         self._make = functools.partial(Client, socket, **options)
@@ -55,53 +106,71 @@ class AsyncClient:
             raise RuntimeError("not connected: await connect(), or use `async with`")
         return self._client
 
-    async def submit(self, type: Type, payload: Any = b"", **options: Any) -> AsyncTask:
+    async def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
+                     cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> AsyncTask:
         """Waits only while the daemon does not read."""
-        conversation = self.client._conversation
-        if conversation.is_crowded():
-            await in_thread(conversation.make_room)
-        return AsyncTask(self.client.submit(type, payload, **options))
+        future = TaskFuture(in_loop(progress))
+        asked = self.client._submission(future, type, payload, keep_result, cancel_on_disconnect, auto_key, wishes)
+        await self._ask(asked, future)
+        return AsyncTask(future)
 
-    async def run(self, type: Type, payload: Any = b"", **options: Any) -> Any:
-        return await (await self.submit(type, payload, **options))
+    async def run(self, type: Type, payload: Any = b"", *, wait: Optional[float] = None, **options: Any) -> Any:
+        return await (await self.submit(type, payload, **options)).within(wait)
 
-    async def enqueue(self, type: Type, payload: Any = b"", **options: Any) -> int:
-        return await in_thread(functools.partial(self.client.enqueue, type, payload, **options))
+    async def enqueue(self, type: Type, payload: Any = b"", *, auto_key: bool = True, timeout_accept: Optional[float] = None,
+                      **wishes: Any) -> int:
+        future = TaskFuture()
+        asked = self.client._submit(future, type, payload, 0, auto_key, wishes)
+        return self.client._accepted(asked, await self._answer(asked, future, timeout_accept), wishes)
 
-    def wait(self, task: int) -> AsyncTask:
-        return AsyncTask(self.client.wait(task))
+    def wait(self, task: int, progress: Optional[Progress] = None) -> AsyncTask:
+        future = TaskFuture(in_loop(progress))
+        self.client._conversation.ask(self.client._awaiting(future, task))
+        return AsyncTask(future)
 
-    async def cancel(self, task: int) -> tuple[str, str]:
-        return await in_thread(functools.partial(self.client.cancel, task))
+    async def cancel(self, task: int, timeout: Optional[float] = None) -> tuple[str, str]:
+        future = TaskFuture()
+        done: tuple[str, str] = await self._answer(Cancel(future, task), future, timeout)
+        return done
 
-    async def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, **options: Any) -> AsyncIterator[Any]:
-        """Results in the order of the payloads; at most `window` tasks are open at once. What is open at an error is cancelled."""
+    async def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, ordered: bool = True, wait: Optional[float] = None,
+                  **options: Any) -> AsyncIterator[Any]:
         flight: collections.deque[AsyncTask] = collections.deque()
         source = iter(payloads)
         try:
             more = True
             while more or flight:
-                while more and len(flight) < window:
-                    try:
-                        flight.append(await self.submit(type, next(source), **options))
-                    except StopIteration:
-                        more = False
+                for payload in itertools.islice(source, window - len(flight)):
+                    flight.append(await self.submit(type, payload, **options))
+                more = len(flight) == window
                 if flight:
-                    value = await flight[0]
-                    flight.popleft()
+                    task = flight[0] if ordered else await first_of(flight, wait)
+                    value = await task.within(wait)
+                    flight.remove(task)
                     yield value
         finally:
             for each in flight:
                 each.cancel()
 
-    async def request(self, verb: str, *arguments: Any) -> dict[str, Any]:
-        return await in_thread(functools.partial(self.client.request, verb, *arguments))
+    async def request(self, verb: str, *arguments: Any, timeout: Optional[float] = None) -> dict[str, Any]:
+        future = TaskFuture()
+        document: dict[str, Any] = await self._answer(Request(future, verb, arguments), future, timeout)
+        return document
 
-    async def retry(self, task: int, payload: Any = AS_IT_WAS) -> dict[str, Any]:
-        return await in_thread(functools.partial(self.client.retry, task, payload))
+    async def retry(self, task: int, payload: Any = AS_IT_WAS, timeout: Optional[float] = None) -> dict[str, Any]:
+        future = TaskFuture()
+        document: dict[str, Any] = await self._answer(retry_of(future, task, payload), future, timeout)
+        return document
 
     async def status(self) -> dict[str, Any]:
         return await self.request("status")
+
+    async def workers(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = (await self.request("workers"))["workers"]
+        return rows
+
+    async def events(self, *types: str, follow: bool = True, after: Optional[int] = None) -> AsyncEvents:
+        return AsyncEvents(await in_thread(functools.partial(self.client.events, *types, follow=follow, after=after)))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -113,6 +182,42 @@ class AsyncClient:
     async def __aexit__(self, *_: Any) -> None:
         await self.close()
 
+    async def _ask(self, asked: Asked, future: TaskFuture) -> None:
+        conversation = self.client._conversation
+        try:
+            if conversation.takes_long(asked):
+                await in_thread(functools.partial(conversation.ask, asked))
+            else:
+                conversation.ask(asked)
+            while conversation.is_crowded():
+                await asyncio.sleep(ROOM_SECONDS)
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _answer(self, asked: Asked, future: TaskFuture, timeout: Optional[float]) -> Any:
+        await self._ask(asked, future)
+        return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
+
 
 async def in_thread(call: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+async def first_of(flight: Iterable[AsyncTask], seconds: Optional[float]) -> AsyncTask:
+    await asyncio.wait([each._wrapped for each in flight], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in flight:
+        if each._wrapped.done():
+            return each
+    raise TimeoutError("no result in time")
+
+
+def in_loop(progress: Optional[Progress]) -> Optional[Progress]:
+    return None if progress is None else functools.partial(call_in, asyncio.get_running_loop(), progress)
+
+
+def call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:  # the loop has ended
+        pass

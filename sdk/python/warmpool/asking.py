@@ -45,6 +45,10 @@ class Asked:
     def prepare(self, link: Link) -> None:
         """What takes long, before the lock under which frame() is called. Raises Refused."""
 
+    def takes_long(self, link: Link) -> bool:
+        """Does prepare()?"""
+        return False
+
     def frame(self, link: Link) -> Frame:
         """Raises Refused for what this daemon would take for a broken protocol."""
         raise NotImplementedError
@@ -85,6 +89,9 @@ class Submit(Asked):
     def prepare(self, link: Link) -> None:
         if self._is_large(link):
             self._seal()
+
+    def takes_long(self, link: Link) -> bool:
+        return self._is_large(link)
 
     def _is_large(self, link: Link) -> bool:
         return self._large is not None or link.payload_bytes_max < self._size <= link.large_bytes_max

@@ -45,14 +45,7 @@ class Client:
         Blocks only while the daemon does not read. Errors: in the future.
         """
         future = TaskFuture(progress)
-        asked = self._submit(future, type, payload, words.WAIT | words.PROGRESS * (progress is not None)
-                             | words.KEEP_RESULT * keep_result | words.CANCEL_ON_DISCONNECT * cancel_on_disconnect,
-                             auto_key, wishes)
-        if not keep_result:
-            future.add_done_callback(self._acknowledge)
-        future._tell_cancel = lambda: self._cancel_now(future)
-        asked.on_accepted = lambda: self._cancel_now(future) if future.cancelled() else None
-        self._ask(asked)
+        self._ask(self._submission(future, type, payload, keep_result, cancel_on_disconnect, auto_key, wishes))
         return future
 
     def give(self, told: Told, type: str, payload: Buffer, meta: list[Any]) -> None:
@@ -75,10 +68,7 @@ class Client:
         future = TaskFuture()
         asked = self._submit(future, type, payload, 0, auto_key, wishes)
         self._ask(asked)
-        task: int = future.result(timeout_accept)
-        if asked.keyed and wishes.get("key") is None:
-            self._conversation.acknowledge_key(task)
-        return task
+        return self._accepted(asked, future.result(timeout_accept), wishes)
 
     def run(self, type: Type, payload: Any = b"", *, wait: Optional[float] = None, **options: Any) -> Any:
         """Submits and waits: the result. wait: for how many seconds; then TimeoutError, and the task goes on."""
@@ -87,8 +77,7 @@ class Client:
     def wait(self, task: int, progress: Optional[Progress] = None) -> TaskFuture:
         """The result of a task that somebody submitted."""
         future = TaskFuture(progress)
-        future._tell_cancel = lambda: self._cancel_now(future)
-        self._ask(Await(future, task))
+        self._ask(self._awaiting(future, task))
         return future
 
     def cancel(self, task: int, timeout: Optional[float] = None) -> tuple[str, str]:
@@ -99,17 +88,17 @@ class Client:
         done: tuple[str, str] = future.result(timeout)
         return done
 
-    def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, ordered: bool = True, timeout: Optional[float] = None,
+    def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, ordered: bool = True, wait: Optional[float] = None,
             **options: Any) -> Iterator[Any]:
-        """Results of many tasks, of which at most `window` are open at once. ordered=False: as they come. timeout: of waiting for
-        each next one. A task that is not done raises; what is open then is cancelled."""
+        """Results of many tasks, of which at most `window` are open at once. ordered=False: as they come. wait: for how many seconds
+        for each next one; then TimeoutError. A task that is not done raises; what is open then is cancelled."""
         source = iter(payloads)
         flight: collections.deque[TaskFuture] = collections.deque()
         try:
             flight.extend(self.submit(type, each, **options) for each in itertools.islice(source, window))
             while flight:
-                future = flight[0] if ordered else first_of(flight, timeout)
-                value = future.result(timeout)
+                future = flight[0] if ordered else first_of(flight, wait)
+                value = future.result(wait)
                 flight.remove(future)
                 flight.extend(self.submit(type, each, **options) for each in itertools.islice(source, 1))
                 yield value
@@ -119,14 +108,17 @@ class Client:
 
     def request(self, verb: str, *arguments: Any, timeout: Optional[float] = None) -> dict[str, Any]:
         """A verb of docs/protocol.md, section 6, and its document: request("scale", "images", 1, 2)."""
-        return self._request(verb, arguments, b"", timeout)
+        future = TaskFuture()
+        self._ask(Request(future, verb, arguments))
+        document: dict[str, Any] = future.result(timeout)
+        return document
 
     def retry(self, task: int, payload: Any = AS_IT_WAS, timeout: Optional[float] = None) -> dict[str, Any]:
         """A new round of a dead letter, with another payload where one is given."""
-        if payload is AS_IT_WAS:
-            return self.request("dead-retry", [task], timeout=timeout)
-        data, label = content.encode(payload)
-        return self._request("dead-retry", ([task], None, None, None, None, label.name.lower()), data, timeout)
+        future = TaskFuture()
+        self._ask(retry_of(future, task, payload))
+        document: dict[str, Any] = future.result(timeout)
+        return document
 
     def status(self) -> dict[str, Any]:
         return self.request("status")
@@ -157,11 +149,27 @@ class Client:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _request(self, verb: str, arguments: tuple[Any, ...], payload: Buffer, timeout: Optional[float]) -> dict[str, Any]:
-        future = TaskFuture()
-        self._ask(Request(future, verb, arguments, payload))
-        document: dict[str, Any] = future.result(timeout)
-        return document
+    # What is asked, also by the client for asyncio.
+
+    def _submission(self, future: TaskFuture, type: Type, payload: Any, keep_result: bool, cancel_on_disconnect: bool, auto_key: bool,
+                    wishes: dict[str, Any]) -> Submit:
+        asked = self._submit(future, type, payload, words.WAIT | words.PROGRESS * future.reports | words.KEEP_RESULT * keep_result
+                             | words.CANCEL_ON_DISCONNECT * cancel_on_disconnect, auto_key, wishes)
+        if not keep_result:
+            future.add_done_callback(self._acknowledge)
+        future._tell_cancel = lambda: self._cancel_now(future)
+        asked.on_accepted = lambda: self._cancel_now(future) if future.cancelled() else None
+        return asked
+
+    def _awaiting(self, future: TaskFuture, task: int) -> Await:
+        future._tell_cancel = lambda: self._cancel_now(future)
+        return Await(future, task)
+
+    def _accepted(self, asked: Submit, task: int, wishes: dict[str, Any]) -> int:
+        """Of enqueue: its id is here."""
+        if asked.keyed and wishes.get("key") is None:
+            self._conversation.acknowledge_key(task)
+        return task
 
     def _submit(self, future: TaskFuture, type: Type, payload: Any, flags: int, auto_key: bool, wishes: dict[str, Any]) -> Submit:
         if isinstance(type, Task):
@@ -185,6 +193,13 @@ class Client:
         settled = getattr(future, "settled", None)
         if settled is not None:
             self._conversation.acknowledge(settled.task, len(settled.payload))
+
+
+def retry_of(future: TaskFuture, task: int, payload: Any) -> Request:
+    if payload is AS_IT_WAS:
+        return Request(future, "dead-retry", ([task],))
+    data, label = content.encode(payload)
+    return Request(future, "dead-retry", ([task], None, None, None, None, label.name.lower()), data)
 
 
 def first_of(flight: Iterable[TaskFuture], timeout: Optional[float]) -> TaskFuture:

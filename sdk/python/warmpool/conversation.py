@@ -54,6 +54,10 @@ class Conversation:
         if fault is not None:
             asked.future.fail(fault)
 
+    def takes_long(self, asked: Asked) -> bool:
+        """To ask this: who must not be kept does it in a thread."""
+        return asked.takes_long(self.link or self._last_link)
+
     def make_room(self, seconds: Optional[float] = None) -> bool:
         """Blocks while too much is unsent; not in the reading thread, where callbacks run: what these ask leaves at once."""
         link = self.link

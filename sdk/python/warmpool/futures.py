@@ -53,6 +53,10 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self._gate, self._decided = threading.Lock(), False
         self._tell_cancel: Callable[[], Any] = lambda: None
 
+    @property
+    def reports(self) -> bool:
+        return self._progress is not None
+
     def accepted(self, timeout: Optional[float] = None) -> int:
         """Waits for the id. Raises TimeoutError, or why there is none."""
         with self._gate:
