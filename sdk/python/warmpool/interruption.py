@@ -49,14 +49,14 @@ class Interruption:
         self.asked, self._interrupts = False, interrupts
         self._inside = self._guarded = False
 
-    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def call(self, handler: Callable[[], Any]) -> Any:
         """Calls a handler on the main thread."""
         try:
             try:
                 self._inside = True
                 if self.asked and self._interrupts:
                     raise Interrupted
-                return function(*arguments)
+                return handler()
             finally:
                 self._inside = False
         except Interrupted:  # also one that came in the line above

@@ -51,7 +51,7 @@ class Loop:
         dividing.begin(attempt.key[0])  # in the context of this coroutine's task
         error: Optional[BaseException] = None
         try:
-            value = await task.function(*self.running.arguments(task, attempt))
+            value = await self.running.bound(task, attempt)()
             answer = success(task, value, self.running.result_bytes_max)
         except asyncio.CancelledError:
             answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))

@@ -49,9 +49,9 @@ class Running:
         """Inline or by descriptor."""
         return max(self._session.result_bytes_max, self._session.large_bytes_max)
 
-    def arguments(self, task: Task, attempt: Attempt) -> tuple[Any, ...]:
+    def bound(self, task: Task, attempt: Attempt) -> Callable[[], Any]:
         try:
-            return task.arguments(attempt.payload, attempt.content, attempt.ctx)
+            return task.bound(attempt.payload, attempt.content, attempt.ctx)
         except ValueError as error:
             raise FailedForGood(f"the payload is not what its label says: {error}") from None
 
@@ -61,8 +61,8 @@ class Running:
         whose = dividing.begin(attempt.key[0])
         error: Optional[BaseException] = None
         try:
-            arguments = self.arguments(task, attempt)
-            value = task.function(*arguments) if call is None else call(task.function, arguments)
+            bound = self.bound(task, attempt)
+            value = bound() if call is None else call(bound)
             answer = success(task, value, self.result_bytes_max)
         except Interrupted:
             answer = failure(Failed("the worker was told to end (SIGTERM)"))

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import inspect
+import itertools
 from typing import Any, Callable, Iterable, Optional
 
 from . import content
@@ -19,33 +21,40 @@ class Task:
         self.name, self.function, self.raw, self.wishes = name, function, raw, wishes
         self.is_async = inspect.iscoroutinefunction(function)
         self._takes = what_it_takes(function)
+        self._takes_payload = any("payload" in roles for roles in (self._takes[0], self._takes[1].values()))
         self.__doc__, self.__name__ = function.__doc__, getattr(function, "__name__", name)
         self.__wrapped__ = function
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)
 
-    def arguments(self, payload: Buffer, label: int, ctx: Any) -> tuple[Any, ...]:
-        """Raises ValueError when the payload is not what its label says."""
-        given: dict[str, Any] = {"ctx": ctx}
-        if "payload" in self._takes:
+    def bound(self, payload: Buffer, label: int, ctx: Any) -> Callable[[], Any]:
+        """The call. Raises ValueError when the payload is not what its label says."""
+        places, names = self._takes
+        given = {"ctx": ctx}
+        if self._takes_payload:
             given["payload"] = payload if self.raw else content.decode(payload, label)
-        return tuple(given[one] for one in self._takes)
+        return functools.partial(self.function, *[given[role] for role in places], **{name: given[role] for name, role in names.items()})
 
     def result(self, value: Any) -> tuple[Buffer, Content]:
         return content.encode(value)
 
 
-def what_it_takes(function: Function) -> tuple[str, ...]:
-    """Nothing, the payload, the context (a sole parameter of the name ctx), or both."""
-    positional = [each for each in inspect.signature(function).parameters.values()
-                  if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    needed = [each for each in positional if each.default is each.empty or each.name == "ctx"]
-    if len(needed) > 2:
-        raise TypeError(f"{function!r} needs {len(needed)} arguments; a handler takes (payload, ctx), (payload), (ctx) or ()")
-    if len(needed) == 1 and needed[0].name == "ctx":
-        return ("ctx",)
-    return ("payload", "ctx")[:len(needed)]
+def what_it_takes(function: Function) -> tuple[list[str], dict[str, str]]:
+    """What is given by place, and what by name. The context goes to the parameter `ctx`, wherever that is, else to a second one without a
+    default; the payload to the first other."""
+    parameters = [each for each in inspect.signature(function).parameters.values() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    places = [each for each in parameters if each.kind != each.KEYWORD_ONLY]
+    roles = {each.name: "ctx" for each in parameters if each.name == "ctx"}
+    others = [each for each in places if each.name not in roles]
+    if others:
+        roles[others[0].name] = "payload"
+    if "ctx" not in roles and len(others) > 1 and others[1].default is inspect.Parameter.empty:
+        roles[others[1].name] = "ctx"
+    if any(each.default is each.empty and each.name not in roles for each in parameters):
+        raise TypeError(f"{function!r} needs {len(parameters)} arguments; a handler takes (payload, ctx), (payload), (ctx) or ()")
+    taken = itertools.takewhile(lambda each: each.name in roles, places)
+    return [roles.pop(each.name) for each in taken], roles
 
 
 class Registry:
