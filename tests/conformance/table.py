@@ -66,7 +66,8 @@ WORKERS = [
         ("work",), ("assign", 1, "large", str(LARGE + 1), {}), ("failed", 1, 2, str(LARGE), {}),
         ("assign", 2, "large", "10", {}), ("done", 2, "x" * 10)]),
     Case("json that is none", "2", (), [
-        ("work",), ("assign", 1, "echo", b"{", {"content": 2}), ("answered", 1), ("assign", 2, "echo", "hi", {}), ("done", 2, "hi")]),
+        ("work",), ("assign", 1, "echo", b"{", {"content": 2}), ("answered", 1), ("assign", 2, "echo", b"[NaN]", {"content": 2}), ("answered", 2),
+        ("assign", 3, "echo", "hi", {}), ("done", 3, "hi")]),
     Case("attempt as its handler sees it", "5", ("context",), [
         ("work",), ("assign", 1, "context", "", {"meta": [300_000 * MS, 600_000 * MS]}),
         ("context", 1, {"type": "context", "timeout_ms": 300_000})]),

@@ -52,6 +52,12 @@ def packed():
     return Packed({"bytes": b"\0\1"})
 
 
+@task("nan")
+def nan(payload):
+    value = [float("nan"), float("inf")]
+    return Packed(value) if payload else value
+
+
 @task("unpacked")
 def unpacked(payload):
     return payload[0]

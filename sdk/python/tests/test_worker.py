@@ -20,6 +20,14 @@ def client(pool):
         yield made
 
 
+def test_what_json_has_not_travels_packed(client):
+    with pytest.raises(ValueError, match="Packed"):
+        client.submit("same", {"x": float("nan")})
+    with pytest.raises(warmpool.TaskDead, match="nan and inf travel in Packed"):
+        client.run("nan", False)
+    assert str(client.run("nan", True)) == "[nan, inf]"
+
+
 @pytest.mark.parametrize("value", [b"", b"\0\xff", "text ü", "", {"a": [1, None, 2.5]}, None, 7])
 def test_values_come_back_as_they_were_sent(client, value):
     assert client.run("same", value) == value

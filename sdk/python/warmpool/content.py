@@ -10,15 +10,24 @@ from .wire import Buffer
 from .words import Content
 
 
+def no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+DECODER = json.JSONDecoder(parse_constant=no_number)
+
+
 class Packed:
-    """Marks a value that travels as msgpack: bytes inside lists and maps, and no floats turned to text."""
+    """Marks a value that travels as msgpack: bytes inside lists and maps, floats as they are, nan and inf too."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 def encode(value: Any) -> tuple[Buffer, Content]:
-    """bytes as they are, text as UTF-8, Packed as msgpack, everything else as JSON (None is null)."""
+    """bytes as they are, text as UTF-8, Packed as msgpack, everything else as JSON (None is null). Raises TypeError or ValueError for what that cannot
+    say."""
     if isinstance(value, (bytes, bytearray)):
         return value, Content.BYTES
     if isinstance(value, memoryview):
@@ -27,7 +36,10 @@ def encode(value: Any) -> tuple[Buffer, Content]:
         return value.encode(), Content.UTF8
     if isinstance(value, Packed):
         return msgpack.packb(value.value), Content.MSGPACK
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), Content.JSON
+    try:
+        return ENCODER.encode(value).encode(), Content.JSON
+    except ValueError as error:
+        raise ValueError(f"{error}; nan and inf travel in Packed(value)" if "float" in str(error) else str(error)) from None
 
 
 def decode(payload: Buffer, content: int) -> Any:
@@ -35,7 +47,7 @@ def decode(payload: Buffer, content: int) -> Any:
     if content == Content.UTF8:
         return str(payload, "utf-8")
     if content == Content.JSON:
-        return json.loads(bytes(payload) if isinstance(payload, memoryview) else payload)
+        return DECODER.decode(str(payload, "utf-8"))
     if content == Content.MSGPACK:
         return msgpack.unpackb(payload)
     return payload
