@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from .failure import Kept
 from .wire import ProtocolError
 from .words import CAUSES, word
 
@@ -22,7 +23,7 @@ class Lost(WarmpoolError, ConnectionError):
     """The connection ended before the answer, and asking again could do it twice."""
 
 
-class Refused(WarmpoolError):
+class Refused(Kept, WarmpoolError):
     """The daemon refused: `code` says why (docs/protocol.md, section 7), `retry_after` whether trying again makes sense."""
 
     def __init__(self, code: int, text: str, retry_after: float = 0.0) -> None:
@@ -30,7 +31,7 @@ class Refused(WarmpoolError):
         self.code, self.text, self.retry_after = code, text, retry_after
 
 
-class TaskError(WarmpoolError):
+class TaskError(Kept, WarmpoolError):
     """A task that settled otherwise than done. `error` is the last error that its handler gave, or the daemon."""
 
     def __init__(self, task: int, cause: int, error: str, failures: int = 0, crashes: int = 0) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from typing import Optional
+from typing import Any, Optional
 
 from .words import Outcome
 
@@ -24,7 +24,21 @@ class FailedForGood(Failed):
     outcome = Outcome.FAILED_FOR_GOOD
 
 
-class RetryAfter(Failed):
+def rebuilt(kind: type[BaseException], arguments: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    """An exception as it was, also where its constructor takes others than it remembers."""
+    made = kind.__new__(kind, *arguments)
+    made.__dict__.update(state)
+    return made
+
+
+class Kept(BaseException):
+    """Travels to other processes, by pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt, (type(self), self.args, dict(self.__dict__))
+
+
+class RetryAfter(Kept, Failed):
     """Tried again after so many seconds, at most ten years. Raises ValueError for what is no time."""
 
     outcome = Outcome.RETRY_AFTER
