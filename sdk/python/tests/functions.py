@@ -1,5 +1,6 @@
 """What the tests of the executor call, by import path."""
 import os
+import resource
 import signal
 import sys
 import time
@@ -17,6 +18,11 @@ def same(value):
 
 class Plain:
     pass
+
+
+def large_without_room(count):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    return b"x" * count
 
 
 def forget_cloudpickle():

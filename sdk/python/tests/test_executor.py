@@ -4,6 +4,7 @@ import concurrent.futures
 import functools
 import itertools
 import operator
+import signal
 import threading
 from concurrent.futures.process import BrokenProcessPool
 
@@ -219,6 +220,15 @@ def test_a_killed_worker_fails_its_own_call_only():
         assert innocent.result(60) == "whole"
         assert [each.result(60) for each in later] == [2 * number for number in range(20)]
         assert pool.submit(functions.double, 4).result(60) == 8
+
+
+def test_only_a_death_is_called_one():
+    with warmpool.Executor(1) as pool:
+        before = pool.submit(functions.pid).result(60)
+        error = pool.submit(functions.large_without_room, 17 << 20).exception(60)
+        assert type(error) is warmpool.TaskDead and "cannot be handed over" in str(error)
+        assert pool.submit(functions.pid).result(60) == before
+        assert isinstance(pool.submit(functions.die, signal.SIGTERM).exception(60), warmpool.WorkerDied)
 
 
 def test_a_killed_worker_may_cost_a_retry_instead(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from .words import Outcome
 
+TERMINATED = "the worker was told to end (SIGTERM)"
 TEXT_BYTES_MAX = 4096  # what the daemon keeps of the last error
 RETRY_SECONDS_MAX = 3_660 * 86_400  # the longest time there is
 

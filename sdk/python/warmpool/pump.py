@@ -16,14 +16,14 @@ from typing import Any, Callable, Optional
 from . import calls
 from .client import Client
 from .errors import Lost, NoDaemon, TaskDead, task_error
+from .failure import TERMINATED
 from .large import view_of
 from .wire import Frame
 from .wishes import meta_of
 from .words import Verdict
 
 Future = concurrent.futures.Future[Any]
-# "failed": what a function raises is its result, so that it was told to end by SIGTERM.
-DEATHS = frozenset({"crashed", "memory", "hung", "failed"})
+DEATHS = frozenset({"crashed", "memory", "hung"})
 SHORT, LONG = 0.001, 0.05  # seconds
 AHEAD, EARNED, CREDIT_MAX, LOST = 4, 64, 128, 8  # given for each worker; after so many short calls; what one between the two loses
 
@@ -34,7 +34,7 @@ class WorkerDied(BrokenProcessPool):
 
 def as_known(error: TaskDead) -> Exception:
     """As users of concurrent.futures know it."""
-    if error.cause in DEATHS:
+    if error.cause in DEATHS or (error.cause, error.error) == ("failed", TERMINATED):
         return WorkerDied(str(error))
     return TimeoutError(str(error)) if error.cause in ("timeout", "deadline") else error
 

@@ -10,7 +10,7 @@ import traceback
 from typing import Any, Callable, NoReturn, Optional
 
 from . import dividing
-from .failure import Failed, FailedForGood, Interrupted, nanoseconds, text_of
+from .failure import Failed, FailedForGood, Interrupted, TERMINATED, nanoseconds, text_of
 from .session import Attempt, Session
 from .tasks import Task
 from .words import Content, Kind
@@ -65,7 +65,7 @@ class Running:
             value = bound() if call is None else call(bound)
             answer = success(task, value, self.result_bytes_max)
         except Interrupted:
-            answer = failure(Failed("the worker was told to end (SIGTERM)"))
+            answer = failure(Failed(TERMINATED))
         except BaseException as raised:  # SystemExit too: one task does not end the worker
             answer, error = failure(raised), raised
         self.finish(attempt, answer, begun, error)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Callable, Optional
 
 from . import dividing, forking
-from .failure import FailedForGood
+from .failure import FailedForGood, TERMINATED
 from .interruption import Interruption
 from .running import Running, Threads, failure, flush_output
 from .session import Attempt, HungUp, Session, TurnedAway
@@ -155,7 +155,7 @@ class Worker:
             while (joins or not interruption.asked) and (attempt := session.next()) is not None:
                 self._begin(attempt, session, running, threads)
             if interruption.asked and not joins:
-                session.end_all("the worker was told to end (SIGTERM)")
+                session.end_all(TERMINATED)
             ends = session.retiring or session.gone or (interruption.asked and not joins)
             if ends and session.is_empty():
                 return
