@@ -29,14 +29,16 @@ export function divide() {
 
 /** Calls the handler of a task. */
 export function within(id, handler) {
-  return writes.size === 0 ? handler() : running.run({ id, unended: new Map() }, handler);
+  return writes.size === 0 ? handler() : running.run({ id, unended: new Map(), ended: false }, handler);
 }
 
 /** Of a task, in whose context this is called: what has no end leaves. Order: before its answer. */
 export function endOutput() {
   const task = running.getStore();
-  for (const [stream, rest] of task?.unended ?? []) say(stream, task, rest);
-  task?.unended.clear();
+  if (task === undefined) return;
+  for (const [stream, rest] of task.unended) say(stream, task, rest);
+  task.unended.clear();
+  task.ended = true;
 }
 
 function written(stream, chunk, encoding, done) {
@@ -47,7 +49,7 @@ function written(stream, chunk, encoding, done) {
   const held = task.unended.get(stream) ?? none;
   const begins = held.length < unendedBytesMax ? 0 : bytes.includes(lineFeed) ? bytes.indexOf(lineFeed) : bytes.length;
   const whole = Buffer.concat([held, bytes.subarray(begins)]);
-  const ends = whole.lastIndexOf(lineFeed) + 1;
+  const ends = task.ended ? whole.length : whole.lastIndexOf(lineFeed) + 1; // nobody would flush what it still holds
   task.unended.set(stream, whole.subarray(ends, ends + unendedBytesMax));
   const goesOn = say(stream, task, whole.subarray(0, ends));
   if (typeof done === "function") process.nextTick(done);

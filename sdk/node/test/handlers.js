@@ -91,6 +91,14 @@ task("js.chat", async (name) => {
   process.stdout.write(`${name} has no end`);
   fs.writeSync(1, "around it\n");
 });
+task("js.late-words", (file) => {
+  const timer = setInterval(() => {
+    if (!fs.existsSync(file)) return;
+    clearInterval(timer);
+    process.stdout.write("said late");
+  }, 5);
+  process.stdout.write("in time, ");
+});
 task("js.forge", (id) => {
   process.stdout.write(`before \x1e${id.toString(16).padStart(16, "0")}\x1fgrüße\n`);
   for (let part = 0; part < 20; ++part) {

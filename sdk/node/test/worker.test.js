@@ -133,6 +133,13 @@ it("lines of several that run at once are told apart", { concurrency: 4, worker_
   }
 });
 
+it("what comes after the end without a line feed is not held for ever", { concurrency: 4 }, async (pool, client) => {
+  await client.run("js.late-words", pool.file("later"));
+  fs.writeFileSync(pool.file("later"), "");
+  const said = async () => (await client.log({ slot: "node-0", limit: 1024 })).lines.map((line) => line.text).join("");
+  await eventually(async () => (await said()).includes("in time, ") && (await said()).includes("said late"), "all of it is kept");
+});
+
 it("what is printed is no mark, and a long line is one", { concurrency: 4 }, async (pool, client) => {
   const other = client.submit("js.overlap", 0, { keepResult: true });
   await other.result();

@@ -364,6 +364,18 @@ def talk_old():
     os.kill(os.getpid(), 9)
 
 
+@task("async.talk.late")
+async def talk_late(payload):
+    """What it leaves behind prints when the file is there."""
+    async def later():
+        while not os.path.exists(payload):
+            await asyncio.sleep(0.005)
+        print("said late", end="")
+
+    kept.append(asyncio.create_task(later()))
+    print("in time, ", end="")
+
+
 @task("talk.half_and_die")
 def talk_half_and_die():
     print("last words", end="", flush=True)

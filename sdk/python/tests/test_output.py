@@ -4,7 +4,7 @@ import re
 
 import pytest
 import random_output
-from pool import Pool
+from pool import Pool, eventually
 from random_output import ERR, OUT
 
 import warmpool
@@ -158,6 +158,18 @@ def test_what_was_flushed_outlives_the_worker(class_options, handler, words):
         future = client.submit(handler, crashes_max=1)
         assert isinstance(future.exception(60), warmpool.TaskDead)
         assert words in printed(client, future.task)
+
+
+@SEVERAL
+def test_what_comes_after_the_end_without_a_line_feed_is_not_held_for_ever(class_options, tmp_path):
+    with Pool({"size": 1, **class_options}) as pool, pool.client() as client:
+        client.run("async.talk.late", str(tmp_path / "later"), wait=60)
+        (tmp_path / "later").touch()
+
+        def said():
+            return "".join(line["text"] for line in client.request("log", None, "py-0", LINES_MAX)["lines"])
+
+        eventually(lambda: "in time, " in said() and "said late" in said(), "all of it is kept")
 
 
 @SEVERAL

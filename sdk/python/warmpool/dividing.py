@@ -25,6 +25,7 @@ NOBODY = MARK % 0
 RECORD_BYTES_MAX = select.PIPE_BUF - 2 * len(NOBODY)  # written as one, also beside what others write
 UNENDED_BYTES_MAX = 16 << 10  # of a line that has not ended: more than the daemon keeps of one
 
+in_hand: set[int] = set()  # tasks; what one that has ended still prints waits for no end of its line: nobody would flush it
 task: contextvars.ContextVar[Optional[int]] = contextvars.ContextVar("warmpool_task", default=None)
 
 
@@ -66,7 +67,7 @@ class Divided(io.BufferedIOBase):
             return self._out(data)
         held = self._unended.pop(whose, b"")
         whole = held + data if len(held) < UNENDED_BYTES_MAX else held + data[data.find(b"\n"):] if b"\n" in data else held
-        ends = whole.rfind(b"\n") + 1
+        ends = whole.rfind(b"\n") + 1 if whose in in_hand else len(whole)
         if ends < len(whole):
             self._unended[whose] = whole[ends:ends + UNENDED_BYTES_MAX]
         self._say(whose, whole[:ends])
@@ -146,10 +147,12 @@ def begin(whose: int) -> "contextvars.Token[Optional[int]]":
     """From here on what this context prints is of that task."""
     global runs
     runs = whose
+    in_hand.add(whose)
     return task.set(whose)
 
 
 def end(whose: int) -> None:
+    in_hand.discard(whose)
     for stream in before:
         try:
             stream.flush()
