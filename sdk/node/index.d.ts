@@ -65,7 +65,7 @@ export interface Context {
   well(): void;
   /** A line to standard error, which the daemon keeps. */
   log(...values: unknown[]): void;
-  /** A directory for this run alone, removed after it. */
+  /** A directory for this run alone, removed after it; with `directory = "kept"` of its class that of its worker's place, which stays. */
   workdir(): Promise<string>;
   /** Made by the daemon for this attempt alone; undefined where its class has no `directory = "fresh"`. */
   readonly directory: string | undefined;

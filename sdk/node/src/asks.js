@@ -60,9 +60,9 @@ export class Cancel extends Ask {
   }
 }
 
-const changing = new Set([
-  "dead-retry", "dead-remove", "scale", "drain", "stop", "pause", "resume", "release", "restart", "heartbeat", "clean",
-  "backup",
+// Those that change nothing: all others are not asked twice.
+const reading = new Set([
+  "status", "workers", "worker", "show", "ls", "dead-ls", "dead-export", "config", "types", "log", "breakers", "alerts", "autopsy",
 ]);
 
 export class Request extends Ask {
@@ -80,7 +80,7 @@ export class Request extends Ask {
   }
 
   again() {
-    return !changing.has(this.verb);
+    return reading.has(this.verb);
   }
 
   fail(error) {

@@ -68,6 +68,15 @@ export class Channel {
     this.#writable.destroy();
   }
 
+  /** Nothing more is read until resume(). */
+  pause() {
+    this.#readable.pause();
+  }
+
+  resume() {
+    this.#readable.resume();
+  }
+
   ref(wanted) {
     for (const stream of new Set([this.#readable, this.#writable])) wanted ? stream.ref() : stream.unref();
   }

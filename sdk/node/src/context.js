@@ -132,9 +132,13 @@ export class Context {
     process.stderr.write(`${format(...values)}\n`);
   }
 
-  /** A directory for this run alone, removed after it: the daemon's, else one that is made now. */
+  /**
+   * A directory for this run alone, removed after it: the daemon's, else one that is made now. With `directory = "kept"` of its class
+   * that of its worker's place, which stays.
+   */
   workdir() {
-    if (this.directory !== undefined) return Promise.resolve(this.directory);
+    const given = this.directory ?? process.env.WARMPOOL_DIRECTORY;
+    if (given !== undefined) return Promise.resolve(given);
     this.#directory ??= fs.mkdtemp(path.join(os.tmpdir(), `warmpool-${this.task}-`));
     return this.#directory;
   }

@@ -7,17 +7,23 @@ import { Link, mayRedial, redial } from "./link.js";
 
 const verb = verbs.indexOf("events");
 
+const itemsMax = 10_000; // read and not taken
+
+// What is not taken is not read: the daemon bounds what waits for a slow listener, and tells it how many are missing.
 class Queue {
   #items = [];
   #wake;
+  link; // that is read from
 
   put(item) {
     this.#items.push(item);
+    if (this.#items.length === itemsMax) this.link?.pause();
     this.#wake?.();
   }
 
   async next() {
     while (this.#items.length === 0) await new Promise((resolve) => (this.#wake = resolve));
+    if (this.#items.length === itemsMax >> 1) this.link?.resume();
     return this.#items.shift();
   }
 }
@@ -32,6 +38,7 @@ export async function* events({ place, name, redialMs }, { after, types, follow 
   try {
     for (;;) {
       if (!(link.features & Feature.events)) throw new Disconnected("this daemon tells no events; update it");
+      queue.link = link;
       link.send({ kind: Kind.request, token: 1n, meta: [verb, follow, last, types] });
       for (;;) {
         const { frame, error } = await queue.next();

@@ -78,6 +78,14 @@ export class Link {
     return number;
   }
 
+  pause() {
+    this.#channel.pause();
+  }
+
+  resume() {
+    this.#channel.resume();
+  }
+
   ref(wanted) {
     this.#channel.ref(wanted);
   }

@@ -5,7 +5,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { connect, Disconnected, Refused, TaskAborted, TaskError, Unknown, WarmpoolError } from "warmpool";
+import { Request } from "../src/asks.js";
 import { dial } from "../src/place.js";
+import { verbs } from "../src/words.js";
 import { eventually, here, Pool } from "./pool.js";
 import { Proxy } from "./proxy.js";
 
@@ -181,6 +183,29 @@ it("events are followed, over a connection of their own", {}, async (pool, clien
   const remembered = await collect(client.events({ follow: false, after: seen[0].number - 1, types: "task-completed" }));
   assert.deepEqual(BigInt(remembered.at(-1).task), last.id);
   assert.equal((await errorOf(collect(client.events({ types: "no-such" })), Refused)).code, 208);
+});
+
+test("a verb that changes something is not asked twice", () => {
+  const once = verbs.slice(1).filter((verb) => !new Request(verb, []).again());
+  assert.deepEqual(once.sort(), [
+    "alerts-ack", "backup", "breaker-close", "breaker-open", "clean", "dead-remove", "dead-retry", "drain", "events", "heartbeat",
+    "pause", "release", "restart", "resume", "scale", "stop",
+  ]);
+});
+
+it("a listener that takes none for long holds a bounded number, and misses none that it is not told of", { events_max: 30_000 }, async (pool, client) => {
+  const events = client.events({ types: "type-*" });
+  let begun = false;
+  const first = events.next().finally(() => (begun = true));
+  const toggle = () => Promise.all([client.pause({ type: "js.value" }), client.resume({ type: "js.value" })]);
+  await eventually(async () => (await toggle(), begun), "it has begun");
+  await first;
+  await Promise.all(Array.from({ length: 7000 }, toggle));
+  for (let seen = 0; seen < 14_000; ) {
+    const { value } = await events.next();
+    seen += value.missed ?? 1;
+  }
+  await events.return();
 });
 
 cutting("a submit whose acceptance was lost is the same task", {}, async (pool, client, proxy) => {

@@ -234,6 +234,12 @@ it("an attempt has the daemon's directory where its class makes such", { directo
   await eventually(() => fs.readdirSync(path.dirname(first)).length === 0, "both are removed");
 });
 
+it("a place's own directory stays", { directory: "kept" }, async (pool, client) => {
+  const directory = await client.run("js.workdir");
+  assert.equal(directory, pool.file("state/directories/node/kept/node-0"));
+  assert.deepEqual([await client.run("js.workdir"), fs.readdirSync(directory)], [directory, ["file"]]);
+});
+
 it("large payloads and results come whole; a result that is too large fails for good", { payload_bytes_max: "8MiB", result_bytes_max: "5MiB" }, async (pool, client) => {
   const payload = Buffer.alloc(5 << 20, "0123456789");
   assert.ok(payload.equals(await client.run("js.echo", payload)));
