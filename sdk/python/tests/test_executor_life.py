@@ -48,6 +48,22 @@ def test_the_initializer_runs_once_in_each_worker():
         assert list(pool.map(functions.started, range(20))) == [["loaded"]] * 20
 
 
+def test_the_time_of_the_initializer_is_no_calls():
+    with warmpool.Executor(1, timeout=1.5, initializer=functions.sleep, initargs=(2,)) as pool:
+        assert pool.submit(functions.double, 1).result(60) == 2
+
+
+def test_a_pool_whose_initializer_never_ends_may_be_shut_down():
+    pool = warmpool.Executor(1, initializer=functions.sleep, initargs=(600,))
+    future = pool.submit(functions.double, 1)
+    waiting = [pool.submit(functions.double, 1) for _ in range(5)]
+    os.kill(pool._daemon._process.pid, signal.SIGTERM)
+    with pytest.raises(BrokenProcessPool):
+        future.result(60)
+    pool.shutdown(cancel_futures=True)
+    assert all(each.done() for each in waiting) and not os.path.exists(pool._daemon.directory)
+
+
 def test_an_initializer_that_fails_breaks_the_pool(caplog):
     with warmpool.Executor(1, initializer=functions.bad_start) as pool:
         futures = [pool.submit(functions.double, 1) for _ in range(5)]

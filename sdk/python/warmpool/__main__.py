@@ -33,6 +33,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("module", nargs="*", help="a module, by its name or as a file FILE.py")
     parser.add_argument("--types", action="store_true", help="print the task types of these modules, and end")
     parser.add_argument("--calls", action="store_true", help="run the calls of warmpool.Executor (task type python.call)")
+    parser.add_argument("--start", metavar="FILE", help="with --calls: an initializer, which is called before this is ready")
     parser.add_argument("--name", default="python", help="the name that the daemon shows to people")
     parser.add_argument("--connect", action="store_true", help="join a daemon that runs and did not start this process")
     parser.add_argument("--socket", help="with --connect: of that daemon (default: where clients look for it)")
@@ -48,6 +49,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         from . import calls
 
         registry.tasks.update(calls.tasks().tasks)
+        if options.start is not None:
+            calls.begin(options.start)
     if options.types:
         print("\n".join(sorted(registry.tasks)))
         return 0

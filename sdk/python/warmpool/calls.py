@@ -97,6 +97,17 @@ class Starter:
         return None
 
 
+def initial(token: str, start: Optional[bytes]) -> Optional[bytes]:
+    """What a worker does before it is ready, so that no call's time has it in."""
+    return None if start is None else pickle.dumps((token, start), 5)
+
+
+def begin(path: str) -> None:
+    """In a worker, before it is ready. How it failed is the result of its first call."""
+    with open(path, "rb") as file:
+        starter.fault(*pickle.load(file))
+
+
 def pack(token: str, start: Optional[bytes], call: bytes) -> bytes:
     return pickle.dumps((token, start, call), 5)
 

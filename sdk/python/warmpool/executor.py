@@ -40,7 +40,7 @@ class Executor(concurrent.futures.Executor):
         self._workers = max_workers or os.cpu_count() or 1
         self._token = secrets.token_hex(8)
         self._start = None if initializer is None else calls.dump((initializer, initargs))
-        self._daemon = daemon = None if socket is not None else PrivateDaemon(self._workers, max_tasks_per_child)
+        self._daemon = daemon = None if socket is not None else PrivateDaemon(self._workers, max_tasks_per_child, calls.initial(self._token, self._start))
         client = Client(socket) if daemon is None else daemon.connect()
         wishes = {"timeout": timeout or FOR_EVER, "retries": 0, "crashes_max": crashes_max, **wishes}
         self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon))

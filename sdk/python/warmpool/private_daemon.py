@@ -37,18 +37,21 @@ def find_daemon() -> str:
                    "these, or give the executor the socket of a daemon that runs")
 
 
-def configuration(workers: int, tasks_max: Optional[int]) -> str:
-    """A worker starts as a child of this process would: same interpreter, path, environment, directory and umask."""
+def configuration(workers: int, tasks_max: Optional[int], start: Optional[str]) -> str:
+    """A worker starts as a child of this process would: same interpreter, path, environment, directory and umask. start: the file of
+    what it does before it is ready, for which it may take an hour."""
     options: dict[str, Any] = {"store": "volatile", "submit_fifo": False, "board": False, "timeout": "3660d",
                                "payload_bytes_max": "16MiB", "result_bytes_max": "16MiB", "results_bytes_max": "4GiB"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WARMPOOL_")}
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in [*sys.path, package_path()])
     pool: dict[str, Any] = {
-        "name": "calls", "types": [calls.TYPE], "size": workers, "command": [sys.executable, "-P", "-m", "warmpool", "--calls"],
+        "name": "calls", "types": [calls.TYPE], "size": workers, "command": [sys.executable, "-P", "-m", "warmpool", "--calls"] + (["--start", start] if start else []),
         "working_directory": os.getcwd(), "umask": umask(),
         "environment": [f"{name}={value}" for name, value in environment.items() if is_text(value)]}
     if tasks_max is not None:
         pool["max_tasks"] = tasks_max
+    if start is not None:
+        options["start_timeout"] = "1h"
     return "\n".join([*map(setting, options.items()), "[[class]]", *map(setting, pool.items()), ""])
 
 
@@ -85,8 +88,9 @@ class PrivateDaemon:
     """Raises NoDaemon where it cannot be started. Threads: one that started it, and lives as long as it does, because the
     kernel's word of a parent's death is of the thread that made the child."""
 
-    def __init__(self, workers: int, tasks_max: Optional[int] = None) -> None:
-        program, config = find_daemon(), configuration(workers, tasks_max)
+    def __init__(self, workers: int, tasks_max: Optional[int] = None, start: Optional[bytes] = None) -> None:
+        """start: what calls.initial made."""
+        program = find_daemon()
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
         self.directory = tempfile.mkdtemp(prefix="warmpool-executor.")
         self.socket = os.path.join(self.directory, "warmpool.sock")
@@ -94,8 +98,9 @@ class PrivateDaemon:
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._fault: Optional[Exception] = None
         self._started = threading.Event()
-        with open(os.open(self._path("warmpool.toml"), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
-            file.write(config)
+        if start is not None:
+            self._write("warmpool.start", start)
+        self._write("warmpool.toml", configuration(workers, tasks_max, start and self._path("warmpool.start")).encode())
         self._keeper = threading.Thread(target=self._keep, args=(program,), name="warmpool-daemon", daemon=True)
         self._keeper.start()
         try:
@@ -126,6 +131,10 @@ class PrivateDaemon:
                 if not self._keeper.is_alive():
                     break
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with open(os.open(self._path(name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(content)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
