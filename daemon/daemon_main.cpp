@@ -239,7 +239,7 @@ int run(std::span<const std::string> words) {
     return fail(exit_error(ExitStatus::Usage, arguments.error().text));
   }
   Owner owner;
-  if (arguments->is_private) owner = begin_as_private();
+  if (arguments->is_private) owner = begin_as_private(arguments->owner);
   if (arguments->help) return std::fputs(help_text().c_str(), stdout), 0;
   if (arguments->man) return std::fputs(manual_roff().c_str(), stdout), 0;
   if (arguments->version) return std::printf("%s\n", kServerName), 0;

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <poll.h>
 #include <string_view>
 #include <sys/prctl.h>
@@ -54,10 +53,9 @@ std::vector<FileId> files_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
-pid_t begin_as_private() {
-  const pid_t owner = ::getppid();
+pid_t begin_as_private(std::optional<pid_t> owner) {
   ::prctl(PR_SET_PDEATHSIG, 0);
-  return owner;
+  return owner ? *owner : ::getppid();
 }
 
 // One that somebody named by mistake holds what this daemon neither made nor was given.

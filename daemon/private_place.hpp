@@ -2,6 +2,7 @@
 // the daemon when that program has ended without having been able to remove it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -10,9 +11,10 @@
 
 namespace warmpool::daemon {
 
-// What the kernel calls the parent of this process; a signal at its end does not come any more,
-// until follow(). Order: first of all, before that may have changed.
-pid_t begin_as_private();
+// Who started this process: whom the kernel calls its parent, unless that has said its number
+// itself, which is still right when it has ended by now. A signal at its end does not come any
+// more, until follow(). Order: first of all.
+pid_t begin_as_private(std::optional<pid_t> owner);
 
 // Owns: what the daemon made in the directory and what it was given there, when its owner has
 // ended, and then the directory, if nothing else is in it; nothing before. Order: destroyed after

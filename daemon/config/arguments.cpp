@@ -4,18 +4,21 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <system_error>
 
 #include "daemon/config/apply.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
-constexpr std::array<ArgumentRow, 13> kRows{{
+constexpr std::array<ArgumentRow, 14> kRows{{
     {"config", "FILE", "read this file and conf.d/*.toml beside it instead of the usual one"},
     {"workers", "N", "workers of the only class; its minimum and maximum move with it"},
     {"private", "",
      "for the program that starts it alone: ends at once with that, and removes --runtime-dir "
      "then"},
+    {"owner", "PID", "with --private: that program; it may have ended before this could look"},
     {"restore", "FILE", "put this backup in the place of the store, and end"},
     {"replay", "PATH", "run a recording (a file or a directory of them), print it, and end"},
     {"from", "SECONDS", "with --replay: print what came then or later, in the store's time"},
@@ -71,16 +74,28 @@ constexpr std::array<ValueRow, 6> kValues{{{"config", &Arguments::config_file},
                                            {"until", &Arguments::until},
                                            {"task", &Arguments::task}}};
 
-void take_value(const std::string& name, std::string value, Arguments& arguments) {
+Result<void> take_owner(std::string_view value, Arguments& arguments) {
+  pid_t owner = 0;
+  const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), owner);
+  if (fault != std::errc() || end != value.data() + value.size() || owner <= 0) {
+    return Error{0, "--owner takes the number of a process, not '" + std::string(value) + "'"};
+  }
+  arguments.owner = owner;
+  return {};
+}
+
+Result<void> take_value(const std::string& name, std::string value, Arguments& arguments) {
+  if (name == "owner") return take_owner(value, arguments);
   const auto* row = std::ranges::find(kValues, name, &ValueRow::name);
   if (row != kValues.end()) {
     arguments.*row->field = std::move(value);
-    return;
+    return {};
   }
   arguments.settings.push_back({with(name, '-', '_'),
                                 SettingForm::Text,
                                 {std::move(value)},
                                 {Layer::Argument, "--" + name}});
+  return {};
 }
 
 // Reads the word at `at`, and the next one if that is its value; leaves `at` behind them.
@@ -104,12 +119,10 @@ Result<void> take(std::span<const std::string> words, std::size_t& at, Arguments
     return {};
   }
   if (equals != std::string_view::npos) {
-    take_value(name, std::string(word.substr(equals + 1)), arguments);
-    return {};
+    return take_value(name, std::string(word.substr(equals + 1)), arguments);
   }
   if (at == words.size()) return Error{0, "--" + name + " needs a value after it"};
-  take_value(name, words[at++], arguments);
-  return {};
+  return take_value(name, words[at++], arguments);
 }
 
 }  // namespace
@@ -131,6 +144,7 @@ Result<Arguments> parse_arguments(std::span<const std::string> words) {
   if (arguments.is_private && std::ranges::none_of(arguments.settings, names_place)) {
     return Error{0, "--private goes with --runtime-dir: a directory that was made for it"};
   }
+  if (arguments.owner && !arguments.is_private) return Error{0, "--owner goes with --private"};
   if (!arguments.replay && (arguments.from || arguments.until || arguments.task)) {
     return Error{0, "--from, --until and --task go with --replay"};
   }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 #include "daemon/config/setting.hpp"
@@ -17,6 +18,7 @@ struct Arguments {
   std::optional<std::string> replay, from, until, task;
   bool check_config = false, json = false, version = false, help = false, man = false;
   bool is_private = false;
+  std::optional<pid_t> owner;  // with is_private
   std::vector<Setting> settings;  // --name VALUE of the pool's options, and --workers
 };
 

@@ -492,6 +492,10 @@ TEST(Arguments, AreRefusedWithWhatToDo) {
   EXPECT_EQ(argument_fault({"--private"}),
             "--private goes with --runtime-dir: a directory that was made for it");
   EXPECT_EQ(argument_fault({"--private", "--runtime-dir", "x"}), "none");
+  EXPECT_EQ(argument_fault({"--private", "--owner=12", "--runtime-dir", "x"}), "none");
+  EXPECT_EQ(argument_fault({"--owner", "12"}), "--owner goes with --private");
+  EXPECT_EQ(argument_fault({"--private", "--owner", "0", "--runtime-dir", "x"}),
+            "--owner takes the number of a process, not '0'");
   EXPECT_EQ(argument_fault({"--dead_after", "3s", "--config=x", "-h"}), "none");
 }
 

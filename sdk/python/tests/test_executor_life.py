@@ -181,6 +181,17 @@ def test_functions_of_a_script_go_by_value(tmp_path):
     assert running.communicate(timeout=60)[0].strip() == "[5, 6, 7]"
 
 
+def test_a_daemon_that_comes_up_after_its_program_has_ended_goes_at_once(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    place = tmp_path / "place"
+    place.mkdir(mode=0o700)
+    command = [private_daemon.find_daemon(), "--private", "--owner", str(gone.pid), "--runtime-dir", str(place), "--store", "volatile",
+               "--config", "/dev/null"]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60).returncode == 0
+    assert not place.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_signal_that_ends_the_program_ends_daemon_and_workers_and_leaves_nothing(number):
     running = program("pool = warmpool.Executor(2)\npids = {pool.submit(functions.pid).result() for _ in range(20)}\n"

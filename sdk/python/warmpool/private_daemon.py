@@ -3,7 +3,6 @@ signal ends this process nothing here runs any more: the daemon removes that dir
 of a signal is needed or touched."""
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from .client import Client
 from .errors import NoDaemon
 
 START_SECONDS, STOP_SECONDS = 30, 60
-PR_SET_PDEATHSIG = 1
 
 
 def find_daemon() -> str:
@@ -91,7 +89,6 @@ class PrivateDaemon:
     def __init__(self, workers: int, tasks_max: Optional[int] = None, start: Optional[bytes] = None) -> None:
         """start: what calls.initial made."""
         program = find_daemon()
-        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
         self.directory = tempfile.mkdtemp(prefix="warmpool-executor.")
         self.socket = os.path.join(self.directory, "warmpool.sock")
         self._log = os.path.join(self.directory, "log")
@@ -140,19 +137,13 @@ class PrivateDaemon:
         return os.path.join(self.directory, name)
 
     def _keep(self, program: str) -> None:
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            self._prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
-            if os.getppid() != parent:
-                os._exit(1)
-
+        """Nothing of this process runs in the child before the daemon does: other threads of it hold locks."""
         try:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
-                    [program, "--config", self._path("warmpool.toml"), "--runtime-dir", self.directory, "--private"],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own_environment(), preexec_fn=before_exec,
-                    start_new_session=True)
+                    [program, "--config", self._path("warmpool.toml"), "--runtime-dir", self.directory, "--private",
+                     "--owner", str(os.getpid())],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own_environment(), start_new_session=True)
         except OSError as error:
             self._fault = error
         self._started.set()
