@@ -46,11 +46,14 @@ Json tasks_json(const Snapshot& snapshot) {
           {"refused", counters.refused_submits}};
 }
 
-Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Duration uptime) {
+// What a worker starts for one task alone is no more reused than a worker's first.
+Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Duration uptime,
+                      const WorkerFigures& figures) {
   const auto& counters = snapshot.counters;
   const auto attempts = static_cast<double>(counters.attempts);
-  const auto reused =
-      counters.attempts > counters.spawns ? attempts - static_cast<double>(counters.spawns) : 0.0;
+  std::uint64_t started = 0;
+  for (const auto& [of, reuse] : figures.reuse) started += reuse.started;
+  const auto reused = std::max(0.0, attempts - static_cast<double>(counters.spawns + started));
   const auto done = static_cast<double>(counters.settled[0]);
   const auto wasted = static_cast<double>(counters.crashes + counters.interruptions +
                                           counters.suspects + counters.free_ends);
@@ -58,6 +61,7 @@ Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Durati
   for (const auto& slot : snapshot.slots) busy = busy + slot.busy_time;
   return {{"worker_reuse_rate", rate_of(reused, attempts)},
           {"workers_spawned", counters.spawns},
+          {"processes_started", started},
           {"workers_exited", counters.exits},
           {"workers_recycled", counters.recycles},
           {"workers_parked", counters.parked},
@@ -143,10 +147,13 @@ Json template_json(const TemplateView* view) {
           {"saved_seconds", seconds_of(view->saved)}};
 }
 
-Json classes_json(const Services& services, const Templates& templates, const Snapshot& snapshot) {
+Json classes_json(const Services& services, const Templates& templates, const Snapshot& snapshot,
+                  const WorkerFigures& figures) {
   Json classes = Json::array();
   for (const auto& view : snapshot.classes) {
     const auto& options = services.options_of(view.worker_class);
+    const auto found = figures.reuse.find(view.worker_class);
+    const auto reuse = found == figures.reuse.end() ? ReuseFigures() : found->second;
     classes.push_back(
         {{"name", options.name},
          {"brought", services.is_brought(view.worker_class)},
@@ -161,6 +168,9 @@ Json classes_json(const Services& services, const Templates& templates, const Sn
          {"paused", view.paused},
          {"capacity", view.capacity},
          {"in_flight", view.in_flight},
+         {"reuse_rate",
+          rate_of(static_cast<double>(reuse.reused()), static_cast<double>(reuse.answered))},
+         {"processes_started", reuse.started},
          {"parked", view.parked},
          {"held", view.held},
          {"suspects", view.suspects},
@@ -336,11 +346,11 @@ std::string Documents::status() const {
                         {"tasks_bytes", snapshot.memory.tasks_taken},
                         {"kept_for", kept_for(services_, snapshot.memory)}};
   document["tasks"] = tasks_json(snapshot);
-  document["performance"] = performance_json(snapshot, capacity, uptime);
+  document["performance"] = performance_json(snapshot, capacity, uptime, figures);
   document["recovery"] = recoveries_json(snapshot.recoveries);
   document["queue"] = queue_json(snapshot.queue);
   document["health"] = health_json(now, alerts_.book(), services_.engine.clock());
-  document["classes"] = classes_json(services_, workers_.templates(), snapshot);
+  document["classes"] = classes_json(services_, workers_.templates(), snapshot, figures);
   const auto breakers = breakers_shown(snapshot);
   document["breakers"] = {{"on", breakers.on},
                           {"open", breakers.open},

@@ -296,6 +296,7 @@ void Workers::on_hello(WorkerProcess& worker, const ipc::Frame& frame) {
 
 void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t asked) {
   worker.ready = true;
+  ++figures_.reuse[worker.worker_class].begun;
   worker.features = features;
   constexpr auto kNeeded = ipc::feature::kLarge | ipc::feature::kDescriptors;
   const bool large = (features & kNeeded) == kNeeded && services_.options().large_bytes_max != 0;
@@ -469,6 +470,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   std::vector<std::string> output;
   std::string autopsy;
   memory_.answering(worker, answered.key);
+  ++figures_.reuse[worker.worker_class].answered;
   const auto held = std::ranges::find(worker.in_hand, answered.key, &InHand::key);
   if (held != worker.in_hand.end()) {
     // What the handler printed last is still in the pipes. While others are in hand it may be
@@ -572,7 +574,14 @@ void Workers::on_pong(WorkerProcess& worker, const ipc::Frame& frame) {
 void Workers::on_report(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto report = ipc::decode<ipc::ReportMeta>(frame.meta);
   if (!report) return break_off(worker, report.error().code, report.error().text);
+  const auto started = [&worker] {
+    const auto found = worker.said.gauges.find(kProcessesStarted);
+    return found == worker.said.gauges.end() ? 0 : std::max<std::int64_t>(found->second, 0);
+  };
+  const auto before = started();
   health_.said(worker, frame, *report);
+  const auto more = std::max<std::int64_t>(started() - before, 0);
+  figures_.reuse[worker.worker_class].started += static_cast<std::uint64_t>(more);
 }
 
 }  // namespace warmpool::daemon

@@ -2,10 +2,13 @@
 // options are no reason for a library in a program that is started by the hundred.
 #include <cerrno>
 #include <charconv>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ipc/freed_memory.hpp"
@@ -208,6 +211,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (command.version) {
+// A process for each task is no reuse, and is counted as what it is.
+warmpool::worker::Handler counted(warmpool::worker::Handler exec) {
+  return [exec = std::move(exec),
+          started = std::int64_t{0}](warmpool::worker::Context& context) mutable {
+    context.gauge("processes_started", ++started);
+    return exec(context);
+  };
+}
+
     std::puts("warmpool-worker " WARMPOOL_VERSION);
     return 0;
   }
@@ -218,7 +230,8 @@ int main(int argc, char** argv) {
     for (const auto& type : warmpool::worker::stock::types()) {
       handlers.emplace(type.name, type.handler);
     }
-    if (command.joining) handlers.insert_or_assign("exec", warmpool::worker::stock::exec_tied);
+    const auto exec = command.joining ? warmpool::worker::stock::exec_tied : warmpool::worker::stock::exec;
+    handlers.insert_or_assign("exec", counted(exec));
   } else {
     const auto forked = warmpool::worker::stock::load_plugin(command.plugin, handlers);
     if (!forked) return refuse_to_start(forked.error());
