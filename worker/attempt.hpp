@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/fd.hpp"
 #include "ipc/large_body.hpp"
 #include "pool/ids.hpp"
 #include "pool/time.hpp"
@@ -23,6 +24,7 @@ struct Attempt {
   std::string type;
   std::string payload;
   std::optional<ipc::LargeView> large;  // set: the payload, which came by descriptor
+  ipc::UniqueFd descriptor;             // that one
   Content content = Content::Bytes;
   Duration timeout{};
   std::chrono::steady_clock::time_point deadline;  // of the whole task; max(): none

@@ -23,6 +23,8 @@ std::uint16_t Context::round() const { return attempt_.key.round; }
 std::uint16_t Context::attempt() const { return attempt_.key.attempt; }
 std::uint64_t Context::token() const { return attempt_.key.token; }
 std::string_view Context::type() const { return attempt_.type; }
+int Context::payload_fd() const { return attempt_.descriptor ? attempt_.descriptor.get() : -1; }
+
 ipc::Bytes Context::payload() const {
   return attempt_.large ? attempt_.large->bytes() : ipc::bytes_of(attempt_.payload);
 }

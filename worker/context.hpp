@@ -59,6 +59,8 @@ class Context {
   ipc::Bytes payload() const;
   std::string_view text() const;  // the payload's bytes as text; nothing was checked
   Content content() const;
+  // Of a payload that came by descriptor, while the handler runs; else -1.
+  int payload_fd() const;
 
   // Earlier attempts in this round that were charged.
   std::uint16_t failures() const;

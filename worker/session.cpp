@@ -247,11 +247,12 @@ void Session::on_assign(const ipc::Frame& frame) {
 
 // Mapped here, before the next frame brings another one.
 bool Session::take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt) {
-  const auto came = channel_.take_descriptor();
+  auto came = channel_.take_descriptor();
   auto view = came ? ipc::LargeView::of(came.get(), bytes)
                    : Result<ipc::LargeView>(Error{0, "this worker has no room for its descriptor"});
   if (view) {
     attempt.large.emplace(std::move(*view));
+    attempt.descriptor = std::move(came);
     return true;
   }
   send_failed(ipc::key_of(frame.header),

@@ -31,6 +31,8 @@ struct Command {
   std::optional<unsigned> credits;
   std::vector<std::string> types;
   std::string wrap, plugin;
+  std::optional<warmpool::worker::stock::FifoPaths> fifos;
+  int checkpoint_signal = 0;
   std::optional<Joining> joining;  // none: the daemon started it
   std::string worker_class;
   bool once = false;
@@ -42,6 +44,7 @@ void print_help() {
       "usage: warmpool-worker [--connect [SOCKET]] [--types A,B...] [--credits N]\n"
       "       warmpool-worker --wrap lines [--types A,B...] [--credits N] -- PROGRAM "
       "[ARGUMENT...]\n"
+      "       warmpool-worker --wrap lines --fifos TO,FROM [--types A,B...] [--credits N]\n"
       "       warmpool-worker --plugin FILE.so [--types A,B...] [--credits N]\n\n"
       "The stock worker of warmpool. The daemon starts it and hands it a channel; name it in the\n"
       "`command` of a worker class. Or start it yourself with --connect, anywhere on this "
@@ -57,6 +60,11 @@ void print_help() {
       "                 one back (docs/worker.md, any program); it is given all types of its "
       "class,\n"
       "                 with --connect those of --types\n"
+      "  --fifos TO,FROM\n"
+      "                 speak to a program that somebody else has started: it reads the FIFO TO\n"
+      "                 and writes the FIFO FROM, which are made where they are missing\n"
+      "  --checkpoint-signal NAME\n"
+      "                 USR1 or USR2: what PROGRAM gets when a checkpoint is wanted\n"
       "  --plugin FILE  handle the types of this shared object in place of those below\n"
       "                 (docs/worker.md, plug-ins)\n"
       "  --types A,B    handle only these types (default: all)\n"
@@ -105,6 +113,20 @@ std::optional<std::string> set(Command& command, std::string_view name, std::str
     if (value == "lines") return std::nullopt;
     return "--wrap takes \"lines\", not \"" + std::string(value) + '"';
   }
+  if (name == "--fifos") {
+    const auto comma = value.find(',');
+    if (comma == std::string_view::npos || comma == 0 || comma + 1 == value.size()) {
+      return "--fifos takes two paths with a comma between them";
+    }
+    command.fifos = warmpool::worker::stock::FifoPaths{std::string(value.substr(0, comma)),
+                                                       std::string(value.substr(comma + 1))};
+    return std::nullopt;
+  }
+  if (name == "--checkpoint-signal") {
+    command.checkpoint_signal = value == "USR1" ? SIGUSR1 : value == "USR2" ? SIGUSR2 : 0;
+    if (command.checkpoint_signal != 0) return std::nullopt;
+    return "--checkpoint-signal takes USR1 or USR2, not \"" + std::string(value) + '"';
+  }
   if (name == "--plugin") {
     command.plugin = value;
     if (!value.empty()) return std::nullopt;
@@ -142,7 +164,7 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
       if (!value && i + 1 < argc && argv[i + 1][0] != '-') value = argv[++i];
       command.joining.emplace().socket = value.value_or("");
     } else if (name == "--class" || name == "--types" || name == "--credits" || name == "--wrap" ||
-               name == "--plugin") {
+               name == "--plugin" || name == "--fifos" || name == "--checkpoint-signal") {
       if (!value && i + 1 < argc) value = argv[++i];
       if (!value) return std::string(name) + " needs a value";
       if (auto wrong = set(command, name, *value)) return wrong;
@@ -157,8 +179,11 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
     command.joining->reconnect = !command.once;
     if (!command.worker_class.empty()) command.joining->worker_class = command.worker_class;
   }
-  if (!command.wrap.empty() && command.program.empty() && !command.help) {
-    return "--wrap needs a program after \"--\"";
+  if (command.fifos && (!command.program.empty() || command.checkpoint_signal != 0)) {
+    return "--fifos are for a program that is somebody else's; give no other, and no signal";
+  }
+  if (!command.wrap.empty() && command.program.empty() && !command.fifos && !command.help) {
+    return "--wrap needs a program after \"--\", or --fifos";
   }
   if (!command.wrap.empty() && command.joining && command.types.empty() && !command.help) {
     return "--connect with --wrap lines needs --types: which task types PROGRAM handles";
@@ -168,6 +193,9 @@ std::optional<std::string> read_command(int argc, char** argv, Command& command)
   }
   if (command.wrap.empty() && !command.program.empty()) {
     return "a program after \"--\" needs --wrap lines";
+  }
+  if (command.wrap.empty() && (command.fifos || command.checkpoint_signal != 0)) {
+    return "--fifos and --checkpoint-signal need --wrap lines";
   }
   return std::nullopt;
 }
@@ -183,13 +211,24 @@ int run(Worker& worker, const Command& command) {
   return command.joining ? worker.join(*command.joining) : worker.run();
 }
 
+// A process for each task is no reuse, and is counted as what it is.
+warmpool::worker::Handler counted(warmpool::worker::Handler exec) {
+  return [exec = std::move(exec),
+          started = std::int64_t{0}](warmpool::worker::Context& context) mutable {
+    context.gauge("processes_started", ++started);
+    return exec(context);
+  };
+}
+
 int run_wrapped(Command& command) {
   if (warmpool::worker::is_template()) {
     return refuse(
         "a program that is kept (--wrap) cannot be forked; take `preload` out of its class");
   }
   const auto tie = command.joining ? SpawnTie::Death : SpawnTie::None;
-  warmpool::worker::stock::Lines lines(std::move(command.program), tie);
+  using warmpool::worker::stock::Lines;
+  auto lines = command.fifos ? Lines(std::move(*command.fifos))
+                             : Lines(std::move(command.program), tie, command.checkpoint_signal);
   if (const auto started = lines.start(); !started) return refuse_to_start(started.error());
   Worker worker("warmpool-worker");
   if (command.types.empty()) command.types.emplace_back(warmpool::worker::kAnyType);
@@ -211,15 +250,6 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (command.version) {
-// A process for each task is no reuse, and is counted as what it is.
-warmpool::worker::Handler counted(warmpool::worker::Handler exec) {
-  return [exec = std::move(exec),
-          started = std::int64_t{0}](warmpool::worker::Context& context) mutable {
-    context.gauge("processes_started", ++started);
-    return exec(context);
-  };
-}
-
     std::puts("warmpool-worker " WARMPOOL_VERSION);
     return 0;
   }
@@ -230,7 +260,8 @@ warmpool::worker::Handler counted(warmpool::worker::Handler exec) {
     for (const auto& type : warmpool::worker::stock::types()) {
       handlers.emplace(type.name, type.handler);
     }
-    const auto exec = command.joining ? warmpool::worker::stock::exec_tied : warmpool::worker::stock::exec;
+    const auto exec =
+        command.joining ? warmpool::worker::stock::exec_tied : warmpool::worker::stock::exec;
     handlers.insert_or_assign("exec", counted(exec));
   } else {
     const auto forked = warmpool::worker::stock::load_plugin(command.plugin, handlers);

@@ -18,7 +18,7 @@ struct Arguments {
   std::optional<std::string> replay, from, until, task;
   bool check_config = false, json = false, version = false, help = false, man = false;
   bool is_private = false;
-  std::optional<pid_t> owner;  // with is_private
+  std::optional<pid_t> owner;     // with is_private
   std::vector<Setting> settings;  // --name VALUE of the pool's options, and --workers
 };
 

@@ -15,7 +15,7 @@ def told(*_):
 
 
 def say(**members):
-    print(json.dumps(members), flush=True)
+    print(json.dumps({"task": TASK.get("task"), **members}), flush=True)
 
 
 def waits(payload):
@@ -59,10 +59,19 @@ def leaves_large(payload):
     say(result="left" if int(payload) <= 262144 else "refused")
 
 
+def asked(payload):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    say(progress=0.001, text="begun")
+    signal.sigwait({signal.SIGUSR1})
+    say(checkpoint="asked")
+    say(result="left")
+
+
 TASK = {}
 HANDLERS = {
     "checkpoint": checkpoints,
     "checkpoint.large": leaves_large,
+    "checkpoint.asked": asked,
     "echo": lambda payload: say(result=payload),
     "large": lambda payload: say(result="x" * int(payload)),
     "fail": lambda payload: say(error=payload),

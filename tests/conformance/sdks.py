@@ -59,6 +59,16 @@ PLUGIN_LACKS = {**CPP_LACKS, "report": "its C interface has progress and cancel,
 
 STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
 
+LINES_LACKS = {
+    "concurrency": ONE_AFTER_THE_OTHER,
+    "cause": "its program is told by SIGTERM, which has no cause",
+    "msgpack": "a line of JSON: what is no text comes and goes as base64, as plain bytes",
+    "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
+    "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
+    "types": "its program is given every type of its class",
+    "report": "a line says what a task does, and nothing about the worker as a whole",
+}
+
 WORKERS = {
     "cpp": Sdk([program("test-conformance-worker")], CPP_LACKS, connects=["--connect", "SOCKET"]),
     "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], PLUGIN_LACKS, connects=STOCK_CONNECTS),
@@ -67,16 +77,16 @@ WORKERS = {
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
         "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",
     }, connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
-    "lines": Sdk([program("warmpool-worker"), "--wrap", "lines", "--", sys.executable, "-I", "-S", own("lines_program.py")], {
-        "concurrency": ONE_AFTER_THE_OTHER,
-        "cause": "its program is told by SIGTERM, which has no cause",
-        "msgpack": "a line of JSON: what is no text comes and goes as base64, as plain bytes",
-        "charges": "the line has task, round, attempt, type and timeout; a fencing token is for who speaks frames",
-        "exceptions": "a program that dies ends its worker, and the daemon counts a crash (tests/worker/lines_test.cpp)",
-        "types": "its program is given every type of its class",
-        "report": "a line says what a task does, and nothing about the worker as a whole",
-        "asked": "its program reads the next line when it is done: a word in between would be taken for a task (docs/worker.md)",
-    }, connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
+    "lines": Sdk([program("warmpool-worker"), "--wrap", "lines", "--checkpoint-signal", "USR1", "--", sys.executable, "-I", "-S",
+                  own("lines_program.py")], LINES_LACKS,
+                 connects=[*STOCK_CONNECTS, "--types", ",".join([*lines_program.HANDLERS, "context"])]),
+    # The same program, started by somebody else.
+    "over-fifos": Sdk([*PYTHON, own("over_fifos.py"), own("lines_program.py"), program("warmpool-worker")], {
+        **LINES_LACKS,
+        "cancel": "whoever has started the program is who can tell it anything but a line (docs/worker.md)",
+        "asked": "likewise",
+        "term": "likewise",
+    }),
 }
 
 CLIENTS = {

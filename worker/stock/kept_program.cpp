@@ -28,7 +28,25 @@ std::vector<char*> inherited() {
 
 }  // namespace
 
+Result<void> KeptProgram::hold() {
+  auto held = hold_fifos(*fifos_);
+  if (!held) return held.error();
+  input_ = std::move(*held);
+  return {};
+}
+
+Result<void> KeptProgram::open() {
+  if (!input_) {
+    if (auto held = hold(); !held) return held;
+  }
+  auto opened = open_fifos(*fifos_, input_);
+  if (!opened) return opened.error();
+  output_ = std::move(*opened);
+  return {};
+}
+
 Result<void> KeptProgram::start() {
+  if (fifos_) return open();
   auto input = make_pipe();
   if (!input) return input.error();
   auto output = make_pipe();
@@ -59,6 +77,7 @@ void KeptProgram::signal(int number) const {
 }
 
 int KeptProgram::end() {
+  if (fifos_) output_.reset();
   if (pid_ <= 0) return 0;
   input_.reset();
   const auto until = Clock::now() + kEndMax;
@@ -93,10 +112,24 @@ int KeptProgram::reap() {
 }
 
 void KeptProgram::write_line(std::string line) {
-  to_write_ = std::move(line);
+  to_write_.erase(0, written_);
+  to_write_ = to_write_.empty() ? std::move(line) : to_write_ + line;
   to_write_ += '\n';
   written_ = 0;
   feed();
+}
+
+// Over FIFOs an end that was seen, of who opens them for each line, is no end of who comes next.
+void KeptProgram::read_all() {
+  pollfd out{output_.get(), POLLIN, 0};
+  while (::poll(&out, 1, 0) > 0) {
+    if (read_some()) continue;
+    if (!fifos_) return;
+    auto anew = open_from(*fifos_);
+    if (!anew) return;
+    output_ = std::move(*anew);
+    out.fd = output_.get();
+  }
 }
 
 bool KeptProgram::step(int also, Clock::time_point until) {

@@ -1,6 +1,7 @@
 #include "worker/stock/lines.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -106,6 +107,18 @@ bool leave_checkpoint(Context& context, const json& reply) {
   return true;
 }
 
+// No object: it is none.
+json message_of(const std::string& line) {
+  return line.starts_with('{') && !is_deep(line) ? json::parse(line, nullptr, false)
+                                                 : json(json::value_t::discarded);
+}
+
+// What only looks like a number of a task is the program's own affair.
+bool is_of_another(const json& reply, const Context& context) {
+  const auto task = reply.find("task");
+  return task != reply.end() && task->is_number_integer() && *task != context.task().value;
+}
+
 void pass_on(const std::string& line) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
 }
@@ -114,11 +127,37 @@ void pass_on(const std::string& line) {
 
 Answer Lines::run(Context& context) {
   if (context.cancelled()) return failed("cancelled before the program was given it");
-  if (!program_.running()) {
-    if (const auto started = program_.start(); !started) return failed(started.error().text);
-  }
+  if (const auto there = be_there(context); !there) return failed(there.error().text);
+  asked_ = false;
   program_.write_line(line_of(context));
   return await(context);
+}
+
+// Its FIFOs may still be those of the worker before, which ends when it has answered.
+Result<void> Lines::be_there(const Context& context) {
+  if (program_.running() && is_out_of_step()) program_.kill_now();
+  while (!program_.running()) {
+    const auto started = program_.start();
+    if (started) continue;
+    const bool waits = !program_.is_own() && started.error().code == EWOULDBLOCK;
+    if (!waits || context.wait_for(kLookInterval)) return started.error();
+  }
+  return {};
+}
+
+// Between two tasks: what it says there is of no task that is given to it.
+bool Lines::is_out_of_step() {
+  program_.read_all();
+  bool answered = false;
+  while (const auto line = program_.take_line()) {
+    const json reply = message_of(*line);
+    answered |= reply.is_object() && answer_of(reply).has_value();
+    pass_on(*line);
+  }
+  if (!program_.is_own() || (!answered && !program_.has_unwritten())) return false;
+  std::fprintf(stderr, "warmpool-worker: the program %s; it is started anew\n",
+               answered ? "has answered a task twice" : "has left a part of its line unread");
+  return true;
 }
 
 // The payload comes last: a script without a JSON parser finds it between a fixed text and the end.
@@ -135,8 +174,36 @@ std::string Lines::line_of(const Context& context) const {
   if (!context.checkpointed().empty()) {
     line["checkpoint"] = json_of(context.checkpointed(), context.checkpointed_content());
   }
-  line["payload"] = json_of(context.text(), context.content());
+  if (context.payload_fd() >= 0) {
+    line["payload_bytes"] = context.payload().size();
+    line["payload_file"] =
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(context.payload_fd());
+  } else {
+    line["payload"] = json_of(context.text(), context.content());
+  }
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::optional<Answer> Lines::take_lines(Context& context) {
+  while (auto line = program_.take_line()) {
+    const json reply = message_of(*line);
+    if (!reply.is_object() || is_of_another(reply, context)) {
+      pass_on(*line);
+    } else if (auto answer = answer_of(reply)) {
+      if (program_.is_own() || reply.contains("task")) return answer;
+      return failed_for_good("an answer over FIFOs names its task, as in {\"task\":" +
+                             std::to_string(context.task().value) + ",\"result\":...}");
+    } else if (!report_progress(context, reply) && !leave_checkpoint(context, reply)) {
+      pass_on(*line);
+    }
+  }
+  return std::nullopt;
+}
+
+void Lines::ask_for_checkpoint(const Context& context) {
+  const bool wanted = context.checkpoint_wanted();
+  if (wanted && !asked_) program_.signal(checkpoint_signal_);
+  asked_ = wanted;
 }
 
 Answer Lines::await(Context& context) {
@@ -146,20 +213,10 @@ Answer Lines::await(Context& context) {
   auto kill_at = KeptProgram::Clock::time_point::max();
   bool told = false;
   while (true) {
-    while (auto line = program_.take_line()) {
-      const json reply = line->starts_with('{') && !is_deep(*line)
-                             ? json::parse(*line, nullptr, false)
-                             : json(json::value_t::discarded);
-      if (!reply.is_object()) {
-        pass_on(*line);
-      } else if (auto answer = answer_of(reply)) {
-        return std::move(*answer);
-      } else if (!report_progress(context, reply) && !leave_checkpoint(context, reply)) {
-        pass_on(*line);
-      }
-    }
+    if (auto answer = take_lines(context)) return std::move(*answer);
     if (program_.pending() > line_max) {
       program_.kill_now();
+      program_.forget_pending();
       return failed_for_good("a line of the program has more than " + std::to_string(line_max) +
                              " bytes; it was ended");
     }
@@ -170,9 +227,16 @@ Answer Lines::await(Context& context) {
     }
     if (told && KeptProgram::Clock::now() >= kill_at) {
       program_.kill_now();
-      return failed("cancelled; the program did not end by SIGTERM and was killed");
+      return failed(program_.is_own()
+                        ? "cancelled; the program did not end by SIGTERM and was killed"
+                        : "cancelled; the program, which cannot be told, is not waited for");
     }
-    if (program_.step(told ? -1 : context.cancel_fd(), kill_at)) continue;
+    auto until = kill_at;
+    if (checkpoint_signal_ != 0 && !told) {
+      ask_for_checkpoint(context);
+      until = KeptProgram::Clock::now() + kLookInterval;
+    }
+    if (program_.step(told ? -1 : context.cancel_fd(), until)) continue;
     if (!told) end_as_it_did();
     program_.end();
     return failed("cancelled; the program ended");
@@ -192,8 +256,12 @@ void Lines::end_as_it_did() {
     ::raise(WTERMSIG(status));
   }
   const int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : kSoftware;
-  std::fprintf(stderr, "warmpool-worker: the program ended with status %d within a task\n",
-               exit_status);
+  if (program_.is_own()) {
+    std::fprintf(stderr, "warmpool-worker: the program ended with status %d within a task\n",
+                 exit_status);
+  } else {
+    std::fprintf(stderr, "warmpool-worker: the program closed its FIFO within a task\n");
+  }
   std::fflush(nullptr);
   ::_exit(exit_status == 0 ? kSoftware : exit_status);
 }
