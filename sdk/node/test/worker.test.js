@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { TaskError } from "warmpool";
-import { channel, eventually, here, Pool } from "./pool.js";
+import { Refused, TaskError } from "warmpool";
+import { bin, channel, eventually, here, Pool } from "./pool.js";
 
 const timeout = 120_000;
 const it = (name, options, body) => test(name, { timeout }, () => Pool.with(options, body));
@@ -246,6 +246,21 @@ it("large payloads and results come whole; a result that is too large fails for 
   const error = await errorOf(client.run("js.large", payload.length + 1));
   assert.deepEqual([error.cause, error.failures], ["failed-for-good", 1]);
   assert.match(error.text, /5242881 bytes/);
+});
+
+it("what no frame can have is refused, and says so", {}, async (pool, client) => {
+  const file = pool.file("payload");
+  const give = (bytes) => {
+    fs.writeFileSync(file, Buffer.alloc(bytes, 0x61));
+    return spawnSync(path.join(bin, "warmpool"), ["submit", "js.echo", "--payload-file", file, "--socket", pool.file("warmpool.sock")], { encoding: "utf8" });
+  };
+  const idOf = ({ stdout, stderr }) => BigInt((stdout.match(/accepted (\d+)/) ?? assert.fail(stderr))[1]);
+  const large = await errorOf(client.job(idOf(give(17 << 20))).result());
+  assert.deepEqual([large.cause, large.failures], ["failed-for-good", 1]);
+  assert.match(large.text, /the payload is too large for a frame, and this worker's program does not take descriptors/);
+  const refused = await client.run("js.echo", Buffer.alloc(17 << 20)).catch((error) => error);
+  assert.ok(refused instanceof Refused && refused.code === 205, String(refused));
+  assert.equal((await client.run("js.value", "next")), "next");
 });
 
 it("a worker whose daemon is gone ends", {}, async (pool, client) => {
