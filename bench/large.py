@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """Large payloads and results: by descriptor, through the socket, and a reference without a daemon.
 
-bench/large.py [--rounds 5] [--sizes 16,100,1024] [--cases NAME,...]: for each size in MiB the median, least and most of so many rounds, which take turns:
+bench/large.py [--rounds 5] [--sizes 16,100,1024] [--cases NAME,...] [--limits DIR]: for each size in MiB the median, least and most of so many
+rounds, which take turns, and by how much the daemon's memory was more than before at its most:
 
+  sum        a payload there by descriptor, the sum of one word of each page back, which is compared
   length     a payload there by descriptor, its length back: client fills a memfd, the daemon forwards it, a worker maps it
   whole      the same, and all of it back by descriptor (the handler returns what it was given)
   inline     the payload through the socket and its length back; above 16 MiB as tasks of 15 MiB, one after the other
   inline-all the same, and all of it back
   reference  fill a memfd, seal it, pass it through a process that forwards it, map it, read one byte of each page, answer
+
+--limits: the folder of l4_large, a program that does what sum does, without a daemon, in C++, in each way there is; it runs before and after the
+rounds of a size, and its rows are shown beside them.
 """
 import argparse
 import array
@@ -34,6 +39,11 @@ from warmpool import task
 def length(payload):
     view = memoryview(payload)
     return str(len(view) + view[::4096].tobytes().count(0) * 0)  # looks at each page
+
+@task("sum", raw=True)
+def summed(payload):
+    view = memoryview(payload)
+    return str(sum(view[:len(view) // 8 * 8].cast("Q")[::512]) % 2**64)
 
 @task("whole", raw=True)
 def whole(payload):
@@ -81,6 +91,15 @@ class Daemon:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.01)
+
+    def memory(self, name):
+        """KiB."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
 
     def close(self):
         self.process.terminate()
@@ -156,6 +175,21 @@ def descriptor(client, type_name, payload):
     return int(said) if type_name == "length" else len(said)
 
 
+def sum_of(payload):
+    return sum(memoryview(payload)[:len(payload) // 8 * 8].cast("Q")[::512]) % 2**64
+
+
+def check_sum(client, payload, expected):
+    assert int(client.run("sum", payload)) == expected
+
+
+def limits(folder, mib):
+    """Median ms of each way: {name: ms}."""
+    ran = subprocess.run([os.path.join(folder, "l4_large"), str(mib << 20)], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in ran.stdout.splitlines() if line.split()[:2] == [str(mib), "MiB"]]
+    return {row[2]: float(row[4].split("/")[1]) for row in rows}
+
+
 def seconds(call):
     begun = time.perf_counter()
     call()
@@ -166,7 +200,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", default="16,100,1024", help="MiB")
-    parser.add_argument("--cases", default="length,whole,inline,inline-all,reference")
+    parser.add_argument("--cases", default="sum,length,whole,inline,inline-all,reference")
+    parser.add_argument("--limits", metavar="DIR", help="the folder of l4_large")
     parser.add_argument("--programs", default=os.environ.get("WARMPOOL_BIN_DIR") or os.path.join(HERE, "../build/release/bin"))
     parser.add_argument("--json", action="store_true")
     said = parser.parse_args()
@@ -178,20 +213,30 @@ def main():
         for size in map(int, said.sizes.split(",")):
             # One byte more than a frame may have, so that the smallest goes as a descriptor too.
             payload = os.urandom(MIB) * size + b"x"
-            cases = {"length": lambda: descriptor(client, "length", payload),
+            expected = sum_of(payload)
+            before = limits(said.limits, size) if said.limits else {}
+            cases = {"sum": lambda: check_sum(client, payload, expected),
+                     "length": lambda: descriptor(client, "length", payload),
                      "whole": lambda: descriptor(client, "whole", payload),
                      "inline": lambda: inline(client, "length", payload),
                      "inline-all": lambda: inline(client, "whole", payload),
                      "reference": lambda: reference.run(payload)}
             cases = {name: cases[name] for name in said.cases.split(",")}
             times = {name: [] for name in cases}
+            grown = dict.fromkeys(cases, 0)
             for round_ in range(said.rounds + 1):  # the first warms up
                 for name, call in cases.items():
+                    daemon.forget_peak()
+                    resident = daemon.memory("VmRSS")
                     took = seconds(call)
                     if round_:
                         times[name].append(took)
+                    grown[name] = max(grown[name], daemon.memory("VmHWM") - resident)
             made = [{"mib": size, "case": name, "median_ms": statistics.median(each) * 1e3, "least_ms": min(each) * 1e3,
-                      "most_ms": max(each) * 1e3} for name, each in times.items()]
+                      "most_ms": max(each) * 1e3, "daemon_growth_kib": grown[name]} for name, each in times.items()]
+            after = limits(said.limits, size) if said.limits else {}
+            made += [{"mib": size, "case": f"l4_large {name}", "median_ms": (ms + after[name]) / 2, "least_ms": min(ms, after[name]),
+                      "most_ms": max(ms, after[name])} for name, ms in before.items()]
             rows += made
             if not said.json:
                 show(made)
@@ -205,7 +250,8 @@ def main():
 
 def show(rows):
     for row in rows:
-        print(f"{row['mib']:5} MiB  {row['case']:10}  {row['median_ms']:9.1f} ms  ({row['least_ms']:.1f} to {row['most_ms']:.1f})", flush=True)
+        grown = f"  daemon +{row['daemon_growth_kib']} KiB" if "daemon_growth_kib" in row else ""
+        print(f"{row['mib']:5} MiB  {row['case']:42}  {row['median_ms']:9.1f} ms  ({row['least_ms']:.1f} to {row['most_ms']:.1f}){grown}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 """No-op tasks through the whole path, beside minimal brokers; and where the time goes.
 
     bench/speed.py [--bin DIR] [--brokers DIR] [--rounds N] [--seconds S]     ratios
+    bench/speed.py --against DIR [--bin DIR] [--rounds N] [--seconds S]       the same against our programs of before
     bench/speed.py --where [--record] [--bin DIR] [--seconds S]               CPU, wake-ups, system calls a task
 
 --brokers names a folder with the program l3_epoll (client -> broker -> worker -> broker -> client, nothing else done);
-without it only warmpool is measured.
+without it only warmpool is measured. --against names a folder with programs of this project, as another commit has built
+them, which take the broker's turns: has a change made the path of a small task slower?
 
 Ratios: broker and warmpool take turns, A B A B ... A, and each B is divided by the mean of the two A beside it, so that what
 changes slowly hits both alike. The first turn is a warm-up and thrown away. Before each measurement the processor is kept
@@ -155,7 +157,7 @@ class Case:
         print(f"{self.title}   (wanted: {self.wanted}; stolen by the host meanwhile: {self.stolen:.0%})")
         print(f"  warmpool  {spread(self.own, 0 if self.is_rate else 1)} {unit}")
         if self.others:
-            print(f"  broker    {spread(self.others, 0 if self.is_rate else 1)} {unit}")
+            print(f"  other     {spread(self.others, 0 if self.is_rate else 1)} {unit}")
             print(f"  ratio     {spread(self.ratios(), 2)}")
 
 
@@ -202,14 +204,21 @@ def print_memory(daemon):
 
 
 def compare(args):
-    daemons = {}
+    daemons, before = {}, {}
+
+    def other(credits, outstanding, guess, pinned, figure):
+        if not args.against:
+            return broker(args.brokers, args.seconds, credits, outstanding, pinned)[figure]
+        if (credits, pinned) not in before:
+            before[credits, pinned] = Daemon(args.against, credits, CPU if pinned else None, options=args.options)
+        return before[credits, pinned].bench(outstanding, args.seconds, guess)[figure]
 
     def case(title, wanted, credits, outstanding, guess, pinned=False):
         figure = 1 if pinned else 0  # p50 or tasks a second
         daemon = daemons[credits, pinned] = Daemon(args.bin, credits, CPU if pinned else None, options=args.options)
         return Case(title, not pinned, wanted,
                     ours=lambda: daemon.bench(outstanding, args.seconds, guess)[figure],
-                    theirs=lambda: broker(args.brokers, args.seconds, credits, outstanding, pinned)[figure])
+                    theirs=lambda: other(credits, outstanding, guess, pinned, figure))
 
     try:
         print(f"{WORKERS} workers, {PAYLOAD_BYTES} bytes, {args.rounds} rounds, load of the machine before: "
@@ -217,12 +226,12 @@ def compare(args):
         for each in (case("K = 1, 64 outstanding", "ratio >= 0.7", 1, 64, 40_000),
                      case("K = 16, 64 outstanding", ">= 100,000 tasks/s", 16, 64, 150_000),
                      case("1 outstanding, all on one core", "ratio <= 2.0", 1, 1, 15_000, pinned=True)):
-            each.take(args.rounds, args.brokers)
+            each.take(args.rounds, args.brokers or args.against)
             each.print()
         if not args.without_memory:
             print_memory(daemons[1, False])
     finally:
-        for daemon in daemons.values():
+        for daemon in [*daemons.values(), *before.values()]:
             daemon.close()
 
 
@@ -313,6 +322,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=os.path.join(here, "..", "build", "release", "bin"), help="our programs")
     parser.add_argument("--brokers", help="the folder of l3_epoll")
+    parser.add_argument("--against", metavar="DIR", help="our programs of another commit, in place of the brokers")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement [0.5]")
     parser.add_argument("--without-memory", action="store_true", help="leave out the million waiting tasks")
@@ -321,6 +331,9 @@ def main():
     parser.add_argument("--where", action="store_true", help="where the time goes, instead of ratios")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)
+    args.against = args.against and os.path.abspath(args.against)
+    if args.against and args.brokers:
+        parser.error("--against takes the turns of --brokers: give one")
     where(args) if args.where else compare(args)
 
 
