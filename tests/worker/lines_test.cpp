@@ -59,7 +59,7 @@ TEST(Lines, TheProgramIsToldOfItsTaskAndThePayloadComesLast) {
 }
 
 TEST(Lines, TheProgramIsToldOfTheDirectoryOfItsAttemptWhereThereIsOne) {
-  auto lines = loop("printf '{\"result\":%s}\\n' \"$line\"");
+  auto lines = loop("printf '{\"result\":%s}\n' \"$line\"");
   Call with("x"), without("x");
   with.directory = "/some/where";
   EXPECT_EQ("/some/where", json::parse(run(lines, std::move(with)).body)["directory"]);
@@ -67,7 +67,7 @@ TEST(Lines, TheProgramIsToldOfTheDirectoryOfItsAttemptWhereThereIsOne) {
 }
 
 TEST(Lines, PayloadsKeepTheirKind) {
-  auto lines = loop("printf '{\"result\":%s}\\n' \"$line\"");
+  auto lines = loop("printf '{\"result\":%s}\n' \"$line\"");
   const auto seen = [&](std::string_view payload, Content content) {
     return json::parse(run(lines, payload, content).body)["payload"];
   };
@@ -104,6 +104,27 @@ TEST(Lines, WhatIsNoMessageDisturbsNothing) {
       "echo '" +
       std::string(5'000, '{') + "'; echo '{\"progress\":\"x\"}'; echo '{\"result\":\"r\"}'");
   for (int i = 0; i < 3; ++i) expect(run(lines), Outcome::Done, "r", Content::Utf8);
+}
+
+TEST(Lines, AnAnswerToAnotherTaskIsNone) {
+  auto lines = loop(R"(echo '{"task":7,"result":"other"}'; echo '{"task":1,"result":"own"}')");
+  for (int i = 0; i < 3; ++i) expect(run(lines), Outcome::Done, "own", Content::Utf8);
+}
+
+TEST(Lines, WhoAnswersTwiceIsStartedAnew) {
+  auto lines = lines_of(
+      R"(n=0; while read -r line; do n=$((n+1)); printf '{"result":%s}\n{"result":99}\n' $n; done)");
+  for (int i = 0; i < 3; ++i) expect(run(lines), Outcome::Done, "1", Content::Json);
+}
+
+TEST(Lines, WhoLeavesAPartOfItsLineUnreadIsStartedAnew) {
+  auto lines = lines_of(
+      R"(dd bs=1 count=1 of=/dev/null status=none; printf '{"result":%s}\n' $$; exec sleep 60)");
+  const std::string large(700'000, 'y');
+  const auto first = run(lines, large), second = run(lines, large);
+  EXPECT_EQ(Outcome::Done, first.outcome);
+  EXPECT_EQ(Outcome::Done, second.outcome);
+  EXPECT_NE(first.body, second.body);
 }
 
 TEST(Lines, PayloadsAndResultsLargerThanAPipe) {
@@ -164,7 +185,7 @@ TEST(LinesDeathTest, TheWorkerEndsAsItsProgramDid) {
 }
 
 TEST(Lines, AProgramThatIsNotThereIsSaid) {
-  Lines lines({"/no/such/program"});
+  Lines lines(std::vector<std::string>{"/no/such/program"});
   const auto started = lines.start();
   ASSERT_FALSE(started);
   EXPECT_EQ(ENOENT, started.error().code);

@@ -75,6 +75,13 @@ struct Started {
                    const std::string& more = "WARMPOOL_NOTHING=")
       : process(std::move(arguments), environment(ends, more), ends.theirs.get()),
         daemon(std::move(ends)) {}
+
+  // Of an exec, which says first that it starts a process.
+  std::string answer_of_exec() {
+    const auto said = daemon.next();
+    EXPECT_EQ(Kind::Report, said.kind());
+    return daemon.next().payload;
+  }
 };
 
 TEST(Program, ServesTheChannelOfItsEnvironmentUntilRetired) {
@@ -130,7 +137,7 @@ TEST(Program, EndsBeforeTheFirstTaskWhereThePluginCannotBeUsed) {
 TEST(Program, HidesChannelAndTokenFromWhatItStarts) {
   Started started;
   started.daemon.assign("exec", R"({"argv":["sh","-c","env; ls /proc/self/fd"]})");
-  const auto result = nlohmann::json::parse(started.daemon.next().payload);
+  const auto result = nlohmann::json::parse(started.answer_of_exec());
   const std::string output = result["stdout"];
   EXPECT_EQ(std::string::npos, output.find("WARMPOOL_CHANNEL")) << output;
   EXPECT_EQ(std::string::npos, output.find("WARMPOOL_FIFO")) << output;
@@ -176,7 +183,7 @@ TEST(Program, IsNotEndedByASignalWhenTheDaemonGoesInTheMiddleOfAnAnswer) {
 TEST(Program, LetsSigpipeEndWhatItStarts) {
   Started started;
   started.daemon.assign("exec", R"({"argv":["sh","-c","kill -PIPE $$"]})");
-  EXPECT_NE(std::string::npos, started.daemon.next().payload.find("\"signal\":13"));
+  EXPECT_NE(std::string::npos, started.answer_of_exec().find("\"signal\":13"));
 }
 
 // What it says, and its status.
