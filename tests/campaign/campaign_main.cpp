@@ -66,11 +66,11 @@ struct Campaign {
 };
 
 const std::map<std::string_view, Campaign> kCampaigns = {
-    {"kill", {100, kill_campaign}},       {"sweep", {4, sweep_campaign}},
-    {"memory", {100, memory_campaign}},   {"power", {100, power_campaign}},
-    {"calls", {1, calls_campaign}},       {"faults", {1, faults_campaign}},
-    {"flips", {3000, flips_campaign}},    {"map", {3, map_campaign}},
-    {"workers", {100, workers_campaign}}, {"soak", {1, soak_campaign}},
+    {"kill", {100, kill_campaign}},         {"sweep", {4, sweep_campaign}},
+    {"memory", {100, memory_campaign}},     {"power", {100, power_campaign}},
+    {"calls", {1, calls_campaign}},         {"faults", {1, faults_campaign}},
+    {"flips", {3000, flips_campaign}},      {"map", {3, map_campaign}},
+    {"workers", {100, workers_campaign}},   {"soak", {1, soak_campaign}},
     {"watching", {1, watching_campaign, 1}}};
 
 bool number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {

@@ -34,8 +34,8 @@ bool RunLog::open(const std::string& path, const std::string& ends_path) {
 void RunLog::begin(const worker::Context& context) const {
   append(fd_, std::to_string(context.task().value) + " " + std::to_string(context.round()) + " " +
                   std::to_string(context.attempt()) + " " +
-                  std::to_string(monotonic_nanoseconds()) + " " +
-                  std::to_string(context.token()) + " " + worker_ + "\n");
+                  std::to_string(monotonic_nanoseconds()) + " " + std::to_string(context.token()) +
+                  " " + worker_ + "\n");
 }
 
 void RunLog::end(const worker::Context& context) const {
