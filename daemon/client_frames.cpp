@@ -207,7 +207,7 @@ bool Clients::carry(const BodyEnded& ended) {
   }
   auto held = std::move(*session->held);
   session->held.reset();
-  if (!ended.fault.empty()) held.kept.file = {};
+  held.kept.file = ended.fault.empty() ? ended.file : BodyFile();
   held.kept.digest = ended.digest;
   if (!held.kept.file && held.kept.body.is_by_descriptor()) {  // too large for a row
     refuse(*session, held.number, {}, Refusal::StoreUnavailable,

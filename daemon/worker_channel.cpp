@@ -409,7 +409,7 @@ bool Workers::carry(const BodyEnded& ended) {
     return true;
   }
   auto& worker = *found->second;
-  if (!ended.fault.empty()) worker.held->kept.file = {};
+  worker.held->kept.file = ended.fault.empty() ? ended.file : BodyFile();
   go_on(worker);
   return true;
 }

@@ -12,8 +12,10 @@ namespace warmpool::daemon {
 // 0: it has none, and is in its row.
 struct BodyFile {
   std::uint64_t number = 0;
+  std::uint64_t checksum = 0;  // of a body by descriptor, once its bytes were read (checksum.hpp)
   explicit operator bool() const { return number != 0; }
-  auto operator<=>(const BodyFile&) const = default;
+  bool operator==(const BodyFile& other) const { return number == other.number; }
+  auto operator<=>(const BodyFile& other) const { return number <=> other.number; }
 };
 
 enum class BodyKind : std::uint8_t { Payload, Result };
@@ -26,6 +28,11 @@ struct BodyEnded {
   std::uint64_t digest = 0;
 };
 
+// Of the bytes of a body by descriptor: as BodyEnded and BodyFile have them.
+struct BodySums {
+  std::uint64_t digest = 0, checksum = 0;
+};
+
 // A body that is on the disk, or comes with its record.
 struct KeptBody {
   Blob body;
@@ -35,5 +42,7 @@ struct KeptBody {
 
 // A longer one may have a file.
 inline constexpr std::size_t kBodyInRowMax = 64 * 1024;
+// A longer one came by descriptor, and is never in memory whole.
+inline constexpr std::uint64_t kBodyInMemoryMax = 16U << 20;
 
 }  // namespace warmpool::daemon

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <xxhash.h>
 
 #include "daemon/quiet_thread.hpp"
+#include "daemon/store/checksum.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
 
@@ -40,40 +42,61 @@ std::optional<BodyFile> file_of(std::string_view name) {
   return body_name(file) == name ? std::optional(file) : std::nullopt;
 }
 
-// Read and written, because the digest needs the bytes. Returns that.
-Result<std::uint64_t> copy(int to, int from, std::size_t bytes, std::uint64_t seed) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                              XXH3_freeState);
-  REQUIRE(state && XXH3_64bits_reset_withSeed(state.get(), seed) == XXH_OK);
+class Digest {
+ public:
+  explicit Digest(std::uint64_t seed) {
+    REQUIRE(state_ && XXH3_64bits_reset_withSeed(state_.get(), seed) == XXH_OK);
+  }
+  void add(ipc::Bytes bytes) { XXH3_64bits_update(state_.get(), bytes.data(), bytes.size()); }
+  std::uint64_t take() const { return XXH3_64bits_digest(state_.get()); }
+
+ private:
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_{XXH3_createState(),
+                                                                         XXH3_freeState};
+};
+
+// Tells the bytes of a file piece by piece.
+Result<void> read_pieces(int from, std::uint64_t bytes,
+                         const std::function<Result<void>(ipc::Bytes)>& tell) {
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kCopiedAtOnce);
-  std::size_t at = 0;
-  while (at < bytes) {
-    const auto wanted = std::min(kCopiedAtOnce, bytes - at);
+  for (std::uint64_t at = 0; at < bytes;) {
+    const auto wanted = std::min<std::uint64_t>(kCopiedAtOnce, bytes - at);
     const auto got = ::pread(from, buffer.get(), wanted, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed("cannot read a body");
-    if (got == 0) return Error{0, "a body became shorter while it was copied"};
-    const ipc::Bytes piece(buffer.get(), static_cast<std::size_t>(got));
-    if (!write_all(to, piece)) return failed("cannot write a body");
-    XXH3_64bits_update(state.get(), piece.data(), piece.size());
-    at += piece.size();
+    if (got == 0) return Error{0, "a body became shorter while it was read"};
+    if (auto told = tell({buffer.get(), static_cast<std::size_t>(got)}); !told) return told;
+    at += static_cast<std::uint64_t>(got);
   }
-  return XXH3_64bits_digest(state.get());
+  return {};
 }
 
-Result<std::uint64_t> fill(int fd, const Blob& body, std::uint64_t seed) {
-  Result<std::uint64_t> digest = std::uint64_t{0};
+// Read and written, because the digests need the bytes.
+Result<BodySums> copy(int to, int from, std::uint64_t bytes, std::uint64_t seed) {
+  Digest digest(seed), checksum(kDescriptorSeed);
+  const auto done = read_pieces(from, bytes, [&](ipc::Bytes piece) -> Result<void> {
+    if (!write_all(to, piece)) return failed("cannot write a body");
+    digest.add(piece);
+    checksum.add(piece);
+    return {};
+  });
+  if (!done) return done.error();
+  return BodySums{digest.take(), checksum.take()};
+}
+
+Result<BodySums> fill(int fd, const Blob& body, std::uint64_t seed) {
+  Result<BodySums> sums = BodySums();
   if (const auto from = body.descriptor()) {
-    digest = copy(fd, from->get(), body.size(), seed);
-    if (!digest) return digest;
+    sums = copy(fd, from->get(), body.size(), seed);
+    if (!sums) return sums;
   } else if (!write_all(fd, body.bytes())) {
     return failed("cannot write a body");
   }
   if (::fsync(fd) != 0) return failed("cannot sync a body");
-  return digest;
+  return sums;
 }
 
-Result<std::uint64_t> write_named(const std::string& path, const Blob& body, std::uint64_t seed) {
+Result<BodySums> write_named(const std::string& path, const Blob& body, std::uint64_t seed) {
   const auto part = path + std::string(kPart);
   const ipc::UniqueFd fd(
       ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -109,6 +132,16 @@ Result<ipc::UniqueFd> open_file(const std::string& path, std::uint64_t bytes) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes) {
+  Digest checksum(kDescriptorSeed);
+  const auto done = read_pieces(fd, bytes, [&](ipc::Bytes piece) -> Result<void> {
+    checksum.add(piece);
+    return {};
+  });
+  if (!done) return done.error();
+  return checksum.take();
+}
 
 Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes) {
   return open_file(directory + "/" + body_name(file), bytes);
@@ -221,15 +254,21 @@ void BodyFiles::run() {
     const auto written = write(*work);
     {
       const std::lock_guard lock(mutex_);
-      ended_.push_back(
-          {work->file, written ? std::string() : written.error().text, written ? *written : 0});
+      BodyEnded ended{work->file, {}, 0};
+      if (written) {
+        ended.digest = written->digest;
+        ended.file.checksum = written->checksum;
+      } else {
+        ended.fault = written.error().text;
+      }
+      ended_.push_back(std::move(ended));
     }
     const std::uint64_t one = 1;
     (void)!::write(wake_fd_, &one, sizeof one);
   }
 }
 
-Result<std::uint64_t> BodyFiles::write(const Work& work) {
+Result<BodySums> BodyFiles::write(const Work& work) {
   if (!is_made_) {
     if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
       return failed("cannot make " + directory_);
@@ -239,7 +278,7 @@ Result<std::uint64_t> BodyFiles::write(const Work& work) {
   }
   const auto path = directory_ + "/" + body_name(work.file);
   const ipc::UniqueFd fd(::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  auto done = Result<std::uint64_t>(std::uint64_t{0});
+  auto done = Result<BodySums>(BodySums());
   if (fd) {
     done = fill(fd.get(), work.body, work.seed);
     const auto unnamed = "/proc/self/fd/" + std::to_string(fd.get());

@@ -26,6 +26,9 @@ std::string body_name(BodyFile file);
 Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
 // Likewise, and it is opened for reading and not read.
 Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
+// What checksum_of_descriptor() gives of so many bytes. Errors: they cannot be read. Blocks: while
+// they are.
+Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes);
 // Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
 // else in the directory is touched. Returns how many.
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);
@@ -63,7 +66,7 @@ class BodyFiles {
 
   void run();
   bool wait();  // false: it is to end, and nothing is left
-  Result<std::uint64_t> write(const Work& work);
+  Result<BodySums> write(const Work& work);
   void remove_files(const std::vector<BodyFile>& files);
 
   const std::string directory_;

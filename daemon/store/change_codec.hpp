@@ -24,6 +24,7 @@ bool decode_change(ipc::Bytes& from, Change& change);
 template <class Changed>
 BodyInFile body_in_file(const Changed& changed) {
   if (changed.in_file) return *changed.in_file;
+  if (changed.body.is_by_descriptor()) return {changed.body.size(), changed.file.checksum};
   return {changed.body.size(), checksum_of(changed.record.task, changed.body.bytes())};
 }
 

@@ -11,4 +11,8 @@ namespace warmpool::daemon {
 // XXH3, seeded with the task, so that another task's bytes do not pass either.
 std::uint64_t checksum_of(TaskId task, ipc::Bytes bytes);
 
+// Of what came by descriptor, which is written before it is known whose it is: XXH3 with this seed.
+inline constexpr std::uint64_t kDescriptorSeed = 0x6c6c61206b656570;
+std::uint64_t checksum_of_descriptor(ipc::Bytes bytes);
+
 }  // namespace warmpool::daemon

@@ -22,7 +22,6 @@ namespace {
 
 constexpr int kPagesAtOnce = 1024;
 // Of a body that is read whole and put into its row.
-constexpr std::uint64_t kTakenInMax = 16U << 20;
 
 Result<void> make_file(const std::string& path) {
   const ipc::UniqueFd fd(
@@ -86,8 +85,8 @@ Result<void> take_in(Database& copy, const std::string& directory, std::string_v
   for (const auto& row : *rows) {
     if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
     Result<Blob> body = Blob();
-    if (row.bytes <= kTakenInMax) body = read_body(directory, row.file, row.bytes);
-    if (row.bytes > kTakenInMax || !body) {
+    if (row.bytes <= kBodyInMemoryMax) body = read_body(directory, row.file, row.bytes);
+    if (row.bytes > kBodyInMemoryMax || !body) {
       ++left_out;
       continue;
     }

@@ -265,37 +265,50 @@ Error body_error(const Error& error) {
           "a payload or result in a file: " + error.text + "; " + help};
 }
 
+// A backup has what came by descriptor in its row.
+bool is_whole(TaskId task, ipc::Bytes bytes, std::uint64_t checksum) {
+  return checksum_of(task, bytes) == checksum || checksum_of_descriptor(bytes) == checksum;
+}
+
 }  // namespace
 
 Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
                        std::string& fault) {
-  Blob body;
-  // What came by descriptor was not read when its row was made: its checksum is that of nothing.
-  const bool is_unread = bytes > 0 && !row.is_null(columns.checksum) &&
-                         checksum_of(task, {}) == row.bits(columns.checksum);
+  std::optional<std::uint64_t> checksum;
+  if (!row.is_null(columns.checksum)) checksum = row.bits(columns.checksum);
   if (row.is_null(columns.file)) {
-    body = Blob(row.bytes(columns.body));
-  } else {
-    const BodyFile file{row.bits(columns.file)};
-    figures_.files.push_back(file);
-    Result<Blob> read = Blob();
-    if (!is_unread) {
-      read = read_body(bodies_, file, bytes);
-    } else if (auto opened = open_body(bodies_, file, bytes)) {
-      read = names_.hold(std::move(*opened), bytes);
-    } else {
-      read = opened.error();
-    }
-    // With code 0 it is there and has another size.
-    const bool is_gone = !read && (read.error().code == 0 || read.error().code == ENOENT);
-    if (!read && !is_gone && !trouble_) trouble_ = body_error(read.error());
-    if (!read) fault = read.error().text;
-    if (read) body = std::move(*read);
+    Blob body(row.bytes(columns.body));
+    if (checksum && !is_whole(task, body.bytes(), *checksum)) fault = kDamagedText;
+    return body;
   }
-  const bool whole = row.is_null(columns.checksum) || is_unread ||
-                     checksum_of(task, body.bytes()) == row.bits(columns.checksum);
-  if (fault.empty() && !whole) fault = kDamagedText;
-  return body;
+  const BodyFile file{row.bits(columns.file)};
+  figures_.files.push_back(file);
+  auto read = body_in(file, task, bytes, checksum);
+  if (read) return std::move(*read);
+  // With code 0 it is there and has another size, or other bytes.
+  const bool is_gone = read.error().code == 0 || read.error().code == ENOENT;
+  if (!is_gone && !trouble_) trouble_ = body_error(read.error());
+  fault = read.error().text;
+  return {};
+}
+
+Result<Blob> Recovery::body_in(BodyFile file, TaskId task, std::uint64_t bytes,
+                               std::optional<std::uint64_t> checksum) {
+  // Earlier versions did not read what came by descriptor: theirs is the checksum of nothing.
+  const bool is_unread = bytes > 0 && checksum == checksum_of(task, {});
+  if (!is_unread && bytes <= kBodyInMemoryMax) {
+    auto read = read_body(bodies_, file, bytes);
+    if (!read || !checksum || checksum_of(task, read->bytes()) == *checksum) return read;
+    if (checksum_of_descriptor(read->bytes()) != *checksum) return Error{0, kDamagedText};
+  }
+  auto opened = open_body(bodies_, file, bytes);
+  if (!opened) return opened.error();
+  if (checksum && !is_unread && bytes > kBodyInMemoryMax) {
+    const auto sum = checksum_of_file(opened->get(), bytes);
+    if (!sum) return sum.error();
+    if (*sum != *checksum) return Error{0, kDamagedText};
+  }
+  return names_.hold(std::move(*opened), bytes);
 }
 
 record::Accepted Recovery::accepted_of(const FileRow& row, Attachment& attachment) {

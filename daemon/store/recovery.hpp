@@ -85,6 +85,9 @@ class Recovery {
   };
   Blob body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
                std::string& fault);
+  // Errors: as read_body(); with code 0 also where it is not what was stored.
+  Result<Blob> body_in(BodyFile file, TaskId task, std::uint64_t bytes,
+                       std::optional<std::uint64_t> checksum);
   Result<void> restore_result(const FileRow& row);
   record::Settled settled_of(const FileRow& row);
   Result<void> restore_history(record::Settled& settled, Attachment& last);

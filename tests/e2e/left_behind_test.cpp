@@ -88,8 +88,8 @@ class Row {
       const auto number = id.substr(0, id.find('\n'));
       daemon.call("wait " + number);
       const auto result = daemon.call("result " + number);
-      const auto json = nlohmann::json::parse(result.output, nullptr, false);
-      left_.push_back(json.is_object() ? std::atoi(json.value("stdout", "0").c_str()) : 0);
+      const auto told = nlohmann::json::parse(result.output, nullptr, false);
+      left_.push_back(told.is_object() ? std::atoi(told.value("stdout", "0").c_str()) : 0);
     }
   }
   ~Row() { run_shell("touch " + daemon_.directory() + "/end"); }

@@ -168,6 +168,31 @@ TEST_F(BodyFilesTest, WhatCameByDescriptorIsCopiedAndComesBackAsOne) {
   EXPECT_EQ(lives.store()->damaged().size(), 1U) << "one that became shorter is not handed out";
 }
 
+TEST_F(BodyFilesTest, WhatCameByDescriptorIsHeldAgainstItsChecksum) {
+  for (const std::size_t bytes : {std::size_t{1000}, std::size_t{kBodyInMemoryMax + 4096}}) {
+    SCOPED_TRACE(bytes);
+    open();
+    const std::string payload(bytes, 'p');
+    TaskSpec spec;
+    spec.payload_bytes = static_cast<std::uint32_t>(bytes);
+    const auto task = TaskId{lives.store()->life() << 40 | 1};
+    const auto written = write(BodyKind::Payload, by_descriptor(payload));
+    driver->keep_file(record::Accepted{task, spec, Instant{1}, Instant{1}}, by_descriptor(payload),
+                      written->file);
+    ASSERT_TRUE(driver->settled());
+    open();
+    EXPECT_TRUE(lives.store()->damaged().empty());
+    EXPECT_EQ(bytes_of_descriptor(*lives.store()->find(task)->body), payload);
+    lives.close();
+    std::fstream file(directory() + "/" + body_name(written->file), std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(bytes / 2)).put('q');
+    file.close();
+    open();
+    EXPECT_EQ(lives.store()->damaged(), std::vector{task});
+    lives.close();
+  }
+}
+
 TEST_F(BodyFilesTest, AFileGoesOnlyWhenItsRowIsGoneFromTheDisk) {
   open();
   accept(1, kLarge);
