@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t kLinesMax = 64, kFirstLineBytesMax = 300;
 // Of a handler that failed: there may be very many, and its error and last lines are kept besides.
 constexpr std::size_t kFailureBytesMax = 4'096;
+// More than the stock type exec says, and little to take apart between two events.
+constexpr std::size_t kCommandBytesMax = 128U << 10;
 
 std::string advice_for_signal(int signal) {
   switch (signal) {
@@ -241,11 +243,23 @@ std::string fitting(Json& document, std::size_t bytes_max) {
 }
 
 // The second line of what the type exec says of a failure: how its command ended. docs/worker.md.
+// Any worker may have a type of that name, so what is not as the page says is left out. Not Json:
+// to that each member costs a look at all before it.
 Json end_of_command(std::string_view error) {
+  Json end = Json::object();
   const auto line = error.find('\n');
-  if (line == std::string_view::npos) return Json::object();
-  auto end = Json::parse(error.substr(line + 1), nullptr, false);
-  return end.is_object() ? end : Json::object();
+  if (line == std::string_view::npos || error.size() - line > kCommandBytesMax) return end;
+  const auto said = nlohmann::json::parse(error.substr(line + 1), nullptr, false);
+  if (!said.is_object()) return end;
+  for (const char* name : {"status", "signal"}) {
+    const auto number = said.find(name);
+    if (number == said.end()) continue;
+    if (number->is_null()) end[name] = nullptr;
+    if (number->is_number_integer()) end[name] = number->get<std::int64_t>();
+  }
+  const auto started = said.find("started");
+  if (started != said.end() && started->is_boolean()) end["started"] = started->get<bool>();
+  return end;
 }
 
 std::string advice_of(const SaidFailure& said, const Json& command) {

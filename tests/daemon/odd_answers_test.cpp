@@ -1,0 +1,91 @@
+// Answers that are not as their type's should be, and those that the daemon gives in the place of a
+// worker.
+#include <nlohmann/json.hpp>
+
+#include "tests/daemon/test_daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using ipc::Kind;
+
+Configuration one_worker_for(const std::string& type, const std::string& check = "none") {
+  auto configuration = small_configuration();
+  configuration.pool.values.sample_interval = milliseconds(10);
+  auto& options = configuration.classes.front().values;
+  options.types = {type};
+  options.size = options.size_min = 1;
+  options.check = check;
+  options.check_interval = milliseconds(50);
+  options.check_timeout = milliseconds(20);
+  options.check_threshold = 1000;
+  return configuration;
+}
+
+class OddAnswers : public testing::Test {
+ protected:
+  void begin(const std::string& type, const std::string& check = "none") {
+    test = std::make_unique<TestDaemon>(one_worker_for(type, check));
+    test->processes.answers_tasks = false;
+    test->processes.features = ipc::feature::kOfWorker & ~ipc::feature::kLarge;
+    client.emplace(test->connect());
+    client->name_type(type);
+    ASSERT_TRUE(test->until([&] { return test->daemon.documents().initialized(); }));
+  }
+  bool settles(std::uint64_t token) {
+    return test->until(*client, [&] { return client->find(Kind::Settled, token) != nullptr; });
+  }
+  void submit(std::uint64_t token) {
+    ipc::SubmitMeta once;
+    once.retries = 0;
+    client->submit("x", token, ipc::flag::kWait, once);
+  }
+  // Of a task that fails with this error.
+  nlohmann::json autopsy_after(const std::string& error) {
+    submit(++last_);
+    auto& worker = *test->processes.alive();
+    const auto given = worker.assigned.size();
+    if (!test->until(*client, [&] { return worker.assigned.size() > given; })) return {};
+    const auto answer = ipc::run_header(Kind::Failed, ipc::key_of(worker.assigned.back()));
+    worker.channel->send(answer, {}, ipc::bytes_of(error));
+    return settles(last_) ? autopsy_of(last_) : nlohmann::json();
+  }
+  nlohmann::json autopsy_of(std::uint64_t token) {
+    const auto task = client->find(Kind::Settled, token)->header.id;
+    const auto all = nlohmann::json::parse(test->ask(*client, ipc::Verb::Autopsy, {task}));
+    return all.at("autopsies").at(0);
+  }
+  std::unique_ptr<TestDaemon> test;
+  std::optional<RawClient> client;
+  std::uint64_t last_ = 0;
+};
+
+TEST_F(OddAnswers, OfATypeNamedExecIsBelievedWhatIsAsItsPageSays) {
+  begin("exec");
+  const auto good = autopsy_after("ended by signal 9\n{\"status\":null,\"signal\":9}");
+  EXPECT_EQ(good.at("signal"), 9);
+  EXPECT_EQ(good.at("code"), nullptr);
+  EXPECT_EQ(autopsy_after("exited\n{\"status\":3,\"signal\":null}").at("code"), 3);
+  const auto none = autopsy_after("no such file\n{\"started\":false,\"status\":127}");
+  EXPECT_EQ(none.at("advice"), "correct argv of the task, or install the program");
+}
+
+TEST_F(OddAnswers, OfATypeNamedExecMaySayAnything) {
+  begin("exec");
+  const std::string many(100'000, '[');
+  for (const std::string& second :
+       {std::string("{\"started\":1}"), std::string("{\"started\":null,\"status\":{\"a\":[1]}}"),
+        std::string("{\"signal\":\"SIGKILL\",\"status\":1e999}"),
+        std::string("{\"status\":18446744073709551615,\"signal\":-9223372036854775808}"),
+        std::string("[1]"), std::string("{"), many, "{\"a\":" + many + "}"}) {
+    const auto autopsy = autopsy_after("it failed\n" + second);
+    ASSERT_TRUE(autopsy.is_object()) << second.substr(0, 80);
+    EXPECT_TRUE(autopsy.value("code", nlohmann::json()).is_primitive()) << autopsy;
+    EXPECT_LT(autopsy.dump().size(), 4'096U + 512);
+  }
+  const auto large = "{\"status\":3,\"stdout\":\"" + std::string(200'000, 'x') + "\"}";
+  EXPECT_FALSE(autopsy_after("it failed\n" + large).contains("code")) << "too much to look through";
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
