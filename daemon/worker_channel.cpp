@@ -158,7 +158,9 @@ void Workers::end_unreadable(WorkerProcess& worker) {
   });
   if (its == worker.in_hand.end()) return;
   ipc::Frame nothing;
-  answer(worker, nothing, {worker.id, its->key, Outcome::FailedForGood}, kUnreadable);
+  event::AttemptAnswered refused{worker.id, its->key, Outcome::FailedForGood};
+  refused.ungiven = true;
+  answer(worker, nothing, refused, kUnreadable);
 }
 
 void Workers::flush() {

@@ -1,7 +1,11 @@
 // Answers that are not as their type's should be, and those that the daemon gives in the place of a
 // worker.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
+#include "daemon/large_frames.hpp"
 #include "tests/daemon/test_daemon.hpp"
 
 namespace warmpool::daemon {
@@ -55,6 +59,16 @@ class OddAnswers : public testing::Test {
     const auto all = nlohmann::json::parse(test->ask(*client, ipc::Verb::Autopsy, {task}));
     return all.at("autopsies").at(0);
   }
+  // A payload of so many bytes, in a file that can become shorter.
+  void give_from_file(std::int64_t bytes) {
+    file = std::make_shared<const ipc::UniqueFd>(::memfd_create("payload", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(file->get(), bytes), 0);
+    payload = Blob(file, static_cast<std::uint64_t>(bytes));
+    test->store.payload_instead = &payload;
+  }
+
+  ipc::SharedFd file;
+  Blob payload;
   std::unique_ptr<TestDaemon> test;
   std::optional<RawClient> client;
   std::uint64_t last_ = 0;
@@ -85,6 +99,18 @@ TEST_F(OddAnswers, OfATypeNamedExecMaySayAnything) {
   }
   const auto large = "{\"status\":3,\"stdout\":\"" + std::string(200'000, 'x') + "\"}";
   EXPECT_FALSE(autopsy_after("it failed\n" + large).contains("code")) << "too much to look through";
+}
+
+TEST_F(OddAnswers, APayloadThatCannotBeReadToItsEndIsNoAnswerOfItsWorker) {
+  begin("hang");
+  give_from_file(4 << 20);
+  submit(1);
+  while (test->daemon.pool().queue().running == 0) test->daemon.turn(milliseconds(1));
+  ASSERT_EQ(::ftruncate(file->get(), 0), 0);
+  ASSERT_TRUE(settles(1));
+  EXPECT_EQ(client->find(Kind::Settled, 1)->payload, kUnreadable);
+  EXPECT_TRUE(test->log.has("is ended: the payload that it was being sent cannot be read"));
+  EXPECT_EQ(autopsy_of(1).at("advice"), "its worker was not given it: see the sentence above");
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ class FakeStore : public Store {
   void end_bodies(const std::string& fault = {}) {
     for (const auto file : std::exchange(writing_, {})) ended_.push_back({file, fault});
   }
+  // In the place of each payload.
+  const Blob* payload_instead = nullptr;
   void set_accepting(bool accepting) { accepting_ = accepting; }
 
   Result<SettledTotals> recover(StoreNames& names, const Replay& replay) override {
@@ -47,6 +49,7 @@ class FakeStore : public Store {
   std::optional<StoredTask> find(TaskId task) const override {
     auto stored = inner_.find(task);
     if (stored && writes_bodies) stored->durability = Durability::Full;
+    if (stored && !stored->verdict && payload_instead != nullptr) stored->body = payload_instead;
     return stored;
   }
   bool scan_finished(FinishedScan& scan, std::uint32_t rows) const override {
