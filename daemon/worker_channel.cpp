@@ -489,7 +489,7 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     tell_progress(*held);
     forget(*held);
     const bool pings = services_.options_of(worker.worker_class).check == "ping";
-    if (pings) worker.check.failures = 0;  // as in the core
+    if (pings && !answered.ungiven) worker.check.failures = 0;  // as in the core
     const auto type = held->type;
     worker.in_hand.erase(held);
     left_behind_.answered(worker, type);

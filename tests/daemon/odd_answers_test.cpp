@@ -59,6 +59,10 @@ class OddAnswers : public testing::Test {
     const auto all = nlohmann::json::parse(test->ask(*client, ipc::Verb::Autopsy, {task}));
     return all.at("autopsies").at(0);
   }
+  nlohmann::json check() {
+    const auto text = test->ask(*client, ipc::Verb::Worker, {std::string_view("worker-0")});
+    return nlohmann::json::parse(text).at("health_score").at("check");
+  }
   // A payload of so many bytes, in a file that can become shorter.
   void give_from_file(std::int64_t bytes) {
     file = std::make_shared<const ipc::UniqueFd>(::memfd_create("payload", MFD_CLOEXEC));
@@ -111,6 +115,20 @@ TEST_F(OddAnswers, APayloadThatCannotBeReadToItsEndIsNoAnswerOfItsWorker) {
   EXPECT_EQ(client->find(Kind::Settled, 1)->payload, kUnreadable);
   EXPECT_TRUE(test->log.has("is ended: the payload that it was being sent cannot be read"));
   EXPECT_EQ(autopsy_of(1).at("advice"), "its worker was not given it: see the sentence above");
+}
+
+TEST_F(OddAnswers, WhatAWorkerWasNotGivenAnswersNoPing) {
+  begin("hang", "ping");
+  test->processes.answers_pings = false;
+  ASSERT_TRUE(test->until([&] { return check().value("failures_in_row", 0) >= 2; }));
+  test->time.stop();
+  const auto failures = check().at("failures_in_row");
+  give_from_file(4096);
+  ASSERT_EQ(::ftruncate(file->get(), 0), 0);
+  submit(1);
+  ASSERT_TRUE(settles(1));
+  EXPECT_EQ(client->find(Kind::Settled, 1)->payload, kUnreadable);
+  EXPECT_EQ(check().at("failures_in_row"), failures);
 }
 
 }  // namespace
