@@ -53,10 +53,15 @@ void LeftBehind::look(WorkerProcess& worker, std::vector<pid_t> adopted) {
   auto& its = worker.descendants;
   const bool busy = !worker.in_hand.empty();
   const auto seen = worker.memory.figure.processes;
-  std::ranges::sort(adopted);
-  if (busy ? adopted.empty() : its.seen == seen && its.adopted == adopted) return;
-  if (!busy) its.seen = seen;
-  its.adopted = std::move(adopted);
+  if (busy) {
+    const auto is_new = [&](pid_t pid) { return std::ranges::find(its.own, pid) == its.own.end(); };
+    if (std::ranges::none_of(adopted, is_new)) return;
+  } else {
+    std::ranges::sort(adopted);
+    if (its.seen == seen && its.adopted == adopted) return;
+    its.seen = seen;
+    its.adopted = std::move(adopted);
+  }
   if (kills(worker)) {
     end(worker, of_the_past(worker));
   } else {

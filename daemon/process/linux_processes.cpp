@@ -123,8 +123,10 @@ class LinuxProcesses final : public ProcessPort {
   bool pids_tried_ = false;
   OomCount oom_;
   std::map<WorkerId, Worker> workers_;
-  std::map<WorkerId, Worker> forks_;   // ordered of a template; which process they are is not known
-  std::unordered_set<pid_t> pids_;     // of workers_
+  std::map<WorkerId, Worker> forks_;  // ordered of a template; which process they are is not known
+  std::unordered_set<pid_t> pids_;    // of workers_
+  // As seen last: a command's end costs no look at what the commands of others have left.
+  AdoptedOf adopted_;
   std::vector<CgroupLeaf> left_over_;  // something in them was still dying
   std::vector<ControllerLeaf> v1_left_over_;
 };
@@ -367,6 +369,7 @@ void LinuxProcesses::reap(WorkerId id) {
   waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG);
   Worker gone = std::move(worker);
   pids_.erase(gone.pid);
+  adopted_.erase(gone.pid);  // a template's fork may have been there before it was told of
   workers_.erase(id);
   drop(std::move(gone));
 }
@@ -379,14 +382,14 @@ void LinuxProcesses::remove_leaves() {
 std::vector<pid_t> LinuxProcesses::descendants(WorkerId id, Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return {};
-  return descendants_of({worker.pid, worker.mark, which}, pids_);
+  return descendants_of({worker.pid, worker.mark, which, &adopted_, id}, pids_);
 }
 
 std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& spared,
                                          Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return 0;
-  return end_descendants({worker.pid, worker.mark, which}, pids_, spared).killed;
+  return end_descendants({worker.pid, worker.mark, which, &adopted_, id}, pids_, spared).killed;
 }
 
 // Of which worker of this life it is. One without a mark may belong to any.
@@ -405,6 +408,7 @@ bool LinuxProcesses::kill_stray(pid_t pid) {
 Orphans LinuxProcesses::reap_orphans() {
   oom_.note();
   Orphans orphans;
+  adopted_.clear();
   for (const pid_t pid : children_of(getpid())) {
     if (pids_.contains(pid)) continue;
     siginfo_t info{};
@@ -422,6 +426,7 @@ Orphans LinuxProcesses::reap_orphans() {
       orphans.killed += kill_stray(pid) ? 1U : 0U;
     } else {
       orphans.living.push_back({*worker, pid});
+      adopted_.emplace(pid, *worker);
     }
   }
   remove_leaves();

@@ -129,11 +129,17 @@ class TreeWalk {
   void queue_adopted() {
     const pid_t self = getpid();
     for (const pid_t pid : children_of(self)) {
-      if (workers_.contains(pid) || !is_meant(pid)) continue;
+      if (workers_.contains(pid) || is_of_another(pid) || !is_meant(pid)) continue;
       if (kinship_of(pid).session == root_.pid || look_at_mark(pid).mark == root_.mark) {
         queue_.push_back({pid, self});
       }
     }
+  }
+
+  bool is_of_another(pid_t pid) const {
+    if (root_.adopted_of == nullptr) return false;
+    const auto known = root_.adopted_of->find(pid);
+    return known != root_.adopted_of->end() && known->second != root_.worker;
   }
 
   bool is_meant(pid_t pid) const {

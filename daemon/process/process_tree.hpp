@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -48,10 +49,16 @@ struct Kinship {
 // Zeros when it is gone.
 Kinship kinship_of(pid_t pid);
 
+// By number. Order: made of children of this process, and thrown away before one is waited for.
+using AdoptedOf = std::unordered_map<pid_t, WorkerId>;
+
 struct TreeRoot {
   pid_t pid = 0;          // the worker, unreaped; the leader of its session
   std::string_view mark;  // of the worker
   Which which{};
+  // Whose adopted ones are known to be: those of other workers are not looked at. Null: of none.
+  const AdoptedOf* adopted_of = nullptr;
+  WorkerId worker{};
 };
 
 // SIGKILL to all that descends from the worker, itself not included, and to what this process has

@@ -164,6 +164,23 @@ void FakeProcesses::limit_memory(WorkerId worker, std::uint64_t bytes) {
   workers.at(worker.value).memory_max = bytes;
 }
 
+std::vector<pid_t> FakeProcesses::descendants(WorkerId worker, Which) {
+  auto& it = workers.at(worker.value);
+  ++it.walks;
+  return it.descendants;
+}
+
+std::uint32_t FakeProcesses::end_others(WorkerId worker, const std::vector<pid_t>&, Which) {
+  auto& it = workers.at(worker.value);
+  ++it.walks;
+  return static_cast<std::uint32_t>(std::exchange(it.descendants, {}).size());
+}
+
+Orphans FakeProcesses::reap_orphans() {
+  ++reaped;
+  return orphans;
+}
+
 void FakeProcesses::die(FakeWorker& worker, Exit exit) {
   worker.exit = exit;
   worker.channel.reset();

@@ -33,8 +33,10 @@ struct FakeWorker {
   std::optional<ipc::Mapping> page;        // came with its welcome
   MemoryFigure memory{.own_bytes = 10U << 20, .rss_bytes = 12U << 20};
   std::vector<MemoryLook> looks;
-  std::uint64_t memory_max = 0;  // as the port was told last
-  bool ooms = false;             // the kernel killed in its cgroup
+  std::uint64_t memory_max = 0;    // as the port was told last
+  bool ooms = false;               // the kernel killed in its cgroup
+  std::vector<pid_t> descendants;  // that live
+  std::size_t walks = 0;           // over these
   std::uint64_t& page_word(std::size_t offset) {
     return *reinterpret_cast<std::uint64_t*>(page->data() + offset);
   }
@@ -70,6 +72,8 @@ class FakeProcesses : public ProcessPort {
   std::map<std::uint64_t, FakeWorker> ordered;
   std::vector<WorkerId> abandoned;
   bool adopts = true;
+  Orphans orphans;         // found each time
+  std::size_t reaped = 0;  // so often
   // Where FIFOs are made, with nothing else in it.
   const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }
 
@@ -86,7 +90,9 @@ class FakeProcesses : public ProcessPort {
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
   void forget_ooms(WorkerId worker) override { workers.at(worker.value).ooms = false; }
   bool oom_since(WorkerId worker) override { return workers.at(worker.value).ooms; }
-  Orphans reap_orphans() override { return {}; }
+  std::vector<pid_t> descendants(WorkerId worker, Which which) override;
+  std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared, Which which) override;
+  Orphans reap_orphans() override;
 
  protected:
   void reap(WorkerId worker) override;

@@ -139,6 +139,24 @@ TEST_P(Tree, OrphanOfALivingWorkerIsLeftAlone) {
   EXPECT_TRUE(gone(orphan));
 }
 
+TEST_P(Tree, WhatAnotherWorkerLeftIsNotItsOwn) {
+  const std::string leaves_one = "(setsid sh -c 'echo $$; exec sleep 1000' &) ; read x <&3";
+  const Child one = spawn(shell(leaves_one)), other = spawn(shell(leaves_one));
+  const pid_t left = number_of(read_line(one.output.get()));
+  const pid_t others = number_of(read_line(other.output.get()));
+  ASSERT_TRUE(eventually([&] { return port_->reap_orphans().living.size() == 2; }));
+  EXPECT_EQ(port_->descendants(one.worker, {}), std::vector{left});
+  EXPECT_EQ(port_->end_others(one.worker, {}, {}), 1U);
+  EXPECT_TRUE(gone(left));
+  EXPECT_TRUE(is_alive(others));
+  EXPECT_EQ(port_->end_others(other.worker, {}, {}), 1U) << "it is known whose it is";
+  EXPECT_TRUE(gone(others));
+  for (const auto* child : {&one, &other}) {
+    ASSERT_EQ(write(child->channel.get(), "\n", 1), 1);
+    wait_burial(*child);
+  }
+}
+
 TEST_P(Tree, OneWorkersDeathSparesTheOthersTree) {
   const Child other = spawn(shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000"));
   const pid_t spared = number_of(read_line(other.output.get()));

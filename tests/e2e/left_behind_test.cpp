@@ -116,6 +116,16 @@ TEST(LeftBehind, IsGoneAfterEachCommandOfAWorkerThatIsNeverIdle) {
   EXPECT_EQ(worker_of(daemon).at("pid"), worker);
 }
 
+// It is seen while the task runs, and may be of it; by the end nothing else has changed.
+TEST(LeftBehind, IsCountedAfterATaskThatRanOnForLong) {
+  const RealDaemon daemon(one_that("count"));
+  const auto ran =
+      submit_script(daemon, "( setsid sleep 600 >/dev/null 2>&1 </dev/null & ); sleep 3", "--wait");
+  EXPECT_EQ(ran.status, 0) << ran.output;
+  EXPECT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 1; }))
+      << worker_of(daemon) << daemon.log();
+}
+
 TEST(LeftBehind, IsCountedAlsoOfAWorkerThatIsNeverIdle) {
   const RealDaemon daemon(one_that("count"));
   const Row row(daemon, 2);

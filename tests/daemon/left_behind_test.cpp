@@ -1,0 +1,83 @@
+// What tasks leave running, as the daemon looks for it: how often, and what it counts. With workers
+// that are objects of the test. Of real processes: tests/e2e/left_behind_test.cpp.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/daemon/test_daemon.hpp"
+
+namespace warmpool::daemon {
+namespace {
+
+using ipc::Kind;
+
+Configuration one_that_counts() {
+  auto configuration = small_configuration();
+  auto& options = configuration.classes.front().values;
+  options.size = options.size_min = 1;
+  options.descendants = "count";
+  return configuration;
+}
+
+class LeftBehindLook : public testing::Test {
+ protected:
+  void SetUp() override {
+    client.name_type("hang");
+    ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+    ASSERT_TRUE(test.until([&] { return test.processes.alive() != nullptr; }));
+  }
+  FakeWorker& worker() { return *test.processes.alive(); }
+  void begin_task() {
+    client.submit("x", 1);
+    ASSERT_TRUE(test.until(client, [&] { return worker().assigned.size() == 1; }));
+  }
+  void end_task() {
+    worker().channel->send(ipc::run_header(Kind::Done, ipc::key_of(worker().assigned.back())));
+    ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, 1) != nullptr; }));
+  }
+  // The daemon has adopted these of it.
+  void adopt(const std::vector<pid_t>& pids) {
+    auto& living = test.processes.orphans.living;
+    living.clear();
+    for (const pid_t pid : pids) living.push_back({worker().spec.worker, pid});
+  }
+  void look() {
+    const auto before = test.processes.reaped;
+    test.time.pass(seconds(1));
+    ASSERT_TRUE(test.until([&] { return test.processes.reaped > before; }));
+  }
+  std::uint64_t left_behind() {
+    const auto text = test.ask(client, ipc::Verb::Workers);
+    return nlohmann::json::parse(text).at("workers").at(0).at("left_behind");
+  }
+
+  TestDaemon test{one_that_counts()};
+  RawClient client = test.connect();
+};
+
+TEST_F(LeftBehindLook, AtABusyWorkerWalksOnlyForWhatItDoesNotKnow) {
+  begin_task();
+  adopt({::getpid()});
+  worker().descendants = {::getpid()};
+  look();
+  EXPECT_EQ(left_behind(), 1U);
+  const auto walks = worker().walks;
+  for (int i = 0; i < 5; ++i) look();
+  EXPECT_EQ(worker().walks, walks);
+  EXPECT_EQ(left_behind(), 1U);
+}
+
+TEST_F(LeftBehindLook, CountsWhatATaskLeftAfterOneThatCameWhileItRan) {
+  look();
+  begin_task();
+  adopt({::getpid()});
+  look();  // it is younger than the task
+  EXPECT_EQ(left_behind(), 0U);
+  end_task();
+  worker().descendants = {::getpid()};
+  look();
+  EXPECT_EQ(left_behind(), 1U);
+}
+
+}  // namespace
+}  // namespace warmpool::daemon
