@@ -71,6 +71,7 @@ TEST(LeftBehind, IsKilledWhereTheClassSaysSo) {
 
 // Tasks one after the other, each of which leaves one behind, between one that starts them when
 // `go` is there and one that runs on until the end: their worker is never idle. What they left.
+// First each looks at what the one before it left: that may be dying, and not more.
 class Row {
  public:
   Row(const RealDaemon& daemon, int length) : daemon_(daemon) {
@@ -80,7 +81,7 @@ class Row {
     submit_script(daemon, until("go"), "");
     std::vector<std::string> ids;
     for (int i = 0; i < length; ++i) {
-      ids.push_back(submit_script(daemon, kLeaveOne, "--print-id").output);
+      ids.push_back(submit_script(daemon, look_before(), "--print-id").output);
     }
     submit_script(daemon, until("end"), "");
     run_shell("touch " + daemon.directory() + "/go");
@@ -96,8 +97,24 @@ class Row {
   Row(const Row&) = delete;
   Row& operator=(const Row&) = delete;
   const std::vector<pid_t>& left() const { return left_; }
+  // Those that lived on when the next task began.
+  std::string outlived() const {
+    return run_shell("cat " + daemon_.directory() + "/outlived 2>/dev/null").output;
+  }
 
  private:
+  std::string look_before() const {
+    const auto file = daemon_.directory() + "/left", outlived = daemon_.directory() + "/outlived";
+    return "lives() { grep -qs \"^State:[[:space:]]*[^ZX[:space:]]\" /proc/$1/status && "
+           "! grep -qs \"^S[a-z]*Pnd:.*1..$\" /proc/$1/status; }; "
+           "p=$(cat " +
+           file +
+           " 2>/dev/null || echo none); i=0; "
+           "while lives $p && [ $i -lt 20 ]; do i=$((i+1)); sleep 0.01; done; "
+           "if lives $p; then echo $p >>" +
+           outlived + "; fi; " + kLeaveOne + "; echo $left >" + file;
+  }
+
   const RealDaemon& daemon_;
   std::vector<pid_t> left_;
 };
@@ -107,6 +124,7 @@ TEST(LeftBehind, IsGoneAfterEachCommandOfAWorkerThatIsNeverIdle) {
   const auto worker = worker_of(daemon).at("pid");
   constexpr int kTasks = 20;
   const Row row(daemon, kTasks);
+  EXPECT_EQ(row.outlived(), "");
   for (const pid_t left : row.left()) {
     ASSERT_GT(left, 0) << daemon.log();
     EXPECT_TRUE(eventually([&] { return ::kill(left, 0) != 0; })) << daemon.log();
