@@ -23,7 +23,8 @@ class LeftBehind {
   // It is given a task: whatever that starts is looked for where it is to be ended.
   void given(WorkerProcess& worker) const;
   // It answered a task of this type, which is not in its hand any more. What commands leave behind
-  // (type exec) is ended at once where its class says so: before the next is given to it.
+  // (type exec) is ended at once where its class says so: before the next is given to it. What may
+  // be of one that was given ahead is left for look().
   void answered(WorkerProcess& worker, TypeId type);
   // Order: each second or so. `adopted`: of its, those that have this daemon for a parent.
   void look(WorkerProcess& worker, std::vector<pid_t> adopted);
