@@ -13,8 +13,9 @@ namespace {
 
 // Of sample_interval.
 constexpr std::int64_t kNearDivisor = 10, kIdleFactor = 5, kDeepFactor = 5;
-// Reading a count costs 5 us, as much as a short task.
-constexpr Duration kForgetApart = milliseconds(10);
+// Reading a count costs 5 us, as much as a short task. A kill that no attempt failed for is held
+// against one that fails so much later.
+constexpr Duration kForgetApart = milliseconds(100);
 
 std::string over_text(const MemoryFigure& figure, std::uint64_t most) {
   return std::to_string(figure.own_bytes >> 20) + " MiB of its own in " +
@@ -45,7 +46,8 @@ void MemoryWatch::given(WorkerProcess& worker) {
 // What the kernel killed before says nothing of how the worker ends, or what is given to it now.
 void MemoryWatch::forget_ooms(WorkerProcess& worker) {
   const auto now = services_.engine.now();
-  if (now - worker.memory.ooms_forgotten_at < kForgetApart) return;
+  const auto last = worker.memory.ooms_forgotten_at;
+  if (last && now - *last < kForgetApart) return;
   worker.memory.ooms_forgotten_at = now;
   processes_.forget_ooms(worker.id);
 }
@@ -68,11 +70,14 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
   }
 }
 
-bool MemoryWatch::ran_out(const WorkerProcess& worker, const AttemptKey& key) {
+// A kill that an attempt is charged with is no other's.
+bool MemoryWatch::ran_out(WorkerProcess& worker, const AttemptKey& key) {
   const bool its_own = !worker.in_hand.empty() && worker.in_hand.front().key == key;
   const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
   if (!its_own || !(one_runs || worker.in_hand.size() == 1)) return false;
-  return processes_.oom_since(worker.id);
+  if (!processes_.oom_since(worker.id)) return false;
+  worker.memory.ooms_forgotten_at.reset();
+  return true;
 }
 
 void MemoryWatch::answered(WorkerProcess& worker) {

@@ -27,7 +27,7 @@ class MemoryWatch {
   void answering(WorkerProcess& worker, const AttemptKey& key);
   // Whether the kernel killed for memory what the run had started: where its cgroup tells, and this
   // one alone can have run.
-  bool ran_out(const WorkerProcess& worker, const AttemptKey& key);
+  bool ran_out(WorkerProcess& worker, const AttemptKey& key);
   // And after that: what it has after its first task is its baseline.
   void answered(WorkerProcess& worker);
 

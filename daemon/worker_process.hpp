@@ -76,7 +76,8 @@ struct WorkerMemory {
   std::uint64_t peak = 0;
   std::uint64_t limit = 0;            // that its cgroup was told
   std::optional<std::uint64_t> told;  // to the core
-  Instant looked_at, deep_at, ooms_forgotten_at;
+  Instant looked_at, deep_at;
+  std::optional<Instant> ooms_forgotten_at;
   bool near = false;   // its limit
   bool used = false;   // it has answered since it was looked at
   bool based = false;  // it was looked at after its first answer

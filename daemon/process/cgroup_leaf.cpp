@@ -90,6 +90,10 @@ std::uint64_t CgroupLeaf::oom_kills() const {
   return number_in(path_ + "/memory.events", "oom_kill");
 }
 
+bool CgroupLeaf::counts_ooms() const {
+  return access((path_ + "/memory.events").c_str(), R_OK) == 0;
+}
+
 void CgroupLeaf::limit_memory(std::uint64_t bytes) const {
   const auto limit = kernel_limit(bytes);
   const std::string path = path_ + "/memory.max";

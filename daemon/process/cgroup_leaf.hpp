@@ -26,6 +26,8 @@ class CgroupLeaf {
   bool kill() const;
   // Kills for memory that the kernel counted here; 0 where it counts none.
   std::uint64_t oom_kills() const;
+  // Where the memory controller is on.
+  bool counts_ooms() const;
   // Where the memory controller is on. kUnlimited: any.
   void limit_memory(std::uint64_t bytes) const;
   // False where the pids controller is not on.

@@ -93,13 +93,14 @@ class LinuxProcesses final : public ProcessPort {
     std::optional<CgroupLeaf> leaf;
     std::optional<ControllerLeaf> memory_leaf, pids_leaf;
     bool pids_limited = false;
+    bool leaf_counts_ooms = false;  // not asked each time: it is, after each task
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
     bool killed = false;          // by us
     std::uint64_t past_ooms = 0;  // that its cgroup counted before
     std::uint64_t ooms() const {
-      const std::uint64_t own = leaf ? leaf->oom_kills() : 0;
+      const std::uint64_t own = leaf_counts_ooms ? leaf->oom_kills() : 0;
       return own != 0 || !memory_leaf ? own : memory_leaf->oom_kills();
     }
   };
@@ -142,6 +143,7 @@ LinuxProcesses::Worker LinuxProcesses::new_worker(const SpawnSpec& spec) {
   worker.mark = options_.mark.of(spec.worker);
   if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
   if (worker.leaf) worker.leaf->limit_memory(spec.memory_max);
+  worker.leaf_counts_ooms = worker.leaf && worker.leaf->counts_ooms();
   if (memory_cgroups_) worker.memory_leaf = memory_cgroups_->make_leaf(spec.worker);
   if (worker.memory_leaf) worker.memory_leaf->limit_memory(spec.memory_max);
   if (spec.pids_max != 0) limit_pids(worker, spec);

@@ -164,6 +164,12 @@ void FakeProcesses::limit_memory(WorkerId worker, std::uint64_t bytes) {
   workers.at(worker.value).memory_max = bytes;
 }
 
+void FakeProcesses::forget_ooms(WorkerId worker) {
+  auto& it = workers.at(worker.value);
+  it.ooms = false;
+  ++it.ooms_forgotten;
+}
+
 std::vector<pid_t> FakeProcesses::descendants(WorkerId worker, Which) {
   auto& it = workers.at(worker.value);
   ++it.walks;

@@ -35,6 +35,7 @@ struct FakeWorker {
   std::vector<MemoryLook> looks;
   std::uint64_t memory_max = 0;    // as the port was told last
   bool ooms = false;               // the kernel killed in its cgroup
+  std::size_t ooms_forgotten = 0;  // so often
   std::vector<pid_t> descendants;  // that live
   std::size_t walks = 0;           // over these
   std::uint64_t& page_word(std::size_t offset) {
@@ -88,7 +89,7 @@ class FakeProcesses : public ProcessPort {
   std::optional<Exit> inspect(WorkerId worker) override;
   std::optional<MemoryFigure> memory(WorkerId worker, MemoryLook look) override;
   void limit_memory(WorkerId worker, std::uint64_t bytes) override;
-  void forget_ooms(WorkerId worker) override { workers.at(worker.value).ooms = false; }
+  void forget_ooms(WorkerId worker) override;
   bool oom_since(WorkerId worker) override { return workers.at(worker.value).ooms; }
   std::vector<pid_t> descendants(WorkerId worker, Which which) override;
   std::uint32_t end_others(WorkerId worker, const std::vector<pid_t>& spared, Which which) override;

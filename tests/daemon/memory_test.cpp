@@ -72,6 +72,58 @@ TEST(WorkerMemory, AFailureAfterAKillInItsCgroupIsOneForMemory) {
   EXPECT_FALSE(worker->exit) << "the worker did nothing";
 }
 
+// One worker, whose answers the test gives while no time passes by itself.
+class PastKill : public testing::Test {
+ protected:
+  static Configuration one_worker() {
+    auto configuration = with_limits(100);
+    configuration.pool.values.sample_interval = hours(1);
+    configuration.classes.front().values.size = configuration.classes.front().values.size_min = 1;
+    return configuration;
+  }
+  void SetUp() override {
+    client.name_type("hang");
+    ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+    ASSERT_TRUE(test.until([&] { return test.processes.alive() != nullptr; }));
+    test.time.stop();
+  }
+  FakeWorker& worker() { return *test.processes.alive(); }
+  void run_one(Kind answer, bool killed = false) {
+    ipc::SubmitMeta once;
+    once.retries = 0;
+    once.crashes_max = 1;
+    client.submit("x", ++last_, ipc::flag::kWait, once);
+    const auto given = worker().assigned.size();
+    ASSERT_TRUE(test.until(client, [&] { return worker().assigned.size() > given; }));
+    if (killed) worker().ooms = true;
+    worker().channel->send(ipc::run_header(answer, ipc::key_of(worker().assigned.back())));
+    ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, last_) != nullptr; }));
+  }
+
+  TestDaemon test{one_worker()};
+  RawClient client = test.connect();
+  std::uint64_t last_ = 0;
+};
+
+TEST_F(PastKill, IsChargedOnce) {
+  run_one(Kind::Done);
+  run_one(Kind::Failed, true);
+  EXPECT_EQ(test.daemon.pool().counters().crashes, 1U);
+  run_one(Kind::Failed);
+  EXPECT_EQ(test.daemon.pool().counters().crashes, 1U);
+  EXPECT_EQ(test.daemon.pool().counters().failures, 1U);
+}
+
+TEST_F(PastKill, IsNotLookedForAfterEachShortTask) {
+  run_one(Kind::Done);
+  const auto before = worker().ooms_forgotten;
+  for (int i = 0; i < 9; ++i) {
+    run_one(Kind::Done);
+    test.time.pass(milliseconds(20));
+  }
+  EXPECT_LE(worker().ooms_forgotten, before + 2) << "in 180 ms";
+}
+
 TEST(WorkerMemory, OneOverItsHardLimitIsKilledWithItsTaskAndTheNextMayHaveMore) {
   TestDaemon test(with_limits(100));
   auto client = test.connect();

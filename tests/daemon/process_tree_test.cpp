@@ -274,9 +274,11 @@ TEST(CgroupLeaf, CountsKillsForMemory) {
   const TemporaryDirectory directory;
   const CgroupLeaf leaf(directory.path());
   EXPECT_EQ(leaf.oom_kills(), 0U);
+  EXPECT_FALSE(leaf.counts_ooms());
   directory.file("memory.events", "low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 0\n",
                  0644);
   EXPECT_EQ(leaf.oom_kills(), 3U);
+  EXPECT_TRUE(leaf.counts_ooms());
 }
 
 }  // namespace
