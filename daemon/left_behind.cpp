@@ -3,6 +3,8 @@
 #include "daemon/left_behind.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <iterator>
 #include <string>
@@ -20,6 +22,9 @@ std::uint64_t boot_ticks_now() {
   return static_cast<std::uint64_t>(now.tv_sec) * per_second +
          static_cast<std::uint64_t>(now.tv_nsec) * per_second / 1'000'000'000;
 }
+
+// Its number may be another's next.
+bool is_gone(pid_t pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
 // While it works: what began before all that it has to do cannot be of that.
 Which of_the_past(const WorkerProcess& worker) {
@@ -77,6 +82,7 @@ void LeftBehind::end(WorkerProcess& worker, Which which) {
 // Each is told of once.
 void LeftBehind::count(WorkerProcess& worker, Which which) {
   auto& own = worker.descendants.own;
+  std::erase_if(own, is_gone);
   auto there = processes_.descendants(worker.id, which);
   std::vector<pid_t> left;
   std::ranges::copy_if(there, std::back_inserter(left),

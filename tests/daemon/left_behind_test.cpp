@@ -1,5 +1,6 @@
 // What tasks leave running, as the daemon looks for it: how often, and what it counts. With workers
 // that are objects of the test. Of real processes: tests/e2e/left_behind_test.cpp.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,13 @@ Configuration one_that_counts() {
   options.size = options.size_min = 1;
   options.descendants = "count";
   return configuration;
+}
+
+pid_t number_of_a_dead_one() {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(0);
+  ::waitpid(pid, nullptr, 0);
+  return pid;
 }
 
 class LeftBehindLook : public testing::Test {
@@ -77,6 +85,23 @@ TEST_F(LeftBehindLook, CountsWhatATaskLeftAfterOneThatCameWhileItRan) {
   worker().descendants = {::getpid()};
   look();
   EXPECT_EQ(left_behind(), 1U);
+}
+
+TEST_F(LeftBehindLook, CountsANumberAgainThatIsAnothersByNow) {
+  const pid_t number = number_of_a_dead_one();
+  begin_task();
+  adopt({number});
+  worker().descendants = {number};
+  look();
+  EXPECT_EQ(left_behind(), 1U);
+  adopt({::getpid()});
+  worker().descendants = {::getpid()};
+  look();
+  EXPECT_EQ(left_behind(), 2U);
+  adopt({::getpid(), number});
+  worker().descendants = {::getpid(), number};
+  look();
+  EXPECT_EQ(left_behind(), 3U);
 }
 
 }  // namespace
