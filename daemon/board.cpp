@@ -164,6 +164,7 @@ std::uint32_t Board::fill(ipc::BoardWriter& writer) const {
   const auto overview = services_.engine.pool().overview();
   set_counters(pool, overview.counters);
   set_queue(pool, overview.queue);
+  pool.processes_started = workers_.figures().processes_started();
   pool.flags = pool_flags(overview);
   for (const auto& view : overview.classes) writer.put(pool.classes++, class_row(view));
   for (std::uint16_t at = 0;; ++at) {

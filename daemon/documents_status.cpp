@@ -51,8 +51,7 @@ Json performance_json(const Snapshot& snapshot, const Capacity& capacity, Durati
                       const WorkerFigures& figures) {
   const auto& counters = snapshot.counters;
   const auto attempts = static_cast<double>(counters.attempts);
-  std::uint64_t started = 0;
-  for (const auto& [of, reuse] : figures.reuse) started += reuse.started;
+  const auto started = figures.processes_started();
   const auto reused = std::max(0.0, attempts - static_cast<double>(counters.spawns + started));
   const auto done = static_cast<double>(counters.settled[0]);
   const auto wasted = static_cast<double>(counters.crashes + counters.interruptions +

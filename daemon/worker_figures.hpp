@@ -26,6 +26,11 @@ struct WorkerFigures {
   std::uint64_t checkpoints = 0, checkpoints_refused = 0;
   std::uint64_t left_behind = 0;  // processes that tasks left
   std::map<ClassId, ReuseFigures> reuse;
+  std::uint64_t processes_started() const {
+    std::uint64_t started = 0;
+    for (const auto& [of, its] : reuse) started += its.started;
+    return started;
+  }
 };
 
 }  // namespace warmpool::daemon

@@ -59,6 +59,7 @@ constexpr LayoutRow kPool[] = {
     WARMPOOL_LAYOUT_ROW(BoardPool, dead_letters, ""),
     WARMPOOL_LAYOUT_ROW(BoardPool, payload_bytes, "of all unsettled tasks"),
     WARMPOOL_LAYOUT_ROW(BoardPool, oldest_ready, "time that the first ready task has waited"),
+    WARMPOOL_LAYOUT_ROW(BoardPool, processes_started, "by workers, for one task each: no reuse"),
 };
 
 constexpr LayoutRow kClass[] = {

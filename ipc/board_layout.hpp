@@ -55,7 +55,8 @@ struct BoardPool {
       free_ends, refused_submits, refused_results, duplicates, unproductive_deaths, zombies;
   std::uint64_t recording, ready, delayed, blocked, held, running, dead_letters, payload_bytes;
   std::int64_t oldest_ready;
-  std::uint64_t unused[28];
+  std::uint64_t processes_started;
+  std::uint64_t unused[27];
 };
 static_assert(sizeof(BoardPool) == 512);
 

@@ -167,9 +167,10 @@ Json tasks_json(const ipc::BoardPool& pool) {
 
 Json performance_json(const ipc::BoardPool& pool) {
   const auto attempts = static_cast<double>(pool.attempts);
-  const auto spawns = static_cast<double>(pool.spawns);
-  return {{"worker_reuse_rate", rate_of(std::max(0.0, attempts - spawns), attempts)},
+  const auto started = static_cast<double>(pool.spawns + pool.processes_started);
+  return {{"worker_reuse_rate", rate_of(std::max(0.0, attempts - started), attempts)},
           {"workers_spawned", pool.spawns},
+          {"processes_started", pool.processes_started},
           {"workers_exited", pool.exits},
           {"attempts", pool.attempts},
           {"failures", pool.failures},

@@ -92,6 +92,7 @@ class Published {
     pool.running = 1;
     pool.attempts = 100;
     pool.spawns = 2;
+    pool.processes_started = 30;
     writer_->begin();
     ipc::BoardClass row{};
     ipc::put_text(row.name, "images");
@@ -142,7 +143,8 @@ TEST(BoardCommand, StatusAddsUp) {
                                    tasks["cancelled"].get<int>() + tasks["expired"].get<int>() +
                                    tasks["skipped"].get<int>() + tasks["waiting"].get<int>() +
                                    tasks["running"].get<int>());
-  EXPECT_EQ(document["performance"]["worker_reuse_rate"], 0.98);
+  EXPECT_EQ(document["performance"]["worker_reuse_rate"], 0.68) << "of 100 attempts";
+  EXPECT_EQ(document["performance"]["processes_started"], 30);
   EXPECT_EQ(document["workers"]["total"], 2);
   EXPECT_EQ(document["workers"]["unhealthy"], 1);
   EXPECT_EQ(document["pool"]["size"], 2);

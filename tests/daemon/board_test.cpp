@@ -113,6 +113,20 @@ TEST(Board, SaysWhatTheDocumentsSay) {
   EXPECT_EQ(figures.pool.slots_left_out, 0U);
 }
 
+TEST(Board, HasAsManyProcessesForOneTaskEachAsTheStatus) {
+  Publishing publishing;
+  auto& test = publishing.test;
+  auto client = test.connect();
+  ASSERT_TRUE(test.until([&] { return test.processes.alive() != nullptr; }));
+  std::string bytes;
+  ipc::encode(ipc::ReportMeta{{"processes_started=30"}, {}}, bytes);
+  test.processes.alive()->channel->send({.kind = ipc::Kind::Report}, ipc::bytes_of(bytes));
+  ASSERT_TRUE(
+      test.until(client, [&] { return publishing.figures().pool.processes_started == 30; }));
+  const auto document = nlohmann::json::parse(test.ask(client, ipc::Verb::Status));
+  EXPECT_EQ(document["performance"]["processes_started"], 30);
+}
+
 TEST(Board, IsWrittenOnceAnIntervalAndOnceMoreAtTheEnd) {
   Publishing publishing;
   auto& test = publishing.test;
