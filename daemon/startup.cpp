@@ -20,9 +20,10 @@
 namespace warmpool::daemon {
 namespace {
 
-// Of one worker: exit notice, launch status, channel, output, errors, and two to sample it. Over
-// FIFOs: another end of its channel, and a spare one while it starts.
-constexpr std::uint64_t kFdsOfWorker = 7;
+// Of one worker: pidfd and exit notice, channel, output, errors, and three to sample it, the last
+// of which takes the place of its launch status. Over FIFOs: another end of its channel, and a
+// spare one while it starts.
+constexpr std::uint64_t kFdsOfWorker = 8;
 constexpr std::uint64_t kFdsOfFifos = 2;
 // A channel, a pidfd, its page and two samples.
 constexpr std::uint64_t kFdsOfStranger = 5;

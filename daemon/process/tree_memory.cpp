@@ -51,6 +51,7 @@ std::vector<pid_t> listed_in(const ipc::UniqueFd& list) {
   std::vector<pid_t> children;
   std::array<char, 4096> buffer;
   auto text = read_text(list.get(), buffer);
+  text = text.substr(0, text.rfind(' ') + 1);  // with large pages the last number may be cut
   while (const auto child = take_number(text)) children.push_back(static_cast<pid_t>(*child));
   return children;
 }

@@ -244,6 +244,23 @@ TEST_F(Spawn, LauncherOfAnotherParentStartsNothing) {
   EXPECT_FALSE(std::filesystem::exists(proof));
 }
 
+// Eight each is what a start reckons with.
+TEST_F(Spawn, HasEightDescriptorsAndOneForItsChildUntilItIsBuried) {
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 100; ++i) {
+    {
+      const Child child = spawn(shell("sleep 1000 & echo up; wait"));
+      ASSERT_EQ(read_line(child.output.get()), "up");
+      ASSERT_TRUE(port_->memory(child.worker, MemoryLook::Deep));
+      EXPECT_EQ(open_descriptors(), before + 9);
+      port_->kill_tree(child.worker);
+      EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+      port_->reap_orphans();
+    }
+    ASSERT_EQ(open_descriptors(), before) << i;
+  }
+}
+
 TEST_F(Spawn, TwoHundredWorkersLeaveNeitherZombieNorDescriptor) {
   rlimit files{};  // as the daemon does at its start
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
