@@ -75,6 +75,14 @@ def draw():
     return [random.random(), ssl.RAND_bytes(8).hex(), str(uuid.uuid4()), tempfile.mktemp()]
 
 
+@task("late")
+def late():
+    """A module that is imported in a task."""
+    called = []
+    on_fork(lambda: called.append(os.getpid()))
+    return called == [os.getpid()]
+
+
 @task("source")
 def source():
     return SOURCE

@@ -74,6 +74,12 @@ def test_what_each_worker_has_for_itself_is_made_once_in_it(preload):
         assert bool(preload) == (client.run("itself")["loaded_by"] != client.run("itself")["pid"])
 
 
+@pytest.mark.parametrize("preload", [["templated"], []])
+def test_what_is_added_in_a_task_is_called_at_once(preload):
+    with Templated(preload=preload) as pool, pool.client() as client:
+        assert client.run("late") is True
+
+
 def test_two_workers_draw_different_numbers():
     with Templated(size=2) as pool, pool.client() as client:
         drawn = [client.run("draw") for _ in range(4)]

@@ -5,16 +5,23 @@ from typing import Any, Callable, TypeVar
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 hooks: list[Callable[[], Any]] = []
+begun = False
 
 
 def on_fork(hook: Hook) -> Hook:
     """Called once in each worker, before its first task, in the order added: after the fork in one that a template forks (`preload`),
-    at its start in any other. May decorate a function. Where it raises the worker ends."""
-    hooks.append(hook)
+    at its start in any other. Added later, as by a module that a task imports, it is called at once. May decorate a function. Where it
+    raises the worker ends, or the task that added it fails."""
+    if begun:
+        hook()
+    else:
+        hooks.append(hook)
     return hook
 
 
 def begin() -> None:
     """In a worker, once."""
+    global begun
     while hooks:
         hooks.pop(0)()
+    begun = True
