@@ -4,14 +4,18 @@ import concurrent.futures
 import functools
 import itertools
 import operator
+import pickle
 import signal
+import sys
 import threading
+import typing
 from concurrent.futures.process import BrokenProcessPool
 
 import functions
 import pytest
 
 import warmpool
+from warmpool import calls
 from warmpool.calls import RemoteError
 
 
@@ -149,6 +153,15 @@ def test_text_about_main_is_text(monkeypatch):
         monkeypatch.setattr(functions.Plain, "__module__", "__main__")
         monkeypatch.setattr(__import__("__main__"), "Plain", functions.Plain, raising=False)
         assert "Plain is defined in __main__" in str(pool.submit(functions.same, [functions.Plain()]).exception(60))
+
+
+@pytest.mark.parametrize("made", [typing.TypeVar("Own"), typing.NewType("Own", int)], ids=["TypeVar", "NewType"])
+def test_what_goes_by_its_name_in_main_is_refused(monkeypatch, made):
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    monkeypatch.setattr(made, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "Own", made, raising=False)
+    with pytest.raises(pickle.PicklingError, match="Own is defined in __main__"):
+        calls.dump([made])
 
 
 def test_wait_and_as_completed(pool, tmp_path):

@@ -10,7 +10,6 @@ import io
 import pickle
 import threading
 import traceback
-import types
 from typing import Any, Callable, Optional
 
 from .failure import Interrupted
@@ -61,9 +60,9 @@ class OfModules(pickle.Pickler):
         return room.getvalue()
 
     def reducer_override(self, value: Any) -> Any:
-        whose = value if isinstance(value, (type, types.FunctionType)) else type(value)
-        if whose.__module__ == "__main__":
-            raise pickle.PicklingError(f"{whose.__qualname__} is defined in __main__, which is another in a worker: put it in a module, "
+        if getattr(value, "__module__", None) == "__main__":  # of an instance: its class's; of a TypeVar: its own
+            name = getattr(value, "__qualname__", getattr(value, "__name__", type(value).__qualname__))
+            raise pickle.PicklingError(f"{name} is defined in __main__, which is another in a worker: put it in a module, "
                                        "or install cloudpickle")
         return NotImplemented
 
