@@ -67,6 +67,15 @@ def leave(path):
     os._exit(7)
 
 
+def start_first(path):
+    """An initializer that ends each worker but the first."""
+    try:
+        with open(path, "x"):
+            pass
+    except FileExistsError:
+        os._exit(7)
+
+
 def note(path):
     with open(path, "a"):
         pass

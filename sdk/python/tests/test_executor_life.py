@@ -13,7 +13,7 @@ import pytest
 from pool import HERE, PACKAGE, Pool, eventually
 
 import warmpool
-from warmpool import private_daemon
+from warmpool import executor, private_daemon
 
 
 def program(text, **environment):
@@ -234,6 +234,51 @@ def test_workers_that_cannot_start_break_the_pool(monkeypatch):
     with warmpool.Executor(1) as pool:
         with pytest.raises(BrokenProcessPool, match="the workers do not start"):
             pool.submit(functions.double, 1).result(60)
+
+
+def test_workers_that_no_longer_start_break_the_pool(tmp_path):
+    with warmpool.Executor(1, initializer=functions.start_first, initargs=(str(tmp_path / "first"),)) as pool:
+        assert isinstance(pool.submit(functions.die).exception(60), BrokenProcessPool)
+        with pytest.raises(BrokenProcessPool, match="the workers do not start"):
+            pool.submit(functions.double, 1).result(60)
+
+
+def ready(worker):
+    return {"event": "worker-ready", "worker_id": worker}
+
+
+def exited(worker):
+    return {"event": "worker-exited", "worker_id": worker}
+
+
+GIVEN_UP = {"event": "recovery-given-up"}
+
+
+@pytest.mark.parametrize("events, broken", [
+    ([exited(1), exited(2), GIVEN_UP], True),
+    ([ready(1), exited(1), exited(2), GIVEN_UP], True),
+    ([ready(1), exited(2), GIVEN_UP], False),  # another serves
+    ([ready(1), exited(2), GIVEN_UP, exited(1), exited(3), GIVEN_UP], True),
+    ([ready(1), exited(1), ready(2), exited(2), GIVEN_UP], False),  # calls killed them
+    ([exited(1), ready(2), {"event": "gap", "missed": 3}], False)])
+def test_the_pool_is_broken_where_no_worker_is_left_and_the_last_did_not_start(events, broken):
+    class Told:
+        happened, why = None, None
+
+        def follow(self, asked):
+            self.happened = asked._happened
+
+        def last_words(self):
+            return "exit 7"
+
+        def shatter(self, why):
+            self.why = why
+
+    told = Told()
+    executor.watch(told, told, told)
+    for event in events:
+        told.happened(event)
+    assert told.why == ("the workers do not start: exit 7" if broken else None)
 
 
 def test_where_there_is_no_daemon_it_says_so(monkeypatch, tmp_path):

@@ -105,16 +105,22 @@ def flattened(results: Iterator[list[Any]]) -> Iterator[Any]:
 
 
 def watch(client: Client, daemon: PrivateDaemon, pump: Pump) -> None:
-    """A worker that never came up and is given up, is what no call would ever get past."""
-    ready = False
+    """Where none is there, and the last one ended before it was ready and is given up, no call would ever get past that. One that was
+    ready and is given up was ended by its calls, and the next one may serve."""
+    alive: set[int] = set()
+    unready = False  # the last one that ended
 
     def happened(event: dict[str, Any]) -> None:
-        nonlocal ready
-        ready = ready or event["event"] == "worker-ready"
-        if event["event"] == "recovery-given-up" and not ready:
+        nonlocal unready
+        if event["event"] == "worker-ready":
+            alive.add(event["worker_id"])
+        elif event["event"] == "worker-exited":
+            unready = event["worker_id"] not in alive
+            alive.discard(event["worker_id"])
+        elif event["event"] == "recovery-given-up" and unready and not alive:
             pump.shatter(f"the workers do not start: {daemon.last_words()}")
 
-    client.follow(Follow(TaskFuture(), happened, True, 0, "worker-ready,recovery-given-up"))
+    client.follow(Follow(TaskFuture(), happened, True, 0, "worker-ready,worker-exited,recovery-given-up"))
 
 
 def close(client: Client, daemon: Optional[PrivateDaemon]) -> None:
