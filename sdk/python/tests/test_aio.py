@@ -45,6 +45,16 @@ def test_many_at_once_and_as_they_come(pool):
     assert run(pool, body) == list(range(50))
 
 
+def test_a_window_is_at_least_one(pool):
+    async def body(client):
+        with pytest.raises(ValueError, match="at least 1"):
+            async for _ in client.map("same", [1], window=0):
+                pass
+        return True
+
+    assert run(pool, body)
+
+
 def test_a_failure_is_raised(pool):
     async def body(client):
         with pytest.raises(warmpool.TaskDead, match="no retry"):

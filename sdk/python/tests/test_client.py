@@ -44,6 +44,12 @@ def test_map_keeps_the_order_and_the_window(client):
     assert sorted(client.map("same", range(100), ordered=False)) == list(range(100))
 
 
+@pytest.mark.parametrize("window", [0, -1])
+def test_a_window_is_at_least_one(client, window):
+    with pytest.raises(ValueError, match="at least 1"):
+        list(client.map("same", [1], window=window))
+
+
 def test_what_a_map_leaves_is_cancelled(client):
     with pytest.raises(warmpool.TaskDead):
         list(client.map("fail", [9, 9, 9], retries=0))

@@ -135,6 +135,8 @@ class AsyncClient:
 
     async def map(self, type: Type, payloads: Iterable[Any], *, window: int = 64, ordered: bool = True, wait: Optional[float] = None,
                   **options: Any) -> AsyncIterator[Any]:
+        if window < 1:
+            raise ValueError(f"window is at least 1, not {window}")
         flight: collections.deque[AsyncTask] = collections.deque()
         source = iter(payloads)
         try:

@@ -92,6 +92,8 @@ class Client:
             **options: Any) -> Iterator[Any]:
         """Results of many tasks, of which at most `window` are open at once. ordered=False: as they come. wait: for how many seconds
         for each next one; then TimeoutError. A task that is not done raises; what is open then is cancelled."""
+        if window < 1:
+            raise ValueError(f"window is at least 1, not {window}")
         source = iter(payloads)
         flight: collections.deque[TaskFuture] = collections.deque()
         try:
