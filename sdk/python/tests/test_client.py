@@ -1,11 +1,14 @@
 """What a client can rely on, sync."""
 import concurrent.futures
 import datetime
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 from handlers import large
-from pool import PATIENCE, Pool, eventually
+from pool import PACKAGE, PATIENCE, Pool, eventually
 
 import warmpool
 from warmpool import futures
@@ -176,6 +179,24 @@ def test_following_ends_with_who_follows(client):
     events.close()
     assert next(events, None) is None
     eventually(lambda: connections(client) == before, "none is left")
+
+
+@pytest.mark.parametrize("ending", ["sys.exit()", "events.close(); os._exit(0)", "client.close(); os._exit(0)"])
+def test_the_end_of_a_forked_child_ends_neither_events_nor_client(pool, ending):
+    text = f"""
+import os, sys, warmpool
+client = warmpool.Client(sys.argv[1], reconnect=0)
+events = client.events("type-paused")
+if (child := os.fork()) == 0:
+    {ending}
+status = os.waitpid(child, 0)[1]
+client.request("pause", "echo", None)
+client.request("resume", "echo", None, None)
+print(status, next(events)["event"])
+"""
+    ran = subprocess.run([sys.executable, "-B", "-c", text, pool.socket], capture_output=True, text=True, timeout=60,
+                         env={**os.environ, "PYTHONPATH": PACKAGE})
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0 type-paused\n", "")
 
 
 def test_a_slow_listener_misses_nothing_and_is_told_how_it_ended(monkeypatch):

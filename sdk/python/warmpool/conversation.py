@@ -6,6 +6,7 @@ where that cannot do it twice.
 from __future__ import annotations
 
 import itertools
+import os
 import struct
 import threading
 from typing import Optional
@@ -25,7 +26,7 @@ class Conversation:
 
     def __init__(self, path: Optional[str], name: str, connect_timeout: float, reconnect: float) -> None:
         self._path, self._name, self._connect_timeout, self._reconnect = path, name, connect_timeout, reconnect
-        self._lock = threading.RLock()
+        self._lock, self._process = threading.RLock(), os.getpid()
         self._numbers = itertools.count(1)
         self._open: dict[int, Asked] = {}
         self._dead: Optional[Exception] = None
@@ -95,7 +96,10 @@ class Conversation:
                 self._say_received()
 
     def close(self) -> None:
-        """What is open ends as Lost. Blocks until what was sent is written, at most some seconds."""
+        """What is open ends as Lost. Blocks until what was sent is written, at most some seconds. In a process that was forked off, whose
+        parent has the connection, nothing is done."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             self._say_received()
             link = self.link

@@ -5,6 +5,7 @@ What is not taken is not read: the daemon bounds what waits for a slow listener,
 from __future__ import annotations
 
 import collections
+import os
 import threading
 import weakref
 from typing import Any, Callable, Optional
@@ -56,7 +57,7 @@ class Events:
     def __init__(self, conversation: Conversation, types: tuple[str, ...], follow: bool, after: Optional[int]) -> None:
         """Begun when this returns."""
         self.happened, self._future = Happened(), TaskFuture()
-        self._dropped = weakref.finalize(self, close, conversation, self.happened)
+        self._dropped = weakref.finalize(self, close, os.getpid(), conversation, self.happened)
         happened = self.happened
         self._future.add_done_callback(lambda _: happened.end())
         try:
@@ -93,6 +94,8 @@ class Events:
         self.close()
 
 
-def close(conversation: Conversation, happened: Happened) -> None:
+def close(process: int, conversation: Conversation, happened: Happened) -> None:
+    if os.getpid() != process:  # forked off: they are its parent's, and so is the lock
+        return
     happened.end()  # before: who reads may wait for room
     conversation.close()
