@@ -11,7 +11,7 @@ from handlers import large
 from pool import PACKAGE, PATIENCE, Pool, eventually
 
 import warmpool
-from warmpool import futures
+from warmpool import content, futures
 from warmpool.asking import Submit
 
 
@@ -197,6 +197,16 @@ print(status, next(events)["event"])
     ran = subprocess.run([sys.executable, "-B", "-c", text, pool.socket], capture_output=True, text=True, timeout=60,
                          env={**os.environ, "PYTHONPATH": PACKAGE})
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0 type-paused\n", "")
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_may_be_in_any_of_its_codings(coding):
+    text = '{"name": "Zoë"}'.encode(coding)
+    for payload in (text, memoryview(text)):
+        assert content.decode(payload, warmpool.words.Content.JSON) == {"name": "Zoë"}
+    for wrong in (b'{"a": \xff}', b"NaN", b""):
+        with pytest.raises(ValueError):
+            content.decode(wrong, warmpool.words.Content.JSON)
 
 
 def test_a_slow_listener_misses_nothing_and_is_told_how_it_ended(monkeypatch):

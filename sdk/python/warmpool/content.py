@@ -43,11 +43,12 @@ def encode(value: Any) -> tuple[Buffer, Content]:
 
 
 def decode(payload: Buffer, content: int) -> Any:
-    """A memoryview stays one, where its label is bytes. Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
+    """A memoryview stays one, where its label is bytes. JSON may be UTF-16 or UTF-32 as well, and begin with a byte order mark. Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
     if content == Content.UTF8:
         return str(payload, "utf-8")
     if content == Content.JSON:
-        return DECODER.decode(str(payload, "utf-8"))
+        data = bytes(payload)
+        return DECODER.decode(data.decode(json.detect_encoding(data)))
     if content == Content.MSGPACK:
         return msgpack.unpackb(payload)
     return payload
