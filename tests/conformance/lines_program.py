@@ -15,7 +15,7 @@ def told(*_):
 
 
 def say(**members):
-    print(json.dumps({"task": TASK.get("task"), **members}), flush=True)
+    print(json.dumps({**{name: TASK.get(name) for name in ("task", "round", "attempt")}, **members}), flush=True)
 
 
 def waits(payload):

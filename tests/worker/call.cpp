@@ -11,7 +11,6 @@
 namespace warmpool::worker::testing {
 
 Call::Call(std::string_view payload, Content content) : cancel_(std::move(*EventFd::make())) {
-  attempt_.key = {TaskId{1}, 1, 1, 1};
   attempt_.type = "t";
   attempt_.payload = payload;
   attempt_.content = content;
@@ -19,6 +18,7 @@ Call::Call(std::string_view payload, Content content) : cancel_(std::move(*Event
 }
 
 Answer Call::run(const Handler& handler) {
+  attempt_.key = key;
   attempt_.failures = failures;
   attempt_.directory = directory;
   Context context(attempt_, cancel_, *this, Context::Clock::now());

@@ -17,6 +17,7 @@ class Call : private ProgressSink {
   explicit Call(std::string_view payload, Content content = Content::Bytes);
 
   std::uint16_t failures = 0;
+  AttemptKey key{TaskId{1}, 1, 1, 1};
   std::string directory;  // of the attempt
   std::uint64_t result_bytes = 1U << 20;
   std::function<void()> on_progress;

@@ -3,6 +3,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -115,6 +117,61 @@ TEST(Lines, WhoAnswersTwiceIsStartedAnew) {
   auto lines = lines_of(
       R"(n=0; while read -r line; do n=$((n+1)); printf '{"result":%s}\n{"result":99}\n' $n; done)");
   for (int i = 0; i < 3; ++i) expect(run(lines), Outcome::Done, "1", Content::Json);
+}
+
+// The second attempt of the first task's third round, over FIFOs on which all that the program will
+// say is there before.
+Answer over_fifos(const std::string& said, int* progress = nullptr) {
+  const Scratch scratch;
+  const stock::FifoPaths paths{scratch.path("to"), scratch.path("from")};
+  Lines lines(paths);
+  EXPECT_TRUE(lines.start());
+  const ipc::UniqueFd program(::open(paths.from.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_EQ(static_cast<ssize_t>(said.size()), ::write(program.get(), said.data(), said.size()));
+  Call call("x");
+  call.key = {TaskId{1}, 3, 2, 1};
+  call.on_progress = [progress] { ++*progress; };
+  return call.run([&lines](Context& context) { return lines.run(context); });
+}
+
+constexpr const char* kOwn = R"({"task":1,"round":3,"attempt":2,"result":"own"})"
+                             "\n";
+
+TEST(Lines, OverFifosAnAnswerOfAnEarlierAttemptIsNone) {
+  for (const char* early : {R"({"task":7,"round":3,"attempt":2,"result":"early"})",
+                            R"({"task":1,"round":2,"attempt":2,"result":"early"})",
+                            R"({"task":1,"round":3,"attempt":1,"error":"early","final":true})"}) {
+    expect(over_fifos(early + std::string("\n") + kOwn), Outcome::Done, "own", Content::Utf8);
+  }
+}
+
+TEST(Lines, OverFifosAnAnswerThatDoesNotNameItsAttemptFailsForGood) {
+  for (const char* nameless :
+       {R"({"result":"r"})", R"({"task":1,"result":"r"})", R"({"task":1,"round":3,"result":"r"})",
+        R"({"task":"1","round":3,"attempt":2,"result":"r"})",
+        R"({"task":1.0,"round":3,"attempt":2,"result":"r"})",
+        R"({"task":null,"round":3,"attempt":2,"result":"r"})",
+        R"({"task":1,"round":3,"attempt":"2","result":"r"})"}) {
+    const Answer answer = over_fifos(nameless + std::string("\n") + kOwn);
+    expect(answer, Outcome::FailedForGood,
+           "an answer over FIFOs names its task, round and attempt, as in "
+           R"({"task":1,"round":3,"attempt":2,"result":...})",
+           Content::Utf8);
+  }
+}
+
+TEST(Lines, OverFifosProgressThatDoesNotNameItsAttemptIsOutput) {
+  int progress = 0;
+  const auto answer = over_fifos(std::string(R"({"progress":0.1})"
+                                             "\n"
+                                             R"({"task":1,"progress":0.2})"
+                                             "\n"
+                                             R"({"task":1,"round":3,"attempt":2,"progress":0.3})"
+                                             "\n") +
+                                     kOwn,
+                                 &progress);
+  expect(answer, Outcome::Done, "own", Content::Utf8);
+  EXPECT_EQ(1, progress);
 }
 
 TEST(Lines, WhoLeavesAPartOfItsLineUnreadIsStartedAnew) {

@@ -114,9 +114,32 @@ json message_of(const std::string& line) {
 }
 
 // What only looks like a number of a task is the program's own affair.
+bool has_number(const json& reply, const char* name) {
+  const auto found = reply.find(name);
+  return found != reply.end() && found->is_number_integer();
+}
+
+bool names_task(const json& reply) { return has_number(reply, "task"); }
+
+bool names_attempt(const json& reply) {
+  return names_task(reply) && has_number(reply, "round") && has_number(reply, "attempt");
+}
+
+// Round and attempt are looked at only beside the task: alone they are the program's own.
 bool is_of_another(const json& reply, const Context& context) {
-  const auto task = reply.find("task");
-  return task != reply.end() && task->is_number_integer() && *task != context.task().value;
+  if (!names_task(reply)) return false;
+  const auto differs = [&reply](const char* name, std::uint64_t value) {
+    return has_number(reply, name) && reply[name] != value;
+  };
+  return reply["task"] != context.task().value || differs("round", context.round()) ||
+         differs("attempt", context.attempt());
+}
+
+Answer refused_nameless(const Context& context) {
+  return failed_for_good(
+      "an answer over FIFOs names its task, round and attempt, as in {\"task\":" +
+      std::to_string(context.task().value) + ",\"round\":" + std::to_string(context.round()) +
+      ",\"attempt\":" + std::to_string(context.attempt()) + ",\"result\":...}");
 }
 
 void pass_on(const std::string& line) {
@@ -189,11 +212,13 @@ std::optional<Answer> Lines::take_lines(Context& context) {
     const json reply = message_of(*line);
     if (!reply.is_object() || is_of_another(reply, context)) {
       pass_on(*line);
-    } else if (auto answer = answer_of(reply)) {
-      if (program_.is_own() || reply.contains("task")) return answer;
-      return failed_for_good("an answer over FIFOs names its task, as in {\"task\":" +
-                             std::to_string(context.task().value) + ",\"result\":...}");
-    } else if (!report_progress(context, reply) && !leave_checkpoint(context, reply)) {
+      continue;
+    }
+    const bool known = program_.is_own() || names_attempt(reply);
+    if (auto answer = answer_of(reply)) {
+      return known ? std::move(*answer) : refused_nameless(context);
+    }
+    if (!known || (!report_progress(context, reply) && !leave_checkpoint(context, reply))) {
       pass_on(*line);
     }
   }

@@ -23,8 +23,9 @@ namespace warmpool::worker::stock {
 //   the next one as "checkpoint".
 // A line that is none of these is output like any other: it goes to standard error, where the
 // daemon keeps it, and disturbs nothing. So does one that names another "task": N than the one it
-// was given last. A program that has answered once too often, or has left a part of its line
-// unread, would give each task the answer of the one before: it is started anew.
+// was given last, or beside it another "round": N or "attempt": N. A program that has answered
+// once too often, or has left a part of its line unread, would give each task the answer of the
+// one before: it is started anew.
 //
 // The program is kept from task to task. When it ends within a task this process ends as it did, so
 // that the daemon sees a crash for what it is. A cancelled task's program gets SIGTERM; it may
@@ -32,7 +33,8 @@ namespace warmpool::worker::stock {
 // wants a checkpoint it gets `checkpoint_signal`, if there is one.
 //
 // Over FIFOs the program is somebody else's: it is told nothing by a signal and never killed, so
-// that it may come late with an answer, and each has to name its task.
+// that it may come late with an answer: each has to name its task, round and attempt. Progress and
+// checkpoints that do not are output.
 class Lines {
  public:
   explicit Lines(std::vector<std::string> argv, SpawnTie tie = SpawnTie::None,

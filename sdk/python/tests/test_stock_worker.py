@@ -23,8 +23,10 @@ for line in sys.stdin:
     given = json.loads(line)
     if given["payload"] == "end":
         break
-    print(json.dumps({"task": given["task"] - 1, "result": "of another"}), flush=True)
-    print(json.dumps({"task": given["task"], "result": given["payload"]} if given["payload"] != "nameless" else {"result": 1}), flush=True)
+    name = {each: given[each] for each in ("task", "round", "attempt")}
+    print(json.dumps({**name, "task": given["task"] - 1, "result": "of another"}), flush=True)
+    print(json.dumps({**name, "attempt": given["attempt"] - 1, "result": "of an earlier attempt"}), flush=True)
+    print(json.dumps({**name, "result": given["payload"]} if given["payload"] != "nameless" else {"result": 1}), flush=True)
 """
 
 
