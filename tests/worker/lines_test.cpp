@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <set>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -117,6 +118,20 @@ TEST(Lines, WhoAnswersTwiceIsStartedAnew) {
   auto lines = lines_of(
       R"(n=0; while read -r line; do n=$((n+1)); printf '{"result":%s}\n{"result":99}\n' $n; done)");
   for (int i = 0; i < 3; ++i) expect(run(lines), Outcome::Done, "1", Content::Json);
+}
+
+TEST(Lines, WhoNamesItsTaskMayAnswerTwice) {
+  auto lines = loop(R"(t=${line#*:}; t=${t%%,*}; )"
+                    R"(printf '{"task":%s,"result":%s}\n{"task":%s,"result":%s}\n' $t $$ $t $$)");
+  std::set<std::string> processes;
+  for (std::uint64_t task = 1; task <= 20; ++task) {
+    Call call("x");
+    call.key.task = TaskId{task};
+    const Answer answer = run(lines, std::move(call));
+    EXPECT_EQ(Outcome::Done, answer.outcome) << answer.body;
+    processes.insert(answer.body);
+  }
+  EXPECT_EQ(1U, processes.size());
 }
 
 // The second attempt of the first task's third round, over FIFOs on which all that the program will

@@ -174,7 +174,7 @@ bool Lines::is_out_of_step() {
   bool answered = false;
   while (const auto line = program_.take_line()) {
     const json reply = message_of(*line);
-    answered |= reply.is_object() && answer_of(reply).has_value();
+    answered |= reply.is_object() && !names_task(reply) && answer_of(reply).has_value();
     pass_on(*line);
   }
   if (!program_.is_own() || (!answered && !program_.has_unwritten())) return false;

@@ -23,9 +23,9 @@ namespace warmpool::worker::stock {
 //   the next one as "checkpoint".
 // A line that is none of these is output like any other: it goes to standard error, where the
 // daemon keeps it, and disturbs nothing. So does one that names another "task": N than the one it
-// was given last, or beside it another "round": N or "attempt": N. A program that has answered
-// once too often, or has left a part of its line unread, would give each task the answer of the
-// one before: it is started anew.
+// was given last, or beside it another "round": N or "attempt": N. A program that names none and
+// has answered once too often, or has left a part of its line unread, would give each task the
+// answer of the one before: it is started anew.
 //
 // The program is kept from task to task. When it ends within a task this process ends as it did, so
 // that the daemon sees a crash for what it is. A cancelled task's program gets SIGTERM; it may
