@@ -20,6 +20,7 @@ Call::Call(std::string_view payload, Content content) : cancel_(std::move(*Event
 Answer Call::run(const Handler& handler) {
   attempt_.key = key;
   attempt_.failures = failures;
+  attempt_.checkpoint_wanted = checkpoint_wanted;
   attempt_.directory = directory;
   Context context(attempt_, cancel_, *this, Context::Clock::now());
   return handler(context);

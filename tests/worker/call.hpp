@@ -19,6 +19,7 @@ class Call : private ProgressSink {
   std::uint16_t failures = 0;
   AttemptKey key{TaskId{1}, 1, 1, 1};
   std::string directory;  // of the attempt
+  bool checkpoint_wanted = false;
   std::uint64_t result_bytes = 1U << 20;
   std::function<void()> on_progress;
   Answer run(const Handler& handler);

@@ -134,6 +134,16 @@ TEST(Lines, WhoNamesItsTaskMayAnswerTwice) {
   EXPECT_EQ(1U, processes.size());
 }
 
+TEST(Lines, WhoIsStillStartingIsNotAskedForACheckpoint) {
+  auto lines = Lines({"/bin/sh", "-c",
+                      "sleep 0.3; asked=; trap 'asked=1' USR1; read -r line; "
+                      "until [ \"$asked\" ]; do sleep 0.02; done; echo '{\"result\":\"asked\"}'"},
+                     stock::SpawnTie::None, SIGUSR1);
+  Call call("x");
+  call.checkpoint_wanted = true;
+  expect(run(lines, std::move(call)), Outcome::Done, "asked", Content::Utf8);
+}
+
 // The second attempt of the first task's third round, over FIFOs on which all that the program will
 // say is there before.
 Answer over_fifos(const std::string& said, int* progress = nullptr) {

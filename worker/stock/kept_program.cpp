@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +118,11 @@ void KeptProgram::write_line(std::string line) {
   to_write_ += '\n';
   written_ = 0;
   feed();
+}
+
+bool KeptProgram::has_read_all() const {
+  int unread = 0;
+  return !has_unwritten() && ::ioctl(input_.get(), FIONREAD, &unread) == 0 && unread == 0;
 }
 
 // Over FIFOs an end that was seen, of who opens them for each line, is no end of who comes next.

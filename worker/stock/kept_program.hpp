@@ -49,6 +49,8 @@ class KeptProgram {
   // before, unless it is not its own: that goes first.
   void write_line(std::string line);
   bool has_unwritten() const { return written_ < to_write_.size(); }
+  // Nothing of what was written is left in the pipe: it runs and has taken its line.
+  bool has_read_all() const;
   // Takes what is there; blocks for nothing.
   void read_all();
   // Blocks: until a byte came or left, `also` is readable (-1: none), or the time has come.

@@ -225,10 +225,14 @@ std::optional<Answer> Lines::take_lines(Context& context) {
   return std::nullopt;
 }
 
+// One that is still starting has set no handler, and would be ended by the signal.
 void Lines::ask_for_checkpoint(const Context& context) {
-  const bool wanted = context.checkpoint_wanted();
-  if (wanted && !asked_) program_.signal(checkpoint_signal_);
-  asked_ = wanted;
+  if (!context.checkpoint_wanted()) {
+    asked_ = false;
+  } else if (!asked_ && program_.has_read_all()) {
+    program_.signal(checkpoint_signal_);
+    asked_ = true;
+  }
 }
 
 Answer Lines::await(Context& context) {

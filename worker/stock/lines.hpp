@@ -30,7 +30,7 @@ namespace warmpool::worker::stock {
 // The program is kept from task to task. When it ends within a task this process ends as it did, so
 // that the daemon sees a crash for what it is. A cancelled task's program gets SIGTERM; it may
 // answer within kCancelMax, else it is killed and started anew for the next task. When the daemon
-// wants a checkpoint it gets `checkpoint_signal`, if there is one.
+// wants a checkpoint it gets `checkpoint_signal`, if there is one, once it has read its line.
 //
 // Over FIFOs the program is somebody else's: it is told nothing by a signal and never killed, so
 // that it may come late with an answer: each has to name its task, round and attempt. Progress and
