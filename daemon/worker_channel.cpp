@@ -576,13 +576,17 @@ void Workers::on_pong(WorkerProcess& worker, const ipc::Frame& frame) {
 void Workers::on_report(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto report = ipc::decode<ipc::ReportMeta>(frame.meta);
   if (!report) return break_off(worker, report.error().code, report.error().text);
-  const auto started = [&worker] {
+  const auto started = [&worker]() -> std::optional<std::int64_t> {
     const auto found = worker.said.gauges.find(kProcessesStarted);
-    return found == worker.said.gauges.end() ? 0 : std::max<std::int64_t>(found->second, 0);
+    if (found == worker.said.gauges.end()) return std::nullopt;
+    return std::max<std::int64_t>(found->second, 0);
   };
   const auto before = started();
   health_.said(worker, frame, *report);
-  const auto more = std::max<std::int64_t>(started() - before, 0);
+  // The first one may have counted for another daemon before.
+  const auto now = started().value_or(0);
+  const auto more =
+      before ? std::max<std::int64_t>(now - *before, 0) : std::min<std::int64_t>(now, 1);
   figures_.reuse[worker.worker_class].started += static_cast<std::uint64_t>(more);
 }
 

@@ -105,6 +105,24 @@ TEST_F(HealthTest, GaugesOfAWorkerAreShownUntilItTakesThemAway) {
   EXPECT_EQ(shown()["health_score"]["gauges"]["temperature"], 4);
 }
 
+TEST_F(HealthTest, ProcessesThatAWorkerStartedForAnotherDaemonAreNotCounted) {
+  begin();
+  auto& worker = *workers().front();
+  const auto counted = [&] {
+    return json::parse(test->ask(*client, ipc::Verb::Status))["performance"]["processes_started"];
+  };
+  report(worker, {{"processes_started=700"}, {}});
+  ASSERT_TRUE(until([&] { return counted() == 1; }));
+  report(worker, {{"processes_started=703"}, {}});
+  ASSERT_TRUE(until([&] { return counted() == 4; }));
+  report(worker, {{"processes_started=2"}, {}});
+  report(worker, {{"processes_started=3"}, {}});
+  ASSERT_TRUE(until([&] { return counted() == 5; }));
+  report(*workers().back(), {{"processes_started=0"}, {}});
+  report(*workers().back(), {{"processes_started=2"}, {}});
+  EXPECT_TRUE(until([&] { return counted() == 7; }));
+}
+
 TEST_F(HealthTest, WhatIsNoGaugeIsLeftOut) {
   begin();
   auto& worker = *workers().front();
