@@ -7,10 +7,13 @@
 // is swapped out can still fail to be read, as any memory can.
 #include "ipc/large_body.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <span>
+#include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -73,16 +76,25 @@ Result<void> check_whole(int fd, std::uint64_t bytes) {
   return {};
 }
 
+// A part of those from `at` on.
+Result<std::size_t> read_piece(int fd, std::span<char> into, std::uint64_t at,
+                               std::uint64_t bytes) {
+  while (true) {
+    const auto wanted = std::min<std::uint64_t>({kReadAtOnce, into.size(), bytes - at});
+    const auto got = ::pread(fd, into.data(), wanted, static_cast<off_t>(at));
+    if (got > 0) return static_cast<std::size_t>(got);
+    if (got == 0) return other_size(static_cast<std::int64_t>(at), bytes);
+    if (errno != EINTR) return system_said("it cannot be read");
+  }
+}
+
 Result<std::string> read_all(int fd, std::uint64_t bytes) {
   std::string all(bytes, '\0');
   std::size_t at = 0;
   while (at < all.size()) {
-    const auto wanted = std::min(kReadAtOnce, all.size() - at);
-    const auto got = ::pread(fd, all.data() + at, wanted, static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_said("it cannot be read");
-    if (got == 0) return other_size(static_cast<std::int64_t>(at), bytes);
-    at += static_cast<std::size_t>(got);
+    const auto got = read_piece(fd, std::span(all).subspan(at), at, bytes);
+    if (!got) return got.error();
+    at += *got;
   }
   return all;
 }
@@ -128,6 +140,21 @@ Result<UniqueFd> sealed_copy(Bytes bytes) {
   auto writer = LargeWriter::make();
   if (!writer) return writer.error();
   if (auto written = writer->append(bytes); !written) return written.error();
+  return writer->seal();
+}
+
+Result<UniqueFd> sealed_or_copied(UniqueFd fd, std::uint64_t bytes) {
+  if (is_sealed(fd.get())) return fd;
+  if (auto fit = check_size(fd.get(), bytes); !fit) return fit.error();
+  auto writer = LargeWriter::make();
+  if (!writer) return writer.error();
+  std::string piece(std::min<std::uint64_t>(kReadAtOnce, bytes), '\0');
+  while (writer->bytes() < bytes) {
+    const auto got = read_piece(fd.get(), piece, writer->bytes(), bytes);
+    if (!got) return got.error();
+    const auto read = std::string_view(piece).substr(0, *got);
+    if (auto written = writer->append(bytes_of(read)); !written) return written.error();
+  }
   return writer->seal();
 }
 

@@ -32,6 +32,11 @@ class LargeWriter {
 // One of these bytes.
 Result<UniqueFd> sealed_copy(Bytes bytes);
 
+// `fd` itself where it is sealed, else such a copy of it: of a file that its holder opens anew by
+// name (/proc/PID/fd/N), which may be another user's. Errors: it is shorter or longer than `bytes`,
+// or errno. Blocks: while a file is read.
+Result<UniqueFd> sealed_or_copied(UniqueFd fd, std::uint64_t bytes);
+
 // The bytes of a descriptor that a daemon handed over: mapped where it is sealed, read where it is
 // a file, which somebody could cut short. Owns: the mapping or the copy, not the descriptor.
 // Bounds: what is mapped is private and cannot be written.

@@ -245,14 +245,16 @@ void Session::on_assign(const ipc::Frame& frame) {
   queue_.push(std::move(attempt));
 }
 
-// Mapped here, before the next frame brings another one.
+// Mapped here, before the next frame brings another one. After a restart of the daemon it is a file
+// of the daemon's user, which a program of another user could not open by name.
 bool Session::take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt) {
   auto came = channel_.take_descriptor();
-  auto view = came ? ipc::LargeView::of(came.get(), bytes)
-                   : Result<ipc::LargeView>(Error{0, "this worker has no room for its descriptor"});
+  auto body = came ? ipc::sealed_or_copied(std::move(came), bytes)
+                   : Result<ipc::UniqueFd>(Error{0, "this worker has no room for its descriptor"});
+  auto view = body ? ipc::LargeView::of(body->get(), bytes) : Result<ipc::LargeView>(body.error());
   if (view) {
     attempt.large.emplace(std::move(*view));
-    attempt.descriptor = std::move(came);
+    attempt.descriptor = std::move(*body);
     return true;
   }
   send_failed(ipc::key_of(frame.header),

@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <pwd.h>
 #include <sstream>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -101,6 +103,40 @@ TEST_F(LargePayload, OutlivesTheDaemonAndSoDoesItsResult) {
   EXPECT_NE(files().find(".result"), std::string::npos) << files();
   EXPECT_EQ(daemon->call("result " + id + " > " + out()).status, 0) << daemon->log();
   EXPECT_TRUE(same());
+}
+
+// Then it is a file of the daemon's user, which theirs may not open by name.
+TEST_F(LargePayload, IsReadByAProgramOfAnotherUserAlsoAfterARestart) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root starts workers as somebody else";
+  if (::getpwnam("nobody") == nullptr) GTEST_SKIP() << "there is no user nobody";
+  daemon = std::make_unique<RealDaemon>(RealDaemon::Setup{
+      .config = R"(
+[[class]]
+name = "worker"
+command = [")" +
+                program("warmpool-worker") + R"(", "--wrap", "lines", "--", "sh", "-c", '''
+while read -r line; do
+  file=${line#*"payload_file":"}
+  printf '{"result":%s}\n' "$(cat "${file%??}" | wc -c)"
+done''']
+types = ["count"]
+size = 1
+user = "nobody"
+)",
+      .arguments = {},
+      .prefix = {}});
+  std::ofstream(in(), std::ios::binary) << std::string(kBytes, 'x');
+  const std::string submit = "submit count --retries 0 --payload-file " + in();
+  EXPECT_EQ(daemon->call(submit + " --wait").output, std::to_string(kBytes)) << daemon->log();
+  ASSERT_EQ(daemon->call("pause").status, 0);
+  auto id = daemon->call(submit + " --print-id").output;
+  id.erase(id.find_last_not_of('\n') + 1);
+  daemon->signal(SIGKILL);
+  daemon->wait();
+  ASSERT_TRUE(daemon->start()) << daemon->log();
+  ASSERT_EQ(daemon->call("resume").status, 0);
+  EXPECT_EQ(daemon->call("wait " + id).status, 0) << daemon->log();
+  EXPECT_EQ(daemon->call("result " + id).output, std::to_string(kBytes)) << daemon->log();
 }
 
 }  // namespace

@@ -95,6 +95,23 @@ TEST(LargeView, OfAFileIsACopyThatNobodyCanCutShort) {
   EXPECT_FALSE(LargeView::of(file.get(), 4)) << "it is shorter now";
 }
 
+TEST(LargeBody, OfAFileIsASealedCopyAndOfWhatIsSealedItself) {
+  const TemporaryDirectory directory;
+  const std::string bytes = std::string(3U << 20, 'x') + "end";
+  UniqueFd file(::open((directory / "body").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::write(file.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  EXPECT_FALSE(sealed_or_copied(UniqueFd(::dup(file.get())), bytes.size() + 1));
+  EXPECT_FALSE(sealed_or_copied(UniqueFd(::dup(file.get())), bytes.size() - 1));
+  auto copied = sealed_or_copied(std::move(file), bytes.size());
+  ASSERT_TRUE(copied);
+  EXPECT_TRUE(check_sealed(copied->get(), bytes.size()));
+  EXPECT_TRUE(text_of_descriptor(copied->get(), bytes.size()) == bytes);
+  const int number = copied->get();
+  const auto same = sealed_or_copied(std::move(*copied), bytes.size());
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->get(), number);
+}
+
 TEST(LargeView, OfWhatIsNoFileIsNone) {
   const UniqueFd place(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const UniqueFd zero(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
