@@ -181,14 +181,14 @@ TEST_F(BodyFilesTest, WhatCameByDescriptorIsHeldAgainstItsChecksum) {
                       written->file);
     ASSERT_TRUE(driver->settled());
     open();
-    EXPECT_TRUE(lives.store()->damaged().empty());
+    EXPECT_EQ(std::ranges::count(lives.store()->damaged(), task), 0);
     EXPECT_EQ(bytes_of_descriptor(*lives.store()->find(task)->body), payload);
     lives.close();
     std::fstream file(directory() + "/" + body_name(written->file), std::ios::in | std::ios::out);
     file.seekp(static_cast<std::streamoff>(bytes / 2)).put('q');
     file.close();
     open();
-    EXPECT_EQ(lives.store()->damaged(), std::vector{task});
+    EXPECT_EQ(std::ranges::count(lives.store()->damaged(), task), 1);
     lives.close();
   }
 }
