@@ -32,6 +32,23 @@ size_min = 1
 )";
 }
 
+// A program of another user, which counts what it is given as a file.
+std::string counting_pool() {
+  return R"(
+[[class]]
+name = "worker"
+command = [")" +
+         program("warmpool-worker") + R"(", "--wrap", "lines", "--", "sh", "-c", '''
+while read -r line; do
+  file=$${line#*\"payload_file\":\"}
+  printf '{"result":%s}\n' $(cat $${file%??} | wc -c)
+done''']
+types = ["count"]
+size = 1
+user = "nobody"
+)";
+}
+
 class LargePayload : public testing::Test {
  protected:
   void SetUp() override {
@@ -109,22 +126,8 @@ TEST_F(LargePayload, OutlivesTheDaemonAndSoDoesItsResult) {
 TEST_F(LargePayload, IsReadByAProgramOfAnotherUserAlsoAfterARestart) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root starts workers as somebody else";
   if (::getpwnam("nobody") == nullptr) GTEST_SKIP() << "there is no user nobody";
-  daemon = std::make_unique<RealDaemon>(RealDaemon::Setup{
-      .config = R"(
-[[class]]
-name = "worker"
-command = [")" +
-                program("warmpool-worker") + R"(", "--wrap", "lines", "--", "sh", "-c", '''
-while read -r line; do
-  file=${line#*"payload_file":"}
-  printf '{"result":%s}\n' "$(cat "${file%??}" | wc -c)"
-done''']
-types = ["count"]
-size = 1
-user = "nobody"
-)",
-      .arguments = {},
-      .prefix = {}});
+  daemon = std::make_unique<RealDaemon>(
+      RealDaemon::Setup{.config = counting_pool(), .arguments = {}, .prefix = {}});
   std::ofstream(in(), std::ios::binary) << std::string(kBytes, 'x');
   const std::string submit = "submit count --retries 0 --payload-file " + in();
   EXPECT_EQ(daemon->call(submit + " --wait").output, std::to_string(kBytes)) << daemon->log();
