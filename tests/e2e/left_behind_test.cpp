@@ -140,8 +140,8 @@ TEST(LeftBehind, IsCountedAfterATaskThatRanOnForLong) {
   const RealDaemon daemon(one_that("count"));
   leave_one(daemon);
   ASSERT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 1; })) << daemon.log();
-  const auto ran = submit_script(
-      daemon, "( setsid sleep 600 >/dev/null 2>&1 </dev/null & ); sleep 3", "--wait");
+  const auto ran =
+      submit_script(daemon, "( setsid sleep 600 >/dev/null 2>&1 </dev/null & ); sleep 3", "--wait");
   EXPECT_EQ(ran.status, 0) << ran.output;
   EXPECT_TRUE(eventually([&] { return worker_of(daemon).at("left_behind") == 2; }))
       << worker_of(daemon) << daemon.log();
