@@ -52,8 +52,8 @@ struct Ran {
   std::uint16_t round = 0, attempt = 0;
   std::uint64_t at = 0;  // nanoseconds
   std::uint64_t token = 0;
-  std::uint64_t worker = 0;
   std::uint64_t end = 0;  // nanoseconds; 0: it did not come to its end, or does not say so
+  std::uint64_t worker = 0;
 };
 using Runs = std::multimap<std::uint64_t, Ran>;  // by task
 

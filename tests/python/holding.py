@@ -12,7 +12,7 @@ import worker
 def noted(handler):
     def run(attempt):
         its = attempt.assign
-        line = f"{its.id} {its.round} {its.attempt} {time.monotonic_ns()} {os.environ['WARMPOOL_WORKER']}\n"
+        line = f"{its.id} {its.round} {its.attempt} {time.monotonic_ns()} {its.token} {os.environ['WARMPOOL_WORKER']}\n"
         with open(sys.argv[1] + "/ran", "a", encoding="ascii") as runs:
             runs.write(line)
         return handler(attempt)

@@ -136,8 +136,7 @@ class Worker:
                 self.recalled(attempt)
 
     def recalled(self, attempt):
-        returned = attempt is not self.running
-        if returned:
+        if returned := attempt is not self.running:
             self.waiting.remove(attempt)
         self.counts["returned" if returned else "kept"] += 1
         self.channel.send(attempt.assign.answer(wire.RECALLED, flags=16 if returned else 0))
