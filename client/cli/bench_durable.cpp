@@ -41,7 +41,7 @@ constexpr std::uint64_t kSyncs = 200;
 constexpr std::size_t kSyncBytes = 4096;
 // So long nothing more is written before what was is counted, and others have their turn; but no
 // longer than the last.
-constexpr std::chrono::milliseconds kQuiet{1'300}, kQuietLook{50};
+constexpr std::chrono::milliseconds kQuiet{2'300}, kQuietLook{50};
 constexpr std::chrono::seconds kQuietMax{20};
 
 // One measurement: of acceptance, or of the full cycle.

@@ -298,7 +298,7 @@ void Lives::check_idle() {
     report_.violation("the daemon has " + std::to_string(seen.descriptors) +
                       " descriptors (at first: " + std::to_string(descriptors_) + "), " +
                       std::to_string(seen.children) + " children, " + std::to_string(seen.zombies) +
-                      " of them dead");
+                      " of them dead:" + descriptors_of(daemon_.pid()));
   }
   double share = 1;
   const auto rests = [&] { return (share = cpu_share(daemon_.pid(), 300ms)) < kIdleShare; };

@@ -57,6 +57,16 @@ std::uint64_t memory_files_of(pid_t pid) {
 
 }  // namespace
 
+std::string descriptors_of(pid_t pid) {
+  std::error_code none;
+  std::string all;
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", none)) {
+    all += " " + entry.path().filename().string() + "=" +
+           fs::read_symlink(entry.path(), none).string();
+  }
+  return all;
+}
+
 std::uint64_t start_time_of(pid_t pid) { return stat_of(pid).start; }
 
 std::uint64_t own_kib_of(pid_t pid) {

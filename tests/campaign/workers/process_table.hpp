@@ -29,6 +29,8 @@ struct Footprint {
   std::uint64_t looking = 0;      // of /proc, three a process
   std::uint64_t children = 0, zombies = 0, rss_kib = 0, shared_files = 0;
 };
+// What they are, one after another.
+std::string descriptors_of(pid_t pid);
 Footprint footprint_of(pid_t pid);
 
 }  // namespace warmpool::campaign
