@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <iterator>
@@ -14,32 +15,41 @@ namespace warmpool::daemon {
 
 namespace {
 
-// As /proc counts.
-std::uint64_t boot_ticks_now() {
-  static const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+std::int64_t nanoseconds_by(clockid_t clock) {
   timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * per_second +
-         static_cast<std::uint64_t>(now.tv_nsec) * per_second / 1'000'000'000;
+  ::clock_gettime(clock, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
 // Its number may be another's next.
 bool is_gone(pid_t pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
-// While it works: what began before all that it has to do cannot be of that.
-Which of_the_past(const WorkerProcess& worker) {
-  if (worker.in_hand.empty()) return {};
-  return {std::ranges::min_element(worker.in_hand, {}, &InHand::boot_ticks)->boot_ticks};
-}
-
 }  // namespace
+
+// What the machine sleeps through later makes instants look earlier than they were: then less is of
+// the past than is, never more.
+LeftBehind::LeftBehind(Services& services, ProcessPort& processes, const WorkerPlaces& places)
+    : services_(services),
+      processes_(processes),
+      places_(places),
+      ticks_per_second_(::sysconf(_SC_CLK_TCK)),
+      slept_ns_(nanoseconds_by(CLOCK_BOOTTIME) - nanoseconds_by(CLOCK_MONOTONIC)) {}
+
+// While it works: what began before all that it has to do cannot be of that. As /proc counts.
+Which LeftBehind::of_the_past(const WorkerProcess& worker) const {
+  if (worker.in_hand.empty()) return {};
+  const auto first =
+      std::ranges::min_element(worker.in_hand, {}, &InHand::assigned_at)->assigned_at;
+  const auto steady = services_.engine.clock().steady_of(first).time_since_epoch();
+  const auto booted = std::chrono::nanoseconds(steady).count() + slept_ns_;
+  return {static_cast<std::uint64_t>(booted / (1'000'000'000 / ticks_per_second_))};
+}
 
 void LeftBehind::begin(WorkerProcess& worker) {
   worker.descendants.own = processes_.descendants(worker.id, {});
 }
 
 void LeftBehind::given(WorkerProcess& worker) const {
-  worker.in_hand.back().boot_ticks = boot_ticks_now();
   if (kills(worker)) worker.descendants.seen = 0;  // dead ones may hide that there is another
 }
 

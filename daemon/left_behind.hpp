@@ -15,8 +15,7 @@ namespace warmpool::daemon {
 
 class LeftBehind {
  public:
-  LeftBehind(Services& services, ProcessPort& processes, const WorkerPlaces& places)
-      : services_(services), processes_(processes), places_(places) {}
+  LeftBehind(Services& services, ProcessPort& processes, const WorkerPlaces& places);
 
   // At its hello: what it has by then is its own.
   void begin(WorkerProcess& worker);
@@ -35,6 +34,7 @@ class LeftBehind {
 
  private:
   bool kills(const WorkerProcess& worker) const;
+  Which of_the_past(const WorkerProcess& worker) const;
   void end(WorkerProcess& worker, Which which);
   void count(WorkerProcess& worker, Which which);
   void tell(WorkerProcess& worker, std::uint64_t left, bool ended);
@@ -42,6 +42,8 @@ class LeftBehind {
   Services& services_;
   ProcessPort& processes_;
   const WorkerPlaces& places_;
+  const std::int64_t ticks_per_second_;
+  const std::int64_t slept_ns_;  // by the machine, before this daemon
   std::uint64_t counted_ = 0;
   std::set<std::uint16_t> unlimited_;  // classes that were told of
 };

@@ -58,7 +58,6 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
-  std::uint64_t boot_ticks = 0;                   // by then: see ProcessName
   Instant progress_due = {};                      // before it none is told to clients
   std::optional<Progress> untold = {};            // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker

@@ -21,7 +21,6 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr int kPagesAtOnce = 1024;
-// Of a body that is read whole and put into its row.
 
 Result<void> make_file(const std::string& path) {
   const ipc::UniqueFd fd(

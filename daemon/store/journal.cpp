@@ -270,20 +270,31 @@ struct Group {
   ipc::Bytes changes;
 };
 
-// What `bytes` begin with.
-std::optional<Group> group_at(ipc::Bytes bytes, const FileHead& file) {
-  Group group;
-  auto& head = group.head;
+// What `bytes` begin with: a head of this life, whatever is behind it.
+std::optional<GroupHead> head_at(ipc::Bytes bytes, const FileHead& file) {
+  GroupHead head;
   if (bytes.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, bytes.data(), sizeof head);
   const bool ours = (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) &&
-                    head.mark == mark_of(file.version, file.life, file.salt) &&
-                    Journal::bytes_of(head.bytes) <= bytes.size();
-  if (!ours) return std::nullopt;
-  group.changes = bytes.subspan(sizeof head, head.bytes);
-  if (head.sum != sum_of(head, ipc::text_of(group.changes), file.salt)) return std::nullopt;
-  return group;
+                    head.mark == mark_of(file.version, file.life, file.salt);
+  return ours ? std::optional(head) : std::nullopt;
 }
+
+// A whole group.
+std::optional<Group> group_at(ipc::Bytes bytes, const FileHead& file) {
+  const auto head = head_at(bytes, file);
+  if (!head || Journal::bytes_of(head->bytes) > bytes.size()) return std::nullopt;
+  const auto changes = bytes.subspan(sizeof *head, head->bytes);
+  if (head->sum != sum_of(*head, ipc::text_of(changes), file.salt)) return std::nullopt;
+  return Group{*head, changes};
+}
+
+// What is behind the last group that counts.
+struct Tail {
+  bool cut = false;   // there is something of the life that is not whole
+  bool lost = false;  // and it was synced before something that is there
+  ipc::Bytes next;    // from where the next group is whole; empty: it is not there
+};
 
 // What is left of a half when its groups are told one after another.
 class Half {
@@ -291,19 +302,25 @@ class Half {
   Half(ipc::Bytes bytes, const FileHead& file) : rest_(bytes), file_(&file) { look(); }
 
   bool at_end() const { return !good_; }
-  ipc::Bytes rest() const { return rest_; }
   const JournalGroup& group() const { return group_; }
-  // Goes on with this group, behind what is not whole. False: it is not there.
-  bool seek(std::uint64_t sequence) {
-    for (auto from = rest_; from.size() >= sizeof head_; from = from.subspan(8)) {
-      const auto found = group_at(from, *file_);
-      if (!found || found->head.sequence != sequence) continue;
-      rest_ = from;
-      head_ = {};
-      look();
-      return true;
+  // Of what was written after the group `last`. Order: at_end().
+  Tail tail(std::uint64_t last) const {
+    Tail tail;
+    for (auto from = rest_; from.size() >= sizeof(GroupHead); from = from.subspan(8)) {
+      const auto head = head_at(from, *file_);
+      if (!head || head->sequence <= last) continue;
+      const bool whole = group_at(from, *file_).has_value();  // and so one before it is not
+      tail.cut = tail.cut || whole || from.data() == rest_.data();
+      tail.lost = tail.lost || (whole && head->magic == kAfterSyncMagic);
+      if (whole && head->sequence == last + 1) tail.next = from;
     }
-    return false;
+    return tail;
+  }
+  // Behind what is not whole, from where a whole group begins.
+  void go_on(ipc::Bytes from) {
+    rest_ = from;
+    head_ = {};
+    look();
   }
   // False: it is not what a journal holds.
   bool take(ChangeBatch& batch) {
@@ -337,30 +354,6 @@ class Half {
   JournalGroup group_;
   bool good_ = false;
 };
-
-// What is behind the last group that counts.
-struct Tail {
-  bool cut = false;   // there is something of the life that is not whole
-  bool lost = false;  // and it was synced before something that is there
-};
-
-// Of what was written after the group `last`, behind which `rest` of a half is.
-Tail tail_of(ipc::Bytes rest, const FileHead& file, std::uint64_t last) {
-  GroupHead head;
-  const auto is_newer = [&] {
-    return (head.magic == kGroupMagic || head.magic == kAfterSyncMagic) &&
-           head.mark == mark_of(file.version, file.life, file.salt) && head.sequence > last;
-  };
-  Tail tail;
-  for (bool first = true; rest.size() >= sizeof head; first = false, rest = rest.subspan(8)) {
-    std::memcpy(&head, rest.data(), sizeof head);
-    if (!is_newer()) continue;
-    const bool whole = group_at(rest, file).has_value();  // and so one before it is not
-    tail.cut = tail.cut || first || whole;
-    tail.lost = tail.lost || (whole && head.magic == kAfterSyncMagic);
-  }
-  return tail;
-}
 
 // None: it was made and never used, or is of another life.
 Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& file,
@@ -420,22 +413,20 @@ Result<bool> read_journal(const std::string& path, const std::string& vfs, std::
     }
     return {};
   };
-  for (auto& half : halves) {
-    if (auto done = take_all(half); !done) return done.error();
-  }
-  // What is not whole may be what the tables have.
-  while (halves[0].seek(sequence + 1) || halves[1].seek(sequence + 1)) {
+  while (true) {
     for (auto& half : halves) {
       if (auto done = take_all(half); !done) return done.error();
     }
+    const std::array tails{halves[0].tail(sequence), halves[1].tail(sequence)};
+    // What is not whole may be what the tables have.
+    const auto goes_on = std::ranges::find_if(tails, [](const Tail& t) { return !t.next.empty(); });
+    if (goes_on == tails.end()) {
+      const bool lost = tails[0].lost || tails[1].lost;
+      if (lost) return damaged(path, "is damaged within what was synced");
+      return tails[0].cut || tails[1].cut;
+    }
+    halves[static_cast<std::size_t>(goes_on - tails.begin())].go_on(goes_on->next);
   }
-  bool cut = false;
-  for (const auto& half : halves) {
-    const auto tail = tail_of(half.rest(), head, sequence);
-    if (tail.lost) return damaged(path, "is damaged within what was synced");
-    cut = cut || tail.cut;
-  }
-  return cut;
 }
 
 }  // namespace warmpool::daemon

@@ -12,10 +12,10 @@ namespace warmpool::daemon {
 inline constexpr std::int64_t kJournalClosed = INT64_MAX;
 
 // Writes to the tables what the journal beside `place.path` has beyond them. Returns what is to be
-// said of it; empty: nothing. Order: before anything
-// is read of them. Errors: Error::code is SQLite's, or kStoreDamaged where the journal is missing,
-// none of ours or has a gap, or what it holds does not fit to the tables; what was written by then
-// stays, and is not written again. Blocks: until it is written and synced.
+// said of it; empty: nothing. Order: before anything is read of them. Errors: Error::code is
+// SQLite's, or kStoreDamaged where the journal is missing, none of ours or has a gap, or what it
+// holds does not fit to the tables; what was written by then stays, and is not written again.
+// Blocks: until it is written and synced.
 Result<std::string> take_journal(Database& database, const SchemaPlace& place,
                                  const DiskBounds& bounds);
 

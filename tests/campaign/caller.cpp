@@ -35,7 +35,7 @@ Caller::Caller(std::string name, std::uint64_t seed, Play play, Direction& direc
 
 void Caller::run() {
   while (!direction_.give_up) {
-    if (!client_ && !connect()) {
+    if (!client_ && !connect(direction_, name_, client_)) {
       pause_for(20);
       continue;
     }
@@ -51,15 +51,16 @@ void Caller::run() {
   }
 }
 
-bool Caller::connect() {
+bool connect(const Direction& direction, const std::string& name,
+             std::optional<client::Client>& client) {
   client::ConnectOptions options;
-  options.socket = direction_.socket;
-  options.name = name_;
+  options.socket = direction.socket;
+  options.name = name;
   options.reconnect.delay_max = 50ms;
   options.reconnect.give_up_after = 1h;
   auto connected = client::Client::connect(options);
   if (!connected) return false;
-  client_.emplace(std::move(*connected));
+  client.emplace(std::move(*connected));
   return true;
 }
 

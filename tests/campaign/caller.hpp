@@ -24,6 +24,10 @@ struct Direction {
   std::atomic<std::uint64_t> settled{0}, accepted{0};
 };
 
+// As `name`, for as long as the campaign lasts. False: nobody is there.
+bool connect(const Direction& direction, const std::string& name,
+             std::optional<client::Client>& client);
+
 // Random: tasks, cancels, departures as chance has it. Script: the same kScript tasks of all kinds
 // again and again, as far as the quota goes, and nothing else.
 enum class Play : std::uint8_t { Random, Script };
@@ -47,7 +51,6 @@ class Caller {
   std::uint64_t cancels() const { return cancels_; }
 
  private:
-  bool connect();
   void leave();
   void fill();
   void disturb();

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t kNoSuchTask = 301;
+constexpr const char* kName = "operator";
 constexpr const char* kPausedType = "paused";
 
 ipc::RequestMeta request_of(ipc::Verb verb) { return {.verb = verb}; }
@@ -50,25 +51,13 @@ void Operator::run() {
       {"tasks gone on with from a checkpoint", &Operator::save},
       {"backups", &Operator::copy}};
   for (std::size_t turn = 0; !direction_.give_up && !direction_.drain;) {
-    if (!client_ && !connect()) {
+    if (!client_ && !connect(direction_, kName, client_)) {
       ::poll(nullptr, 0, 20);
       continue;
     }
     const auto& [name, deed] = deeds[turn++ % std::size(deeds)];
     if ((this->*deed)()) ++deeds_[name];
   }
-}
-
-bool Operator::connect() {
-  client::ConnectOptions options;
-  options.socket = direction_.socket;
-  options.name = "operator";
-  options.reconnect.delay_max = 50ms;
-  options.reconnect.give_up_after = 1h;
-  auto connected = client::Client::connect(options);
-  if (!connected) return false;
-  client_.emplace(std::move(*connected));
-  return true;
 }
 
 std::size_t Operator::submit(const char* type, std::optional<Duration> expiry) {
@@ -248,7 +237,8 @@ void Operator::check(const Runs& runs, Report& report) {
       if (ran) report.violation("task " + std::to_string(id) + " ran while its type was paused");
     }
   }
-  if (!client_ && !connect()) return report.violation("the operator finds nobody");
+  if (!client_ && !connect(direction_, kName, client_))
+    return report.violation("the operator finds nobody");
   // A clean is answered before it is kept: one that was killed has brought back what it took.
   (void)ask(clean_of_expired());
   for (const auto id : gone_) {

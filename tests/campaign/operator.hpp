@@ -35,7 +35,6 @@ class Operator {
   void check(const Runs& runs, Report& report);
 
  private:
-  bool connect();
   std::size_t submit(const char* type, std::optional<Duration> expiry = std::nullopt);
   bool accepted(std::size_t at);
   bool settled(std::size_t at, std::uint16_t round = 1);

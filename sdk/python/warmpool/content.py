@@ -26,8 +26,8 @@ class Packed:
 
 
 def encode(value: Any) -> tuple[Buffer, Content]:
-    """bytes as they are, text as UTF-8, Packed as msgpack, everything else as JSON (None is null). Raises TypeError or ValueError for what that cannot
-    say."""
+    """bytes as they are, text as UTF-8, Packed as msgpack, everything else as JSON (None is null). Raises
+    TypeError or ValueError for what that cannot say."""
     if isinstance(value, (bytes, bytearray)):
         return value, Content.BYTES
     if isinstance(value, memoryview):
@@ -43,7 +43,8 @@ def encode(value: Any) -> tuple[Buffer, Content]:
 
 
 def decode(payload: Buffer, content: int) -> Any:
-    """A memoryview stays one, where its label is bytes. JSON may be UTF-16 or UTF-32 as well, and begin with a byte order mark. Raises ValueError when the bytes are not what their label says: the label is their sender's word."""
+    """A memoryview stays one, where its label is bytes. JSON may be UTF-16 or UTF-32 as well, and begin with a byte order mark. Raises
+    ValueError when the bytes are not what their label says: the label is their sender's word."""
     if content == Content.UTF8:
         return str(payload, "utf-8")
     if content == Content.JSON:
