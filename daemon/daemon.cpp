@@ -65,9 +65,11 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
       keeper_(services_),
       record_names_(services_, workers_) {
   reactor_.on_wake([this] { wake(); });
-  clients_.on_request(
-      [this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
-             KeptBody payload) { requests_.run(session, number, meta, std::move(payload)); });
+  clients_.on_request([this](Session& session, std::uint32_t number, const ipc::RequestMeta& meta,
+                             KeptBody payload) {
+    keeper_.catch_up();
+    requests_.run(session, number, meta, std::move(payload));
+  });
   clients_.on_completion([this](const OpenRequest& open, const command::Completed* completed) {
     return requests_.completed(open, completed);
   });

@@ -42,6 +42,16 @@ void Engine::take(Commands& out) {
   std::swap(out, commands_);
 }
 
+void Engine::take_records(std::vector<command::Persist>& out) {
+  out.clear();
+  std::erase_if(commands_, [&](Command& command) {
+    auto* persist = std::get_if<command::Persist>(&command);
+    if (persist == nullptr) return false;
+    out.push_back(std::move(*persist));
+    return true;
+  });
+}
+
 void Engine::attach(RecordNumber number, Attachment attachment) {
   attached_.push_back({number, std::move(attachment)});
 }

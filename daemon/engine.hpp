@@ -32,6 +32,8 @@ class Engine {
   void finish_replay(const std::array<std::uint64_t, 5>& settled);
   // All commands since the last call, in order.
   void take(Commands& out);
+  // The records among them alone, in order; the others stay.
+  void take_records(std::vector<command::Persist>& out);
   // The turn is over: a recorder may take stock.
   void end_turn() {
     if (recorder_ != nullptr) recorder_->turn_ended(pool_);

@@ -22,6 +22,12 @@ void Keeper::carry(command::Persist& command) {
   if (read_next || batch_.size() >= kHandedOver || bytes_ >= kBytesHandedOver) hand_over();
 }
 
+void Keeper::catch_up() {
+  services_.engine.take_records(records_);
+  for (auto& record : records_) carry(record);
+  if (!batch_.empty()) hand_over();
+}
+
 void Keeper::hand_over() {
   services_.store.apply(batch_);
   bytes_ = 0;

@@ -10,6 +10,9 @@ class Keeper {
   explicit Keeper(Services& services) : services_(services) {}
 
   void carry(command::Persist& command);
+  // What this turn has brought so far, before somebody reads: the core and the store then say the
+  // same of a task.
+  void catch_up();
   // Hands the batch over and tells the core what the store answers. Returns whether it answered.
   bool commit();
   void on_backup(std::function<void(const Result<BackupFigures>&)> handler) {
@@ -26,7 +29,8 @@ class Keeper {
   void end_body(const BodyEnded& ended);
 
   Services& services_;
-  std::vector<StoreEntry> batch_;  // kept for its memory
+  std::vector<StoreEntry> batch_;          // kept for its memory
+  std::vector<command::Persist> records_;  // and this
   std::size_t bytes_ = 0;          // of bodies in it
   std::optional<Error> broken_;
   std::function<void(const Result<BackupFigures>&)> on_backup_;

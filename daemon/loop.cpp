@@ -59,6 +59,7 @@ bool Daemon::turn(Duration wait) {
     figures_.late_max = std::max(figures_.late_max, woken - deadline);
   }
   again_ = requests_.run_bulk(kBulkMax);
+  if (requests_.have_lists()) keeper_.catch_up();
   again_ = requests_.run_lists() || again_;
   if (submit_fifo_) submit_fifo_->take_lines();
   if (workers_.due() <= woken) workers_.sweep();

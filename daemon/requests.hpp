@@ -33,6 +33,7 @@ class Requests {
   bool run_bulk(std::size_t tasks_max);
   // Goes on with lists of many tasks, a piece each turn. Returns whether more is left.
   bool run_lists();
+  bool have_lists() const { return !lists_.empty(); }
   // When run_bulk() has something to do that it may not do now; kNever if nothing.
   Instant due() const { return bulk_due_; }
   // The backup that was asked for has ended.

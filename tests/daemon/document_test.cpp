@@ -80,6 +80,29 @@ TEST(Documents, ListsTasksInPages) {
   EXPECT_EQ(done["tasks"].size(), 2U);
 }
 
+// Both come in one turn, in which the core is ahead of the store until its end.
+TEST(Documents, SayOneThingOfATaskThatEndsInTheSameTurn) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("echo", 0);
+  ipc::SubmitMeta later;
+  later.delay = hours(1);
+  client.submit("a", 1, 0, later);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Accepted) == 1; }));
+  const auto task = client.find(Kind::Accepted, 1)->header.id;
+  client.send({.kind = Kind::Cancel, .id = task, .token = 2});
+  client.ask(Verb::Show, {task}, 3);
+  client.ask(Verb::Ls, {std::string_view("cancelled")}, 4);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 4) != nullptr; }));
+  const auto shown = Json::parse(client.find(Kind::Reply, 3)->payload);
+  EXPECT_EQ(shown["state"], "cancelled");
+  EXPECT_FALSE(shown["settled_at"].is_null()) << shown;
+  EXPECT_FALSE(shown.contains("payload")) << shown;
+  const auto list = Json::parse(client.find(Kind::Reply, 4)->payload);
+  ASSERT_EQ(list["tasks"].size(), 1U);
+  EXPECT_FALSE(list["tasks"][0]["settled_at"].is_null()) << list;
+}
+
 TEST(Documents, AListOverManyTasksHoldsUpNobody) {
   TestDaemon test;
   auto client = test.connect();
