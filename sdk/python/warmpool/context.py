@@ -31,11 +31,10 @@ class Context:
         self.task, self.token, self.round, self.attempt = assign.key
         self.type = type_name
         self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
-        timeout, left_to_deadline = assign.at(0), assign.at(1)  # nanoseconds; 0: none
-        self.timeout: Optional[float] = timeout / 1e9 or None
+        self.timeout: Optional[float] = assign.at(0) / 1e9 or None  # of this run; 0: none
         self.directory: Optional[str] = assign.at(4, "") or None  # made for this attempt alone, and removed after it
-        nearest = min(timeout or left_to_deadline, left_to_deadline or timeout)
-        self.deadline: Optional[float] = time.monotonic() + nearest / 1e9 if nearest else None  # as time.monotonic()
+        # As time.monotonic(): the task's own, which runs from now on, until begin().
+        self.deadline: Optional[float] = time.monotonic() + assign.at(1) / 1e9 if assign.at(1) else None
         self._key, self._voice = assign.key, voice
         self._ended: Optional[threading.Event] = None  # made for a handler that waits
         self._cause: Optional[int] = None
@@ -130,6 +129,12 @@ class Context:
     def well(self) -> None:
         """It is degraded no more; also what an earlier task said."""
         self._voice.say(Frame(Kind.REPORT, flags=WELL))
+
+    def begin(self) -> None:
+        """The worker's: it runs from now on. One that was given ahead has waited meanwhile."""
+        if self.timeout is not None:
+            ends = time.monotonic() + self.timeout
+            self.deadline = ends if self.deadline is None else min(self.deadline, ends)
 
     def ask(self) -> None:
         """The worker's, from a thread that does not run the handler."""

@@ -158,6 +158,7 @@ class Session:
                 return None
             attempt = self._waiting.popleft()
             self._begun[attempt.key] = attempt
+            attempt.ctx.begin()
             if self._page is not None:
                 self._page.begin(attempt.key[1] if self.concurrency == 1 else 0, len(self._waiting))
             return attempt
