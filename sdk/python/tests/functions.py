@@ -42,6 +42,11 @@ def sleep(seconds, value=None):
     return value
 
 
+def start_alone(path):
+    """An initializer that fails in all workers but one."""
+    open(path, "x").close()
+
+
 def wait_for(path):
     while not os.path.exists(path):
         time.sleep(0.005)

@@ -75,6 +75,15 @@ def test_an_initializer_that_fails_breaks_the_pool(caplog):
     assert "Exception in initializer" in caplog.text
 
 
+def test_a_pool_that_breaks_ends_what_runs(tmp_path):
+    with warmpool.Executor(2, initializer=functions.start_alone, initargs=(str(tmp_path / "first"),)) as pool:
+        running = [pool.submit(functions.sleep, 600) for _ in range(2)]
+        for each in running:
+            with pytest.raises(BrokenProcessPool, match="FileExistsError"):
+                each.result(60)
+        eventually(lambda: not processes_of(pool._daemon.directory), "daemon and workers have ended, before any shutdown")
+
+
 def test_a_worker_is_replaced_after_max_tasks_per_child():
     with warmpool.Executor(1, max_tasks_per_child=3) as pool:
         eventually(lambda: pool.submit(functions.pid).result(60) != pool.submit(functions.pid).result(60), "it is replaced")

@@ -43,7 +43,7 @@ class Executor(concurrent.futures.Executor):
         self._daemon = daemon = None if socket is not None else PrivateDaemon(self._workers, max_tasks_per_child, calls.initial(self._token, self._start))
         client = Client(socket) if daemon is None else daemon.connect()
         wishes = {"timeout": timeout or FOR_EVER, "retries": 0, "crashes_max": crashes_max, **wishes}
-        self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon))
+        self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon), abort_of(daemon))
         if daemon is not None:
             watch(client, daemon, self._pump)
         live.add(self._pump)
@@ -127,6 +127,11 @@ def close(client: Client, daemon: Optional[PrivateDaemon]) -> None:
     client.close()
     if daemon is not None:
         daemon.stop()
+
+
+def abort_of(daemon: Optional[PrivateDaemon]) -> Callable[[], None]:
+    """What a broken pool does, as in the standard library: it ends what runs. A daemon of others goes on."""
+    return (lambda: None) if daemon is None else daemon.abort
 
 
 def finish_all() -> None:
