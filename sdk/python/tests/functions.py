@@ -95,6 +95,12 @@ def started(_=None):
     return list(state)
 
 
+def has_open(directory):
+    """Whether this process has a file of that directory open."""
+    names = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return any(name.startswith(directory) for name in names)
+
+
 def bad_start():
     raise LookupError("the model is not there")
 
