@@ -317,7 +317,7 @@ class ClientDriver:
             return None
 
         said = wire.until(found, f"the program says {what} of {name}", self._turn)
-        assert said["says"] == what, f"instead of {what} it says {str(said)[:500]}"
+        assert said["says"] in what.split(" or "), f"instead of {what} it says {str(said)[:500]}"
         for field, wanted in fields.items():
             if field == "text":
                 assert wanted in said["text"], f"no {wanted!r} in {said['text']!r}"
@@ -325,6 +325,9 @@ class ClientDriver:
                 assert same(said["payload"], wanted), f"it says {str(said)[:500]}"
             else:
                 assert said.get(field) == wanted, f"{field} is not {wanted}: it says {str(said)[:500]}"
+
+    def says_no_result(self, name):
+        self.says("lost or refused", name, {})
 
     def says_settled(self, name, payload):
         """A second acceptance, of another id, may be said before."""

@@ -75,6 +75,8 @@ WORKERS = {
     "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], PLUGIN_LACKS, connects=STOCK_CONNECTS),
     "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH,
                   connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
+    "python-async": Sdk([*PYTHON, "-m", "warmpool", own("python_async_worker.py")], environment=PYTHON_PATH,
+                        connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
         "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",
         "large": "Node receives and sends no descriptors, so bodies come inline (docs/sdk.md)",
@@ -97,6 +99,9 @@ CLIENTS = {
         "labels": "a result is handed over as the bytes that came, with their label (client/events.hpp)",
     }),
     "python": Sdk([*PYTHON, own("python_client.py")], {
+        "duplicate": "its future is of the task, whoever submitted it first",
+    }, PYTHON_PATH),
+    "python-async": Sdk([*PYTHON, own("python_async_client.py")], {
         "duplicate": "its future is of the task, whoever submitted it first",
     }, PYTHON_PATH),
     "node": Sdk([NODE, own("node_client.mjs")], {

@@ -267,6 +267,7 @@ WORKERS += [
 #   gets kind as {fields}        that frame comes; meta by names; has, lacks: flags
 #   sends kind as {fields}       the driver sends it, with the token of what was asked
 #   says what as {fields}        the program says it, next of all that is said about `as`; a text must be found in what it says
+#   says-no-result as            that there is none, in either way: lost, or refused since the task is done and its result stays
 #   quiet                        the client answers a ping and has sent nothing before it
 #   again as id                  it comes back for that task, by its key or by its id, and is told that it was accepted
 #   gets, body                the payload came as a descriptor; hands as {fields} {form, short}: a result goes as one
@@ -336,7 +337,8 @@ CLIENTS = [
       for form in ("sealed", "file")],
     *[Case(f"result by descriptor of a {form} that is shorter than announced", "13", ("large",), [
         ("greet", {"large": LARGE_MAX}), submit("a"), *accepted("a", ID),
-        ("hands", "a", {"id": ID, "round": 1, "attempt": 1, "payload": BODY}, {"form": form, "short": 1}), ("says", "lost", "a", {}),
+        ("hands", "a", {"id": ID, "round": 1, "attempt": 1, "payload": BODY}, {"form": form, "short": 1}),
+        ("says-no-result", "a"),
         submit("b"), *accepted("b", ID + 1), *settled("b", ID + 1)])
       for form in ("sealed", "file")],
     Case("result above result_bytes_max inline", "13", (), [
