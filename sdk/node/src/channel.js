@@ -52,13 +52,18 @@ export class Channel {
     for (const piece of pieces) this.#writable.write(piece);
   }
 
-  /** Resolves when all that was sent is written, or cannot be. */
-  finish() {
+  /** Resolves when all that was sent is written, or cannot be; or after `withinMs`, where the other end does not read. */
+  finish(withinMs) {
     if (this.#over) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#writable.on("close", resolve);
-      this.#writable.on("error", resolve);
-      this.#writable.end(resolve);
+      const late = withinMs === undefined ? undefined : setTimeout(resolve, withinMs);
+      const finished = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      this.#writable.on("close", finished);
+      this.#writable.on("error", finished);
+      this.#writable.end(finished);
     });
   }
 
@@ -77,8 +82,12 @@ export class Channel {
     this.#readable.resume();
   }
 
-  ref(wanted) {
-    for (const stream of new Set([this.#readable, this.#writable])) wanted ? stream.ref() : stream.unref();
+  ref() {
+    for (const stream of new Set([this.#readable, this.#writable])) stream.ref();
+  }
+
+  unref() {
+    for (const stream of new Set([this.#readable, this.#writable])) stream.unref();
   }
 
   #read(piece) {

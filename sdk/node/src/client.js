@@ -7,6 +7,7 @@ import { pack } from "./content.js";
 import { Disconnected, Refused } from "./errors.js";
 import { nanoseconds } from "./frame.js";
 import { events } from "./events.js";
+import { Holder } from "./holder.js";
 import { Job } from "./job.js";
 import { Link, mayRedial, redial } from "./link.js";
 import { map, mapSettled } from "./map.js";
@@ -15,11 +16,15 @@ import { contents, Flag, Kind } from "./words.js";
 
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
+const closeWaitMs = 5000; // for what is on its way when the daemon does not read
+const quietMs = 5000; // for so long what is done in the background keeps the process alive
 const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
 
 /** Resolves with a Client that the daemon has welcomed. */
 export async function connect({ socket, name = "node", reconnect = 30_000 } = {}) {
-  const client = new Client(placeOf(socket), name, reconnect === false ? 0 : reconnect);
+  const redialMs = reconnect === false ? 0 : reconnect;
+  if (!(typeof redialMs === "number" && redialMs >= 0)) throw new TypeError(`reconnect is a number of milliseconds from 0, or false, not ${reconnect}`);
+  const client = new Client(placeOf(socket), name, redialMs);
   await client.open();
   return client;
 }
@@ -30,6 +35,7 @@ export class Client {
   #redialMs;
   #link;
   #asks = new Map(); // by request number: no last answer yet
+  #background = new Set(); // of these, those that no longer keep the process alive
   #next = 1;
   #backlog = []; // not sent, because too much is in flight
   #inFlight = 0;
@@ -37,6 +43,10 @@ export class Client {
   #keysReceived = [];
   #receivedTimer;
   #closed; // why
+  #closing; // until what close() waits for is done
+  #ended = new AbortController(); // by close()
+  #idle = () => {}; // nothing is in the table any more
+  #holder = new Holder(true);
 
   constructor(place, name, redialMs) {
     this.#place = place;
@@ -45,7 +55,7 @@ export class Client {
   }
 
   async open() {
-    this.#use(await Link.open(this.#place, this.#name, this.#takes()));
+    this.#use(await Link.open(this.#place, this.#name, this.#takes(), { holder: this.#holder }));
   }
 
   /** Name and version of the daemon, and what it takes. */
@@ -61,14 +71,7 @@ export class Client {
 
   /** Queues a task; what becomes of it is asked of the Job. */
   submit(type, payload, options = {}) {
-    const job = Job.submitted(this, type, payload, options);
-    const { signal } = options;
-    if (signal?.aborted) job.abort(signal.reason);
-    else {
-      this.#ask(job);
-      if (signal) onceAborted(signal, job, (reason) => this.#abort(job, reason));
-    }
-    return job;
+    return this.#begin(Job.submitted(this, type, payload, options));
   }
 
   /** The result of one task. */
@@ -86,11 +89,9 @@ export class Client {
     return mapSettled(this, type, payloads, options);
   }
 
-  /** A task that somebody submitted. */
+  /** A task that somebody submitted. Its `signal` ends the wait, and not the task. */
   job(id, options) {
-    const job = Job.awaited(this, id, options);
-    this.#ask(job);
-    return job;
+    return this.#begin(Job.awaited(this, id, options));
   }
 
   cancel(id) {
@@ -185,16 +186,13 @@ export class Client {
     return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs }, options);
   }
 
-  /** What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. */
-  async close() {
-    if (this.#closed !== undefined) return;
-    const error = new Disconnected("this client was closed");
-    this.#closed = error;
-    this.#flushReceived();
-    const link = this.#link;
-    this.#link = undefined;
-    this.#failAll(error);
-    await link?.close();
+  /**
+   * What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. Resolves when cancels of aborted
+   * tasks are done and all is written; after some seconds where the daemon does not read.
+   */
+  close() {
+    this.#closing ??= this.#close(new Disconnected("this client was closed"));
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose ?? Symbol.for("nodejs.asyncDispose")]() {
@@ -204,8 +202,22 @@ export class Client {
   // --- For jobs ---
 
   cancelQuietly(id) {
-    // A task that has settled meanwhile needs no cancel.
-    this.cancel(id).catch(() => {});
+    const cancel = new Cancel(id);
+    cancel.promise.catch(() => {}); // a task that has settled meanwhile needs none
+    if (this.#closed !== undefined && this.#link === undefined) return;
+    this.#put(cancel);
+    this.#letGo(cancel);
+  }
+
+  /** The job is rejected at once; its task is cancelled as soon as that can be. */
+  abandon(job, reason) {
+    const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.includes(job);
+    job.abort(reason);
+    forget(job);
+    if (job.cancels && job.id !== undefined) this.cancelQuietly(job.id);
+    // Its answers are waited for: each has its place among those that may be in flight. Whatever was not sent never is.
+    if (inFlight) this.#letGo(job);
+    else this.#done(job);
   }
 
   /** A job that is still in the table, on the same connection. */
@@ -227,6 +239,20 @@ export class Client {
       ask.fail(this.#closed);
       return ask;
     }
+    return this.#put(ask);
+  }
+
+  #begin(job) {
+    const { signal } = job;
+    if (signal?.aborted) job.abort(signal.reason);
+    else {
+      this.#ask(job);
+      if (signal && !job.over) onceAborted(signal, job, (reason) => this.abandon(job, reason));
+    }
+    return job;
+  }
+
+  #put(ask) {
     ask.number = this.#next++;
     this.#asks.set(ask.number, ask);
     this.#hold();
@@ -257,6 +283,7 @@ export class Client {
   #done(ask) {
     if (!this.#asks.delete(ask.number)) return;
     forget(ask);
+    this.#background.delete(ask);
     const waiting = this.#backlog.indexOf(ask);
     if (waiting >= 0) this.#backlog.splice(waiting, 1);
     else if (this.#link !== undefined) {
@@ -264,6 +291,17 @@ export class Client {
       this.#sendBacklog();
     }
     this.#hold();
+    if (this.#asks.size === 0) this.#idle();
+  }
+
+  // Nobody waits for its answer: it keeps the process alive for a moment, and not for as long as a daemon may hang.
+  #letGo(ask) {
+    ask.quiet = true;
+    setTimeout(() => {
+      if (!this.#asks.has(ask.number)) return;
+      this.#background.add(ask);
+      this.#hold();
+    }, quietMs).unref();
   }
 
   #sendBacklog() {
@@ -271,13 +309,6 @@ export class Client {
       ++this.#inFlight;
       this.#transmit(this.#backlog.shift());
     }
-  }
-
-  #abort(job, reason) {
-    if (job.id !== undefined) return this.cancelQuietly(job.id);
-    if (job.sent) return; // cancelled when it is accepted
-    job.abort(reason);
-    this.#done(job);
   }
 
   #take(frame) {
@@ -303,7 +334,7 @@ export class Client {
     this.#link = undefined;
     this.#inFlight = 0;
     this.#backlog = [];
-    if (this.#closed !== undefined) return;
+    if (this.#closed !== undefined) return this.#failAll(this.#closed);
     for (const ask of [...this.#asks.values()]) {
       if (!ask.sent || ask.again()) continue;
       ask.fail(error);
@@ -311,27 +342,58 @@ export class Client {
     }
     try {
       if (this.#redialMs <= 0 || !mayRedial(error)) throw error;
-      const link = await redial(this.#place, this.#name, this.#takes(), this.#redialMs, () => this.#closed !== undefined);
+      this.#hold();
+      const link = await redial(this.#place, this.#name, this.#takes(), this.#redialMs, { signal: this.#ended.signal, holder: this.#holder });
       if (this.#closed === undefined) this.#use(link);
-      else await link.close();
+      else link.destroy();
     } catch (final) {
       this.#closed ??= final instanceof Disconnected ? final : new Disconnected(final.message);
       this.#failAll(this.#closed);
     }
   }
 
-  #failAll(error) {
-    const asks = [...this.#asks.values()];
-    this.#asks.clear();
-    this.#backlog = [];
-    for (const ask of asks) {
+  async #close(error) {
+    const wasOpen = this.#closed === undefined;
+    this.#closed ??= error;
+    this.#flushReceived();
+    this.#ended.abort(error);
+    this.#failAll(error, (ask) => !ask.quiet);
+    if (!wasOpen || this.#link === undefined) return this.#failAll(error);
+    const end = performance.now() + closeWaitMs;
+    await this.#quiet();
+    const link = this.#link;
+    this.#link = undefined;
+    this.#failAll(error);
+    await link?.close(Math.max(end - performance.now(), 0));
+  }
+
+  // Resolves when the cancels that are on their way are done.
+  async #quiet() {
+    if (this.#asks.size === 0) return;
+    this.#sendBacklog();
+    let late;
+    await new Promise((resolve) => {
+      this.#idle = resolve;
+      late = setTimeout(resolve, closeWaitMs);
+    });
+    clearTimeout(late);
+  }
+
+  #failAll(error, which = () => true) {
+    for (const ask of [...this.#asks.values()].filter(which)) {
+      this.#asks.delete(ask.number);
+      this.#background.delete(ask);
+      const waiting = this.#backlog.indexOf(ask);
+      if (waiting >= 0) this.#backlog.splice(waiting, 1);
       forget(ask);
       ask.fail(error);
     }
+    if (this.#asks.size === 0) this.#idle();
+    this.#hold();
   }
 
   #hold() {
-    this.#link?.ref(this.#asks.size > 0);
+    this.#holder.set(this.#asks.size > this.#background.size);
   }
 
   #flushReceived() {

@@ -33,7 +33,6 @@ export async function* events({ place, name, redialMs }, { after, types, follow 
   const queue = new Queue();
   const takes = { frame: (frame) => queue.put({ frame }), end: (error) => queue.put({ error }) };
   let last = after === undefined ? undefined : BigInt(after);
-  let stopped = false;
   let link = await Link.open(place, name, takes);
   try {
     for (;;) {
@@ -53,10 +52,9 @@ export async function* events({ place, name, redialMs }, { after, types, follow 
         const event = JSON.parse(frame.payload.toString("utf8"));
         yield event.event === "gap" ? { ...event, gap: true } : event;
       }
-      link = await redial(place, name, takes, redialMs, () => stopped);
+      link = await redial(place, name, takes, redialMs, { signal: new AbortController().signal });
     }
   } finally {
-    stopped = true;
-    await link?.close();
+    link?.destroy();
   }
 }

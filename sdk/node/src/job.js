@@ -22,6 +22,11 @@ function quiet() {
   return made;
 }
 
+function checkedSignal(signal) {
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") throw new TypeError(`signal is an AbortSignal, not ${signal}`);
+  return signal;
+}
+
 function wallNanoseconds(runAt) {
   return runAt === undefined ? null : nanoseconds(Number(runAt), "runAt");
 }
@@ -60,6 +65,7 @@ export class Job {
   #last; // progress that nobody has looked at yet
   #watchers = new Set();
   #over = false;
+  #aborted = false;
 
   static submitted(client, type, payload, options) {
     for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}`);
@@ -70,7 +76,7 @@ export class Job {
     const job = new Job();
     job.#client = client;
     job.#flags = (options.progress ?? true) && wait ? Flag.progress : 0;
-    job.#signal = options.signal;
+    job.#signal = checkedSignal(options.signal);
     const flags = number | job.#flags | (wait ? Flag.wait : 0) | (options.cancelOnDisconnect ? Flag.cancelOnDisconnect : 0) |
       (options.keepResult ? Flag.keepResult : 0);
     job.#submit = {
@@ -80,17 +86,29 @@ export class Job {
     return job;
   }
 
-  static awaited(client, id, { progress = true } = {}) {
+  static awaited(client, id, { progress = true, signal, ...unknown } = {}) {
+    for (const name of Object.keys(unknown)) throw new TypeError(`job has no option ${name}; there are: progress, signal`);
     const job = new Job();
     job.#client = client;
     job.id = BigInt(id);
     job.#accepted.resolve(job.id);
     job.#flags = progress ? Flag.progress : 0;
+    job.#signal = checkedSignal(signal);
     return job;
   }
 
   get signal() {
     return this.#signal;
+  }
+
+  /** Is there nothing more to come? */
+  get over() {
+    return this.#over;
+  }
+
+  /** Does whoever gives it up mean the task too? One that somebody else submitted goes on. */
+  get cancels() {
+    return this.#submit !== undefined;
   }
 
   /** Resolves with the task's id when the daemon has it; rejects with Refused. */
@@ -108,7 +126,6 @@ export class Job {
   async result() {
     const settled = await this.settled();
     if (settled.verdict === "done") return settled.value;
-    if (settled.verdict === "cancelled" && this.#signal?.aborted) throw new TaskAborted(settled, this.#signal.reason);
     throw new TaskError(settled);
   }
 
@@ -149,6 +166,7 @@ export class Job {
   }
 
   again() {
+    if (this.#aborted) return false;
     return this.id !== undefined || this.#submit.keyed;
   }
 
@@ -165,13 +183,14 @@ export class Job {
   }
 
   fail(error) {
-    const lost = this.sent && !this.again() && error instanceof Disconnected;
+    const lost = this.sent && !this.#aborted && !this.again() && error instanceof Disconnected;
     this.#end(lost ? new Unknown(`${error.message}; whether the task was accepted is not known`, error.code) : error);
   }
 
-  /** Before it was sent. */
+  /** Nobody waits for it any more. What is still answered is taken: an acceptance means that there is something to cancel. */
   abort(reason) {
-    this.#end(reason);
+    this.#aborted = true;
+    this.#end(new TaskAborted(this.id, reason));
   }
 
   #take(frame) {
@@ -179,7 +198,7 @@ export class Job {
     this.duplicate = (frame.flags & Flag.duplicate) !== 0;
     this.durability = frame.flags & Flag.memoryOnly ? "none" : frame.flags & Flag.relaxed ? "relaxed" : "full";
     this.#accepted.resolve(frame.id);
-    if (this.#signal?.aborted) this.#client.cancelQuietly(this.id);
+    if (this.#aborted && this.cancels) this.#client.cancelQuietly(this.id);
     if (this.#submit.wait) return false;
     if (this.#submit.autoKey) this.#client.received(frame.id, true);
     this.#over = true;
@@ -213,7 +232,7 @@ export class Job {
 
   // The daemon has forgotten it (it keeps nothing over its own end), or took this client for gone.
   #resubmits() {
-    if (this.#submit === undefined || !this.#submit.keyed || this.#signal?.aborted) return false;
+    if (this.#submit === undefined || !this.#submit.keyed || this.#aborted) return false;
     this.id = undefined;
     this.#client.sendAgain(this);
     return true;

@@ -1,6 +1,6 @@
 // What a client can ask, and what becomes of it when the connection breaks.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -78,15 +78,96 @@ it("an AbortSignal cancels, whenever it comes", {}, async (pool, client) => {
   abort.abort(new Error("enough"));
   for (const job of [running, waiting, unsent]) {
     const error = await errorOf(job.result(), TaskAborted);
-    assert.deepEqual([error.name, error.verdict, error.reason.message], ["AbortError", "cancelled", "enough"]);
+    assert.deepEqual([error.name, error.id, error.reason.message], ["AbortError", job.id, "enough"]);
+    assert.equal(error.cause, abort.signal.reason);
   }
   assert.equal(await elsewhere.result(), 1);
   const never = client.submit("js.value", 1, { signal: abort.signal });
-  await assert.rejects(never.result(), /enough/);
+  assert.match((await errorOf(never.result(), TaskAborted)).message, /given up before it was accepted: enough/);
   assert.equal(await accepted(pool), 4);
+  await eventually(async () => (await client.status()).tasks.cancelled === 3, "they are cancelled in the background");
   const done = new AbortController();
   assert.equal(await client.run("js.value", 2, { signal: done.signal }), 2);
   done.abort(); // too late, and nobody minds
+  const late = await errorOf(client.run("js.sleep", 60_000, { signal: AbortSignal.timeout(1) }), TaskAborted);
+  assert.deepEqual([late.name, late.reason.name], ["TimeoutError", "TimeoutError"]);
+  assert.throws(() => client.submit("js.value", 1, { signal: abort }), /signal is an AbortSignal/);
+});
+
+it("a signal ends the wait for somebody else's task, and not the task", {}, async (pool, client) => {
+  const id = await client.submit("js.sleep", 300, { wait: false }).accepted();
+  const abort = new AbortController();
+  const watched = (await pool.connect()).job(id, { signal: abort.signal });
+  abort.abort();
+  assert.equal((await errorOf(watched.settled(), TaskAborted)).id, id);
+  assert.equal(await client.job(id).result(), "slept");
+  assert.throws(() => client.job(id, { sinal: abort.signal }), /no option sinal/);
+});
+
+cutting("an abort ends the wait while the daemon is away, and nothing of it is sent again", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const running = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  await runs(pool, running);
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "the connection is gone");
+  const unsent = [client.submit("js.value", 1, { signal: abort.signal }), client.submit("js.value", 2, { signal: abort.signal, autoKey: false })];
+  abort.abort(new Error("enough"));
+  for (const job of [running, ...unsent]) assert.equal((await errorOf(job.result(), TaskAborted)).reason.message, "enough");
+  proxy.refuse(false);
+  assert.equal(await client.run("js.value", 3), 3);
+  await eventually(async () => (await pool.client.show(running.id)).state === "cancelled", "its cancel came later");
+  assert.equal(await accepted(pool), 2);
+});
+
+cutting("a task that is given up before its acceptance is cancelled with it, and not submitted twice", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const held = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  abort.abort();
+  await errorOf(held.result(), TaskAborted);
+  await eventually(async () => (await pool.client.status()).tasks.cancelled === 1, "it is cancelled");
+  proxy.deafen();
+  const again = new AbortController();
+  const lost = client.submit("js.sleep", 1, { signal: again.signal });
+  await eventually(async () => (await accepted(pool)) === 2, "the daemon has it");
+  again.abort();
+  await errorOf(lost.accepted(), TaskAborted);
+  proxy.cut();
+  assert.equal(await client.run("js.value", 3), 3);
+  assert.deepEqual([await accepted(pool), (await pool.client.status()).tasks.duplicates], [3, 0]);
+});
+
+it("an abort and a close end what waits for a daemon that hangs", {}, async (pool, client) => {
+  const other = await pool.connect();
+  const abort = new AbortController();
+  const running = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  await runs(pool, running);
+  pool.process.kill("SIGSTOP");
+  try {
+    const unaccepted = client.submit("js.value", 1, { signal: abort.signal });
+    const large = other.submit("js.value", Buffer.alloc(1_000_000)); // more than the socket takes
+    abort.abort();
+    for (const job of [running, unaccepted]) await errorOf(job.result(), TaskAborted);
+    await other.close();
+    await errorOf(large.result(), Disconnected);
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  await eventually(async () => (await client.show(running.id)).state === "cancelled", "the daemon hears of it when it goes on");
+  await eventually(async () => (await client.status()).tasks.running === 0, "nothing is left");
+});
+
+it("close waits for the cancels of what was aborted", {}, async (pool, client) => {
+  const other = await pool.connect();
+  const abort = new AbortController();
+  const jobs = [other.submit("js.sleep", 60_000, { signal: abort.signal })];
+  await jobs[0].accepted();
+  jobs.push(other.submit("js.sleep", 60_000, { signal: abort.signal }));
+  abort.abort();
+  await other.close();
+  for (const job of jobs) await errorOf(job.result(), TaskAborted);
+  const { tasks } = await client.status();
+  assert.deepEqual([tasks.running, tasks.waiting, tasks.cancelled], [0, 0, 2]);
 });
 
 it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) => {
@@ -298,6 +379,19 @@ it("a program ends when it has asked for nothing more", {}, async (pool) => {
     console.log(await pool.run("js.value", 7)); pool.submit("js.value", 8);`;
   const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([said.status, said.stdout], [0, "7\n"], said.stderr);
+});
+
+cutting("a program that waits for nothing ends while it has no connection", {}, async (pool, client, proxy) => {
+  const script = `import { connect } from "warmpool"; const pool = await connect({ socket: ${JSON.stringify(pool.file("proxy.sock"))}, reconnect: Infinity });
+    console.log(await pool.run("js.value", 7)); process.stdin.once("data", () => process.stdin.destroy());`;
+  const other = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => other.once("exit", (code, signal) => resolve(code ?? signal)));
+  await new Promise((resolve) => other.stdout.once("data", resolve));
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "connections are gone");
+  other.stdin.write("go\n");
+  assert.equal(await ended, 0);
 });
 
 it("a path that is too long for an address is reached", {}, async (pool) => {
