@@ -130,10 +130,10 @@ export interface SubmitOptions {
   progress?: boolean;
   /** false: draw no random key where none is given; a task that may have been submitted when the connection breaks is Unknown then. */
   autoKey?: boolean;
-  /** Cancels the task. */
+  /** Ends the wait with TaskAborted, at once, and cancels the task in the background. */
   signal?: AbortSignal;
 }
-export interface MapOptions extends SubmitOptions {
+export interface MapOptions extends Omit<SubmitOptions, "wait"> {
   /** Tasks at once [64]. */
   inFlight?: number;
   /** false: as they come. */
@@ -204,7 +204,8 @@ export class Client {
   mapSettled<Payload, Result = any>(
     type: string, payloads: Iterable<Payload> | AsyncIterable<Payload>, options?: MapOptions,
   ): AsyncGenerator<Item<Payload, Result>, void, void>;
-  job<Result = any>(id: Id, options?: { progress?: boolean }): Job<Result>;
+  /** A task that somebody submitted. `signal` ends the wait, and not the task. */
+  job<Result = any>(id: Id, options?: { progress?: boolean; signal?: AbortSignal }): Job<Result>;
   cancel(id: Id): Promise<Cancelled>;
   request(verb: string, ...args: unknown[]): Promise<Document>;
   status(): Promise<Document>;
@@ -228,7 +229,9 @@ export class Client {
   release(id: Id): Promise<Document>;
   restart(which?: { slot?: string; class?: string }): Promise<Document>;
   log(of: { task?: Id; slot?: string; limit?: number }): Promise<Document>;
-  events(options?: { after?: Id; types?: string; follow?: boolean }): AsyncGenerator<Event, void, void>;
+  /** Ended by return() also while a next() waits, by close(), and by `signal`, whose reason is thrown. */
+  events(options?: { after?: Id; types?: string; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
+  /** Resolves when cancels that are on their way are done; within some seconds if the daemon hangs. */
   close(): Promise<void>;
 }
 
@@ -252,8 +255,14 @@ export class TaskError extends WarmpoolError {
   readonly crashes: number;
   readonly text: string;
 }
-/** Cancelled by the AbortSignal of its submit. Its name is "AbortError". */
-export class TaskAborted extends TaskError {
+/**
+ * The AbortSignal of a submit has ended the wait for its task, which is cancelled in the background. Its name is "AbortError", or
+ * "TimeoutError" where that is the reason's (AbortSignal.timeout).
+ */
+export class TaskAborted extends WarmpoolError {
+  /** Of the task, where it was accepted. */
+  readonly id: bigint | undefined;
+  /** The signal's. */
   readonly reason: any;
 }
 export class Disconnected extends WarmpoolError {

@@ -2,6 +2,7 @@
 //
 // Every ask (asks.js, job.js) stays in a table until its last answer, so that all of them can be asked again on another
 // connection. While nothing is asked the connection does not keep the process alive.
+import { forget, onceAborted } from "./aborts.js";
 import { Cancel, Request } from "./asks.js";
 import { pack } from "./content.js";
 import { Disconnected, Refused } from "./errors.js";
@@ -181,9 +182,9 @@ export class Client {
     return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit);
   }
 
-  /** What happens in the pool, over a connection of its own that ends with the iteration. */
+  /** What happens in the pool, over a connection of its own that ends with the iteration, or with this client. */
   events(options) {
-    return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs }, options);
+    return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs, closed: this.#ended.signal }, options);
   }
 
   /**
@@ -213,7 +214,7 @@ export class Client {
   abandon(job, reason) {
     const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.includes(job);
     job.abort(reason);
-    forget(job);
+    forget(job.signal, job);
     if (job.cancels && job.id !== undefined) this.cancelQuietly(job.id);
     // Its answers are waited for: each has its place among those that may be in flight. Whatever was not sent never is.
     if (inFlight) this.#letGo(job);
@@ -282,7 +283,7 @@ export class Client {
 
   #done(ask) {
     if (!this.#asks.delete(ask.number)) return;
-    forget(ask);
+    forget(ask.signal, ask);
     this.#background.delete(ask);
     const waiting = this.#backlog.indexOf(ask);
     if (waiting >= 0) this.#backlog.splice(waiting, 1);
@@ -385,7 +386,7 @@ export class Client {
       this.#background.delete(ask);
       const waiting = this.#backlog.indexOf(ask);
       if (waiting >= 0) this.#backlog.splice(waiting, 1);
-      forget(ask);
+      forget(ask.signal, ask);
       ask.fail(error);
     }
     if (this.#asks.size === 0) this.#idle();
@@ -413,23 +414,4 @@ export class Client {
 function restOf({ type, cause, older, text, ...unknown }) {
   for (const name of Object.keys(unknown)) throw new TypeError(`dead letters have no filter ${name}; there are: type, cause, older, text`);
   return [cause, nanoseconds(older, "older"), text];
-}
-
-// One listener for each signal, however many tasks it is given to: Node warns of many.
-const watched = new WeakMap(); // signal -> Map(job -> what to do)
-
-function onceAborted(signal, job, act) {
-  let jobs = watched.get(signal);
-  if (jobs === undefined) {
-    jobs = new Map();
-    watched.set(signal, jobs);
-    signal.addEventListener("abort", () => {
-      for (const each of [...jobs.values()]) each(signal.reason);
-    }, { once: true });
-  }
-  jobs.set(job, act);
-}
-
-function forget(ask) {
-  if (ask.signal) watched.get(ask.signal)?.delete(ask);
 }

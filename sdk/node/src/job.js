@@ -1,5 +1,6 @@
 // A task as its client sees it.
 import { randomUUID } from "node:crypto";
+import { checkedSignal } from "./aborts.js";
 import { pack, unpack } from "./content.js";
 import { refusedBy } from "./asks.js";
 import { Disconnected, TaskAborted, TaskError, Unknown } from "./errors.js";
@@ -20,11 +21,6 @@ function quiet() {
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   made.promise.catch(() => {});
   return made;
-}
-
-function checkedSignal(signal) {
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") throw new TypeError(`signal is an AbortSignal, not ${signal}`);
-  return signal;
 }
 
 function wallNanoseconds(runAt) {

@@ -54,6 +54,56 @@ it("map keeps the order, in a window", { size: 2 }, async (pool, client) => {
   assert.ok(taken <= 16, `${taken} were taken`);
 });
 
+it("map yields what is there while its source is quiet, and notices errors and aborts", { retries: 0 }, async (pool, client) => {
+  const quiet = async function* (payloads) {
+    yield* payloads;
+    await new Promise(() => {});
+  };
+  for (const ordered of [true, false]) {
+    const source = client.map("js.value", quiet([1, 2]), { ordered });
+    assert.deepEqual([(await source.next()).value, (await source.next()).value], [1, 2]);
+    const wait = source.next();
+    assert.equal((await source.return()).done, true);
+    assert.equal((await wait).done, true);
+  }
+  await errorOf(collect(client.map("js.fatal", quiet([1]))), TaskError);
+  const abort = new AbortController();
+  const aborted = client.mapSettled("js.sleep", quiet([0, 60_000]), { signal: abort.signal });
+  assert.equal((await aborted.next()).value.value, "slept");
+  const next = aborted.next();
+  abort.abort();
+  assert.ok((await next).value.error instanceof TaskAborted);
+  await errorOf(aborted.next(), TaskAborted); // it does not say that this was all
+  await errorOf(client.map("js.value", quiet([]), { signal: AbortSignal.timeout(1) }).next(), TaskAborted);
+  await errorOf(client.map("js.value", [1], { signal: abort.signal }).next(), TaskAborted);
+  const failing = (async function* () {
+    yield 1;
+    throw new RangeError("of the source");
+  })();
+  await assert.rejects(collect(client.map("js.sleep", failing)), /of the source/);
+});
+
+it("map takes promises, says at once what it cannot take, and a payload that cannot travel is its own item", {}, async (pool, client) => {
+  assert.deepEqual(await collect(client.map("js.value", [Promise.resolve(1), 2, Promise.resolve(3)])), [1, 2, 3]);
+  const items = await collect(client.mapSettled("js.value", [1, 2n, 3]));
+  assert.deepEqual(items.map(({ value, error }) => error?.name ?? value), [1, "TypeError", 3]);
+  assert.throws(() => client.map("js.value", 5), /something to iterate over/);
+  assert.throws(() => client.map("js.value", [], { inFlight: 0 }), /inFlight/);
+  assert.throws(() => client.map("js.value", [], { wait: false }), /wait: false/);
+});
+
+it("what is left of a map is given up after a while where the daemon hangs", {}, async (pool, client) => {
+  const source = client.map("js.sleep", [0, 60_000, 60_000]);
+  assert.equal((await source.next()).value, "slept");
+  pool.process.kill("SIGSTOP");
+  try {
+    await source.return();
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  await eventually(async () => (await client.status()).tasks.cancelled === 2, "they are cancelled when it goes on");
+});
+
 it("map throws what fails and cancels the rest; mapSettled goes on", { retries: 0 }, async (pool, client) => {
   const source = client.map("js.fail", [0, 1, ...Array(10).fill(0)], { ordered: true });
   assert.equal((await source.next()).value, "ok");
@@ -264,6 +314,36 @@ it("events are followed, over a connection of their own", {}, async (pool, clien
   const remembered = await collect(client.events({ follow: false, after: seen[0].number - 1, types: "task-completed" }));
   assert.deepEqual(BigInt(remembered.at(-1).task), last.id);
   assert.equal((await errorOf(collect(client.events({ types: "no-such" })), Refused)).code, 208);
+});
+
+cutting("events end from outside: by return(), a signal, the end of the client", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const [returned, aborted, closed, away] = [{}, { signal: abort.signal }, {}, {}].map((options) => client.events({ types: "alert-*", ...options }));
+  const waits = [returned, aborted, closed].map((events) => events.next());
+  await eventually(() => proxy.connections === 4, "they listen");
+  assert.deepEqual([await returned.return(), await waits[0]], [{ done: true, value: undefined }, { done: true, value: undefined }]);
+  abort.abort(new Error("enough"));
+  await assert.rejects(waits[1], /enough/);
+  await assert.rejects(client.events({ signal: abort.signal }).next(), /enough/);
+  proxy.refuse(true);
+  await errorOf(away.next(), Disconnected);
+  proxy.cut(); // the last one dials again
+  await client.close();
+  assert.deepEqual(await waits[2], { done: true, value: undefined });
+  await errorOf(client.events().next(), Disconnected);
+  assert.throws(() => client.events({ type: "x" }), /no option type/);
+});
+
+it("events end while the daemon hangs", {}, async (pool, client) => {
+  pool.process.kill("SIGSTOP");
+  try {
+    const events = client.events();
+    const wait = events.next();
+    await events.return();
+    assert.equal((await wait).done, true);
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
 });
 
 test("a verb that changes something is not asked twice", () => {
