@@ -17,6 +17,7 @@ import { contents, Flag, Kind } from "./words.js";
 
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
+const inFlightSpare = 8; // of what may be in flight: tasks that wait do not keep cancels and questions out
 const closeWaitMs = 5000; // for what is on its way when the daemon does not read
 const quietMs = 5000; // for so long what is done in the background keeps the process alive
 const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
@@ -38,7 +39,8 @@ export class Client {
   #asks = new Map(); // by request number: no last answer yet
   #background = new Set(); // of these, those that no longer keep the process alive
   #next = 1;
-  #backlog = []; // not sent, because too much is in flight
+  #urgent = new Set(); // not sent, because too much is in flight or unwritten: what does not wait behind tasks
+  #backlog = new Set(); // and all else
   #inFlight = 0;
   #received = [];
   #keysReceived = [];
@@ -212,7 +214,7 @@ export class Client {
 
   /** The job is rejected at once; its task is cancelled as soon as that can be. */
   abandon(job, reason) {
-    const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.includes(job);
+    const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.has(job);
     job.abort(reason);
     forget(job.signal, job);
     if (job.cancels && job.id !== undefined) this.cancelQuietly(job.id);
@@ -258,12 +260,14 @@ export class Client {
     this.#asks.set(ask.number, ask);
     this.#hold();
     if (this.#link === undefined) return ask; // sent when there is one again
-    if (this.#inFlight >= this.#link.inFlightMax) this.#backlog.push(ask);
-    else {
-      ++this.#inFlight;
-      this.#transmit(ask);
-    }
+    const waiting = this.#queueOf(ask);
+    waiting.add(ask);
+    if (waiting.size === 1) this.#sendBacklog();
     return ask;
+  }
+
+  #queueOf(ask) {
+    return ask.overtakes ? this.#urgent : this.#backlog;
   }
 
   #transmit(ask) {
@@ -285,9 +289,8 @@ export class Client {
     if (!this.#asks.delete(ask.number)) return;
     forget(ask.signal, ask);
     this.#background.delete(ask);
-    const waiting = this.#backlog.indexOf(ask);
-    if (waiting >= 0) this.#backlog.splice(waiting, 1);
-    else if (this.#link !== undefined) {
+    const wasSent = !this.#queueOf(ask).delete(ask);
+    if (wasSent && this.#link !== undefined) {
       --this.#inFlight;
       this.#sendBacklog();
     }
@@ -306,9 +309,18 @@ export class Client {
   }
 
   #sendBacklog() {
-    while (this.#backlog.length > 0 && this.#inFlight < this.#link.inFlightMax) {
+    if (this.#link === undefined) return;
+    const most = this.#link.inFlightMax;
+    this.#sendSome(this.#urgent, most);
+    this.#sendSome(this.#backlog, most - Math.min(inFlightSpare, most >> 3));
+  }
+
+  #sendSome(waiting, inFlightMax) {
+    for (const ask of waiting) {
+      if (this.#link === undefined || this.#inFlight >= inFlightMax || this.#link.full) return;
+      waiting.delete(ask);
       ++this.#inFlight;
-      this.#transmit(this.#backlog.shift());
+      this.#transmit(ask);
     }
   }
 
@@ -320,13 +332,13 @@ export class Client {
   // --- The connection ---
 
   #takes() {
-    return { frame: (frame) => this.#take(frame), end: (error) => this.#lost(error) };
+    return { frame: (frame) => this.#take(frame), end: (error) => this.#lost(error), drain: () => this.#sendBacklog() };
   }
 
   #use(link) {
     this.#link = link;
-    this.#backlog = [...this.#asks.values()];
     this.#inFlight = 0;
+    for (const ask of this.#asks.values()) this.#queueOf(ask).add(ask);
     this.#sendBacklog();
     this.#hold();
   }
@@ -334,7 +346,8 @@ export class Client {
   async #lost(error) {
     this.#link = undefined;
     this.#inFlight = 0;
-    this.#backlog = [];
+    this.#urgent.clear();
+    this.#backlog.clear();
     if (this.#closed !== undefined) return this.#failAll(this.#closed);
     for (const ask of [...this.#asks.values()]) {
       if (!ask.sent || ask.again()) continue;
@@ -384,8 +397,7 @@ export class Client {
     for (const ask of [...this.#asks.values()].filter(which)) {
       this.#asks.delete(ask.number);
       this.#background.delete(ask);
-      const waiting = this.#backlog.indexOf(ask);
-      if (waiting >= 0) this.#backlog.splice(waiting, 1);
+      this.#queueOf(ask).delete(ask);
       forget(ask.signal, ask);
       ask.fail(error);
     }

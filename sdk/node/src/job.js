@@ -52,6 +52,7 @@ export class Job {
   durability;
 
   sent = false;
+  overtakes = false;
   #client;
   #accepted = quiet();
   #settled = quiet();

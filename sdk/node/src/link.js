@@ -18,7 +18,7 @@ export class Link {
   #holder;
 
   /**
-   * Resolves when the daemon has said welcome. `takes`: frame(frame), end(error: Disconnected). `signal` ends the wait for it, and
+   * Resolves when the daemon has said welcome. `takes`: frame(frame), end(error: Disconnected), drain(). `signal` ends the wait for it, and
    * `holder` has what keeps the process alive.
    */
   static async open(place, name, takes, { signal, holder = new Holder(true) } = {}) {
@@ -68,6 +68,7 @@ export class Link {
           } else fail(new Disconnected(`${place.path} is no warmpool daemon: it sent a frame of kind ${frame.kind}`, 505));
         },
         end: (broken) => fail(ended(place, error, broken)),
+        drain: () => welcomed && takes.drain?.(),
       });
       this.#holder.add(this.#channel);
       this.#channel.send({ kind: Kind.hello, meta: [0, version, version, wanted, name, process.pid] });
@@ -84,6 +85,11 @@ export class Link {
 
   send(frame) {
     this.#channel.send(frame);
+  }
+
+  /** So much is not written yet that more would only be held in memory; takes.drain() says when that is over. */
+  get full() {
+    return this.#channel.full;
   }
 
   /** The number of a type on this connection, which the daemon is told first. */

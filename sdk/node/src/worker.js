@@ -149,7 +149,7 @@ class Worker {
     this.#channel.bodyBytesMax = numberAt(frame, 2);
     this.#resultBytesMax = numberAt(frame, 7) || this.#channel.bodyBytesMax;
     const interval = millisecondsAt(frame, 5);
-    if (interval > 0) this.#beats = setInterval(() => this.#channel.send({ kind: Kind.beat }), Math.min(interval, 0x7fffffff));
+    if (interval > 0) this.#beats = setInterval(() => this.#channel.full || this.#channel.send({ kind: Kind.beat }), Math.min(interval, 0x7fffffff));
   }
 
   #assigned(frame) {
@@ -164,12 +164,12 @@ class Worker {
       return this.#finish(Status.protocol, "the daemon assigned a checkpoint that is longer than its payload");
     }
     const attempt = new Attempt(frame, type, (from, meta) => {
-      if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
-    }, (fields) => {
-      if (this.#features & Feature.report) this.#channel.send({ kind: Kind.report, ...fields });
+      if (this.#features & Feature.progress) this.#channel.offer(`progress ${from.key}`, from.answer(Kind.progress, { meta }));
+    }, (about, fields) => {
+      if (this.#features & Feature.report) this.#channel.offer(about, { kind: Kind.report, ...fields });
     }, (from, fields) => {
       const keeps = (this.#features & Feature.checkpoint) !== 0;
-      if (keeps) this.#channel.send(from.answer(Kind.checkpoint, fields));
+      if (keeps) this.#channel.offer(`checkpoint ${from.key}`, from.answer(Kind.checkpoint, fields));
       return keeps;
     });
     if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");

@@ -207,6 +207,27 @@ it("an abort and a close end what waits for a daemon that hangs", {}, async (poo
   await eventually(async () => (await client.status()).tasks.running === 0, "nothing is left");
 });
 
+it("what a daemon does not read is not written into memory", {}, async (pool, client) => {
+  pool.process.kill("SIGSTOP");
+  let jobs;
+  try {
+    jobs = range(40).map((number) => client.submit("js.value", Buffer.alloc(500_000, number)));
+    await new Promise(setImmediate);
+    assert.ok(jobs.filter(({ sent }) => sent).length < 10, "most of them wait");
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  for (const [number, job] of jobs.entries()) assert.equal((await job.result())[0], number);
+});
+
+it("cancels and questions go before tasks that wait to be sent", { in_flight_max: 16 }, async (pool, client) => {
+  const jobs = range(40).map(() => client.submit("js.sleep", 60_000));
+  await runs(pool, jobs[0]);
+  assert.equal((await client.status()).tasks.accepted, 14);
+  for (const job of jobs) assert.equal((await job.cancel()).state, "cancelled");
+  for (const job of jobs) assert.equal((await job.settled()).verdict, "cancelled");
+});
+
 it("close waits for the cancels of what was aborted", {}, async (pool, client) => {
   const other = await pool.connect();
   const abort = new AbortController();
