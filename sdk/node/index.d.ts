@@ -250,7 +250,7 @@ export class Client {
   restart(which?: { slot?: string; class?: string }): Promise<Document>;
   log(of: { task?: Id; slot?: string; limit?: number }): Promise<Document>;
   /** Ended by return() also while a next() waits, by close(), and by `signal`, whose reason is thrown. */
-  events(options?: { after?: Id; types?: string; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
+  events(options?: { after?: Id; types?: string | string[]; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
   /** Resolves when cancels that are on their way are done; within some seconds if the daemon hangs. */
   close(): Promise<void>;
   /** close(), for `await using`. */

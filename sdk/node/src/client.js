@@ -5,6 +5,7 @@
 import { forget, onceAborted } from "./aborts.js";
 import { Cancel, Request } from "./asks.js";
 import { pack } from "./content.js";
+import { cutText } from "./context.js";
 import { Disconnected, Refused } from "./errors.js";
 import { nanoseconds } from "./frame.js";
 import { events } from "./events.js";
@@ -15,6 +16,7 @@ import { map, mapSettled } from "./map.js";
 import { placeOf } from "./place.js";
 import { contents, Flag, Kind } from "./words.js";
 
+const nameBytesMax = 255;
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
 const inFlightSpare = 8; // of what may be in flight: tasks that wait do not keep cancels and questions out
@@ -23,10 +25,11 @@ const quietMs = 5000; // for so long what is done in the background keeps the pr
 const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
 
 /** Resolves with a Client that the daemon has welcomed. */
-export async function connect({ socket, name = "node", reconnect = 30_000 } = {}) {
+export async function connect({ socket, name = "node", reconnect = 30_000, ...unknown } = {}) {
+  for (const option of Object.keys(unknown)) throw new TypeError(`connect has no option ${option}; there are: socket, name, reconnect`);
   const redialMs = reconnect === false ? 0 : reconnect;
   if (!(typeof redialMs === "number" && redialMs >= 0)) throw new TypeError(`reconnect is a number of milliseconds from 0, or false, not ${reconnect}`);
-  const client = new Client(placeOf(socket), name, redialMs);
+  const client = new Client(placeOf(socket), cutText(name, nameBytesMax), redialMs);
   await client.open();
   return client;
 }
@@ -361,7 +364,8 @@ export class Client {
       if (this.#closed === undefined) this.#use(link);
       else link.destroy();
     } catch (final) {
-      this.#closed ??= final instanceof Disconnected ? final : new Disconnected(final.message);
+      const gaveUp = this.#redialMs > 0 && mayRedial(final) ? `; nobody came back within ${this.#redialMs / 1000} s: connect() again, or raise reconnect` : "";
+      this.#closed ??= new Disconnected(`${final.message}${gaveUp}`, final.code);
       this.#failAll(this.#closed);
     }
   }

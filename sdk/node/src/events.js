@@ -47,7 +47,8 @@ export function events(client, { after, types, follow = true, signal, ...unknown
   checkedSignal(signal);
   const ended = new AbortController();
   const last = after === undefined ? undefined : BigInt(after);
-  return stoppable(followed(client, { last, types, follow, signal, ended }), () => ended.abort(new Disconnected("the iteration was ended")));
+  const names = Array.isArray(types) ? types.join(",") : types;
+  return stoppable(followed(client, { last, types: names, follow, signal, ended }), () => ended.abort(new Disconnected("the iteration was ended")));
 }
 
 async function* followed({ place, name, redialMs, closed }, { last, types, follow, signal, ended }) {

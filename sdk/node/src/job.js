@@ -4,16 +4,14 @@ import { checkedSignal } from "./aborts.js";
 import { pack, unpack } from "./content.js";
 import { refusedBy } from "./asks.js";
 import { Disconnected, TaskAborted, TaskError, Unknown } from "./errors.js";
-import { at, nanoseconds, numberAt } from "./frame.js";
-import { causes, durabilities, Flag, Kind, verdicts } from "./words.js";
+import { at, numberAt } from "./frame.js";
+import { checkType, wishesOf, wishNames } from "./wishes.js";
+import { causes, Flag, Kind, verdicts } from "./words.js";
 
 const noSuchTask = 301;
 const droppedCause = "dropped"; // its client left, and that was to cancel it
 
-const known = new Set([
-  "priority", "timeout", "deadline", "expiry", "retries", "delay", "runAt", "key", "tenant", "labels", "durability", "crashesMax",
-  "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal",
-]);
+const known = new Set([...wishNames, "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal"]);
 
 // A promise that nobody has to look at.
 function quiet() {
@@ -21,25 +19,6 @@ function quiet() {
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   made.promise.catch(() => {});
   return made;
-}
-
-function wallNanoseconds(runAt) {
-  return runAt === undefined ? null : nanoseconds(Number(runAt), "runAt");
-}
-
-function durabilityOf(name) {
-  if (name === undefined) return null;
-  const number = durabilities.indexOf(name);
-  if (number < 0) throw new TypeError(`a durability is one of ${durabilities.join(", ")}, not ${name}`);
-  return number;
-}
-
-function wishesOf(options, key, autoKey) {
-  return [
-    options.priority, nanoseconds(options.timeout, "timeout"), nanoseconds(options.deadline, "deadline"),
-    nanoseconds(options.expiry, "expiry"), options.retries, nanoseconds(options.delay, "delay"), wallNanoseconds(options.runAt),
-    key, options.tenant, options.labels, durabilityOf(options.durability), options.crashesMax, autoKey ? 1 : null,
-  ];
 }
 
 /** An ask (asks.js): of a submit, or of an await of an id that is known. */
@@ -65,11 +44,13 @@ export class Job {
   #aborted = false;
 
   static submitted(client, type, payload, options) {
-    for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}`);
+    for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}; there are: ${[...known].join(", ")}`);
+    checkType(type);
     const { number, bytes } = pack(payload, options.content);
     const wait = options.wait ?? true;
-    const autoKey = options.key === undefined && (options.autoKey ?? true);
-    const key = autoKey ? randomUUID() : options.key;
+    const hasKey = options.key !== undefined && options.key !== null;
+    const autoKey = !hasKey && (options.autoKey ?? true);
+    const keyed = hasKey || autoKey;
     const job = new Job();
     job.#client = client;
     job.#flags = (options.progress ?? true) && wait ? Flag.progress : 0;
@@ -77,8 +58,8 @@ export class Job {
     const flags = number | job.#flags | (wait ? Flag.wait : 0) | (options.cancelOnDisconnect ? Flag.cancelOnDisconnect : 0) |
       (options.keepResult ? Flag.keepResult : 0);
     job.#submit = {
-      type, payload: bytes, flags, wishes: wishesOf(options, key, autoKey), keyed: key !== undefined, autoKey, wait,
-      keepResult: options.keepResult ?? false, endsWithClient: (options.cancelOnDisconnect ?? false) && key !== undefined,
+      type, payload: bytes, flags, wishes: wishesOf(options, autoKey ? randomUUID() : undefined), keyed, autoKey, wait,
+      keepResult: options.keepResult ?? false, endsWithClient: (options.cancelOnDisconnect ?? false) && keyed,
     };
     return job;
   }

@@ -253,6 +253,17 @@ it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) 
   assert.equal((await errorOf(client.worker("nobody"), Refused)).code, 302);
   assert.throws(() => client.submit("js.value", 1, { prioriti: 1 }), /no option prioriti/);
   assert.throws(() => client.submit("js.value", 1, { timeout: "5s" }), /number of milliseconds/);
+  // None of these reaches the daemon, which would hang up on all that is open.
+  for (const [wish, wrong] of Object.entries({
+    priority: -1, retries: "3", crashesMax: 1.5, key: 5, tenant: "t".repeat(256), labels: "a", durability: "most", runAt: "noon", delay: 1e300,
+  })) {
+    assert.throws(() => client.submit("js.value", 1, { [wish]: wrong }), (error) => error instanceof TypeError || error instanceof RangeError, wish);
+  }
+  for (const labels of [Array(33).fill("a"), ["a\0"], [5], ["l".repeat(256)]]) assert.throws(() => client.submit("js.value", 1, { labels }), /label/);
+  for (const type of [undefined, "", 5, "t\0", "t".repeat(256)]) assert.throws(() => client.submit(type, 1), /a task type is a text/);
+  await assert.rejects(connect({ socket: pool.file("warmpool.sock"), reconnect: "5s" }), /reconnect is a number/);
+  await assert.rejects(connect({ sockt: pool.file("warmpool.sock") }), /no option sockt/);
+  assert.equal(await (await pool.connect({ name: "n".repeat(300) })).run("js.value", 1), 1);
   await assert.rejects(client.request("dance"), /no verb dance/);
   assert.equal(await client.run("js.value", "still here"), "still here");
 });
@@ -442,7 +453,10 @@ cutting("a client gives up in its time, and says so", {}, async (pool, client, p
   for (const job of jobs) await job.accepted();
   proxy.refuse(true);
   proxy.cut();
-  for (const job of jobs) await errorOf(job.result(), Disconnected);
+  const errors = [];
+  for (const job of jobs) errors.push(await errorOf(job.result(), Disconnected));
+  assert.match(errors[0].message, /nobody came back within 0.1 s: connect\(\) again, or raise reconnect/);
+  assert.doesNotMatch(errors[1].message, /raise reconnect/);
   await errorOf(impatient.status(), Disconnected);
   assert.equal(impatient.closed && never.closed, true);
   proxy.refuse(false);
@@ -461,6 +475,44 @@ it("tasks that a daemon kept in memory alone are submitted anew", {}, async (poo
   await job.accepted();
   await pool.crash();
   assert.equal(await job.result(), "slept");
+});
+
+cutting("close ends it while it dials again, and nothing of it goes on", {}, async (pool, client, proxy) => {
+  const job = client.submit("js.sleep", 60_000);
+  await job.accepted();
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "the connection is gone");
+  const late = client.submit("js.value", 1);
+  await Promise.all([client.close(), client.close()]);
+  for (const each of [job, late]) assert.match((await errorOf(each.result(), Disconnected)).message, /closed/);
+  proxy.refuse(false);
+  const before = proxy.connections;
+  assert.equal(await (await pool.connect({ socket: pool.file("proxy.sock") })).run("js.value", 1), 1);
+  assert.deepEqual([proxy.connections, await accepted(pool)], [before + 1, 2]);
+});
+
+it("one process may have clients of several pools, and one signal for all", {}, async (pool, client) => {
+  await Pool.with({}, async (_, other) => {
+    const warnings = [];
+    const warn = (warning) => warnings.push(warning);
+    process.on("warning", warn);
+    const abort = new AbortController();
+    const { signal } = abort;
+    const values = await Promise.all(range(40).map((number) => (number % 2 ? client : other).run("js.value", number, { signal })));
+    assert.deepEqual(values, range(40));
+    const maps = await Promise.all(range(15).map((number) => collect((number % 2 ? client : other).map("js.value", [1, 2], { signal }))));
+    assert.deepEqual(maps.flat(), range(15).flatMap(() => [1, 2]));
+    const listening = range(15).map(() => client.events({ signal, types: "alert-*" }).next());
+    const jobs = [client, other].map((each) => each.submit("js.sleep", 60_000, { signal }));
+    for (const job of jobs) await job.accepted();
+    abort.abort();
+    for (const job of jobs) await errorOf(job.result(), TaskAborted);
+    for (const next of listening) await assert.rejects(next, { name: "AbortError" });
+    await new Promise(setImmediate);
+    process.off("warning", warn);
+    assert.deepEqual(warnings, []);
+  });
 });
 
 it("close ends what waits and leaves tasks be", {}, async (pool) => {

@@ -105,6 +105,14 @@ test("after and its siblings take any time", async () => {
   assert.equal(atMost(2 ** 40), 2 ** 31 - 1);
 });
 
+const modules = ["promised", ...(process.features.require_module ? ["required"] : [])];
+for (const module of modules) {
+  const command = [process.execPath, path.join(here, "../src/main.js"), path.join(here, `../samples/${module}.cjs`)];
+  it(`handlers may be in CommonJS: ${module}`, { command, types: ["cjs.*"] }, async (pool, client) => {
+    assert.equal(await client.run(`cjs.${module}`, "hi"), "hi");
+  });
+}
+
 it("a handler may be for a pattern; an exact one goes first, then the one made first", { types: ["js.*", "other.*", "+.*"] }, async (pool, client) => {
   const results = await Promise.all(["other.red", "other.blue", "+.x"].map((type) => client.run(type)));
   assert.deepEqual(results, ["other: other.red", "exact", "one: +.x"]);
@@ -343,6 +351,8 @@ test("a worker that nobody started says so", () => {
   assert.match(by({ ...given, WARMPOOL_CHANNEL: "99" }).stderr, /no open descriptor/);
   assert.match(by({ ...given, WARMPOOL_CHANNEL: "0" }).stderr, /is no socket/);
   assert.match(by({ ...given, WARMPOOL_FIFO_IN: "/nowhere", WARMPOOL_FIFO_OUT: "/nowhere" }).stderr, /ENOENT/);
+  const none = spawnSync(process.execPath, [main, path.join(here, "proxy.js")], { encoding: "utf8", timeout: 30_000 });
+  assert.match(none.stderr, /no task in .*proxy\.js; define one with task\(\) of this same package, /);
   const empty = spawnSync(process.execPath, [main], { encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([empty.status, /usage/.test(empty.stdout)], [2, true]);
 });
