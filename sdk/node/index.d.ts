@@ -13,15 +13,35 @@ export interface WithContent {
 // --- Workers ---
 
 export interface TaskOptions {
-  /** Milliseconds after which the handler's signal is aborted. What ends a handler that does not heed it is the task's own timeout. */
+  /** Milliseconds, above 0, after which the handler's signal is aborted. What ends a handler that does not heed it is the task's own timeout. */
   timeout?: number;
 }
 export type Handler<Payload = any> = (payload: Payload, ctx: Context) => unknown;
 
-/** Order: before run(). A type that is handled already gets the new handler. */
+/**
+ * Order: before run(). A type that is handled already gets the new handler. It may hold * and ?, as `types` of a class: an exact one goes
+ * first, then the one that was made first.
+ */
 export function task<H extends Handler>(type: string, handler: H): H;
 export function task<H extends Handler>(type: string, options: TaskOptions, handler: H): H;
 export function types(): string[];
+
+/** Why an attempt ended (docs/protocol.md, section 8). */
+export type EndCause =
+  | "done" | "failed" | "failed-for-good" | "retry-after" | "held" | "timeout" | "crashed" | "memory" | "hung" | "suspect" | "recalled"
+  | "drained" | "interrupted" | "cancelled" | "never-started" | "deadline" | "expired" | "dropped";
+/**
+ * Why a handler's signal is aborted: somebody cancelled the task; its time or that of `task()` is over; the task's whole time is; it
+ * made no progress for `progress_timeout`; its client left, and that was to cancel it; SIGTERM; the daemon ended (of a worker that joined).
+ */
+export interface RunEnded extends Error {
+  readonly name: "AbortError";
+  readonly cause: "cancelled" | "timeout" | "deadline" | "hung" | "dropped" | "drained" | "interrupted";
+}
+export interface RunSignal extends AbortSignal {
+  /** Once it is aborted. */
+  readonly reason: RunEnded;
+}
 
 /** What a handler may know of its run, and do in it. */
 export interface Context {
@@ -41,8 +61,8 @@ export interface Context {
   readonly timeout: number | undefined;
   /** As of Date.now(): the end of the timeout or of the whole task's time, whichever is first. */
   readonly deadline: number | undefined;
-  /** Aborted when this run shall end; the reason is an AbortError with `cause`: "cancelled", "timeout", "deadline", "dropped" or "drained". */
-  readonly signal: AbortSignal;
+  /** Aborted when this run shall end. */
+  readonly signal: RunSignal;
   readonly cancelled: boolean;
   /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
   progress(permille: number, text?: string): void;
@@ -100,7 +120,7 @@ export interface ConnectOptions {
   /** Default: WARMPOOL_SOCKET, else where a daemon of this user puts it. */
   socket?: string;
   name?: string;
-  /** For how many milliseconds to dial again when the connection breaks [30,000]. */
+  /** For how many milliseconds to dial again when the connection breaks [30,000]; Infinity: for ever; false: not at all. */
   reconnect?: number | false;
 }
 export function connect(options?: ConnectOptions): Promise<Client>;
@@ -130,10 +150,10 @@ export interface SubmitOptions {
   progress?: boolean;
   /** false: draw no random key where none is given; a task that may have been submitted when the connection breaks is Unknown then. */
   autoKey?: boolean;
-  /** Cancels the task. */
+  /** Ends the wait with TaskAborted, at once, and cancels the task in the background. */
   signal?: AbortSignal;
 }
-export interface MapOptions extends SubmitOptions {
+export interface MapOptions extends Omit<SubmitOptions, "wait"> {
   /** Tasks at once [64]. */
   inFlight?: number;
   /** false: as they come. */
@@ -143,8 +163,8 @@ export type Verdict = "done" | "dead" | "cancelled" | "expired" | "skipped";
 export interface Settled<Result = any> {
   id: bigint;
   verdict: Verdict;
-  /** End cause of the last attempt. */
-  cause: string;
+  /** Of the last attempt. */
+  cause: EndCause;
   round: number;
   attempt: number;
   failures: number;
@@ -204,7 +224,8 @@ export class Client {
   mapSettled<Payload, Result = any>(
     type: string, payloads: Iterable<Payload> | AsyncIterable<Payload>, options?: MapOptions,
   ): AsyncGenerator<Item<Payload, Result>, void, void>;
-  job<Result = any>(id: Id, options?: { progress?: boolean }): Job<Result>;
+  /** A task that somebody submitted. `signal` ends the wait, and not the task. */
+  job<Result = any>(id: Id, options?: { progress?: boolean; signal?: AbortSignal }): Job<Result>;
   cancel(id: Id): Promise<Cancelled>;
   request(verb: string, ...args: unknown[]): Promise<Document>;
   status(): Promise<Document>;
@@ -228,8 +249,12 @@ export class Client {
   release(id: Id): Promise<Document>;
   restart(which?: { slot?: string; class?: string }): Promise<Document>;
   log(of: { task?: Id; slot?: string; limit?: number }): Promise<Document>;
-  events(options?: { after?: Id; types?: string; follow?: boolean }): AsyncGenerator<Event, void, void>;
+  /** Ended by return() also while a next() waits, by close(), and by `signal`, whose reason is thrown. */
+  events(options?: { after?: Id; types?: string | string[]; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
+  /** Resolves when cancels that are on their way are done; within some seconds if the daemon hangs. */
   close(): Promise<void>;
+  /** close(), for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 // --- Errors ---
@@ -252,8 +277,14 @@ export class TaskError extends WarmpoolError {
   readonly crashes: number;
   readonly text: string;
 }
-/** Cancelled by the AbortSignal of its submit. Its name is "AbortError". */
-export class TaskAborted extends TaskError {
+/**
+ * The AbortSignal of a submit has ended the wait for its task, which is cancelled in the background. Its name is "AbortError", or
+ * "TimeoutError" where that is the reason's (AbortSignal.timeout).
+ */
+export class TaskAborted extends WarmpoolError {
+  /** Of the task, where it was accepted. */
+  readonly id: bigint | undefined;
+  /** The signal's. */
   readonly reason: any;
 }
 export class Disconnected extends WarmpoolError {

@@ -4,6 +4,7 @@
 //   take(frame)     an answer; true: it was the last
 //   again()         may it be sent again, although it may have been handled?
 //   fail(error)     there will be no answer
+//   overtakes       does it go before tasks that wait to be sent?
 import { Disconnected, ProtocolError, Refused, Unknown } from "./errors.js";
 import { at, millisecondsAt, numberAt } from "./frame.js";
 import { Kind, rungs, states, verbs } from "./words.js";
@@ -23,6 +24,10 @@ class Ask {
 
   again() {
     return true;
+  }
+
+  get overtakes() {
+    return this.again();
   }
 
   fail(error) {

@@ -3,12 +3,15 @@ import { at, encodeFrame, FrameReader } from "./frame.js";
 import { check } from "./rules.js";
 import { Kind } from "./words.js";
 
+const unsentBytesMax = 256 * 1024;
+
 export class Channel {
   #readable;
   #writable;
   #reader = new FrameReader();
   #corked = false;
   #over = false;
+  #kept = new Map(); // by key: see offer()
   #takes;
   #rules;
   /** Those that were agreed. */
@@ -16,7 +19,8 @@ export class Channel {
 
   /**
    * A socket, or one stream for each direction. `takes.frame(frame)` is called for each frame but pings, `takes.end(error)` once,
-   * when nothing more will come: with what went wrong, or without. `rules`: what may come.
+   * when nothing more will come: with what went wrong, or without; `takes.drain()` when there is room again that was not.
+   * `rules`: what may come.
    */
   constructor(readable, writable, rules, takes) {
     this.#rules = rules;
@@ -29,6 +33,15 @@ export class Channel {
       stream.on("error", (error) => this.#end(error));
       stream.on("close", () => this.#end());
     }
+    writable.on("drain", () => {
+      this.#flush();
+      takes.drain?.();
+    });
+  }
+
+  /** More waits to be written than should: the other end does not read. Nothing is lost by a send, but all is held in memory. */
+  get full() {
+    return this.#writable.writableLength > unsentBytesMax;
   }
 
   get bodyBytesMax() {
@@ -40,6 +53,7 @@ export class Channel {
 
   send(frame) {
     if (this.#over) return;
+    this.#flush();
     const pieces = encodeFrame(frame); // before the cork: it throws for what fits in no frame
     if (!this.#corked) {
       this.#corked = true;
@@ -52,13 +66,33 @@ export class Channel {
     for (const piece of pieces) this.#writable.write(piece);
   }
 
-  /** Resolves when all that was sent is written, or cannot be. */
-  finish() {
+  /** The same, but while there is no room only the last frame of each key is kept. Order: whatever is sent later goes out later. */
+  offer(key, frame) {
+    if (!this.full) return this.send(frame);
+    this.#kept.delete(key);
+    this.#kept.set(key, frame);
+  }
+
+  #flush() {
+    if (this.#kept.size === 0) return;
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const frame of kept) this.send(frame);
+  }
+
+  /** Resolves when all that was sent is written, or cannot be; or after `withinMs`, where the other end does not read. */
+  finish(withinMs) {
     if (this.#over) return Promise.resolve();
+    this.#flush();
     return new Promise((resolve) => {
-      this.#writable.on("close", resolve);
-      this.#writable.on("error", resolve);
-      this.#writable.end(resolve);
+      const late = withinMs === undefined ? undefined : setTimeout(resolve, withinMs);
+      const finished = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      this.#writable.on("close", finished);
+      this.#writable.on("error", finished);
+      this.#writable.end(finished);
     });
   }
 
@@ -77,8 +111,12 @@ export class Channel {
     this.#readable.resume();
   }
 
-  ref(wanted) {
-    for (const stream of new Set([this.#readable, this.#writable])) wanted ? stream.ref() : stream.unref();
+  ref() {
+    for (const stream of new Set([this.#readable, this.#writable])) stream.ref();
+  }
+
+  unref() {
+    for (const stream of new Set([this.#readable, this.#writable])) stream.unref();
   }
 
   #read(piece) {

@@ -2,24 +2,34 @@
 //
 // Every ask (asks.js, job.js) stays in a table until its last answer, so that all of them can be asked again on another
 // connection. While nothing is asked the connection does not keep the process alive.
+import { forget, onceAborted } from "./aborts.js";
 import { Cancel, Request } from "./asks.js";
 import { pack } from "./content.js";
+import { cutText } from "./context.js";
 import { Disconnected, Refused } from "./errors.js";
 import { nanoseconds } from "./frame.js";
 import { events } from "./events.js";
+import { Holder } from "./holder.js";
 import { Job } from "./job.js";
 import { Link, mayRedial, redial } from "./link.js";
 import { map, mapSettled } from "./map.js";
 import { placeOf } from "./place.js";
 import { contents, Flag, Kind } from "./words.js";
 
+const nameBytesMax = 255;
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
+const inFlightSpare = 8; // of what may be in flight: tasks that wait do not keep cancels and questions out
+const closeWaitMs = 5000; // for what is on its way when the daemon does not read
+const quietMs = 5000; // for so long what is done in the background keeps the process alive
 const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
 
 /** Resolves with a Client that the daemon has welcomed. */
-export async function connect({ socket, name = "node", reconnect = 30_000 } = {}) {
-  const client = new Client(placeOf(socket), name, reconnect === false ? 0 : reconnect);
+export async function connect({ socket, name = "node", reconnect = 30_000, ...unknown } = {}) {
+  for (const option of Object.keys(unknown)) throw new TypeError(`connect has no option ${option}; there are: socket, name, reconnect`);
+  const redialMs = reconnect === false ? 0 : reconnect;
+  if (!(typeof redialMs === "number" && redialMs >= 0)) throw new TypeError(`reconnect is a number of milliseconds from 0, or false, not ${reconnect}`);
+  const client = new Client(placeOf(socket), cutText(name, nameBytesMax), redialMs);
   await client.open();
   return client;
 }
@@ -30,13 +40,19 @@ export class Client {
   #redialMs;
   #link;
   #asks = new Map(); // by request number: no last answer yet
+  #background = new Set(); // of these, those that no longer keep the process alive
   #next = 1;
-  #backlog = []; // not sent, because too much is in flight
+  #urgent = new Set(); // not sent, because too much is in flight or unwritten: what does not wait behind tasks
+  #backlog = new Set(); // and all else
   #inFlight = 0;
   #received = [];
   #keysReceived = [];
   #receivedTimer;
   #closed; // why
+  #closing; // until what close() waits for is done
+  #ended = new AbortController(); // by close()
+  #idle = () => {}; // nothing is in the table any more
+  #holder = new Holder(true);
 
   constructor(place, name, redialMs) {
     this.#place = place;
@@ -45,7 +61,7 @@ export class Client {
   }
 
   async open() {
-    this.#use(await Link.open(this.#place, this.#name, this.#takes()));
+    this.#use(await Link.open(this.#place, this.#name, this.#takes(), { holder: this.#holder }));
   }
 
   /** Name and version of the daemon, and what it takes. */
@@ -61,14 +77,7 @@ export class Client {
 
   /** Queues a task; what becomes of it is asked of the Job. */
   submit(type, payload, options = {}) {
-    const job = Job.submitted(this, type, payload, options);
-    const { signal } = options;
-    if (signal?.aborted) job.abort(signal.reason);
-    else {
-      this.#ask(job);
-      if (signal) onceAborted(signal, job, (reason) => this.#abort(job, reason));
-    }
-    return job;
+    return this.#begin(Job.submitted(this, type, payload, options));
   }
 
   /** The result of one task. */
@@ -86,11 +95,9 @@ export class Client {
     return mapSettled(this, type, payloads, options);
   }
 
-  /** A task that somebody submitted. */
+  /** A task that somebody submitted. Its `signal` ends the wait, and not the task. */
   job(id, options) {
-    const job = Job.awaited(this, id, options);
-    this.#ask(job);
-    return job;
+    return this.#begin(Job.awaited(this, id, options));
   }
 
   cancel(id) {
@@ -180,21 +187,18 @@ export class Client {
     return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit);
   }
 
-  /** What happens in the pool, over a connection of its own that ends with the iteration. */
+  /** What happens in the pool, over a connection of its own that ends with the iteration, or with this client. */
   events(options) {
-    return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs }, options);
+    return events({ place: this.#place, name: this.#name, redialMs: this.#redialMs, closed: this.#ended.signal }, options);
   }
 
-  /** What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. */
-  async close() {
-    if (this.#closed !== undefined) return;
-    const error = new Disconnected("this client was closed");
-    this.#closed = error;
-    this.#flushReceived();
-    const link = this.#link;
-    this.#link = undefined;
-    this.#failAll(error);
-    await link?.close();
+  /**
+   * What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. Resolves when cancels of aborted
+   * tasks are done and all is written; after some seconds where the daemon does not read.
+   */
+  close() {
+    this.#closing ??= this.#close(new Disconnected("this client was closed"));
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose ?? Symbol.for("nodejs.asyncDispose")]() {
@@ -204,8 +208,22 @@ export class Client {
   // --- For jobs ---
 
   cancelQuietly(id) {
-    // A task that has settled meanwhile needs no cancel.
-    this.cancel(id).catch(() => {});
+    const cancel = new Cancel(id);
+    cancel.promise.catch(() => {}); // a task that has settled meanwhile needs none
+    if (this.#closed !== undefined && this.#link === undefined) return;
+    this.#put(cancel);
+    this.#letGo(cancel);
+  }
+
+  /** The job is rejected at once; its task is cancelled as soon as that can be. */
+  abandon(job, reason) {
+    const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.has(job);
+    job.abort(reason);
+    forget(job.signal, job);
+    if (job.cancels && job.id !== undefined) this.cancelQuietly(job.id);
+    // Its answers are waited for: each has its place among those that may be in flight. Whatever was not sent never is.
+    if (inFlight) this.#letGo(job);
+    else this.#done(job);
   }
 
   /** A job that is still in the table, on the same connection. */
@@ -227,16 +245,32 @@ export class Client {
       ask.fail(this.#closed);
       return ask;
     }
+    return this.#put(ask);
+  }
+
+  #begin(job) {
+    const { signal } = job;
+    if (signal?.aborted) job.abort(signal.reason);
+    else {
+      this.#ask(job);
+      if (signal && !job.over) onceAborted(signal, job, (reason) => this.abandon(job, reason));
+    }
+    return job;
+  }
+
+  #put(ask) {
     ask.number = this.#next++;
     this.#asks.set(ask.number, ask);
     this.#hold();
     if (this.#link === undefined) return ask; // sent when there is one again
-    if (this.#inFlight >= this.#link.inFlightMax) this.#backlog.push(ask);
-    else {
-      ++this.#inFlight;
-      this.#transmit(ask);
-    }
+    const waiting = this.#queueOf(ask);
+    waiting.add(ask);
+    if (waiting.size === 1) this.#sendBacklog();
     return ask;
+  }
+
+  #queueOf(ask) {
+    return ask.overtakes ? this.#urgent : this.#backlog;
   }
 
   #transmit(ask) {
@@ -256,28 +290,41 @@ export class Client {
 
   #done(ask) {
     if (!this.#asks.delete(ask.number)) return;
-    forget(ask);
-    const waiting = this.#backlog.indexOf(ask);
-    if (waiting >= 0) this.#backlog.splice(waiting, 1);
-    else if (this.#link !== undefined) {
+    forget(ask.signal, ask);
+    this.#background.delete(ask);
+    const wasSent = !this.#queueOf(ask).delete(ask);
+    if (wasSent && this.#link !== undefined) {
       --this.#inFlight;
       this.#sendBacklog();
     }
     this.#hold();
+    if (this.#asks.size === 0) this.#idle();
+  }
+
+  // Nobody waits for its answer: it keeps the process alive for a moment, and not for as long as a daemon may hang.
+  #letGo(ask) {
+    ask.quiet = true;
+    setTimeout(() => {
+      if (!this.#asks.has(ask.number)) return;
+      this.#background.add(ask);
+      this.#hold();
+    }, quietMs).unref();
   }
 
   #sendBacklog() {
-    while (this.#backlog.length > 0 && this.#inFlight < this.#link.inFlightMax) {
-      ++this.#inFlight;
-      this.#transmit(this.#backlog.shift());
-    }
+    if (this.#link === undefined) return;
+    const most = this.#link.inFlightMax;
+    this.#sendSome(this.#urgent, most);
+    this.#sendSome(this.#backlog, most - Math.min(inFlightSpare, most >> 3));
   }
 
-  #abort(job, reason) {
-    if (job.id !== undefined) return this.cancelQuietly(job.id);
-    if (job.sent) return; // cancelled when it is accepted
-    job.abort(reason);
-    this.#done(job);
+  #sendSome(waiting, inFlightMax) {
+    for (const ask of waiting) {
+      if (this.#link === undefined || this.#inFlight >= inFlightMax || this.#link.full) return;
+      waiting.delete(ask);
+      ++this.#inFlight;
+      this.#transmit(ask);
+    }
   }
 
   #take(frame) {
@@ -288,13 +335,13 @@ export class Client {
   // --- The connection ---
 
   #takes() {
-    return { frame: (frame) => this.#take(frame), end: (error) => this.#lost(error) };
+    return { frame: (frame) => this.#take(frame), end: (error) => this.#lost(error), drain: () => this.#sendBacklog() };
   }
 
   #use(link) {
     this.#link = link;
-    this.#backlog = [...this.#asks.values()];
     this.#inFlight = 0;
+    for (const ask of this.#asks.values()) this.#queueOf(ask).add(ask);
     this.#sendBacklog();
     this.#hold();
   }
@@ -302,8 +349,9 @@ export class Client {
   async #lost(error) {
     this.#link = undefined;
     this.#inFlight = 0;
-    this.#backlog = [];
-    if (this.#closed !== undefined) return;
+    this.#urgent.clear();
+    this.#backlog.clear();
+    if (this.#closed !== undefined) return this.#failAll(this.#closed);
     for (const ask of [...this.#asks.values()]) {
       if (!ask.sent || ask.again()) continue;
       ask.fail(error);
@@ -311,27 +359,58 @@ export class Client {
     }
     try {
       if (this.#redialMs <= 0 || !mayRedial(error)) throw error;
-      const link = await redial(this.#place, this.#name, this.#takes(), this.#redialMs, () => this.#closed !== undefined);
+      this.#hold();
+      const link = await redial(this.#place, this.#name, this.#takes(), this.#redialMs, { signal: this.#ended.signal, holder: this.#holder });
       if (this.#closed === undefined) this.#use(link);
-      else await link.close();
+      else link.destroy();
     } catch (final) {
-      this.#closed ??= final instanceof Disconnected ? final : new Disconnected(final.message);
+      const gaveUp = this.#redialMs > 0 && mayRedial(final) ? `; nobody came back within ${this.#redialMs / 1000} s: connect() again, or raise reconnect` : "";
+      this.#closed ??= new Disconnected(`${final.message}${gaveUp}`, final.code);
       this.#failAll(this.#closed);
     }
   }
 
-  #failAll(error) {
-    const asks = [...this.#asks.values()];
-    this.#asks.clear();
-    this.#backlog = [];
-    for (const ask of asks) {
-      forget(ask);
+  async #close(error) {
+    const wasOpen = this.#closed === undefined;
+    this.#closed ??= error;
+    this.#flushReceived();
+    this.#ended.abort(error);
+    this.#failAll(error, (ask) => !ask.quiet);
+    if (!wasOpen || this.#link === undefined) return this.#failAll(error);
+    const end = performance.now() + closeWaitMs;
+    await this.#quiet();
+    const link = this.#link;
+    this.#link = undefined;
+    this.#failAll(error);
+    await link?.close(Math.max(end - performance.now(), 0));
+  }
+
+  // Resolves when the cancels that are on their way are done.
+  async #quiet() {
+    if (this.#asks.size === 0) return;
+    this.#sendBacklog();
+    let late;
+    await new Promise((resolve) => {
+      this.#idle = resolve;
+      late = setTimeout(resolve, closeWaitMs);
+    });
+    clearTimeout(late);
+  }
+
+  #failAll(error, which = () => true) {
+    for (const ask of [...this.#asks.values()].filter(which)) {
+      this.#asks.delete(ask.number);
+      this.#background.delete(ask);
+      this.#queueOf(ask).delete(ask);
+      forget(ask.signal, ask);
       ask.fail(error);
     }
+    if (this.#asks.size === 0) this.#idle();
+    this.#hold();
   }
 
   #hold() {
-    this.#link?.ref(this.#asks.size > 0);
+    this.#holder.set(this.#asks.size > this.#background.size);
   }
 
   #flushReceived() {
@@ -351,23 +430,4 @@ export class Client {
 function restOf({ type, cause, older, text, ...unknown }) {
   for (const name of Object.keys(unknown)) throw new TypeError(`dead letters have no filter ${name}; there are: type, cause, older, text`);
   return [cause, nanoseconds(older, "older"), text];
-}
-
-// One listener for each signal, however many tasks it is given to: Node warns of many.
-const watched = new WeakMap(); // signal -> Map(job -> what to do)
-
-function onceAborted(signal, job, act) {
-  let jobs = watched.get(signal);
-  if (jobs === undefined) {
-    jobs = new Map();
-    watched.set(signal, jobs);
-    signal.addEventListener("abort", () => {
-      for (const each of [...jobs.values()]) each(signal.reason);
-    }, { once: true });
-  }
-  jobs.set(job, act);
-}
-
-function forget(ask) {
-  if (ask.signal) watched.get(ask.signal)?.delete(ask);
 }

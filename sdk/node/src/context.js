@@ -114,17 +114,17 @@ export class Context {
     if (!gaugeName.test(name)) throw new RangeError(`a gauge's name is 1 to 32 of A-Z a-z 0-9 _ . -, not ${name}`);
     const isNumber = typeof value === "bigint" ? BigInt.asIntN(64, value) === value : Number.isSafeInteger(value);
     if (value !== null && !isNumber) throw new RangeError(`a gauge takes a whole number, or null, not ${value}`);
-    this.#sendReport({ meta: [[`${name}=${value ?? ""}`]] });
+    this.#sendReport(`gauge ${name}`, { meta: [[`${name}=${value ?? ""}`]] });
   }
 
   /** This worker does less than it should: it is given tasks when no healthy one is free, until well() is called. */
   degraded(reason) {
-    this.#sendReport({ flags: Flag.degraded, meta: [null, cutText(reason, reasonBytesMax)] });
+    this.#sendReport("health", { flags: Flag.degraded, meta: [null, cutText(reason, reasonBytesMax)] });
   }
 
   /** It is degraded no more; also what an earlier task said. */
   well() {
-    this.#sendReport({ flags: Flag.well });
+    this.#sendReport("health", { flags: Flag.well });
   }
 
   /** A line to standard error, which the daemon keeps. */

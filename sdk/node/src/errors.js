@@ -27,14 +27,19 @@ export class TaskError extends WarmpoolError {
   }
 }
 
-/** A task that the AbortSignal of its submit has cancelled; `reason` is the signal's. */
-export class TaskAborted extends TaskError {
-  constructor(settled, reason) {
-    super(settled);
+/**
+ * The AbortSignal of a submit has ended the wait for its task, and the task is cancelled in the background: what becomes of that is
+ * not known here. `reason` is the signal's; `id` the task's, where it was accepted.
+ */
+export class TaskAborted extends WarmpoolError {
+  constructor(id, reason) {
+    const which = id === undefined ? "the task was given up before it was accepted" : `task ${id} was given up`;
+    super(`${which}: ${reason?.message ?? reason}`, { cause: reason });
+    this.id = id;
     this.reason = reason;
   }
   get name() {
-    return "AbortError"; // what programs look for
+    return this.reason?.name === "TimeoutError" ? "TimeoutError" : "AbortError"; // what programs look for
   }
 }
 

@@ -1,9 +1,11 @@
 // Events of the pool (docs/protocol.md, "Events"): a connection that follows them ends with the iteration, because the protocol
 // has no other end of following.
+import { checkedSignal, forget, onceAborted } from "./aborts.js";
 import { refusedBy } from "./asks.js";
-import { Feature, Kind, verbs } from "./words.js";
 import { Disconnected } from "./errors.js";
 import { Link, mayRedial, redial } from "./link.js";
+import { stoppable } from "./stoppable.js";
+import { Feature, Kind, verbs } from "./words.js";
 
 const verb = verbs.indexOf("events");
 
@@ -14,6 +16,7 @@ class Queue {
   #items = [];
   #wake;
   link; // that is read from
+  ended = false; // from outside
 
   put(item) {
     this.#items.push(item);
@@ -21,27 +24,52 @@ class Queue {
     this.#wake?.();
   }
 
+  end() {
+    this.ended = true;
+    this.#wake?.();
+  }
+
+  /** Undefined at the end. */
   async next() {
-    while (this.#items.length === 0) await new Promise((resolve) => (this.#wake = resolve));
+    while (this.#items.length === 0 && !this.ended) await new Promise((resolve) => (this.#wake = resolve));
+    if (this.ended) return undefined;
     if (this.#items.length === itemsMax >> 1) this.link?.resume();
     return this.#items.shift();
   }
 }
 
-/** Documents as the daemon sends them; `gap: true` where something is missing. `after`: those with a higher number. */
-export async function* events({ place, name, redialMs }, { after, types, follow = true } = {}) {
+/**
+ * Documents as the daemon sends them; `gap: true` where something is missing. `after`: those with a higher number. It is ended by
+ * return(), also while a next() waits, by `signal` (whose reason is thrown), and by the end of its client.
+ */
+export function events(client, { after, types, follow = true, signal, ...unknown } = {}) {
+  for (const name of Object.keys(unknown)) throw new TypeError(`events has no option ${name}; there are: after, types, follow, signal`);
+  checkedSignal(signal);
+  const ended = new AbortController();
+  const last = after === undefined ? undefined : BigInt(after);
+  const names = Array.isArray(types) ? types.join(",") : types;
+  return stoppable(followed(client, { last, types: names, follow, signal, ended }), () => ended.abort(new Disconnected("the iteration was ended")));
+}
+
+async function* followed({ place, name, redialMs, closed }, { last, types, follow, signal, ended }) {
+  if (closed.aborted) throw closed.reason;
+  signal?.throwIfAborted();
   const queue = new Queue();
   const takes = { frame: (frame) => queue.put({ frame }), end: (error) => queue.put({ error }) };
-  let last = after === undefined ? undefined : BigInt(after);
-  let stopped = false;
-  let link = await Link.open(place, name, takes);
+  const end = () => ended.abort(new Disconnected("the iteration was ended"));
+  const sources = [closed, ...(signal === undefined ? [] : [signal])];
+  for (const source of sources) onceAborted(source, queue, end);
+  ended.signal.addEventListener("abort", () => queue.end(), { once: true });
+  let link;
   try {
+    link = await Link.open(place, name, takes, { signal: ended.signal });
     for (;;) {
       if (!(link.features & Feature.events)) throw new Disconnected("this daemon tells no events; update it");
       queue.link = link;
       link.send({ kind: Kind.request, token: 1n, meta: [verb, follow, last, types] });
       for (;;) {
-        const { frame, error } = await queue.next();
+        const { frame, error } = (await queue.next()) ?? {};
+        if (queue.ended) break;
         if (error !== undefined) {
           link = undefined;
           if (redialMs <= 0 || !mayRedial(error)) throw error;
@@ -53,10 +81,15 @@ export async function* events({ place, name, redialMs }, { after, types, follow 
         const event = JSON.parse(frame.payload.toString("utf8"));
         yield event.event === "gap" ? { ...event, gap: true } : event;
       }
-      link = await redial(place, name, takes, redialMs, () => stopped);
+      if (queue.ended) break;
+      link = await redial(place, name, takes, redialMs, { signal: ended.signal });
     }
+    signal?.throwIfAborted();
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!ended.signal.aborted) throw error;
   } finally {
-    stopped = true;
-    await link?.close();
+    for (const source of sources) forget(source, queue);
+    link?.destroy();
   }
 }

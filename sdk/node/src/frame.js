@@ -117,7 +117,9 @@ export function nanoseconds(ms, name) {
   if (typeof ms !== "number" || !Number.isFinite(ms)) throw new TypeError(`${name} is a number of milliseconds, not ${ms}`);
   // Whole milliseconds first: a product beyond 2^53 is not exact.
   const whole = Math.trunc(ms);
-  return BigInt(whole) * 1000000n + BigInt(Math.round((ms - whole) * nanosecondsPerMillisecond));
+  const exact = BigInt(whole) * 1000000n + BigInt(Math.round((ms - whole) * nanosecondsPerMillisecond));
+  if (BigInt.asIntN(64, exact) !== exact) throw new RangeError(`${name} is at most 292 years, not ${ms} ms`);
+  return exact;
 }
 
 export function millisecondsAt(frame, place) {

@@ -1,18 +1,17 @@
 // A task as its client sees it.
 import { randomUUID } from "node:crypto";
+import { checkedSignal } from "./aborts.js";
 import { pack, unpack } from "./content.js";
 import { refusedBy } from "./asks.js";
 import { Disconnected, TaskAborted, TaskError, Unknown } from "./errors.js";
-import { at, nanoseconds, numberAt } from "./frame.js";
-import { causes, durabilities, Flag, Kind, verdicts } from "./words.js";
+import { at, numberAt } from "./frame.js";
+import { checkType, wishesOf, wishNames } from "./wishes.js";
+import { causes, Flag, Kind, verdicts } from "./words.js";
 
 const noSuchTask = 301;
 const droppedCause = "dropped"; // its client left, and that was to cancel it
 
-const known = new Set([
-  "priority", "timeout", "deadline", "expiry", "retries", "delay", "runAt", "key", "tenant", "labels", "durability", "crashesMax",
-  "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal",
-]);
+const known = new Set([...wishNames, "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal"]);
 
 // A promise that nobody has to look at.
 function quiet() {
@@ -20,25 +19,6 @@ function quiet() {
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   made.promise.catch(() => {});
   return made;
-}
-
-function wallNanoseconds(runAt) {
-  return runAt === undefined ? null : nanoseconds(Number(runAt), "runAt");
-}
-
-function durabilityOf(name) {
-  if (name === undefined) return null;
-  const number = durabilities.indexOf(name);
-  if (number < 0) throw new TypeError(`a durability is one of ${durabilities.join(", ")}, not ${name}`);
-  return number;
-}
-
-function wishesOf(options, key, autoKey) {
-  return [
-    options.priority, nanoseconds(options.timeout, "timeout"), nanoseconds(options.deadline, "deadline"),
-    nanoseconds(options.expiry, "expiry"), options.retries, nanoseconds(options.delay, "delay"), wallNanoseconds(options.runAt),
-    key, options.tenant, options.labels, durabilityOf(options.durability), options.crashesMax, autoKey ? 1 : null,
-  ];
 }
 
 /** An ask (asks.js): of a submit, or of an await of an id that is known. */
@@ -51,6 +31,7 @@ export class Job {
   durability;
 
   sent = false;
+  overtakes = false;
   #client;
   #accepted = quiet();
   #settled = quiet();
@@ -60,37 +41,52 @@ export class Job {
   #last; // progress that nobody has looked at yet
   #watchers = new Set();
   #over = false;
+  #aborted = false;
 
   static submitted(client, type, payload, options) {
-    for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}`);
+    for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}; there are: ${[...known].join(", ")}`);
+    checkType(type);
     const { number, bytes } = pack(payload, options.content);
     const wait = options.wait ?? true;
-    const autoKey = options.key === undefined && (options.autoKey ?? true);
-    const key = autoKey ? randomUUID() : options.key;
+    const hasKey = options.key !== undefined && options.key !== null;
+    const autoKey = !hasKey && (options.autoKey ?? true);
+    const keyed = hasKey || autoKey;
     const job = new Job();
     job.#client = client;
     job.#flags = (options.progress ?? true) && wait ? Flag.progress : 0;
-    job.#signal = options.signal;
+    job.#signal = checkedSignal(options.signal);
     const flags = number | job.#flags | (wait ? Flag.wait : 0) | (options.cancelOnDisconnect ? Flag.cancelOnDisconnect : 0) |
       (options.keepResult ? Flag.keepResult : 0);
     job.#submit = {
-      type, payload: bytes, flags, wishes: wishesOf(options, key, autoKey), keyed: key !== undefined, autoKey, wait,
-      keepResult: options.keepResult ?? false, endsWithClient: (options.cancelOnDisconnect ?? false) && key !== undefined,
+      type, payload: bytes, flags, wishes: wishesOf(options, autoKey ? randomUUID() : undefined), keyed, autoKey, wait,
+      keepResult: options.keepResult ?? false, endsWithClient: (options.cancelOnDisconnect ?? false) && keyed,
     };
     return job;
   }
 
-  static awaited(client, id, { progress = true } = {}) {
+  static awaited(client, id, { progress = true, signal, ...unknown } = {}) {
+    for (const name of Object.keys(unknown)) throw new TypeError(`job has no option ${name}; there are: progress, signal`);
     const job = new Job();
     job.#client = client;
     job.id = BigInt(id);
     job.#accepted.resolve(job.id);
     job.#flags = progress ? Flag.progress : 0;
+    job.#signal = checkedSignal(signal);
     return job;
   }
 
   get signal() {
     return this.#signal;
+  }
+
+  /** Is there nothing more to come? */
+  get over() {
+    return this.#over;
+  }
+
+  /** Does whoever gives it up mean the task too? One that somebody else submitted goes on. */
+  get cancels() {
+    return this.#submit !== undefined;
   }
 
   /** Resolves with the task's id when the daemon has it; rejects with Refused. */
@@ -108,7 +104,6 @@ export class Job {
   async result() {
     const settled = await this.settled();
     if (settled.verdict === "done") return settled.value;
-    if (settled.verdict === "cancelled" && this.#signal?.aborted) throw new TaskAborted(settled, this.#signal.reason);
     throw new TaskError(settled);
   }
 
@@ -149,6 +144,7 @@ export class Job {
   }
 
   again() {
+    if (this.#aborted) return false;
     return this.id !== undefined || this.#submit.keyed;
   }
 
@@ -165,13 +161,14 @@ export class Job {
   }
 
   fail(error) {
-    const lost = this.sent && !this.again() && error instanceof Disconnected;
+    const lost = this.sent && !this.#aborted && !this.again() && error instanceof Disconnected;
     this.#end(lost ? new Unknown(`${error.message}; whether the task was accepted is not known`, error.code) : error);
   }
 
-  /** Before it was sent. */
+  /** Nobody waits for it any more. What is still answered is taken: an acceptance means that there is something to cancel. */
   abort(reason) {
-    this.#end(reason);
+    this.#aborted = true;
+    this.#end(new TaskAborted(this.id, reason));
   }
 
   #take(frame) {
@@ -179,7 +176,7 @@ export class Job {
     this.duplicate = (frame.flags & Flag.duplicate) !== 0;
     this.durability = frame.flags & Flag.memoryOnly ? "none" : frame.flags & Flag.relaxed ? "relaxed" : "full";
     this.#accepted.resolve(frame.id);
-    if (this.#signal?.aborted) this.#client.cancelQuietly(this.id);
+    if (this.#aborted && this.cancels) this.#client.cancelQuietly(this.id);
     if (this.#submit.wait) return false;
     if (this.#submit.autoKey) this.#client.received(frame.id, true);
     this.#over = true;
@@ -213,7 +210,7 @@ export class Job {
 
   // The daemon has forgotten it (it keeps nothing over its own end), or took this client for gone.
   #resubmits() {
-    if (this.#submit === undefined || !this.#submit.keyed || this.#signal?.aborted) return false;
+    if (this.#submit === undefined || !this.#submit.keyed || this.#aborted) return false;
     this.id = undefined;
     this.#client.sendAgain(this);
     return true;

@@ -1,6 +1,7 @@
 // One connection of a client, from hello to its end; and dialling again.
 import { Channel, said } from "./channel.js";
 import { Disconnected } from "./errors.js";
+import { Holder } from "./holder.js";
 import { at, numberAt, version } from "./frame.js";
 import { dial } from "./place.js";
 import { forClient } from "./rules.js";
@@ -14,24 +15,43 @@ const brokenProtocol = (code) => code >= 501 && code !== 507; // 507: we were to
 export class Link {
   types = new Map();
   #channel;
+  #holder;
 
-  /** Resolves when the daemon has said welcome. `takes`: frame(frame), end(error: Disconnected). */
-  static async open(place, name, takes) {
+  /**
+   * Resolves when the daemon has said welcome. `takes`: frame(frame), end(error: Disconnected), drain(). `signal` ends the wait for it, and
+   * `holder` has what keeps the process alive.
+   */
+  static async open(place, name, takes, { signal, holder = new Holder(true) } = {}) {
     const link = new Link();
-    await link.#greet(await dial(place), place, name, takes);
+    link.#holder = holder;
+    const socket = await dial(place);
+    if (signal?.aborted) {
+      socket.destroy();
+      throw signal.reason;
+    }
+    await link.#greet(socket, place, name, takes, signal);
     return link;
   }
 
-  #greet(socket, place, name, takes) {
+  #greet(socket, place, name, takes, signal) {
     return new Promise((resolve, reject) => {
       let error; // that the daemon sent
       let welcomed = false;
-      const late = setTimeout(() => fail(new Disconnected(`no welcome from ${place.path} within ${welcomeWaitMs / 1000} s`)), welcomeWaitMs);
-      const fail = (why) => {
+      const given = () => fail(signal.reason);
+      const late = this.#holder.add(setTimeout(() => {
+        fail(new Disconnected(`no welcome from ${place.path} within ${welcomeWaitMs / 1000} s; does the daemon hang, or is it stopped?`));
+      }, welcomeWaitMs));
+      const greeted = () => {
+        signal?.removeEventListener("abort", given);
+        this.#holder.delete(late);
         clearTimeout(late);
-        this.#channel.destroy();
+      };
+      const fail = (why) => {
+        greeted();
+        this.destroy();
         welcomed ? takes.end(why) : reject(why);
       };
+      signal?.addEventListener("abort", given, { once: true });
       this.#channel = new Channel(socket, socket, forClient, {
         frame: (frame) => {
           if (frame.kind === Kind.error) error = frame;
@@ -42,13 +62,15 @@ export class Link {
             fail(new Disconnected(text, 502));
           } else if (frame.kind === Kind.welcome) {
             welcomed = true;
-            clearTimeout(late);
+            greeted();
             this.#learn(frame);
             resolve();
           } else fail(new Disconnected(`${place.path} is no warmpool daemon: it sent a frame of kind ${frame.kind}`, 505));
         },
         end: (broken) => fail(ended(place, error, broken)),
+        drain: () => welcomed && takes.drain?.(),
       });
+      this.#holder.add(this.#channel);
       this.#channel.send({ kind: Kind.hello, meta: [0, version, version, wanted, name, process.pid] });
     });
   }
@@ -63,6 +85,11 @@ export class Link {
 
   send(frame) {
     this.#channel.send(frame);
+  }
+
+  /** So much is not written yet that more would only be held in memory; takes.drain() says when that is over. */
+  get full() {
+    return this.#channel.full;
   }
 
   /** The number of a type on this connection, which the daemon is told first. */
@@ -86,13 +113,16 @@ export class Link {
     this.#channel.resume();
   }
 
-  ref(wanted) {
-    this.#channel.ref(wanted);
+  /** What was sent is written first, where that takes no longer than this. */
+  async close(withinMs) {
+    this.#holder.delete(this.#channel);
+    this.#channel.ref(); // or the process would end before
+    await this.#channel.finish(withinMs);
+    this.#channel.destroy();
   }
 
-  async close() {
-    this.ref(true); // or the process would end before
-    await this.#channel.finish();
+  destroy() {
+    this.#holder.delete(this.#channel);
     this.#channel.destroy();
   }
 }
@@ -103,20 +133,33 @@ function ended(place, error, broken) {
   return new Disconnected(`the connection to ${place.path} ended${broken?.code ? ` (${broken.code})` : ""}`);
 }
 
-/** Dials until somebody answers, for `forMs`. `stopped()` ends it early. */
-export async function redial(place, name, takes, forMs, stopped) {
+/** Dials until somebody answers, for `forMs`; until `signal` is aborted. */
+export async function redial(place, name, takes, forMs, { signal, holder = new Holder(true) }) {
   const end = performance.now() + forMs;
   let wait = redialMs.first;
   for (;;) {
     try {
-      return await Link.open(place, name, takes);
+      return await Link.open(place, name, takes, { signal, holder });
     } catch (error) {
-      if (stopped() || performance.now() + wait >= end || brokenProtocol(error.code)) throw error;
+      if (signal.aborted || performance.now() + wait >= end || brokenProtocol(error.code)) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, wait));
-    if (stopped()) throw new Disconnected("closed");
+    await pause(wait, signal, holder);
     wait = Math.min(wait * 2, redialMs.most);
   }
+}
+
+function pause(ms, signal, holder) {
+  return new Promise((resolve, reject) => {
+    const given = () => over(() => reject(signal.reason));
+    const timer = holder.add(setTimeout(() => over(resolve), ms));
+    const over = (then) => {
+      clearTimeout(timer);
+      holder.delete(timer);
+      signal.removeEventListener("abort", given);
+      then();
+    };
+    signal.addEventListener("abort", given, { once: true });
+  });
 }
 
 export function mayRedial(error) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // warmpool-node [OPTIONS] MODULE...: a worker of the tasks that these modules define.
 import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { run, types } from "./worker.js";
 
@@ -37,9 +37,12 @@ if (modules.length === 0 || values.help) {
 }
 for (const module of modules) {
   // A path, or the name of a package.
-  await import(/^[./]|\.[cm]?js$/.test(module) ? pathToFileURL(path.resolve(module)).href : module);
+  const loaded = await import(/^[./]|\.[cm]?[jt]s$/.test(module) ? pathToFileURL(path.resolve(module)).href : module);
+  await loaded.default; // where a module can only promise that its tasks are defined
 }
-if (types().length === 0) refuse(`no task in ${modules.join(", ")}; define one with task()`);
+if (types().length === 0) {
+  refuse(`no task in ${modules.join(", ")}; define one with task() of this same package, ${fileURLToPath(new URL("..", import.meta.url))}`);
+}
 const concurrency = Number(values.concurrency ?? 1);
 if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 64)) refuse("--concurrency takes a whole number from 1 to 64");
 const join = values.connect

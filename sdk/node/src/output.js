@@ -2,6 +2,7 @@
 // marks (docs/protocol.md, section 1), in whole lines, so that those of several do not run into each other. Whose a piece is, is
 // known from the asynchronous context in which it was written. What a program that a handler starts writes has no marks.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { Writable } from "node:stream";
 
 const pipeBytes = 4096; // that one write puts into a pipe as one
 const lineFeed = 10;
@@ -41,6 +42,16 @@ export function endOutput() {
   task.ended = true;
 }
 
+/**
+ * Resolves when all that was printed is out of this process; undefined where it is already. Pipes take 64 KiB at once, and Node holds
+ * the rest: what leaves after the answer would be taken for the next task's.
+ */
+export function unwritten() {
+  const late = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+  if (late.length === 0) return undefined;
+  return Promise.all(late.map((stream) => new Promise((resolve) => Writable.prototype.write.call(stream, "", resolve))));
+}
+
 function written(stream, chunk, encoding, done) {
   const task = running.getStore();
   if (task === undefined) return writes.get(stream)(chunk, encoding, done);
@@ -51,9 +62,7 @@ function written(stream, chunk, encoding, done) {
   const whole = Buffer.concat([held, bytes.subarray(begins)]);
   const ends = task.ended ? whole.length : whole.lastIndexOf(lineFeed) + 1; // nobody would flush what it still holds
   task.unended.set(stream, whole.subarray(ends, ends + unendedBytesMax));
-  const goesOn = say(stream, task, whole.subarray(0, ends));
-  if (typeof done === "function") process.nextTick(done);
-  return goesOn;
+  return say(stream, task, whole.subarray(0, ends), typeof done === "function" ? done : undefined);
 }
 
 // What is printed is no mark, whatever it looks like.
@@ -61,13 +70,15 @@ function withoutMarks(bytes) {
   return bytes.includes(opens) ? Buffer.from(bytes.toString("latin1").replaceAll(opens, pictureBytes), "latin1") : bytes;
 }
 
-function say(stream, task, lines) {
-  let goesOn = true;
+function say(stream, task, lines, done) {
+  let goesOn = !stream.writableNeedDrain;
+  if (lines.length === 0 && done !== undefined) process.nextTick(done); // it waits for its line's end
   while (lines.length > 0) {
     const count = lines.length <= recordBytesMax ? lines.length
       : lines.lastIndexOf(lineFeed, recordBytesMax - 1) + 1 || lines.indexOf(lineFeed) + 1 || lines.length;
-    goesOn = writes.get(stream)(Buffer.concat([mark(task.id), lines.subarray(0, count), nobody]));
+    const record = Buffer.concat([mark(task.id), lines.subarray(0, count), nobody]);
     lines = lines.subarray(count);
+    goesOn = writes.get(stream)(record, lines.length === 0 ? done : undefined);
   }
   return goesOn;
 }

@@ -9,9 +9,11 @@ import { Context, cutText } from "./context.js";
 import { Disconnected, Failed } from "./errors.js";
 import { at, millisecondsAt, nanoseconds, numberAt, version } from "./frame.js";
 import { givenChannel, NoChannel } from "./given_channel.js";
-import { divide, endOutput, within } from "./output.js";
+import { divide, endOutput, unwritten, within } from "./output.js";
 import { dial, placeOf } from "./place.js";
+import { Registry } from "./registry.js";
 import { forWorker } from "./rules.js";
+import { after, atMost } from "./timer.js";
 import { Feature, Flag, Kind } from "./words.js";
 
 /** What run() resolves with, and what the process ends with. */
@@ -21,23 +23,30 @@ const errorBytesMax = 64 * 1024;
 const creditsMax = 64;
 const joinWaitMs = { first: 100, most: 5000 }; // between two attempts to join a daemon that has ended
 const endWaitMs = 1000; // within the daemon's term_grace [3 s]
-const handlers = new Map();
+const typesMax = 64; // of a worker that joins, and of bytes in each
+const typeBytesMax = 255;
+const handlers = new Registry();
 
-/** Order: before run(). A type that is handled already gets the new handler. */
+/**
+ * Order: before run(). A type that is handled already gets the new handler. A type may hold * and ?, as `types` of a class: an exact
+ * one goes first, then the one that was made first.
+ */
 export function task(type, options, handler) {
   if (typeof options === "function") [options, handler] = [{}, options];
   if (typeof type !== "string" || type === "") throw new TypeError("task takes the name of a type, options and a handler");
+  if (Buffer.byteLength(type) > typeBytesMax || type.includes("\0")) throw new RangeError(`a type has 1 to ${typeBytesMax} bytes, without NUL: ${type}`);
   if (typeof handler !== "function") throw new TypeError(`the handler of ${type} is no function`);
-  for (const name of Object.keys(options)) {
+  for (const name of Object.keys(options ?? {})) {
     if (name !== "timeout") throw new TypeError(`task ${type} has no option ${name}; there is: timeout`);
   }
-  nanoseconds(options.timeout, "timeout");
-  handlers.set(type, { timeout: options.timeout, handler });
+  const { timeout } = options ?? {};
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) throw new RangeError(`timeout is a number of milliseconds above 0, not ${timeout}`);
+  handlers.set(type, { timeout, handler });
   return handler;
 }
 
 export function types() {
-  return [...handlers.keys()];
+  return handlers.types;
 }
 
 class Attempt {
@@ -76,6 +85,7 @@ class Worker {
   #terminating = false;
   #pumpDue = false;
   #beats;
+  #late; // at its end by SIGTERM
   #status; // once it is known
   #closing;
   #gone = false; // the daemon, of a worker that joined by itself
@@ -97,7 +107,7 @@ class Worker {
     this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | Feature.checkpoint | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
-    if (given.joins) meta.push(given.workerClass, [...known.keys()], given.concurrency);
+    if (given.joins) meta.push(given.workerClass, known.types, given.concurrency);
     this.#channel.send({ kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits, meta });
   }
 
@@ -106,6 +116,7 @@ class Worker {
     process.on("SIGTERM", terminate);
     const status = await new Promise((resolve) => (this.#resolve = resolve));
     clearInterval(this.#beats);
+    clearTimeout(this.#late);
     for (const { context } of this.#running.values()) context.end("drained");
     try {
       await this.#closing?.();
@@ -149,7 +160,7 @@ class Worker {
     this.#channel.bodyBytesMax = numberAt(frame, 2);
     this.#resultBytesMax = numberAt(frame, 7) || this.#channel.bodyBytesMax;
     const interval = millisecondsAt(frame, 5);
-    if (interval > 0) this.#beats = setInterval(() => this.#channel.send({ kind: Kind.beat }), Math.min(interval, 0x7fffffff));
+    if (interval > 0) this.#beats = setInterval(() => this.#channel.full || this.#channel.send({ kind: Kind.beat }), atMost(interval));
   }
 
   #assigned(frame) {
@@ -164,12 +175,12 @@ class Worker {
       return this.#finish(Status.protocol, "the daemon assigned a checkpoint that is longer than its payload");
     }
     const attempt = new Attempt(frame, type, (from, meta) => {
-      if (this.#features & Feature.progress) this.#channel.send(from.answer(Kind.progress, { meta }));
-    }, (fields) => {
-      if (this.#features & Feature.report) this.#channel.send({ kind: Kind.report, ...fields });
+      if (this.#features & Feature.progress) this.#channel.offer(`progress ${from.key}`, from.answer(Kind.progress, { meta }));
+    }, (about, fields) => {
+      if (this.#features & Feature.report) this.#channel.offer(about, { kind: Kind.report, ...fields });
     }, (from, fields) => {
       const keeps = (this.#features & Feature.checkpoint) !== 0;
-      if (keeps) this.#channel.send(from.answer(Kind.checkpoint, fields));
+      if (keeps) this.#channel.offer(`checkpoint ${from.key}`, from.answer(Kind.checkpoint, fields));
       return keeps;
     });
     if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");
@@ -199,6 +210,7 @@ class Worker {
     });
     fields.type = Math.min(Math.round((performance.now() - begun) * 1000), 65535);
     await attempt.context.close();
+    await unwritten();
     if (!this.#running.delete(attempt.key)) return; // answered in its place
     this.#channel.send(attempt.answer(fields.kind, fields));
     if (this.#waiting.length > 0) this.#pumpSoon();
@@ -206,13 +218,13 @@ class Worker {
   }
 
   async #answerOf({ assign, context }) {
-    const known = this.#known.get(context.type);
+    const known = this.#known.find(context.type);
     if (known === undefined) {
-      const text = `this worker does not handle the type ${context.type}; correct \`types\` of its class, or its program`;
+      const text = `this worker does not handle the type ${context.type}, only ${cutText(this.#known.types.join(", "), 1000)}; correct \`types\` of its class, or its program`;
       return this.#failure(2, text);
     }
     context.begin();
-    const timer = known.timeout === undefined ? undefined : setTimeout(() => context.end("timeout"), known.timeout);
+    const callOff = known.timeout === undefined ? () => {} : after(known.timeout, () => context.end("timeout"));
     try {
       const result = await known.handler(unpack(assign.flags & 3, assign.payload), context);
       const { number, bytes } = pack(result === undefined ? null : result);
@@ -224,7 +236,7 @@ class Worker {
     } catch (error) {
       return this.#thrown(error, context);
     } finally {
-      clearTimeout(timer);
+      callOff();
     }
   }
 
@@ -281,7 +293,7 @@ class Worker {
     this.#terminating = true;
     for (const attempt of this.#waiting.splice(0)) this.#refuse(attempt, "the worker was told to end");
     for (const { context } of this.#running.values()) context.end("drained");
-    setTimeout(() => {
+    this.#late = setTimeout(() => {
       for (const attempt of this.#running.values()) this.#refuse(attempt, "the worker was told to end, and the handler did not heed it");
       this.#running.clear();
       this.#finishWhenIdle();
@@ -338,10 +350,12 @@ function say(text) {
  * Joins a daemon that did not start this process, and the next one when that ends (unless `reconnect` is false).
  * SIGTERM: finishes what is in hand and leaves.
  */
-async function join({ socket, workerClass = "joined", concurrency = 1, reconnect = true }, options) {
+async function join({ socket, workerClass = "joined", concurrency = 1, reconnect = true, ...unknown }, options) {
+  for (const option of Object.keys(unknown)) throw new TypeError(`join has no option ${option}; there are: socket, workerClass, concurrency, reconnect`);
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > creditsMax) {
     throw new TypeError(`concurrency is a whole number from 1 to ${creditsMax}`);
   }
+  if (handlers.types.length > typesMax) throw new RangeError(`a worker that joins says at most ${typesMax} types, not ${handlers.types.length}; use patterns, as image.*`);
   const place = placeOf(socket);
   let told = false;
   let wake = () => {};
@@ -394,7 +408,8 @@ async function join({ socket, workerClass = "joined", concurrency = 1, reconnect
  * Serves until retired, told to end by SIGTERM, or left by the daemon; then ends the process (`exit: false`: resolves with the
  * status instead). `closing` is called before, when all is answered, for what handlers keep open.
  */
-export async function run({ name = "node", closing, exit = true, join: joining } = {}) {
+export async function run({ name = "node", closing, exit = true, join: joining, ...unknown } = {}) {
+  for (const option of Object.keys(unknown)) throw new TypeError(`run has no option ${option}; there are: name, closing, exit, join`);
   let status;
   try {
     status = joining !== undefined ? await join(joining, { name, closing }) : await new Worker(givenChannel(), handlers, { name, closing }).run();
@@ -403,6 +418,9 @@ export async function run({ name = "node", closing, exit = true, join: joining }
     say(error.message);
     status = Status.noChannel;
   }
-  if (exit) process.exit(status);
+  if (exit) {
+    await unwritten();
+    process.exit(status);
+  }
   return status;
 }

@@ -1,6 +1,6 @@
 // What a client can ask, and what becomes of it when the connection breaks.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -54,6 +54,56 @@ it("map keeps the order, in a window", { size: 2 }, async (pool, client) => {
   assert.ok(taken <= 16, `${taken} were taken`);
 });
 
+it("map yields what is there while its source is quiet, and notices errors and aborts", { retries: 0 }, async (pool, client) => {
+  const quiet = async function* (payloads) {
+    yield* payloads;
+    await new Promise(() => {});
+  };
+  for (const ordered of [true, false]) {
+    const source = client.map("js.value", quiet([1, 2]), { ordered });
+    assert.deepEqual([(await source.next()).value, (await source.next()).value], [1, 2]);
+    const wait = source.next();
+    assert.equal((await source.return()).done, true);
+    assert.equal((await wait).done, true);
+  }
+  await errorOf(collect(client.map("js.fatal", quiet([1]))), TaskError);
+  const abort = new AbortController();
+  const aborted = client.mapSettled("js.sleep", quiet([0, 60_000]), { signal: abort.signal });
+  assert.equal((await aborted.next()).value.value, "slept");
+  const next = aborted.next();
+  abort.abort();
+  assert.ok((await next).value.error instanceof TaskAborted);
+  await errorOf(aborted.next(), TaskAborted); // it does not say that this was all
+  await errorOf(client.map("js.value", quiet([]), { signal: AbortSignal.timeout(1) }).next(), TaskAborted);
+  await errorOf(client.map("js.value", [1], { signal: abort.signal }).next(), TaskAborted);
+  const failing = (async function* () {
+    yield 1;
+    throw new RangeError("of the source");
+  })();
+  await assert.rejects(collect(client.map("js.sleep", failing)), /of the source/);
+});
+
+it("map takes promises, says at once what it cannot take, and a payload that cannot travel is its own item", {}, async (pool, client) => {
+  assert.deepEqual(await collect(client.map("js.value", [Promise.resolve(1), 2, Promise.resolve(3)])), [1, 2, 3]);
+  const items = await collect(client.mapSettled("js.value", [1, 2n, 3]));
+  assert.deepEqual(items.map(({ value, error }) => error?.name ?? value), [1, "TypeError", 3]);
+  assert.throws(() => client.map("js.value", 5), /something to iterate over/);
+  assert.throws(() => client.map("js.value", [], { inFlight: 0 }), /inFlight/);
+  assert.throws(() => client.map("js.value", [], { wait: false }), /wait: false/);
+});
+
+it("what is left of a map is given up after a while where the daemon hangs", {}, async (pool, client) => {
+  const source = client.map("js.sleep", [0, 60_000, 60_000]);
+  assert.equal((await source.next()).value, "slept");
+  pool.process.kill("SIGSTOP");
+  try {
+    await source.return();
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  await eventually(async () => (await client.status()).tasks.cancelled === 2, "they are cancelled when it goes on");
+});
+
 it("map throws what fails and cancels the rest; mapSettled goes on", { retries: 0 }, async (pool, client) => {
   const source = client.map("js.fail", [0, 1, ...Array(10).fill(0)], { ordered: true });
   assert.equal((await source.next()).value, "ok");
@@ -78,15 +128,117 @@ it("an AbortSignal cancels, whenever it comes", {}, async (pool, client) => {
   abort.abort(new Error("enough"));
   for (const job of [running, waiting, unsent]) {
     const error = await errorOf(job.result(), TaskAborted);
-    assert.deepEqual([error.name, error.verdict, error.reason.message], ["AbortError", "cancelled", "enough"]);
+    assert.deepEqual([error.name, error.id, error.reason.message], ["AbortError", job.id, "enough"]);
+    assert.equal(error.cause, abort.signal.reason);
   }
   assert.equal(await elsewhere.result(), 1);
   const never = client.submit("js.value", 1, { signal: abort.signal });
-  await assert.rejects(never.result(), /enough/);
+  assert.match((await errorOf(never.result(), TaskAborted)).message, /given up before it was accepted: enough/);
   assert.equal(await accepted(pool), 4);
+  await eventually(async () => (await client.status()).tasks.cancelled === 3, "they are cancelled in the background");
   const done = new AbortController();
   assert.equal(await client.run("js.value", 2, { signal: done.signal }), 2);
   done.abort(); // too late, and nobody minds
+  const late = await errorOf(client.run("js.sleep", 60_000, { signal: AbortSignal.timeout(1) }), TaskAborted);
+  assert.deepEqual([late.name, late.reason.name], ["TimeoutError", "TimeoutError"]);
+  assert.throws(() => client.submit("js.value", 1, { signal: abort }), /signal is an AbortSignal/);
+});
+
+it("a signal ends the wait for somebody else's task, and not the task", {}, async (pool, client) => {
+  const id = await client.submit("js.sleep", 300, { wait: false }).accepted();
+  const abort = new AbortController();
+  const watched = (await pool.connect()).job(id, { signal: abort.signal });
+  abort.abort();
+  assert.equal((await errorOf(watched.settled(), TaskAborted)).id, id);
+  assert.equal(await client.job(id).result(), "slept");
+  assert.throws(() => client.job(id, { sinal: abort.signal }), /no option sinal/);
+});
+
+cutting("an abort ends the wait while the daemon is away, and nothing of it is sent again", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const running = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  await runs(pool, running);
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "the connection is gone");
+  const unsent = [client.submit("js.value", 1, { signal: abort.signal }), client.submit("js.value", 2, { signal: abort.signal, autoKey: false })];
+  abort.abort(new Error("enough"));
+  for (const job of [running, ...unsent]) assert.equal((await errorOf(job.result(), TaskAborted)).reason.message, "enough");
+  proxy.refuse(false);
+  assert.equal(await client.run("js.value", 3), 3);
+  await eventually(async () => (await pool.client.show(running.id)).state === "cancelled", "its cancel came later");
+  assert.equal(await accepted(pool), 2);
+});
+
+cutting("a task that is given up before its acceptance is cancelled with it, and not submitted twice", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const held = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  abort.abort();
+  await errorOf(held.result(), TaskAborted);
+  await eventually(async () => (await pool.client.status()).tasks.cancelled === 1, "it is cancelled");
+  proxy.deafen();
+  const again = new AbortController();
+  const lost = client.submit("js.sleep", 1, { signal: again.signal });
+  await eventually(async () => (await accepted(pool)) === 2, "the daemon has it");
+  again.abort();
+  await errorOf(lost.accepted(), TaskAborted);
+  proxy.cut();
+  assert.equal(await client.run("js.value", 3), 3);
+  assert.deepEqual([await accepted(pool), (await pool.client.status()).tasks.duplicates], [3, 0]);
+});
+
+it("an abort and a close end what waits for a daemon that hangs", {}, async (pool, client) => {
+  const other = await pool.connect();
+  const abort = new AbortController();
+  const running = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  await runs(pool, running);
+  pool.process.kill("SIGSTOP");
+  try {
+    const unaccepted = client.submit("js.value", 1, { signal: abort.signal });
+    const large = other.submit("js.value", Buffer.alloc(1_000_000)); // more than the socket takes
+    abort.abort();
+    for (const job of [running, unaccepted]) await errorOf(job.result(), TaskAborted);
+    await other.close();
+    await errorOf(large.result(), Disconnected);
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  await eventually(async () => (await client.show(running.id)).state === "cancelled", "the daemon hears of it when it goes on");
+  await eventually(async () => (await client.status()).tasks.running === 0, "nothing is left");
+});
+
+it("what a daemon does not read is not written into memory", {}, async (pool, client) => {
+  pool.process.kill("SIGSTOP");
+  let jobs;
+  try {
+    jobs = range(40).map((number) => client.submit("js.value", Buffer.alloc(500_000, number)));
+    await new Promise(setImmediate);
+    assert.ok(jobs.filter(({ sent }) => sent).length < 10, "most of them wait");
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+  for (const [number, job] of jobs.entries()) assert.equal((await job.result())[0], number);
+});
+
+it("cancels and questions go before tasks that wait to be sent", { in_flight_max: 16 }, async (pool, client) => {
+  const jobs = range(40).map(() => client.submit("js.sleep", 60_000));
+  await runs(pool, jobs[0]);
+  assert.equal((await client.status()).tasks.accepted, 14);
+  for (const job of jobs) assert.equal((await job.cancel()).state, "cancelled");
+  for (const job of jobs) assert.equal((await job.settled()).verdict, "cancelled");
+});
+
+it("close waits for the cancels of what was aborted", {}, async (pool, client) => {
+  const other = await pool.connect();
+  const abort = new AbortController();
+  const jobs = [other.submit("js.sleep", 60_000, { signal: abort.signal })];
+  await jobs[0].accepted();
+  jobs.push(other.submit("js.sleep", 60_000, { signal: abort.signal }));
+  abort.abort();
+  await other.close();
+  for (const job of jobs) await errorOf(job.result(), TaskAborted);
+  const { tasks } = await client.status();
+  assert.deepEqual([tasks.running, tasks.waiting, tasks.cancelled], [0, 0, 2]);
 });
 
 it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) => {
@@ -101,6 +253,17 @@ it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) 
   assert.equal((await errorOf(client.worker("nobody"), Refused)).code, 302);
   assert.throws(() => client.submit("js.value", 1, { prioriti: 1 }), /no option prioriti/);
   assert.throws(() => client.submit("js.value", 1, { timeout: "5s" }), /number of milliseconds/);
+  // None of these reaches the daemon, which would hang up on all that is open.
+  for (const [wish, wrong] of Object.entries({
+    priority: -1, retries: "3", crashesMax: 1.5, key: 5, tenant: "t".repeat(256), labels: "a", durability: "most", runAt: "noon", delay: 1e300,
+  })) {
+    assert.throws(() => client.submit("js.value", 1, { [wish]: wrong }), (error) => error instanceof TypeError || error instanceof RangeError, wish);
+  }
+  for (const labels of [Array(33).fill("a"), ["a\0"], [5], ["l".repeat(256)]]) assert.throws(() => client.submit("js.value", 1, { labels }), /label/);
+  for (const type of [undefined, "", 5, "t\0", "t".repeat(256)]) assert.throws(() => client.submit(type, 1), /a task type is a text/);
+  await assert.rejects(connect({ socket: pool.file("warmpool.sock"), reconnect: "5s" }), /reconnect is a number/);
+  await assert.rejects(connect({ sockt: pool.file("warmpool.sock") }), /no option sockt/);
+  assert.equal(await (await pool.connect({ name: "n".repeat(300) })).run("js.value", 1), 1);
   await assert.rejects(client.request("dance"), /no verb dance/);
   assert.equal(await client.run("js.value", "still here"), "still here");
 });
@@ -185,6 +348,36 @@ it("events are followed, over a connection of their own", {}, async (pool, clien
   assert.equal((await errorOf(collect(client.events({ types: "no-such" })), Refused)).code, 208);
 });
 
+cutting("events end from outside: by return(), a signal, the end of the client", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const [returned, aborted, closed, away] = [{}, { signal: abort.signal }, {}, {}].map((options) => client.events({ types: "alert-*", ...options }));
+  const waits = [returned, aborted, closed].map((events) => events.next());
+  await eventually(() => proxy.connections === 4, "they listen");
+  assert.deepEqual([await returned.return(), await waits[0]], [{ done: true, value: undefined }, { done: true, value: undefined }]);
+  abort.abort(new Error("enough"));
+  await assert.rejects(waits[1], /enough/);
+  await assert.rejects(client.events({ signal: abort.signal }).next(), /enough/);
+  proxy.refuse(true);
+  await errorOf(away.next(), Disconnected);
+  proxy.cut(); // the last one dials again
+  await client.close();
+  assert.deepEqual(await waits[2], { done: true, value: undefined });
+  await errorOf(client.events().next(), Disconnected);
+  assert.throws(() => client.events({ type: "x" }), /no option type/);
+});
+
+it("events end while the daemon hangs", {}, async (pool, client) => {
+  pool.process.kill("SIGSTOP");
+  try {
+    const events = client.events();
+    const wait = events.next();
+    await events.return();
+    assert.equal((await wait).done, true);
+  } finally {
+    pool.process.kill("SIGCONT");
+  }
+});
+
 test("a verb that changes something is not asked twice", () => {
   const once = verbs.slice(1).filter((verb) => !new Request(verb, []).again());
   assert.deepEqual(once.sort(), [
@@ -260,7 +453,10 @@ cutting("a client gives up in its time, and says so", {}, async (pool, client, p
   for (const job of jobs) await job.accepted();
   proxy.refuse(true);
   proxy.cut();
-  for (const job of jobs) await errorOf(job.result(), Disconnected);
+  const errors = [];
+  for (const job of jobs) errors.push(await errorOf(job.result(), Disconnected));
+  assert.match(errors[0].message, /nobody came back within 0.1 s: connect\(\) again, or raise reconnect/);
+  assert.doesNotMatch(errors[1].message, /raise reconnect/);
   await errorOf(impatient.status(), Disconnected);
   assert.equal(impatient.closed && never.closed, true);
   proxy.refuse(false);
@@ -281,6 +477,44 @@ it("tasks that a daemon kept in memory alone are submitted anew", {}, async (poo
   assert.equal(await job.result(), "slept");
 });
 
+cutting("close ends it while it dials again, and nothing of it goes on", {}, async (pool, client, proxy) => {
+  const job = client.submit("js.sleep", 60_000);
+  await job.accepted();
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "the connection is gone");
+  const late = client.submit("js.value", 1);
+  await Promise.all([client.close(), client.close()]);
+  for (const each of [job, late]) assert.match((await errorOf(each.result(), Disconnected)).message, /closed/);
+  proxy.refuse(false);
+  const before = proxy.connections;
+  assert.equal(await (await pool.connect({ socket: pool.file("proxy.sock") })).run("js.value", 1), 1);
+  assert.deepEqual([proxy.connections, await accepted(pool)], [before + 1, 2]);
+});
+
+it("one process may have clients of several pools, and one signal for all", {}, async (pool, client) => {
+  await Pool.with({}, async (_, other) => {
+    const warnings = [];
+    const warn = (warning) => warnings.push(warning);
+    process.on("warning", warn);
+    const abort = new AbortController();
+    const { signal } = abort;
+    const values = await Promise.all(range(40).map((number) => (number % 2 ? client : other).run("js.value", number, { signal })));
+    assert.deepEqual(values, range(40));
+    const maps = await Promise.all(range(15).map((number) => collect((number % 2 ? client : other).map("js.value", [1, 2], { signal }))));
+    assert.deepEqual(maps.flat(), range(15).flatMap(() => [1, 2]));
+    const listening = range(15).map(() => client.events({ signal, types: "alert-*" }).next());
+    const jobs = [client, other].map((each) => each.submit("js.sleep", 60_000, { signal }));
+    for (const job of jobs) await job.accepted();
+    abort.abort();
+    for (const job of jobs) await errorOf(job.result(), TaskAborted);
+    for (const next of listening) await assert.rejects(next, { name: "AbortError" });
+    await new Promise(setImmediate);
+    process.off("warning", warn);
+    assert.deepEqual(warnings, []);
+  });
+});
+
 it("close ends what waits and leaves tasks be", {}, async (pool) => {
   const other = await pool.connect();
   const job = other.submit("js.sleep", 100);
@@ -298,6 +532,19 @@ it("a program ends when it has asked for nothing more", {}, async (pool) => {
     console.log(await pool.run("js.value", 7)); pool.submit("js.value", 8);`;
   const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([said.status, said.stdout], [0, "7\n"], said.stderr);
+});
+
+cutting("a program that waits for nothing ends while it has no connection", {}, async (pool, client, proxy) => {
+  const script = `import { connect } from "warmpool"; const pool = await connect({ socket: ${JSON.stringify(pool.file("proxy.sock"))}, reconnect: Infinity });
+    console.log(await pool.run("js.value", 7)); process.stdin.once("data", () => process.stdin.destroy());`;
+  const other = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => other.once("exit", (code, signal) => resolve(code ?? signal)));
+  await new Promise((resolve) => other.stdout.once("data", resolve));
+  proxy.refuse(true);
+  proxy.cut();
+  await eventually(() => client.server === undefined, "connections are gone");
+  other.stdin.write("go\n");
+  assert.equal(await ended, 0);
 });
 
 it("a path that is too long for an address is reached", {}, async (pool) => {

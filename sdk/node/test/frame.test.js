@@ -2,13 +2,17 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { PassThrough, Writable } from "node:stream";
 import { test } from "node:test";
+import { Channel } from "../src/channel.js";
 import { encodeFrame, FrameReader, nanoseconds } from "../src/frame.js";
 import { pack, unpack, withContent } from "../src/content.js";
 import { cutText } from "../src/context.js";
+import { forWorker } from "../src/rules.js";
 import * as words from "../src/words.js";
 import { source } from "./pool.js";
 
+const { Kind } = words;
 const page = fs.readFileSync(path.join(source, "docs/protocol.md"), "utf8");
 const examples = new Map(
   [...page.matchAll(/```hex (\S+)\n([\s\S]*?)```/g)].map(([, name, text]) => [name, Buffer.from(text.replace(/#.*/g, "").replace(/\s/g, ""), "hex")]),
@@ -113,4 +117,36 @@ test("values travel as what they are", () => {
   assert.throws(() => pack("x", "xml"), /one of bytes, utf8, json, msgpack/);
   assert.throws(() => pack(() => {}), /cannot be JSON/);
   assert.equal(cutText("a\0€€", 5), "a\ufffd");
+});
+
+test("while nobody reads only the last of what replaces each other is kept, and order is", async () => {
+  const written = [];
+  let release;
+  const writable = new Writable({
+    write(chunk, encoding, done) {
+      written.push(chunk);
+      release = done;
+    },
+  });
+  const channel = new Channel(new PassThrough(), writable, forWorker, { frame() {}, end() {} });
+  const progress = (id, permille) => channel.offer(`progress ${id}`, { kind: Kind.progress, id: BigInt(id), meta: [permille] });
+  channel.send({ kind: Kind.done, id: 9n, payload: Buffer.alloc(300 * 1024) });
+  for (let permille = 1; permille <= 500; ++permille) for (const id of [1, 2]) progress(id, permille);
+  channel.send({ kind: Kind.done, id: 1n });
+  progress(2, 1000);
+  assert.ok(writable.writableLength < 301 * 1024, `${writable.writableLength} bytes wait`);
+  const finished = channel.finish();
+  for (let over = false; !over; await new Promise(setImmediate)) {
+    over = writable.writableFinished;
+    const go = release;
+    release = undefined;
+    go?.();
+  }
+  await finished;
+  const reader = new FrameReader();
+  reader.bodyBytesMax = 1 << 20;
+  for (const chunk of written) reader.push(chunk);
+  const frames = [];
+  for (let frame; (frame = reader.next()) !== undefined; ) frames.push([frame.kind, Number(frame.id), ...frame.meta]);
+  assert.deepEqual(frames, [[Kind.done, 9], [Kind.progress, 1, 500], [Kind.progress, 2, 500], [Kind.done, 1], [Kind.progress, 2, 1000]]);
 });

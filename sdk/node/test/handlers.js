@@ -47,6 +47,14 @@ task("js.cause", async (file, ctx) => {
   fs.writeFileSync(file, ctx.signal.reason.cause);
   ctx.signal.throwIfAborted();
 });
+task("other.*", (_, ctx) => `other: ${ctx.type}`);
+task("other.r?d", (_, ctx) => `never: ${ctx.type}`);
+task("other.blue", () => "exact");
+task("+.?", (_, ctx) => `one: ${ctx.type}`);
+task("js.month", { timeout: 30 * 86_400_000 }, async (_, ctx) => {
+  await delay(50);
+  return ctx.cancelled;
+});
 task("js.deaf", (file) => {
   fs.writeFileSync(file, String(process.pid));
   return new Promise(() => setInterval(() => {}, 1000));
@@ -80,6 +88,18 @@ task("js.noise", (lines) => {
   }
   fs.writeSync(1, "straight to descriptor 1\n");
   return lines;
+});
+task("js.much", (name) => {
+  process.stdout.write(`${`${name} goes on `.padEnd(63, ".")}\n`.repeat(1 << 14));
+  process.stdout.write(`${name} ends\n`);
+});
+task("js.patient", async (pieces) => {
+  let most = 0;
+  for (let piece = 0; piece < pieces; ++piece) {
+    await new Promise((resolve) => process.stdout.write(`${"z".repeat(2000)}\n`, resolve));
+    most = Math.max(most, process.stdout.writableLength);
+  }
+  return most;
 });
 task("js.chat", async (name) => {
   for (let line = 0; line < 20; ++line) {

@@ -4,7 +4,9 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Refused, TaskError } from "warmpool";
+import { Refused, task, TaskError } from "warmpool";
+import { nanoseconds } from "../src/frame.js";
+import { after, atMost } from "../src/timer.js";
 import { bin, channel, eventually, here, Pool } from "./pool.js";
 
 const timeout = 120_000;
@@ -89,6 +91,44 @@ it("the timeout of a handler is its own", { retries: 0 }, async (pool, client) =
   assert.deepEqual(pool.exits(), []);
 });
 
+it("the timeout of a handler may be longer than a timer of Node's", {}, async (pool, client) => {
+  assert.equal(await client.run("js.month"), false);
+});
+
+test("after and its siblings take any time", async () => {
+  let called = 0;
+  const callOff = after(2 ** 31, () => ++called);
+  after(Infinity, () => ++called)();
+  await new Promise((resolve) => after(5, resolve));
+  callOff();
+  assert.equal(called, 0);
+  assert.equal(atMost(2 ** 40), 2 ** 31 - 1);
+});
+
+const modules = ["promised", ...(process.features.require_module ? ["required"] : [])];
+for (const module of modules) {
+  const command = [process.execPath, path.join(here, "../src/main.js"), path.join(here, `../samples/${module}.cjs`)];
+  it(`handlers may be in CommonJS: ${module}`, { command, types: ["cjs.*"] }, async (pool, client) => {
+    assert.equal(await client.run(`cjs.${module}`, "hi"), "hi");
+  });
+}
+
+it("a handler may be for a pattern; an exact one goes first, then the one made first", { types: ["js.*", "other.*", "+.*"] }, async (pool, client) => {
+  const results = await Promise.all(["other.red", "other.blue", "+.x"].map((type) => client.run(type)));
+  assert.deepEqual(results, ["other: other.red", "exact", "one: +.x"]);
+  const none = await errorOf(client.run("+.xy", undefined, { retries: 0 }));
+  assert.match(none.text, /does not handle the type \+\.xy, only js\.echo, /);
+});
+
+test("what task() cannot take it says", () => {
+  assert.throws(() => task("", () => {}), /takes the name/);
+  assert.throws(() => task("x".repeat(256), () => {}), /1 to 255 bytes/);
+  assert.throws(() => task("x", { timout: 1 }, () => {}), /no option timout/);
+  assert.throws(() => task("x", { timeout: 0 }, () => {}), /above 0/);
+  assert.throws(() => task("x", {}), /no function/);
+  assert.throws(() => nanoseconds(1e300, "delay"), /delay is at most 292 years/);
+});
+
 it("progress is reported, and the last report before the answer", {}, async (pool, client) => {
   const steps = [];
   for await (const { permille, text } of client.submit("js.steps", 4).progress()) steps.push([permille, text]);
@@ -117,6 +157,25 @@ it("what a handler prints is kept and is no part of the channel", {}, async (poo
   const kept = async () => JSON.stringify((await client.worker("node-0")).output);
   await eventually(async () => (await kept()).includes("straight to descriptor 1"), "the daemon has read it");
   assert.deepEqual(pool.exits(), []);
+});
+
+for (const concurrency of [1, 4]) {
+  it(`much that is printed is its task's to the end, ${concurrency} at once`, { concurrency, worker_output_bytes_max: "8MiB" }, async (pool, client) => {
+    for (const name of ["ann", "bob", "cas"]) {
+      const job = client.submit("js.much", name, { keepResult: true });
+      await job.result();
+      const lines = (await client.log({ task: await job.accepted(), limit: 1024 })).lines.map(({ text }) => text);
+      // Of a flood the daemon leaves pieces out.
+      const others = lines.filter((line) => /^(ann|bob|cas)/.test(line) && !line.startsWith(name));
+      assert.deepEqual(others, []);
+      assert.equal(lines.at(-1), `${name} ends`);
+    }
+  });
+}
+
+it("who waits for the callback of a write has no more than it in memory", { concurrency: 2 }, async (pool, client) => {
+  const most = await client.run("js.patient", 500);
+  assert.ok(most < 100_000, `${most} bytes`);
 });
 
 it("lines of several that run at once are told apart", { concurrency: 4, worker_output_bytes_max: "8MiB" }, async (pool, client) => {
@@ -206,6 +265,19 @@ it("SIGTERM ends a worker, with an answer for what it has", { retries: 1 }, asyn
   assert.match(error.text, /told to end/);
 });
 
+it("SIGTERM ends one that runs several, each with its answer", { concurrency: 4, retries: 0 }, async (pool, client) => {
+  const jobs = Array.from({ length: 3 }, () => client.submit("js.sleep", 60_000));
+  jobs.push(client.submit("js.deaf", pool.file("pid")));
+  await eventually(async () => (await client.status()).tasks.running === 4, "they run");
+  await eventually(() => fs.existsSync(pool.file("pid")), "the last one has begun");
+  process.kill((await pool.worker()).pid, "SIGTERM");
+  const errors = await Promise.all(jobs.map((job) => errorOf(job.result())));
+  assert.ok(errors.every(({ cause, crashes, text }) => cause === "failed" && crashes === 0 && /told to end/.test(text)));
+  assert.match(errors[3].text, /did not heed it/);
+  await eventually(() => pool.exits().length === 1, "it is gone");
+  assert.match(pool.exits()[0], / 0$/);
+});
+
 it("a death charges its task and no more", { size: 2 }, async (pool, client) => {
   const death = errorOf(client.run("js.die", undefined, { crashesMax: 0 }));
   const values = [];
@@ -279,6 +351,8 @@ test("a worker that nobody started says so", () => {
   assert.match(by({ ...given, WARMPOOL_CHANNEL: "99" }).stderr, /no open descriptor/);
   assert.match(by({ ...given, WARMPOOL_CHANNEL: "0" }).stderr, /is no socket/);
   assert.match(by({ ...given, WARMPOOL_FIFO_IN: "/nowhere", WARMPOOL_FIFO_OUT: "/nowhere" }).stderr, /ENOENT/);
+  const none = spawnSync(process.execPath, [main, path.join(here, "proxy.js")], { encoding: "utf8", timeout: 30_000 });
+  assert.match(none.stderr, /no task in .*proxy\.js; define one with task\(\) of this same package, /);
   const empty = spawnSync(process.execPath, [main], { encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([empty.status, /usage/.test(empty.stdout)], [2, true]);
 });

@@ -1,0 +1,2 @@
+const { task } = require("warmpool");
+task("cjs.required", (payload) => payload);
