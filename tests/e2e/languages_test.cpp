@@ -117,7 +117,9 @@ std::int64_t crashes(const RealDaemon& daemon) {
   return answer.is_object() ? answer.at("performance").at("crashes").get<std::int64_t>() : 0;
 }
 
-void write_program(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+void write_program(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
 
 TEST(Languages, WorkersInFourServeOneMapWhileEachIsKilledSlow) {
   const FourLanguages languages;
@@ -130,9 +132,9 @@ TEST(Languages, WorkersInFourServeOneMapWhileEachIsKilledSlow) {
   write_program(languages.path("numbers.sh"), kNumbers);
   run_shell("(/bin/sh " + languages.path("numbers.sh") + ' ' + languages.path("enough") + ' ' +
             languages.path("count") + " | " +
-            daemon.command("map echo --retries 10 --in-flight 16") + " > " +
-            output + " 2> " + languages.path("err") + "; echo $? > " + ended + ".new; mv " + ended +
-            ".new " + ended + ") > /dev/null 2>&1 &");
+            daemon.command("map echo --retries 10 --in-flight 16") + " > " + output + " 2> " +
+            languages.path("err") + "; echo $? > " + ended + ".new; mv " + ended + ".new " + ended +
+            ") > /dev/null 2>&1 &");
   for (const char* worker_class : {"native", "shell", "python", "node"}) {
     EXPECT_TRUE(eventually([&] { return kill_one(daemon, worker_class); })) << worker_class;
   }

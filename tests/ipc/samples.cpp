@@ -195,6 +195,9 @@ void add_answers(List& list) {
   settled.kind = Kind::Progressed;
   settled.flags = 0;
   from_daemon(list, client, "progressed", settled, encoded(ProgressMeta{250, "a quarter"}));
+  settled.flags = content_flags(Content::Json);
+  from_daemon(list, client, "progressed-partial", settled, encoded(ProgressMeta{250, "a quarter"}),
+              R"({"rows":3})");
   from_daemon(list, client, "cancelled", numbered(Kind::Cancelled, 0, kTask),
               encoded(CancelledMeta{Rung::Term, TaskState::Cancelled}));
   from_daemon(
@@ -232,6 +235,8 @@ void add_work(List& list) {
   to_daemon(list, worker, "failed-retry-after", run(Kind::Failed, Content::Utf8, 95),
             encoded(FailedMeta{Outcome::RetryAfter, seconds(60)}), "busy");
   to_daemon(list, worker, "progress", run(Kind::Progress), encoded(ProgressMeta{250, "a quarter"}));
+  to_daemon(list, worker, "progress-partial", run(Kind::Progress, Content::Json),
+            encoded(ProgressMeta{250, "a quarter"}), R"({"rows":3})");
   to_daemon(list, worker, "beat", {.kind = Kind::Beat});
   to_daemon(list, worker, "leave", {.kind = Kind::Leave});
   to_daemon(list, worker, "report", {.kind = Kind::Report, .flags = flag::kDegraded},

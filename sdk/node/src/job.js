@@ -41,6 +41,8 @@ function wishesOf(options, key, autoKey) {
   ];
 }
 
+const partialOf = (frame) => (frame.payload.length > 0 || frame.flags !== 0 ? { partial: unpack(frame.flags & 3, frame.payload) } : {});
+
 /** An ask (asks.js): of a submit, or of an await of an id that is known. */
 export class Job {
   /** Of the task; undefined until it is accepted. */
@@ -156,7 +158,7 @@ export class Job {
     switch (frame.kind) {
       case Kind.accepted: return this.#take(frame);
       case Kind.progressed:
-        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, "") });
+        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, ""), ...partialOf(frame) });
         return false;
       case Kind.settled: return this.#settle(frame);
       case Kind.refused: return this.#refuse(frame);

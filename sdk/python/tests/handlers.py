@@ -196,6 +196,16 @@ def steps(payload, ctx):
     return "all"
 
 
+@task("parts")
+def parts(payload, ctx):
+    """What there is so far, until the file is there."""
+    words = payload["words"]
+    for count in range(1, len(words) + 1):
+        ctx.progress(count / len(words), partial=words[:count])
+    wait_until_there(payload["go"])
+    return words
+
+
 @task("ail")
 def ails(payload, ctx):
     ctx.gauge("queue", payload)

@@ -128,6 +128,21 @@ def test_progress_arrives_and_the_last_one_always(client):
     assert seen[-1] == (1.0, "step 50")
 
 
+def test_what_there_is_of_a_result_arrives_before_it(client, tmp_path):
+    seen, words, go = [], ["a", "b", {"c": None}], tmp_path / "go"
+    task = client.submit("parts", {"words": words, "go": str(go)}, partial=seen.append)
+    eventually(lambda: seen and seen[-1] == words, "the latest one comes though the handler goes on")
+    assert not task.done() and all(words[:len(each)] == each for each in seen)
+    go.touch()
+    assert task.result(60) == words
+    assert client.wait(task.accepted()).result(60) == words  # kept: the result, and nothing before
+
+
+def test_a_partial_result_has_a_bound():
+    with pytest.raises(ValueError, match="65537 bytes, at most 65536"):
+        warmpool.context.Context.progress(None, 0.5, partial=b"x" * 65537)
+
+
 def test_what_a_handler_says_of_its_worker_is_shown(client):
     def shown():
         return [client.request("worker", row["id"]) for row in client.request("workers")["workers"]]

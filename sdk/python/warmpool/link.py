@@ -59,7 +59,7 @@ class Link:
             raise NoDaemon(f"no daemon at {self.path} ({error.strerror or error}); start one with: warmpoold") from error
 
     def _greet(self, name: str) -> None:
-        features = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE
+        features = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE | Feature.PARTIAL
         self.channel.send(Frame(Kind.HELLO, meta=[0, wire.VERSION, wire.VERSION, int(features), name, os.getpid()]))
         try:
             welcome = self.channel.receive()
