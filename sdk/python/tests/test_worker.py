@@ -6,6 +6,7 @@ import pytest
 from pool import Pool, eventually
 
 import warmpool
+from warmpool import words
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,16 @@ def test_what_there_is_of_a_result_arrives_before_it(client, tmp_path):
     go.touch()
     assert task.result(60) == words
     assert client.wait(task.accepted()).result(60) == words  # kept: the result, and nothing before
+
+
+def test_a_client_that_knows_no_partial_results_is_told_of_the_progress_alone(pool, monkeypatch, tmp_path):
+    monkeypatch.setattr(warmpool.link, "WANTED", warmpool.link.WANTED & ~words.Feature.PARTIAL)
+    seen, none, go = [], [], tmp_path / "go"
+    with pool.client() as old:  # which takes a payload of progressed for a broken protocol
+        task = old.submit("parts", {"words": ["a", "b"], "go": str(go)}, progress=lambda done, _: seen.append(done), partial=none.append)
+        eventually(lambda: seen and seen[-1] == 1, "progress comes")
+        go.touch()
+        assert task.result(60) == ["a", "b"] and not none
 
 
 def test_a_partial_result_has_a_bound():
