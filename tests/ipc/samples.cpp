@@ -285,7 +285,7 @@ FrameRules rules_for(const Sample& sample) {
   FrameRules rules = before_hello(sample.from, sample.to);
   if (sample.header.kind == Kind::Hello || sample.header.kind == Kind::Welcome) return rules;
   const bool reports = find_kind(sample.header.kind)->needs == feature::kProgress;
-  const std::uint64_t more = reports && !sample.payload.empty() ? feature::kPartial : 0;
+  const std::uint64_t more = reports ? feature::kPartial : 0;
   return after_hello(rules, kHelloBytesMax, find_kind(sample.header.kind)->needs | more);
 }
 
