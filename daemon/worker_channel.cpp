@@ -10,8 +10,6 @@
 namespace warmpool::daemon {
 namespace {
 
-// At most so often clients are told of one attempt's progress; the last of it is never left out.
-constexpr Duration kProgressInterval = milliseconds(100);
 // Of a result that came by descriptor: it is too large for a row.
 constexpr std::string_view kNoFile = "the result could not be written to its file in time";
 
@@ -518,32 +516,6 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   }
   if (kept.file) services_.store.drop_body(kept.file);
   memory_.answered(worker);
-}
-
-void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {
-  const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
-  if (!meta) return break_off(worker, meta.error().code, meta.error().text);
-  const auto held = std::ranges::find(worker.in_hand, ipc::key_of(frame.header), &InHand::key);
-  if (held == worker.in_hand.end()) return;
-  services_.engine.step(event::AttemptProgressed{worker.id, held->key});
-  held->untold = Progress{meta->permille, std::string(meta->text)};
-  tell_due_progress(*held, services_.engine.now());
-}
-
-void Workers::tell_due_progress(InHand& held, Instant now) {
-  if (!held.untold) return;
-  if (now < held.progress_due) {
-    due_ = std::min(due_, held.progress_due);
-    return;
-  }
-  held.progress_due = now + kProgressInterval;
-  tell_progress(held);
-}
-
-void Workers::tell_progress(InHand& held) {
-  if (!held.untold) return;
-  on_progress_(held.key, {.permille = held.untold->permille, .text = held.untold->text});
-  held.untold.reset();
 }
 
 void Workers::on_beat(WorkerProcess& worker, const ipc::Frame&) {

@@ -30,6 +30,8 @@ namespace warmpool::daemon {
 struct Progress {
   std::uint16_t permille = 0;
   std::string text;
+  std::string partial;  // what there is of the result so far; empty: nothing was said of it
+  Content content = Content::Bytes;
 };
 
 // What a process looked like, when and at what.

@@ -21,6 +21,30 @@ function quiet() {
   return made;
 }
 
+<<<<<<< HEAD
+=======
+function wallNanoseconds(runAt) {
+  return runAt === undefined ? null : nanoseconds(Number(runAt), "runAt");
+}
+
+function durabilityOf(name) {
+  if (name === undefined) return null;
+  const number = durabilities.indexOf(name);
+  if (number < 0) throw new TypeError(`a durability is one of ${durabilities.join(", ")}, not ${name}`);
+  return number;
+}
+
+function wishesOf(options, key, autoKey) {
+  return [
+    options.priority, nanoseconds(options.timeout, "timeout"), nanoseconds(options.deadline, "deadline"),
+    nanoseconds(options.expiry, "expiry"), options.retries, nanoseconds(options.delay, "delay"), wallNanoseconds(options.runAt),
+    key, options.tenant, options.labels, durabilityOf(options.durability), options.crashesMax, autoKey ? 1 : null,
+  ];
+}
+
+const partialOf = (frame) => (frame.payload.length > 0 || frame.flags !== 0 ? { partial: unpack(frame.flags & 3, frame.payload) } : {});
+
+>>>>>>> 2eaa8bf6c0c1dfd4c1cb920886ee3dbaf9458bf7
 /** An ask (asks.js): of a submit, or of an await of an id that is known. */
 export class Job {
   /** Of the task; undefined until it is accepted. */
@@ -152,7 +176,7 @@ export class Job {
     switch (frame.kind) {
       case Kind.accepted: return this.#take(frame);
       case Kind.progressed:
-        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, "") });
+        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, ""), ...partialOf(frame) });
         return false;
       case Kind.settled: return this.#settle(frame);
       case Kind.refused: return this.#refuse(frame);

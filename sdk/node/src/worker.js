@@ -56,7 +56,7 @@ class Attempt {
     const bytes = assign.payload.length - numberAt(assign, 5);
     const left = { number: numberAt(assign, 6), bytes: assign.payload.subarray(bytes) };
     assign.payload = assign.payload.subarray(0, bytes);
-    this.context = new Context(assign, type, (meta) => sendProgress(this, meta), sendReport, (fields) => sendCheckpoint(this, fields), left);
+    this.context = new Context(assign, type, (meta, partial) => sendProgress(this, meta, partial), sendReport, (fields) => sendCheckpoint(this, fields), left);
   }
 
   answer(kind, fields) {
@@ -104,7 +104,7 @@ class Worker {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | Feature.checkpoint | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | Feature.checkpoint | Feature.partial | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, known.types, given.concurrency);
@@ -174,8 +174,13 @@ class Worker {
     if (numberAt(frame, 5) > frame.payload.length) {
       return this.#finish(Status.protocol, "the daemon assigned a checkpoint that is longer than its payload");
     }
-    const attempt = new Attempt(frame, type, (from, meta) => {
-      if (this.#features & Feature.progress) this.#channel.offer(`progress ${from.key}`, from.answer(Kind.progress, { meta }));
+    const attempt = new Attempt(frame, type, (from, meta, partial) => {
+      if (!(this.#features & Feature.progress)) return;
+      const has = partial !== undefined && (this.#features & Feature.partial) !== 0;
+      const beside = has ? { flags: partial.number, payload: partial.bytes } : {};
+      // The latest of each stands for those before it, so what has nothing partial replaces none that has.
+      const about = `${has ? "partial" : "progress"} ${from.key}`;
+      this.#channel.offer(about, from.answer(Kind.progress, { meta, ...beside }));
     }, (about, fields) => {
       if (this.#features & Feature.report) this.#channel.offer(about, { kind: Kind.report, ...fields });
     }, (from, fields) => {
