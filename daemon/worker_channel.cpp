@@ -308,7 +308,7 @@ void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t
   give_page(worker);
   welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
-  const auto allowed = services_.options_of(worker.worker_class).credits;
+  const auto allowed = credits_of(services_.options_of(worker.worker_class));
   const auto said = std::max<std::uint64_t>(asked, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
