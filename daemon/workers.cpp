@@ -22,9 +22,11 @@ void Workers::watch(WorkerProcess& worker) {
   };
   auto* it = &worker;
   worker.exit_watch = start(worker.child.exit_notice.get(), [this, it] { on_exit(*it); });
+  if (worker.exit_watch) worker.exit_watch->go_first();
   const bool pipes = worker.channel.over_pipes();
   worker.channel_watch = start(
       worker.channel.fd(), [this, it] { read(*it); }, [this, it] { write(*it); });
+  if (worker.channel_watch) worker.channel_watch->go_first();
   if (pipes) {
     worker.write_watch = reactor.watch(
         worker.channel.write_fd(), [this, it] { reader_gone(*it); }, [this, it] { write(*it); });
