@@ -180,9 +180,11 @@ WorkerProcess* Workers::reachable(WorkerId worker) {
 void Workers::carry(const command::Assign& command) {
   auto* worker = reachable(command.worker);
   if (worker == nullptr) return;
-  worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  worker->in_hand.push_back({.key = command.key,
+                             .type = command.type,
+                             .assigned_at = services_.engine.now(),
+                             .memory_max = command.memory_max});
   auto& held = worker->in_hand.back();
-  held.memory_max = command.memory_max;
   memory_.given(*worker);
   left_behind_.given(*worker);
   // Most take descriptors, and then there is nothing to look up.
@@ -202,10 +204,11 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
   // It waited for its directory, and was given up meanwhile: its worker cannot be killed.
   if (!directory.empty() && (!stored || stored->verdict)) return;
   REQUIRE(stored && !stored->verdict);
-  const auto given = worker.types.number_of(services_.types.at(command.type).name);
+  const auto& type = services_.types.at(command.type).name;
+  const auto given = worker.types.number_of(command.type, type);
   if (given.is_new) {
     send(worker, {.kind = ipc::Kind::TypeName, .type = given.number},
-         encoded(ipc::TypeNameMeta{services_.types.at(command.type).name}));
+         encoded(ipc::TypeNameMeta{type}));
   }
   auto header = ipc::run_header(ipc::Kind::Assign, command.key);
   header.type = given.number;
@@ -306,7 +309,7 @@ void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t
   give_page(worker);
   welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
-  const auto allowed = services_.options_of(worker.worker_class).credits;
+  const auto allowed = credits_of(services_.options_of(worker.worker_class));
   const auto said = std::max<std::uint64_t>(asked, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
@@ -529,10 +532,11 @@ void Workers::on_recalled(WorkerProcess& worker, const ipc::Frame& frame) {
 }
 
 void Workers::returned(WorkerProcess& worker, const AttemptKey& key) {
-  std::erase_if(worker.in_hand, [&](InHand& held) {
-    if (held.key == key) forget(held);
-    return held.key == key;
-  });
+  const auto held = std::ranges::find(worker.in_hand, key, &InHand::key);
+  if (held != worker.in_hand.end()) {
+    forget(*held);
+    worker.in_hand.erase(held);
+  }
   services_.engine.step(event::RecallAnswered{worker.id, key, true});
   directories_.go_on(worker);
 }
