@@ -158,6 +158,23 @@ TEST_F(DeadPayload, AnArchivedLineOfAnySizeIsImported) {
   })) << tasks;
 }
 
+TEST_F(DeadPayload, ABackupWithoutItIsMadeAndSaysSo) {
+  run_shell("printf '%200000s' 9 > " + at("large"));
+  const auto task = submit("--payload-file " + at("large"));
+  ASSERT_TRUE(dead(1));
+  EXPECT_EQ(daemon_.call("backup " + at("whole.db")).status, 0);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(at("state/bodies"))) files.push_back(entry);
+  ASSERT_EQ(files.size(), 1U);
+  fs::remove(files.front());
+  const auto made =
+      run_shell(daemon_.command("backup --json " + at("copy.db") + " 2>" + at("said")));
+  EXPECT_EQ(made.status, 1);
+  EXPECT_EQ(json::parse(made.output).at("left_out"), json::array({std::stoull(task)}));
+  EXPECT_NE(run_shell("cat " + at("said")).output.find(task), std::string::npos);
+  EXPECT_TRUE(fs::exists(at("copy.db")));
+}
+
 // The status of a restore that is not whole says so, and its text of which tasks.
 TEST_F(DeadPayload, ARestoreWithoutItHasAStatusOfItsOwn) {
   run_shell("printf '%200000s' 9 > " + at("large"));
