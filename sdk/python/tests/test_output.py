@@ -18,7 +18,7 @@ STREAMS = {"stdout": OUT, "stderr": ERR}
 
 @pytest.fixture(scope="module")
 def pool():
-    with Pool({"size": 2}, worker_output_bytes_max="8MiB", backoff_first="1ms") as made:
+    with Pool({"size": 2, "credits": 1}, worker_output_bytes_max="8MiB", backoff_first="1ms") as made:
         yield made
 
 
