@@ -264,9 +264,17 @@ export class Client {
     this.#hold();
     if (this.#link === undefined) return ask; // sent when there is one again
     const waiting = this.#queueOf(ask);
-    waiting.add(ask);
-    if (waiting.size === 1) this.#sendBacklog();
+    if (waiting.size > 0 || !this.#hasRoom(ask)) waiting.add(ask);
+    else {
+      ++this.#inFlight;
+      this.#transmit(ask);
+    }
     return ask;
+  }
+
+  #hasRoom(ask) {
+    const most = this.#link.inFlightMax;
+    return this.#inFlight < (ask.overtakes ? most : most - Math.min(inFlightSpare, most >> 3)) && !this.#link.full;
   }
 
   #queueOf(ask) {
@@ -290,12 +298,13 @@ export class Client {
 
   #done(ask) {
     if (!this.#asks.delete(ask.number)) return;
-    forget(ask.signal, ask);
-    this.#background.delete(ask);
-    const wasSent = !this.#queueOf(ask).delete(ask);
+    if (ask.signal !== undefined) forget(ask.signal, ask);
+    if (ask.quiet) this.#background.delete(ask);
+    const waiting = this.#queueOf(ask);
+    const wasSent = waiting.size === 0 || !waiting.delete(ask);
     if (wasSent && this.#link !== undefined) {
       --this.#inFlight;
-      this.#sendBacklog();
+      if (this.#backlog.size > 0 || this.#urgent.size > 0) this.#sendBacklog();
     }
     this.#hold();
     if (this.#asks.size === 0) this.#idle();
@@ -312,18 +321,14 @@ export class Client {
   }
 
   #sendBacklog() {
-    if (this.#link === undefined) return;
-    const most = this.#link.inFlightMax;
-    this.#sendSome(this.#urgent, most);
-    this.#sendSome(this.#backlog, most - Math.min(inFlightSpare, most >> 3));
-  }
-
-  #sendSome(waiting, inFlightMax) {
-    for (const ask of waiting) {
-      if (this.#link === undefined || this.#inFlight >= inFlightMax || this.#link.full) return;
-      waiting.delete(ask);
-      ++this.#inFlight;
-      this.#transmit(ask);
+    for (const waiting of [this.#urgent, this.#backlog]) {
+      if (waiting.size === 0) continue;
+      for (const ask of waiting) {
+        if (this.#link === undefined || !this.#hasRoom(ask)) break;
+        waiting.delete(ask);
+        ++this.#inFlight;
+        this.#transmit(ask);
+      }
     }
   }
 
