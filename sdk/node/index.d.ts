@@ -230,7 +230,7 @@ export class Client {
   request(verb: string, ...args: unknown[]): Promise<Document>;
   status(): Promise<Document>;
   workers(): Promise<Document>;
-  worker(slot: string): Promise<Document>;
+  worker(slot: string, options?: { sizes?: boolean }): Promise<Document>;
   show(id: Id): Promise<Document>;
   ls(filter?: { state?: string; type?: string; limit?: number; after?: Id }): Promise<Document>;
   deadLs(filter?: DeadFilter & { limit?: number; after?: Id }): Promise<Document>;
@@ -248,7 +248,7 @@ export class Client {
   types(): Promise<Document>;
   release(id: Id): Promise<Document>;
   restart(which?: { slot?: string; class?: string }): Promise<Document>;
-  log(of: { task?: Id; slot?: string; limit?: number }): Promise<Document>;
+  log(of: { task?: Id; slot?: string; limit?: number; after?: number }): Promise<Document>;
   /** Ended by return() also while a next() waits, by close(), and by `signal`, whose reason is thrown. */
   events(options?: { after?: Id; types?: string | string[]; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
   /** Resolves when cancels that are on their way are done; within some seconds if the daemon hangs. */

@@ -115,8 +115,9 @@ export class Client {
   workers() {
     return this.request("workers");
   }
-  worker(slot) {
-    return this.request("worker", slot);
+  /** With `sizes` its directories are walked. */
+  worker(slot, { sizes } = {}) {
+    return this.request("worker", slot, sizes);
   }
   show(id) {
     return this.request("show", BigInt(id));
@@ -183,8 +184,9 @@ export class Client {
   restart({ slot, class: name } = {}) {
     return this.request("restart", slot, name);
   }
-  log({ task, slot, limit } = {}) {
-    return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit);
+  /** Of one of `task` and `slot`. `after`: finished lines with a higher number alone; `last` of the reply is for the next call. */
+  log({ task, slot, limit, after } = {}) {
+    return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit, after);
   }
 
   /** What happens in the pool, over a connection of its own that ends with the iteration, or with this client. */

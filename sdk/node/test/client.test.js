@@ -320,7 +320,9 @@ it("verbs", { size: 2 }, async (pool, client) => {
   assert.deepEqual((await client.deadExport()).letters[0].payload.text, '{"mended":true}');
   assert.equal((await client.deadRemove({ type: "js.fatal" })).removed, 1);
   assert.ok(Array.isArray((await client.ls({ type: "js.value" })).tasks));
-  assert.ok(Array.isArray((await client.log({ slot: "node-0", limit: 5 })).lines));
+  const { last } = await client.log({ slot: "node-0", limit: 5, after: 0 });
+  assert.deepEqual((await client.log({ slot: "node-0", after: last })).lines, []);
+  assert.ok("health_score" in (await client.worker("node-0", { sizes: true })));
   await client.backup(pool.file("copy"));
   assert.ok(fs.existsSync(pool.file("copy")));
   assert.ok((await client.clean({ older: 0, state: "done" })).removed >= 1);
@@ -532,6 +534,19 @@ it("a program ends when it has asked for nothing more", {}, async (pool) => {
     console.log(await pool.run("js.value", 7)); pool.submit("js.value", 8);`;
   const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([said.status, said.stdout], [0, "7\n"], said.stderr);
+});
+
+it("a program that gave up what it asked of a daemon that hangs ends", {}, async (pool) => {
+  const script = `import { connect } from "warmpool"; const pool = await connect({ socket: ${JSON.stringify(pool.file("warmpool.sock"))} });
+    const abort = new AbortController();
+    const first = pool.submit("js.sleep", 60_000, { signal: abort.signal });
+    await first.accepted(); process.kill(${pool.process.pid}, "SIGSTOP");
+    const second = pool.submit("js.value", 8, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 50);
+    console.log((await Promise.allSettled([first.result(), second.result()])).map(({ reason }) => reason.name).join());`;
+  const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 60_000 });
+  pool.process.kill("SIGCONT");
+  assert.deepEqual([said.status, said.stdout], [0, "AbortError,AbortError\n"], said.stderr);
 });
 
 cutting("a program that waits for nothing ends while it has no connection", {}, async (pool, client, proxy) => {
