@@ -31,7 +31,7 @@ class Keeper {
   Services& services_;
   std::vector<StoreEntry> batch_;          // kept for its memory
   std::vector<command::Persist> records_;  // and this
-  std::size_t bytes_ = 0;          // of bodies in it
+  std::size_t bytes_ = 0;                  // of bodies in it
   std::optional<Error> broken_;
   std::function<void(const Result<BackupFigures>&)> on_backup_;
   std::function<void(const BodyEnded&)> on_body_;

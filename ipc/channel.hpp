@@ -32,7 +32,9 @@ class Channel {
   void keep_descriptors(bool keep) { keeps_descriptors_ = keep; }
   // That of a frame that announces one, in the order of such frames; empty where none came with it
   // or there was no room for it.
-  UniqueFd take_descriptor() { return came_.take().value_or(UniqueFd()); }
+  UniqueFd take_descriptor() { return take_announced().value_or(UniqueFd()); }
+  // Likewise; none: none came with it, which breaks the protocol.
+  std::optional<UniqueFd> take_announced() { return came_.take(); }
   void set_rules(FrameRules rules) { reader_.set_rules(rules); }
   const FrameRules& rules() const { return reader_.rules(); }
 

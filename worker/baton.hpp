@@ -23,6 +23,8 @@ class Baton {
   void lend(Clock::time_point started);
   // The session is the main thread's. Blocks: until the watcher has left it, if it has it.
   void reclaim();
+  // Where the watcher has it: there is something new for it to look at. One system call.
+  void nudge() { wake_.raise(); }
   // The watcher is to end. Order: after reclaim.
   void quit();
 
@@ -33,6 +35,8 @@ class Baton {
   // Whether the main thread wants it back. wake_fd() turns readable then.
   bool wanted() const;
   int wake_fd() const { return wake_.fd(); }
+  // It was readable, and that was seen. Order: wanted() is asked after it.
+  void heard() { wake_.clear(); }
   void give_back();
 
  private:

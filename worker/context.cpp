@@ -68,9 +68,6 @@ bool Context::wait_for(std::chrono::nanoseconds duration) const {
 }
 
 void Context::progress(unsigned permille, std::string_view text) {
-  const auto now = Clock::now();
-  if (permille < 1000 && now < progress_due_) return;
-  progress_due_ = now + kProgressInterval;
   sink_.report(static_cast<std::uint16_t>(std::min(permille, 1000U)), text);
 }
 

@@ -86,10 +86,10 @@ class Context {
   // Blocks: for `duration`, less if cancelled. True when it was cancelled.
   bool wait_for(std::chrono::nanoseconds duration) const;
 
-  // Bounds: permille 0 to 1000 and 1,024 bytes of text, cut beyond. Of reports less than
-  // kProgressInterval after one that was sent, only 1000 is sent; the others are dropped.
+  // Bounds: permille 0 to 1000 and 1,024 bytes of text, cut beyond. One is sent each 100 ms at
+  // most, but for 1000, which is sent at once; the latest of those between then, also if the
+  // handler says nothing more, and before its answer.
   void progress(unsigned permille, std::string_view text = {});
-  static constexpr std::chrono::milliseconds kProgressInterval{100};
 
   // What the next attempt could go on from, if this one does not finish: the last one counts, and
   // is gone when the task has settled. Without bytes there is none any more.
@@ -116,7 +116,6 @@ class Context {
   const CancelSignal& cancel_;
   ProgressSink& sink_;
   Clock::time_point started_;
-  Clock::time_point progress_due_{};
 };
 
 }  // namespace warmpool::worker

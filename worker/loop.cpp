@@ -12,10 +12,12 @@
 
 namespace warmpool::worker {
 
-Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, const Termination& termination)
+Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, HeldReport& held,
+           const Termination& termination)
     : session_(session),
       baton_(baton),
       cancel_(cancel),
+      held_(held),
       termination_(termination),
       now_(Clock::now()),
       unsent_since_(Clock::time_point::max()),
@@ -51,12 +53,16 @@ void Loop::run_one() {
   running_ = session_.in_hand().pop();
   session_.begin_run(*running_);
   started_ = now_;
+  held_.begin();
   Context context(*running_, cancel_, *this, started_);
   baton_.lend(started_);
   Answer answer = call(*running_, context);
   baton_.reclaim();
   now_ = Clock::now();
   session_.end_run(now_ - started_);
+  if (const auto late = held_.due(Clock::time_point::max())) {
+    session_.progress(running_->key, late->permille, late->text);
+  }
   cancel_.lower();
   session_.answer(running_->key, std::move(answer), now_ - started_);
   session_.in_hand().recycle(std::move(running_));
@@ -113,6 +119,9 @@ void Loop::wait() {
 }
 
 void Loop::report(std::uint16_t permille, std::string_view text) {
+  const auto fate = held_.take(Clock::now(), permille, text);
+  if (fate == HeldReport::Fate::KeptFirst) baton_.nudge();
+  if (fate != HeldReport::Fate::SayNow) return;
   baton_.reclaim();
   session_.progress(running_->key, permille, text);
   session_.exchange();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "worker/baton.hpp"
+#include "worker/held_report.hpp"
 #include "worker/session.hpp"
 #include "worker/termination.hpp"
 
@@ -12,7 +13,8 @@ namespace warmpool::worker {
 // Threads: the main thread of a worker.
 class Loop final : private ProgressSink {
  public:
-  Loop(Session& session, Baton& baton, CancelSignal& cancel, const Termination& termination);
+  Loop(Session& session, Baton& baton, CancelSignal& cancel, HeldReport& held,
+       const Termination& termination);
 
   // Order: after Session::greet. Blocks: until the worker is to end.
   RunStatus run();
@@ -36,6 +38,7 @@ class Loop final : private ProgressSink {
   Session& session_;
   Baton& baton_;
   CancelSignal& cancel_;
+  HeldReport& held_;
   const Termination& termination_;
   Clock::time_point now_;           // as of the end of the last handler or wait
   Clock::time_point unsent_since_;  // of the oldest unsent answer; max(): none

@@ -248,9 +248,13 @@ void Session::on_assign(const ipc::Frame& frame) {
 // Mapped here, before the next frame brings another one. After a restart of the daemon it is a file
 // of the daemon's user, which a program of another user could not open by name.
 bool Session::take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt) {
-  auto came = channel_.take_descriptor();
-  auto body = came ? ipc::sealed_or_copied(std::move(came), bytes)
-                   : Result<ipc::UniqueFd>(Error{0, "this worker has no room for its descriptor"});
+  auto came = channel_.take_announced();
+  if (!came) {
+    fail("assign announces a descriptor, and none came with it");
+    return false;
+  }
+  auto body = *came ? ipc::sealed_or_copied(std::move(*came), bytes)
+                    : Result<ipc::UniqueFd>(Error{0, "this worker has no room for its descriptor"});
   auto view = body ? ipc::LargeView::of(body->get(), bytes) : Result<ipc::LargeView>(body.error());
   if (view) {
     attempt.large.emplace(std::move(*view));
@@ -349,6 +353,10 @@ void Session::progress(const AttemptKey& key, std::uint16_t permille, std::strin
   scratch_.clear();
   encode(ipc::ProgressMeta{.permille = permille, .text = cut}, scratch_);
   channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
+}
+
+void Session::report_progress(std::uint16_t permille, std::string_view text) {
+  if (running_ != nullptr) progress(running_->key, permille, text);
 }
 
 bool Session::checkpoint(const AttemptKey& key, std::string_view bytes, Content content) {

@@ -65,6 +65,8 @@ class Session {
   // Those that have not started are answered as failed: this worker must end.
   void refuse_waiting(std::string_view why);
   void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
+  // Of what runs, if anything does.
+  void report_progress(std::uint16_t permille, std::string_view text);
   void report(const WorkerReport& report);
   // False: this daemon keeps none. Blocks: while the daemon does not read.
   bool checkpoint(const AttemptKey& key, std::string_view bytes, Content content);

@@ -65,8 +65,13 @@ struct Served {
   std::string why;
 };
 
-Served serve(const Settings& settings, const Handlers& handlers, Descriptors descriptors,
-             const Termination& termination) {
+using Hooks = std::vector<std::function<void()>>;
+
+// `hooks` are called when the daemon has welcomed this worker: it has put it where it belongs by
+// then (its cgroup), so that what they start is this worker's, and its limits hold for it.
+// Errors: the second thread cannot be started.
+Result<Served> serve(const Settings& settings, const Handlers& handlers, const Hooks& hooks,
+                     Descriptors descriptors, const Termination& termination) {
   CancelSignal cancel(std::move(descriptors.cancelled));
   std::optional<BrokenPipe> broken_pipe;
   if (settings.channel_out >= 0) broken_pipe.emplace();
@@ -76,13 +81,21 @@ Served serve(const Settings& settings, const Handlers& handlers, Descriptors des
     if (!session.page_fault().empty()) {
       std::fprintf(stderr, "warmpool worker: beats by frames: %s\n", session.page_fault().c_str());
     }
+    for (const auto& hook : hooks) hook();
     Baton baton(std::move(descriptors.wake), std::move(descriptors.timer), settings.watch_after);
-    const Watcher watcher(baton, session, cancel, termination);
-    status = Loop(session, baton, cancel, termination).run();
+    HeldReport held;
+    std::optional<Watcher> watcher;
+    try {
+      watcher.emplace(baton, session, cancel, held, termination);
+    } catch (const std::system_error& error) {
+      return Error{0, std::string("cannot start the watcher thread: ") + error.what() +
+                          "; raise the limit of processes"};
+    }
+    status = Loop(session, baton, cancel, held, termination).run();
   } else if (session.end() == Session::End::Broken) {
     status = RunStatus::Protocol;
   }
-  return {status, session.may_come_again(), session.why()};
+  return Served{status, session.may_come_again(), session.why()};
 }
 
 int say_end(const Served& served) {
@@ -93,16 +106,11 @@ int say_end(const Served& served) {
   return end_with(served.status, "");
 }
 
-Result<Served> serve_once(const Settings& settings, const Handlers& handlers,
+Result<Served> serve_once(const Settings& settings, const Handlers& handlers, const Hooks& hooks,
                           const Termination& termination) {
   auto descriptors = Descriptors::make();
   if (!descriptors) return descriptors.error();
-  try {
-    return serve(settings, handlers, std::move(*descriptors), termination);
-  } catch (const std::system_error& error) {
-    return Error{0, std::string("cannot start the watcher thread: ") + error.what() +
-                        "; raise the limit of processes"};
-  }
+  return serve(settings, handlers, hooks, std::move(*descriptors), termination);
 }
 
 // What a person reads who wonders why it does not serve: each new reason once, however often it is
@@ -175,9 +183,9 @@ Worker& Worker::on_fork(std::function<void()> hook) {
 }
 
 int Worker::run() {
-  if (is_template()) {
+  const bool forked = is_template();
+  if (forked) {
     if (const auto ended = run_template()) return *ended;
-    for (const auto& hook : on_fork_) hook();
   }
   auto settings = Settings::from_environment();
   if (!settings) return end_with(RunStatus::NoChannel, settings.error().text);
@@ -186,15 +194,17 @@ int Worker::run() {
   if (credits_ != 0) settings->credits = credits_;
   // So that the daemon sees a line when it is written, and with the task that wrote it.
   ::setlinebuf(stdout);
-  return run(std::move(*settings));
+  return serve_alone(*settings, forked ? on_fork_ : Hooks());
 }
 
-int Worker::run(Settings settings) {
+int Worker::run(Settings settings) { return serve_alone(settings, {}); }
+
+int Worker::serve_alone(const Settings& settings, const Hooks& hooks) {
   REQUIRE(settings.credits >= 1 && settings.credits <= kCreditsMax);
   auto terminated = EventFd::make();
   if (!terminated) return end_with(RunStatus::System, terminated.error().text);
   const Termination termination(std::move(*terminated));
-  const auto served = serve_once(settings, handlers_, termination);
+  const auto served = serve_once(settings, handlers_, hooks, termination);
   return served ? say_end(*served) : end_with(RunStatus::System, served.error().text);
 }
 
@@ -228,7 +238,7 @@ int Worker::join(const Joining& joining) {
     if (socket) {
       settings.channel = socket->release();
       const auto begun = std::chrono::steady_clock::now();
-      const auto served = serve_once(settings, handlers_, termination);
+      const auto served = serve_once(settings, handlers_, {}, termination);
       if (!served) return end_with(RunStatus::System, served.error().text);
       if (!served->again || !joining.reconnect || termination.requested()) return say_end(*served);
       reasons.say(*served);

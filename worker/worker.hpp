@@ -77,8 +77,9 @@ class Worker {
   // Bounds: 1 .. kCreditsMax. Beats WARMPOOL_CREDITS.
   void set_credits(unsigned credits);
 
-  // Called in a worker that was forked by a template, before its hello: for threads, descriptors
-  // and seeds, which each worker has for itself. Order: as added.
+  // Called in a worker that was forked by a template, once the daemon has welcomed it and before
+  // its first task: for threads, descriptors, processes and seeds, which each worker has for
+  // itself. Order: as added. Bounds: less than `dead_after` together, as nothing beats meanwhile.
   Worker& on_fork(std::function<void()> hook);
 
   // Serves the daemon that started this process. In a template (option `preload` of the class) it
@@ -96,6 +97,8 @@ class Worker {
   int join(const Joining& joining);
 
  private:
+  int serve_alone(const Settings& settings, const std::vector<std::function<void()>>& hooks);
+
   std::string name_;
   Handlers handlers_;
   std::vector<std::function<void()>> on_fork_;

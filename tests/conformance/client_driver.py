@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 
+import bodies
 import page
 import wire
 from frame import Frame
@@ -82,7 +83,7 @@ class ClientDriver:
     def greet(self, options):
         self.connect(options)
         self.accept()
-        self.welcome({})
+        self.welcome({name: options[name] for name in ("large", "frame_bytes_max") if name in options})
         self.says("connected", None, {})
 
     def connect(self, options):
@@ -90,13 +91,13 @@ class ClientDriver:
 
     def accept(self):
         connected = wire.until(self._accepted, "it dials", self._listen)
-        self.end = wire.End(connected.fileno(), connected.fileno(), "client", connected.close)
+        self.end = wire.End(connected.fileno(), connected.fileno(), "client", connected.close, connected)
         self.types = []
         hello = self.end.take(lambda frame: True, "hello")
         assert hello.kind == NUMBER["hello"], f"its first frame is of kind {hello.kind}"
         assert hello.at(0) == 0 and hello.at(1, 1) <= 1 <= hello.at(2, 1), f"its hello says {hello.meta}"
         assert not (hello.id or hello.token or hello.credits), f"its hello is {hello}"
-        self.end.features = hello.at(3) & CLIENT_FEATURES
+        self.end.features, self.offered = hello.at(3) & CLIENT_FEATURES, hello.at(3)
 
     def _accepted(self):
         try:
@@ -110,7 +111,12 @@ class ClientDriver:
             selector.select(0.05)
 
     def welcome(self, fields):
-        meta = fields.get("raw") or [1, self.end.features, FRAME_BYTES_MAX, LARGE, 1024, 5 * 10**9, "conformance", LARGE]
+        large = fields.get("large", 0)
+        if large:
+            assert self.offered & page.FEATURES["large"], "it does not say the feature large"
+            self.end.features |= page.FEATURES["large"]
+        meta = fields.get("raw") or [1, self.end.features, fields.get("frame_bytes_max", FRAME_BYTES_MAX), LARGE, 1024, 5 * 10**9,
+                                     "conformance", LARGE, *([large] if large else [])]
         self._send(Frame(NUMBER["welcome"], meta=meta).encode())
 
     def drop(self):
@@ -178,6 +184,13 @@ class ClientDriver:
     def sends(self, kind, name, fields):
         self._send(self._frame(kind, name, fields).encode())
 
+    def hands(self, name, fields, body):
+        """A result by descriptor."""
+        frame = self._frame("settled", name, fields)
+        data, frame.payload, frame.descriptors, frame.meta = frame.payload, b"", 1, [0, 0, 0, 0, len(frame.payload)]
+        self.end.send_bytes(frame.encode(), bodies.made(data, **body))
+        self.end.flush()
+
     def sends_many(self, kind, count, fields):
         """To nobody. All of it is read, whatever the client is doing."""
         for _ in range(count):
@@ -239,6 +252,10 @@ class ClientDriver:
             data, content = packed(wanted)
             got = unpacked(frame.payload, frame.flags & 3)
             assert got == unpacked(data, content), f"its payload is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
+        elif field == "body":
+            data, content = packed(wanted)
+            got = bodies.taken(frame, 13)
+            assert (got, frame.flags & 3) == (data, content), f"its body is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
         elif field == "has":
             assert frame.flags & wanted == wanted, f"its flags are {frame.flags}, without {wanted}"
         elif field == "lacks":
@@ -300,7 +317,7 @@ class ClientDriver:
             return None
 
         said = wire.until(found, f"the program says {what} of {name}", self._turn)
-        assert said["says"] == what, f"instead of {what} it says {str(said)[:500]}"
+        assert said["says"] in what.split(" or "), f"instead of {what} it says {str(said)[:500]}"
         for field, wanted in fields.items():
             if field == "text":
                 assert wanted in said["text"], f"no {wanted!r} in {said['text']!r}"
@@ -308,6 +325,9 @@ class ClientDriver:
                 assert same(said["payload"], wanted), f"it says {str(said)[:500]}"
             else:
                 assert said.get(field) == wanted, f"{field} is not {wanted}: it says {str(said)[:500]}"
+
+    def says_no_result(self, name):
+        self.says("lost or refused", name, {})
 
     def says_settled(self, name, payload):
         """A second acceptance, of another id, may be said before."""

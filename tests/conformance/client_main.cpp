@@ -206,7 +206,7 @@ class Program {
     const Content content = event.verdict == Verdict::Done ? event.content : Content::Utf8;
     say({{"verdict", std::string(warmpool::name_of(event.verdict))},
          {"cause", std::string(warmpool::name_of(event.cause))},
-         {"payload", told(event.result, content)}},
+         {"payload", told(std::string(event.text()), content)}},
         "settled", asked(event.ticket));
   }
   void tell(const client::Progressed& event) {

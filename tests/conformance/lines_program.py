@@ -32,6 +32,13 @@ def opens(payload):
         say(result=gate.readline().rstrip())
 
 
+def reports_and_opens(payload):
+    say(progress=0.001, text="begun")
+    say(progress=0.002, text="at the gate")
+    with open(payload, encoding="utf-8") as gate:
+        say(result=gate.readline().rstrip())
+
+
 def steps(payload):
     for step in range(1, int(payload) + 1):
         say(progress=step / int(payload), text=f"step {step}")
@@ -73,6 +80,7 @@ HANDLERS = {
     "checkpoint.large": leaves_large,
     "checkpoint.asked": asked,
     "echo": lambda payload: say(result=payload),
+    "size": lambda payload: say(result=str(len(payload.encode()))),
     "large": lambda payload: say(result="x" * int(payload)),
     "fail": lambda payload: say(error=payload),
     "fail.long": lambda payload: say(error="x" * int(payload)),
@@ -80,12 +88,21 @@ HANDLERS = {
     "later": lambda payload: say(error=payload, retry_after=1.5),
     "held": lambda payload: say(held=payload),
     "gate": opens,
+    "gate.reported": reports_and_opens,
     "heed": waits,
     "steps": steps,
     "print": prints,
     "surroundings": lambda payload: say(result=subprocess.run(["sh", "-c", "env; ls -l /proc/self/fd"], stdout=subprocess.PIPE, text=True,
                                                               check=True).stdout),
 }
+
+
+def payload_of(task):
+    """A large one is in a file."""
+    if "payload_file" not in task:
+        return task["payload"]
+    with open(task["payload_file"], encoding="utf-8") as file:
+        return file.read()
 
 
 def serve(line):
@@ -95,7 +112,7 @@ def serve(line):
     if task["type"] == "context":
         return say(result=json.dumps({"task": str(task["task"]), "round": task["round"], "attempt": task["attempt"], "type": task["type"],
                                       "timeout_ms": round((task["timeout"] or 0) * 1000), "directory": task.get("directory", "")}))
-    HANDLERS[task["type"]](task["payload"])
+    HANDLERS[task["type"]](payload_of(task))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import { Failed, FailedForGood, Held, RetryAfter, task, withContent } from "../.
 
 task("echo", (payload) => payload);
 task("echo.msgpack", (payload) => withContent("msgpack", payload));
+task("size", (payload) => String(Buffer.byteLength(payload)));
 task("large", (payload) => "x".repeat(Number(payload)));
 task("fail", (payload) => {
   throw new Failed(payload);
@@ -25,12 +26,20 @@ task("held", (payload) => {
 task("throw", (payload) => {
   throw new RangeError(payload);
 });
-task("gate", async (payload, ctx) => {
-  ctx.progress(1, "begun");
-  const gate = await fs.open(payload);
+const lineOf = async (path) => {
+  const gate = await fs.open(path);
   const { buffer, bytesRead } = await gate.read();
   await gate.close();
   return buffer.toString("utf8", 0, bytesRead).trim();
+};
+task("gate", (payload, ctx) => {
+  ctx.progress(1, "begun");
+  return lineOf(payload);
+});
+task("gate.reported", (payload, ctx) => {
+  ctx.progress(1, "begun");
+  ctx.progress(2, "at the gate");
+  return lineOf(payload);
 });
 task("heed", async (payload, ctx) => {
   ctx.progress(1, "begun");

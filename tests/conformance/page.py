@@ -45,6 +45,7 @@ def check(frame, sender, features):
     what = f"{kind.name} of a {sender}"
     assert sender in kind.senders, f"{what}: section 4 lets only {kind.senders} send it"
     assert not kind.feature or features & FEATURES[kind.feature], f"{what}: the feature {kind.feature} was not agreed"
+    assert not frame.descriptors or features & FEATURES["large"], f"{what}: hands a descriptor over, and the feature large was not agreed"
     for field in FIELDS:
         assert field in kind.fields or getattr(frame, field) == 0, f"{what}: uses the field {field}"
     flags = frame.flags & ~(kind.flags | (PAYLOAD_CONTENT if kind.has_payload else 0))

@@ -33,12 +33,22 @@ std::string many(const warmpool_call& call) {
   return std::string(std::stoul(payload_of(call)), 'x');
 }
 
-int gate(warmpool_call& call) {
-  call.progress(call.worker, 1, "begun");
+int open_gate(warmpool_call& call) {
   std::ifstream opened(payload_of(call));
   std::string line;
   std::getline(opened, line);
   return say(call, WARMPOOL_DONE, line);
+}
+
+int gate(warmpool_call& call) {
+  call.progress(call.worker, 1, "begun");
+  return open_gate(call);
+}
+
+int reported_gate(warmpool_call& call) {
+  call.progress(call.worker, 1, "begun");
+  call.progress(call.worker, 2, "at the gate");
+  return open_gate(call);
 }
 
 int heed(warmpool_call& call) {
@@ -105,6 +115,10 @@ using Handler = int (*)(warmpool_call&);
 const std::map<std::string_view, Handler> kHandlers{
     {"echo", echo},
     {"echo.msgpack", echo},
+    {"size",
+     [](warmpool_call& call) {
+       return say(call, WARMPOOL_DONE, std::to_string(call.payload_bytes));
+     }},
     {"large", [](warmpool_call& call) { return say(call, WARMPOOL_DONE, many(call)); }},
     {"fail", [](warmpool_call& call) { return say(call, WARMPOOL_FAILED, payload_of(call)); }},
     {"fail.long", [](warmpool_call& call) { return say(call, WARMPOOL_FAILED, many(call)); }},
@@ -114,6 +128,7 @@ const std::map<std::string_view, Handler> kHandlers{
     {"held", [](warmpool_call& call) { return say(call, WARMPOOL_HELD, payload_of(call)); }},
     {"throw", [](warmpool_call& call) -> int { throw std::runtime_error(payload_of(call)); }},
     {"gate", gate},
+    {"gate.reported", reported_gate},
     {"heed", heed},
     {"steps", steps},
     {"checkpoint", checkpoint},

@@ -30,6 +30,13 @@ def say_end(name, ask):
     """Says what becomes of it, whatever that is."""
     try:
         return ask()
+    except Exception as error:
+        said_end(name, error)
+
+
+def said_end(name, fault):
+    try:
+        raise fault
     except warmpool.TaskError as error:
         verdict = {kind: words.Verdict(number).name.lower() for number, kind in warmpool.errors.BY_VERDICT.items()}[type(error)]
         say("settled", name, verdict=verdict, cause=error.cause, payload=told(error.error))
@@ -39,6 +46,26 @@ def say_end(name, ask):
         say("lost" if lost else "refused", name, code=error.code, text=error.text, retry_after_ms=round(error.retry_after * 1000))
     except Exception as error:
         say("lost", name, text=str(error))
+
+
+def wishes_of(name, options):
+    """The options of a command as those of submit()."""
+    for wish in SECONDS:
+        if f"{wish}_ms" in options:
+            options[wish] = options.pop(f"{wish}_ms") / 1000
+    if "run_at_ms" in options:
+        options["run_at"] = datetime.datetime.fromtimestamp(options.pop("run_at_ms") / 1000, datetime.timezone.utc)
+    if options.pop("progress", False):
+        options["progress"] = lambda done, text: say("progressed", name, permille=round(done * 1000), text=text)
+    return options
+
+
+def obey(program, command):
+    """Calls the method of the program that the command names."""
+    verb = command.pop("do")
+    if "as" in command:
+        command["name"] = command.pop("as")
+    return getattr(program, verb if verb != "await" else "await_")(**command)
 
 
 def follow(name, future):
@@ -60,15 +87,8 @@ class Program:
             say("unconnected", code=getattr(error, "code", None), text=str(error))
 
     def submit(self, name, type, payload, options):
-        for wish in SECONDS:
-            if f"{wish}_ms" in options:
-                options[wish] = options.pop(f"{wish}_ms") / 1000
-        if "run_at_ms" in options:
-            options["run_at"] = datetime.datetime.fromtimestamp(options.pop("run_at_ms") / 1000, datetime.timezone.utc)
-        if options.pop("progress", False):
-            options["progress"] = lambda done, text: say("progressed", name, permille=round(done * 1000), text=text)
         threading.Thread(target=follow, daemon=True,
-                         args=(name, say_end(name, lambda: self.client.submit(type, given(payload), **options)))).start()
+                         args=(name, say_end(name, lambda: self.client.submit(type, given(payload), **wishes_of(name, options))))).start()
 
     def await_(self, name, id):
         future = self.client.wait(int(id))
@@ -95,8 +115,4 @@ class Program:
 if __name__ == "__main__":
     program = Program()
     for line in sys.stdin:
-        command = json.loads(line)
-        verb = command.pop("do")
-        if "as" in command:
-            command["name"] = command.pop("as")
-        getattr(program, verb if verb != "await" else "await_")(**command)
+        obey(program, json.loads(line))

@@ -16,6 +16,11 @@ def echo_msgpack(payload):
     return Packed(payload)
 
 
+@task("size", raw=True)
+def size(payload):
+    return str(len(payload))
+
+
 @task("large")
 def large(payload):
     return "x" * int(payload)
@@ -54,6 +59,14 @@ def throw(payload):
 @task("gate")
 def gate(payload, ctx):
     ctx.progress(0.001, "begun")
+    with open(payload, encoding="utf-8") as opened:
+        return opened.readline().rstrip()
+
+
+@task("gate.reported")
+def gate_reported(payload, ctx):
+    ctx.progress(0.001, "begun")
+    ctx.progress(0.002, "at the gate")
     with open(payload, encoding="utf-8") as opened:
         return opened.readline().rstrip()
 

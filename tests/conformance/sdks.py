@@ -34,6 +34,7 @@ TRANSPORTS = {
     "fifo": {
         "recall": "never agreed over FIFOs (section 3)",
         "page": "a FIFO carries no descriptors (section 3)",
+        "large": "a FIFO carries no descriptors (section 3)",
         "form": "what a frame may hold is judged by the same code as over a socket, where these cases are",
     },
     # A worker that connects by itself, with --once.
@@ -74,8 +75,11 @@ WORKERS = {
     "plugin": Sdk([program("warmpool-worker"), "--plugin", program("test-conformance-plugin.so")], PLUGIN_LACKS, connects=STOCK_CONNECTS),
     "python": Sdk([*PYTHON, "-m", "warmpool", own("python_worker.py")], environment=PYTHON_PATH,
                   connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
+    "python-async": Sdk([*PYTHON, "-m", "warmpool", own("python_async_worker.py")], environment=PYTHON_PATH,
+                        connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "node": Sdk([NODE, os.path.join(PROJECT, "sdk", "node", "src", "main.js"), own("node_worker.mjs")], {
         "page": "Node receives no descriptors, so it beats by frames (docs/sdk.md)",
+        "large": "Node receives and sends no descriptors, so bodies come inline (docs/sdk.md)",
     }, connects=["--connect", "--socket", "SOCKET", "--class", "own", "--once", "--concurrency", "CONCURRENCY"]),
     "lines": Sdk([program("warmpool-worker"), "--wrap", "lines", "--checkpoint-signal", "USR1", "--", sys.executable, "-I", "-S",
                   own("lines_program.py")], LINES_LACKS,
@@ -97,7 +101,11 @@ CLIENTS = {
     "python": Sdk([*PYTHON, own("python_client.py")], {
         "duplicate": "its future is of the task, whoever submitted it first",
     }, PYTHON_PATH),
+    "python-async": Sdk([*PYTHON, own("python_async_client.py")], {
+        "duplicate": "its future is of the task, whoever submitted it first",
+    }, PYTHON_PATH),
     "node": Sdk([NODE, own("node_client.mjs")], {
+        "large": "Node receives and sends no descriptors, so results come inline (docs/sdk.md)",
         "labels": "bytes that are not what their label says are handed over as bytes (sdk/node/src/content.js)",
     }),
 }

@@ -11,14 +11,20 @@ MS = 1_000_000  # nanoseconds
 LARGE = 1 << 20  # payload_bytes_max and result_bytes_max of the driver's welcome
 FRAME_BYTES_MAX = LARGE + 65_536
 FOREVER = {"heartbeat_interval": 3600 * 1000 * MS}  # of welcome, where no beat shall come
+LARGE_MAX = 4 * LARGE  # large_bytes_max, where large is agreed
+BODY = "ä" * LARGE  # of two bytes each
+HANDS = {**FOREVER, "large": LARGE_MAX}
 TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 
 # --- Workers. Steps:
 #   start {options}           the driver starts the worker and reads its hello; credits, concurrency: of the environment
-#   welcome {fields}          and answers it; features: those that are agreed at most; page: with one; raw: whole meta
+#   welcome {fields}          and answers it; features: those that are agreed at most; page: with one; large: large_bytes_max; raw: whole
+#                             meta
 #   assign n type payload {}  attempt n: payload bytes, text, Json(value) or Packed(value); the type is named before
 #   begun n                   its handler has reported the progress "begun"
-#   open n                    lets the handler of type gate end, with the result "open"
+#   open n                    lets the handler of type gate or gate.reported end, with the result "open"
+#   (of assign, hands {}: the payload goes as a descriptor: form "sealed" or "file", short: by so many bytes than announced)
+#   done-large n payload      its answer, of which the result came as a descriptor
 #   done n payload            its answer, in this order; of a Json or Packed the value counts
 #   failed n outcome text {}  the same; the text must be found in it
 #   progress n permille text  the next report of it
@@ -94,6 +100,9 @@ WORKERS = [
         ("retire",), ("exit", 0)]),
     Case("progress", "5", (), [
         ("work",), ("assign", 1, "steps", "3", {}), ("progress", 1, 333, "step 1"), ("last-progress", 1, 1000, "step 3"), ("done", 1, "3")]),
+    Case("progress of the last report before a long silence", "5", ("progress", "reads-while-running"), [
+        ("work",), ("assign", 1, "gate.reported", "", {}), ("progress", 1, 1, "begun"), ("progress", 1, 2, "at the gate"), ("open", 1),
+        ("done", 1, "open")]),
     Case("progress is not sent where it was not agreed", "3", ("cancel",), [
         ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "steps", "5", {}), ("done", 1, "5"), ("ping",), ("retire",), ("exit", 0)]),
     Case("report of gauges, and that it is degraded", "5", ("report",), [
@@ -187,6 +196,37 @@ WORKERS = [
         ("leaves",), ("recall", 2), ("recalled", 2, True), ("open", 1), ("done", 1, "open"), ("retire",), ("exit", 0)]),
 ]
 
+# Descriptors (section 13): feature large.
+WORKERS += [
+    Case("payload and result by descriptor", "13", ("large",), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "echo", BODY, {"hands": {}}), ("done-large", 1, BODY), ("retire",), ("exit", 0)]),
+    Case("payload by descriptor of a file", "13", ("large",), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "echo", BODY, {"hands": {"form": "file"}}), ("done-large", 1, BODY), ("retire",),
+        ("exit", 0)]),
+    Case("result of the largest size by descriptor, and one beyond", "13", ("large",), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "large", str(LARGE_MAX), {}), ("done-large", 1, "x" * LARGE_MAX),
+        ("assign", 2, "large", str(LARGE_MAX + 1), {}), ("failed", 2, 2, str(LARGE_MAX), {}), ("assign", 3, "large", str(LARGE), {}),
+        ("done", 3, "x" * LARGE), ("retire",), ("exit", 0)]),
+    Case("each descriptor goes with its frame", "13", ("large", "credits"), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "gate", "", {}), ("begun", 1), ("assign", 2, "echo", "a" * LARGE * 2, {"hands": {}}),
+        ("assign", 3, "echo", "small", {}), ("assign", 4, "echo", "b" * LARGE * 2, {"hands": {}}), ("open", 1), ("done", 1, "open"),
+        ("done-large", 2, "a" * LARGE * 2), ("done", 3, "small"), ("done-large", 4, "b" * LARGE * 2), ("retire",), ("exit", 0)]),
+    *[Case(f"{form} that is shorter than announced", "13", ("large",), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "echo", BODY, {"hands": {"form": form, "short": 1}}), ("failed", 1, 1, "", {}),
+        ("assign", 2, "echo", BODY, {"hands": {}}), ("done-large", 2, BODY), ("retire",), ("exit", 0)]) for form in ("sealed", "file")],
+    Case("what is recalled takes its descriptor along", "13", ("large", "recall", "credits"), [
+        ("start", {}), ("welcome", HANDS), ("assign", 1, "gate", "", {}), ("begun", 1), ("assign", 2, "echo", "a" * LARGE * 2, {"hands": {}}),
+        ("assign", 3, "echo", BODY, {"hands": {}}), ("recall", 2), ("recalled", 2, True), ("open", 1), ("done", 1, "open"),
+        ("done-large", 3, BODY), ("retire",), ("exit", 0)]),
+    Case("broken: a descriptor that is announced and does not come", "13", ("large", "form"), [
+        ("start", {}), ("welcome", HANDS), ("frame", {"kind": "type-name", "meta": ["echo"]}),
+        ("broken", "frame", {"kind": "assign", "id": 1, "token": 1, "round": 1, "attempt": 1, "descriptors": 1, "meta": [None] * 7 + [9]})]),
+    # Who has no such feature is sent the bytes in the frame, as far as one goes.
+    Case("payload above payload_bytes_max inline", "13", (), [
+        ("start", {}), ("welcome", {**FOREVER, "frame_bytes_max": LARGE_MAX}), ("assign", 1, "size", BODY, {}), ("done", 1, str(2 * LARGE)),
+        ("retire",), ("exit", 0)]),
+]
+
 # What ends the connection (sections 1 and 2): a peer that finds the daemon at fault just closes.
 BROKEN = {
     "body above frame_bytes_max": {"kind": "ping", "body_bytes": FRAME_BYTES_MAX + 1},
@@ -227,8 +267,10 @@ WORKERS += [
 #   gets kind as {fields}        that frame comes; meta by names; has, lacks: flags
 #   sends kind as {fields}       the driver sends it, with the token of what was asked
 #   says what as {fields}        the program says it, next of all that is said about `as`; a text must be found in what it says
+#   says-no-result as            that there is none, in either way: lost, or refused since the task is done and its result stays
 #   quiet                        the client answers a ping and has sent nothing before it
 #   again as id                  it comes back for that task, by its key or by its id, and is told that it was accepted
+#   gets, body                the payload came as a descriptor; hands as {fields} {form, short}: a result goes as one
 #   received id...               it has told that these results need not be kept
 #   drop, vanish, return         the connection ends; nobody listens any more; somebody does again
 #   deaf, hears                  nothing of it is read, or again; sends-many kind count {fields}: to no request, and all of it is read
@@ -277,6 +319,30 @@ CLIENTS = [
                                    ("msgpack", ("msgpack", TREE), ("msgpack",)), ("none", "", ()), ("largest", "x" * LARGE, ()))],
     Case("payload above payload_bytes_max", "1", (), [
         ("greet", {}), submit("a", "x" * (2 * LARGE)), ("says", "refused", "a", {"code": 205}), submit("b"), *accepted("b", ID), *settled("b", ID)]),
+    Case("payload by descriptor", "13", ("large",), [
+        ("greet", {"large": LARGE_MAX}), submit("a", BODY), submit("b"), ("gets", "submit", "a", {"body": BODY}), ("gets", "submit", "b", {}),
+        ("sends", "accepted", "a", {"id": ID}), ("says", "accepted", "a", {"id": str(ID)}), ("sends", "accepted", "b", {"id": ID + 1}),
+        ("says", "accepted", "b", {"id": str(ID + 1)}), *settled("a", ID), *settled("b", ID + 1), ("close",)]),
+    Case("payload by descriptor, cut off before accepted", "13", ("large",), [
+        ("greet", {"large": LARGE_MAX}), submit("a", BODY), ("gets", "submit", "a", {"body": BODY}), ("drop",), ("accept",),
+        ("welcome", {"large": LARGE_MAX}), ("gets", "submit", "a", {"body": BODY, "meta": KEY}), ("sends", "accepted", "a", {"id": ID}),
+        ("says", "accepted", "a", {"id": str(ID)}), *settled("a", ID), ("close",)]),
+    Case("payload above large_bytes_max", "13", ("large",), [
+        ("greet", {"large": 2 * LARGE}), submit("a", "x" * (2 * LARGE + 1)), ("says", "refused", "a", {"code": 205}), submit("b"),
+        *accepted("b", ID), *settled("b", ID)]),
+    *[Case(f"result by descriptor of a {form}", "13", ("large",), [
+        ("greet", {"large": LARGE_MAX}), submit("a"), *accepted("a", ID),
+        ("hands", "a", {"id": ID, "round": 1, "attempt": 1, "payload": BODY}, {"form": form}),
+        ("says", "settled", "a", {"verdict": "done", "payload": BODY}), submit("b"), *accepted("b", ID + 1), *settled("b", ID + 1)])
+      for form in ("sealed", "file")],
+    *[Case(f"result by descriptor of a {form} that is shorter than announced", "13", ("large",), [
+        ("greet", {"large": LARGE_MAX}), submit("a"), *accepted("a", ID),
+        ("hands", "a", {"id": ID, "round": 1, "attempt": 1, "payload": BODY}, {"form": form, "short": 1}),
+        ("says-no-result", "a"),
+        submit("b"), *accepted("b", ID + 1), *settled("b", ID + 1)])
+      for form in ("sealed", "file")],
+    Case("result above result_bytes_max inline", "13", (), [
+        ("greet", {"frame_bytes_max": LARGE_MAX}), submit("a"), *accepted("a", ID), *settled("a", ID, BODY)]),
     Case("all wishes", "5", ("wishes",), [
         ("greet", {}), submit("a", priority=3, timeout_ms=1500, deadline_ms=60_000, expiry_ms=5_000_000_000, retries=4, delay_ms=250, key="k-1",
                               tenant="t", labels=["x", "ü"], durability="none", crashes_max=2, keep_result=True, cancel_on_disconnect=True),

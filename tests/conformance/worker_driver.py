@@ -13,6 +13,7 @@ import tempfile
 
 import msgpack
 
+import bodies
 import page
 import wire
 from table import FRAME_BYTES_MAX, LARGE
@@ -118,13 +119,13 @@ class WorkerDriver:
         self.socket, _ = self.listener.accept()
         self.listener.close()
         self.mark = re.escape(f"socket:[{os.fstat(self.socket.fileno()).st_ino}]")  # of our end: who has it has both
-        self._own(self.socket.fileno(), self.socket.fileno(), self.socket.close)
+        self._own(self.socket.fileno(), self.socket.fileno(), self.socket.close, self.socket)
 
     def _make_socket(self, environment):
         ours, theirs = socket.socketpair()
         self.mark = re.escape(f"socket:[{os.fstat(theirs.fileno()).st_ino}]")
         environment["WARMPOOL_CHANNEL"] = str(theirs.fileno())
-        self._own(ours.fileno(), ours.fileno(), ours.close)
+        self._own(ours.fileno(), ours.fileno(), ours.close, ours)
         self.socket = ours
         return [theirs.detach()]
 
@@ -145,8 +146,8 @@ class WorkerDriver:
         self._own(read_fd, write_fd, lambda: [os.close(each) for each in (read_fd, write_fd)])
         return []
 
-    def _own(self, read_fd, write_fd, close):
-        self.end = wire.End(read_fd, write_fd, "worker", close)
+    def _own(self, read_fd, write_fd, close, connected=None):
+        self.end = wire.End(read_fd, write_fd, "worker", close, connected)
 
     def _greeted(self):
         """Of FIFOs: from the hello on both ends are the worker's alone."""
@@ -197,15 +198,17 @@ class WorkerDriver:
 
     def _welcome(self, fields):
         self._greeted()
-        raw, with_page = fields.pop("raw", None), fields.pop("page", None)
+        raw, with_page, large = fields.pop("raw", None), fields.pop("page", None), fields.pop("large", 0)
         connects = self.transport == "connect"
         offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | 1024 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
+        offered |= page.FEATURES["descriptors"] | page.FEATURES["large"] if large else 0
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:
             return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=raw), None
-        meta = [1, self.agreed | fields.get("more_features", 0), FRAME_BYTES_MAX, LARGE, 1024, fields.get("heartbeat_interval", 5 * 10**9),
-                "conformance", LARGE]
+        assert not large or self.agreed & page.FEATURES["large"], "it does not say the feature large"
+        meta = [1, self.agreed | fields.get("more_features", 0), fields.get("frame_bytes_max", FRAME_BYTES_MAX), LARGE, 1024,
+                fields.get("heartbeat_interval", 5 * 10**9), "conformance", LARGE, *([large] if large else [])]
         if not with_page:
             return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=meta), None
         assert self.agreed & 64, "it does not say the feature page"
@@ -287,7 +290,7 @@ class WorkerDriver:
 
     def assign(self, number, type_, payload, options):
         unique = self.cases * 100 + number
-        if type_ == "gate":
+        if type_ in ("gate", "gate.reported"):
             payload = self.gates[number] = os.path.join(self.directory, f"gate-{unique}")
             os.mkfifo(payload, 0o600)
         if type_ is not None and type_ not in self.types:
@@ -298,7 +301,12 @@ class WorkerDriver:
                       type=options.get("type", self.types.get(type_)), flags=options.get("content", content), meta=options.get("meta", []),
                       payload=data)
         self.attempts[number] = frame
-        self._send(frame.encode())
+        if "hands" not in options:
+            return self._send(frame.encode())
+        descriptor = bodies.made(data, **options["hands"])
+        frame.descriptors, frame.payload, frame.meta = 1, b"", [None] * 7 + [len(data)]
+        assert self.held is None and not self.crumbs
+        self.end.send_bytes(frame.encode(), descriptor)
 
     def _about(self, number, kind, **fields):
         return self.attempts[number].answer(NUMBER[kind], **fields)
@@ -323,6 +331,11 @@ class WorkerDriver:
         frame = self._its(number, "done", f"done of attempt {number}")
         got, (data, content) = unpacked(frame.payload, frame.flags & 3), packed(payload)
         assert got == unpacked(data, content), f"the result is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
+
+    def done_large(self, number, payload):
+        frame = self._its(number, "done", f"done of attempt {number}, by descriptor")
+        (data, content), got = packed(payload), bodies.taken(frame, 0)
+        assert (got, frame.flags & 3) == (data, content), f"the result is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
 
     def answered(self, number):
         frame = self.end.take(lambda frame: frame.kind != NUMBER["beat"], "an answer")

@@ -15,12 +15,22 @@ std::string text_of(const Context& context) { return std::string(context.text())
 
 std::string many(const Context& context) { return std::string(std::stoul(text_of(context)), 'x'); }
 
-Answer gate(Context& context) {
-  context.progress(1, "begun");
+Answer open_gate(Context& context) {
   std::ifstream opened(text_of(context));
   std::string line;
   std::getline(opened, line);
   return done(line, Content::Utf8);
+}
+
+Answer gate(Context& context) {
+  context.progress(1, "begun");
+  return open_gate(context);
+}
+
+Answer reported_gate(Context& context) {
+  context.progress(1, "begun");
+  context.progress(2, "at the gate");
+  return open_gate(context);
 }
 
 Answer heed(Context& context) {
@@ -94,6 +104,9 @@ int main(int argc, char** argv) {
   Worker worker("conformance");
   const auto echo = [](Context& context) { return done(text_of(context), context.content()); };
   worker.handle("echo", echo).handle("echo.msgpack", echo);
+  worker.handle("size", [](Context& context) {
+    return done(std::to_string(context.payload().size()), Content::Utf8);
+  });
   worker.handle("large", [](Context& context) { return done(many(context), Content::Utf8); });
   worker.handle("fail", [](Context& context) { return failed(text_of(context)); });
   worker.handle("fail.long", [](Context& context) { return failed(many(context)); });
@@ -105,6 +118,7 @@ int main(int argc, char** argv) {
   worker.handle("throw",
                 [](Context& context) -> Answer { throw std::runtime_error(text_of(context)); });
   worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
+  worker.handle("gate.reported", reported_gate);
   worker.handle("print", print).handle("report", report).handle("checkpoint", checkpoint);
   worker.handle("checkpoint.large", large_checkpoint);
   worker.handle("checkpoint.asked", asked_checkpoint);

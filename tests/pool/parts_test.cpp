@@ -1,4 +1,5 @@
 // The small parts that everything stands on, against the plain way of doing the same.
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -73,6 +74,37 @@ TEST(SlabIndex, FindsWhatStandsInTheSlab) {
   for (std::uint64_t id = 1; id <= 5000; ++id) {
     const auto there = plain.find(id);
     ASSERT_EQ(index.find(id, id_at), there == plain.end() ? SlabIndex::kNowhere : there->second);
+  }
+}
+
+// Ids that follow one another stand beside one another, in either direction, until some have gone.
+TEST(SlabIndex, FindsRowsOfIdsInWhateverOrder) {
+  std::mt19937_64 random(4);
+  constexpr std::uint64_t ids = 2000, first = 77;
+  std::vector<std::uint64_t> slab(ids);
+  SlabIndex index;
+  const auto id_at = [&slab](std::uint32_t place) { return slab[place]; };
+  for (std::uint32_t place = 0; place < ids; ++place) {
+    const bool back = place >= ids / 2;
+    slab[place] = back ? first + ids + ids / 2 - 1 - place : first + place;
+    index.insert(place, place + 1, id_at);
+  }
+  for (int gone = 0; gone < 500; ++gone) {
+    const auto place = static_cast<std::uint32_t>(random() % ids);
+    if (slab[place] == 0) continue;
+    index.erase(place, id_at);
+    slab[place] = 0;
+  }
+  const auto place_of = [&](std::uint64_t id) {
+    const auto at = std::ranges::find(slab, id);
+    return at == slab.end() || id == 0 ? SlabIndex::kNowhere
+                                       : static_cast<std::uint32_t>(at - slab.begin());
+  };
+  std::uint64_t id = 0;
+  for (int look = 0; look < 20'000; ++look) {
+    id += random() % 8 == 0 ? random() % (first + ids + 3) : random() % 3;
+    id %= first + ids + 3;
+    ASSERT_EQ(index.find(id, id_at), place_of(id)) << id;
   }
 }
 

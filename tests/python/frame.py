@@ -49,7 +49,7 @@ class Frame:
 
     def answer(self, kind, **fields):
         """A frame about the same attempt."""
-        same = replace(self, kind=kind, flags=0, type=0, credits=0, meta=[], payload=b"")
+        same = replace(self, kind=kind, flags=0, type=0, credits=0, descriptors=0, meta=[], payload=b"")
         return replace(same, **fields)
 
 

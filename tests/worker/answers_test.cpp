@@ -264,6 +264,30 @@ TEST(Progress, ComesWhileTheHandlerGoesOn) {
   EXPECT_EQ(Kind::Done, daemon.next().kind());
 }
 
+TEST(Progress, OfTheLatestReportComesThoughTheHandlerIsSilentAfterIt) {
+  for (const auto before : {0ms, 20ms}) {  // then the watcher has the channel already
+    Gate seen;
+    Worker worker = with([&](Context& context) {
+      context.wait_for(before);
+      for (const unsigned permille : {1U, 2U, 3U}) context.progress(permille);
+      seen.wait();
+      context.progress(4);
+      return done();
+    });
+    FakeDaemon daemon(worker);
+    daemon.assign("t");
+    const auto permille_of = [](const Received& frame) {
+      EXPECT_EQ(Kind::Progress, frame.kind());
+      return frame.as<ipc::ProgressMeta>().permille;
+    };
+    EXPECT_EQ(1, permille_of(daemon.next()));
+    EXPECT_EQ(3, permille_of(daemon.next()));
+    seen.open();
+    EXPECT_EQ(4, permille_of(daemon.next()));
+    EXPECT_EQ(Kind::Done, daemon.next().kind());
+  }
+}
+
 TEST(Progress, IsNotSentWithoutTheFeature) {
   Worker worker = with([](Context& context) {
     context.progress(500);

@@ -42,6 +42,11 @@ def sleep(seconds, value=None):
     return value
 
 
+def start_alone(path):
+    """An initializer that fails in all workers but one."""
+    open(path, "x").close()
+
+
 def wait_for(path):
     while not os.path.exists(path):
         time.sleep(0.005)
@@ -88,6 +93,12 @@ def start(value):
 
 def started(_=None):
     return list(state)
+
+
+def has_open(directory):
+    """Whether this process has a file of that directory open."""
+    names = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return any(name.startswith(directory) for name in names)
 
 
 def bad_start():

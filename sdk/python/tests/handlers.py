@@ -1,5 +1,6 @@
 """What the workers of the tests run."""
 import asyncio
+import gc
 import io
 import os
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 
 from warmpool import Failed, FailedForGood, Held, Packed, RetryAfter, task
+from warmpool.context import Context
 
 together = threading.Barrier(2)
 kept = []
@@ -174,6 +176,19 @@ def deaf(payload):
         open(payload + ".cleaned", "x").close()
 
 
+@task("deaf.speaks")
+def deaf_speaks(payload, ctx):
+    """As deaf; its clean-up says what there is to say."""
+    try:
+        open(payload + ".begun", "x").close()
+        time.sleep(60)
+    finally:
+        ctx.progress(0.5, "cleans up")
+        ctx.checkpoint("half")
+        ctx.gauge("cleaned", 1)
+        open(payload + ".cleaned", "x").close()
+
+
 @task("steps")
 def steps(payload, ctx):
     for step in range(1, payload + 1):
@@ -290,6 +305,15 @@ async def async_block():
     """Blocks the loop after its answer: what still holds it keeps the worker from beating."""
     asyncio.get_running_loop().call_later(0.01, time.sleep, 60)
     return "left a mess"
+
+
+@task("async.keeps_the_loop")
+async def keeps_the_loop(payload, ctx):
+    """Nothing else runs in the loop until another task of this worker is told to end."""
+    open(payload, "x").close()
+    while not any(isinstance(each, Context) and each is not ctx and each.cancelled for each in gc.get_objects()):
+        time.sleep(0.005)
+    return "let go"
 
 
 @task("spin")

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 
-from warmpool import on_fork, task
+from warmpool import Client, on_fork, task
 
 LOADED_BY = os.getpid()
 WAYWARD = os.environ.get("WAYWARD", "")
@@ -30,6 +30,7 @@ elif WAYWARD == "source":
     with open(os.environ["SOURCE"], encoding="utf-8") as file:
         SOURCE = file.read()
 
+SEEN = []
 OWN = []  # what each worker has for itself
 
 
@@ -37,6 +38,21 @@ OWN = []  # what each worker has for itself
 def begin():
     OWN.append((open(__file__, encoding="utf-8"), threading.Thread(target=time.sleep, args=(1e6,), name="own", daemon=True)))
     OWN[-1][1].start()
+
+
+@on_fork
+def look_at_the_daemon():
+    """What the daemon knows of this worker while its hooks run."""
+    if WAYWARD == "looks":
+        with open(f"/proc/{os.getppid()}/cmdline", encoding="utf-8") as file:
+            words = file.read().split("\0")
+        with Client(os.path.join(words[words.index("--runtime-dir") + 1], "warmpool.sock")) as client:
+            SEEN.extend(row["state"] for row in client.workers() if row["pid"] == os.getpid())
+
+
+@task("seen")
+def seen():
+    return SEEN
 
 
 @task("own")

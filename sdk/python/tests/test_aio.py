@@ -151,3 +151,45 @@ def test_a_daemon_that_does_not_read_keeps_no_loop(pool, size):
         return ticks, [(await each)[1] for each in tasks]
 
     assert run(pool, body) == (20, [size, size])
+
+
+def test_who_waits_for_an_id_keeps_no_thread_and_no_close(pool):
+    async def body():
+        client = warmpool.AsyncClient(pool.socket, reconnect=0)
+        await client.connect()
+        assert await client.run("same", 1) == 1
+        os.kill(pool.process.pid, signal.SIGSTOP)
+        late = threading.Timer(50, os.kill, (pool.process.pid, signal.SIGCONT))
+        late.start()
+        try:
+            waiting = [asyncio.create_task((await client.submit("same", number)).accepted()) for number in range(100)]
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "a thread is free"), 60) == "a thread is free"
+            loop_threads = asyncio.get_running_loop()._default_executor
+            closing = [asyncio.to_thread(late.join) for _ in range(loop_threads._max_workers)]
+            busy = asyncio.gather(*closing)  # none is free now
+            await asyncio.wait_for(client.close(), 60)
+            for each in waiting:
+                with pytest.raises(warmpool.Lost):
+                    await each
+            return late.is_alive(), busy
+        finally:
+            late.cancel()
+            os.kill(pool.process.pid, signal.SIGCONT)
+
+    async def whole():
+        alive, busy = await body()
+        await busy
+        return alive
+
+    assert asyncio.run(whole())
+
+
+def test_an_id_that_never_comes_says_why(pool):
+    async def body(client):
+        with pytest.raises(warmpool.Refused):
+            await (await client.submit("same", 1, priority=101)).accepted()
+        gone = await client.submit("same", 1, delay=600)
+        number = await gone.accepted()
+        return number == await gone.accepted() and gone.cancel()
+
+    assert run(pool, body)

@@ -13,7 +13,7 @@ import pytest
 from pool import HERE, PACKAGE, Pool, eventually
 
 import warmpool
-from warmpool import executor, private_daemon
+from warmpool import asking, executor, private_daemon
 
 
 def program(text, **environment):
@@ -48,6 +48,27 @@ def test_the_initializer_runs_once_in_each_worker():
         assert list(pool.map(functions.started, range(20))) == [["loaded"]] * 20
 
 
+def test_workers_inherit_nothing_that_this_process_has_made(tmp_path):
+    """What is in README.md as a difference: an initializer makes it."""
+    functions.state.append("of the parent")
+    try:
+        with open(tmp_path / "open", "w", encoding="utf-8") as file:
+            os.set_inheritable(file.fileno(), True)
+            with warmpool.Executor(1) as pool:
+                assert pool.submit(functions.started).result(60) == []
+                assert pool.submit(functions.has_open, str(tmp_path)).result(60) is False
+            with warmpool.Executor(1, initializer=functions.start, initargs=(functions.state[-1],)) as pool:
+                assert pool.submit(functions.started).result(60) == ["of the parent"]
+    finally:
+        functions.state.remove("of the parent")
+
+
+def test_what_an_initializer_is_given_has_to_travel():
+    for arguments in ((threading.Lock(),), ((each for each in ()),)):
+        with pytest.raises(TypeError, match="pickle"):
+            warmpool.Executor(1, initializer=functions.start, initargs=arguments)
+
+
 def test_the_time_of_the_initializer_is_no_calls():
     with warmpool.Executor(1, timeout=1.5, initializer=functions.sleep, initargs=(2,)) as pool:
         assert pool.submit(functions.double, 1).result(60) == 2
@@ -73,6 +94,15 @@ def test_an_initializer_that_fails_breaks_the_pool(caplog):
         with pytest.raises(BrokenProcessPool):
             pool.submit(functions.double, 1)
     assert "Exception in initializer" in caplog.text
+
+
+def test_a_pool_that_breaks_ends_what_runs(tmp_path):
+    with warmpool.Executor(2, initializer=functions.start_alone, initargs=(str(tmp_path / "first"),)) as pool:
+        running = [pool.submit(functions.sleep, 600) for _ in range(2)]
+        for each in running:
+            with pytest.raises(BrokenProcessPool, match="FileExistsError"):
+                each.result(60)
+        eventually(lambda: not processes_of(pool._daemon.directory), "daemon and workers have ended, before any shutdown")
 
 
 def test_a_worker_is_replaced_after_max_tasks_per_child():
@@ -244,11 +274,16 @@ def test_workers_that_no_longer_start_break_the_pool(tmp_path):
 
 
 def ready(worker):
-    return {"event": "worker-ready", "worker_id": worker}
+    return {"event": "worker-ready", "worker": f"calls-{worker}"}
 
 
 def exited(worker):
-    return {"event": "worker-exited", "worker_id": worker}
+    return {"event": "worker-exited", "worker": f"calls-{worker}"}
+
+
+def gap(**rows):
+    """Events are missing, and the daemon shows these workers when it is asked."""
+    return {"event": "gap", "missed": 3, "workers": [{"id": f"calls-{name[1:]}", "state": state} for name, state in rows.items()]}
 
 
 GIVEN_UP = {"event": "recovery-given-up"}
@@ -260,13 +295,18 @@ GIVEN_UP = {"event": "recovery-given-up"}
     ([ready(1), exited(2), GIVEN_UP], False),  # another serves
     ([ready(1), exited(2), GIVEN_UP, exited(1), exited(3), GIVEN_UP], True),
     ([ready(1), exited(1), ready(2), exited(2), GIVEN_UP], False),  # calls killed them
-    ([exited(1), ready(2), {"event": "gap", "missed": 3}], False)])
+    ([exited(1), ready(2), gap(w2="ready")], False),
+    ([ready(1), gap(w1="backoff", w2="starting"), exited(2), GIVEN_UP], True),  # that one of them ended is missing
+    ([gap(w1="running"), exited(1), GIVEN_UP], False)])  # that it was ready is
 def test_the_pool_is_broken_where_no_worker_is_left_and_the_last_did_not_start(events, broken):
     class Told:
         happened, why = None, None
 
         def follow(self, asked):
-            self.happened = asked._happened
+            if isinstance(asked, asking.Follow):
+                self.happened = asked._happened
+            else:
+                asked.future.finish({"workers": event["workers"]})
 
         def last_words(self):
             return "exit 7"

@@ -66,3 +66,17 @@ def test_it_joins_the_next_daemon_and_what_it_ran_is_told():
             assert process.poll() is None
             client.cancel(task)
             assert list(client.map("same", range(20))) == list(range(20))
+
+
+def test_it_joins_the_next_daemon_though_what_it_was_given_had_not_begun(tmp_path):
+    with nobody_else() as pool, joined(pool, "--concurrency", "2") as process:
+        with pool.client() as client:
+            begun = str(tmp_path / "begun")
+            client.submit("async.keeps_the_loop", begun, crashes_max=1)
+            eventually(lambda: os.path.exists(begun), "it keeps the loop")
+            client.submit("async.heed", str(tmp_path / "note"), crashes_max=1)
+            eventually(lambda: client.status()["tasks"]["running"] == 2, "the other one is given")
+        pool.end(signal.SIGKILL)
+        pool.start()
+        with pool.client() as client:
+            eventually(lambda: process.pid in pids(client), "it joins again")

@@ -28,6 +28,11 @@ def ends():
     far.close()
 
 
+def assigned(far, number, timeout):
+    """One attempt: nanoseconds of its timeout."""
+    far.sendall(Frame(Kind.ASSIGN, id=number, token=number, round=1, attempt=1, type=0, meta=[timeout]).encode())
+
+
 def ping(far):
     far.sendall(Frame(Kind.PING, token=7).encode())
 
@@ -123,3 +128,16 @@ def test_short_runs_in_a_row_are_never_left_with_the_channel_in_two_hands(ends):
     while asker.is_alive():
         session.attend(session._ear, 0)
     assert set(came) == {7} and session.fault is None
+
+
+def test_the_time_of_one_that_was_given_ahead_begins_when_it_does(ends):
+    session, far = ends
+    far.sendall(Frame(Kind.TYPE_NAME, type=0, meta=["any"]).encode())
+    for number in (1, 2):
+        assigned(far, number, 10**9)
+    session.attend(session._ear, LONG)
+    first = session.next()
+    assert session.next() is None
+    session.answer(first, Kind.DONE, b"", 0)
+    now = time.monotonic()
+    assert session.next().ctx.deadline >= now + 1

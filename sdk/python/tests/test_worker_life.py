@@ -92,6 +92,33 @@ def test_a_deaf_handler_is_interrupted_by_sigterm_and_cleans_up(tmp_path):
         assert exits(pool) == [("cancel", "0")]
 
 
+def test_the_clean_up_of_an_interrupted_handler_may_speak(tmp_path):
+    with Pool(cancel_grace="20ms", term_grace="30s") as pool, pool.client() as client:
+        note = str(tmp_path / "note")
+        task = client.submit("deaf.speaks", note, retries=0)
+        eventually(lambda: os.path.exists(note + ".begun"), "it runs")
+        os.kill(client.workers()[0]["pid"], signal.SIGTERM)
+        with pytest.raises(warmpool.TaskDead):
+            task.result(60)
+        assert os.path.exists(note + ".cleaned")
+        assert client.request("show", task.task)["checkpoint"]["bytes"] == 4
+
+
+def test_an_async_task_that_is_cancelled_before_it_begins_is_answered(tmp_path):
+    with Pool({"concurrency": 2, "credits": 2}, cancel_grace="10m", term_grace="10m") as pool, pool.client() as client:
+        before = client.run("context")["pid"]
+        begun, note = str(tmp_path / "begun"), str(tmp_path / "note")
+        keeps = client.submit("async.keeps_the_loop", begun)
+        eventually(lambda: os.path.exists(begun), "it keeps the loop")
+        other = client.submit("async.heed", note)
+        other.accepted(60)
+        eventually(lambda: client.status()["tasks"]["running"] == 2, "the other one is given")
+        other.cancel()
+        assert keeps.result(60) == "let go"
+        eventually(lambda: client.request("show", other.task)["state"] == "cancelled", "the other one is answered")
+        assert not os.path.exists(note + ".begun") and client.run("context", wait=60)["pid"] == before
+
+
 def test_several_at_once_are_told_of_sigterm_too(tmp_path):
     with Pool({"concurrency": 2, "credits": 2}, term_grace="30s") as pool, pool.client() as client:
         notes = [str(tmp_path / name) for name in ("one", "other")]

@@ -74,6 +74,13 @@ def test_what_each_worker_has_for_itself_is_made_once_in_it(preload):
         assert bool(preload) == (client.run("itself")["loaded_by"] != client.run("itself")["pid"])
 
 
+def test_hooks_run_when_the_daemon_has_taken_the_worker_in():
+    """Before that it is in the cgroup of its template, and what a hook starts would go with that."""
+    with Templated("looks") as pool, pool.client() as client:
+        (state,) = client.run("seen")
+        assert state in ("ready", "running")
+
+
 @pytest.mark.parametrize("preload", [["templated"], []])
 def test_what_is_added_in_a_task_is_called_at_once(preload):
     with Templated(preload=preload) as pool, pool.client() as client:

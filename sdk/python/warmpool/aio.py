@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import functools
 import itertools
+import threading
 from typing import Any, AsyncIterator, Callable, Generator, Iterable, Optional, TypeVar
 
 from .asking import Asked, Cancel, Request
@@ -24,13 +26,22 @@ class AsyncTask:
     def __init__(self, future: TaskFuture) -> None:
         self.future = future
         self._wrapped: asyncio.Future[Any] = asyncio.wrap_future(future)
+        self._told: Optional[asyncio.Event] = None  # there is an id, or will be none; made for who waits for it
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._wrapped.__await__()
 
     async def accepted(self) -> int:
-        """Its id, once the daemon keeps it."""
-        return await in_thread(self.future.accepted)
+        """Its id, once the daemon keeps it. No thread waits for that: tasks may be many, and a daemon may be away for long."""
+        if self._told is None:
+            self._told = asyncio.Event()
+            self.future.when_accepted(functools.partial(call_in, asyncio.get_running_loop(), self._told.set))
+        await self._told.wait()
+        if self.future.task is None:
+            await asyncio.wait([self._wrapped])
+            self._wrapped.result()  # raises why
+        assert self.future.task is not None
+        return self.future.task
 
     async def within(self, seconds: Optional[float]) -> Any:
         """Its result; TimeoutError if it is not there in time, and the task goes on."""
@@ -80,7 +91,7 @@ class AsyncEvents:
             await self._changed.wait()
 
     async def close(self) -> None:
-        await in_thread(self._events.close)
+        await in_own_thread(self._events.close)
 
     async def __aenter__(self) -> AsyncEvents:
         return self
@@ -176,7 +187,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         if self._client is not None:
-            await in_thread(self._client.close)
+            await in_own_thread(self._client.close)
 
     async def __aenter__(self) -> AsyncClient:
         return await self.connect()
@@ -204,6 +215,21 @@ class AsyncClient:
 
 async def in_thread(call: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+async def in_own_thread(call: Callable[[], T]) -> T:
+    """For what must not wait until others leave the loop's threads: these may be waiting for it."""
+    done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def run() -> None:
+        done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="warmpool-close", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 async def first_of(flight: Iterable[AsyncTask], seconds: Optional[float]) -> AsyncTask:

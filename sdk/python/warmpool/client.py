@@ -136,7 +136,8 @@ class Client:
         self._followed.add(made)
         return made
 
-    def follow(self, asked: Follow) -> None:
+    def follow(self, asked: Union[Follow, Request]) -> None:
+        """For who is told of the answer where it is read, and waits for nothing."""
         self._conversation.ask(asked)
 
     def close(self) -> None:

@@ -23,6 +23,9 @@ class Voice(Protocol):
 
     def say(self, frame: Frame) -> bool: ...
 
+    def say_later(self, context: Context) -> None:
+        """Calls its say_late() when its `due` has come, unless it has ended."""
+
 
 class Context:
     """Threads: any may use it while the handler runs."""
@@ -31,11 +34,10 @@ class Context:
         self.task, self.token, self.round, self.attempt = assign.key
         self.type = type_name
         self.failures, self.crashes = assign.at(2), assign.at(3)  # charged in this round so far
-        timeout, left_to_deadline = assign.at(0), assign.at(1)  # nanoseconds; 0: none
-        self.timeout: Optional[float] = timeout / 1e9 or None
+        self.timeout: Optional[float] = assign.at(0) / 1e9 or None  # of this run; 0: none
         self.directory: Optional[str] = assign.at(4, "") or None  # made for this attempt alone, and removed after it
-        nearest = min(timeout or left_to_deadline, left_to_deadline or timeout)
-        self.deadline: Optional[float] = time.monotonic() + nearest / 1e9 if nearest else None  # as time.monotonic()
+        # As time.monotonic(): the task's own, which runs from now on, until begin().
+        self.deadline: Optional[float] = time.monotonic() + assign.at(1) / 1e9 if assign.at(1) else None
         self._key, self._voice = assign.key, voice
         self._ended: Optional[threading.Event] = None  # made for a handler that waits
         self._cause: Optional[int] = None
@@ -44,7 +46,7 @@ class Context:
         self._wanted = False
         self.on_checkpoint_wanted: Optional[Callable[[], Any]] = None  # called each time, by another thread
         self._unsaid: Optional[list[Any]] = None
-        self._said_at = 0.0
+        self.due = 0.0  # when progress may be said again, as time.monotonic()
         self._lock = threading.Lock()
 
     @property
@@ -85,12 +87,15 @@ class Context:
             raise Failed(f"told to end: {self.cancel_cause}")
 
     def progress(self, done: float, text: Optional[str] = None) -> None:
-        """done: from 0 to 1. Sent at most each 100 ms; the last one always is."""
+        """done: from 0 to 1. Sent at most each 100 ms; the latest of those between then, also where nothing more is said."""
         permille = min(1000, max(0, round(done * 1000)))
         with self._lock:
+            first = self._unsaid is None
             self._unsaid = [permille, text and text.replace("\0", " ").encode(errors="replace")[:1024].decode(errors="ignore")]
-            if time.monotonic() - self._said_at >= PROGRESS_INTERVAL:
-                self._say()
+            if time.monotonic() >= self.due:
+                return self._say()
+        if first:
+            self._voice.say_later(self)
 
     @functools.cached_property
     def restored(self) -> Any:
@@ -131,10 +136,22 @@ class Context:
         """It is degraded no more; also what an earlier task said."""
         self._voice.say(Frame(Kind.REPORT, flags=WELL))
 
+    def begin(self) -> None:
+        """The worker's: it runs from now on. One that was given ahead has waited meanwhile."""
+        if self.timeout is not None:
+            ends = time.monotonic() + self.timeout
+            self.deadline = ends if self.deadline is None else min(self.deadline, ends)
+
     def ask(self) -> None:
         """The worker's, from a thread that does not run the handler."""
         self._wanted = True
         self._call(self.on_checkpoint_wanted)
+
+    def say_late(self) -> None:
+        """The worker's, from a thread that does not run the handler: what was held back is due."""
+        with self._lock:
+            if self._unsaid is not None:
+                self._say()
 
     def finish(self) -> None:
         """The worker's: what was held back is said before the answer."""
@@ -166,5 +183,5 @@ class Context:
         self._cause = cause
 
     def _say(self) -> None:
-        unsaid, self._unsaid, self._said_at = self._unsaid, None, time.monotonic()  # before: a signal may end this
+        unsaid, self._unsaid, self.due = self._unsaid, None, time.monotonic() + PROGRESS_INTERVAL  # before: a signal may end this
         self._voice.say(about(self._key, Kind.PROGRESS, meta=unsaid))

@@ -11,7 +11,7 @@ import weakref
 from typing import Any, Callable, Iterable, Iterator, Optional
 
 from . import calls
-from .asking import Follow
+from .asking import Follow, Request
 from .client import Client
 from .futures import TaskFuture
 from .private_daemon import PrivateDaemon
@@ -19,6 +19,7 @@ from .pump import Pump
 
 FOR_EVER = 3_660 * 86_400  # seconds; the longest timeout there is
 live: weakref.WeakSet[Pump] = weakref.WeakSet()
+SERVING = frozenset({"ready", "running", "draining", "completing"})  # states of a worker that has been ready
 ending = threading.Event()  # the interpreter ends: nobody would end another daemon
 
 
@@ -43,7 +44,7 @@ class Executor(concurrent.futures.Executor):
         self._daemon = daemon = None if socket is not None else PrivateDaemon(self._workers, max_tasks_per_child, calls.initial(self._token, self._start))
         client = Client(socket) if daemon is None else daemon.connect()
         wishes = {"timeout": timeout or FOR_EVER, "retries": 0, "crashes_max": crashes_max, **wishes}
-        self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon))
+        self._pump = Pump(client, self._workers, wishes, lambda: close(client, daemon), abort_of(daemon))
         if daemon is not None:
             watch(client, daemon, self._pump)
         live.add(self._pump)
@@ -107,16 +108,32 @@ def flattened(results: Iterator[list[Any]]) -> Iterator[Any]:
 def watch(client: Client, daemon: PrivateDaemon, pump: Pump) -> None:
     """Where none is there, and the last one ended before it was ready and is given up, no call would ever get past that. One that was
     ready and is given up was ended by its calls, and the next one may serve."""
-    alive: set[int] = set()
+    alive: set[str] = set()  # by its place
     unready = False  # the last one that ended
+
+    def looked(answer: concurrent.futures.Future[Any]) -> None:
+        """Which ones are ready, from the daemon itself. Whether the last one that ended was, nobody can tell: one that is given up is
+        tried again, and what becomes of that is an event."""
+        nonlocal unready
+        if answer.exception() is None:
+            alive.clear()
+            alive.update(row["id"] for row in answer.result()["workers"] if row["state"] in SERVING)
+            unready = False
+
+    def look() -> None:
+        asked = TaskFuture()
+        asked.add_done_callback(looked)
+        client.follow(Request(asked, "workers", ()))
 
     def happened(event: dict[str, Any]) -> None:
         nonlocal unready
-        if event["event"] == "worker-ready":
-            alive.add(event["worker_id"])
+        if event["event"] == "gap":
+            look()
+        elif event["event"] == "worker-ready":
+            alive.add(event["worker"])
         elif event["event"] == "worker-exited":
-            unready = event["worker_id"] not in alive
-            alive.discard(event["worker_id"])
+            unready = event["worker"] not in alive
+            alive.discard(event["worker"])
         elif event["event"] == "recovery-given-up" and unready and not alive:
             pump.shatter(f"the workers do not start: {daemon.last_words()}")
 
@@ -127,6 +144,11 @@ def close(client: Client, daemon: Optional[PrivateDaemon]) -> None:
     client.close()
     if daemon is not None:
         daemon.stop()
+
+
+def abort_of(daemon: Optional[PrivateDaemon]) -> Callable[[], None]:
+    """What a broken pool does, as in the standard library: it ends what runs. A daemon of others goes on."""
+    return (lambda: None) if daemon is None else daemon.abort
 
 
 def finish_all() -> None:

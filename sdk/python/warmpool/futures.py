@@ -50,6 +50,7 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self.settled: Optional[Settled] = None
         self._progress = progress
         self._accepted: Optional[threading.Event] = None  # made for who waits for the id: making one costs more than a submit
+        self._heard: Optional[Callable[[], Any]] = None  # called where that event would be set
         self._gate, self._decided = threading.Lock(), False
         self._tell_cancel: Callable[[], Any] = lambda: None
 
@@ -70,6 +71,13 @@ class TaskFuture(concurrent.futures.Future[Any]):
             self.result(None if end is None else max(0.0, end - time.monotonic()))
         assert self.task is not None
         return self.task
+
+    def when_accepted(self, call: Callable[[], Any]) -> None:
+        """Calls it once there is an id, or will be none: from any thread, perhaps at once, perhaps twice. The last call given counts."""
+        with self._gate:
+            self._heard, now = call, self.task is not None or self._decided
+        if now:
+            call()
 
     def cancel(self) -> bool:
         """Cancels the task, also one that runs; does not wait for that. False once it has settled."""
@@ -127,6 +135,8 @@ class TaskFuture(concurrent.futures.Future[Any]):
     def _tell_waiter(self) -> None:
         if self._accepted is not None:
             self._accepted.set()
+        if self._heard is not None:
+            self._heard()
 
     def _decide(self) -> bool:
         """The first who comes says how it ends."""

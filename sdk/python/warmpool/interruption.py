@@ -48,6 +48,7 @@ class Interruption:
     def __init__(self, interrupts: bool = True) -> None:
         self.asked, self._interrupts = False, interrupts
         self._inside = self._guarded = False
+        self._put_off = False  # it came while the handler spoke, and is raised when that is said: once
 
     def call(self, handler: Callable[[], Any]) -> Any:
         """Calls a handler on the main thread."""
@@ -74,7 +75,8 @@ class Interruption:
             yield
         finally:
             self._guarded = False
-        if self.asked and self._interrupts and self._inside:
+        if self._put_off:
+            self._put_off = False
             raise Interrupted
 
     @contextmanager
@@ -83,8 +85,10 @@ class Interruption:
         def on_term(*_: Any) -> None:
             first, self.asked = not self.asked, True
             wake()
-            if first and self._interrupts and self._inside and not self._guarded:
-                raise Interrupted
+            if first and self._interrupts and self._inside:
+                if not self._guarded:
+                    raise Interrupted
+                self._put_off = True
 
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("a worker runs on the main thread, where signals come")

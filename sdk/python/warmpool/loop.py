@@ -9,7 +9,7 @@ from typing import Callable, Optional
 
 from . import dividing
 from .failure import Failed
-from .running import Running, failure, success
+from .running import Result, Running, failure, success
 from .session import Attempt
 from .tasks import Task
 
@@ -39,12 +39,16 @@ class Loop:
         beat()
 
     def _start(self, task: Task, attempt: Attempt) -> None:
+        """A coroutine that is cancelled before its first step never runs, so nothing in it could answer: what was told to end while the
+        loop was busy is answered here."""
+        if attempt.ctx.cancelled:
+            return self.running.finish(attempt, told_to_end(attempt), time.monotonic_ns())
         made = self._loop.create_task(self._run(task, attempt))
         self._tasks.add(made)
         made.add_done_callback(self._tasks.discard)
         attempt.ctx.on_cancel = functools.partial(self._loop.call_soon_threadsafe, made.cancel)
-        if attempt.ctx.cancelled:
-            made.cancel()
+        if attempt.ctx.cancelled:  # just now, before it could be called: after the first step, which comes first
+            self._loop.call_soon(made.cancel)
 
     async def _run(self, task: Task, attempt: Attempt) -> None:
         begun = time.monotonic_ns()
@@ -54,7 +58,11 @@ class Loop:
             value = await self.running.bound(task, attempt)()
             answer = success(task, value, self.running.result_bytes_max)
         except asyncio.CancelledError:
-            answer = failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))
+            answer = told_to_end(attempt)
         except BaseException as raised:
             answer, error = failure(raised), raised
         self.running.finish(attempt, answer, begun, error)
+
+
+def told_to_end(attempt: Attempt) -> Result:
+    return failure(Failed(f"told to end: {attempt.ctx.cancel_cause}"))

@@ -94,6 +94,7 @@ class PrivateDaemon:
         self._log = os.path.join(self.directory, "log")
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._fault: Optional[Exception] = None
+        self._aborted = False
         self._started = threading.Event()
         if start is not None:
             self._write("warmpool.start", start)
@@ -117,12 +118,18 @@ class PrivateDaemon:
         except OSError:
             return ""
 
+    def abort(self) -> None:
+        """It stops at once, with what runs, and takes its directory along. Does not wait for that."""
+        self._aborted = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+
     def stop(self) -> None:
-        """Blocks until it and its workers are gone. Calling it again does nothing."""
+        """Blocks until it and its workers are gone; what runs may end within drain_timeout. Calling it again does nothing."""
         self._started.wait()
         process = self._process
         if process is not None:
-            for how in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
+            for how in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL)[self._aborted:]:
                 process.send_signal(how)
                 self._keeper.join(STOP_SECONDS)
                 if not self._keeper.is_alive():

@@ -96,10 +96,12 @@ def value_or_error(kind: str, what: list[Any]) -> tuple[Any, Optional[BaseExcept
 
 class Pump:
     """Threads: any may add; results are set by the client's reading thread. close: called once, when all is done after shutdown.
+    abort: called when the pool breaks, and may not block; what still runs is of no use to anybody.
     In a process that was forked off, which has neither the thread nor any use for the connection, it takes nothing and ends nothing."""
 
-    def __init__(self, client: Client, workers: int, wishes: dict[str, Any], close: Callable[[], None]) -> None:
-        self._client, self._window, self._meta, self._close = client, Window(workers), meta_of(wishes), close
+    def __init__(self, client: Client, workers: int, wishes: dict[str, Any], close: Callable[[], None],
+                 abort: Callable[[], None] = lambda: None) -> None:
+        self._client, self._window, self._meta, self._close, self._abort = client, Window(workers), meta_of(wishes), close, abort
         self._changed = threading.Condition(threading.RLock())
         self._pending: collections.deque[tuple[Future, bytes]] = collections.deque()
         self._given: set[Given] = set()
@@ -157,6 +159,7 @@ class Pump:
                 future.set_exception(BrokenProcessPool(why))
             except concurrent.futures.InvalidStateError:  # its answer came at the same moment
                 pass
+        self._abort()
 
     def _finish(self) -> None:
         """Blocks until all is done; then closes, once."""

@@ -17,6 +17,7 @@ from .bell import Bell, Ear
 from .channel import Channel
 from .context import Context
 from .interruption import Interruption
+from .late import Late
 from .large import sealed, view_of
 from .page import Page
 from .start import Start
@@ -77,6 +78,7 @@ class Session:
         self._begun: dict[Key, Attempt] = {}
         self._types: dict[int, str] = {}
         self._page: Optional[Page] = None
+        self._late = Late()
         self.features, self.heartbeat, self.result_bytes_max, self.large_bytes_max = 0, 5.0, 1 << 20, 0
 
     def greet(self) -> None:
@@ -158,6 +160,7 @@ class Session:
                 return None
             attempt = self._waiting.popleft()
             self._begun[attempt.key] = attempt
+            attempt.ctx.begin()
             if self._page is not None:
                 self._page.begin(attempt.key[1] if self.concurrency == 1 else 0, len(self._waiting))
             return attempt
@@ -195,6 +198,10 @@ class Session:
         with self.interruption.held_back():
             self.channel.send(frame)
         return True
+
+    def say_later(self, context: Context) -> None:
+        if self.features & Feature.PROGRESS:
+            self._late.put(context)
 
     def beat(self) -> None:
         """By the loop that would begin a task now, and only while none runs: that is what a beat says."""

@@ -47,13 +47,18 @@ class Worker:
             from .template import serve
 
             serve()
-        forking.begin()
+            forked = True
+        else:
+            forked = False
+            forking.begin()
         try:
             start = start or Start.from_environment()
             session = Session(start, self._name)
             session.ended = lambda: leave(session)
             self._prepare(session, start.marks)
             session.greet()
+            if forked:  # by now the daemon has put it into its cgroup: what the hooks start is this worker's, and its limits hold
+                forking.begin()
         except NotStarted as error:
             return said(NOT_STARTED, str(error))
         except HungUp as error:

@@ -1,0 +1,45 @@
+// A handler may report ten thousand times a second and then be silent for an hour: what it said
+// last is what people want to see meanwhile. So a report is never dropped for coming too soon, only
+// for a later one.
+#include "worker/held_report.hpp"
+
+namespace warmpool::worker {
+namespace {
+
+constexpr std::uint16_t kAllDone = 1000;
+
+}  // namespace
+
+void HeldReport::begin() {
+  next_ = {};
+  due_.store(kNever.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+HeldReport::Fate HeldReport::take(Clock::time_point now, std::uint16_t permille,
+                                  std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  if (now >= next_ || permille == kAllDone) {
+    next_ = now + kInterval;
+    due_.store(kNever.time_since_epoch().count(), std::memory_order_release);
+    return Fate::SayNow;
+  }
+  report_.permille = permille;
+  report_.text = text;
+  const auto before = due_.exchange(next_.time_since_epoch().count(), std::memory_order_acq_rel);
+  return before == kNever.time_since_epoch().count() ? Fate::KeptFirst : Fate::Kept;
+}
+
+HeldReport::Clock::time_point HeldReport::due_at() const {
+  return Clock::time_point(Clock::duration(due_.load(std::memory_order_acquire)));
+}
+
+std::optional<HeldReport::Report> HeldReport::due(Clock::time_point now) {
+  if (due_at() == kNever) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (due_at() == kNever || due_at() > now) return std::nullopt;
+  next_ = Clock::now() + kInterval;
+  due_.store(kNever.time_since_epoch().count(), std::memory_order_release);
+  return std::move(report_);
+}
+
+}  // namespace warmpool::worker
