@@ -47,7 +47,7 @@ export function endOutput() {
  * the rest: what leaves after the answer would be taken for the next task's.
  */
 export function unwritten() {
-  const late = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+  const late = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0 && !stream.writableEnded && !stream.destroyed);
   if (late.length === 0) return undefined;
   return Promise.all(late.map((stream) => new Promise((resolve) => Writable.prototype.write.call(stream, "", resolve))));
 }

@@ -93,6 +93,10 @@ task("js.much", (name) => {
   process.stdout.write(`${`${name} goes on `.padEnd(63, ".")}\n`.repeat(1 << 14));
   process.stdout.write(`${name} ends\n`);
 });
+task("js.shut", () => {
+  process.stdout.end("x".repeat(1 << 20)); // a library's fault
+  return "shut";
+});
 task("js.patient", async (pieces) => {
   let most = 0;
   for (let piece = 0; piece < pieces; ++piece) {

@@ -173,6 +173,12 @@ for (const concurrency of [1, 4]) {
   });
 }
 
+it("a handler that ends the standard output harms nobody", {}, async (pool, client) => {
+  assert.equal(await client.run("js.shut"), "shut");
+  assert.equal(await client.run("js.value", "next"), "next");
+  assert.deepEqual(pool.exits(), []);
+});
+
 it("who waits for the callback of a write has no more than it in memory", { concurrency: 2 }, async (pool, client) => {
   const most = await client.run("js.patient", 500);
   assert.ok(most < 100_000, `${most} bytes`);
