@@ -161,15 +161,15 @@ it("what a handler prints is kept and is no part of the channel", {}, async (poo
 
 for (const concurrency of [1, 4]) {
   it(`much that is printed is its task's to the end, ${concurrency} at once`, { concurrency, worker_output_bytes_max: "8MiB" }, async (pool, client) => {
-    for (const name of ["ann", "bob", "cas"]) {
-      const job = client.submit("js.much", name, { keepResult: true });
+    // More than a pipe takes at once, and less than what the daemon takes for a flood, of which it leaves pieces out.
+    const logOf = async (type, payload) => {
+      const job = client.submit(type, payload, { keepResult: true });
       await job.result();
-      const lines = (await client.log({ task: await job.accepted(), limit: 1024 })).lines.map(({ text }) => text);
-      // Of a flood the daemon leaves pieces out.
-      const others = lines.filter((line) => /^(ann|bob|cas)/.test(line) && !line.startsWith(name));
-      assert.deepEqual(others, []);
-      assert.equal(lines.at(-1), `${name} ends`);
-    }
+      const { lines } = await client.log({ task: await job.accepted(), limit: 1024 });
+      return lines.filter(({ stream, task }) => stream === "stdout" && task !== undefined).map(({ text }) => text.replaceAll(".", ""));
+    };
+    assert.deepEqual(await logOf("js.much", "ann"), [...Array(200).fill("ann goes on "), "ann ends"]);
+    assert.deepEqual(await logOf("js.said", "bob"), ["bob"]);
   });
 }
 
