@@ -1,6 +1,6 @@
 // What a worker does with each frame that a daemon sends, and with what handlers do. WARMPOOL_TEST_CHANNEL=fifo: over FIFOs.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -346,6 +346,16 @@ it("a worker whose daemon is gone ends", {}, async (pool, client) => {
   client.submit("js.sleep", 60_000);
   await pool.stop().catch(() => {});
   await eventually(() => !fs.existsSync(`/proc/${pid}`), "the worker is gone");
+});
+
+test("what is printed and not read is waited for, but not for ever", async () => {
+  const script = `import { unwritten } from ${JSON.stringify(path.join(here, "../src/output.js"))};
+    process.stdout.write("x".repeat(1 << 20));
+    await unwritten(1);
+    process.exit(7);`;
+  const printing = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  assert.equal(await new Promise((resolve) => printing.once("exit", resolve)), 7);
+  printing.stdout.destroy();
 });
 
 test("a worker that nobody started says so", () => {
