@@ -44,7 +44,7 @@ test("it serves tasks and leaves at SIGTERM, with what it has finished", { timeo
 test("it answers and leaves though nobody reads what it prints", { timeout }, () =>
   Pool.with(nobodyElse, (pool, client) =>
     joined(pool, client, [], async (own, ended) => {
-      assert.equal(await client.run("js.much", "ann"), null);
+      assert.equal(await client.run("js.said", "x".repeat(1_000_000)), null);
       own.kill("SIGTERM");
       assert.equal(await ended, 0);
     })));
