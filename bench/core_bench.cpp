@@ -1,7 +1,6 @@
 // What the core costs per task, without any I/O. Run: build/release/bin/bench_micro
 //   --benchmark_filter=Core. Bounds that the project holds itself to: push and pop of a waiting
-//   task
-// < 2 us with a million waiting; <= 400 bytes a waiting task, daemon included.
+//   task < 2 us with a million waiting; <= 200 bytes a waiting task, daemon included.
 #include <malloc.h>
 
 #include <benchmark/benchmark.h>

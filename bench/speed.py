@@ -239,7 +239,7 @@ def compare(args):
 
 # In the order of bench/syscount_preload.cpp.
 CALLS = ("read", "write", "readv", "writev", "recv", "send", "recvmsg", "sendmsg", "poll", "epoll_wait", "epoll_ctl",
-         "timerfd_settime")
+         "timerfd_settime", "ioctl")
 Usage = collections.namedtuple("Usage", "cpu_us kernel_us queued_us wakeups calls")
 
 

@@ -6,6 +6,7 @@
 // What libc calls inside itself (futex, clock_gettime) is not seen.
 #include <array>
 #include <atomic>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdlib>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ enum Call {
   EpollWait,
   EpollCtl,
   TimerSet,
+  Ioctl,
   Count
 };
 
@@ -109,6 +111,14 @@ int epoll_ctl(int set, int what, int fd, epoll_event* event) noexcept {
 }
 int timerfd_settime(int fd, int flags, const itimerspec* value, itimerspec* old) noexcept {
   return static_cast<int>(call(TimerSet, SYS_timerfd_settime, fd, flags, value, old));
+}
+
+int ioctl(int fd, unsigned long request, ...) noexcept {
+  va_list given;
+  va_start(given, request);
+  void* at = va_arg(given, void*);
+  va_end(given);
+  return static_cast<int>(call(Ioctl, SYS_ioctl, fd, request, at));
 }
 
 }  // extern "C"

@@ -57,6 +57,10 @@ struct Progressed {
   std::uint16_t round = 0, attempt = 0;
   std::uint16_t permille = 0;
   std::string text{};
+  // What there is of the result so far, where the handler gives that: each stands for the whole.
+  // Empty: this report has none.
+  std::string partial{};
+  Content content = Content::Bytes;  // of it
 };
 
 // The last event of the ticket of a cancel.

@@ -195,7 +195,9 @@ bool Session::on_progressed(const Frame& frame) {
   const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
   if (!meta) return broken(meta.error());
   events_.push_back(Progressed{Ticket{found->first}, TaskId{frame.header.id}, frame.header.round,
-                               frame.header.attempt, meta->permille, std::string(meta->text)});
+                               frame.header.attempt, meta->permille, std::string(meta->text),
+                               std::string(ipc::text_of(frame.payload)),
+                               ipc::content_of(frame.header)});
   return true;
 }
 

@@ -17,6 +17,7 @@ struct ArchiveLetter {
   std::string head;  // a JSON object: all but the payload
   Blob payload;
   Content content{};
+  bool lost = false;  // the payload is not what was submitted
 };
 
 // Text goes in as text where it is short, all else in base64, which is made as it is written: a

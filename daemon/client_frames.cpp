@@ -179,6 +179,15 @@ void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::Submi
     return;
   }
   if (!kept) kept = KeptBody{std::move(large), {}};
+  // Such a key stands for the payload whole, and nobody has read it.
+  const bool lasts = meta.key && meta.key_use == KeyUse::Lasting;
+  if (lasts && wish.large.bytes != 0 && !wish.large.digest) {
+    return refuse(session, number, {}, Refusal::BadKey,
+                  "a key that lasts stands for its payload whole, and of one that is handed over "
+                  "as a descriptor and kept in no file (durability none, store = \"volatile\") "
+                  "the daemon never reads the bytes; give none, or one of use reconnect, or submit "
+                  "it durable");
+  }
   intake_.submit(session.id, id_of(number), wish, spec, std::move(*kept));
 }
 

@@ -3,10 +3,14 @@
 #include "daemon/clients.hpp"
 #include "daemon/large_frames.hpp"
 #include "daemon/refusals.hpp"
+#include "daemon/worker_process.hpp"
 #include "ipc/codec.hpp"
 
 namespace warmpool::daemon {
 namespace {
+
+// While so much is unread partial results are left out: the next one stands for them.
+constexpr std::size_t kPartialUnsentMax = 1U << 20;
 
 std::uint32_t number_of(RequestId request) { return static_cast<std::uint32_t>(request.value - 1); }
 
@@ -185,14 +189,19 @@ void Clients::send_large(Session& session, std::uint32_t number, const StoredTas
   mark(session);
 }
 
-void Clients::progressed(const AttemptKey& key, const ipc::ProgressMeta& meta) {
+void Clients::progressed(const AttemptKey& key, const Progress& progress) {
+  const ipc::ProgressMeta meta{.permille = progress.permille, .text = progress.text};
   services_.waiters.watching(key.task, waiters_);
   for (const auto& waiter : waiters_) {
     auto* session = find(waiter.client);
     if (session == nullptr) continue;
     auto header = ipc::run_header(ipc::Kind::Progressed, key);
     header.token = session->open.at(waiter.request).token;
-    session->stream.out().append(header, encoded(meta), ipc::Bytes{});
+    auto& out = session->stream.out();
+    const bool partial = (session->features & ipc::feature::kPartial) != 0 &&
+                         out.bytes() <= kPartialUnsentMax && !progress.partial.empty();
+    if (partial) header.flags = ipc::content_flags(progress.content);
+    out.append(header, encoded(meta), partial ? ipc::bytes_of(progress.partial) : ipc::Bytes{});
     mark(*session);
   }
 }

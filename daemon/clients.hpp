@@ -13,6 +13,8 @@
 
 namespace warmpool::daemon {
 
+struct Progress;
+
 struct ClientFigures {
   std::uint64_t connected = 0, accepted = 0, refused = 0, cut = 0, protocol_errors = 0;
   std::uint64_t waiting = 0, unread_bytes = 0;
@@ -37,8 +39,9 @@ class Clients {
   void carry(const command::Announce& command);
   // A body that was begun has ended. False: it is none of a client's.
   bool carry(const BodyEnded& ended);
-  // A worker reported progress of an attempt that it has.
-  void progressed(const AttemptKey& key, const ipc::ProgressMeta& meta);
+  // A worker reported progress of an attempt that it has. Partial results are told to those who
+  // agreed to them and read what they are sent.
+  void progressed(const AttemptKey& key, const Progress& progress);
 
   // Verbs are carried out elsewhere: see requests.hpp. `number` is that of the open request;
   // `payload` is on the disk, if that is where it belongs.

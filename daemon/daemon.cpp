@@ -78,8 +78,8 @@ Daemon::Daemon(DaemonSetup setup, const DaemonPorts& ports)
                             const ipc::HelloMeta& hello) {
     workers_.take(std::move(stream), peer, header, hello);
   });
-  workers_.on_progress([this](const AttemptKey& key, const ipc::ProgressMeta& meta) {
-    clients_.progressed(key, meta);
+  workers_.on_progress([this](const AttemptKey& key, const Progress& progress) {
+    clients_.progressed(key, progress);
   });
   notices_.on_notice([this](const Notification& notification) { on_notice(notification); });
   notices_.describe_alert_by([this] { return alerts_.told_now(); });

@@ -1,6 +1,9 @@
 // Dead letters: which of them fit, and whole ones for export and archive.
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
+#include <unistd.h>
 
 #include "daemon/refusals.hpp"
 #include "daemon/task_json.hpp"
@@ -25,15 +28,40 @@ bool fits(const StoredTask& stored, const TaskFilter& filter, Instant now) {
   return now - stored.settled_at >= filter.older && has_text(stored, filter.text);
 }
 
+// Of one by descriptor, too: it is short, and its pages are those that were written last.
+Result<std::string> bytes_of(const Blob& body) {
+  const auto from = body.descriptor();
+  if (!from) return std::string(ipc::text_of(body.bytes()));
+  std::string all(body.size(), '\0');
+  for (std::size_t have = 0; have < all.size();) {
+    const auto got =
+        ::pread(from->get(), all.data() + have, all.size() - have, static_cast<off_t>(have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) return Error{0, "it became shorter"};
+    if (got < 0) return Error{errno, std::strerror(errno)};
+    have += static_cast<std::size_t>(got);
+  }
+  return all;
+}
+
+// Text stays text only where it is some: what its sender called so may be anything.
 Json payload_json(const StoredTask& stored) {
   Json payload{{"content", name_of(stored.content)}, {"bytes", stored.body->size()}};
-  if (stored.body->size() > kPayloadExportedMax || stored.body->is_by_descriptor()) return payload;
-  const auto text = ipc::text_of(stored.body->bytes());
+  if (stored.payload_lost) {
+    payload["unreadable"] = "it was lost or damaged on the disk";
+    return payload;
+  }
+  if (stored.body->size() > kPayloadExportedMax) return payload;
+  const auto text = bytes_of(*stored.body);
+  if (!text) {
+    payload["unreadable"] = text.error().text;
+    return payload;
+  }
   const bool readable = stored.content == Content::Utf8 || stored.content == Content::Json;
-  if (readable) {
-    payload["text"] = text;
+  if (readable && ipc::is_utf8(*text)) {
+    payload["text"] = *text;
   } else {
-    payload["base64"] = ipc::base64(text);
+    payload["base64"] = ipc::base64(*text);
   }
   return payload;
 }
@@ -68,10 +96,10 @@ std::string Documents::letters(const TaskFilter& filter) const {
   std::size_t bytes = 0;
   for (const auto task : found) {
     const auto stored = services_.store.find(task);
-    if (letters.size() == limit || (bytes != 0 && bytes + stored->body->size() > kLettersBytesMax))
-      break;
+    const auto size = stored->body->size() > kPayloadExportedMax ? 0 : stored->body->size();
+    if (letters.size() == limit || (bytes != 0 && bytes + size > kLettersBytesMax)) break;
     constexpr std::size_t beside_payload = 4096;
-    bytes += stored->body->size() + beside_payload;
+    bytes += size + beside_payload;
     auto letter = head_json(json, *stored);
     letter["payload"] = payload_json(*stored);
     letters.push_back(std::move(letter));
@@ -88,8 +116,8 @@ std::optional<ArchiveLetter> Documents::letter(const command::Archive& asked) co
   if (!stored) return std::nullopt;
   Json head{{"schema", kDocumentSchema}};
   head.update(head_json(TaskJson(services_, workers_), *stored));
-  return ArchiveLetter{asked.task, asked.round, text_of(head), stored->body->share(),
-                       stored->content};
+  return ArchiveLetter{asked.task,      asked.round,         text_of(head), stored->body->share(),
+                       stored->content, stored->payload_lost};
 }
 
 std::string Documents::changed(std::string_view done, const OpenRequest& open) {
@@ -104,11 +132,16 @@ std::string Documents::changed(std::string_view done, const OpenRequest& open) {
 }
 
 std::string Documents::backup(std::string_view file, const BackupFigures& figures) const {
-  return text_of(Json{{"schema", kDocumentSchema},
-                      {"file", file},
-                      {"bytes", figures.bytes},
-                      {"bodies_left_out", figures.left_out},
-                      {"seconds", seconds_of(figures.took)}});
+  Json document{{"schema", kDocumentSchema},
+                {"file", file},
+                {"bytes", figures.bytes},
+                {"bodies_left_out", figures.left_out.size()},
+                {"seconds", seconds_of(figures.took)}};
+  constexpr std::size_t named_max = 1000;
+  for (std::size_t at = 0; at < std::min(named_max, figures.left_out.size()); ++at) {
+    document["left_out"].push_back(figures.left_out[at].value);
+  }
+  return text_of(document);
 }
 
 }  // namespace warmpool::daemon

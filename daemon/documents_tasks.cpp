@@ -19,7 +19,7 @@ std::optional<Verdict> verdict_of(TaskState state) {
 
 Json body_json(const StoredTask& stored) {
   Json body{{"content", name_of(stored.content)}, {"bytes", stored.body->size()}};
-  if (stored.body->is_by_descriptor()) return body;
+  if (stored.body->is_by_descriptor() || stored.payload_lost) return body;
   const auto text = ipc::text_of(stored.body->bytes());
   if (stored.content == Content::Bytes || stored.content == Content::Msgpack) return body;
   body["text"] = text.substr(0, kTextShownMax);

@@ -13,6 +13,7 @@ enum class ExitStatus : std::uint8_t {
   ReplayDiffers = 1,
   Usage = 2,
   StoreDamaged = 65,
+  Incomplete = 66,
   Unavailable = 69,
   System = 71,
   CannotCreate = 73,
@@ -27,13 +28,15 @@ struct ExitRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<ExitRow, 11> kExitRows{{
+inline constexpr std::array<ExitRow, 12> kExitRows{{
     {ExitStatus::Ok, "stopped as asked; or --help, --version, --check-config found nothing wrong"},
     {ExitStatus::ReplayDiffers, "--replay: this program does not decide as it was recorded"},
     {ExitStatus::Usage, "the command line is wrong"},
     {ExitStatus::StoreDamaged,
      "the store or the recording is damaged, of a newer version or not ours; nothing was changed "
      "in it"},
+    {ExitStatus::Incomplete,
+     "--restore: done, without payloads or results whose files are missing or damaged"},
     {ExitStatus::Unavailable, "a program that it needs is missing: warmpool-launch or a worker"},
     {ExitStatus::System, "the system refused something: descriptors, memory, a signal handler"},
     {ExitStatus::CannotCreate,

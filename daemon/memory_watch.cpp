@@ -33,14 +33,18 @@ Duration MemoryWatch::interval() const {
 
 std::uint64_t MemoryWatch::allowed(const WorkerProcess& worker) const {
   std::uint64_t most = memory_max_of(services_.options_of(worker.worker_class), 0);
+  if (worker.memory.hand_most <= most) return most;  // as nearly always
   for (const auto& held : worker.in_hand) most = std::max(most, held.memory_max);
   return most;
 }
 
 void MemoryWatch::given(WorkerProcess& worker) {
+  const auto most = worker.in_hand.back().memory_max;
+  const bool alone = worker.in_hand.size() == 1;
+  worker.memory.hand_most = alone ? most : std::max(worker.memory.hand_most, most);
   worker.memory.told.reset();
   set_limit(worker);
-  if (worker.in_hand.size() == 1) forget_ooms(worker);
+  if (alone) forget_ooms(worker);
 }
 
 // What the kernel killed before says nothing of how the worker ends, or what is given to it now.
@@ -63,11 +67,11 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
   const auto most = memory_max_of(services_.options_of(worker.worker_class), 0);
   const auto long_ago = services_.engine.now() - services_.options().sample_interval / kNearDivisor;
   const bool unseen = worker.memory.looked_at <= long_ago;
-  for (const auto& held : worker.in_hand) {
-    const bool ran_long = held.key == key && held.assigned_at <= long_ago;
-    const bool untold = unseen || !worker.memory.told;
-    if (held.memory_max > most || (ran_long && untold)) return look(worker);
-  }
+  const auto has_more = [&](const InHand& held) { return held.memory_max > most; };
+  const bool more = worker.memory.hand_most > most && std::ranges::any_of(worker.in_hand, has_more);
+  const auto held = std::ranges::find(worker.in_hand, key, &InHand::key);
+  const bool ran_long = held != worker.in_hand.end() && held->assigned_at <= long_ago;
+  if (more || (ran_long && (unseen || !worker.memory.told))) look(worker);
 }
 
 // A kill that an attempt is charged with is no other's.

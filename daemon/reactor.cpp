@@ -12,9 +12,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <tuple>
 #include <unistd.h>
 
 #include "ipc/fd.hpp"
@@ -26,11 +28,14 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr auto kNotPassed = std::numeric_limits<std::uint64_t>::max();
+
 // Lives on in a batch of events that is being handled when its watch ends.
 struct Watched {
   int fd = -1;
   Reactor::Handler readable, writable;
-  bool alive = true, reading = false, writing = false;
+  bool alive = true, reading = false, writing = false, first = false;
+  std::uint64_t passed_in = kNotPassed;  // the batch since which it waits though it is ready
   std::uint32_t registered = 0;  // events; 0: not in the set, or a peer that hung up would spin it
 };
 using WatchedPtr = std::shared_ptr<Watched>;
@@ -51,6 +56,8 @@ struct Reactor::State {
   ipc::UniqueFd signals;
   std::unique_ptr<Watch> signal_watch;
   Handler on_wake = [] {};
+  std::uint64_t batch = 0;
+  std::vector<const epoll_event*> order;  // of this batch; kept for its memory
 
   void update(Watched& watched) {
     const std::uint32_t wanted = (watched.reading ? std::uint32_t{EPOLLIN} : 0U) |
@@ -69,14 +76,39 @@ struct Reactor::State {
     return ::epoll_ctl(set.get(), what, watched.fd, &event) == 0;
   }
 
+  // The kernel tells what is ready in the same order each time, so a few that never end would end
+  // every batch at the same place.
   std::size_t dispatch(std::span<const epoll_event> events, const std::function<bool()>& enough) {
-    std::size_t ran = 0;
-    for (const auto& event : events) {
-      if (ran > 0 && enough()) break;
-      ran += handle(*static_cast<Watched*>(event.data.ptr), event.events);
-    }
+    ++batch;
+    order.clear();
+    for (const auto& event : events) order.push_back(&event);
+    std::ranges::sort(order, {}, [](const epoll_event* event) {
+      const Watched& watched = watched_of(*event);
+      return std::tuple(!watched.first, watched.passed_in, event);
+    });
+    std::size_t ran = dispatch_those(true, enough);
+    ran += dispatch_those(false, enough);
     ended.clear();
     return ran;
+  }
+
+  std::size_t dispatch_those(bool first, const std::function<bool()>& enough) {
+    std::size_t ran = 0;
+    for (const auto* event : order) {
+      Watched& watched = watched_of(*event);
+      if (watched.first != first) continue;
+      if (ran > 0 && enough()) {
+        watched.passed_in = std::min(watched.passed_in, batch);
+        continue;
+      }
+      watched.passed_in = kNotPassed;
+      ran += handle(watched, event->events);
+    }
+    return ran;
+  }
+
+  static Watched& watched_of(const epoll_event& event) {
+    return *static_cast<Watched*>(event.data.ptr);
   }
 
   std::size_t handle(Watched& watched, std::uint32_t events) {
@@ -107,6 +139,7 @@ class Reactor::EpollWatch : public Watch {
   void start_reading() override { set(watched_->reading, true); }
   void stop_reading() override { set(watched_->reading, false); }
   void want_write() override { set(watched_->writing, true); }
+  void go_first() override { watched_->first = true; }
 
  private:
   void set(bool& interest, bool to) {

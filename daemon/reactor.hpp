@@ -21,6 +21,9 @@ class Watch {
   virtual void stop_reading() = 0;
   // Calls the handler once when it can be written.
   virtual void want_write() = 0;
+  // Of what is ready together it is handled before the others: of that which ends what others wait
+  // for, and brings little itself.
+  virtual void go_first() {}
 };
 
 // Threads: one.
@@ -43,7 +46,9 @@ class Reactor {
   void on_wake(Handler handler);
 
   // Waits until something is ready or `deadline`, then runs at most `handlers_max` handlers that
-  // are ready, and no more once `enough` says so. Returns how many ran.
+  // are ready, and no more once `enough` says so. Returns how many ran. What is ready and was not
+  // handled comes before what was: each batch handles at least one of those that go first, if there
+  // are any, and at least one of the others.
   // Blocks: until `deadline`.
   std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
                   const std::function<bool()>& enough);

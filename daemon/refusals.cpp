@@ -19,6 +19,11 @@ std::string refusal_text(Refusal code, TaskId task) {
     return "task " + id + " has this key, with another type or payload; use another key, or see: " +
            "warmpool show " + id;
   }
+  if (code == Refusal::Damaged) {
+    return "the payload of dead letter " + id +
+           " was lost or damaged on the disk: retry it with another one (warmpool dlq retry " + id +
+           " --payload-file FILE), or remove it";
+  }
   return "task " + id + ": " + std::string(meaning_of(code));
 }
 

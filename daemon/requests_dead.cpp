@@ -23,6 +23,18 @@ Duration duration_of(std::uint64_t ns) {
   return {static_cast<std::int64_t>(std::min(ns, most))};
 }
 
+// The first of them, and how many more there are.
+std::string named(const std::vector<TaskId>& tasks) {
+  constexpr std::size_t named_max = 20;
+  std::string text = tasks.size() == 1 ? "task" : "tasks";
+  for (std::size_t at = 0; at < std::min(named_max, tasks.size()); ++at) {
+    text += (at == 0 ? " " : ", ") + std::to_string(tasks[at].value);
+  }
+  if (tasks.size() > named_max)
+    text += " and " + std::to_string(tasks.size() - named_max) + " more";
+  return text;
+}
+
 constexpr Duration kBurst = seconds(1);  // so much of the rate may come at once
 
 }  // namespace
@@ -187,6 +199,8 @@ void Requests::change_one(Session& session, const Bulk& bulk, TaskId task) {
   }
   if (stored->verdict != Verdict::Dead) return refuse(Refusal::NotDead);
   if (bulk.verb == Verb::DeadRetry) {
+    // It would run with nothing, or with what nobody has submitted.
+    if (stored->payload_lost) return refuse(Refusal::Damaged);
     services_.engine.step(event::RetryDead{session.id, id_of(bulk.number), task});
   } else {
     services_.engine.step(event::RemoveDead{session.id, id_of(bulk.number), task});
@@ -207,11 +221,11 @@ void Requests::end_backup(const Result<BackupFigures>& ended) {
   const auto [client, number, file] = std::exchange(backup_, {});
   if (ended) {
     services_.log.info("the backup in " + file + " is made");
-    if (ended->left_out != 0) {
-      services_.log.warn("the backup in " + file + " is without " +
-                         std::to_string(ended->left_out) +
-                         " payloads or results, which are over 16 MiB or cannot be read: they are "
-                         "in files of their own in the directory bodies of the store");
+    if (!ended->left_out.empty()) {
+      services_.log.error("the backup in " + file + " is without the payloads or results of " +
+                          named(ended->left_out) +
+                          ": their files in the directory bodies of the store are missing or "
+                          "damaged");
     }
   } else {
     services_.log.error("the backup in " + file + " failed: " + ended.error().text);

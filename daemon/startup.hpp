@@ -97,7 +97,8 @@ struct RecordPlace {
 Result<RecordPlace> open_recorder(const Options& options, const Place& place,
                                   const OpenStore& store, Log& log);
 
-// --restore: what was done, for people. Errors: a daemon runs, or the file is no backup.
+// --restore: what was done, for people. Errors: a daemon runs, or the file is no backup; or it was
+// done, and something is lost (ExitStatus::Incomplete).
 Result<std::string> restore_state(const Options& options, const Place& place,
                                   const std::string& file);
 

@@ -153,7 +153,18 @@ Result<std::string> restore_state(const Options& options, const Place& place,
     text += "; what was there is now " + restored->replaced + ", remove it when it is not needed";
   }
   if (!restored->said.empty()) text += "; " + restored->said;
-  return text;
+  const auto& lost = restored->left_out;
+  if (lost.empty()) return text;
+  constexpr std::size_t named_max = 20;
+  text += "; without the payloads or results of " + std::to_string(lost.size()) + " tasks:";
+  for (std::size_t at = 0; at < std::min(named_max, lost.size()); ++at) {
+    text += " " + std::to_string(lost[at].value);
+  }
+  if (lost.size() > named_max) text += " and more";
+  return exit_error(ExitStatus::Incomplete,
+                    text + "; their files beside " + file +
+                        " are missing or damaged: those that wait become dead letters, and their "
+                        "results are gone");
 }
 
 }  // namespace warmpool::daemon

@@ -145,6 +145,7 @@ void TaskJson::add_stored(const StoredTask& stored, Json& row) const {
   row["tenant"] = services_.tenants.at(stored.tenant);
   row["uid"] = stored.uid;
   row["payload_bytes"] = stored.payload_bytes;
+  if (stored.payload_lost) row["payload_lost"] = true;
   row["durability"] = name_of(stored.durability);
   row["age_ms"] = milliseconds_of(services_.engine.now() - stored.accepted_at);
   row["accepted_at"] = time(stored.accepted_at);

@@ -10,8 +10,6 @@
 namespace warmpool::daemon {
 namespace {
 
-// At most so often clients are told of one attempt's progress; the last of it is never left out.
-constexpr Duration kProgressInterval = milliseconds(100);
 // Of a result that came by descriptor: it is too large for a row.
 constexpr std::string_view kNoFile = "the result could not be written to its file in time";
 
@@ -182,9 +180,11 @@ WorkerProcess* Workers::reachable(WorkerId worker) {
 void Workers::carry(const command::Assign& command) {
   auto* worker = reachable(command.worker);
   if (worker == nullptr) return;
-  worker->in_hand.push_back({command.key, command.type, services_.engine.now()});
+  worker->in_hand.push_back({.key = command.key,
+                             .type = command.type,
+                             .assigned_at = services_.engine.now(),
+                             .memory_max = command.memory_max});
   auto& held = worker->in_hand.back();
-  held.memory_max = command.memory_max;
   memory_.given(*worker);
   left_behind_.given(*worker);
   // Most take descriptors, and then there is nothing to look up.
@@ -204,10 +204,11 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
   // It waited for its directory, and was given up meanwhile: its worker cannot be killed.
   if (!directory.empty() && (!stored || stored->verdict)) return;
   REQUIRE(stored && !stored->verdict);
-  const auto given = worker.types.number_of(services_.types.at(command.type).name);
+  const auto& type = services_.types.at(command.type).name;
+  const auto given = worker.types.number_of(command.type, type);
   if (given.is_new) {
     send(worker, {.kind = ipc::Kind::TypeName, .type = given.number},
-         encoded(ipc::TypeNameMeta{services_.types.at(command.type).name}));
+         encoded(ipc::TypeNameMeta{type}));
   }
   auto header = ipc::run_header(ipc::Kind::Assign, command.key);
   header.type = given.number;
@@ -308,7 +309,7 @@ void Workers::begin(WorkerProcess& worker, std::uint64_t features, std::uint64_t
   give_page(worker);
   welcome(worker);
   const bool many = (worker.features & ipc::feature::kCredits) != 0;
-  const auto allowed = services_.options_of(worker.worker_class).credits;
+  const auto allowed = credits_of(services_.options_of(worker.worker_class));
   const auto said = std::max<std::uint64_t>(asked, 1);
   const auto credits = many ? std::min(said, allowed) : 1;
   services_.engine.step(event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits),
@@ -520,32 +521,6 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
   memory_.answered(worker);
 }
 
-void Workers::on_progress_frame(WorkerProcess& worker, const ipc::Frame& frame) {
-  const auto meta = ipc::decode<ipc::ProgressMeta>(frame.meta);
-  if (!meta) return break_off(worker, meta.error().code, meta.error().text);
-  const auto held = std::ranges::find(worker.in_hand, ipc::key_of(frame.header), &InHand::key);
-  if (held == worker.in_hand.end()) return;
-  services_.engine.step(event::AttemptProgressed{worker.id, held->key});
-  held->untold = Progress{meta->permille, std::string(meta->text)};
-  tell_due_progress(*held, services_.engine.now());
-}
-
-void Workers::tell_due_progress(InHand& held, Instant now) {
-  if (!held.untold) return;
-  if (now < held.progress_due) {
-    due_ = std::min(due_, held.progress_due);
-    return;
-  }
-  held.progress_due = now + kProgressInterval;
-  tell_progress(held);
-}
-
-void Workers::tell_progress(InHand& held) {
-  if (!held.untold) return;
-  on_progress_(held.key, {.permille = held.untold->permille, .text = held.untold->text});
-  held.untold.reset();
-}
-
 void Workers::on_beat(WorkerProcess& worker, const ipc::Frame&) {
   services_.engine.step(event::WorkerBeat{worker.id});
 }
@@ -557,10 +532,11 @@ void Workers::on_recalled(WorkerProcess& worker, const ipc::Frame& frame) {
 }
 
 void Workers::returned(WorkerProcess& worker, const AttemptKey& key) {
-  std::erase_if(worker.in_hand, [&](InHand& held) {
-    if (held.key == key) forget(held);
-    return held.key == key;
-  });
+  const auto held = std::ranges::find(worker.in_hand, key, &InHand::key);
+  if (held != worker.in_hand.end()) {
+    forget(*held);
+    worker.in_hand.erase(held);
+  }
   services_.engine.step(event::RecallAnswered{worker.id, key, true});
   directories_.go_on(worker);
 }

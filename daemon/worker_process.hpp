@@ -9,6 +9,8 @@
 
 #include "daemon/directory/directory_owner.hpp"
 #include "daemon/frame_stream.hpp"
+#include "daemon/given_types.hpp"
+#include "daemon/hand.hpp"
 #include "daemon/output/output_pump.hpp"
 #include "daemon/process/peer_process.hpp"
 #include "daemon/process/process_figures.hpp"
@@ -20,7 +22,6 @@
 #include "daemon/store/body_file.hpp"
 #include "daemon/store/checkpoints.hpp"
 #include "daemon/worker_descendants.hpp"
-#include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 #include "pool/command.hpp"
 #include "pool/worker_event.hpp"
@@ -30,6 +31,8 @@ namespace warmpool::daemon {
 struct Progress {
   std::uint16_t permille = 0;
   std::string text;
+  std::string partial;  // what there is of the result so far; empty: nothing was said of it
+  Content content = Content::Bytes;
 };
 
 // What a process looked like, when and at what.
@@ -74,6 +77,7 @@ struct WorkerMemory {
   MemoryFigure figure;  // the last one
   std::uint64_t peak = 0;
   std::uint64_t limit = 0;            // that its cgroup was told
+  std::uint64_t hand_most = 0;        // nothing in its hand has a memory_max beyond it
   std::optional<std::uint64_t> told;  // to the core
   Instant looked_at, deep_at;
   std::optional<Instant> ooms_forgotten_at;
@@ -148,7 +152,7 @@ struct WorkerProcess {
   OutputPump output{OutputStream::Out}, errors{OutputStream::Err};
   std::unique_ptr<Watch> exit_watch, launch_watch, channel_watch, output_watch, errors_watch;
   std::unique_ptr<Watch> write_watch;  // of the end of a FIFO that is written; none with a socket
-  ipc::TypeNumbers types;
+  GivenTypes types;
   std::uint64_t features = 0;
   bool ready = false;        // said hello
   bool broken = false;       // its channel is of no use any more, and the core knows
@@ -166,7 +170,7 @@ struct WorkerProcess {
   };
   std::optional<Held> held;
   bool holds_none = false;  // its end is being read
-  std::vector<InHand> in_hand;
+  Hand<InHand> in_hand;
   bool fresh_directories = false;       // each of its attempts has one
   std::string directory;                // that of its place; empty: there is none
   bool registered = false;              // somebody else started it

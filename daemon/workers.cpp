@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -22,9 +23,11 @@ void Workers::watch(WorkerProcess& worker) {
   };
   auto* it = &worker;
   worker.exit_watch = start(worker.child.exit_notice.get(), [this, it] { on_exit(*it); });
+  if (worker.exit_watch) worker.exit_watch->go_first();
   const bool pipes = worker.channel.over_pipes();
   worker.channel_watch = start(
       worker.channel.fd(), [this, it] { read(*it); }, [this, it] { write(*it); });
+  if (worker.channel_watch) worker.channel_watch->go_first();
   if (pipes) {
     worker.write_watch = reactor.watch(
         worker.channel.write_fd(), [this, it] { reader_gone(*it); }, [this, it] { write(*it); });
@@ -148,10 +151,14 @@ OutputRing& Workers::ring_for(WorkerProcess& worker) {
   return ring;
 }
 
-// Before its answer is taken: from then on what comes is the next one's.
+// Before its answer is taken: from then on what comes is the next one's. Nearly always there is
+// nothing, which one call tells of both.
 void Workers::take_output(WorkerProcess& worker) {
-  pump_what_is_there(worker, worker.output, worker.child.output.get());
-  pump_what_is_there(worker, worker.errors, worker.child.errors.get());
+  const int output = worker.child.output.get(), errors = worker.child.errors.get();
+  std::array<pollfd, 2> pipes{{{output, POLLIN, 0}, {errors, POLLIN, 0}}};
+  if (::poll(pipes.data(), pipes.size(), 0) <= 0) return;
+  if ((pipes[0].revents & POLLIN) != 0) pump_what_is_there(worker, worker.output, output);
+  if ((pipes[1].revents & POLLIN) != 0) pump_what_is_there(worker, worker.errors, errors);
 }
 
 void Workers::pump(WorkerProcess& worker, OutputPump& pump, ipc::UniqueFd& fd,

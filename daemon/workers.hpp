@@ -51,7 +51,7 @@ class Workers {
   void set_stopping() { stopping_ = true; }
   // A body that was begun has ended. False: it is none of a worker's.
   bool carry(const BodyEnded& ended);
-  using ProgressHandler = std::function<void(const AttemptKey&, const ipc::ProgressMeta&)>;
+  using ProgressHandler = std::function<void(const AttemptKey&, const Progress&)>;
   void on_progress(ProgressHandler handler) { on_progress_ = std::move(handler); }
   void flush();
   void bury();

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kMarksOutput = "WARMPOOL_OUTPUT=marks";
 
 bool may_hold_several(const ClassOptions& options) {
-  return options.concurrency > 1 || options.credits > 1;
+  return options.concurrency > 1 || credits_of(options) > 1;
 }
 
 }  // namespace

@@ -84,6 +84,13 @@ Result<void> check_descriptors(const Header& header, const KindRow& row, const F
   return bad_frame(row, "a descriptor, and the feature large was not agreed");
 }
 
+// Who did not agree to partial results knows these kinds without payload.
+bool has_unagreed_partial(const Header& header, const FrameRules& rules) {
+  if (header.kind != Kind::Progress && header.kind != Kind::Progressed) return false;
+  if ((rules.features & feature::kPartial) != 0) return false;
+  return header.body_bytes != header.meta_bytes || (header.flags & flag::kContentMask) != 0;
+}
+
 Result<void> check_fields(const Header& header, const KindRow& row, const FrameRules& rules) {
   if (header.meta_bytes > header.body_bytes) return bad_frame(row, "meta_bytes > body_bytes");
   if ((header.flags & ~flags_allowed(row)) != 0) return bad_frame(row, "a flag it does not have");
@@ -94,6 +101,9 @@ Result<void> check_fields(const Header& header, const KindRow& row, const FrameR
   if (row.meta.empty() && header.meta_bytes != 0) return bad_frame(row, "it has no meta");
   if (!row.payload && header.body_bytes != header.meta_bytes) {
     return bad_frame(row, "it has no payload");
+  }
+  if (has_unagreed_partial(header, rules)) {
+    return bad_frame(row, "a payload, and the feature partial was not agreed");
   }
   return {};
 }

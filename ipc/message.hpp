@@ -14,6 +14,7 @@ namespace warmpool::ipc {
 inline constexpr std::uint64_t kVersion = 1;
 // Of a checkpoint; the assign that hands one on has room for it beside its payload.
 inline constexpr std::uint32_t kCheckpointBytesMax = 256 * 1024;
+inline constexpr std::uint32_t kPartialBytesMax = 64 * 1024;  // of a partial result
 // Of a body that is handed over as a descriptor; a daemon may take less.
 inline constexpr std::uint32_t kLargeBytesMax = 0x7fff'ffff;
 
@@ -81,13 +82,15 @@ inline constexpr std::uint64_t kReport = 256;       // gauges, and whether it is
 inline constexpr std::uint64_t kDirectory = 512;    // heeds the directory of an attempt
 inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for, sent and handed on
 inline constexpr std::uint64_t kLarge = 2048;       // bodies come as descriptors beside frames
+inline constexpr std::uint64_t kPartial = 4096;     // progress may carry a partial result
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                       kEvents | kPage | kRegistered | kReport | kDirectory |
-                                      kCheckpoint | kLarge;
+                                      kCheckpoint | kLarge | kPartial;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
-                                           kPage | kReport | kDirectory | kCheckpoint | kLarge;
-inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge;
+                                           kPage | kReport | kDirectory | kCheckpoint | kLarge |
+                                           kPartial;
+inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
@@ -113,7 +116,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kReport, "report"},
                                               {feature::kDirectory, "directory"},
                                               {feature::kCheckpoint, "checkpoint"},
-                                              {feature::kLarge, "large"}};
+                                              {feature::kLarge, "large"},
+                                              {feature::kPartial, "partial"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

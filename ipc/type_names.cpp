@@ -12,6 +12,7 @@ TypeNumbers::Given TypeNumbers::number_of(std::string_view name) {
   const std::size_t number = next_;
   next_ = (next_ + 1) % kTypeNamesMax;
   if (number < names_.size()) {
+    gives_again_ = true;
     numbers_.erase(names_[number]);
     names_[number] = text;
   } else {

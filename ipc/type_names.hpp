@@ -23,11 +23,14 @@ class TypeNumbers {
   };
   // Bounds: after kTypeNamesMax names the oldest numbers are given again.
   Given number_of(std::string_view name);
+  // Some number stands for another name than at first, so a sender that keeps numbers must ask.
+  bool gives_again() const { return gives_again_; }
 
  private:
   std::unordered_map<std::string, std::uint16_t> numbers_;
   std::vector<std::string> names_;
   std::size_t next_ = 0;
+  bool gives_again_ = false;
 };
 
 // The receiver's side.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/hand_sums.hpp"
 #include "pool/memory.hpp"
 #include "pool/token.hpp"
 
@@ -96,20 +97,26 @@ void Core::assign(Slot& slot, TaskIndex index, const LaneKey& place) {
   start_next(slot);
   WorkerClass& worker_class = class_of(slot);
   worker_class.cleared.set(slot.index, false);
-  if (!slot.held.back().started()) {
+  const bool ahead = !slot.held.back().started();  // then nothing else has started now
+  if (ahead) {
     worker_class.ahead_due = std::min(worker_class.ahead_due, now + options.recall_idle_after);
+    count_given(slot);
   }
-  refresh(slot);
+  refresh(slot, ahead);
 }
 
-// The first `concurrency` in hand count as started: a worker takes them in the order given.
+// The first `concurrency` in hand count as started: a worker takes them in the order given. The
+// slot is looked at in time for all else already.
 void Core::start_next(Slot& slot) {
   const std::size_t most = std::min<std::size_t>(slot.concurrency, slot.held.size());
+  Instant due = kNever;
   for (std::size_t at = 0; at < most; ++at) {
-    if (!slot.held[at].started()) start(slot, slot.held[at]);
+    if (slot.held[at].started()) continue;
+    start(slot, slot.held[at]);
+    due = std::min(due, due_of_held(slot, slot.held[at]));
   }
   if (slot.state == SlotState::Running || slot.state == SlotState::Draining) {
-    slots.look_at(slot, due_of(slot));
+    slots.look_at(slot, std::min(due, due_of_late(slot)));
   }
 }
 
@@ -126,18 +133,21 @@ void Core::start(Slot& slot, Held& held) {
   }
 }
 
-Held Core::take_from_hand(Slot& slot, std::size_t at) {
-  const Held held = slot.held[at];
+void Core::take_from_hand(Slot& slot, std::size_t at) {
+  const Held& held = slot.held[at];
+  const bool slow = held.slow, plain = leaves_plainly(slot, at);
+  const Duration expected = held.expected;
   if (held.recalling()) look_behind();
   slot.held.erase(slot.held.begin() + static_cast<std::ptrdiff_t>(at));
-  if (held.slow) judge_slow(slot);
+  if (slow) judge_slow(slot);
   if (slot.held.empty()) {
     emptied(slot);
   } else {
     start_next(slot);
   }
-  refresh(slot);
-  return held;
+  const bool counted = plain && !slot.held.front().is_ending();
+  if (counted) count_taken(slot, expected);
+  refresh(slot, counted);
 }
 
 void CoreState::refuse_result(WorkerId worker, const AttemptKey& key) {

@@ -101,7 +101,7 @@ class Core : public CoreCheckpoints {
   void judge_forced(Slot& slot);
   void give_up_hand(Slot& slot);
   Instant due_of(const Slot& slot) const;
-  Instant due_of_busy(const Slot& slot) const;
+  Instant due_of_held(const Slot& slot, const Held& held) const;
   // attempts.cpp
   void on(const event::AttemptAnswered& event);
   void on(const event::AttemptProgressed& event);
@@ -109,7 +109,7 @@ class Core : public CoreCheckpoints {
   void assign(Slot& slot, TaskIndex index, const LaneKey& place);
   void start_next(Slot& slot);
   void start(Slot& slot, Held& held);
-  Held take_from_hand(Slot& slot, std::size_t at);
+  void take_from_hand(Slot& slot, std::size_t at);
   void answered_task(const Held& held, const event::AttemptAnswered& event);
   void learn(const Held& held, Duration service);
   void begin_ending(Slot& slot, Held& held, EndCause cause);
@@ -138,7 +138,7 @@ class Core : public CoreCheckpoints {
   void kept(const Recorder::Waiting& waiting);
   void go_on(TaskIndex index);
   // dispatch.cpp
-  void refresh(Slot& slot);
+  void refresh(Slot& slot, bool counted = false);
   void refresh_all();
   void dispatch();
   bool dispatch_free(WorkerClass& worker_class);

@@ -42,7 +42,7 @@ std::string target_text(const PauseTarget& target) {
 struct EventText {
   std::string operator()(const event::ClassDeclared& e) const {
     return "class " + text(e.worker_class.value) + " size " + text(e.options.size) + " credits " +
-           text(e.options.credits) + " concurrency " + text(e.options.concurrency);
+           text(credits_of(e.options)) + " concurrency " + text(e.options.concurrency);
   }
   std::string operator()(const event::TypeDeclared& e) const {
     return "type " + text(e.type.value) + " served by " + text(e.count);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "pool/core.hpp"
+#include "pool/hand_sums.hpp"
 
 namespace warmpool {
 namespace {
@@ -32,19 +33,12 @@ bool may_be_kept(const Slot& slot, const WorkerClass& worker_class) {
 
 }  // namespace
 
-// Keeps the class's sets of who may be given what. Order: after every change of a slot.
-void Core::refresh(Slot& slot) {
+// Keeps the class's sets of who may be given what. Order: after every change of a slot. `counted`:
+// the sums of its hand are those of now.
+void Core::refresh(Slot& slot, bool counted) {
   WorkerClass& worker_class = class_of(slot);
-  bool ending = false, known = true, recalling = false, unstarted = false;
-  slot.expected = slot.behind = Duration{};
-  for (const auto& held : slot.held) {
-    ending = ending || held.is_ending();
-    known = known && held.expected.ns != 0;
-    recalling = recalling || held.recalling();
-    unstarted = unstarted || !held.started();
-    slot.expected = slot.expected + held.expected;
-    if (held.is_behind()) slot.behind = slot.behind + held.expected;
-  }
+  if (!counted) count_hand(slot);
+  const auto [known, ending, recalling, unstarted] = slot.words;
   const bool reserved = worker_class.has_reserved && worker_class.reserved == slot.id;
   const bool usable = is_of_use(slot) && !slot.alone && !ending && !reserved;
   const bool free = usable && slot.held.size() < slot.concurrency;
@@ -60,7 +54,7 @@ void Core::refresh(Slot& slot) {
   worker_class.health.sound.set(slot.index, is_of_use(slot) && !ill);
   const bool ahead = usable && !free && band == Band::Healthy;
   worker_class.credit.set(slot.index, ahead && room && known && !recalling && asks);
-  worker_class.ahead.set(slot.index, asks && unstarted);
+  worker_class.ahead.set(slot.index, asks && unstarted != 0);
   const bool over = asks && slot.behind > options.overtake_max;
   worker_class.over.set(slot.index, over);
   if (over) worker_class.latest = std::max(worker_class.latest, latest_behind(slot));

@@ -163,9 +163,12 @@ Instant Core::due_of(const Slot& slot) const {
       return std::min({old_at(slot), idle_at(slot), ill_at(slot),
                        due_of_idle(slot, options, class_options.beatless)});
     case SlotState::Running:
-      return std::min({old_at(slot), ill_at(slot), due_of_busy(slot)});
-    case SlotState::Draining:
-      return due_of_busy(slot);
+    case SlotState::Draining: {
+      Instant due = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
+      if (slot.state == SlotState::Running) due = std::min({due, old_at(slot), ill_at(slot)});
+      for (const auto& held : slot.held) due = std::min(due, due_of_held(slot, held));
+      return std::min(due, due_of_late(slot));
+    }
     case SlotState::Completing:
     case SlotState::Recovery:
       return slot.force_at;
@@ -179,16 +182,13 @@ Instant Core::due_of(const Slot& slot) const {
   return kNever;
 }
 
-Instant Core::due_of_busy(const Slot& slot) const {
-  Instant due = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
+Instant Core::due_of_held(const Slot& slot, const Held& held) const {
+  if (!held.started()) return kNever;
   const Duration patience = classes[slot.worker_class.value].options.progress_timeout;
-  for (const auto& held : slot.held) {
-    if (held.started()) due = std::min(due, held.is_ending() ? held.rung_at : held.end_at);
-    if (held.started() && !held.is_ending()) due = std::min(due, hung_at(held, patience));
-    due = std::min(due, ask_at(slot, held));
-    if (held.started() && !held.slow) due = std::min(due, held.started_at + slow_time(held));
-  }
-  return std::min(due, due_of_late(slot));
+  Instant due = std::min(held.is_ending() ? held.rung_at : held.end_at, ask_at(slot, held));
+  if (!held.is_ending()) due = std::min(due, hung_at(held, patience));
+  if (!held.slow) due = std::min(due, held.started_at + slow_time(held));
+  return due;
 }
 
 // The loop was late: what looks like silence or slowness may be ours.

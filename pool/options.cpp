@@ -390,8 +390,8 @@ Result<void> check_sizes(const ClassOptions& options) {
                         pair("size_min", options.size_min) + " and " +
                         pair("size_max", options.size_max)};
   }
-  if (options.credits < options.concurrency) {
-    return Error{0, pair("credits", options.credits) + " must be at least " +
+  if (options.credits && *options.credits < options.concurrency) {
+    return Error{0, pair("credits", *options.credits) + " must be at least " +
                         pair("concurrency", options.concurrency)};
   }
   const auto hard = options.memory_hard.value_or(0);
@@ -403,6 +403,15 @@ Result<void> check_sizes(const ClassOptions& options) {
 }
 
 }  // namespace
+
+// Only what was measured as short is given ahead, so that costs nothing where tasks are long. But
+// who wants each task to find a process and a directory of its own wants nothing in hand behind it.
+std::uint64_t credits_of(const ClassOptions& options) {
+  constexpr std::uint64_t ahead = 16;
+  const bool one_by_one = options.descendants == "kill" || options.directory == "fresh";
+  return options.credits.value_or(one_by_one ? options.concurrency
+                                             : std::max(ahead, options.concurrency));
+}
 
 Result<void> check_options(const ClassOptions& options) {
   if (options.name.empty()) return Error{0, "a worker class needs a name"};

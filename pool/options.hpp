@@ -72,9 +72,9 @@ struct ClassOptions {
   std::optional<std::uint64_t> memory_hard{}, retry_memory_max{};
   std::optional<Duration> retry_timeout_max{};
   std::string retry_memory_class, retry_timeout_class;
-  std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, credits{}, start_index{};
+  std::uint64_t size{}, size_min{}, size_max{}, concurrency{}, start_index{};
   std::uint64_t max_tasks{}, recycle_share{}, registered_max{};
-  std::optional<std::uint64_t> suspects_max{};
+  std::optional<std::uint64_t> credits{}, suspects_max{};
   Duration max_age{}, progress_timeout{}, directory_timeout{}, checkpoint_every{};
   bool types_later{}, critical{}, beatless{};
   // Recovery: recovery_rules.hpp, recovery_gate.hpp.
@@ -146,6 +146,9 @@ std::span<const OptionRow<TypeOptions>> type_option_rows();
 // All defaults applied.
 Options default_options();
 ClassOptions default_class_options();
+
+// Tasks that a worker of the class may hold, given ones and running ones: as set, or what suits it.
+std::uint64_t credits_of(const ClassOptions& options);
 
 // Sets one option from text ("5s", "512MiB", "20", "true", "least-loaded"; Texts: one element is
 // appended). Errors: names the option, what was given and what is allowed.

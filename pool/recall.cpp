@@ -12,6 +12,7 @@
 // where all that is in the hand is within overtake_max, and then it is in nobody's way again; and
 // nothing is given to a worker whose first task is late.
 #include <algorithm>
+#include <functional>
 
 #include "pool/core.hpp"
 
@@ -113,7 +114,9 @@ void Core::on(const event::RecallAnswered& event) {
 Instant Core::due_of_late(const Slot& slot) const {
   const bool works = slot.state == SlotState::Running || slot.state == SlotState::Draining;
   if (!works || !slot.recall) return kNever;
-  if (!std::ranges::any_of(slot.held, &Held::is_behind)) return kNever;
+  // What is behind is at the end, but for what is being taken back.
+  if (std::none_of(slot.held.rbegin(), slot.held.rend(), std::mem_fn(&Held::is_behind)))
+    return kNever;
   return slot.held.front().started_at + options.recall_after;
 }
 

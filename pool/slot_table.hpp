@@ -41,6 +41,13 @@ struct Held {
   bool is_ending() const { return ending != EndCause::Done; }
 };
 
+// What holds of any in a hand, as counted last.
+struct HandWords {
+  bool known = true;  // how long each takes
+  bool ending = false, recalling = false;
+  std::uint8_t unstarted = 0;  // so many
+};
+
 struct Slot {
   SlotId id;
   SlotId home;               // the place that people name: a successor has that of its predecessor
@@ -65,14 +72,15 @@ struct Slot {
   bool slow = false;                    // what it runs is over slow_after
   Motion motion{};                      // what it was seen to do since it was last heard
   WorkerHealth told{};                  // that subscribers know of; Unknown: none of note
-  bool recovering = false;        // its last worker died unasked and the next is not ready yet
-  bool prepares = false;          // there is no process yet: what comes before is not over
-  bool killed = false;            // the kill was ordered; its exit is all that is awaited
-  std::uint8_t offered = 1;       // what the worker said that it may hold
-  std::uint8_t credits = 1;       // may hold
-  std::uint8_t concurrency = 1;   // may start at once
-  Duration expected{};            // work in hand, as far as it is known
-  Duration behind{};              // of it, what is not started and is not being taken back
+  bool recovering = false;       // its last worker died unasked and the next is not ready yet
+  bool prepares = false;         // there is no process yet: what comes before is not over
+  bool killed = false;           // the kill was ordered; its exit is all that is awaited
+  std::uint8_t offered = 1;      // what the worker said that it may hold
+  std::uint8_t credits = 1;      // may hold
+  std::uint8_t concurrency = 1;  // may start at once
+  Duration expected{};           // work in hand, as far as it is known
+  Duration behind{};             // of it, what is not started and is not being taken back
+  HandWords words;
   std::uint64_t memory = 0;       // as sampled last
   std::uint64_t memory_base = 0;  // after its first task
   bool based = false;             // that is known
@@ -94,18 +102,18 @@ struct Slot {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
            leaving, registered, checkpoints, due_for, slow, motion, told, recovering, prepares,
-           killed, offered, credits, concurrency, expected, behind, memory, memory_base, based,
-           health, unproductive, strategy, tries, last_code, former, by_hand, attempts,
+           killed, offered, credits, concurrency, expected, behind, words, memory, memory_base,
+           based, health, unproductive, strategy, tries, last_code, former, by_hand, attempts,
            attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
            stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
                     successor, replaced, leaving, registered, checkpoints, due_for, slow, motion,
                     told, recovering, prepares, killed, offered, credits, concurrency, expected,
-                    behind, memory, memory_base, based, health, unproductive, strategy, tries,
-                    last_code, former, by_hand, attempts, attempts_of_worker, answers_of_worker,
-                    spawns, busy, spawned_at, ready_at, last_heard, stopped_at, state_since,
-                    retry_at, busy_since, died_at, force_at, due, due_place);
+                    behind, words, memory, memory_base, based, health, unproductive, strategy,
+                    tries, last_code, former, by_hand, attempts, attempts_of_worker,
+                    answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
+                    state_since, retry_at, busy_since, died_at, force_at, due, due_place);
   }
 };
 

@@ -137,7 +137,7 @@ void Core::on(const event::WorkerReady& event) {
 
 void Core::grant_credits(Slot& slot) {
   const std::uint64_t most =
-      std::max<std::uint64_t>(class_of(slot).options.credits, slot.concurrency);
+      std::max<std::uint64_t>(credits_of(class_of(slot).options), slot.concurrency);
   slot.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(slot.offered, most));
 }
 

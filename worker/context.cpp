@@ -68,7 +68,27 @@ bool Context::wait_for(std::chrono::nanoseconds duration) const {
 }
 
 void Context::progress(unsigned permille, std::string_view text) {
-  sink_.report(static_cast<std::uint16_t>(std::min(permille, 1000U)), text);
+  const auto done = static_cast<std::uint16_t>(std::min(permille, 1000U));
+  sink_.report({.permille = done, .text = std::string(text), .partial = {}});
+}
+
+Result<void> Context::partial(unsigned permille, std::string_view bytes, Content content,
+                              std::string_view text) {
+  const bool fits = !bytes.empty() && bytes.size() <= ipc::kPartialBytesMax;
+  if (!fits || !sink_.passes_partials()) {
+    progress(permille, text);
+    if (!fits) {
+      return Error{EMSGSIZE, "the partial result has " + std::to_string(bytes.size()) +
+                                 " bytes, 1 to " + std::to_string(ipc::kPartialBytesMax) +
+                                 " are passed on; pass on a part"};
+    }
+    return Error{ENOTSUP, "this daemon passes no partial results on; update it"};
+  }
+  sink_.report({.permille = static_cast<std::uint16_t>(std::min(permille, 1000U)),
+                .text = std::string(text),
+                .partial = std::string(bytes),
+                .content = content});
+  return {};
 }
 
 Result<void> Context::checkpoint(std::string_view bytes, Content content) {

@@ -12,6 +12,7 @@
 #include "pool/ids.hpp"
 #include "pool/result.hpp"
 #include "pool/words.hpp"
+#include "worker/held_report.hpp"
 
 namespace warmpool::worker {
 
@@ -30,7 +31,9 @@ struct WorkerReport {
 class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
-  virtual void report(std::uint16_t permille, std::string_view text) = 0;
+  virtual void report(HeldReport::Report report) = 0;
+  // Whether partial results are passed on.
+  virtual bool passes_partials() const = 0;
   virtual void say(const WorkerReport& report) = 0;
   // False: this daemon keeps none.
   virtual bool save(std::string_view checkpoint, Content content) = 0;
@@ -38,8 +41,8 @@ class ProgressSink {
 };
 
 // Owns: nothing; valid while its handler runs.
-// Threads: progress(), checkpoint(), gauge(), degraded() and well() on the handler's own thread;
-// all else on any.
+// Threads: progress(), partial(), checkpoint(), gauge(), degraded() and well() on the handler's own
+// thread; all else on any.
 class Context {
  public:
   using Clock = std::chrono::steady_clock;
@@ -90,6 +93,12 @@ class Context {
   // most, but for 1000, which is sent at once; the latest of those between then, also if the
   // handler says nothing more, and before its answer.
   void progress(unsigned permille, std::string_view text = {});
+  // Likewise, with what there is of the result so far, for who waits for it: each stands for the
+  // whole, so that a later one replaces those before. The daemon keeps none.
+  // Bounds: 1 to ipc::kPartialBytesMax bytes. Errors: it is not, or this daemon passes none on (the
+  // progress is said all the same).
+  Result<void> partial(unsigned permille, std::string_view bytes, Content content = Content::Bytes,
+                       std::string_view text = {});
 
   // What the next attempt could go on from, if this one does not finish: the last one counts, and
   // is gone when the task has settled. Without bytes there is none any more.

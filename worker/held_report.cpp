@@ -15,16 +15,18 @@ void HeldReport::begin() {
   due_.store(kNever.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
-HeldReport::Fate HeldReport::take(Clock::time_point now, std::uint16_t permille,
-                                  std::string_view text) {
+HeldReport::Fate HeldReport::take(Clock::time_point now, Report& report) {
   const std::lock_guard lock(mutex_);
-  if (now >= next_ || permille == kAllDone) {
+  if (due_at() != kNever && report.partial.empty()) {
+    report.partial = std::move(report_.partial);
+    report.content = report_.content;
+  }
+  if (now >= next_ || report.permille == kAllDone) {
     next_ = now + kInterval;
     due_.store(kNever.time_since_epoch().count(), std::memory_order_release);
     return Fate::SayNow;
   }
-  report_.permille = permille;
-  report_.text = text;
+  report_ = std::move(report);
   const auto before = due_.exchange(next_.time_since_epoch().count(), std::memory_order_acq_rel);
   return before == kNever.time_since_epoch().count() ? Fate::KeptFirst : Fate::Kept;
 }

@@ -7,7 +7,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
+
+#include "pool/words.hpp"
 
 namespace warmpool::worker {
 
@@ -19,14 +20,17 @@ class HeldReport {
   struct Report {
     std::uint16_t permille = 0;
     std::string text;
+    std::string partial;
+    Content content = Content::Bytes;
   };
   enum class Fate : std::uint8_t { SayNow, Kept, KeptFirst };
 
   // Of the run before nothing counts.
   void begin();
-  // SayNow: the last one was long ago, or all is done; what waited is dropped for it. KeptFirst:
+  // SayNow: the last one was long ago, or all is done; what waited goes into it. KeptFirst:
   // nothing waited before, so whoever looks after due_at() has to be told.
-  Fate take(Clock::time_point now, std::uint16_t permille, std::string_view text);
+  // A partial result that waited is kept for a report without one.
+  Fate take(Clock::time_point now, Report& report);
   // max(): nothing waits.
   Clock::time_point due_at() const;
   // What waits, if it is due by then.

@@ -61,7 +61,7 @@ void Loop::run_one() {
   now_ = Clock::now();
   session_.end_run(now_ - started_);
   if (const auto late = held_.rest()) {
-    session_.progress(running_->key, late->permille, late->text);
+    session_.progress(running_->key, *late);
   }
   cancel_.lower();
   session_.answer(running_->key, std::move(answer), now_ - started_);
@@ -118,12 +118,12 @@ void Loop::wait() {
   }
 }
 
-void Loop::report(std::uint16_t permille, std::string_view text) {
-  const auto fate = held_.take(Clock::now(), permille, text);
+void Loop::report(HeldReport::Report report) {
+  const auto fate = held_.take(Clock::now(), report);
   if (fate == HeldReport::Fate::KeptFirst) baton_.nudge();
   if (fate != HeldReport::Fate::SayNow) return;
   baton_.reclaim();
-  session_.progress(running_->key, permille, text);
+  session_.progress(running_->key, report);
   session_.exchange();
   baton_.lend(started_);
 }

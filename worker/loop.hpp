@@ -30,7 +30,8 @@ class Loop final : private ProgressSink {
   Answer call(const Attempt& attempt, Context& context) const;
   void send_when_due();
   void wait();
-  void report(std::uint16_t permille, std::string_view text) override;
+  void report(HeldReport::Report report) override;
+  bool passes_partials() const override { return session_.passes_partials(); }
   void say(const WorkerReport& report) override;
   bool save(std::string_view checkpoint, Content content) override;
   std::uint64_t result_bytes_max() const override { return session_.result_bytes_max(); }

@@ -69,6 +69,10 @@ struct warmpool_call {
   int (*leave_checkpoint)(void* worker, int content, const void* bytes, size_t count);
   /* True from when the daemon asks for one until one is left; costs one load. */
   int (*checkpoint_wanted)(void* worker);
+  /* As progress, with what there is of the result so far, 1 byte to 64 KiB, for who waits for it: each
+   * stands for the whole. False: it is longer or empty, or this daemon passes none on. */
+  int (*partial)(void* worker, unsigned permille, const char* text, int content, const void* bytes,
+                 size_t count);
 };
 
 struct warmpool_plugin {

@@ -347,16 +347,18 @@ void Session::leave() {
   if ((features_ & ipc::feature::kRegistered) != 0) channel_.send({.kind = Kind::Leave});
 }
 
-void Session::progress(const AttemptKey& key, std::uint16_t permille, std::string_view text) {
+void Session::progress(const AttemptKey& key, const HeldReport::Report& report) {
   if ((features_ & ipc::feature::kProgress) == 0 || channel_.out_bytes() > kOutBytesMax) return;
-  const std::string cut = repaired(text, 1024);
+  const std::string cut = repaired(report.text, 1024);
   scratch_.clear();
-  encode(ipc::ProgressMeta{.permille = permille, .text = cut}, scratch_);
-  channel_.send(ipc::run_header(Kind::Progress, key), ipc::bytes_of(scratch_));
+  encode(ipc::ProgressMeta{.permille = report.permille, .text = cut}, scratch_);
+  auto header = ipc::run_header(Kind::Progress, key);
+  if (!report.partial.empty()) header.flags = ipc::content_flags(report.content);
+  channel_.send(header, ipc::bytes_of(scratch_), ipc::bytes_of(report.partial));
 }
 
-void Session::report_progress(std::uint16_t permille, std::string_view text) {
-  if (running_ != nullptr) progress(running_->key, permille, text);
+void Session::report_progress(const HeldReport::Report& report) {
+  if (running_ != nullptr) progress(running_->key, report);
 }
 
 bool Session::checkpoint(const AttemptKey& key, std::string_view bytes, Content content) {

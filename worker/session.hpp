@@ -64,9 +64,10 @@ class Session {
   void answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took);
   // Those that have not started are answered as failed: this worker must end.
   void refuse_waiting(std::string_view why);
-  void progress(const AttemptKey& key, std::uint16_t permille, std::string_view text);
+  void progress(const AttemptKey& key, const HeldReport::Report& report);
   // Of what runs, if anything does.
-  void report_progress(std::uint16_t permille, std::string_view text);
+  void report_progress(const HeldReport::Report& report);
+  bool passes_partials() const { return (features_ & ipc::feature::kPartial) != 0; }
   void report(const WorkerReport& report);
   // False: this daemon keeps none. Blocks: while the daemon does not read.
   bool checkpoint(const AttemptKey& key, std::string_view bytes, Content content);

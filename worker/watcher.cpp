@@ -35,7 +35,7 @@ void Watcher::run() {
 void Watcher::say_late_progress() {
   const auto late = held_.due(HeldReport::Clock::now());
   if (!late) return;
-  session_.report_progress(late->permille, late->text);
+  session_.report_progress(*late);
   session_.exchange();
 }
 

@@ -61,19 +61,23 @@ constexpr CommandRow kRows[] = {
      "With another payload it stays the same task, with its id, its history and its key, which "
      "goes\n"
      "on standing for what was submitted first.\n"
+     "One whose payload the daemon has lost is refused without another one.\n"
      "  warmpool dlq retry --all --type file.digest --cause crashed --older 1h\n"
      "  warmpool dlq retry 4711 --payload '{\"path\":\"/right\"}'",
      declare_dlq_retry},
     {"dlq rm", kDead, "remove dead letters for good", "  warmpool dlq rm --all --older 30d",
      declare_dlq_rm},
     {"dlq export", kDead, "print dead letters whole, as JSON lines",
-     "With payloads and all attempts; they stay where they are.\n"
+     "With payloads up to 8 MiB and all attempts; they stay where they are. Those whose payload "
+     "is\n"
+     "larger, or lost, are named, and the status is 1.\n"
      "  warmpool dlq export --type file.digest > letters.jsonl",
      declare_dlq_export},
     {"dlq import", kDead, "submit exported dead letters as tasks",
      "Takes lines of dlq export, and the daemon's archive (dead-letters.jsonl). A line that was\n"
      "imported before makes no second task (known), as long as its key is remembered. Lines that\n"
-     "are refused are named; the others go on, and the status is 1.\n"
+     "are refused are named; the others go on, and the status is 1. A line may be as long as a\n"
+     "payload of large_bytes_max makes it; it is held in memory.\n"
      "  warmpool dlq import letters.jsonl",
      declare_dlq_import},
     {"status", kPool, "counters, figures, classes and health",
@@ -190,8 +194,12 @@ constexpr CommandRow kRows[] = {
      "  warmpool clean --older 7d\n  warmpool clean --older 30d --state dead",
      declare_clean},
     {"backup", kPool, "copy the store into a file while the daemon works",
-     "All that was acknowledged before. The daemon makes the file, with mode 0600. Put it back,\n"
-     "while no daemon runs, with: warmpoold --restore FILE\n"
+     "All that was acknowledged before. The daemon makes the file, with mode 0600. Payloads and\n"
+     "results over 16 MiB are in FILE.bodies, a directory that belongs to it. Put it back, while "
+     "no\n"
+     "daemon runs, with: warmpoold --restore FILE. Status 1 if some could not be read; their "
+     "tasks\n"
+     "are named.\n"
      "  warmpool backup /var/backups/warmpool-$(date +%F).db",
      declare_backup},
     {"config show", kPool, "every option and its value", "", declare_config_show},

@@ -58,6 +58,10 @@ struct DeadChange {
     auto client = context.connect();
     if (!client) return context.fail(client.error());
     auto document = client->request(meta, ipc::kNoDeadline);  // new rounds have a rate
+    // Of one alone as of many: it is the letter that is damaged.
+    if (!document && document.error().code == static_cast<int>(Refusal::Damaged)) {
+      return context.fail(kFailed, document.error().text);
+    }
     if (!document) return context.fail(document.error());
     const int printed = print_document(context, *document, {});
     return std::max(printed, say_refused(context, *document));

@@ -27,10 +27,38 @@ constexpr std::uint64_t kPage = 1'000;
 constexpr std::size_t kInFlight = 64;
 constexpr std::uint64_t kLineBytesMax = 64U << 20;
 
+// In base64, with all that is known of the letter beside its payload.
+std::uint64_t line_bytes_max(const client::Client& client) {
+  return client.daemon().large_bytes_max / 3 * 4 + kLineBytesMax;
+}
+
+std::string listed(const std::vector<std::uint64_t>& ids) {
+  std::string text;
+  for (const auto id : ids) text += " " + std::to_string(id);
+  return text;
+}
+
+int say_without(Context& context, const Without& without) {
+  int status = kOk;
+  if (!without.too_large.empty()) {
+    status = context.fail(
+        kFailed,
+        "exported without their payloads, which are above 8 MiB:" + listed(without.too_large) +
+            "; the archive has such letters whole, once they are over dead_max, "
+            "dead_bytes_max or dead_age_max; a backup of the store has them now");
+  }
+  if (!without.lost.empty()) {
+    status = context.fail(kFailed, "exported without their payloads, which the daemon has lost:" +
+                                       listed(without.lost) +
+                                       "; retry them with another one, or submit them anew");
+  }
+  return status;
+}
+
 int export_letters(Context& context, const DeadFilter& filter) {
   auto client = context.connect();
   if (!client) return context.fail(client.error());
-  bool whole = true;
+  Without without;
   for (std::uint64_t after = 0;;) {
     ipc::RequestMeta meta{.verb = ipc::Verb::DeadExport};
     filter.put(meta, 0, 3);
@@ -39,14 +67,13 @@ int export_letters(Context& context, const DeadFilter& filter) {
     auto document = client->request(meta, reply_deadline());
     if (!document) return context.fail(document.error());
     std::string lines;
-    const auto next = letters_of(*document, lines, whole);
+    const auto next = letters_of(*document, lines, without);
     if (!next) return context.fail(kUnreachable, next.error().text);
     context.out().write(lines);
     if (*next == 0) break;
     after = *next;
   }
-  if (whole) return kOk;
-  return context.fail(kFailed, "letters with payloads above 8 MiB were exported without them");
+  return say_without(context, without);
 }
 
 // Letters are submitted at a rate, so that a file of old ones does not push aside what came today.
@@ -55,7 +82,7 @@ class Import {
   Import(Context& context, client::Client client, std::uint64_t rate)
       : context_(context),
         client_(std::move(client)),
-        lines_(kLineBytesMax),
+        lines_(line_bytes_max(client_)),
         each_(std::chrono::nanoseconds(std::chrono::seconds(1)) / rate) {}
 
   // What is appended meanwhile is not read: letters that die again may come to the same file.
@@ -80,8 +107,9 @@ class Import {
 
  private:
   Result<void> take(const Line& line) {
-    auto letter = line.bytes > line.text.size() ? Result<Letter>(Error{0, "the line is too long"})
-                                                : parse_letter(line.text);
+    auto letter = line.bytes > line.text.size()
+                      ? too_long(line)
+                      : parse_letter(line.text, client_.daemon().payload_bytes_max);
     if (!letter) {
       ++refused_;
       context_.fail(kFailed, "line " + std::to_string(line.number) + ": " + letter.error().text);
@@ -91,6 +119,12 @@ class Import {
     const auto ticket = client_.submit(std::move(letter->options));
     lines_of_.emplace(ticket, Origin{line.number, letter->task});
     return wait_for(kInFlight - 1);
+  }
+
+  Result<Letter> too_long(const Line& line) const {
+    return Error{0, "the line has " + std::to_string(line.bytes) +
+                        " bytes, more than a payload that this daemon takes comes to "
+                        "(large_bytes_max); raise it, or remove the line"};
   }
 
   Result<void> wait_for_turn() {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/cli/json_text.hpp"
+#include "ipc/large_body.hpp"
 #include "ipc/text_forms.hpp"
 
 namespace warmpool::cli {
@@ -32,7 +33,54 @@ std::optional<std::uint64_t> number_at(const ordered_json& letter, const char* n
   return found->get<std::uint64_t>();
 }
 
-Result<void> take_payload(const ordered_json& letter, client::SubmitOptions& options) {
+// What a line has in base64, apart from it: of a large letter it is nearly all of the line.
+struct Cut {
+  std::string rest;        // the line with nothing in its place
+  std::string_view bytes;  // in base64
+};
+constexpr std::size_t kCutFrom = 1U << 20;
+
+std::optional<Cut> cut_out(std::string_view line) {
+  constexpr std::string_view name = R"("base64":")";
+  if (line.size() < kCutFrom) return std::nullopt;
+  const auto end = line.rfind('"');
+  const auto before = end == line.npos || end == 0 ? line.npos : line.rfind('"', end - 1);
+  if (before == line.npos || before + 1 < name.size()) return std::nullopt;
+  const auto begin = before + 1;
+  if (line.substr(begin - name.size(), name.size()) != name) return std::nullopt;
+  Cut cut{std::string(line.substr(0, begin)), line.substr(begin, end - begin)};
+  cut.rest += line.substr(end);
+  return cut;
+}
+
+Result<void> decode(std::string_view base64, std::uint64_t large_from,
+                    client::SubmitOptions& options) {
+  constexpr std::size_t at_once = 4U << 20;  // whole groups of four
+  if (base64.size() / 4 * 3 <= large_from) {
+    auto bytes = ipc::from_base64(base64);
+    if (!bytes) return wrong("its payload is no base64");
+    options.payload = std::move(*bytes);
+    return {};
+  }
+  auto writer = ipc::LargeWriter::make();
+  if (!writer) return Error{0, "no memory for its payload: " + writer.error().text};
+  for (std::size_t at = 0; at < base64.size(); at += at_once) {
+    const auto piece = ipc::from_base64(base64.substr(at, at_once));
+    if (!piece) return wrong("its payload is no base64");
+    if (auto put = writer->append(ipc::bytes_of(*piece)); !put) {
+      return Error{0, "no memory for its payload: " + put.error().text};
+    }
+  }
+  const auto bytes = writer->bytes();
+  auto sealed = writer->seal();
+  if (!sealed) return Error{0, "no memory for its payload: " + sealed.error().text};
+  options.large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  options.large_bytes = bytes;
+  return {};
+}
+
+Result<void> take_payload(const ordered_json& letter, const std::optional<Cut>& cut,
+                          std::uint64_t large_from, client::SubmitOptions& options) {
   const auto payload = letter.find("payload");
   if (payload == letter.end() || !payload->is_object()) return wrong("it has no payload");
   const auto content = find_word<Content>(text_at(*payload, "content"));
@@ -40,14 +88,16 @@ Result<void> take_payload(const ordered_json& letter, client::SubmitOptions& opt
   options.content = *content;
   const auto text = payload->find("text");
   if (payload->contains("cut")) return wrong("its payload was cut");
+  if (const auto why = text_at(*payload, "unreadable"); !why.empty()) {
+    return Error{0, "the payload of this dead letter is not there: " + why + "; submit it anew"};
+  }
   if (text != payload->end() && text->is_string()) {
     options.payload = text->get<std::string>();
     return {};
   }
-  auto bytes = ipc::from_base64(text_at(*payload, "base64"));
-  if (!payload->contains("base64") || !bytes) return wrong("its payload is not there");
-  options.payload = std::move(*bytes);
-  return {};
+  if (!payload->contains("base64")) return wrong("its payload is not there");
+  if (cut) return decode(cut->bytes, large_from, options);
+  return decode(text_at(*payload, "base64"), large_from, options);
 }
 
 void take_options(const ordered_json& letter, client::SubmitOptions& options) {
@@ -69,15 +119,18 @@ void take_options(const ordered_json& letter, client::SubmitOptions& options) {
 
 }  // namespace
 
-Result<Letter> parse_letter(std::string_view line) {
-  const auto letter = ordered_json::parse(line, nullptr, false);
+Result<Letter> parse_letter(std::string_view line, std::uint64_t large_from) {
+  const auto cut = cut_out(line);
+  const auto letter = ordered_json::parse(cut ? std::string_view(cut->rest) : line, nullptr, false);
   if (!letter.is_object()) return wrong("no JSON object");
   const auto task = number_at(letter, "id");
   const auto round = number_at(letter, "round");
   if (!task || !round || text_at(letter, "state") != "dead") return wrong("its state is not dead");
   Letter parsed{TaskId{*task}, {}};
   parsed.options.type = text_at(letter, "type");
-  if (auto taken = take_payload(letter, parsed.options); !taken) return taken.error();
+  if (auto taken = take_payload(letter, cut, large_from, parsed.options); !taken) {
+    return taken.error();
+  }
   take_options(letter, parsed.options);
   auto key = text_at(letter, "key");
   if (key.empty()) {
@@ -88,14 +141,17 @@ Result<Letter> parse_letter(std::string_view line) {
   return parsed;
 }
 
-Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, bool& whole) {
+Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, Without& without) {
   const auto parsed = ordered_json::parse(document, nullptr, false);
   if (!parsed.is_object() || !parsed.contains("letters")) {
     return Error{0, "the daemon's answer is no list of letters; are both of one version?"};
   }
   for (const auto& letter : parsed["letters"]) {
     const auto& payload = letter.at("payload");
-    whole = whole && (payload.contains("text") || payload.contains("base64"));
+    if (!payload.contains("text") && !payload.contains("base64")) {
+      const bool is_lost = payload.contains("unreadable");
+      (is_lost ? without.lost : without.too_large).push_back(number_at(letter, "id").value_or(0));
+    }
     lines += letter.dump() + "\n";
   }
   return number_at(parsed, "next_after").value_or(0);

@@ -1,8 +1,10 @@
 // Dead letters as lines of JSON, and as tasks again.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/options.hpp"
 #include "pool/ids.hpp"
@@ -17,12 +19,16 @@ struct Letter {
 
 // A line of `warmpool dlq export` or of the daemon's archive. The key is its own; one without gets
 // a key that stands for this letter, so that it becomes one task however often it is imported.
-// Errors: what is wrong with the line.
-Result<Letter> parse_letter(std::string_view line);
+// A payload of more than `large_from` bytes goes into a descriptor as it is decoded, so that it is
+// not in memory beside its line. Errors: what is wrong with the line.
+Result<Letter> parse_letter(std::string_view line, std::uint64_t large_from = UINT64_MAX);
 
 // The members "letters" and "next_after" of a document of the verb dead-export. `lines`: each
 // letter on a line of its own. Returns the id to go on after; 0: these were all. Errors: it is no
-// such document. `whole`: false if one lacks its payload.
-Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, bool& whole);
+// such document. `without`: gets those that lack their payload.
+struct Without {
+  std::vector<std::uint64_t> too_large, lost;
+};
+Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, Without& without);
 
 }  // namespace warmpool::cli

@@ -29,6 +29,9 @@ Result<std::unique_ptr<StoreBackup>> StoreBackup::start(const std::string& datab
   if (::lstat(path.c_str(), &found) == 0) {
     return refused(Refusal::CannotCreate, path + " is there already; give a new name");
   }
+  if (const auto bodies = path + ".bodies"; ::lstat(bodies.c_str(), &found) == 0) {
+    return refused(Refusal::CannotCreate, bodies + " is there already; give a new name");
+  }
   std::unique_ptr<StoreBackup> made(new StoreBackup(database, path, wake_fd, std::move(ready)));
   made->thread_ = quiet_thread("warmpool-backup", [backup = made.get()] { backup->run(); });
   return made;
@@ -66,12 +69,17 @@ Result<BackupFigures> StoreBackup::copy() {
   if (auto waited = wait(); !waited) return waited.error();
   auto source = Database::open(database_, OpenMode::ReadOnly, {});
   if (!source) return told(source.error());
-  const auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_);
+  auto copied = copy_database(*source, database_, SourceKind::AtWork, path_, aborted_);
+  if (!copied && given_up_) {
+    return refused(Refusal::StoreUnavailable,
+                   "the backup was given up: it took so long that the WAL of " + database_ +
+                       " came near its bound, and work would have been refused; make it while "
+                       "less comes, or on a faster disk");
+  }
   if (!copied) return told(copied.error());
   BackupFigures figures;
-  figures.left_out = *copied;
-  struct stat made {};
-  if (::stat(path_.c_str(), &made) == 0) figures.bytes = static_cast<std::uint64_t>(made.st_size);
+  figures.left_out = std::move(copied->left_out);
+  figures.bytes = copied->bytes;
   figures.took = {std::chrono::nanoseconds(steady_clock::now() - begun).count()};
   return figures;
 }

@@ -28,6 +28,8 @@ class StoreBackup {
   // Blocks: until the copy was given up, some pages.
   ~StoreBackup();
 
+  // Ends it soon: the result says why.
+  void give_up() { given_up_ = aborted_ = true; }
   // None: it is not at its end.
   std::optional<Result<BackupFigures>> result() const;
 
@@ -44,7 +46,7 @@ class StoreBackup {
   std::string database_, path_;
   int wake_fd_;
   Ready ready_;
-  std::atomic<bool> aborted_{false}, ended_{false};
+  std::atomic<bool> aborted_{false}, given_up_{false}, ended_{false};
   std::optional<Result<BackupFigures>> result_;  // the thread's until it has ended
   std::thread thread_;
 };

@@ -164,6 +164,18 @@ Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_
   return Blob({buffer.get(), have});
 }
 
+std::optional<std::uint64_t> newest_life_of_bodies(const std::string& directory) {
+  std::optional<std::uint64_t> newest;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(directory.c_str()), ::closedir);
+  if (!entries) return newest;
+  while (const auto* entry = ::readdir(entries.get())) {
+    if (const auto file = file_of(entry->d_name)) {
+      newest = std::max(newest.value_or(0), file->number >> kLifeShift);
+    }
+  }
+  return newest;
+}
+
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named) {
   std::ranges::sort(named);
   std::vector<std::string> unwanted;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +30,8 @@ Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std
 // What checksum_of_descriptor() gives of so many bytes. Errors: they cannot be read. Blocks: while
 // they are.
 Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes);
+// The newest life in which a body of the directory was made. None: there is none.
+std::optional<std::uint64_t> newest_life_of_bodies(const std::string& directory);
 // Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
 // else in the directory is touched. Returns how many.
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);

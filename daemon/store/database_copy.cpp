@@ -3,16 +3,24 @@
 // its own: until it has its name, nobody takes it for one.
 #include "daemon/store/database_copy.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
 #include <sqlite3.h>
 
 #include "daemon/store/body_files.hpp"
+#include "daemon/store/checksum.hpp"
 #include "daemon/store/journal_recovery.hpp"
+#include "daemon/store/missing_files.hpp"
 #include "daemon/store/storage_words.hpp"
 #include "daemon/whole_files.hpp"
 #include "ipc/fd.hpp"
@@ -53,11 +61,48 @@ Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool
                          ::sqlite3_errstr(code)};
 }
 
+// Whatever its size it is not in memory whole; where the file system can share the bytes of both it
+// takes no time.
+Result<void> copy_file(int from, std::uint64_t bytes, const std::string& path,
+                       const std::atomic<bool>& aborted) {
+  constexpr std::uint64_t at_once = 16U << 20;
+  const ipc::UniqueFd to(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!to) return system_error("cannot make " + path);
+  loff_t at = 0;
+  const auto end = static_cast<loff_t>(bytes);
+  while (at < end) {
+    if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
+    const auto count = std::min<std::uint64_t>(at_once, static_cast<std::uint64_t>(end - at));
+    auto got = ::copy_file_range(from, &at, to.get(), nullptr, count, 0);
+    const bool cannot = got < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+                                    errno == EOPNOTSUPP || errno == EPERM);
+    if (cannot) got = ::sendfile(to.get(), from, &at, count);
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = EIO;  // it became shorter
+    if (got <= 0) return system_error("cannot copy a body to " + path);
+  }
+  if (::fsync(to.get()) != 0) return system_error("cannot sync " + path);
+  return {};
+}
+
 struct BodyRow {
   std::int64_t row;
   BodyFile file;
   std::uint64_t bytes;
+  TaskId task;
+  std::optional<std::uint64_t> checksum;
 };
+
+// Of a table: all rows that name a file, and how one is given the bytes instead.
+struct BodyTable {
+  std::string_view select, update;
+};
+constexpr BodyTable kBodyTables[] = {
+    {"SELECT id, file, payload_bytes, id, checksum FROM tasks WHERE file IS NOT NULL",
+     "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1"},
+    {"SELECT sequence, file, bytes, task, checksum FROM results WHERE file IS NOT NULL",
+     "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1"}};
 
 Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sql) {
   auto query = copy.prepare(sql);
@@ -65,53 +110,91 @@ Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sq
   std::vector<BodyRow> rows;
   auto step = query->step();
   for (; step == Step::Row; step = query->step()) {
-    rows.push_back({query->integer(0), BodyFile{query->number<std::uint64_t>(1)},
-                    query->number<std::uint64_t>(2)});
+    rows.push_back(
+        {query->integer(0), BodyFile{query->number<std::uint64_t>(1)},
+         query->number<std::uint64_t>(2), TaskId{query->number<std::uint64_t>(3)},
+         query->is_null(4) ? std::nullopt : std::optional(query->number<std::uint64_t>(4))});
   }
   if (step == Step::Failed) return copy.error("files of bodies");
   return rows;
 }
 
-// A body whose file is damaged, or that is too large to be in a row, stays as it is: what is
-// restored will say so of its task.
-Result<void> take_in(Database& copy, const std::string& directory, std::string_view select,
-                     std::string_view update, const std::atomic<bool>& aborted,
-                     std::uint64_t& left_out) {
-  const auto rows = rows_with_files(copy, select);
-  if (!rows) return rows.error();
-  auto change = copy.prepare(update);
-  if (!change) return change.error();
-  for (const auto& row : *rows) {
-    if (aborted) return Error{SQLITE_INTERRUPT, "the daemon stops"};
-    Result<Blob> body = Blob();
-    if (row.bytes <= kBodyInMemoryMax) body = read_body(directory, row.file, row.bytes);
-    if (row.bytes > kBodyInMemoryMax || !body) {
-      ++left_out;
-      continue;
-    }
-    if (!change->with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");
-  }
-  return {};
-}
+// What belongs to the copy beside its one file, and what there is none of.
+class BodyCopies {
+ public:
+  BodyCopies(std::string from, std::string to, const std::atomic<bool>& aborted,
+             CopiedStore& figures)
+      : from_(std::move(from)), to_(std::move(to)), aborted_(aborted), figures_(figures) {}
 
-Result<void> take_in_bodies(Database& copy, const std::string& directory,
-                            const std::atomic<bool>& aborted, std::uint64_t& left_out) {
-  auto done =
-      take_in(copy, directory, "SELECT id, file, payload_bytes FROM tasks WHERE file IS NOT NULL",
-              "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1", aborted, left_out);
-  if (!done) return done;
-  return take_in(
-      copy, directory, "SELECT sequence, file, bytes FROM results WHERE file IS NOT NULL",
-      "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1", aborted, left_out);
-}
+  // A body whose file is damaged stays as it is: what is restored will say so of its task.
+  Result<void> take(Database& copy, const BodyTable& table) {
+    const auto rows = rows_with_files(copy, table.select);
+    if (!rows) return rows.error();
+    auto change = copy.prepare(table.update);
+    if (!change) return change.error();
+    for (const auto& row : *rows) {
+      if (aborted_) return Error{SQLITE_INTERRUPT, "the daemon stops"};
+      auto taken = row.bytes <= kBodyInMemoryMax ? into_row(copy, *change, row) : to_file(row);
+      if (!taken) return taken.error();
+      if (!*taken) figures_.left_out.push_back(row.task);
+    }
+    return {};
+  }
+  // A directory says that what rows name and is not there was left out knowingly.
+  Result<void> end() {
+    if (!figures_.left_out.empty()) {
+      if (auto made = make_directory(); !made) return made;
+    }
+    return is_made_ ? sync_directory(to_) : Result<void>();
+  }
+  bool is_made() const { return is_made_; }
+
+ private:
+  // False: it cannot be read.
+  Result<bool> into_row(Database& copy, Statement& change, const BodyRow& row) {
+    const auto body = read_body(from_, row.file, row.bytes);
+    if (!body) return false;
+    if (!change.with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");
+    return true;
+  }
+  Result<bool> to_file(const BodyRow& row) {
+    const auto opened = open_body(from_, row.file, row.bytes);
+    if (!opened) return false;
+    // Earlier versions did not read what came by descriptor: theirs is the checksum of nothing.
+    if (row.checksum && *row.checksum != checksum_of(row.task, {})) {
+      const auto sum = checksum_of_file(opened->get(), row.bytes);
+      if (!sum || *sum != *row.checksum) return false;
+    }
+    if (auto made = make_directory(); !made) return made.error();
+    auto copied = copy_file(opened->get(), row.bytes, to_ + "/" + body_name(row.file), aborted_);
+    if (!copied) return copied.error();
+    figures_.bytes += row.bytes;
+    return true;
+  }
+  Result<void> make_directory() {
+    if (is_made_) return {};
+    if (::mkdir(to_.c_str(), 0700) != 0) return system_error("cannot make " + to_);
+    is_made_ = true;
+    return {};
+  }
+
+  const std::string from_, to_;
+  const std::atomic<bool>& aborted_;
+  CopiedStore& figures_;
+  bool is_made_ = false;
+};
 
 // What the copy has is one moment of the store, whole without what its journal had by then. Stores
 // of earlier versions know of none.
-Result<void> end_journal(Database& copy, const std::string& source_path, SourceKind kind,
-                         std::string* said) {
-  const auto known =
-      copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = 'journal'");
+Result<void> end_life(Database& copy, const std::string& source_path, SourceKind kind,
+                      std::string& said) {
+  const auto knows = [&](const char* column) {
+    return copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = '" +
+                        std::string(column) + "'");
+  };
+  const auto known = knows("journal"), knows_open = knows("open");
   if (!known) return known.error();
+  if (!knows_open) return knows_open.error();
   if (*known == 0) return {};
   if (kind == SourceKind::Left) {
     constexpr std::uint64_t all = INT64_MAX;
@@ -120,15 +203,32 @@ Result<void> end_journal(Database& copy, const std::string& source_path, SourceK
     const DiskBounds bounds{all, all, all, kDurationMax, kDurationMax};
     auto taken = take_journal(copy, place, bounds);
     if (!taken) return taken.error();
-    if (said != nullptr) *said = std::move(*taken);
+    said = std::move(*taken);
   }
-  return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+  return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed) +
+                  (*knows_open != 0 ? ", open = 0" : ""));
 }
 
-Result<void> fill(Database& source, const std::string& source_path, SourceKind kind,
-                  const std::string& path, const std::atomic<bool>& aborted,
-                  std::uint64_t& left_out, std::string* said) {
-  auto copy = Database::open(path, OpenMode::ReadWrite, {});
+struct CopyPlace {
+  const std::string& source;
+  SourceKind kind;
+  const std::string& path;  // of the copy, until it is whole
+};
+
+Result<void> take_bodies(Database& copy, const CopyPlace& place, BodyCopies& bodies) {
+  if (place.kind == SourceKind::Left) {
+    const auto there = check_bodies_are_there(copy, bodies_beside(place.source));
+    if (!there) return there;
+  }
+  for (const auto& table : kBodyTables) {
+    if (auto taken = bodies.take(copy, table); !taken) return taken;
+  }
+  return bodies.end();
+}
+
+Result<void> fill(Database& source, const CopyPlace& place, BodyCopies& bodies,
+                  const std::atomic<bool>& aborted, CopiedStore& figures) {
+  auto copy = Database::open(place.path, OpenMode::ReadWrite, {});
   if (!copy) return copy.error();
   auto done = copy->run("PRAGMA synchronous = OFF");
   if (done) done = copy->run("PRAGMA journal_mode = OFF");
@@ -138,8 +238,8 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
   const auto begun = source.integer("SELECT life FROM store");
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
-  if (done) done = end_journal(*copy, source_path, kind, said);
-  if (done) done = take_in_bodies(*copy, bodies_directory(source_path), aborted, left_out);
+  if (done) done = end_life(*copy, place.source, place.kind, figures.said);
+  if (done) done = take_bodies(*copy, place, bodies);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
   const auto checked = copy->text("PRAGMA quick_check(1)");
@@ -148,23 +248,48 @@ Result<void> fill(Database& source, const std::string& source_path, SourceKind k
   return {};
 }
 
+// Nothing that is there is replaced.
+Result<void> give_name(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  return system_error("cannot make " + to);
+}
+
+void remove_bodies(const std::string& directory) {
+  std::error_code gone;
+  std::filesystem::remove_all(directory, gone);
+}
+
 }  // namespace
 
-Result<std::uint64_t> copy_database(Database& source, const std::string& source_path,
-                                    SourceKind kind, const std::string& path,
-                                    const std::atomic<bool>& aborted, std::string* said) {
-  const auto part = path + ".part";
+std::string bodies_beside(const std::string& database) {
+  auto own = database + ".bodies";
+  return is_there(own) ? own : bodies_directory(database);
+}
+
+// What is beside the file has its name first: nobody takes a copy without it for a whole one.
+Result<CopiedStore> copy_database(Database& source, const std::string& source_path, SourceKind kind,
+                                  const std::string& path, const std::atomic<bool>& aborted) {
+  const auto part = path + ".part", bodies_part = part + ".bodies", own = path + ".bodies";
   ::unlink(part.c_str());  // of a copy that was ended in the middle
+  remove_bodies(bodies_part);
+  if (is_there(own)) return Error{SQLITE_CANTOPEN, own + " is there already; give a new name"};
   if (auto made = make_file(part); !made) return made.error();
-  std::uint64_t left_out = 0;
-  auto done = fill(source, source_path, kind, part, aborted, left_out, said);
+  CopiedStore figures;
+  const bool at_work = kind == SourceKind::AtWork;
+  BodyCopies bodies(at_work ? bodies_directory(source_path) : bodies_beside(source_path),
+                    bodies_part, aborted, figures);
+  auto done = fill(source, {source_path, kind, part}, bodies, aborted, figures);
   if (done) done = sync_file(part);
-  if (done && ::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
-    done = system_error("cannot make " + path);
-  }
+  if (done && bodies.is_made()) done = give_name(bodies_part, own);
+  const bool has_own = done && bodies.is_made();
+  if (done) done = give_name(part, path);
   if (done) done = sync_parent(path);
-  if (done) return left_out;
+  struct stat made {};
+  if (::stat(path.c_str(), &made) == 0) figures.bytes += static_cast<std::uint64_t>(made.st_size);
+  if (done) return figures;
   ::unlink(part.c_str());
+  remove_bodies(bodies_part);
+  if (has_own) remove_bodies(own);
   return done.error();
 }
 

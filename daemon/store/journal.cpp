@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <utility>
 
 #include <sqlite3.h>
@@ -355,14 +356,24 @@ class Half {
   bool good_ = false;
 };
 
+Result<FileHead> read_head(JournalFile& file, std::uint64_t size) {
+  FileHead head;
+  head.magic = 0;
+  if (size < sizeof head) return head;
+  if (auto got = file.read(0, std::as_writable_bytes(std::span(&head, 1))); !got) {
+    return got.error();
+  }
+  return head;
+}
+
 // None: it was made and never used, or is of another life.
 Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& file,
                                         std::uint64_t size, std::uint64_t life) {
-  FileHead head;
-  if (size < sizeof head) return std::optional<FileHead>();
-  const auto bytes = std::as_writable_bytes(std::span(&head, 1));
-  if (auto got = file.read(0, bytes); !got) return got.error();
-  if (ipc::text_of(bytes).find_first_not_of('\0') == std::string_view::npos) {
+  if (size < sizeof(FileHead)) return std::optional<FileHead>();
+  const auto read = read_head(file, size);
+  if (!read) return read.error();
+  const auto& head = *read;
+  if (ipc::text_of(bytes_of_head(head)).find_first_not_of('\0') == std::string_view::npos) {
     return std::optional<FileHead>();
   }
   if (head.magic != kFileMagic || head.sum != sum_of(head)) {
@@ -378,6 +389,21 @@ Result<std::optional<FileHead>> head_of(const std::string& path, JournalFile& fi
 }
 
 }  // namespace
+
+Result<std::optional<std::uint64_t>> journal_life(const std::string& path, const std::string& vfs) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0 || found.st_size == 0) {
+    return std::optional<std::uint64_t>();
+  }
+  auto file = JournalFile::open(path, vfs);
+  if (!file) return std::optional<std::uint64_t>();
+  const auto size = file->size();
+  if (!size) return size.error();
+  const auto head = read_head(*file, *size);
+  if (!head) return head.error();
+  const bool tells = head->magic == kFileMagic && head->sum == sum_of(*head);
+  return tells ? std::optional(head->life) : std::nullopt;
+}
 
 Result<bool> read_journal(const std::string& path, const std::string& vfs, std::uint64_t life,
                           std::uint64_t sequence, const TellGroup& tell) {

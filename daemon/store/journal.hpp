@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -118,5 +119,8 @@ Result<bool> read_journal(const std::string& path, const std::string& vfs, std::
                           std::uint64_t sequence, const TellGroup& tell);
 
 std::string journal_path(const std::string& database);
+// The life that the journal is of. None: there is none that could be opened, it was never used, or
+// its head tells nothing. Errors: it cannot be read; Error::code is SQLite's.
+Result<std::optional<std::uint64_t>> journal_life(const std::string& path, const std::string& vfs);
 
 }  // namespace warmpool::daemon

@@ -1,11 +1,11 @@
 #include "daemon/store/journal_recovery.hpp"
 
 #include <algorithm>
-#include <sys/stat.h>
 
 #include <sqlite3.h>
 
 #include "daemon/store/journal.hpp"
+#include "daemon/store/missing_files.hpp"
 #include "daemon/store/store_thread.hpp"
 #include "daemon/store/store_writer.hpp"
 
@@ -16,6 +16,7 @@ namespace {
 struct Tables {
   std::uint64_t life = 0;
   std::int64_t journal = 0;
+  bool has_journal = false;  // and its file is part of the store, whatever it has
   Instant instant;
   WallTime wall;
 };
@@ -26,9 +27,20 @@ Result<Tables> look_at(Database& database) {
   if (const auto step = query->step(); step != Step::Row) {
     return database.no_row("the table store", step);
   }
-  const Tables tables{
-      query->number<std::uint64_t>(0), query->integer(1), {query->integer(2)}, {query->integer(3)}};
+  Tables tables{query->number<std::uint64_t>(0),
+                query->integer(1),
+                false,
+                {query->integer(2)},
+                {query->integer(3)}};
   query->reset();
+  const auto knows =
+      database.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = 'open'");
+  if (!knows) return knows.error();
+  if (*knows != 0) {
+    const auto open = database.integer("SELECT open FROM store");
+    if (!open) return open.error();
+    tables.has_journal = *open == kOpenWithJournal;
+  }
   if (tables.journal >= 0) return tables;
   return Error{kStoreDamaged, "a journal of number " + std::to_string(tables.journal) +
                                   " cannot be; restore a backup"};
@@ -66,11 +78,6 @@ class Taker {
   std::size_t changes_ = 0;  // of this transaction
 };
 
-bool is_there(const std::string& path) {
-  struct stat found {};
-  return ::lstat(path.c_str(), &found) == 0;
-}
-
 // It is of no use to try it again and again: what to do stands in the text.
 Error unfit(const std::string& path, const Error& error) {
   const bool fits = error.code != kStoreDamaged && (error.code & 0xff) != SQLITE_CONSTRAINT;
@@ -89,7 +96,7 @@ Result<std::string> take_journal(Database& database, const SchemaPlace& place,
   if (tables->journal == kJournalClosed) return std::string();
   const auto path = journal_path(place.path);
   if (!is_there(path)) {
-    if (tables->journal == 0) return std::string();
+    if (tables->journal == 0 && !tables->has_journal) return std::string();
     return Error{kStoreDamaged,
                  path +
                      " is missing: what was accepted last may be in it alone; put it back, "

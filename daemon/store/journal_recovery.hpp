@@ -10,6 +10,8 @@ namespace warmpool::daemon {
 
 // The tables have all of it, whatever there is: it says so where a life has ended in order.
 inline constexpr std::int64_t kJournalClosed = INT64_MAX;
+// What the table store says in `open` of a life that has begun and not ended in order; 0 else.
+inline constexpr std::int64_t kOpen = 1, kOpenWithJournal = 2;
 
 // Writes to the tables what the journal beside `place.path` has beyond them. Returns what is to be
 // said of it; empty: nothing. Order: before anything is read of them. Errors: Error::code is

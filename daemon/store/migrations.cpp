@@ -16,13 +16,14 @@ Result<void> migrate_one(Database& database, const MigrationStep& step) {
 }
 
 std::span<const Migration> schema_migrations() {
-  static const std::array<Migration, 6> migrations{
+  static const std::array<Migration, 7> migrations{
       [](Database& database) { return database.run(kSchemaVersion1); },
       [](Database& database) { return database.run(kSchemaVersion2); },
       [](Database& database) { return database.run(kSchemaVersion3); },
       [](Database& database) { return database.run(kSchemaVersion4); },
       [](Database& database) { return database.run(kSchemaVersion5); },
-      [](Database& database) { return database.run(kSchemaVersion6); }};
+      [](Database& database) { return database.run(kSchemaVersion6); },
+      [](Database& database) { return database.run(kSchemaVersion7); }};
   return migrations;
 }
 

@@ -368,6 +368,7 @@ Result<void> Recovery::restore(const record::Accepted& accepted, Attachment& att
   if (!fault.empty()) {
     figures_.damaged.push_back(accepted.task);
     if (!is_dead) bury_damaged(accepted, progress.value_or(Progress{}), fault);
+    image_.lose_payload(accepted.task);
   }
   ++(is_dead || !fault.empty() ? figures_.dead : figures_.live);
   return {};
@@ -442,8 +443,8 @@ void Recovery::bury_damaged(const record::Accepted& accepted, const Progress& pr
   ++figures_.buried;
   StoreEntry entry{RecordNumber{}, died, {}};
   entry.attachment.content = Content::Utf8;
-  const auto text =
-      "its payload is damaged on the disk: " + std::string(fault) + "; submit it again";
+  const auto text = "its payload is damaged on the disk: " + std::string(fault) +
+                    "; retry it with another payload, or submit it again";
   entry.attachment.body = Blob(ipc::bytes_of(text));
   maker_.before(entry);
   tell(died, entry.attachment);

@@ -3,15 +3,18 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "daemon/store/schema.hpp"
+#include "pool/ids.hpp"
 
 namespace warmpool::daemon {
 
 struct Restored {
   std::uint64_t tasks = 0, dead = 0, results = 0;
-  std::string replaced;  // where the store is that was there; empty: there was none
-  std::string said;      // what the backup does not have that it should; empty: nothing
+  std::string replaced;          // where the store is that was there; empty: there was none
+  std::string said;              // what the backup does not have that it should; empty: nothing
+  std::vector<TaskId> left_out;  // whose payload or result is lost
 };
 
 // Makes the store at `place` a copy of the backup `file`, which stays as it is. A store that is

@@ -13,6 +13,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/store/gather_vfs.hpp"
 #include "daemon/store/journal.hpp"
+#include "daemon/store/missing_files.hpp"
 #include "daemon/store/raw_files.hpp"
 #include "daemon/store/restore.hpp"
 #include "daemon/store/storage_words.hpp"
@@ -68,7 +69,10 @@ Result<bool> look_at_files(const std::string& path) {
         (has_set_aside(path) ? "" : ", or remove that file to go on with what is there"));
   }
   if (*size > 0) return true;
-  if (*size < 0 && *wal <= 0 && *journal <= 0) return false;
+  if (*size < 0 && *wal <= 0 && *journal <= 0) {
+    if (auto none = check_no_bodies_are_left(path); !none) return none.error();
+    return false;
+  }
   return damaged(path + (*size < 0 ? " is missing beside its WAL or its journal" : " is empty") +
                  ": what it held is lost" + kRestoreHint);
 }
@@ -203,11 +207,12 @@ Result<void> write_words(Database& database) {
 
 namespace {
 
-Result<Database> open_file(const SchemaPlace& place) {
+Result<Database> open_whole(const SchemaPlace& place, bool had_wal) {
   const auto vfs = gathering_vfs(place.vfs);
   auto database = Database::open(place.path, OpenMode::ReadWrite, vfs);
   if (!database) return database;
   auto done = check_owner(*database, place.path, place.migrations.size());
+  if (done) done = check_wal_is_there(*database, place.path, place.vfs, had_wal);
   if (!done) return done.error();
   // Nothing is believed that may not be on the disk. SQLite's index of it is made anew too.
   const auto rewritten = rewrite_wal(*database);
@@ -221,6 +226,13 @@ Result<Database> open_file(const SchemaPlace& place) {
   if (done) done = migrate(*database, place.migrations);
   if (done) done = set_up_connection(*database);
   if (!done) return done.error();
+  return database;
+}
+
+Result<Database> open_file(const SchemaPlace& place) {
+  const bool had_wal = is_there(place.path + "-wal");
+  auto database = open_whole(place, had_wal);
+  if (!database && !had_wal) forget_empty_wal(place.path);
   return database;
 }
 

@@ -141,4 +141,9 @@ inline constexpr char kSchemaVersion5[] = "ALTER TABLE progress ADD COLUMN bound
 inline constexpr char kSchemaVersion6[] =
     "ALTER TABLE store ADD COLUMN journal INTEGER NOT NULL DEFAULT 0;";
 
+// Whether a life has begun and not ended in order. In the file, and not in the WAL alone, from the
+// first acknowledgement of a life on.
+inline constexpr char kSchemaVersion7[] =
+    "ALTER TABLE store ADD COLUMN open INTEGER NOT NULL DEFAULT 0;";
+
 }  // namespace warmpool::daemon

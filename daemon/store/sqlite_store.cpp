@@ -3,16 +3,20 @@
 #include "daemon/store/sqlite_store.hpp"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <limits>
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/journal_recovery.hpp"
+#include "daemon/store/missing_files.hpp"
 #include "daemon/store/wal_tail.hpp"
+#include "daemon/whole_files.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::daemon {
 namespace {
 
+constexpr std::uint64_t kPageBytes = 4096;
 // Ids have 24 bits for it.
 constexpr std::int64_t kLifeMax = (1 << 24) - 1;
 // Where the time of a store stays, should a wall clock run as far: 146 years, and what is planned
@@ -78,14 +82,27 @@ Result<void> SqliteStore::read_life(std::uint64_t least) {
   return {};
 }
 
+namespace {
+
+// An empty file, before the tables say that one belongs to them: what is missing then was lost.
+bool make_journal(const std::string& path) {
+  const ipc::UniqueFd made(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return made && sync_parent(path);
+}
+
+}  // namespace
+
 // The first write of a life: its number is never used again, whatever happens then.
 Result<void> SqliteStore::keep_life() {
   if (auto words = write_words(database_); !words) return store_error(words.error());
   auto update = database_.prepare(
-      "UPDATE store SET life = ?, record = 0, groups = 0, journal = 0, instant = ?, wall = ? WHERE "
-      "only");
+      "UPDATE store SET life = ?, record = 0, groups = 0, journal = 0, open = ?, instant = ?, "
+      "wall = ? WHERE only");
   if (!update) return store_error(update.error());
-  if (!update->with(life_, begin_.ns, setup_.time->wall().ns).run()) {
+  const auto& place = setup_.place;
+  const bool ahead = place.journal_bytes != 0 && make_journal(journal_path(place.path));
+  const auto open = ahead ? kOpenWithJournal : kOpen;
+  if (!update->with(life_, open, begin_.ns, setup_.time->wall().ns).run()) {
     return store_error(database_.error("cannot write to " + setup_.place.path));
   }
   return {};
@@ -94,6 +111,9 @@ Result<void> SqliteStore::keep_life() {
 Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& replay) {
   maker_.set_names(names);
   const auto bodies = bodies_directory(setup_.place.path);
+  if (auto there = check_bodies_are_there(database_, bodies); !there) {
+    return store_error(there.error());
+  }
   Recovery recovery(database_, image_, maker_, names, replay,
                     last_ - setup_.options.reconnect_age_max, {last_, last_life_}, bodies);
   auto recovered = recovery.run();
@@ -171,7 +191,11 @@ StoreAnswers SqliteStore::take_answers() {
   undone_ = news.undone;
   answers.broken = std::move(news.broken);
   answers.slower = std::move(news.slower);
-  if (backup_) answers.backup = backup_->result();
+  if (backup_) {
+    const auto most = std::uint64_t{setup_.place.wal_pages_max} * kPageBytes;
+    if (thread_->figures().wal_bytes >= most / 4 * 3) backup_->give_up();
+    answers.backup = backup_->result();
+  }
   if (answers.backup) end_backup();
   answers.bodies = thread_->bodies().take_ended();
   return answers;
@@ -201,6 +225,7 @@ Result<void> SqliteStore::begin_backup(const std::string& path) {
   }
   // It copies what rows of one moment name, which may be gone from the tables when it comes to it.
   thread_->bodies().hold_removals(true);
+  thread_->set_backup(true);
   const auto all = thread_->hurry();
   const auto ready = [thread = thread_.get(), all]() -> Result<bool> {
     if (thread->wait_in_tables(all)) return true;
@@ -220,6 +245,7 @@ Result<void> SqliteStore::begin_backup(const std::string& path) {
 void SqliteStore::end_backup() {
   backup_.reset();
   thread_->bodies().hold_removals(false);
+  thread_->set_backup(false);
 }
 
 BodyFile SqliteStore::begin_body(BodyKind kind, const Blob& body, std::uint64_t seed) {

@@ -85,6 +85,7 @@ struct StoredTask {
   Durability durability{};     // that it has, whatever was asked for
   const Blob* body = nullptr;  // the payload; of a done one the result. Never null
   bool result_gone = false;    // of a done one: received, and not to be kept
+  bool payload_lost = false;   // it is not what was stored: only with another one may it run
   std::uint32_t payload_bytes = 0;
   SlotId slot;                                          // of the last attempt
   const TaskTexts* texts = nullptr;                     // null: none
@@ -112,8 +113,9 @@ struct StoreFigures {
 };
 
 struct BackupFigures {
-  std::uint64_t bytes = 0;
-  std::uint64_t left_out = 0;  // bodies that are not in it: too large, or their files are damaged
+  std::uint64_t bytes = 0;  // of all its files
+  // Tasks whose payload or result is not in it, because its file is missing or damaged.
+  std::vector<TaskId> left_out;
   Duration took;
 };
 

@@ -256,10 +256,12 @@ bool StoreConnection::give_back_pages() {
 Result<void> StoreConnection::finish(bool has_journal) {
   writer_.release();
   if (!database_) return {};
-  // Where this fails the next life needs the journal, and finds nothing new in it. It goes when
-  // this is on the disk, also where a reader keeps the WAL from being moved.
-  if (has_journal && !must_reopen_) {
-    auto said = database_.run("UPDATE store SET journal = " + std::to_string(kJournalClosed));
+  // Where this fails the next life needs the journal, and finds nothing new in it, and the WAL.
+  // They go when this is on the disk, also where a reader keeps the WAL from being moved.
+  if (!must_reopen_) {
+    auto said = database_.run(
+        "UPDATE store SET open = 0" +
+        (has_journal ? ", journal = " + std::to_string(kJournalClosed) : std::string()));
     if (said) said = sync();
     if (!said) {
       return Error{static_cast<int>(ExitStatus::StoreFailed),

@@ -56,6 +56,8 @@ class StoreConnection {
   // What commit() has written. Threads: any, beside begin() and add(). Errors: Error::code is
   // SQLite's.
   Result<void> sync();
+  // Whether what was committed may be synced by itself.
+  bool can_sync() const { return database_ && !must_reopen_; }
   // Takes what a sync() came to.
   Written take_sync(const Result<void>& synced, bool last);
 

@@ -69,6 +69,8 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   }
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
+  // The file itself says from here on that this life has begun: without its WAL it is none.
+  made->connection_.check_wal();
   made->figures_.disk = made->connection_.figures();
   const bool ahead = made->setup_.place.journal_bytes != 0;
   if (ahead) made->try_journal();
@@ -222,8 +224,10 @@ bool StoreThread::wait() {
     return again_at_ == kNever ? wanted_ || sync_ == Sync::Ended : quits_;
   };
   const auto at = now();
-  const auto due = std::min(
-      {late_.due(), sync_due_, again_at_ == kNever ? at + LateChanges::kLateness : again_at_});
+  // Before what was refused may be tried again there is nothing that could be done.
+  const auto due = again_at_ != kNever
+                       ? again_at_
+                       : std::min({late_.due(), sync_due_, at + LateChanges::kLateness});
   wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, (due - at).ns)), wanted);
   if (again_at_ == kNever && !wanted() && !has_ready() && is_clean(at)) {
     sleeps_ = true;
@@ -333,6 +337,10 @@ void StoreThread::add_late(Instant at) {
   late_.collect(ending_ ? kNever : at, starts, receipts);
   if (starts.empty() && receipts.empty()) return;
   ChangeBatch late;
+  // What ends the machine with the daemon must be found by the next life, too; they are few.
+  const bool suspected = std::ranges::any_of(
+      starts, [this](const change::Started& start) { return late_.is_due_at_once(start); });
+  if (suspected) late.demand = Demand::Synced;
   std::ranges::move(starts, std::back_inserter(late.changes));
   std::ranges::move(receipts, std::back_inserter(late.changes));
   late.through = through();
@@ -483,7 +491,25 @@ bool StoreThread::take_sync(bool open) {
   return false;
 }
 
+// What was told as written is synced by itself: the group that would have brought its sync may be
+// refused for as long as a disk is full.
+void StoreThread::sync_written() {
+  if (auto synced = connection_.sync(); !synced) {
+    (void)connection_.take_sync(synced, ending_);
+    return;
+  }
+  sync_due_ = kNever;
+  {
+    const std::lock_guard lock(mutex_);
+    tables_synced_ = added_;
+    journal_synced_ = journal_added_;
+    ++figures_.syncs;
+  }
+  journal_wake_.notify_one();
+}
+
 void StoreThread::take_failure(const Written& written) {
+  if (sync_due_ != kNever && connection_.can_sync()) sync_written();
   group_.added = 0;
   last_error_ = written.error;
   broken_ = written.kind == Written::Kind::Broken;
@@ -542,8 +568,11 @@ bool StoreThread::judge_accepting(bool refuses) {
   if (changed) news_.accepting = accepting_ = accepting;
   figures_.trouble = connection_.trouble();
   if (figures_.trouble.empty() && full) {
-    figures_.trouble = "another program reads an old state of " + setup_.place.path +
-                       ", so that its WAL cannot be moved into it; end that program";
+    const std::string reads = " reads an old state of " + setup_.place.path +
+                              ", so that its WAL cannot be moved into it; ";
+    figures_.trouble = backup_runs_ ? "the backup that is being made" + reads +
+                                          "it is given up, and may be made while less comes"
+                                    : "another program" + reads + "end that program";
   }
   figures_.wal_bytes = connection_.wal_bytes();
   return changed;

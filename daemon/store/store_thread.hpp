@@ -29,14 +29,12 @@ namespace warmpool::daemon {
 // takes it up if there is something to write. So one sync runs at a time, never beside a commit,
 // and while nothing comes meanwhile it is one thread that does all.
 //
-// Where the disk takes nothing, the group before has been synced or is in the same transaction, so
-// that nothing waits between what is kept and what is undone.
+// Where the disk takes nothing, the group before was synced or is in the same transaction.
 //
 // With a journal (store_thread_journal.cpp) a third thread, "warmpool-ahead", keeps what was given
-// there, which costs a write and a sync of a few bytes, tells of it, and leaves it to the two
-// others, who write to the tables many groups at once, and sync them once a second. Reason for it:
-// an acknowledgement does not wait for the work of a transaction. Where the tables take nothing,
-// or the journal does not, everything goes the straight way, as above.
+// there, tells of it, and leaves it to the two others, who write to the tables many groups at once,
+// and sync them once a second. Reason for it: an acknowledgement does not wait for the work of a
+// transaction. Where the tables or the journal take nothing everything goes the straight way.
 //
 // Threads: give(), set_bounds(), take_news(), go_on() and the destructor are the main thread's;
 // written(), figures() and fd() are for any. What was given nobody else touches after that.
@@ -45,8 +43,7 @@ class StoreThread {
   static constexpr std::size_t kChangesMax = 8192;
   static constexpr std::size_t kBytesMax = 8U << 20;
 
-  // Errors: Error::code is the ExitStatus.
-  static Result<std::unique_ptr<StoreThread>> start(StoreThreadSetup setup);
+  static Result<std::unique_ptr<StoreThread>> start(StoreThreadSetup setup);  // errors: ExitStatus
   ~StoreThread() { (void)finish(); }
   // Writes all that was given, and joins. Errors: what could not be written; Error::code is the
   // ExitStatus. Blocks: until that is done; where the disk refuses, for one more try.
@@ -55,8 +52,7 @@ class StoreThread {
   void give(ChangeBatch batch);
   void set_bounds(const DiskBounds& bounds);
   BodyFiles& bodies() { return bodies_; }
-  // Wakes it if something is too old.
-  void trim();
+  void trim();  // wakes it if something is too old
 
   // Every record up to this one is kept as it asked.
   RecordNumber written() const { return {written_.load(std::memory_order_acquire)}; }
@@ -66,6 +62,8 @@ class StoreThread {
   void go_on();
   // Has the tables written soon. Returns what is_in_tables() asks for: all that is kept now.
   std::uint64_t hurry();
+  // A backup of our own reads an old state.
+  void set_backup(bool runs) { backup_runs_ = runs; }
   // Threads: any. Blocks: for some milliseconds where they do not have it yet.
   bool wait_in_tables(std::uint64_t batches) const;
 
@@ -96,6 +94,7 @@ class StoreThread {
   void keep_unwritten();
   void keep_first(std::size_t count);
   void take_failure(const Written& written);
+  void sync_written();
   void tell(const Written& written);
   void tell_written(RecordNumber through, bool synced);
   bool judge_accepting(bool refuses);  // returns whether that has changed
@@ -140,6 +139,7 @@ class StoreThread {
   ipc::UniqueFd event_;
   BodyFiles bodies_;
   std::atomic<std::uint64_t> written_{0};
+  std::atomic<bool> backup_runs_{false};
 
   mutable std::mutex mutex_;          // of what follows up to the empty line
   std::condition_variable wake_;      // of who has the pen

@@ -118,6 +118,7 @@ bool TaskImage::apply_record(const record::Revived& record, Attachment& attachme
     checkpoints_.drop(record.task);  // it was made of the other one
     row->payload_bytes = *record.payload_bytes;
     row->content = attachment.content;
+    row->payload_lost = false;
     replace_body(*row, std::move(attachment.body));
   }
   row->round = record.round;
@@ -151,6 +152,10 @@ bool TaskImage::apply_record(const record::Checkpointed& record, Attachment& att
 
 void TaskImage::restore_checkpoint(TaskId task, Checkpoint checkpoint) {
   checkpoints_.keep(task, std::move(checkpoint));
+}
+
+void TaskImage::lose_payload(TaskId task) {
+  if (auto* row = rows_.find(task)) row->payload_lost = true;
 }
 
 bool TaskImage::apply_record(const record::Removed& record, Attachment&) {
@@ -253,6 +258,7 @@ std::optional<StoredTask> TaskImage::find(TaskId task) const {
   stored.durability = row->durability;
   stored.body = &row->body;
   stored.result_gone = run.result_gone;
+  stored.payload_lost = row->payload_lost;
   stored.payload_bytes = row->payload_bytes;
   stored.slot = run.slot;
   stored.checkpoint = checkpoints_.find(task);

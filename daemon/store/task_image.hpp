@@ -34,6 +34,8 @@ class TaskImage {
   // What replayed records do not tell: how many attempts are gone from its history.
   void restore_dropped(TaskId task, std::uint32_t attempts);
   void restore_checkpoint(TaskId task, Checkpoint checkpoint);
+  // Its payload is not what was stored. Until a round has another one.
+  void lose_payload(TaskId task);
   // Null: it has none.
   const Checkpoint* checkpoint(TaskId task) const { return checkpoints_.find(task); }
   // Whose checkpoint had to go because of the bound, since the last call.

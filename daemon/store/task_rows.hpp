@@ -35,6 +35,7 @@ struct TaskRow {
   Content content : 2 {};
   Durability durability : 2 {};
   bool keep_result : 1 = false;
+  bool payload_lost : 1 = false;
 
   Extras& extra() {
     if (!extras) extras = std::make_unique<Extras>();

@@ -9,7 +9,7 @@
 namespace warmpool::daemon {
 namespace {
 
-// One by descriptor that nobody reads is told by its size.
+// One by descriptor that nobody reads is told by its size, which does for who only reconnects.
 std::uint64_t digest_of(const Wish& wish) {
   const auto seed = digest_seed_of(wish.type);
   if (wish.large.bytes == 0) {

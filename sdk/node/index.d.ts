@@ -65,7 +65,8 @@ export interface Context {
   readonly signal: RunSignal;
   readonly cancelled: boolean;
   /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
-  progress(permille: number, text?: string): void;
+  /** partial: what there is of the result so far, at most 64 KiB, for who waits; each stands for the whole. */
+  progress(permille: number, text?: string, more?: { partial?: unknown }): void;
   /**
    * Leaves what the next attempt could go on from (its `restored`), should this one not finish: a value as a result may be, at most
    * 256 KiB; undefined takes the last one away. False: this daemon keeps none.
@@ -177,6 +178,8 @@ export interface Settled<Result = any> {
 export interface Progress {
   permille: number;
   text: string;
+  /** What there is of the result so far, where this report has it: it stands for those before. */
+  partial?: unknown;
 }
 export interface Cancelled {
   rung: "not-running" | "frame" | "term" | "kill";

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "ipc/large_body.hpp"
+#include "ipc/text_forms.hpp"
+
 namespace warmpool::cli {
 namespace {
 
@@ -54,15 +57,47 @@ TEST(Letter, WhatIsNoneIsRefused) {
   EXPECT_FALSE(parse_letter(with("\"bytes\",", "\"stones\",")));
 }
 
+TEST(Letter, OneWhosePayloadIsLostIsRefusedWithItsReason) {
+  const auto letter = parse_letter(with("\"base64\":\"AP8=\"", "\"unreadable\":\"gone\""));
+  ASSERT_FALSE(letter);
+  EXPECT_NE(letter.error().text.find("gone"), std::string::npos) << letter.error().text;
+}
+
+// Of a large one the payload is decoded piece by piece, and never parsed as JSON.
+TEST(Letter, ALargePayloadComesInADescriptor) {
+  std::string payload(5'000'001, '\0');
+  for (std::size_t at = 0; at < payload.size(); ++at)
+    payload[at] = static_cast<char>(at * 7 + at / 251);
+  const auto line = with("AP8=", ipc::base64(payload));
+  const auto inlined = parse_letter(line);
+  ASSERT_TRUE(inlined) << inlined.error().text;
+  EXPECT_TRUE(inlined->options.payload == payload);
+  const auto large = parse_letter(line, 1'000'000);
+  ASSERT_TRUE(large) << large.error().text;
+  EXPECT_EQ(large->options.payload, "");
+  ASSERT_EQ(large->options.large_bytes, payload.size());
+  const auto view = ipc::LargeView::of(large->options.large->get(), payload.size());
+  ASSERT_TRUE(view) << view.error().text;
+  EXPECT_TRUE(ipc::text_of(view->bytes()) == payload);
+  EXPECT_FALSE(parse_letter(with("AP8=", std::string(2'000'000, '!')), 1'000));
+}
+
 TEST(Letter, PagesSayWhereToGoOn) {
   std::string lines;
-  bool whole = true;
+  Without without;
   const std::string letters = std::string("{\"schema\":1,\"letters\":[") + kLine + "]";
-  EXPECT_EQ(*letters_of(letters + R"(,"more":true,"next_after":7})", lines, whole), 7U);
-  EXPECT_EQ(*letters_of(letters + R"(,"more":false})", lines, whole), 0U);
-  EXPECT_TRUE(whole);
+  EXPECT_EQ(*letters_of(letters + R"(,"more":true,"next_after":7})", lines, without), 7U);
+  EXPECT_EQ(*letters_of(letters + R"(,"more":false})", lines, without), 0U);
+  EXPECT_TRUE(without.too_large.empty() && without.lost.empty());
   EXPECT_EQ(lines, std::string(kLine) + "\n" + kLine + "\n");
-  EXPECT_FALSE(letters_of("{}", lines, whole));
+  EXPECT_FALSE(letters_of("{}", lines, without));
+  const auto bare = [](const std::string& rest) {
+    return R"({"letters":[{"id":8,"payload":{"content":"utf8","bytes":9)" + rest + "}}]}";
+  };
+  EXPECT_TRUE(letters_of(bare(""), lines, without));
+  EXPECT_EQ(without.too_large, std::vector<std::uint64_t>{8});
+  EXPECT_TRUE(letters_of(bare(R"(,"unreadable":"it was lost")"), lines, without));
+  EXPECT_EQ(without.lost, std::vector<std::uint64_t>{8});
 }
 
 }  // namespace

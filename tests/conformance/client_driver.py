@@ -83,7 +83,7 @@ class ClientDriver:
     def greet(self, options):
         self.connect(options)
         self.accept()
-        self.welcome({name: options[name] for name in ("large", "frame_bytes_max") if name in options})
+        self.welcome({name: options[name] for name in ("large", "frame_bytes_max", "partial") if name in options})
         self.says("connected", None, {})
 
     def connect(self, options):
@@ -112,6 +112,9 @@ class ClientDriver:
 
     def welcome(self, fields):
         large = fields.get("large", 0)
+        if fields.get("partial"):
+            assert self.offered & page.FEATURES["partial"], "it does not say the feature partial"
+            self.end.features |= page.FEATURES["partial"]
         if large:
             assert self.offered & page.FEATURES["large"], "it does not say the feature large"
             self.end.features |= page.FEATURES["large"]

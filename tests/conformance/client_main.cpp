@@ -211,6 +211,8 @@ class Program {
   }
   void tell(const client::Progressed& event) {
     say({{"permille", event.permille}, {"text", event.text}}, "progressed", asked(event.ticket));
+    if (event.partial.empty()) return;
+    say({{"payload", told(event.partial, event.content)}}, "partial", asked(event.ticket));
   }
   void tell(const client::Cancelled& event) {
     say({{"rung", std::string(warmpool::name_of(event.rung))},

@@ -39,6 +39,11 @@ def reports_and_opens(payload):
         say(result=gate.readline().rstrip())
 
 
+def passes_on(payload):
+    say(progress=0.001, text="begun", partial=payload)
+    say(result=payload)
+
+
 def steps(payload):
     for step in range(1, int(payload) + 1):
         say(progress=step / int(payload), text=f"step {step}")
@@ -88,6 +93,7 @@ HANDLERS = {
     "later": lambda payload: say(error=payload, retry_after=1.5),
     "held": lambda payload: say(held=payload),
     "gate": opens,
+    "partial": passes_on,
     "gate.reported": reports_and_opens,
     "heed": waits,
     "steps": steps,

@@ -35,7 +35,10 @@ async function follow(as, job, isNew) {
     const accepted = await job.accepted();
     if (isNew) say("accepted", as, { id: String(accepted), duplicate: job.duplicate });
     (async () => {
-      for await (const { permille, text } of job.progress()) say("progressed", as, { permille, text });
+      for await (const { permille, text, partial } of job.progress()) {
+        say("progressed", as, { permille, text });
+        if (partial !== undefined) say("partial", as, { payload: told(partial) });
+      }
     })();
     say("settled", as, { verdict: "done", cause: "done", payload: told(await job.result()) });
   } catch (error) {

@@ -41,6 +41,10 @@ task("gate.reported", (payload, ctx) => {
   ctx.progress(2, "at the gate");
   return lineOf(payload);
 });
+task("partial", (payload, ctx) => {
+  ctx.progress(1, "begun", { partial: payload });
+  return payload;
+});
 task("heed", async (payload, ctx) => {
   ctx.progress(1, "begun");
   await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));

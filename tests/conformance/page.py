@@ -46,6 +46,8 @@ def check(frame, sender, features):
     assert sender in kind.senders, f"{what}: section 4 lets only {kind.senders} send it"
     assert not kind.feature or features & FEATURES[kind.feature], f"{what}: the feature {kind.feature} was not agreed"
     assert not frame.descriptors or features & FEATURES["large"], f"{what}: hands a descriptor over, and the feature large was not agreed"
+    if kind.name in ("progress", "progressed"):
+        assert features & FEATURES["partial"] or not frame.payload, f"{what}: has a payload, and the feature partial was not agreed"
     for field in FIELDS:
         assert field in kind.fields or getattr(frame, field) == 0, f"{what}: uses the field {field}"
     flags = frame.flags & ~(kind.flags | (PAYLOAD_CONTENT if kind.has_payload else 0))

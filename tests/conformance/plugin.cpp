@@ -130,6 +130,11 @@ const std::map<std::string_view, Handler> kHandlers{
     {"gate", gate},
     {"gate.reported", reported_gate},
     {"heed", heed},
+    {"partial",
+     [](warmpool_call& call) {
+       call.partial(call.worker, 1, "begun", WARMPOOL_UTF8, call.payload, call.payload_bytes);
+       return say(call, WARMPOOL_DONE, payload_of(call));
+     }},
     {"steps", steps},
     {"checkpoint", checkpoint},
     {"checkpoint.large", large_checkpoint},

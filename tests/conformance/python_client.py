@@ -57,6 +57,7 @@ def wishes_of(name, options):
         options["run_at"] = datetime.datetime.fromtimestamp(options.pop("run_at_ms") / 1000, datetime.timezone.utc)
     if options.pop("progress", False):
         options["progress"] = lambda done, text: say("progressed", name, permille=round(done * 1000), text=text)
+        options["partial"] = lambda value: say("partial", name, payload=told(value))
     return options
 
 

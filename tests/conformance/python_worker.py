@@ -71,6 +71,12 @@ def gate_reported(payload, ctx):
         return opened.readline().rstrip()
 
 
+@task("partial")
+def partial(payload, ctx):
+    ctx.progress(0.001, "begun", partial=payload)
+    return payload
+
+
 @task("heed")
 def heed(ctx):
     ctx.progress(0.001, "begun")

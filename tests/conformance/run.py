@@ -12,9 +12,9 @@ from client_driver import ClientDriver  # noqa: E402
 from worker_driver import WorkerDriver  # noqa: E402
 
 FEATURES = {
-    "worker": {"large", "progress", "report", "checkpoint", "asked", "credits", "recall", "cancel", "page", "msgpack", "context", "charges", "exceptions", "types", "concurrency", "cause",
+    "worker": {"partial", "large", "progress", "report", "checkpoint", "asked", "credits", "recall", "cancel", "page", "msgpack", "context", "charges", "exceptions", "types", "concurrency", "cause",
                "reads-while-running", "form", "given", "term", "leave", "directory"},
-    "client": {"large", "msgpack", "progress", "duplicate", "wishes", "documents", "labels"},
+    "client": {"partial", "large", "msgpack", "progress", "duplicate", "wishes", "documents", "labels"},
 }
 
 

@@ -28,6 +28,7 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   done n payload            its answer, in this order; of a Json or Packed the value counts
 #   failed n outcome text {}  the same; the text must be found in it
 #   progress n permille text  the next report of it
+#   partial n permille text payload  likewise, with a partial result
 #   report flags gauges reason  the next frame is that
 #   checkpoint n payload      the next frame is that, of this attempt
 #   please n                  its handler is asked for a checkpoint
@@ -103,6 +104,15 @@ WORKERS = [
     Case("progress of the last report before a long silence", "5", ("progress", "reads-while-running"), [
         ("work",), ("assign", 1, "gate.reported", "", {}), ("progress", 1, 1, "begun"), ("progress", 1, 2, "at the gate"), ("open", 1),
         ("done", 1, "open")]),
+    Case("partial result", "5", ("progress", "partial"), [
+        ("start", {}), ("welcome", {**FOREVER, "partial": True}), ("assign", 1, "partial", "so far ü", {}),
+        ("partial", 1, 1, "begun", "so far ü"), ("done", 1, "so far ü"), ("retire",), ("exit", 0)]),
+    Case("partial result of the largest size, and one beyond", "5", ("progress", "partial"), [
+        ("start", {}), ("welcome", {**FOREVER, "partial": True}), ("assign", 1, "partial", "x" * 65_536, {}),
+        ("partial", 1, 1, "begun", "x" * 65_536), ("done", 1, "x" * 65_536), ("assign", 2, "partial", "x" * 65_537, {}), ("answered-after", 2),
+        ("retire",), ("exit", 0)]),
+    Case("partial result is not sent where it was not agreed", "3", ("progress", "partial"), [
+        ("work",), ("assign", 1, "partial", "so far", {}), ("progress", 1, 1, "begun"), ("done", 1, "so far")]),
     Case("progress is not sent where it was not agreed", "3", ("cancel",), [
         ("start", {}), ("welcome", {"features": 1 | 4}), ("assign", 1, "steps", "5", {}), ("done", 1, "5"), ("ping",), ("retire",), ("exit", 0)]),
     Case("report of gauges, and that it is degraded", "5", ("report",), [
@@ -395,6 +405,17 @@ CLIENTS = [
             ("sends", "progressed", "a", {"id": ID, "round": 1, "attempt": 1, "meta": [permille, f"at {permille}"]}),
             ("says", "progressed", "a", {"permille": permille, "text": f"at {permille}"}))],
         *settled("a", ID)]),
+    Case("partial results", "5", ("progress", "partial"), [
+        ("greet", {"partial": True}), submit("a", progress=True), ("gets", "submit", "a", {"has": 128}), ("sends", "accepted", "a", {"id": ID}),
+        ("says", "accepted", "a", {}),
+        *[step for permille, part in ((1, "ü"), (2, ("json", TREE)), (3, b"\0\xff")) for step in (
+            ("sends", "progressed", "a", {"id": ID, "round": 1, "attempt": 1, "meta": [permille, "t"], "payload": part}),
+            ("says", "progressed", "a", {"permille": permille, "text": "t"}), ("says", "partial", "a", {"payload": part}))],
+        *settled("a", ID)]),
+    Case("partial result that was not agreed", "3", ("progress", "partial"), [
+        ("greet", {}), submit("a", progress=True), ("gets", "submit", "a", {"has": 128}),
+        ("sends", "progressed", "a", {"id": ID, "round": 1, "attempt": 1, "meta": [1, "t"], "payload": "x"}), ("says", "lost", "a", {}),
+        ("no-dial",)]),
     Case("await of a task that has settled", "5", (), [
         ("greet", {}), ("do", {"do": "await", "as": "a", "id": str(ID)}), ("gets", "await", "a", {"id": ID}), *settled("a", ID)]),
     Case("await of no task", "5", (), [

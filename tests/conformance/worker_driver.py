@@ -198,14 +198,17 @@ class WorkerDriver:
 
     def _welcome(self, fields):
         self._greeted()
+        partial = fields.pop("partial", False)
         raw, with_page, large = fields.pop("raw", None), fields.pop("page", None), fields.pop("large", 0)
         connects = self.transport == "connect"
         offered = fields.pop("features", 1 | 2 | 4 | 16 | 256 | 1024 | (128 if connects else 0)) | ((8 | 64) if with_page else 0)
+        offered |= page.FEATURES["partial"] if partial else 0
         offered |= page.FEATURES["descriptors"] | page.FEATURES["large"] if large else 0
         self.agreed = self.hello.at(3) & offered & (~NOT_OVER_FIFOS if self.transport == "fifo" else ~0)
         self.end.features = self.agreed
         if raw is not None:
             return Frame(NUMBER["welcome"], id=WORKER if connects else 0, meta=raw), None
+        assert not partial or self.agreed & page.FEATURES["partial"], "it does not say the feature partial"
         assert not large or self.agreed & page.FEATURES["large"], "it does not say the feature large"
         meta = [1, self.agreed | fields.get("more_features", 0), fields.get("frame_bytes_max", FRAME_BYTES_MAX), LARGE, 1024,
                 fields.get("heartbeat_interval", 5 * 10**9), "conformance", LARGE, *([large] if large else [])]
@@ -365,6 +368,17 @@ class WorkerDriver:
     def progress(self, number, permille, text):
         frame = self._its(number, "progress", f"progress of attempt {number}")
         assert (frame.at(0), frame.at(1, "")) == (permille, text), frame
+
+    def partial(self, number, permille, text, payload):
+        frame = self._its(number, "progress", f"a partial result of attempt {number}")
+        assert (frame.at(0), frame.at(1, "")) == (permille, text), frame
+        got, (data, content) = unpacked(frame.payload, frame.flags & 3), packed(payload)
+        assert got == unpacked(data, content), f"the partial result is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
+
+    def answered_after(self, number):
+        """Whatever it says of its progress: no partial result, and an answer."""
+        frame = self.end.take(lambda frame: frame.kind not in (NUMBER["beat"], NUMBER["progress"]) or bool(frame.payload), "an answer")
+        assert frame.kind in (NUMBER["done"], NUMBER["failed"]) and frame.token == self.attempts[number].token, frame
 
     def report(self, flags, gauges, reason):
         frame = self._take("report", "a report")

@@ -119,6 +119,10 @@ int main(int argc, char** argv) {
                 [](Context& context) -> Answer { throw std::runtime_error(text_of(context)); });
   worker.handle("gate", gate).handle("heed", heed).handle("steps", steps).handle("context", seen);
   worker.handle("gate.reported", reported_gate);
+  worker.handle("partial", [](Context& context) {
+    static_cast<void>(context.partial(1, context.text(), Content::Utf8, "begun"));
+    return done(text_of(context), Content::Utf8);
+  });
   worker.handle("print", print).handle("report", report).handle("checkpoint", checkpoint);
   worker.handle("checkpoint.large", large_checkpoint);
   worker.handle("checkpoint.asked", asked_checkpoint);

@@ -547,9 +547,10 @@ TEST_F(LargeKept, AResultWithoutAFileFailsItsAttempt) {
   EXPECT_EQ(ipc::decode<ipc::SettledMeta>(ipc::bytes_of(settled.meta))->verdict, Verdict::Dead);
 }
 
-TEST_F(LargeDescriptor, AKeyStandsForItsSizeWhereNothingIsKept) {
+TEST_F(LargeDescriptor, AKeyThatReconnectsStandsForItsSizeWhereNothingIsKept) {
   ipc::SubmitMeta meta;
   meta.key = "order-1";
+  meta.key_use = KeyUse::Reconnect;
   submit(large, 1, meta);
   ASSERT_TRUE(comes(Kind::Accepted, 1));
   submit(large, 2, meta);
@@ -559,6 +560,15 @@ TEST_F(LargeDescriptor, AKeyStandsForItsSizeWhereNothingIsKept) {
   ASSERT_TRUE(comes(Kind::Refused, 3));
   EXPECT_EQ(RawClient::code_of(*client->find(Kind::Refused, 3)),
             static_cast<int>(Refusal::KeyConflict));
+}
+
+// By its size alone another payload would be taken for the one that came first.
+TEST_F(LargeDescriptor, AKeyThatLastsIsRefusedWhereNothingIsKept) {
+  ipc::SubmitMeta meta;
+  meta.key = "order-1";
+  submit(large, 1, meta);
+  ASSERT_TRUE(comes(Kind::Refused, 1));
+  EXPECT_EQ(RawClient::code_of(*client->find(Kind::Refused, 1)), static_cast<int>(Refusal::BadKey));
 }
 
 }  // namespace

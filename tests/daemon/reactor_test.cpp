@@ -81,6 +81,47 @@ TEST(Reactor, StopsWhereItIsToldThatItIsEnough) {
   EXPECT_EQ(reactor.run(soon(), 2, never), 2U);
 }
 
+// Each fills a batch by itself whenever it is asked.
+TEST(Reactor, FloodersKeepNobodyFromHisTurn) {
+  Reactor reactor;
+  constexpr std::size_t flooders = 5, all = 8;
+  const std::array<ipc::UniqueFd, all> fds{raised(), raised(), raised(), raised(),
+                                           raised(), raised(), raised(), raised()};
+  std::array<int, all> turns{};
+  bool enough = false;
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (std::size_t i = 0; i < all; ++i) {
+    watches.push_back(reactor.watch(fds[i].get(), [&, i] {
+      ++turns[i];
+      enough = enough || i < flooders;
+    }));
+    watches.back()->start_reading();
+  }
+  for (std::size_t batch = 0; batch < all; ++batch) {
+    enough = false;
+    reactor.run(soon(), 256, [&] { return enough; });
+  }
+  for (std::size_t i = 0; i < all; ++i) EXPECT_GE(turns[i], 1) << "watch " << i;
+}
+
+TEST(Reactor, WhatGoesFirstWaitsBehindNoFloodAndHoldsUpNobody) {
+  Reactor reactor;
+  const std::array fds{raised(), raised(), raised(), raised()};
+  std::array<int, 4> turns{};
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    watches.push_back(reactor.watch(fds[i].get(), [&, i] { ++turns[i]; }));
+    watches.back()->start_reading();
+  }
+  watches[2]->go_first();
+  watches[3]->go_first();
+  // All are enough for a batch: one of either kind, in turn.
+  for (int batch = 0; batch < 4; ++batch) {
+    EXPECT_EQ(reactor.run(soon(), 256, [] { return true; }), 2U);
+  }
+  EXPECT_EQ(turns, (std::array{2, 2, 2, 2}));
+}
+
 TEST(Reactor, HandsSignalsToTheLoop) {
   Reactor reactor;
   std::vector<int> got;

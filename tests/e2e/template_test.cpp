@@ -139,6 +139,8 @@ TEST(Template, APlugInIsLoadedOnceForAll) {
   std::set<std::string> forked_in;
   for (int i = 0; i < 4; ++i) forked_in.insert(daemon.call("submit odd.one forked --wait").output);
   EXPECT_EQ(2U, forked_in.size()) << "its hook was called in each worker";
+  // It came when the worker had said its hello: what a hook starts has no secret of it.
+  EXPECT_NE(std::string::npos, daemon.call("submit odd.one token --wait").output.find("hidden"));
 }
 
 TEST(Template, WhatCannotBeForkedIsStartedAndSaid) {

@@ -38,6 +38,20 @@ TEST(FrameReader, TakesOneByteAtATime) {
   }
 }
 
+TEST(FrameReader, TakesAPartialResultOnlyWhereThatWasAgreed) {
+  const auto all = samples();
+  for (const char* name : {"progress-partial", "progressed-partial"}) {
+    const Sample& one = sample(all, name);
+    auto rules = rules_for(one);
+    rules.features &= ~feature::kPartial;
+    FrameReader reader(rules);
+    Frame frame;
+    reader.feed(bytes_of(bytes_of_sample(one)));
+    EXPECT_EQ(reader.next(frame), Next::Broken) << name;
+    EXPECT_EQ(reader.error().code, static_cast<int>(Refusal::BadFrame));
+  }
+}
+
 TEST(FrameReader, TakesAFrameSplitAtEveryOffset) {
   for (const Sample& one : samples()) {
     const std::string bytes = bytes_of_sample(one);

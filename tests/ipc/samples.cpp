@@ -10,9 +10,10 @@ constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
 constexpr std::uint64_t kToken = 0x1122334455667788;
 constexpr std::uint64_t kRequestNumber = 7;
 // Of a worker that knows no descriptors.
-// What was said before there were reports, checkpoints and large bodies: bytes that were written
-// down then stay as they are.
-constexpr std::uint64_t kLater = feature::kReport | feature::kCheckpoint | feature::kLarge;
+// What was said before there were reports, checkpoints, large bodies and partial results: bytes
+// that were written down then stay as they are.
+constexpr std::uint64_t kLater =
+    feature::kReport | feature::kCheckpoint | feature::kLarge | feature::kPartial;
 constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~kLater;
 constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~kLater;
 constexpr std::uint64_t kByFrames = kOfWorker & ~feature::kByDescriptor;
@@ -195,6 +196,9 @@ void add_answers(List& list) {
   settled.kind = Kind::Progressed;
   settled.flags = 0;
   from_daemon(list, client, "progressed", settled, encoded(ProgressMeta{250, "a quarter"}));
+  settled.flags = content_flags(Content::Json);
+  from_daemon(list, client, "progressed-partial", settled, encoded(ProgressMeta{250, "a quarter"}),
+              R"({"rows":3})");
   from_daemon(list, client, "cancelled", numbered(Kind::Cancelled, 0, kTask),
               encoded(CancelledMeta{Rung::Term, TaskState::Cancelled}));
   from_daemon(
@@ -232,6 +236,8 @@ void add_work(List& list) {
   to_daemon(list, worker, "failed-retry-after", run(Kind::Failed, Content::Utf8, 95),
             encoded(FailedMeta{Outcome::RetryAfter, seconds(60)}), "busy");
   to_daemon(list, worker, "progress", run(Kind::Progress), encoded(ProgressMeta{250, "a quarter"}));
+  to_daemon(list, worker, "progress-partial", run(Kind::Progress, Content::Json),
+            encoded(ProgressMeta{250, "a quarter"}), R"({"rows":3})");
   to_daemon(list, worker, "beat", {.kind = Kind::Beat});
   to_daemon(list, worker, "leave", {.kind = Kind::Leave});
   to_daemon(list, worker, "report", {.kind = Kind::Report, .flags = flag::kDegraded},
@@ -278,7 +284,9 @@ std::string bytes_of_sample(const Sample& sample) {
 FrameRules rules_for(const Sample& sample) {
   FrameRules rules = before_hello(sample.from, sample.to);
   if (sample.header.kind == Kind::Hello || sample.header.kind == Kind::Welcome) return rules;
-  return after_hello(rules, kHelloBytesMax, find_kind(sample.header.kind)->needs);
+  const bool reports = find_kind(sample.header.kind)->needs == feature::kProgress;
+  const std::uint64_t more = reports ? feature::kPartial : 0;
+  return after_hello(rules, kHelloBytesMax, find_kind(sample.header.kind)->needs | more);
 }
 
 }  // namespace warmpool::ipc::test

@@ -132,7 +132,7 @@ TEST(Memory, OneThatIsIdleOrStartingIsKilledTooAndNobodyIsCharged) {
 TEST(Memory, OfSeveralInHandEachIsASuspect) {
   PoolDriver driver;
   limited_class(driver, 1,
-                [](ClassOptions& options) { options.concurrency = options.credits = 2; });
+                [](ClassOptions& options) { options.credits = options.concurrency = 2; });
   for (const auto& slot : driver.pool().snapshot().slots) ASSERT_EQ(slot.state, SlotState::Ready);
   driver.submit();
   driver.submit();

@@ -174,7 +174,28 @@ TEST(Options, ClassesNeedNameCommandAndASizeWithinItsLimits) {
   EXPECT_FALSE(check_options(options));
   options.size = 20;
   options.concurrency = 2;
+  EXPECT_TRUE(check_options(options)) << "credits suit it";
+  options.credits = 1;
   EXPECT_FALSE(check_options(options)) << "credits below concurrency";
+}
+
+TEST(Options, CreditsAreManyUnlessAClassWantsEachTaskToFindAProcessOfItsOwn) {
+  ClassOptions options = default_class_options();
+  EXPECT_EQ(credits_of(options), 16U);
+  options.concurrency = 40;
+  EXPECT_EQ(credits_of(options), 40U);
+  options.concurrency = 2;
+  options.descendants = "kill";
+  EXPECT_EQ(credits_of(options), 2U);
+  options.descendants = "count";
+  options.directory = "fresh";
+  EXPECT_EQ(credits_of(options), 2U);
+  options.credits = 8;
+  EXPECT_EQ(credits_of(options), 8U) << "what is set holds";
+  options.directory = "none";
+  options.credits = 1;
+  options.concurrency = 1;
+  EXPECT_EQ(credits_of(options), 1U);
 }
 
 TEST(Options, DirectoriesOfAClassAreOneThingOrTheOther) {

@@ -136,7 +136,7 @@ void FakeWorkers::say(Instant now, Worker& worker, Event event) {
 void FakeWorkers::hello(Instant now, Worker& worker) {
   const ClassOptions& options = scenario_.classes[worker.worker_class.value].options;
   worker.life = Life::Up;
-  std::uint64_t credits = std::max(options.credits, options.concurrency);
+  std::uint64_t credits = std::max(credits_of(options), options.concurrency);
   if (random_.chance(150)) credits = random_.between(1, credits);
   say(now, worker,
       event::WorkerReady{worker.id, static_cast<std::uint8_t>(credits), worker.recall,

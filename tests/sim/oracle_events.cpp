@@ -252,7 +252,7 @@ struct EventWatch {
   }
 
   void grant(SeenWorker& worker, const ClassOptions& options) const {
-    const auto most = std::max<std::uint64_t>(options.credits, worker.concurrency);
+    const auto most = std::max<std::uint64_t>(credits_of(options), worker.concurrency);
     worker.credits = static_cast<std::uint8_t>(std::min<std::uint64_t>(worker.offered, most));
   }
   bool paused(const PauseTarget& target) const {

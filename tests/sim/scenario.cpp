@@ -111,7 +111,8 @@ event::ClassDeclared draw_class(Random& random, std::uint16_t number) {
   options.size_min = random.between(0, options.size);
   options.size_max = options.size + random.between(0, 4);
   options.concurrency = random.chance(700) ? 1 : random.between(2, 3);
-  options.credits = random.chance(400) ? 1 : random.between(2, 16);
+  const auto credits = random.chance(400) ? 1 : random.between(2, 16);
+  if (credits != 16) options.credits = credits;  // else it is what suits the class
   options.strategy = random.chance(500) ? "round-robin" : "least-loaded";
   options.start_index = random.below(4);
   options.beatless = random.chance(100);

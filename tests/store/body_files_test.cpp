@@ -292,6 +292,7 @@ TEST_F(BodyFilesTest, AMissingOrShorterOrChangedPayloadIsADeadLetterThatSaysSo) 
     const auto stored = lives.store()->find(TaskId{task});
     ASSERT_TRUE(stored && stored->verdict == Verdict::Dead);
     EXPECT_NE(stored->error->find(said), std::string::npos) << *stored->error;
+    EXPECT_TRUE(stored->payload_lost);
     lives.close();
   }
 }
@@ -320,7 +321,7 @@ TEST_F(BodyFilesTest, AResultWhoseFileIsGoneIsLostAndNamed) {
   finish(1, kLarge);
   ASSERT_TRUE(driver->settled());
   lives.close();
-  std::filesystem::remove_all(directory());
+  std::filesystem::remove(directory() + "/" + names().front());
   open();
   EXPECT_EQ(lives.store()->damaged(), std::vector{TaskId{1}});
   EXPECT_FALSE(lives.store()->find(TaskId{1}));

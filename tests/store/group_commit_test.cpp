@@ -1,4 +1,5 @@
 // Groups of changes, one in a sync and the next one beside it.
+#include <algorithm>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -113,6 +114,50 @@ TEST_F(GroupCommit, AGroupThatIsNotSyncedIsToldAfterTheOneThatIs) {
   EXPECT_FALSE(lives_.store()->take_answers().persisted);
   vfs_.let_syncs_go();
   ASSERT_TRUE(driver_->settled());
+}
+
+// What was told as written is lost by no power cut later than its window, whatever the disk refuses
+// by then.
+TEST_F(GroupCommit, WhatIsRelaxedIsSyncedThoughTheNextGroupIsRefusedForEver) {
+  TaskSpec relaxed;
+  relaxed.durability = Durability::Relaxed;
+  std::uint64_t task = 2;
+  for (const auto& fault : {DiskFault{DiskCall::Write, DiskFile::Wal, 1, true, SQLITE_FULL},
+                            DiskFault{DiskCall::Begin, {}, 1, true, SQLITE_BUSY}}) {
+    driver_->accept(task, "relaxed", relaxed);
+    ASSERT_TRUE(driver_->settled());
+    const auto met = vfs_.faults_met();
+    vfs_.set_fault(fault);
+    driver_->accept(task + 1, "refused");
+    ASSERT_TRUE(comes([&] {
+      (void)lives_.store()->take_answers();  // what is undone is tried again after it was heard
+      return vfs_.faults_met() >= met + 2;
+    }));
+    SqliteLives after;
+    after.renumbers = false;
+    FaultVfs::make_files(vfs_.moment(), Torn::None, 1, after.path());
+    ASSERT_NE(after.open(), nullptr) << after.error.text;
+    EXPECT_TRUE(after.store()->find(TaskId{task})) << task;
+    EXPECT_FALSE(after.store()->find(TaskId{task + 1})) << task;
+    vfs_.clear_faults();
+    ASSERT_TRUE(driver_->settled());
+    task += 2;
+  }
+}
+
+// A task that takes the machine down each time is counted from the second time on.
+TEST_F(GroupCommit, AStartOfATaskOfAnEarlierLifeOutlivesAPowerCut) {
+  driver_->start(1, 1);
+  const auto is_kept = [&] {
+    SqliteLives after;
+    after.renumbers = false;
+    FaultVfs::make_files(vfs_.moment(), Torn::None, 1, after.path());
+    if (after.open() == nullptr) return false;
+    return std::ranges::any_of(after.replayed, [](const Record& record) {
+      return std::holds_alternative<record::Started>(record);
+    });
+  };
+  EXPECT_TRUE(comes(is_kept));
 }
 
 TEST_F(GroupCommit, OnAFullDiskTheGroupBesideASyncIsUndoneAndTheOneBeforeIsKept) {

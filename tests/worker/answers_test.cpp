@@ -290,6 +290,50 @@ TEST(Progress, OfTheLatestReportComesThoughTheHandlerIsSilentAfterIt) {
   }
 }
 
+TEST(Progress, OfALaterReportCarriesThePartialResultThatWasNotSent) {
+  Gate seen;
+  Worker worker = with([&](Context& context) {
+    context.progress(1);
+    EXPECT_TRUE(context.partial(2, "so far", Content::Utf8));
+    context.progress(3);
+    seen.wait();
+    return done();
+  });
+  FakeDaemon daemon(worker);
+  daemon.assign("t");
+  const Received first = daemon.next();
+  EXPECT_EQ("", first.payload);
+  EXPECT_EQ(1, first.as<ipc::ProgressMeta>().permille);
+  const Received second = daemon.next();
+  EXPECT_EQ("so far", second.payload);
+  EXPECT_EQ(Content::Utf8, ipc::content_of(second.header));
+  EXPECT_EQ(3, second.as<ipc::ProgressMeta>().permille);
+  seen.open();
+  EXPECT_EQ(Kind::Done, daemon.next().kind());
+}
+
+TEST(Progress, OfAPartialResultThatCannotBePassedOnIsSaidWithout) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{ipc::kPartialBytesMax} + 1}) {
+    Worker worker = with([&](Context& context) {
+      EXPECT_EQ(EMSGSIZE, context.partial(7, std::string(size, 'x')).error().code);
+      return done();
+    });
+    FakeDaemon daemon(worker);
+    daemon.assign("t");
+    const Received frame = daemon.next();
+    EXPECT_EQ(7, frame.as<ipc::ProgressMeta>().permille);
+    EXPECT_EQ("", frame.payload);
+    EXPECT_EQ(Kind::Done, daemon.next().kind());
+  }
+  Worker worker = with([](Context& context) {
+    EXPECT_EQ(ENOTSUP, context.partial(7, "x").error().code);
+    return done();
+  });
+  FakeDaemon daemon(worker, {.features = ipc::feature::kProgress});
+  daemon.assign("t");
+  EXPECT_EQ("", daemon.next().payload);
+}
+
 TEST(Progress, IsNotSentWithoutTheFeature) {
   Worker worker = with([](Context& context) {
     context.progress(500);

@@ -26,10 +26,11 @@ class Call : private ProgressSink {
   void cancel() { cancel_.raise(); }
 
  private:
-  void report(std::uint16_t, std::string_view) override {
+  void report(HeldReport::Report) override {
     if (on_progress) on_progress();
   }
   void say(const WorkerReport&) override {}
+  bool passes_partials() const override { return true; }
   bool save(std::string_view, Content) override { return false; }
   std::uint64_t result_bytes_max() const override { return result_bytes; }
 

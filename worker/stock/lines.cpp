@@ -90,9 +90,19 @@ bool report_progress(Context& context, const json& reply) {
   const auto progress = reply.find("progress");
   if (progress == reply.end() || !progress->is_number()) return false;
   const double part = std::clamp(progress->get<double>(), 0.0, 1.0);
-  const auto text = reply.find("text");
-  context.progress(static_cast<unsigned>(std::lround(part * 1000)),
-                   text == reply.end() ? std::string() : text_of(*text));
+  const auto permille = static_cast<unsigned>(std::lround(part * 1000));
+  const auto found = reply.find("text");
+  const std::string text = found == reply.end() ? std::string() : text_of(*found);
+  const auto partial = reply.find("partial");
+  if (partial == reply.end()) {
+    context.progress(permille, text);
+    return true;
+  }
+  const Answer read = done_with(*partial);
+  const bool good = read.outcome == Outcome::Done;
+  const auto told = good ? context.partial(permille, read.body, read.content, text)
+                         : Result<void>(Error{0, "the partial result is no base64"});
+  if (!told) std::fprintf(stderr, "warmpool-worker: %s\n", told.error().text.c_str());
   return true;
 }
 

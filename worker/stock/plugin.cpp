@@ -80,6 +80,14 @@ warmpool_call call_for(Running& run, const std::string& type) {
   call.checkpoint_wanted = [](void* worker) {
     return static_cast<int>(running(worker).context.checkpoint_wanted());
   };
+  call.partial = [](void* worker, unsigned permille, const char* text, int content,
+                    const void* bytes, std::size_t count) {
+    if (!is_content(content)) return 0;
+    const std::string_view part(static_cast<const char*>(bytes), bytes == nullptr ? 0 : count);
+    const auto told = running(worker).context.partial(permille, part, static_cast<Content>(content),
+                                                      text == nullptr ? "" : text);
+    return static_cast<int>(static_cast<bool>(told));
+  };
   return call;
 }
 

@@ -9,6 +9,7 @@ import { causes, checkpointBytesMax, contents, Flag } from "./words.js";
 
 const progressIntervalMs = 100;
 const progressTextBytesMax = 1024;
+const partialBytesMax = 64 * 1024;
 const reasonBytesMax = 255;
 const gaugeName = /^[A-Za-z0-9_.-]{1,32}$/;
 
@@ -36,6 +37,7 @@ export class Context {
   #abort = new AbortController();
   #sendProgress;
   #sendReport;
+  #partial; // the last that was given and not sent
   #latest; // a report that waits until it may be sent
   #due = 0;
   #timer;
@@ -77,9 +79,19 @@ export class Context {
     return this.signal.aborted;
   }
 
-  /** How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. */
-  progress(permille, text = "") {
+  /**
+   * How much is done, 0 to 1000. Reports that come faster than ten a second are thinned; the last one always goes out. partial: what there
+   * is of the result so far, a value as a result may be, at most 64 KiB, for who waits; each stands for the whole. Nobody keeps it.
+   */
+  progress(permille, text = "", { partial } = {}) {
     if (!(permille >= 0 && permille <= 1000)) throw new RangeError(`progress takes 0 to 1000 permille, not ${permille}`);
+    if (partial !== undefined) {
+      const packed = pack(partial);
+      if (packed.bytes.length > partialBytesMax) {
+        throw new RangeError(`the partial result has ${packed.bytes.length} bytes, at most ${partialBytesMax} are passed on; pass on a part`);
+      }
+      this.#partial = packed;
+    }
     this.#latest = [Math.round(permille), cutText(text, progressTextBytesMax)];
     const wait = this.#due - performance.now();
     if (wait <= 0) this.#flush();
@@ -179,8 +191,9 @@ export class Context {
     this.#timer = undefined;
     if (this.#latest === undefined) return;
     const latest = this.#latest;
-    this.#latest = undefined;
+    const partial = this.#partial;
+    this.#latest = this.#partial = undefined;
     this.#due = performance.now() + progressIntervalMs;
-    this.#sendProgress(latest);
+    this.#sendProgress(latest, partial);
   }
 }

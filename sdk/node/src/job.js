@@ -33,6 +33,8 @@ function quiet() {
   return made;
 }
 
+const partialOf = (frame) => (frame.payload.length > 0 || frame.flags !== 0 ? { partial: unpack(frame.flags & 3, frame.payload) } : {});
+
 /** Of a submit, which is an ask (asks.js); or of an id that is known, with an Await that it may share. */
 export class Job {
   /** Of the task; undefined until it is accepted. */
@@ -173,7 +175,7 @@ export class Job {
     switch (frame.kind) {
       case Kind.accepted: return this.#take(frame);
       case Kind.progressed:
-        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, "") });
+        this.#report({ permille: numberAt(frame, 0), text: at(frame, 1, ""), ...partialOf(frame) });
         return false;
       case Kind.settled: return this.#settle(frame);
       case Kind.refused: return this.#refuse(frame);

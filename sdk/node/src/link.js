@@ -7,7 +7,7 @@ import { dial } from "./place.js";
 import { forClient } from "./rules.js";
 import { Feature, Kind } from "./words.js";
 
-const wanted = Feature.progress | Feature.events;
+const wanted = Feature.progress | Feature.events | Feature.partial;
 const welcomeWaitMs = 10_000;
 const redialMs = { first: 20, most: 1000 };
 const brokenProtocol = (code) => code >= 501 && code !== 507; // 507: we were too slow, and may try again

@@ -35,7 +35,7 @@ export const forClient = new Map([
   [Kind.refused, rule({ fields: ["id", "token"], meta: "ntn" })],
   [Kind.settled, rule({ fields: run, meta: "nnnn", payload: true })],
   [Kind.reply, rule({ fields: ["token"], payload: true })],
-  [Kind.progressed, rule({ fields: run, meta: "nt", needs: Feature.progress })],
+  [Kind.progressed, rule({ fields: run, meta: "nt", payload: true, needs: Feature.progress })],
   [Kind.cancelled, rule({ fields: ["id", "token"], meta: "nn" })],
   [Kind.event, rule({ fields: ["id", "token"], payload: true, flags: Flag.gap, needs: Feature.events })],
 ]);
@@ -53,6 +53,9 @@ export function check(frame, rules, features) {
   const uses = (field) => frame[field] !== 0 && frame[field] !== 0n;
   if ((frame.flags & its.spareFlags) !== 0 || its.spare.some(uses) || (!its.payload && frame.payload.length > 0)) {
     throw new ProtocolError(`a frame of kind ${frame.kind} uses what its kind has not`);
+  }
+  if (frame.kind === Kind.progressed && (frame.payload.length > 0 || frame.flags !== 0) && (features & Feature.partial) === 0) {
+    throw new ProtocolError("progressed has a payload, and the feature partial was not agreed");
   }
   if (frame.meta.length > its.meta.length || !frame.meta.every((value, place) => fits(its.meta[place], value))) {
     throw new ProtocolError(`the meta of a frame of kind ${frame.kind} is not what its kind has`);

@@ -64,7 +64,7 @@ class Attempt {
     const bytes = assign.payload.length - numberAt(assign, 5);
     const left = { number: numberAt(assign, 6), bytes: assign.payload.subarray(bytes) };
     assign.payload = assign.payload.subarray(0, bytes);
-    const progress = (meta) => sendProgress(this, meta);
+    const progress = (meta, partial) => sendProgress(this, meta, partial);
     const checkpoint = (fields) => sendCheckpoint(this, fields);
     this.context = new Context(assign, type, progress, sendReport, checkpoint, left);
   }
@@ -115,7 +115,7 @@ class Worker {
       end: (error) => this.#ended(error),
     });
     this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report |
-      Feature.directory | Feature.checkpoint | (given.fifos ? 0 : Feature.recall);
+      Feature.directory | Feature.checkpoint | Feature.partial | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, known.types, given.concurrency);
@@ -199,9 +199,13 @@ class Worker {
 
   #attemptOf(frame, type) {
     const offer = (key, answer) => this.#channel.offer(key, answer);
-    const progress = (from, meta) => {
-      const isHeard = (this.#features & Feature.progress) !== 0;
-      if (isHeard) offer(`progress ${from.key}`, from.answer(Kind.progress, { meta }));
+    const progress = (from, meta, partial) => {
+      if (!(this.#features & Feature.progress)) return;
+      const has = partial !== undefined && (this.#features & Feature.partial) !== 0;
+      const beside = has ? { flags: partial.number, payload: partial.bytes } : {};
+      // The latest of each stands for those before it; one without a part replaces none with it.
+      const about = `${has ? "partial" : "progress"} ${from.key}`;
+      offer(about, from.answer(Kind.progress, { meta, ...beside }));
     };
     const report = (about, fields) => {
       if (this.#features & Feature.report) offer(about, { kind: Kind.report, ...fields });

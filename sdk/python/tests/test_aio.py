@@ -123,6 +123,25 @@ def test_map_as_they_come_and_no_longer_than_told(pool):
     assert run(pool, body) == "step 3"
 
 
+def test_partial_results_come_in_the_loop(pool, tmp_path):
+    async def body(client):
+        words, seen, go, whole = ["a", "b"], [], tmp_path / "go", asyncio.Event()
+
+        def came(value):
+            asyncio.get_running_loop()  # called there
+            seen.append(value)
+            if value == words:
+                whole.set()
+
+        task = await client.submit("parts", {"words": words, "go": str(go)}, partial=came)
+        await whole.wait()
+        assert not task.done()
+        go.touch()
+        return await task == words and seen[-1] == words
+
+    assert run(pool, body)
+
+
 def test_events_are_followed_until_the_end(pool):
     async def body(client):
         async with await client.events("type-*") as events:

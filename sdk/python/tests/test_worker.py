@@ -6,6 +6,7 @@ import pytest
 from pool import Pool, eventually
 
 import warmpool
+from warmpool import words
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,31 @@ def test_progress_arrives_and_the_last_one_always(client):
     seen = []
     assert client.run("steps", 50, progress=lambda done, text: seen.append((done, text))) == "all"
     assert seen[-1] == (1.0, "step 50")
+
+
+def test_what_there_is_of_a_result_arrives_before_it(client, tmp_path):
+    seen, words, go = [], ["a", "b", {"c": None}], tmp_path / "go"
+    task = client.submit("parts", {"words": words, "go": str(go)}, partial=seen.append)
+    eventually(lambda: seen and seen[-1] == words, "the latest one comes though the handler goes on")
+    assert not task.done() and all(words[:len(each)] == each for each in seen)
+    go.touch()
+    assert task.result(60) == words
+    assert client.wait(task.accepted()).result(60) == words  # kept: the result, and nothing before
+
+
+def test_a_client_that_knows_no_partial_results_is_told_of_the_progress_alone(pool, monkeypatch, tmp_path):
+    monkeypatch.setattr(warmpool.link, "WANTED", warmpool.link.WANTED & ~words.Feature.PARTIAL)
+    seen, none, go = [], [], tmp_path / "go"
+    with pool.client() as old:  # which takes a payload of progressed for a broken protocol
+        task = old.submit("parts", {"words": ["a", "b"], "go": str(go)}, progress=lambda done, _: seen.append(done), partial=none.append)
+        eventually(lambda: seen and seen[-1] == 1, "progress comes")
+        go.touch()
+        assert task.result(60) == ["a", "b"] and not none
+
+
+def test_a_partial_result_has_a_bound():
+    with pytest.raises(ValueError, match="65537 bytes, at most 65536"):
+        warmpool.context.Context.progress(None, 0.5, partial=b"x" * 65537)
 
 
 def test_what_a_handler_says_of_its_worker_is_shown(client):

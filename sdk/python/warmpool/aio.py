@@ -13,7 +13,7 @@ from typing import Any, AsyncIterator, Callable, Generator, Iterable, Optional, 
 from .asking import Asked, Cancel, Request
 from .client import AS_IT_WAS, Client, Type, retry_of
 from .events import Event, Events
-from .futures import Progress, Settled, TaskFuture
+from .futures import Partial, Progress, Settled, TaskFuture
 
 ROOM_SECONDS = 0.005  # between two looks whether the daemon reads again
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class AsyncEvents:
 
 
 class AsyncClient:
-    """`async with AsyncClient() as client:` or connect(). Arguments and meanings: those of Client; `progress` is called in the loop."""
+    """`async with AsyncClient() as client:` or connect(). Arguments and meanings: those of Client; `progress` and `partial` are called in the loop."""
 
     def __init__(self, socket: Optional[str] = None, **options: Any) -> None:
         self._make = functools.partial(Client, socket, **options)
@@ -117,10 +117,11 @@ class AsyncClient:
             raise RuntimeError("not connected: await connect(), or use `async with`")
         return self._client
 
-    async def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
+    async def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, partial: Optional[Partial] = None,
+                     keep_result: bool = False,
                      cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> AsyncTask:
         """Waits only while the daemon does not read."""
-        future = TaskFuture(in_loop(progress))
+        future = TaskFuture(in_loop(progress), in_loop(partial))
         asked = self.client._submission(future, type, payload, keep_result, cancel_on_disconnect, auto_key, wishes)
         await self._ask(asked, future)
         return AsyncTask(future)
@@ -134,8 +135,8 @@ class AsyncClient:
         asked = self.client._submit(future, type, payload, 0, auto_key, wishes)
         return self.client._accepted(asked, await self._answer(asked, future, timeout_accept), wishes)
 
-    def wait(self, task: int, progress: Optional[Progress] = None) -> AsyncTask:
-        future = TaskFuture(in_loop(progress))
+    def wait(self, task: int, progress: Optional[Progress] = None, partial: Optional[Partial] = None) -> AsyncTask:
+        future = TaskFuture(in_loop(progress), in_loop(partial))
         self.client._conversation.ask(self.client._awaiting(future, task))
         return AsyncTask(future)
 
@@ -240,8 +241,8 @@ async def first_of(flight: Iterable[AsyncTask], seconds: Optional[float]) -> Asy
     raise TimeoutError("no result in time")
 
 
-def in_loop(progress: Optional[Progress]) -> Optional[Progress]:
-    return None if progress is None else functools.partial(call_in, asyncio.get_running_loop(), progress)
+def in_loop(callback: Optional[Callable[..., Any]]) -> Optional[Callable[..., Any]]:
+    return None if callback is None else functools.partial(call_in, asyncio.get_running_loop(), callback)
 
 
 def call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *arguments: Any) -> None:

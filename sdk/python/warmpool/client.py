@@ -12,7 +12,7 @@ from . import content, words
 from .asking import Await, Cancel, Follow, Request, Submit, Told
 from .conversation import Conversation
 from .events import Events
-from .futures import Progress, TaskFuture
+from .futures import Partial, Progress, TaskFuture
 from .tasks import Task
 from .wire import Buffer
 from .wishes import KEY, check_name, meta_of
@@ -36,15 +36,19 @@ class Client:
         self._followed: weakref.WeakSet[Events] = weakref.WeakSet()
         self._key_begin, self._key_numbers = secrets.token_hex(12), itertools.count()  # to ask the system for each costs a call
 
-    def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, keep_result: bool = False,
+    def submit(self, type: Type, payload: Any = b"", *, progress: Optional[Progress] = None, partial: Optional[Partial] = None,
+               keep_result: bool = False,
                cancel_on_disconnect: bool = False, auto_key: bool = True, **wishes: Any) -> TaskFuture:
         """A task. wishes: priority (0 first .. 100), timeout, deadline, expiry, delay (seconds or timedelta), run_at (datetime),
         retries, crashes_max, key, tenant, labels, durability ("full", "relaxed", "none").
 
+        progress: called with how much is done (0 to 1) and a text; partial: with what there is of the result so far, where the handler
+        gives such (ctx.progress(..., partial=...)); a later one stands for those before, and the result for all.
+
         auto_key: without a key of yours a random one lets it be sent again over another connection and be one task.
         Blocks only while the daemon does not read. Errors: in the future.
         """
-        future = TaskFuture(progress)
+        future = TaskFuture(progress, partial)
         self._ask(self._submission(future, type, payload, keep_result, cancel_on_disconnect, auto_key, wishes))
         return future
 
@@ -74,9 +78,9 @@ class Client:
         """Submits and waits: the result. wait: for how many seconds; then TimeoutError, and the task goes on."""
         return self.submit(type, payload, **options).result(wait)
 
-    def wait(self, task: int, progress: Optional[Progress] = None) -> TaskFuture:
+    def wait(self, task: int, progress: Optional[Progress] = None, partial: Optional[Partial] = None) -> TaskFuture:
         """The result of a task that somebody submitted."""
-        future = TaskFuture(progress)
+        future = TaskFuture(progress, partial)
         self._ask(self._awaiting(future, task))
         return future
 

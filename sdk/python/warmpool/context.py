@@ -11,10 +11,11 @@ import traceback
 from typing import Any, Callable, Optional, Protocol
 
 from . import content
-from .wire import Frame, about
-from .words import CAUSES, CHECKPOINT_BYTES_MAX, DEGRADED, Kind, WELL, word
+from .wire import Buffer, Frame, about
+from .words import CAUSES, CHECKPOINT_BYTES_MAX, DEGRADED, Kind, PARTIAL_BYTES_MAX, WELL, word
 
 PROGRESS_INTERVAL = 0.1  # seconds; the daemon forwards ten a second
+NOTHING = object()  # None is a value
 GAUGE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
@@ -46,6 +47,7 @@ class Context:
         self._wanted = False
         self.on_checkpoint_wanted: Optional[Callable[[], Any]] = None  # called each time, by another thread
         self._unsaid: Optional[list[Any]] = None
+        self._partial: Optional[tuple[Buffer, content.Content]] = None  # that goes with it
         self.due = 0.0  # when progress may be said again, as time.monotonic()
         self._lock = threading.Lock()
 
@@ -86,11 +88,18 @@ class Context:
 
             raise Failed(f"told to end: {self.cancel_cause}")
 
-    def progress(self, done: float, text: Optional[str] = None) -> None:
-        """done: from 0 to 1. Sent at most each 100 ms; the latest of those between then, also where nothing more is said."""
+    def progress(self, done: float, text: Optional[str] = None, partial: Any = NOTHING) -> None:
+        """done: from 0 to 1. Sent at most each 100 ms; the latest of those between then, also where nothing more is said.
+
+        partial: what there is of the result so far, for who waits for it (bytes, text, or what JSON can say, at most 64 KiB): each stands
+        for the whole, so that a later one replaces those before. The daemon keeps none."""
+        given = None if partial is NOTHING else content.encode(partial)
+        if given is not None and len(given[0]) > PARTIAL_BYTES_MAX:
+            raise ValueError(f"the partial result has {len(given[0])} bytes, at most {PARTIAL_BYTES_MAX} are passed on; pass on a part")
         permille = min(1000, max(0, round(done * 1000)))
         with self._lock:
             first = self._unsaid is None
+            self._partial = self._partial if given is None else given
             self._unsaid = [permille, text and text.replace("\0", " ").encode(errors="replace")[:1024].decode(errors="ignore")]
             if time.monotonic() >= self.due:
                 return self._say()
@@ -189,4 +198,5 @@ class Context:
 
     def _say(self) -> None:
         unsaid, self._unsaid, self.due = self._unsaid, None, time.monotonic() + PROGRESS_INTERVAL  # before: a signal may end this
-        self._voice.say(about(self._key, Kind.PROGRESS, meta=unsaid))
+        (payload, label), self._partial = self._partial or (b"", content.Content.BYTES), None
+        self._voice.say(about(self._key, Kind.PROGRESS, flags=int(label), meta=unsaid, payload=payload))

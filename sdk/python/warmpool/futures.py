@@ -14,6 +14,7 @@ from .wire import Frame
 from .words import CAUSES, Verdict, word
 
 Progress = Callable[[float, str], Any]
+Partial = Callable[[Any], Any]
 
 
 class Settled(NamedTuple):
@@ -40,15 +41,15 @@ class Settled(NamedTuple):
 class TaskFuture(concurrent.futures.Future[Any]):
     """result() is what the handler returned, or raises what became of the task (TaskDead, TaskExpired, Refused, Lost ...).
 
-    It stays *pending* until the task settles, whether it runs or waits: cancel() works on both. Callbacks and `progress` run
+    It stays *pending* until the task settles, whether it runs or waits: cancel() works on both. Callbacks, `progress` and `partial` run
     in the client's reading thread and must not wait for the client.
     """
 
-    def __init__(self, progress: Optional[Progress] = None) -> None:
+    def __init__(self, progress: Optional[Progress] = None, partial: Optional[Partial] = None) -> None:
         super().__init__()
         self.task: Optional[int] = None  # its id, once it was accepted
         self.settled: Optional[Settled] = None
-        self._progress = progress
+        self._progress, self._partial = progress, partial
         self._accepted: Optional[threading.Event] = None  # made for who waits for the id: making one costs more than a submit
         self._heard: Optional[Callable[[], Any]] = None  # called where that event would be set
         self._gate, self._decided = threading.Lock(), False
@@ -56,7 +57,7 @@ class TaskFuture(concurrent.futures.Future[Any]):
 
     @property
     def reports(self) -> bool:
-        return self._progress is not None
+        return self._progress is not None or self._partial is not None
 
     def accepted(self, timeout: Optional[float] = None) -> int:
         """Waits for the id. Raises TimeoutError, or why there is none."""
@@ -97,11 +98,13 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self._tell_waiter()
 
     def report(self, frame: Frame) -> None:
-        if self._progress is not None:
-            try:
+        try:
+            if self._progress is not None:
                 self._progress(frame.at(0) / 1000, frame.at(1, ""))
-            except Exception:  # as of a callback: it must not end the thread that reads for all
-                logging.getLogger("concurrent.futures").exception("the progress callback of task %s failed", self.task)
+            if self._partial is not None and (frame.payload or frame.flags):
+                self._partial(content.decode(bytes(frame.payload), frame.flags & 3))
+        except Exception:  # as of a callback: it must not end the thread that reads for all
+            logging.getLogger("concurrent.futures").exception("the progress callback of task %s failed", self.task)
 
     def settle(self, frame: Frame) -> None:
         try:

@@ -33,6 +33,9 @@ def found_path() -> tuple[str, bool]:
     return (f"/tmp/warmpool-{user}/warmpool.sock" if user else "/run/warmpool/warmpool.sock"), False
 
 
+WANTED = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE | Feature.PARTIAL
+
+
 class Link:
     def __init__(self, path: Optional[str], name: str, seconds: float) -> None:
         """Raises NoDaemon, NotTrusted, Refused (the daemon said why) or ProtocolError."""
@@ -59,7 +62,7 @@ class Link:
             raise NoDaemon(f"no daemon at {self.path} ({error.strerror or error}); start one with: warmpoold") from error
 
     def _greet(self, name: str) -> None:
-        features = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE
+        features = WANTED
         self.channel.send(Frame(Kind.HELLO, meta=[0, wire.VERSION, wire.VERSION, int(features), name, os.getpid()]))
         try:
             welcome = self.channel.receive()

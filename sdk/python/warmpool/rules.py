@@ -31,7 +31,7 @@ FOR_WORKER = {
 FOR_CLIENT = {
     **EITHER, Kind.ACCEPTED: Rule("id token", flags=ACCEPTED_FLAGS), Kind.REFUSED: Rule("id token", "ntn"),
     Kind.SETTLED: Rule(RUN + " descriptors", "nnnnn", payload=True), Kind.REPLY: Rule("token", payload=True),
-    Kind.PROGRESSED: Rule(RUN, "nt", needs=int(Feature.PROGRESS)), Kind.CANCELLED: Rule("id token", "nn"),
+    Kind.PROGRESSED: Rule(RUN, "nt", payload=True, needs=int(Feature.PROGRESS)), Kind.CANCELLED: Rule("id token", "nn"),
     Kind.EVENT: Rule("id token", payload=True, flags=GAP, needs=int(Feature.EVENTS)),
 }
 NUMBER_MAX = 2**64  # times are i64, but none that a daemon sends is below 0
@@ -48,6 +48,8 @@ def check(frame: Frame, rules: dict[Kind, Rule], features: int) -> None:
             or (frame.type and "type" not in used) or frame.credits or (frame.descriptors and not may_have_one(frame, used, features))
             or (frame.payload and not rule.payload)):
         raise ProtocolError(f"a frame of kind {frame.kind} uses what its kind has not")
+    if frame.kind == Kind.PROGRESSED and (frame.payload or frame.flags) and not features & Feature.PARTIAL:
+        raise ProtocolError("progressed has a payload, and the feature partial was not agreed")
     if frame.meta:
         check_meta(frame, rule.meta)
 

@@ -83,7 +83,7 @@ class Session:
 
     def greet(self) -> None:
         """Raises ProtocolError when the daemon does not welcome this worker."""
-        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY | Feature.CHECKPOINT
+        wanted = Feature.CREDITS | Feature.CANCEL | Feature.PROGRESS | Feature.REPORT | Feature.DIRECTORY | Feature.CHECKPOINT | Feature.PARTIAL
         if isinstance(self.channel.stream, SocketStream):
             wanted |= Feature.RECALL | Feature.DESCRIPTORS | Feature.PAGE | Feature.LARGE
             self.channel.stream.takes_descriptors = True
@@ -193,6 +193,8 @@ class Session:
         """A context's progress, its report or its checkpoint. False: this daemon takes none."""
         if not self.features & SAID_WITH[frame.kind]:
             return False
+        if frame.kind == Kind.PROGRESS and not self.features & Feature.PARTIAL:
+            frame.payload, frame.flags = b"", 0
         if frame.kind == Kind.CHECKPOINT:  # large ones do not pile up here
             self.channel.outbox.wait_below(UNSENT_BYTES_MAX)
         with self.interruption.held_back():

@@ -25,6 +25,7 @@ class Feature(IntFlag):
     DIRECTORY = 512
     CHECKPOINT = 1024
     LARGE = 2048
+    PARTIAL = 4096
 
 
 class Content(IntEnum):
@@ -32,6 +33,7 @@ class Content(IntEnum):
 
 
 CHECKPOINT_BYTES_MAX = 256 * 1024
+PARTIAL_BYTES_MAX = 64 * 1024
 CONTENT_BITS = 3  # of the flags of a frame with a payload
 
 # Flags by kind.

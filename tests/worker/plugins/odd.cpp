@@ -10,8 +10,12 @@
 
 namespace {
 
-int forked_in = 0;  // a process
-void note_fork() { forked_in = ::getpid(); }
+int forked_in = 0;        // a process
+bool knew_token = false;  // what it would have started then would have known it too
+void note_fork() {
+  forked_in = ::getpid();
+  knew_token = std::getenv("WARMPOOL_TOKEN") != nullptr;
+}
 
 int handle(warmpool_call* call) {
   const std::string asked(static_cast<const char*>(call->payload), call->payload_bytes);
@@ -27,6 +31,7 @@ int handle(warmpool_call* call) {
   if (asked == "nothing") return WARMPOOL_DONE;
   if (asked == "null") return call->answer(call->worker, WARMPOOL_UTF8, nullptr, 5), WARMPOOL_DONE;
   if (asked == "forked") return say(std::to_string(forked_in)), WARMPOOL_DONE;
+  if (asked == "token") return say(knew_token ? "known" : "hidden"), WARMPOOL_DONE;
   if (asked == "wait")
     return call->wait(call->worker, 60'000'000'000) != 0 ? WARMPOOL_FAILED : WARMPOOL_DONE;
   say(std::string(call->type) + ' ' + std::to_string(call->task) + ' ' +
