@@ -39,7 +39,15 @@ std::optional<HeldReport::Report> HeldReport::due(Clock::time_point now) {
   if (due_at() == kNever) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (due_at() == kNever || due_at() > now) return std::nullopt;
-  next_ = Clock::now() + kInterval;
+  next_ = now + kInterval;
+  due_.store(kNever.time_since_epoch().count(), std::memory_order_release);
+  return std::move(report_);
+}
+
+std::optional<HeldReport::Report> HeldReport::rest() {
+  if (due_at() == kNever) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (due_at() == kNever) return std::nullopt;
   due_.store(kNever.time_since_epoch().count(), std::memory_order_release);
   return std::move(report_);
 }

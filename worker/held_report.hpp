@@ -33,8 +33,10 @@ class HeldReport {
   Fate take(Clock::time_point now, Report& report);
   // max(): nothing waits.
   Clock::time_point due_at() const;
-  // What waits, if it is due by then. max(): in any case.
+  // What waits, if it is due by then.
   std::optional<Report> due(Clock::time_point now);
+  // What waits, due or not. Order: at the end of the run.
+  std::optional<Report> rest();
   static constexpr std::chrono::milliseconds kInterval{100};
 
  private:

@@ -60,7 +60,7 @@ void Loop::run_one() {
   baton_.reclaim();
   now_ = Clock::now();
   session_.end_run(now_ - started_);
-  if (const auto late = held_.due(Clock::time_point::max())) {
+  if (const auto late = held_.rest()) {
     session_.progress(running_->key, *late);
   }
   cancel_.lower();

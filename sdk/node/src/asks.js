@@ -4,6 +4,7 @@
 //   take(frame)     an answer; true: it was the last
 //   again()         may it be sent again, although it may have been handled?
 //   fail(error)     there will be no answer
+//   isLast(frame)   is this answer the last? For an ask that has failed, and whose answers mean nothing any more
 //   overtakes       does it go before tasks that wait to be sent?
 import { Disconnected, ProtocolError, Refused, Unknown } from "./errors.js";
 import { at, millisecondsAt, numberAt } from "./frame.js";
@@ -34,6 +35,10 @@ class Ask {
     this.reject(error);
   }
 
+  isLast() {
+    return true;
+  }
+
   // What cannot be read fails this ask alone.
   #give(frame) {
     try {
@@ -47,6 +52,57 @@ class Ask {
     if (frame.kind === Kind.refused) this.reject(refusedBy(frame));
     else this.#give(frame);
     return true;
+  }
+}
+
+/** Of a task that somebody submitted, for all jobs that want to know of it. */
+export class Await {
+  sent = false;
+  overtakes = false;
+  #flags;
+  #jobs = new Set();
+  #progressed; // the last report, for who comes later
+
+  static keyOf({ id, flags }) {
+    return `${id} ${flags}`;
+  }
+
+  constructor(job) {
+    this.id = job.id;
+    this.#flags = job.flags;
+    this.key = Await.keyOf(job);
+  }
+
+  join(job) {
+    this.#jobs.add(job);
+    if (this.#progressed !== undefined) job.take(this.#progressed);
+  }
+
+  /** True: nobody waits for it any more. */
+  leave(job) {
+    return this.#jobs.delete(job) && this.#jobs.size === 0;
+  }
+
+  frame() {
+    return { kind: Kind.await, id: this.id, flags: this.#flags };
+  }
+
+  again() {
+    return this.#jobs.size > 0;
+  }
+
+  take(frame) {
+    if (frame.kind === Kind.progressed) this.#progressed = frame;
+    for (const job of this.#jobs) job.take(frame);
+    return this.isLast(frame);
+  }
+
+  fail(error) {
+    for (const job of this.#jobs) job.fail(error);
+  }
+
+  isLast({ kind }) {
+    return kind === Kind.settled || kind === Kind.refused;
   }
 }
 

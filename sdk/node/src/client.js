@@ -2,8 +2,8 @@
 //
 // Every ask (asks.js, job.js) stays in a table until its last answer, so that all of them can be asked again on another
 // connection. While nothing is asked the connection does not keep the process alive.
-import { forget, onceAborted } from "./aborts.js";
-import { Cancel, Request } from "./asks.js";
+import { onceAborted } from "./aborts.js";
+import { Await, Cancel, Request } from "./asks.js";
 import { pack } from "./content.js";
 import { cutText } from "./context.js";
 import { Disconnected, Refused } from "./errors.js";
@@ -13,20 +13,22 @@ import { Holder } from "./holder.js";
 import { Job } from "./job.js";
 import { Link, mayRedial, redial } from "./link.js";
 import { map, mapSettled } from "./map.js";
+import { onlyOptions } from "./options.js";
 import { placeOf } from "./place.js";
 import { contents, Flag, Kind } from "./words.js";
 
 const nameBytesMax = 255;
 const receivedAtOnce = 256;
 const receivedWaitMs = 20;
-const inFlightSpare = 8; // of what may be in flight: tasks that wait do not keep cancels and questions out
-const closeWaitMs = 5000; // for what is on its way when the daemon does not read
+const inFlightSpare = { least: 1, most: 8 }; // of what may be in flight: tasks do not keep cancels and questions out
+const closeWaitMs = 5000; // for cancels that are on their way, and where the daemon does not read
 const quietMs = 5000; // for so long what is done in the background keeps the process alive
 const frameSlack = 65_536; // by so much a payload may be too long for the daemon to refuse it; beyond it ends the connection
 
 /** Resolves with a Client that the daemon has welcomed. */
-export async function connect({ socket, name = "node", reconnect = 30_000, ...unknown } = {}) {
-  for (const option of Object.keys(unknown)) throw new TypeError(`connect has no option ${option}; there are: socket, name, reconnect`);
+export async function connect(options = {}) {
+  onlyOptions("connect", options, ["socket", "name", "reconnect"]);
+  const { socket, name = "node", reconnect = 30_000 } = options;
   const redialMs = reconnect === false ? 0 : reconnect;
   if (!(typeof redialMs === "number" && redialMs >= 0)) throw new TypeError(`reconnect is a number of milliseconds from 0, or false, not ${reconnect}`);
   const client = new Client(placeOf(socket), cutText(name, nameBytesMax), redialMs);
@@ -41,6 +43,8 @@ export class Client {
   #link;
   #asks = new Map(); // by request number: no last answer yet
   #background = new Set(); // of these, those that no longer keep the process alive
+  #awaits = new Map(); // of these, those that jobs of one task share, by their keys
+  #unheard = new Map(); // by request number, once it is closed: the daemon still answers, and nobody waits for that
   #next = 1;
   #urgent = new Set(); // not sent, because too much is in flight or unwritten: what does not wait behind tasks
   #backlog = new Set(); // and all else
@@ -115,8 +119,9 @@ export class Client {
   workers() {
     return this.request("workers");
   }
-  worker(slot) {
-    return this.request("worker", slot);
+  /** With `sizes` its directories are walked. */
+  worker(slot, { sizes } = {}) {
+    return this.request("worker", slot, sizes);
   }
   show(id) {
     return this.request("show", BigInt(id));
@@ -183,8 +188,9 @@ export class Client {
   restart({ slot, class: name } = {}) {
     return this.request("restart", slot, name);
   }
-  log({ task, slot, limit } = {}) {
-    return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit);
+  /** Of one of `task` and `slot`. `after`: finished lines with a higher number alone; `last` of the reply is for the next call. */
+  log({ task, slot, limit, after } = {}) {
+    return this.request("log", task === undefined ? undefined : BigInt(task), slot, limit, after);
   }
 
   /** What happens in the pool, over a connection of its own that ends with the iteration, or with this client. */
@@ -193,8 +199,8 @@ export class Client {
   }
 
   /**
-   * What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. Resolves when cancels of aborted
-   * tasks are done and all is written; after some seconds where the daemon does not read.
+   * What has no answer yet fails with Disconnected; tasks go on, but those with cancelOnDisconnect. Resolves when the cancels of
+   * tasks whose signal was aborted are done and all is written; after 5 s at most.
    */
   close() {
     this.#closing ??= this.#close(new Disconnected("this client was closed"));
@@ -217,11 +223,11 @@ export class Client {
 
   /** The job is rejected at once; its task is cancelled as soon as that can be. */
   abandon(job, reason) {
-    const inFlight = this.#asks.has(job.number) && this.#link !== undefined && !this.#backlog.has(job);
     job.abort(reason);
-    forget(job.signal, job);
-    if (job.cancels && job.id !== undefined) this.cancelQuietly(job.id);
+    if (!job.cancels) return this.#leave(job);
     // Its answers are waited for: each has its place among those that may be in flight. Whatever was not sent never is.
+    const inFlight = this.#isInFlight(job);
+    if (job.id !== undefined) this.cancelQuietly(job.id);
     if (inFlight) this.#letGo(job);
     else this.#done(job);
   }
@@ -252,10 +258,38 @@ export class Client {
     const { signal } = job;
     if (signal?.aborted) job.abort(signal.reason);
     else {
-      this.#ask(job);
+      job.cancels ? this.#ask(job) : this.#join(job);
       if (signal && !job.over) onceAborted(signal, job, (reason) => this.abandon(job, reason));
     }
     return job;
+  }
+
+  // The protocol has no end of an await but its task's. So all jobs of one task share one, also those that come after others have
+  // given up: each would have its place among what may be in flight for as long as the task runs.
+  #join(job) {
+    if (this.#closed !== undefined) return job.fail(this.#closed);
+    const key = Await.keyOf(job);
+    const open = this.#awaits.get(key);
+    const shared = open ?? new Await(job);
+    shared.join(job);
+    if (open === undefined) {
+      this.#awaits.set(key, shared);
+      this.#put(shared);
+    } else if (this.#background.delete(shared)) {
+      this.#hold();
+    }
+  }
+
+  #leave(job) {
+    const shared = this.#awaits.get(Await.keyOf(job));
+    if (shared === undefined || !shared.leave(job)) return;
+    if (!this.#isInFlight(shared)) return this.#done(shared);
+    this.#background.add(shared);
+    this.#hold();
+  }
+
+  #isInFlight(ask) {
+    return this.#link !== undefined && this.#asks.has(ask.number) && !this.#queueOf(ask).has(ask);
   }
 
   #put(ask) {
@@ -264,9 +298,18 @@ export class Client {
     this.#hold();
     if (this.#link === undefined) return ask; // sent when there is one again
     const waiting = this.#queueOf(ask);
-    waiting.add(ask);
-    if (waiting.size === 1) this.#sendBacklog();
+    if (waiting.size > 0 || !this.#hasRoom(ask)) waiting.add(ask);
+    else {
+      ++this.#inFlight;
+      this.#transmit(ask);
+    }
     return ask;
+  }
+
+  #hasRoom(ask) {
+    const most = this.#link.inFlightMax;
+    const spare = Math.max(Math.min(inFlightSpare.most, most >> 3), inFlightSpare.least);
+    return this.#inFlight < (ask.overtakes ? most : Math.max(most - spare, 1)) && !this.#link.full;
   }
 
   #queueOf(ask) {
@@ -289,16 +332,21 @@ export class Client {
   }
 
   #done(ask) {
-    if (!this.#asks.delete(ask.number)) return;
-    forget(ask.signal, ask);
-    this.#background.delete(ask);
-    const wasSent = !this.#queueOf(ask).delete(ask);
+    if (!this.#remove(ask)) return;
+    const waiting = this.#queueOf(ask);
+    const wasSent = waiting.size === 0 || !waiting.delete(ask);
     if (wasSent && this.#link !== undefined) {
       --this.#inFlight;
-      this.#sendBacklog();
+      if (this.#backlog.size > 0 || this.#urgent.size > 0) this.#sendBacklog();
     }
     this.#hold();
     if (this.#asks.size === 0) this.#idle();
+  }
+
+  #remove(ask) {
+    this.#background.delete(ask);
+    if (this.#awaits.get(ask.key) === ask) this.#awaits.delete(ask.key);
+    return this.#asks.delete(ask.number);
   }
 
   // Nobody waits for its answer: it keeps the process alive for a moment, and not for as long as a daemon may hang.
@@ -312,24 +360,27 @@ export class Client {
   }
 
   #sendBacklog() {
-    if (this.#link === undefined) return;
-    const most = this.#link.inFlightMax;
-    this.#sendSome(this.#urgent, most);
-    this.#sendSome(this.#backlog, most - Math.min(inFlightSpare, most >> 3));
-  }
-
-  #sendSome(waiting, inFlightMax) {
-    for (const ask of waiting) {
-      if (this.#link === undefined || this.#inFlight >= inFlightMax || this.#link.full) return;
-      waiting.delete(ask);
-      ++this.#inFlight;
-      this.#transmit(ask);
+    for (const waiting of [this.#urgent, this.#backlog]) {
+      if (waiting.size === 0) continue;
+      for (const ask of waiting) {
+        if (this.#link === undefined || !this.#hasRoom(ask)) break;
+        waiting.delete(ask);
+        ++this.#inFlight;
+        this.#transmit(ask);
+      }
     }
   }
 
   #take(frame) {
-    const ask = this.#asks.get(Number(frame.token));
-    if (ask !== undefined && ask.take(frame)) this.#done(ask);
+    const number = Number(frame.token);
+    const ask = this.#asks.get(number);
+    if (ask !== undefined) {
+      if (ask.take(frame)) this.#done(ask);
+    } else if (this.#unheard.get(number)?.isLast(frame)) {
+      this.#unheard.delete(number);
+      --this.#inFlight;
+      this.#sendBacklog();
+    }
   }
 
   // --- The connection ---
@@ -351,6 +402,7 @@ export class Client {
     this.#inFlight = 0;
     this.#urgent.clear();
     this.#backlog.clear();
+    this.#unheard.clear();
     if (this.#closed !== undefined) return this.#failAll(this.#closed);
     for (const ask of [...this.#asks.values()]) {
       if (!ask.sent || ask.again()) continue;
@@ -379,8 +431,10 @@ export class Client {
     if (!wasOpen || this.#link === undefined) return this.#failAll(error);
     const end = performance.now() + closeWaitMs;
     await this.#quiet();
+    this.#flushReceived(); // of what has settled meanwhile
     const link = this.#link;
     this.#link = undefined;
+    this.#unheard.clear();
     this.#failAll(error);
     await link?.close(Math.max(end - performance.now(), 0));
   }
@@ -399,10 +453,9 @@ export class Client {
 
   #failAll(error, which = () => true) {
     for (const ask of [...this.#asks.values()].filter(which)) {
-      this.#asks.delete(ask.number);
-      this.#background.delete(ask);
+      if (this.#isInFlight(ask)) this.#unheard.set(ask.number, ask); // its place is free when it is answered
+      this.#remove(ask);
       this.#queueOf(ask).delete(ask);
-      forget(ask.signal, ask);
       ask.fail(error);
     }
     if (this.#asks.size === 0) this.#idle();

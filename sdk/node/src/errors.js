@@ -28,8 +28,8 @@ export class TaskError extends WarmpoolError {
 }
 
 /**
- * The AbortSignal of a submit has ended the wait for its task, and the task is cancelled in the background: what becomes of that is
- * not known here. `reason` is the signal's; `id` the task's, where it was accepted.
+ * An AbortSignal has ended the wait for a task. That of a submit has it cancelled too, in the background and later than this: what
+ * becomes of it is not known here. `reason` is the signal's; `id` the task's, where it was accepted.
  */
 export class TaskAborted extends WarmpoolError {
   constructor(id, reason) {

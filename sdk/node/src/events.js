@@ -4,6 +4,7 @@ import { checkedSignal, forget, onceAborted } from "./aborts.js";
 import { refusedBy } from "./asks.js";
 import { Disconnected } from "./errors.js";
 import { Link, mayRedial, redial } from "./link.js";
+import { onlyOptions } from "./options.js";
 import { stoppable } from "./stoppable.js";
 import { Feature, Kind, verbs } from "./words.js";
 
@@ -42,27 +43,28 @@ class Queue {
  * Documents as the daemon sends them; `gap: true` where something is missing. `after`: those with a higher number. It is ended by
  * return(), also while a next() waits, by `signal` (whose reason is thrown), and by the end of its client.
  */
-export function events(client, { after, types, follow = true, signal, ...unknown } = {}) {
-  for (const name of Object.keys(unknown)) throw new TypeError(`events has no option ${name}; there are: after, types, follow, signal`);
+export function events(client, options = {}) {
+  onlyOptions("events", options, ["after", "types", "follow", "signal"]);
+  const { after, types, follow = true, signal } = options;
   checkedSignal(signal);
   const ended = new AbortController();
+  const end = () => ended.abort(new Disconnected("the iteration was ended"));
   const last = after === undefined ? undefined : BigInt(after);
   const names = Array.isArray(types) ? types.join(",") : types;
-  return stoppable(followed(client, { last, types: names, follow, signal, ended }), () => ended.abort(new Disconnected("the iteration was ended")));
+  return stoppable(followed(client, { last, types: names, follow, signal, ended: ended.signal, end }), end);
 }
 
-async function* followed({ place, name, redialMs, closed }, { last, types, follow, signal, ended }) {
+async function* followed({ place, name, redialMs, closed }, { last, types, follow, signal, ended, end }) {
   if (closed.aborted) throw closed.reason;
   signal?.throwIfAborted();
   const queue = new Queue();
   const takes = { frame: (frame) => queue.put({ frame }), end: (error) => queue.put({ error }) };
-  const end = () => ended.abort(new Disconnected("the iteration was ended"));
   const sources = [closed, ...(signal === undefined ? [] : [signal])];
   for (const source of sources) onceAborted(source, queue, end);
-  ended.signal.addEventListener("abort", () => queue.end(), { once: true });
+  ended.addEventListener("abort", () => queue.end(), { once: true });
   let link;
   try {
-    link = await Link.open(place, name, takes, { signal: ended.signal });
+    link = await Link.open(place, name, takes, { signal: ended });
     for (;;) {
       if (!(link.features & Feature.events)) throw new Disconnected("this daemon tells no events; update it");
       queue.link = link;
@@ -82,12 +84,12 @@ async function* followed({ place, name, redialMs, closed }, { last, types, follo
         yield event.event === "gap" ? { ...event, gap: true } : event;
       }
       if (queue.ended) break;
-      link = await redial(place, name, takes, redialMs, { signal: ended.signal });
+      link = await redial(place, name, takes, redialMs, { signal: ended });
     }
     signal?.throwIfAborted();
   } catch (error) {
+    if (error !== ended.reason) throw error; // also one that throw() brought
     signal?.throwIfAborted();
-    if (!ended.signal.aborted) throw error;
   } finally {
     for (const source of sources) forget(source, queue);
     link?.destroy();

@@ -1,17 +1,29 @@
 // A task as its client sees it.
 import { randomUUID } from "node:crypto";
-import { checkedSignal } from "./aborts.js";
-import { pack, unpack } from "./content.js";
+import { checkedSignal, forget } from "./aborts.js";
+import { pack, unpack, withContent } from "./content.js";
 import { refusedBy } from "./asks.js";
 import { Disconnected, TaskAborted, TaskError, Unknown } from "./errors.js";
 import { at, numberAt } from "./frame.js";
+import { onlyOptions } from "./options.js";
 import { checkType, wishesOf, wishNames } from "./wishes.js";
 import { causes, Flag, Kind, verdicts } from "./words.js";
 
 const noSuchTask = 301;
 const droppedCause = "dropped"; // its client left, and that was to cancel it
 
-const known = new Set([...wishNames, "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal"]);
+/** The names of all options of a submit. */
+export const submitOptions = [
+  ...wishNames, "content", "wait", "cancelOnDisconnect", "keepResult", "progress", "autoKey", "signal",
+];
+
+/** Throws for what no submit can have, whatever its payload. */
+export function checkSubmit(type, options) {
+  checkType(type);
+  wishesOf(options);
+  checkedSignal(options.signal);
+  if (options.content !== undefined) withContent(options.content);
+}
 
 // A promise that nobody has to look at.
 function quiet() {
@@ -21,31 +33,9 @@ function quiet() {
   return made;
 }
 
-<<<<<<< HEAD
-=======
-function wallNanoseconds(runAt) {
-  return runAt === undefined ? null : nanoseconds(Number(runAt), "runAt");
-}
-
-function durabilityOf(name) {
-  if (name === undefined) return null;
-  const number = durabilities.indexOf(name);
-  if (number < 0) throw new TypeError(`a durability is one of ${durabilities.join(", ")}, not ${name}`);
-  return number;
-}
-
-function wishesOf(options, key, autoKey) {
-  return [
-    options.priority, nanoseconds(options.timeout, "timeout"), nanoseconds(options.deadline, "deadline"),
-    nanoseconds(options.expiry, "expiry"), options.retries, nanoseconds(options.delay, "delay"), wallNanoseconds(options.runAt),
-    key, options.tenant, options.labels, durabilityOf(options.durability), options.crashesMax, autoKey ? 1 : null,
-  ];
-}
-
 const partialOf = (frame) => (frame.payload.length > 0 || frame.flags !== 0 ? { partial: unpack(frame.flags & 3, frame.payload) } : {});
 
->>>>>>> 2eaa8bf6c0c1dfd4c1cb920886ee3dbaf9458bf7
-/** An ask (asks.js): of a submit, or of an await of an id that is known. */
+/** Of a submit, which is an ask (asks.js); or of an id that is known, with an Await that it may share. */
 export class Job {
   /** Of the task; undefined until it is accepted. */
   id;
@@ -68,7 +58,7 @@ export class Job {
   #aborted = false;
 
   static submitted(client, type, payload, options) {
-    for (const name of Object.keys(options)) if (!known.has(name)) throw new TypeError(`submit has no option ${name}; there are: ${[...known].join(", ")}`);
+    onlyOptions("submit", options, submitOptions);
     checkType(type);
     const { number, bytes } = pack(payload, options.content);
     const wait = options.wait ?? true;
@@ -88,8 +78,9 @@ export class Job {
     return job;
   }
 
-  static awaited(client, id, { progress = true, signal, ...unknown } = {}) {
-    for (const name of Object.keys(unknown)) throw new TypeError(`job has no option ${name}; there are: progress, signal`);
+  static awaited(client, id, options = {}) {
+    onlyOptions("job", options, ["progress", "signal"]);
+    const { progress = true, signal } = options;
     const job = new Job();
     job.#client = client;
     job.id = BigInt(id);
@@ -101,6 +92,10 @@ export class Job {
 
   get signal() {
     return this.#signal;
+  }
+
+  get flags() {
+    return this.#flags;
   }
 
   /** Is there nothing more to come? */
@@ -172,6 +167,10 @@ export class Job {
     return this.id !== undefined || this.#submit.keyed;
   }
 
+  isLast({ kind }) {
+    return kind === Kind.settled || kind === Kind.refused || (kind === Kind.accepted && !this.#submit.wait);
+  }
+
   take(frame) {
     switch (frame.kind) {
       case Kind.accepted: return this.#take(frame);
@@ -203,7 +202,7 @@ export class Job {
     if (this.#aborted && this.cancels) this.#client.cancelQuietly(this.id);
     if (this.#submit.wait) return false;
     if (this.#submit.autoKey) this.#client.received(frame.id, true);
-    this.#over = true;
+    this.#finish();
     return true;
   }
 
@@ -248,6 +247,7 @@ export class Job {
 
   #finish() {
     this.#over = true;
+    forget(this.#signal, this);
     for (const watcher of this.#watchers) watcher();
   }
 

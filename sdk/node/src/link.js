@@ -24,7 +24,9 @@ export class Link {
   static async open(place, name, takes, { signal, holder = new Holder(true) } = {}) {
     const link = new Link();
     link.#holder = holder;
-    const socket = await dial(place);
+    const socket = await dial(place).catch((error) => {
+      throw signal?.aborted ? signal.reason : error;
+    });
     if (signal?.aborted) {
       socket.destroy();
       throw signal.reason;

@@ -1,6 +1,8 @@
 // Many tasks: a window of them in flight, results in the order of their payloads or as they come.
-import { checkedSignal, forget, onceAborted } from "./aborts.js";
+import { forget, onceAborted } from "./aborts.js";
 import { TaskAborted } from "./errors.js";
+import { checkSubmit, submitOptions } from "./job.js";
+import { onlyOptions } from "./options.js";
 import { stoppable } from "./stoppable.js";
 
 const cancelWaitMs = 5000; // for the cancels of what is left; then they go on in the background
@@ -23,12 +25,14 @@ class Flow {
   #stopped = false;
   #wake = () => {};
 
-  constructor(client, type, payloads, { inFlight = 64, ordered = true, ...options } = {}) {
+  constructor(what, client, type, payloads, given = {}) {
+    onlyOptions(what, given, [...submitOptions, "inFlight", "ordered"]);
+    const { inFlight = 64, ordered = true, ...options } = given;
     if (!(Number.isInteger(inFlight) && inFlight > 0)) throw new RangeError(`inFlight is a whole number from 1, not ${inFlight}`);
     if (options.wait === false) throw new TypeError("wait: false gives no results; submit such tasks");
     const iterate = payloads?.[Symbol.asyncIterator] ?? payloads?.[Symbol.iterator];
     if (typeof iterate !== "function") throw new TypeError(`payloads are something to iterate over, not ${payloads}`);
-    checkedSignal(options.signal);
+    checkSubmit(type, options); // or each item would fail by it
     [this.#client, this.#type, this.#options, this.#inFlight, this.#ordered] = [client, type, options, inFlight, ordered];
     this.#source = () => iterate.call(payloads);
   }
@@ -149,12 +153,12 @@ class Flow {
 }
 
 export function mapSettled(client, type, payloads, options) {
-  const flow = new Flow(client, type, payloads, options);
+  const flow = new Flow("mapSettled", client, type, payloads, options);
   return stoppable(flow.items(), () => flow.stop());
 }
 
 export function map(client, type, payloads, options) {
-  const flow = new Flow(client, type, payloads, options);
+  const flow = new Flow("map", client, type, payloads, options);
   return stoppable(values(flow), () => flow.stop());
 }
 

@@ -43,13 +43,16 @@ export function endOutput() {
 }
 
 /**
- * Resolves when all that was printed is out of this process; undefined where it is already. Pipes take 64 KiB at once, and Node holds
- * the rest: what leaves after the answer would be taken for the next task's.
+ * Resolves when all that was printed is out of this process, or after so long where nobody reads it; undefined where it is out already.
+ * Pipes take 64 KiB at once, and Node holds the rest: what leaves after the answer would be taken for the next task's.
  */
-export function unwritten() {
-  const late = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+export function unwritten(withinMs) {
+  const late = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0 && !stream.writableEnded && !stream.destroyed);
   if (late.length === 0) return undefined;
-  return Promise.all(late.map((stream) => new Promise((resolve) => Writable.prototype.write.call(stream, "", resolve))));
+  const leaves = late.map((stream) => new Promise((resolve) => Writable.prototype.write.call(stream, "", resolve)));
+  let timer;
+  const tooLate = new Promise((resolve) => (timer = setTimeout(resolve, withinMs)));
+  return Promise.race([Promise.all(leaves), tooLate]).finally(() => clearTimeout(timer));
 }
 
 function written(stream, chunk, encoding, done) {

@@ -1,19 +1,22 @@
 // A worker: says which types it handles, then serves the daemon that started it.
 //
-// The event loop is the worker: while a handler awaits, recalls, cancels and pings are answered; while one computes, nothing is,
-// and nobody is wronged by that, because silence alone never ends a worker that has a task. Runs begin on a turn of the loop of
-// their own (setImmediate), so that what the daemon has sent meanwhile (a recall, a cancel) is read before each.
+// The event loop is the worker: while a handler awaits, recalls, cancels and pings are answered;
+// while one computes, nothing is, and nobody is wronged by that, because silence alone never ends a
+// worker that has a task. Runs begin on a turn of the loop of their own (setImmediate), so that
+// what the daemon has sent meanwhile (a recall, a cancel) is read before each.
 import { Channel, said } from "./channel.js";
 import { pack, unpack } from "./content.js";
 import { Context, cutText } from "./context.js";
 import { Disconnected, Failed } from "./errors.js";
 import { at, millisecondsAt, nanoseconds, numberAt, version } from "./frame.js";
 import { givenChannel, NoChannel } from "./given_channel.js";
+import { onlyOptions } from "./options.js";
 import { divide, endOutput, unwritten, within } from "./output.js";
 import { dial, placeOf } from "./place.js";
 import { Registry } from "./registry.js";
 import { forWorker } from "./rules.js";
 import { after, atMost } from "./timer.js";
+import { checkType } from "./wishes.js";
 import { Feature, Flag, Kind } from "./words.js";
 
 /** What run() resolves with, and what the process ends with. */
@@ -21,26 +24,28 @@ export const Status = Object.freeze({ retired: 0, noChannel: 2, daemonGone: 69, 
 
 const errorBytesMax = 64 * 1024;
 const creditsMax = 64;
-const joinWaitMs = { first: 100, most: 5000 }; // between two attempts to join a daemon that has ended
+const joinWaitMs = { first: 100, most: 5000 }; // between two attempts to join
 const endWaitMs = 1000; // within the daemon's term_grace [3 s]
-const typesMax = 64; // of a worker that joins, and of bytes in each
-const typeBytesMax = 255;
+const outputWaitMs = 5000; // for a daemon that does not read what was printed before an answer
+const typesMax = 64; // of a worker that joins
 const handlers = new Registry();
 
 /**
- * Order: before run(). A type that is handled already gets the new handler. A type may hold * and ?, as `types` of a class: an exact
- * one goes first, then the one that was made first.
+ * Order: before run(). A type that is handled already gets the new handler. A type may hold * and
+ * ?, as `types` of a class: an exact one goes first, then the one that was made first.
  */
 export function task(type, options, handler) {
   if (typeof options === "function") [options, handler] = [{}, options];
-  if (typeof type !== "string" || type === "") throw new TypeError("task takes the name of a type, options and a handler");
-  if (Buffer.byteLength(type) > typeBytesMax || type.includes("\0")) throw new RangeError(`a type has 1 to ${typeBytesMax} bytes, without NUL: ${type}`);
-  if (typeof handler !== "function") throw new TypeError(`the handler of ${type} is no function`);
-  for (const name of Object.keys(options ?? {})) {
-    if (name !== "timeout") throw new TypeError(`task ${type} has no option ${name}; there is: timeout`);
+  if (typeof type !== "string" || type === "") {
+    throw new TypeError("task takes the name of a type, options and a handler");
   }
+  checkType(type);
+  if (typeof handler !== "function") throw new TypeError(`the handler of ${type} is no function`);
+  onlyOptions(`task ${type}`, options, ["timeout"]);
   const { timeout } = options ?? {};
-  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) throw new RangeError(`timeout is a number of milliseconds above 0, not ${timeout}`);
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) {
+    throw new RangeError(`timeout is a number of milliseconds above 0, not ${timeout}`);
+  }
   handlers.set(type, { timeout, handler });
   return handler;
 }
@@ -49,6 +54,9 @@ export function types() {
   return handlers.types;
 }
 
+const toldToEnd = "the worker was told to end";
+const leftAlone = "the daemon closed the channel without retiring this worker";
+
 class Attempt {
   constructor(assign, type, sendProgress, sendReport, sendCheckpoint) {
     this.assign = assign;
@@ -56,7 +64,9 @@ class Attempt {
     const bytes = assign.payload.length - numberAt(assign, 5);
     const left = { number: numberAt(assign, 6), bytes: assign.payload.subarray(bytes) };
     assign.payload = assign.payload.subarray(0, bytes);
-    this.context = new Context(assign, type, (meta, partial) => sendProgress(this, meta, partial), sendReport, (fields) => sendCheckpoint(this, fields), left);
+    const progress = (meta, partial) => sendProgress(this, meta, partial);
+    const checkpoint = (fields) => sendCheckpoint(this, fields);
+    this.context = new Context(assign, type, progress, sendReport, checkpoint, left);
   }
 
   answer(kind, fields) {
@@ -104,11 +114,13 @@ class Worker {
       frame: (frame) => this.#take(frame),
       end: (error) => this.#ended(error),
     });
-    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report | Feature.directory | Feature.checkpoint | Feature.partial | (given.fifos ? 0 : Feature.recall);
+    this.#wanted = Feature.credits | Feature.cancel | Feature.progress | Feature.report |
+      Feature.directory | Feature.checkpoint | Feature.partial | (given.fifos ? 0 : Feature.recall);
     if (given.joins) this.#wanted |= Feature.registered;
     const meta = [1, version, version, this.#wanted, cutText(name, 255), process.pid];
     if (given.joins) meta.push(given.workerClass, known.types, given.concurrency);
-    this.#channel.send({ kind: Kind.hello, id: given.worker, token: given.token, credits: given.credits, meta });
+    const { worker: id, token, credits } = given;
+    this.#channel.send({ kind: Kind.hello, id, token, credits, meta });
   }
 
   async run() {
@@ -146,51 +158,64 @@ class Worker {
         this.again = (frame.flags & Flag.comeAgain) !== 0;
         return this.#finishWhenIdle();
       case Kind.pong: return undefined;
-      default: return this.#finish(Status.protocol, `the daemon sent a frame of kind ${frame.kind}`);
+      default: return this.#broken(`the daemon sent a frame of kind ${frame.kind}`);
     }
   }
 
   #welcome(frame) {
-    if (this.#welcomed) return this.#finish(Status.protocol, "the daemon said welcome twice");
-    if (numberAt(frame, 0, version) !== version) {
-      return this.#finish(Status.protocol, `the daemon speaks version ${numberAt(frame, 0)} of the protocol, which was not offered`);
+    if (this.#welcomed) return this.#broken("the daemon said welcome twice");
+    const spoken = numberAt(frame, 0, version);
+    if (spoken !== version) {
+      const text = `the daemon speaks version ${spoken} of the protocol, which was not offered`;
+      return this.#broken(text);
     }
     this.#welcomed = true;
-    this.#features = this.#channel.features = this.#wanted & Number(BigInt.asUintN(31, BigInt(at(frame, 1, 0))));
+    const agreed = Number(BigInt.asUintN(31, BigInt(at(frame, 1, 0))));
+    this.#features = this.#channel.features = this.#wanted & agreed;
     this.#channel.bodyBytesMax = numberAt(frame, 2);
     this.#resultBytesMax = numberAt(frame, 7) || this.#channel.bodyBytesMax;
     const interval = millisecondsAt(frame, 5);
-    if (interval > 0) this.#beats = setInterval(() => this.#channel.full || this.#channel.send({ kind: Kind.beat }), atMost(interval));
+    const beat = () => this.#channel.full || this.#channel.send({ kind: Kind.beat });
+    if (interval > 0) this.#beats = setInterval(beat, atMost(interval));
   }
 
   #assigned(frame) {
     const type = this.#types.get(frame.type);
     if (!this.#welcomed || type === undefined) {
-      return this.#finish(Status.protocol, "the daemon assigned a task of a type that it had not named");
+      return this.#broken("the daemon assigned a task of a type that it had not named");
     }
-    if (this.#waiting.length + this.#running.size >= this.#given.credits) {
-      return this.#finish(Status.protocol, `the daemon assigned beyond the credits of hello (${this.#given.credits})`);
+    const { credits } = this.#given;
+    if (this.#waiting.length + this.#running.size >= credits) {
+      return this.#broken(`the daemon assigned beyond the credits of hello (${credits})`);
     }
     if (numberAt(frame, 5) > frame.payload.length) {
-      return this.#finish(Status.protocol, "the daemon assigned a checkpoint that is longer than its payload");
+      return this.#broken("the daemon assigned a checkpoint that is longer than its payload");
     }
-    const attempt = new Attempt(frame, type, (from, meta, partial) => {
+    const attempt = this.#attemptOf(frame, type);
+    if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, toldToEnd);
+    this.#waiting.push(attempt);
+    this.#pumpSoon();
+  }
+
+  #attemptOf(frame, type) {
+    const offer = (key, answer) => this.#channel.offer(key, answer);
+    const progress = (from, meta, partial) => {
       if (!(this.#features & Feature.progress)) return;
       const has = partial !== undefined && (this.#features & Feature.partial) !== 0;
       const beside = has ? { flags: partial.number, payload: partial.bytes } : {};
-      // The latest of each stands for those before it, so what has nothing partial replaces none that has.
+      // The latest of each stands for those before it; one without a part replaces none with it.
       const about = `${has ? "partial" : "progress"} ${from.key}`;
-      this.#channel.offer(about, from.answer(Kind.progress, { meta, ...beside }));
-    }, (about, fields) => {
-      if (this.#features & Feature.report) this.#channel.offer(about, { kind: Kind.report, ...fields });
-    }, (from, fields) => {
+      offer(about, from.answer(Kind.progress, { meta, ...beside }));
+    };
+    const report = (about, fields) => {
+      if (this.#features & Feature.report) offer(about, { kind: Kind.report, ...fields });
+    };
+    const checkpoint = (from, fields) => {
       const keeps = (this.#features & Feature.checkpoint) !== 0;
-      if (keeps) this.#channel.offer(`checkpoint ${from.key}`, from.answer(Kind.checkpoint, fields));
+      if (keeps) offer(`checkpoint ${from.key}`, from.answer(Kind.checkpoint, fields));
       return keeps;
-    });
-    if (this.#terminating && !this.#given.joins) return this.#refuse(attempt, "the worker was told to end");
-    this.#waiting.push(attempt);
-    this.#pumpSoon();
+    };
+    return new Attempt(frame, type, progress, report, checkpoint);
   }
 
   #pumpSoon() {
@@ -202,7 +227,8 @@ class Worker {
       const attempt = this.#waiting.shift();
       this.#running.set(attempt.key, attempt);
       this.#execute(attempt);
-      if (this.#waiting.length > 0 && this.#running.size < this.#given.concurrency) this.#pumpSoon();
+      const goesOn = this.#waiting.length > 0 && this.#running.size < this.#given.concurrency;
+      if (goesOn) this.#pumpSoon();
     });
   }
 
@@ -215,7 +241,8 @@ class Worker {
     });
     fields.type = Math.min(Math.round((performance.now() - begun) * 1000), 65535);
     await attempt.context.close();
-    await unwritten();
+    // What a worker that joined prints does not go to the daemon, and perhaps nobody reads it.
+    if (!this.#given.joins) await unwritten(outputWaitMs);
     if (!this.#running.delete(attempt.key)) return; // answered in its place
     this.#channel.send(attempt.answer(fields.kind, fields));
     if (this.#waiting.length > 0) this.#pumpSoon();
@@ -225,17 +252,19 @@ class Worker {
   async #answerOf({ assign, context }) {
     const known = this.#known.find(context.type);
     if (known === undefined) {
-      const text = `this worker does not handle the type ${context.type}, only ${cutText(this.#known.types.join(", "), 1000)}; correct \`types\` of its class, or its program`;
-      return this.#failure(2, text);
+      const only = cutText(this.#known.types.join(", "), 1000);
+      return this.#failure(2, `this worker does not handle the type ${context.type}, ` +
+        `only ${only}; correct \`types\` of its class, or its program`);
     }
     context.begin();
-    const callOff = known.timeout === undefined ? () => {} : after(known.timeout, () => context.end("timeout"));
+    const { timeout } = known;
+    const callOff = timeout === undefined ? () => {} : after(timeout, () => context.end("timeout"));
     try {
       const result = await known.handler(unpack(assign.flags & 3, assign.payload), context);
       const { number, bytes } = pack(result === undefined ? null : result);
       if (bytes.length > this.#resultBytesMax) {
-        const text = `the result has ${bytes.length} bytes, allowed are ${this.#resultBytesMax}; return a path instead, or raise result_bytes_max`;
-        return this.#failure(2, text);
+        return this.#failure(2, `the result has ${bytes.length} bytes, ` +
+          `allowed are ${this.#resultBytesMax}; return a path instead, or raise result_bytes_max`);
       }
       return { kind: Kind.done, flags: number, payload: bytes };
     } catch (error) {
@@ -257,7 +286,9 @@ class Worker {
   // Of an error that was meant its text is all; the stack of another tells where.
   #told(error, context) {
     if (error instanceof Failed) return this.#failure(error.outcome, error.message, error.ms);
-    if (context.cancelled && error?.name === "AbortError") return this.#failure(1, context.signal.reason.message);
+    if (context.cancelled && error?.name === "AbortError") {
+      return this.#failure(1, context.signal.reason.message);
+    }
     return this.#failure(1, error instanceof Error ? error.stack : String(error));
   }
 
@@ -288,7 +319,8 @@ class Worker {
   #recall(frame) {
     const waiting = this.#takeWaiting(frame);
     const { id, token, round, attempt } = frame;
-    this.#channel.send({ kind: Kind.recalled, id, token, round, attempt, flags: waiting === undefined ? 0 : Flag.returned });
+    const flags = waiting === undefined ? 0 : Flag.returned;
+    this.#channel.send({ kind: Kind.recalled, id, token, round, attempt, flags });
     this.#finishWhenIdle();
   }
 
@@ -296,17 +328,19 @@ class Worker {
   #terminate() {
     if (this.#terminating) return;
     this.#terminating = true;
-    for (const attempt of this.#waiting.splice(0)) this.#refuse(attempt, "the worker was told to end");
+    for (const attempt of this.#waiting.splice(0)) this.#refuse(attempt, toldToEnd);
     for (const { context } of this.#running.values()) context.end("drained");
     this.#late = setTimeout(() => {
-      for (const attempt of this.#running.values()) this.#refuse(attempt, "the worker was told to end, and the handler did not heed it");
+      for (const attempt of this.#running.values()) {
+        this.#refuse(attempt, `${toldToEnd}, and the handler did not heed it`);
+      }
       this.#running.clear();
       this.#finishWhenIdle();
     }, endWaitMs);
     this.#finishWhenIdle();
   }
 
-  // SIGTERM to one that joined by itself: it finishes what it has, and the daemon says when that is all.
+  // SIGTERM to one that joined by itself: it finishes what it has; the daemon says when all is.
   #leave() {
     if (this.#terminating) return;
     this.#terminating = true;
@@ -325,18 +359,24 @@ class Worker {
 
   #finishWhenIdle() {
     if (this.#gone && this.#running.size === 0) {
-      const why = this.#given.waits && this.again ? undefined : "the daemon closed the channel without retiring this worker";
+      const why = this.#given.waits && this.again ? undefined : leftAlone;
       return this.#finish(this.again ? Status.daemonGone : Status.protocol, why);
     }
     const ending = this.#retiring || (this.#terminating && !this.#given.joins);
-    if (ending && this.#running.size === 0 && this.#waiting.length === 0) this.#finish(Status.retired);
+    const isIdle = this.#running.size === 0 && this.#waiting.length === 0;
+    if (ending && isIdle) this.#finish(Status.retired);
   }
 
   #ended(error) {
-    if (this.#given.joins && !(this.#retiring && this.#running.size === 0)) return this.#lost(error);
+    const isExpected = this.#retiring && this.#running.size === 0;
+    if (this.#given.joins && !isExpected) return this.#lost(error);
     if (this.#retiring || this.#terminating) return this.#finish(Status.retired);
-    if (error?.name === "ProtocolError") return this.#finish(Status.protocol, error.message);
-    return this.#finish(Status.daemonGone, "the daemon closed the channel without retiring this worker");
+    if (error?.name === "ProtocolError") return this.#broken(error.message);
+    return this.#finish(Status.daemonGone, leftAlone);
+  }
+
+  #broken(why) {
+    return this.#finish(Status.protocol, why);
   }
 
   #finish(status, why) {
@@ -352,15 +392,20 @@ function say(text) {
 }
 
 /**
- * Joins a daemon that did not start this process, and the next one when that ends (unless `reconnect` is false).
- * SIGTERM: finishes what is in hand and leaves.
+ * Joins a daemon that did not start this process, and the next one when that ends (unless
+ * `reconnect` is false). SIGTERM: finishes what is in hand and leaves.
  */
-async function join({ socket, workerClass = "joined", concurrency = 1, reconnect = true, ...unknown }, options) {
-  for (const option of Object.keys(unknown)) throw new TypeError(`join has no option ${option}; there are: socket, workerClass, concurrency, reconnect`);
+async function join(joining, options) {
+  onlyOptions("join", joining, ["socket", "workerClass", "concurrency", "reconnect"]);
+  const { socket, workerClass = "joined", concurrency = 1, reconnect = true } = joining;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > creditsMax) {
     throw new TypeError(`concurrency is a whole number from 1 to ${creditsMax}`);
   }
-  if (handlers.types.length > typesMax) throw new RangeError(`a worker that joins says at most ${typesMax} types, not ${handlers.types.length}; use patterns, as image.*`);
+  const count = handlers.types.length;
+  if (count > typesMax) {
+    throw new RangeError(`a worker that joins says at most ${typesMax} types, not ${count}; ` +
+      "use patterns, as image.*");
+  }
   const place = placeOf(socket);
   let told = false;
   let wake = () => {};
@@ -382,12 +427,17 @@ async function join({ socket, workerClass = "joined", concurrency = 1, reconnect
       let again = !first;
       try {
         const stream = await dial(place);
-        const given = { worker: 0n, token: 0n, credits: creditsMax, concurrency, joins: true, workerClass, readable: stream, writable: stream, fifos: false, say: sayNew, waits: reconnect };
+        const given = {
+          worker: 0n, token: 0n, credits: creditsMax, concurrency, joins: true, workerClass,
+          readable: stream, writable: stream, fifos: false, say: sayNew, waits: reconnect,
+        };
         const worker = new Worker(given, handlers, { name: options.name });
         status = await worker.run();
         again = worker.again;
         if (worker.welcomed) last = "";
-        if (worker.welcomed && again && reconnect && !told) sayNew("the daemon has ended; waiting for the next");
+        if (worker.welcomed && again && reconnect && !told) {
+          sayNew("the daemon has ended; waiting for the next");
+        }
       } catch (error) {
         if (!(error instanceof Disconnected)) throw error;
         sayNew(error.message);
@@ -410,21 +460,25 @@ async function join({ socket, workerClass = "joined", concurrency = 1, reconnect
 }
 
 /**
- * Serves until retired, told to end by SIGTERM, or left by the daemon; then ends the process (`exit: false`: resolves with the
- * status instead). `closing` is called before, when all is answered, for what handlers keep open.
+ * Serves until retired, told to end by SIGTERM, or left by the daemon; then ends the process
+ * (`exit: false`: resolves with the status instead). `closing` is called before, when all is
+ * answered, for what handlers keep open.
  */
-export async function run({ name = "node", closing, exit = true, join: joining, ...unknown } = {}) {
-  for (const option of Object.keys(unknown)) throw new TypeError(`run has no option ${option}; there are: name, closing, exit, join`);
+export async function run(options = {}) {
+  onlyOptions("run", options, ["name", "closing", "exit", "join"]);
+  const { name = "node", closing, exit = true, join: joining } = options;
   let status;
   try {
-    status = joining !== undefined ? await join(joining, { name, closing }) : await new Worker(givenChannel(), handlers, { name, closing }).run();
+    status = await (joining !== undefined
+      ? join(joining, { name, closing })
+      : new Worker(givenChannel(), handlers, { name, closing }).run());
   } catch (error) {
     if (!(error instanceof NoChannel)) throw error;
     say(error.message);
     status = Status.noChannel;
   }
   if (exit) {
-    await unwritten();
+    await unwritten(endWaitMs);
     process.exit(status);
   }
   return status;

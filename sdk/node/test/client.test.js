@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { connect, Disconnected, Refused, TaskAborted, TaskError, Unknown, WarmpoolError } from "warmpool";
 import { Request } from "../src/asks.js";
 import { dial } from "../src/place.js";
-import { verbs } from "../src/words.js";
+import { Kind, verbs } from "../src/words.js";
 import { eventually, here, Pool } from "./pool.js";
 import { Proxy } from "./proxy.js";
 
@@ -29,6 +29,19 @@ async function errorOf(promise, kind) {
   const error = await promise.then((value) => assert.fail(`done with ${JSON.stringify(value)}`), (why) => why);
   assert.ok(error instanceof kind && error instanceof WarmpoolError, error.stack);
   return error;
+}
+
+const closeWaitMs = 5000;
+
+/** Timers of this length do not run out meanwhile. */
+async function withoutTimers(ms, body) {
+  const real = globalThis.setTimeout;
+  globalThis.setTimeout = (act, wait, ...args) => (wait === ms ? real(() => {}, wait) : real(act, wait, ...args));
+  try {
+    return await body();
+  } finally {
+    globalThis.setTimeout = real;
+  }
 }
 
 async function collect(source) {
@@ -90,6 +103,11 @@ it("map takes promises, says at once what it cannot take, and a payload that can
   assert.throws(() => client.map("js.value", 5), /something to iterate over/);
   assert.throws(() => client.map("js.value", [], { inFlight: 0 }), /inFlight/);
   assert.throws(() => client.map("js.value", [], { wait: false }), /wait: false/);
+  assert.throws(() => client.mapSettled("js.value", [], { prioriti: 1 }), /mapSettled has no option prioriti; there are: .*inFlight/);
+  for (const wrong of [{ labels: "a" }, { content: "xml" }, { timeout: "5s" }, { signal: "now" }]) {
+    assert.throws(() => client.mapSettled("js.value", [], wrong), TypeError);
+  }
+  assert.throws(() => client.mapSettled("", []), /a task type is a text/);
 });
 
 it("what is left of a map is given up after a while where the daemon hangs", {}, async (pool, client) => {
@@ -152,6 +170,34 @@ it("a signal ends the wait for somebody else's task, and not the task", {}, asyn
   assert.equal((await errorOf(watched.settled(), TaskAborted)).id, id);
   assert.equal(await client.job(id).result(), "slept");
   assert.throws(() => client.job(id, { sinal: abort.signal }), /no option sinal/);
+});
+
+it("somebody else's task is awaited once, however often that is begun, and close does not wait for it", { in_flight_max: 16 }, async (pool, client) => {
+  const id = await client.submit("js.sleep", 60_000, { wait: false }).accepted();
+  const other = await pool.connect();
+  for (const _ of range(20)) await errorOf(other.job(id, { signal: AbortSignal.timeout(1) }).result(), TaskAborted);
+  await other.submit("js.value", 1, { wait: false }).accepted();
+  const left = errorOf(other.job(id).result(), Disconnected);
+  await errorOf(other.job(id, { signal: AbortSignal.timeout(1) }).result(), TaskAborted);
+  await withoutTimers(closeWaitMs, () => other.close());
+  await left;
+  assert.equal((await client.show(id)).state, "running");
+  const both = [client.job(id), client.job(id, { progress: false }), client.job(id)].map((job) => job.settled());
+  await client.cancel(id);
+  assert.deepEqual((await Promise.all(both)).map(({ verdict }) => verdict), ["cancelled", "cancelled", "cancelled"]);
+});
+
+cutting("who gave up to wait for somebody else's task does not wait for it on another connection", {}, async (pool, client, proxy) => {
+  const id = await pool.client.submit("js.sleep", 60_000, { wait: false }).accepted();
+  const abort = new AbortController();
+  const jobs = [client.job(id), client.job(id, { progress: false, signal: abort.signal })];
+  abort.abort();
+  await errorOf(jobs[1].settled(), TaskAborted);
+  await client.status();
+  proxy.cut();
+  await client.cancel(id);
+  assert.equal((await jobs[0].settled()).verdict, "cancelled");
+  assert.equal(proxy.kinds.filter((kind) => kind === Kind.await).length, 3);
 });
 
 cutting("an abort ends the wait while the daemon is away, and nothing of it is sent again", {}, async (pool, client, proxy) => {
@@ -220,12 +266,18 @@ it("what a daemon does not read is not written into memory", {}, async (pool, cl
   for (const [number, job] of jobs.entries()) assert.equal((await job.result())[0], number);
 });
 
-it("cancels and questions go before tasks that wait to be sent", { in_flight_max: 16 }, async (pool, client) => {
-  const jobs = range(40).map(() => client.submit("js.sleep", 60_000));
-  await runs(pool, jobs[0]);
-  assert.equal((await client.status()).tasks.accepted, 14);
-  for (const job of jobs) assert.equal((await job.cancel()).state, "cancelled");
-  for (const job of jobs) assert.equal((await job.settled()).verdict, "cancelled");
+for (const [in_flight_max, tasks] of [[16, 14], [4, 3]]) {
+  it(`cancels and questions go before tasks that wait to be sent: ${in_flight_max} in flight`, { in_flight_max }, async (pool, client) => {
+    const jobs = range(40).map(() => client.submit("js.sleep", 60_000));
+    await runs(pool, jobs[0]);
+    assert.equal((await client.status()).tasks.accepted, tasks);
+    for (const job of jobs) assert.equal((await job.cancel()).state, "cancelled");
+    for (const job of jobs) assert.equal((await job.settled()).verdict, "cancelled");
+  });
+}
+
+it("one at a time may be in flight", { in_flight_max: 1 }, async (pool, client) => {
+  assert.deepEqual(await Promise.all(range(5).map((number) => client.run("js.value", number))), range(5));
 });
 
 it("close waits for the cancels of what was aborted", {}, async (pool, client) => {
@@ -239,6 +291,33 @@ it("close waits for the cancels of what was aborted", {}, async (pool, client) =
   for (const job of jobs) await errorOf(job.result(), TaskAborted);
   const { tasks } = await client.status();
   assert.deepEqual([tasks.running, tasks.waiting, tasks.cancelled], [0, 0, 2]);
+});
+
+it("what close gave up leaves its place to the cancels that close waits for", { in_flight_max: 8, cancel_grace: "1h" }, async (pool, client) => {
+  const other = await pool.connect();
+  const deaf = other.submit("js.deaf", pool.file("pid"), { retries: 0 });
+  const given = await eventually(() => fs.existsSync(pool.file("pid")) && Number(fs.readFileSync(pool.file("pid"), "utf8")), "it runs");
+  const abort = new AbortController();
+  const jobs = [abort.signal, ...Array(4)].map((signal) => other.submit("js.sleep", 60_000, { signal }));
+  const cancels = [errorOf(other.cancel(deaf.id), Disconnected), errorOf(other.cancel(deaf.id), Disconnected)]; // which take long
+  for (const job of jobs) await job.accepted();
+  abort.abort();
+  await withoutTimers(closeWaitMs, async () => {
+    const closed = other.close();
+    await Promise.all(cancels);
+    process.kill(given, "SIGKILL");
+    await closed;
+  });
+  assert.equal((await client.status()).tasks.cancelled, 2);
+});
+
+cutting("what settles while it closes is acknowledged", {}, async (pool, client, proxy) => {
+  const abort = new AbortController();
+  const job = client.submit("js.sleep", 60_000, { signal: abort.signal });
+  await job.accepted();
+  abort.abort();
+  await client.close();
+  await eventually(() => proxy.kinds.includes(Kind.received), "the daemon is told");
 });
 
 it("what the daemon refuses says why", { tasks_max: 100 }, async (pool, client) => {
@@ -320,7 +399,9 @@ it("verbs", { size: 2 }, async (pool, client) => {
   assert.deepEqual((await client.deadExport()).letters[0].payload.text, '{"mended":true}');
   assert.equal((await client.deadRemove({ type: "js.fatal" })).removed, 1);
   assert.ok(Array.isArray((await client.ls({ type: "js.value" })).tasks));
-  assert.ok(Array.isArray((await client.log({ slot: "node-0", limit: 5 })).lines));
+  const { last } = await client.log({ slot: "node-0", limit: 5, after: 0 });
+  assert.deepEqual((await client.log({ slot: "node-0", after: last })).lines, []);
+  assert.ok("health_score" in (await client.worker("node-0", { sizes: true })));
   await client.backup(pool.file("copy"));
   assert.ok(fs.existsSync(pool.file("copy")));
   assert.ok((await client.clean({ older: 0, state: "done" })).removed >= 1);
@@ -346,6 +427,11 @@ it("events are followed, over a connection of their own", {}, async (pool, clien
   const remembered = await collect(client.events({ follow: false, after: seen[0].number - 1, types: "task-completed" }));
   assert.deepEqual(BigInt(remembered.at(-1).task), last.id);
   assert.equal((await errorOf(collect(client.events({ types: "no-such" })), Refused)).code, 208);
+  for (const follow of [true, false]) {
+    const thrown = client.events({ after: 0, follow });
+    await thrown.next();
+    await assert.rejects(thrown.throw(new Error("of who iterates")), /of who iterates/);
+  }
 });
 
 cutting("events end from outside: by return(), a signal, the end of the client", {}, async (pool, client, proxy) => {
@@ -532,6 +618,19 @@ it("a program ends when it has asked for nothing more", {}, async (pool) => {
     console.log(await pool.run("js.value", 7)); pool.submit("js.value", 8);`;
   const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([said.status, said.stdout], [0, "7\n"], said.stderr);
+});
+
+it("a program that gave up what it asked of a daemon that hangs ends", {}, async (pool) => {
+  const script = `import { connect } from "warmpool"; const pool = await connect({ socket: ${JSON.stringify(pool.file("warmpool.sock"))} });
+    const abort = new AbortController();
+    const first = pool.submit("js.sleep", 60_000, { signal: abort.signal });
+    await first.accepted(); process.kill(${pool.process.pid}, "SIGSTOP");
+    const second = pool.submit("js.value", 8, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 50);
+    console.log((await Promise.allSettled([first.result(), second.result()])).map(({ reason }) => reason.name).join());`;
+  const said = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path.join(here, ".."), encoding: "utf8", timeout: 60_000 });
+  pool.process.kill("SIGCONT");
+  assert.deepEqual([said.status, said.stdout], [0, "AbortError,AbortError\n"], said.stderr);
 });
 
 cutting("a program that waits for nothing ends while it has no connection", {}, async (pool, client, proxy) => {

@@ -90,8 +90,13 @@ task("js.noise", (lines) => {
   return lines;
 });
 task("js.much", (name) => {
-  process.stdout.write(`${`${name} goes on `.padEnd(63, ".")}\n`.repeat(1 << 14));
+  process.stdout.write(`${`${name} goes on `.padEnd(999, ".")}\n`.repeat(200));
   process.stdout.write(`${name} ends\n`);
+});
+task("js.said", (text) => console.log(text));
+task("js.shut", () => {
+  process.stdout.end("x".repeat(1 << 20)); // a library's fault
+  return "shut";
 });
 task("js.patient", async (pieces) => {
   let most = 0;

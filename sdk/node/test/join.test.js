@@ -8,12 +8,12 @@ import { eventually, here, Pool } from "./pool.js";
 const timeout = 120_000;
 const nobodyElse = { size: 0, types: ["none"] };
 
-// A worker whose parent is this test, and that has joined; it ends with the body.
+// A worker whose parent is this test, which does not read what it prints, and that has joined; it ends with the body.
 async function joined(pool, client, args, body) {
   const own = spawn(
     process.execPath,
     [path.join(here, "../src/main.js"), "--connect", "--socket", pool.file("warmpool.sock"), "--class", "own", ...args, path.join(here, "handlers.js")],
-    { stdio: "ignore" },
+    { stdio: ["ignore", "pipe", "ignore"] },
   );
   const ended = new Promise((resolve) => own.once("exit", (code, signal) => resolve(code ?? signal)));
   try {
@@ -39,6 +39,14 @@ test("it serves tasks and leaves at SIGTERM, with what it has finished", { timeo
       assert.equal(await running.result(), "slept");
       assert.equal(await ended, 0);
       await eventually(async () => !(await isThere(client, own.pid)), "its place goes with it");
+    })));
+
+test("it answers and leaves though nobody reads what it prints", { timeout }, () =>
+  Pool.with(nobodyElse, (pool, client) =>
+    joined(pool, client, [], async (own, ended) => {
+      assert.equal(await client.run("js.said", "x".repeat(1_000_000)), null);
+      own.kill("SIGTERM");
+      assert.equal(await ended, 0);
     })));
 
 test("it joins the next daemon", { timeout }, () =>

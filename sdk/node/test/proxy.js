@@ -1,8 +1,10 @@
 // Between a client and its daemon: passes everything on, until a test cuts the connection or holds the answers back.
 import net from "node:net";
+import { FrameReader } from "../src/frame.js";
 
 export class Proxy {
   connections = 0;
+  kinds = []; // of the frames that clients sent
   #pairs = new Set();
   #deaf = false;
   #refusing = false;
@@ -20,7 +22,13 @@ export class Proxy {
     const there = net.connect(daemon);
     const pair = [client, there];
     this.#pairs.add(pair);
-    client.on("data", (bytes) => there.write(bytes));
+    const frames = new FrameReader();
+    frames.bodyBytesMax = 1 << 24;
+    client.on("data", (bytes) => {
+      there.write(bytes);
+      frames.push(bytes);
+      for (let frame; (frame = frames.next()) !== undefined; ) this.kinds.push(frame.kind);
+    });
     there.on("data", (bytes) => this.#deaf || client.write(bytes));
     for (const [one, other] of [pair, [...pair].reverse()]) {
       one.on("error", () => {});

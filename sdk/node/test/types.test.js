@@ -33,7 +33,7 @@ test("a client has the declared members", () => {
 });
 
 test("a job has the declared members", () => {
-  const inner = ["frame", "again", "take", "fail", "abort", "over", "cancels"];
+  const inner = ["frame", "again", "take", "fail", "isLast", "abort", "over", "cancels", "flags"];
   const made = ["id", "duplicate", "durability"];
   assert.deepEqual(sorted(declared("Job")), sorted([...members(Job.prototype).filter((name) => !inner.includes(name)), ...made]));
 });

@@ -297,7 +297,8 @@ GIVEN_UP = {"event": "recovery-given-up"}
     ([ready(1), exited(1), ready(2), exited(2), GIVEN_UP], False),  # calls killed them
     ([exited(1), ready(2), gap(w2="ready")], False),
     ([ready(1), gap(w1="backoff", w2="starting"), exited(2), GIVEN_UP], True),  # that one of them ended is missing
-    ([gap(w1="running"), exited(1), GIVEN_UP], False)])  # that it was ready is
+    ([gap(w1="recovery"), exited(1), GIVEN_UP], False),  # that it was ready is
+    ([gap(w1="running"), exited(1), GIVEN_UP], False)])  # the same
 def test_the_pool_is_broken_where_no_worker_is_left_and_the_last_did_not_start(events, broken):
     class Told:
         happened, why = None, None

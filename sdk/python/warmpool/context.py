@@ -25,7 +25,7 @@ class Voice(Protocol):
     def say(self, frame: Frame) -> bool: ...
 
     def say_later(self, context: Context) -> None:
-        """Calls its say_late() when its `due` has come, unless it has ended."""
+        """Calls its say_late() when its `due` has come, and again where that says so."""
 
 
 class Context:
@@ -156,11 +156,16 @@ class Context:
         self._wanted = True
         self._call(self.on_checkpoint_wanted)
 
-    def say_late(self) -> None:
-        """The worker's, from a thread that does not run the handler: what was held back is due."""
+    def say_late(self) -> bool:
+        """The worker's, from a thread that does not run the handler: what was held back is due. False: not yet, because the handler
+        itself has said something meanwhile; `due` says when."""
         with self._lock:
-            if self._unsaid is not None:
-                self._say()
+            if self._unsaid is None:
+                return True
+            if time.monotonic() < self.due:
+                return False
+            self._say()
+            return True
 
     def finish(self) -> None:
         """The worker's: what was held back is said before the answer."""

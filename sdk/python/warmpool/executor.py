@@ -19,7 +19,8 @@ from .pump import Pump
 
 FOR_EVER = 3_660 * 86_400  # seconds; the longest timeout there is
 live: weakref.WeakSet[Pump] = weakref.WeakSet()
-SERVING = frozenset({"ready", "running", "draining", "completing"})  # states of a worker that has been ready
+# States of a worker that has been ready; one that is being killed ("recovery") may have been, and its exit is still to come.
+SERVING = frozenset({"ready", "running", "draining", "completing", "recovery"})
 ending = threading.Event()  # the interpreter ends: nobody would end another daemon
 
 
