@@ -32,11 +32,11 @@ Configuration impatient() {
   return configuration;
 }
 
+// As many as is the default.
 Configuration one_with_credits() {
   auto configuration = over_sockets();
   auto& worker_class = configuration.classes.front().values;
   worker_class.size = worker_class.size_min = 1;
-  worker_class.credits = 16;
   configuration.pool.values.prefetch_budget = seconds(1);
   configuration.pool.values.recall_after = seconds(60);
   return configuration;
