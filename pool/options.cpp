@@ -408,7 +408,8 @@ Result<void> check_sizes(const ClassOptions& options) {
 // who wants each task to find a process and a directory of its own wants nothing in hand behind it.
 std::uint64_t credits_of(const ClassOptions& options) {
   constexpr std::uint64_t ahead = 16;
-  const bool one_by_one = options.descendants == "kill" || options.directory == "fresh";
+  const bool one_by_one =
+      options.descendants == "kill" || options.directory == "fresh" || options.max_tasks == 1;
   return options.credits.value_or(one_by_one ? options.concurrency
                                              : std::max(ahead, options.concurrency));
 }

@@ -177,6 +177,11 @@ void Worker::set_credits(unsigned credits) {
   credits_ = credits;
 }
 
+Worker& Worker::prints_nothing() {
+  offered_ = kCreditsMax;
+  return *this;
+}
+
 Worker& Worker::on_fork(std::function<void()> hook) {
   on_fork_.push_back(std::move(hook));
   return *this;
@@ -194,13 +199,14 @@ int Worker::run() {
   if (credits_ != 0) settings->credits = credits_;
   // So that the daemon sees a line when it is written, and with the task that wrote it.
   ::setlinebuf(stdout);
-  return serve_alone(*settings, forked ? on_fork_ : Hooks());
+  return serve_alone(std::move(*settings), forked ? on_fork_ : Hooks());
 }
 
-int Worker::run(Settings settings) { return serve_alone(settings, {}); }
+int Worker::run(Settings settings) { return serve_alone(std::move(settings), {}); }
 
-int Worker::serve_alone(const Settings& settings, const Hooks& hooks) {
-  REQUIRE(settings.credits >= 1 && settings.credits <= kCreditsMax);
+int Worker::serve_alone(Settings settings, const Hooks& hooks) {
+  if (settings.credits == 0) settings.credits = offered_;
+  REQUIRE(settings.credits <= kCreditsMax);
   auto terminated = EventFd::make();
   if (!terminated) return end_with(RunStatus::System, terminated.error().text);
   const Termination termination(std::move(*terminated));
@@ -226,7 +232,7 @@ int Worker::join(const Joining& joining) {
   settings.name = name_;
   settings.worker_class = joining.worker_class;
   settings.types = types();
-  if (credits_ != 0) settings.credits = credits_;
+  settings.credits = credits_ != 0 ? credits_ : offered_;
   ::setlinebuf(stdout);
   auto wait = kJoinWaitFirst;
   Reasons reasons;

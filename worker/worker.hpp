@@ -39,8 +39,8 @@ struct Settings {
   int channel = -1;      // a socket, or the FIFO that is read. Owns: run() takes and closes it
   int channel_out = -1;  // the FIFO that is written; -1 with a socket. Owns: likewise
   std::uint64_t worker = 0, token = 0;
-  unsigned credits = kCreditsMax;  // short tasks it may hold; its class may allow fewer
-  std::string name = "worker";     // for people
+  unsigned credits = 0;  // short tasks it may hold; its class may allow fewer. 0: what is offered
+  std::string name = "worker";  // for people
   // Of a worker that the daemon did not start: what it says of itself. Empty: the daemon did.
   std::string worker_class;
   std::vector<std::string> types;
@@ -74,8 +74,11 @@ class Worker {
   // Keeps only these. Errors: names the type that is not handled, and those that are.
   Result<void> keep_only(const std::vector<std::string>& types);
   std::vector<std::string> types() const;
-  // Bounds: 1 .. kCreditsMax. Beats WARMPOOL_CREDITS.
+  // Bounds: 1 .. kCreditsMax. Beats WARMPOOL_CREDITS. Without either a worker offers to hold one
+  // task, so that each line that it prints is known to be of the task that it has.
   void set_credits(unsigned credits);
+  // Nothing that a handler does is printed: offers kCreditsMax.
+  Worker& prints_nothing();
 
   // Called in a worker that was forked by a template, once the daemon has welcomed it and before
   // its first task: for threads, descriptors, processes and seeds, which each worker has for
@@ -97,12 +100,13 @@ class Worker {
   int join(const Joining& joining);
 
  private:
-  int serve_alone(const Settings& settings, const std::vector<std::function<void()>>& hooks);
+  int serve_alone(Settings settings, const std::vector<std::function<void()>>& hooks);
 
   std::string name_;
   Handlers handlers_;
   std::vector<std::function<void()>> on_fork_;
   unsigned credits_ = 0;  // 0: not set
+  unsigned offered_ = 1;
 };
 
 }  // namespace warmpool::worker

@@ -68,8 +68,10 @@ void print_help() {
       "  --plugin FILE  handle the types of this shared object in place of those below\n"
       "                 (docs/worker.md, plug-ins)\n"
       "  --types A,B    handle only these types (default: all)\n"
-      "  --credits N    short tasks it may hold at once, 1 to 64 (default: 64, or\n"
-      "                 WARMPOOL_CREDITS); the class's `credits` may allow fewer\n"
+      "  --credits N    short tasks it may hold at once, 1 to 64 (default:\n"
+      "                 WARMPOOL_CREDITS, else 64, or 1 with --plugin and --wrap, so\n"
+      "                 that what they print is known to be of the task that they\n"
+      "                 have); the class's `credits` may allow fewer\n"
       "  --help, --version\n\n"
       "types:");
   for (const auto& type : warmpool::worker::stock::types()) {
@@ -257,6 +259,7 @@ int main(int argc, char** argv) {
   Worker worker("warmpool-worker");
   warmpool::worker::Handlers handlers;
   if (command.plugin.empty()) {
+    worker.prints_nothing();
     for (const auto& type : warmpool::worker::stock::types()) {
       handlers.emplace(type.name, type.handler);
     }

@@ -193,6 +193,9 @@ TEST(Options, CreditsAreManyUnlessAClassWantsEachTaskToFindAProcessOfItsOwn) {
   options.credits = 8;
   EXPECT_EQ(credits_of(options), 8U) << "what is set holds";
   options.directory = "none";
+  options.credits.reset();
+  options.max_tasks = 1;
+  EXPECT_EQ(credits_of(options), 2U);
   options.credits = 1;
   options.concurrency = 1;
   EXPECT_EQ(credits_of(options), 1U);

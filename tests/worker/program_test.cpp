@@ -101,6 +101,14 @@ TEST(Program, TakesCreditsFromEnvironmentAndCommandLine) {
   EXPECT_EQ(4, Started({"--credits", "4"}, "WARMPOOL_CREDITS=16").daemon.hello().header.credits);
 }
 
+// What prints a line while others wait in its hand could not be told from them.
+TEST(Program, OffersToHoldOneWhereItsHandlersMayPrint) {
+  const auto plugin = test::program("test-plugin-odd.so");
+  EXPECT_EQ(1, Started({"--plugin", plugin}).daemon.hello().header.credits);
+  EXPECT_EQ(9, Started({"--plugin", plugin, "--credits", "9"}).daemon.hello().header.credits);
+  EXPECT_EQ(1, Started({"--wrap", "lines", "--", "cat"}).daemon.hello().header.credits);
+}
+
 TEST(Program, HandlesOnlyTheTypesNamed) {
   Started started({"--types=sleep,echo"});
   started.daemon.assign("exec", "{}");
