@@ -222,7 +222,7 @@ void add_next(const Services& services, const AutopsyCase& one, Json& document) 
   const bool time = one.attempt->ending == EndCause::Timeout;
   // Of a worker's end the core has heard by now, of an answer not yet.
   const unsigned known = time ? task->used.timeouts : task->used.memory_ends;
-  const unsigned before = known - std::min(known, one.exit == nullptr ? 0U : 1U);
+  const unsigned before = known - std::min(known, one.exit == nullptr && !one.stays ? 0U : 1U);
   const auto limits = time ? duration_text(timeout_of(next->values, task->timeout, before + 1)) +
                                  " instead of " +
                                  duration_text(timeout_of(own, task->timeout, before))
@@ -330,6 +330,10 @@ bool is_over_time(EndCause cause) {
 
 std::string cause_sentence(const std::string& name, const AutopsyCase& one) {
   const auto who = name + " (pid " + std::to_string(one.worker.child.pid) + ")";
+  if (one.stays) {
+    return who + " was killed and does not go, and what it had was taken from it: it " +
+           std::string(fault_text(one.cause));
+  }
   if (one.exit == nullptr) {
     return "the attempt in " + who + " was told to end: it " +
            (one.cause == ExitCause::Hung ? "made no progress for progress_timeout"

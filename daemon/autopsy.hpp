@@ -28,6 +28,7 @@ struct AutopsyCase {
   ExitCause cause{};
   bool ours = false;
   const InHand* attempt = nullptr;  // null: it was idle, or the case is the worker's
+  bool stays = false;               // it was killed and does not go
 };
 
 // Why, in one sentence: "worker-0 (pid 12) was ended by signal 11 (SIGSEGV), and not by warmpool".

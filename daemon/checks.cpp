@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/exit_text.hpp"
+#include "daemon/process/process_tree.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -69,7 +70,12 @@ Checks::Verdict Checks::look_at_process(WorkerProcess& worker) const {
   auto opened = ProcessSampler::open(worker.child.pid);
   const auto sample = opened ? opened->sample() : std::nullopt;
   if (!sample) return {false, "its process is not there"};
-  if (sample->state == 'Z' || sample->state == 'X') return {false, "its process is dead"};
+  if (sample->state == 'Z' || sample->state == 'X') {
+    // Its first thread alone may have ended; the others serve.
+    const int notice = worker.child.exit_notice.get();
+    if (notice < 0 || is_dead(notice)) return {false, "its process is dead"};
+    return {true, "its process is there, without its first thread"};
+  }
   if (sample->stopped()) return {false, "its process is stopped"};
   return {true, std::string("its process is there (") + sample->state + ")"};
 }

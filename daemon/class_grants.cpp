@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "daemon/process/process_tree.hpp"
+
 namespace warmpool::daemon {
 namespace {
 
@@ -127,6 +129,21 @@ std::optional<GrantFault> resource_fault(const Configuration& configuration) {
     if (auto found = cpus_fault(worker_class)) return found;
   }
   return std::nullopt;
+}
+
+std::vector<std::string> hidden_workers(const Configuration& configuration,
+                                        const std::vector<std::optional<Identity>>& identities) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < identities.size(); ++i) {
+    if (!identities[i] || !hides_marks(identities[i]->uid)) continue;
+    const auto& options = configuration.classes[i].values;
+    lines.push_back("class '" + options.name + "': its workers run as " + options.user +
+                    ", and this daemon may not look into the processes of that user (no "
+                    "CAP_SYS_PTRACE): what they leave behind is known by its cgroup, session or "
+                    "parent alone, and survivors of an earlier life are not found; give warmpoold "
+                    "that capability");
+  }
+  return lines;
 }
 
 void set_resources(const ClassOptions& options, SpawnSpec& spec) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "daemon/config/configuration.hpp"
@@ -24,6 +25,11 @@ std::optional<GrantFault> find_identities(const Configuration& configuration,
 
 // Nice values and limits that only root may give, CPUs that the machine does not have.
 std::optional<GrantFault> resource_fault(const Configuration& configuration);
+
+// A line for each class whose workers are of a user whose processes this one may not look into:
+// their marks cannot be seen.
+std::vector<std::string> hidden_workers(const Configuration& configuration,
+                                        const std::vector<std::optional<Identity>>& identities);
 
 // Mask, nice value, CPUs and limits of the class.
 void set_resources(const ClassOptions& options, SpawnSpec& spec);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/class_grants.hpp"
 #include "daemon/config/arguments.hpp"
 #include "daemon/config/check_config.hpp"
 #include "daemon/config/environment.hpp"
@@ -153,9 +154,10 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto opened = open_store(options, *place, time);
   if (!opened) return opened.error();
   std::string swept;
+  const auto hidden = hidden_workers(configuration, *identities);
   const auto runtime_dir = place->directory.path();
   auto processes = start_processes(configuration, places_of(*place, *opened), fifo_directory,
-                                   sources.program_directory, swept);
+                                   sources.program_directory, !hidden.empty(), swept);
   if (!processes) return processes.error();
   auto directories = take_directories(configuration, *identities, *place, *opened);
   if (!directories) return directories.error();
@@ -165,6 +167,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto recording = open_recorder(options, *place, *opened, **log);
   if (!recording) return recording.error();
   say_beginning(**log, configuration, swept);
+  for (const auto& warning : hidden) (*log)->warn(warning);
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
   const bool publishes = options.board;

@@ -85,6 +85,7 @@ void LeftBehind::look(WorkerProcess& worker, std::vector<pid_t> adopted) {
 }
 
 void LeftBehind::end(WorkerProcess& worker, Which which) {
+  std::erase_if(worker.descendants.own, is_gone);
   const auto left = processes_.end_others(worker.id, worker.descendants.own, which);
   if (left != 0) tell(worker, left, true);
 }

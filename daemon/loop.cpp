@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/daemon.hpp"
+#include "daemon/given_up.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -88,7 +89,7 @@ bool Daemon::turn(Duration wait) {
 bool Daemon::settle() {
   bool worked = false;
   for (int round = 0; round < kRoundsMax; ++round) {
-    engine_.step(event::Tick{});
+    attach_given_up(services_, workers_, engine_.step(event::Tick{}));
     engine_.take(commands_);
     worked = worked || !commands_.empty();
     for (auto& command : commands_) carry(command);

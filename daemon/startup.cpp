@@ -257,7 +257,7 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
                                                      const std::vector<std::string>& places,
                                                      const ipc::RuntimeDirectory* fifos,
-                                                     const std::string& program_dir,
+                                                     const std::string& program_dir, bool blind,
                                                      std::string& swept) {
   ProcessOptions options;
   options.fifos = fifos;
@@ -281,15 +281,28 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
     return exit_error(ExitStatus::System, done.error().text);
   }
   std::size_t killed = 0;
+  std::uint32_t unreadable = 0;
+  std::string left;
   for (auto place = places.rbegin(); place != places.rend(); ++place) {
     auto mark = make_life_mark(*place);
     if (!mark) return exit_error(ExitStatus::System, mark.error().text);
     const auto sweep = sweep_earlier_lives(*mark, seconds(10));
     if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
     killed += sweep->killed;
+    unreadable = std::max(unreadable, sweep->unreadable);
+    for (const auto& path : sweep->cgroups_left) left += " " + path;
     options.mark = std::move(*mark);
   }
   if (killed != 0) swept = "ended " + std::to_string(killed) + " processes of an earlier life";
+  if (!left.empty()) {
+    swept += std::string(swept.empty() ? "" : "; ") +
+             "cannot remove cgroups of an earlier life in which nothing lives (rmdir them):" + left;
+  }
+  if (blind && unreadable != 0) {
+    swept += std::string(swept.empty() ? "" : "; ") + "cannot look into " +
+             std::to_string(unreadable) +
+             " processes, so it is not proved that nothing of an earlier life runs on";
+  }
   auto processes = make_linux_processes(options);
   if (!processes) return exit_error(ExitStatus::Unavailable, processes.error().text);
   return std::move(*processes);

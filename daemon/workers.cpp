@@ -46,8 +46,9 @@ void Workers::watch(WorkerProcess& worker) {
     pump(*it, it->errors, it->child.errors, it->errors_watch);
   });
   if (worker.exit_watch && worker.channel_watch && (worker.write_watch || !pipes)) return;
-  services_.log.error(places_.slot_name(worker.slot) +
-                      ": the kernel watches no more descriptors; raise fs.epoll.max_user_watches");
+  ++figures_.spawn_failures;
+  worker.launch_error = "the kernel watches no more descriptors; raise fs.epoll.max_user_watches";
+  services_.log.error(places_.slot_name(worker.slot) + ": " + worker.launch_error);
   processes_.kill_tree(worker.id);
 }
 

@@ -81,6 +81,8 @@ class Workers {
   WorkerDirectories& directories() { return directories_; }
   const WorkerDirectories& directories() const { return directories_; }
   WorkerFigures figures() const;
+  // Lines since `since` that are of this task or may be, at most the last 20.
+  std::vector<std::string> output_since(const WorkerProcess&, Instant since, TaskId task) const;
 
  private:
   using FrameHandler = void (Workers::*)(WorkerProcess&, const ipc::Frame&);
@@ -171,8 +173,6 @@ class Workers {
   void give(WorkerProcess&, InHand&, const command::Assign&, std::string_view directory);
   template <class Meta>
   ipc::Bytes encoded(const Meta& meta);
-  // Lines since `since` that are of this task or may be, at most the last 20.
-  std::vector<std::string> output_since(const WorkerProcess&, Instant since, TaskId task) const;
 
   Services& services_;
   ProcessPort& processes_;

@@ -15,6 +15,17 @@ constexpr Duration kLookApart = milliseconds(50);
 // a busy one it is only told what it does: scripts/campaign.sh watching.
 constexpr Duration kLookApartMax = seconds(2), kLookAtBusyApartMax = seconds(5);
 
+// What throttles a process by SIGSTOP and SIGCONT in turn may be met as stopped at every look; each
+// of these leaves a trace. The first look since it was seen to be stopped has nothing to compare.
+bool has_moved(Looks& look, const ProcessSample& seen, Instant now) {
+  const bool moved = look.at.ns != 0 && (seen.cpu_time != look.cpu_time ||
+                                         seen.voluntary_switches != look.voluntary_switches);
+  look.at = now;
+  look.cpu_time = seen.cpu_time;
+  look.voluntary_switches = seen.voluntary_switches;
+  return moved;
+}
+
 }  // namespace
 
 // An idle worker is looked at when a beat is overdue, a busy one whenever it has been silent; one
@@ -60,11 +71,17 @@ void Workers::look_at(WorkerProcess& worker) {
   const bool silent = now - worker.last_heard >= options.unresponsive_after;
   const bool long_run =
       !worker.in_hand.empty() && now - worker.in_hand.front().assigned_at >= options.slow_after;
-  if ((!silent && !long_run) || worker.stopped) {
-    worker.look = {};
+  auto& look = worker.look;
+  if (worker.stopped) {
+    ProcessSampler::look_closely(worker.child.pid, *worker.sample);
+    const bool moved = has_moved(look, *worker.sample, now);
+    if (moved) services_.engine.step(event::WorkerStopped{worker.id, true});
     return;
   }
-  auto& look = worker.look;
+  if (!silent && !long_run) {
+    look = {};
+    return;
+  }
   const auto apart = worker.in_hand.empty()
                          ? std::clamp(options.heartbeat_interval / 2, kLookApart, kLookApartMax)
                          : std::clamp(options.heartbeat_interval, kLookApart, kLookAtBusyApartMax);
@@ -96,6 +113,7 @@ void Workers::printed(WorkerProcess& worker) {
 void Workers::set_stopped(WorkerProcess& worker, bool stopped) {
   if (worker.stopped == stopped) return;
   worker.stopped = stopped;
+  worker.look = {};
   services_.log.warn(places_.slot_name(worker.slot) + (stopped ? " is stopped" : " goes on"));
   services_.engine.step(event::WorkerStopped{worker.id, stopped});
 }

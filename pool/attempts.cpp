@@ -2,6 +2,7 @@
 // for a death is decided here: exactly one in hand is, of several each is a suspect and none is
 // charged. What the worker said that it was in makes fewer suspects, and is no proof.
 #include <algorithm>
+#include <utility>
 
 #include "pool/core.hpp"
 #include "pool/hand_sums.hpp"
@@ -23,12 +24,24 @@ EndCause crash_cause(ExitCause cause) {
   }
 }
 
-// How an attempt ends whose end we had ordered, when its worker dies of it.
-End ordered_end(const Held& held, WorkerId worker, std::int32_t code) {
+// How an attempt ends whose end we had ordered, when its worker dies. A cancel that came while it
+// was ending for another reason wins.
+End ordered_end(const Task& task, const Held& held, const event::WorkerExited& died) {
+  if (task.cancelling) {
+    const EndCause cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
+    return End{.cause = cause,
+               .charge = Charge::Nothing,
+               .retry_after = {},
+               .code = died.code,
+               .worker = died.worker};
+  }
   const bool hung = held.ending == EndCause::Hung, timeout = held.ending == EndCause::Timeout;
   const Charge charge = hung ? Charge::Crash : timeout ? Charge::Failure : Charge::Nothing;
-  return End{
-      .cause = held.ending, .charge = charge, .retry_after = {}, .code = code, .worker = worker};
+  return End{.cause = held.ending,
+             .charge = charge,
+             .retry_after = {},
+             .code = died.code,
+             .worker = died.worker};
 }
 
 // What the handler had may be of use to the next attempt.
@@ -36,11 +49,15 @@ bool is_tried_again(EndCause cause) {
   return cause == EndCause::Timeout || cause == EndCause::Hung;
 }
 
-// A cancel that came while the attempt was ending for another reason wins.
-End cancelled_end(const Task& task, WorkerId worker, std::int32_t code) {
-  const EndCause cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
-  return End{
-      .cause = cause, .charge = Charge::Nothing, .retry_after = {}, .code = code, .worker = worker};
+// Ended by us for an attempt in its hand, or with the pool: that says nothing of the others there.
+bool is_of_our_order(ExitCause cause) {
+  return cause == ExitCause::Cancel || cause == ExitCause::Timeout || cause == ExitCause::Hung ||
+         cause == ExitCause::Shutdown;
+}
+
+// What comes of a failure may be the worker's doing: it shows nobody that the worker is of use.
+bool settles(Outcome outcome) {
+  return outcome == Outcome::Done || outcome == Outcome::FailedForGood;
 }
 
 // A worker that runs one at a time takes its hand in order: what lies behind the one that it said
@@ -166,7 +183,8 @@ void Core::on(const event::AttemptAnswered& event) {
   if (slot == nullptr || at == slot->held.size()) return refuse_result(event.worker, event.key);
   heard(*slot);  // who has something in hand need not beat
   if (!event.ungiven) {
-    if (slot->answers_of_worker++ == 0) of_use(*slot);
+    ++slot->answers_of_worker;
+    if (settles(event.outcome) && !std::exchange(slot->useful, true)) of_use(*slot);
     answers_ping(*slot);
   }
   const Held held = slot->held[at];
@@ -341,20 +359,16 @@ void Core::return_task(const Held& held, EndCause cause, WorkerId worker, std::i
 void Core::bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cause) {
   const auto hand = std::move(slot.held);
   slot.held.clear();
-  const bool ordered = std::ranges::any_of(hand, &Held::is_ending);
   look_behind();
-  const bool blames = !ordered && cause != ExitCause::Shutdown;
-  if (blames && hand.size() > 1) return bury_suspects(slot, hand, event);
+  if (!is_of_our_order(cause) && hand.size() > 1) return bury_suspects(slot, hand, event);
   for (const auto& held : hand) {
     Task& task = tasks[held.task];
     mark_rung(task.id, held.rung);
     if (held.is_ending()) {
-      End end = ordered_end(held, event.worker, event.code);
-      if (task.cancelling) end = cancelled_end(task, event.worker, event.code);
-      end_attempt(held, end);
+      end_attempt(held, ordered_end(task, held, event));
     } else if (cause == ExitCause::Shutdown) {
       return_task(held, EndCause::Interrupted, event.worker, event.code, false);
-    } else if (ordered || task.cancelling) {
+    } else if (is_of_our_order(cause) || task.cancelling) {
       const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
       return_task(held, why, event.worker, event.code, false);
     } else {
@@ -368,7 +382,8 @@ void Core::bury_hand(Slot& slot, const event::WorkerExited& event, ExitCause cau
 }
 
 // The hint may lie. It only makes fewer suspects, never one guilty; and a task is spared once a
-// round, so that no lie keeps a deadly one from running alone and being found.
+// round, so that no lie keeps a deadly one from running alone and being found. Those that were
+// being ended come to the end that was ordered.
 void Core::bury_suspects(const Slot& slot, const std::vector<Held>& hand,
                          const event::WorkerExited& event) {
   const std::size_t begun = begun_by_hint(slot, hand, event.running);
@@ -377,7 +392,9 @@ void Core::bury_suspects(const Slot& slot, const std::vector<Held>& hand,
     Task& task = tasks[held.task];
     mark_rung(task.id, held.rung);
     const bool spared = at >= begun && !task.spared;
-    if (task.cancelling) {
+    if (held.is_ending()) {
+      end_attempt(held, ordered_end(task, held, event));
+    } else if (task.cancelling) {
       const auto why = held.started() ? EndCause::Drained : EndCause::NeverStarted;
       return_task(held, why, event.worker, event.code, false);
     } else if (spared) {

@@ -8,6 +8,8 @@
 namespace warmpool {
 namespace {
 
+constexpr Duration kLateLeast = milliseconds(1);  // as late any loop is
+
 Instant due_of_idle(const Slot& slot, const Options& options, bool beatless) {
   const Instant stopped = slot.stopped ? slot.stopped_at + options.dead_after : kNever;
   if (beatless) return stopped;
@@ -191,14 +193,19 @@ Instant Core::due_of_held(const Slot& slot, const Held& held) const {
   return due;
 }
 
-// The loop was late: what looks like silence or slowness may be ours.
+// The loop was late: what looks like silence or slowness may be ours. However little that was, it
+// may be much of a progress_timeout: a run has as long again, because what was late with the loop
+// is heard after it.
 void Core::on(const event::LoopLate& event) {
-  if (event.by <= options.heartbeat_interval) return;
-  grace_until_ = now + options.heartbeat_interval;
+  if (event.by <= kLateLeast) return;
+  const bool stall = event.by > options.heartbeat_interval;
+  if (stall) grace_until_ = now + options.heartbeat_interval;
   // Their clients may have come and not been heard.
-  if (orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;
+  if (stall && orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
+    for (auto& held : slot.held) held.moved_at = std::min(now, held.moved_at + event.by * 2);
+    if (!stall) continue;
     heard(slot);
     slot.health.forgive();
     for (auto& held : slot.held) held.moved_at = now;

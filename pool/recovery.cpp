@@ -44,7 +44,7 @@ void CoreRecovery::begin_life(Slot& slot) {
   slot.attempts_of_worker = slot.answers_of_worker = 0;
   slot.spawned_at = slot.last_heard = now;
   slot.unresponsive = slot.stopped = slot.slow = slot.alone = slot.recall = false;
-  slot.killed = slot.prepares = false;
+  slot.killed = slot.prepares = slot.useful = false;
   slot.motion = Motion::Unknown;
   slot.told = WorkerHealth::Unknown;
   slot.order = ExitCause::Exited;
@@ -153,7 +153,7 @@ void CoreRecovery::recover(Slot& slot) {
     slot.died_at = now;
   }
   slot.recovering = true;
-  const bool useless = slot.answers_of_worker == 0;
+  const bool useless = !slot.useful;
   if (useless) {
     ++slot.unproductive;
     ++counters.unproductive_deaths;
@@ -304,9 +304,11 @@ void CoreRecovery::judge_gate(WorkerClass& worker_class) {
   }
   if (gate.has_probe()) {
     if (gate.proved_at() > now) return;
-    // What it runs may end it yet, and one that is being killed proves nothing.
-    const bool idle = slots[gate.probe()].state == SlotState::Ready;
-    if (!idle) return gate.probe_ready(now + worker_class.options.recovery_cooldown);
+    // A task may take hours, and the class has one worker meanwhile; should that death be of no use
+    // after all, it counts again. One that is being ended proves nothing.
+    const auto state = slots[gate.probe()].state;
+    const bool serves = state == SlotState::Ready || state == SlotState::Running;
+    if (!serves) return gate.probe_ready(now + worker_class.options.recovery_cooldown);
     return close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Recovered);
   }
   if (holds_probe(worker_class)) return;  // it tries as soon as it fits

@@ -68,6 +68,7 @@ struct Slot {
   bool leaving = false;      // that one is ready, and has its place
   bool registered = false;   // its worker was started by somebody else: nobody replaces it
   bool checkpoints = false;  // has the feature
+  bool useful = false;       // its worker has settled a task
   DueReason due_for = DueReason::None;  // why its worker is to be replaced
   bool slow = false;                    // what it runs is over slow_after
   Motion motion{};                      // what it was seen to do since it was last heard
@@ -101,17 +102,18 @@ struct Slot {
   static auto fields(auto& slot) {
     auto& [id, home, partner, heir, leaver, worker_class, index, state, worker, held, last_cause,
            order, order_later, removing, unresponsive, stopped, alone, recall, successor, replaced,
-           leaving, registered, checkpoints, due_for, slow, motion, told, recovering, prepares,
-           killed, offered, credits, concurrency, expected, behind, words, memory, memory_base,
-           based, health, unproductive, strategy, tries, last_code, former, by_hand, attempts,
-           attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard,
-           stopped_at, state_since, retry_at, busy_since, died_at, force_at, due, due_place] = slot;
+           leaving, registered, checkpoints, useful, due_for, slow, motion, told, recovering,
+           prepares, killed, offered, credits, concurrency, expected, behind, words, memory,
+           memory_base, based, health, unproductive, strategy, tries, last_code, former, by_hand,
+           attempts, attempts_of_worker, answers_of_worker, spawns, busy, spawned_at, ready_at,
+           last_heard, stopped_at, state_since, retry_at, busy_since, died_at, force_at, due,
+           due_place] = slot;
     return std::tie(id, home, partner, heir, leaver, worker_class, index, state, worker, held,
                     last_cause, order, order_later, removing, unresponsive, stopped, alone, recall,
-                    successor, replaced, leaving, registered, checkpoints, due_for, slow, motion,
-                    told, recovering, prepares, killed, offered, credits, concurrency, expected,
-                    behind, words, memory, memory_base, based, health, unproductive, strategy,
-                    tries, last_code, former, by_hand, attempts, attempts_of_worker,
+                    successor, replaced, leaving, registered, checkpoints, useful, due_for, slow,
+                    motion, told, recovering, prepares, killed, offered, credits, concurrency,
+                    expected, behind, words, memory, memory_base, based, health, unproductive,
+                    strategy, tries, last_code, former, by_hand, attempts, attempts_of_worker,
                     answers_of_worker, spawns, busy, spawned_at, ready_at, last_heard, stopped_at,
                     state_since, retry_at, busy_since, died_at, force_at, due, due_place);
   }

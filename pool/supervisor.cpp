@@ -176,7 +176,7 @@ void Core::on(const event::WorkerBeat& event) {
 
 void Core::on(const event::WorkerStopped& event) {
   Slot* slot = slots.find(event.worker);
-  if (slot == nullptr || slot->stopped == event.stopped) return;
+  if (slot == nullptr || (!slot->stopped && !event.stopped)) return;
   slot->stopped = event.stopped;
   slot->stopped_at = now;
   tell_health(*slot);

@@ -77,9 +77,18 @@ std::vector<std::string> directories_in(const std::string& path) {
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(path.c_str()), closedir);
   if (listing == nullptr) return found;
   while (const dirent* entry = readdir(listing.get())) {
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') found.emplace_back(entry->d_name);
+    const std::string_view name = entry->d_name;
+    if (entry->d_type == DT_DIR && name != "." && name != "..") found.emplace_back(name);
   }
   return found;
+}
+
+// The kernel keeps one in which something lives, whoever made what is in it.
+bool remove_cgroup(const std::string& path) {
+  if (rmdir(path.c_str()) == 0 || errno == ENOENT) return true;
+  const auto below = directories_in(path);
+  for (const auto& name : below) remove_cgroup(path + "/" + name);
+  return !below.empty() && (rmdir(path.c_str()) == 0 || errno == ENOENT);
 }
 
 void CgroupLeaf::enter(pid_t pid) const { write_number(procs_path(), pid); }
@@ -108,7 +117,7 @@ bool CgroupLeaf::limit_pids(std::uint64_t count) const {
   return write_number(path_ + "/pids.max", static_cast<std::int64_t>(count));
 }
 
-bool CgroupLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+bool CgroupLeaf::remove() const { return remove_cgroup(path_); }
 
 std::string own_cgroup() {
   const std::string mounted = mount_point();
@@ -124,8 +133,11 @@ std::optional<CgroupLife> CgroupLife::make(const LifeMark& mark) {
   if (own.empty()) return std::nullopt;
   const std::string path = own + "/" + std::string(kDirectoryPrefix) + mark.place + "-" + mark.life;
   if (mkdir(path.c_str(), 0755) != 0) return std::nullopt;
-  // Where it is on for this directory its leaves may have it too. Nothing else is switched on.
-  std::ofstream(path + "/cgroup.subtree_control") << "+pids";
+  // What is on for this directory its leaves may have too; one by one, as one that is not lets the
+  // whole write fail. Nothing else is switched on.
+  for (const char* controller : {"+pids", "+memory"}) {
+    std::ofstream(path + "/cgroup.subtree_control") << controller;
+  }
   return CgroupLife(path);
 }
 
@@ -147,11 +159,10 @@ std::vector<std::string> earlier_cgroups(const LifeMark& mark) {
   return found;
 }
 
-bool end_cgroup(const std::string& path, Duration within) {
+CgroupEnd end_cgroup(const std::string& path, Duration within) {
   CgroupLeaf(path).kill();  // of the whole subtree
-  if (!wait_empty(path, within)) return false;
-  for (const auto& leaf : directories_in(path)) rmdir((path + "/" + leaf).c_str());
-  return rmdir(path.c_str()) == 0;
+  if (!wait_empty(path, within)) return CgroupEnd::Lives;
+  return remove_cgroup(path) ? CgroupEnd::Removed : CgroupEnd::Stays;
 }
 
 }  // namespace warmpool::daemon

@@ -32,7 +32,7 @@ class CgroupLeaf {
   void limit_memory(std::uint64_t bytes) const;
   // False where the pids controller is not on.
   bool limit_pids(std::uint64_t count) const;
-  // False while anything alive is in it: try again.
+  // With what its worker made below it. False while anything alive is in it: try again.
   bool remove() const;
 
  private:
@@ -57,15 +57,18 @@ class CgroupLife {
 // Directories of earlier lives at this place, below this process's own cgroup.
 std::vector<std::string> earlier_cgroups(const LifeMark& mark);
 
-// Ends all in it and removes it with its leaves. Blocks: until it is empty, at most `within`. False
-// if it is not.
-bool end_cgroup(const std::string& path, Duration within);
+// Ends all in it and removes it with all below it. Blocks: until it is empty, at most `within`.
+// Lives: it is not. Stays: nothing lives in it, and it cannot be removed.
+enum class CgroupEnd : unsigned char { Removed, Stays, Lives };
+CgroupEnd end_cgroup(const std::string& path, Duration within);
 
 // Parts that both kinds of cgroup need. The number behind `name` in a file of "name number" lines;
 // 0 if it is not there.
 std::uint64_t number_in(const std::string& path, std::string_view name);
 bool write_number(const std::string& path, std::int64_t number);
 std::vector<std::string> directories_in(const std::string& path);
+// With all below it, whoever made that. False where one of these stays.
+bool remove_cgroup(const std::string& path);
 
 // This process's own directory in the v2 hierarchy; empty where there is none.
 std::string own_cgroup();

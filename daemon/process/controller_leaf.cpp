@@ -58,11 +58,6 @@ std::string own_directory(std::string_view controller) {
   return {};
 }
 
-bool remove_tree(const std::string& path) {
-  for (const auto& leaf : directories_in(path)) rmdir((path + "/" + leaf).c_str());
-  return rmdir(path.c_str()) == 0;
-}
-
 }  // namespace
 
 std::uint64_t kernel_limit(std::uint64_t bytes) {
@@ -87,7 +82,7 @@ std::uint64_t ControllerLeaf::oom_kills() const {
   return number_in(path_ + "/memory.oom_control", "oom_kill");
 }
 
-bool ControllerLeaf::remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+bool ControllerLeaf::remove() const { return remove_cgroup(path_); }
 
 std::optional<ControllerLife> ControllerLife::make(const LifeMark& mark,
                                                    std::string_view controller) {
@@ -104,14 +99,14 @@ std::optional<ControllerLeaf> ControllerLife::make_leaf(WorkerId worker) const {
   return ControllerLeaf(path);
 }
 
-void ControllerLife::remove() const { remove_tree(path_); }
+void ControllerLife::remove() const { remove_cgroup(path_); }
 
 void remove_earlier_controller_cgroups(const LifeMark& mark) {
   const std::string prefix = std::string(kPrefix) + mark.place_prefix();
   for (const auto controller : kControllers) {
     const std::string own = own_directory(controller);
     for (const auto& name : own.empty() ? std::vector<std::string>{} : directories_in(own)) {
-      if (name.starts_with(prefix) && name != prefix + mark.life) remove_tree(own + "/" + name);
+      if (name.starts_with(prefix) && name != prefix + mark.life) remove_cgroup(own + "/" + name);
     }
   }
 }

@@ -33,11 +33,12 @@ Duration until(Clock::time_point deadline) {
   return Duration{std::max<std::int64_t>(0, std::chrono::nanoseconds(left).count())};
 }
 
-enum class Of { Others, Unclear, EarlierLife };
+enum class Of { Others, Unclear, Unreadable, EarlierLife };
 
 Of life_of(pid_t pid, const LifeMark& mark) {
   const MarkSeen seen = look_at_mark(pid);
   if (seen.state == MarkSeen::State::Unclear) return Of::Unclear;
+  if (seen.state == MarkSeen::State::Unreadable) return Of::Unreadable;
   const auto found = parse_mark(seen.mark);
   const bool earlier = found && found->place == mark.place && found->life != mark.life;
   return earlier ? Of::EarlierLife : Of::Others;
@@ -51,6 +52,7 @@ struct Survivor {
 struct Look {
   std::vector<Survivor> survivors;
   std::vector<pid_t> unclear;  // in the middle of execve
+  std::uint32_t unreadable = 0;
   bool empty() const { return survivors.empty() && unclear.empty(); }
 };
 
@@ -68,6 +70,7 @@ Look look(const LifeMark& mark) {
       life = life_of(pid, mark);
     }
     if (life == Of::Unclear) seen.unclear.push_back(pid);
+    if (life == Of::Unreadable) ++seen.unreadable;
     if (life != Of::EarlierLife || !pidfd || is_dead(pidfd.get())) continue;
     seen.survivors.push_back({pid, std::move(pidfd)});
   }
@@ -92,11 +95,13 @@ Error remaining(const Look& seen) {
 
 Result<void> end_cgroups(const LifeMark& mark, Clock::time_point deadline, LifeSweep& sweep) {
   for (const auto& path : earlier_cgroups(mark)) {
-    if (!end_cgroup(path, until(deadline))) {
+    const auto ended = end_cgroup(path, until(deadline));
+    if (ended == CgroupEnd::Lives) {
       return Error{ETIMEDOUT, "processes of an earlier life of this daemon do not end (listed in " +
                                   path + "/*/cgroup.procs); end them, then start again"};
     }
-    ++sweep.cgroups_removed;
+    if (ended == CgroupEnd::Stays) sweep.cgroups_left.push_back(path);
+    sweep.cgroups_removed += ended == CgroupEnd::Removed ? 1U : 0U;
   }
   return {};
 }
@@ -109,6 +114,7 @@ Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within) {
   std::set<pid_t> killed;
   for (int quiet = 0; quiet < 2;) {
     const Look seen = look(mark);
+    sweep.unreadable = seen.unreadable;
     quiet = seen.empty() ? quiet + 1 : 0;
     for (const auto& survivor : seen.survivors) {
       if (send_signal(survivor.pidfd.get(), SIGKILL) == 0) killed.insert(survivor.pid);

@@ -112,7 +112,8 @@ class LinuxProcesses final : public ProcessPort {
   bool out_of_memory(const Worker& worker, bool& probable);
   std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
-  std::optional<WorkerId> known_by_mark(pid_t pid) const;
+  std::optional<WorkerId> worker_of(pid_t orphan);
+  std::optional<WorkerId> worker_of_session(pid_t session) const;
   static bool kill_stray(pid_t pid);
   void remove_leaves();
 
@@ -128,7 +129,9 @@ class LinuxProcesses final : public ProcessPort {
   std::unordered_set<pid_t> pids_;    // of workers_
   // As seen last: a command's end costs no look at what the commands of others have left.
   AdoptedOf adopted_;
-  std::vector<CgroupLeaf> left_over_;  // something in them was still dying
+  using Named = std::pair<pid_t, std::uint64_t>;  // with when it began
+  std::map<Named, WorkerId> orphans_;             // of those that were there at the last look
+  std::vector<CgroupLeaf> left_over_;             // something in them was still dying
   std::vector<ControllerLeaf> v1_left_over_;
 };
 
@@ -312,7 +315,7 @@ TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
-  return end_descendants({worker.pid, worker.mark, {}}, pids_);
+  return end_descendants({worker.pid, worker.mark, {}, &adopted_, id}, pids_);
 }
 
 std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
@@ -337,7 +340,7 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
 // the kernel killed for memory, is most likely that one.
 bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
   if (worker.ooms() > worker.past_ooms) return true;
-  if (worker.memory_leaf) return false;
+  if (worker.memory_leaf || worker.leaf_counts_ooms) return false;
   probable = !worker.killed && worker.spawned && oom_.rose();
   return probable;
 }
@@ -394,12 +397,32 @@ std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& 
   return end_descendants({worker.pid, worker.mark, which, &adopted_, id}, pids_, spared).killed;
 }
 
-// Of which worker of this life it is. One without a mark may belong to any.
-std::optional<WorkerId> LinuxProcesses::known_by_mark(pid_t pid) const {
-  const MarkSeen seen = look_at_mark(pid);
-  const auto mark = parse_mark(seen.mark);
-  if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return {};
-  return mark->worker;
+// Of which worker of this life it is. One without a mark may belong to any. A mark is read once: a
+// process may write over its environment, become another user's, or sit in a call in which a look
+// into it would wait as well. Not while a template is to fork: what it makes has the template's
+// session and mark at first, and its own soon after.
+std::optional<WorkerId> LinuxProcesses::worker_of(pid_t orphan) {
+  const Kinship kinship = kinship_of(orphan);
+  const Named name{orphan, kinship.start_ticks};
+  if (const auto known = orphans_.find(name); known != orphans_.end()) return known->second;
+  auto its = forks_.empty() ? worker_of_session(kinship.session) : std::nullopt;
+  if (!its) {
+    if (kinship.state == 'D') return std::nullopt;  // the next look may find it otherwise
+    const MarkSeen seen = look_at_mark(orphan);
+    const auto mark = parse_mark(seen.mark);
+    if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return {};
+    its = mark->worker;
+  }
+  if (forks_.empty()) orphans_.emplace(name, *its);
+  return its;
+}
+
+std::optional<WorkerId> LinuxProcesses::worker_of_session(pid_t session) const {
+  if (!pids_.contains(session)) return std::nullopt;
+  const auto its = std::ranges::find_if(workers_, [session](const auto& entry) {
+    return entry.second.leads_tree && entry.second.pid == session;
+  });
+  return its == workers_.end() ? std::nullopt : std::optional(its->first);
 }
 
 bool LinuxProcesses::kill_stray(pid_t pid) {
@@ -411,7 +434,8 @@ Orphans LinuxProcesses::reap_orphans() {
   oom_.note();
   Orphans orphans;
   adopted_.clear();
-  for (const pid_t pid : children_of(getpid())) {
+  const auto children = children_of(getpid());
+  for (const pid_t pid : children) {
     if (pids_.contains(pid)) continue;
     siginfo_t info{};
     // A dead one may be a worker that its template has not told of yet: it is left for the next
@@ -422,15 +446,17 @@ Orphans LinuxProcesses::reap_orphans() {
       orphans.reaped += keep == 0 ? 1U : 0U;
       continue;
     }
-    const auto worker = waited == 0 ? known_by_mark(pid) : std::nullopt;
+    const auto worker = waited == 0 ? worker_of(pid) : std::nullopt;
     if (!worker || forks_.contains(*worker)) continue;
     if (!workers_.contains(*worker)) {
       orphans.killed += kill_stray(pid) ? 1U : 0U;
     } else {
       orphans.living.push_back({*worker, pid});
-      adopted_.emplace(pid, *worker);
+      if (forks_.empty()) adopted_.emplace(pid, *worker);
     }
   }
+  const std::unordered_set<pid_t> there(children.begin(), children.end());
+  std::erase_if(orphans_, [&](const auto& one) { return !there.contains(one.first.first); });
   remove_leaves();
   return orphans;
 }

@@ -13,14 +13,16 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <memory>
 #include <optional>
 #include <poll.h>
+#include <set>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 #include "daemon/process/life_mark.hpp"
-#include "daemon/process/peer_process.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -89,27 +91,28 @@ struct Found {
 
 class TreeWalk {
  public:
-  // `met`: is not met any more.
+  // `spared`: are not met; what descends from them is.
   TreeWalk(const TreeRoot& root, const std::unordered_set<pid_t>& workers,
-           const std::vector<pid_t>& met)
-      : root_(root), workers_(workers), met_(met.begin(), met.end()) {}
+           const std::vector<pid_t>& spared)
+      : root_(root), workers_(workers), spared_(spared.begin(), spared.end()) {}
 
   // Kills what it has not met before; how many that were.
   std::uint32_t pass() {
     std::uint32_t killed = 0;
-    walk([&](const Found& found) { killed += kill_one(found) ? 1U : 0U; });
+    walk([&](pid_t, const ipc::UniqueFd& pidfd) {
+      killed += send_signal(pidfd.get(), SIGKILL) == 0 ? 1U : 0U;
+    });
     return killed;
   }
 
   std::vector<pid_t> living() {
     std::vector<pid_t> all;
-    walk([&](const Found& found) {
-      if (is_ours(found, open_pidfd(found.pid))) all.push_back(found.pid);
-    });
+    walk([&](pid_t pid, const ipc::UniqueFd&) { all.push_back(pid); });
     return all;
   }
 
  private:
+  // Goes on from what has proved to be ours alone: what descends from a stranger is a stranger's.
   template <class Meet>
   void walk(const Meet& meet) {
     queue_.clear();
@@ -117,7 +120,11 @@ class TreeWalk {
     queue_adopted();
     for (std::size_t i = 0; i < queue_.size(); ++i) {
       const Found found = queue_[i];
-      if (met_.insert(found.pid).second) meet(found);
+      const ipc::UniqueFd pidfd = open_pidfd(found.pid);
+      const Kinship kinship = kinship_of(found.pid);
+      if (!is_ours(found, kinship, pidfd)) continue;
+      const bool is_new = met_.emplace(found.pid, kinship.start_ticks).second;
+      if (is_new && !spared_.contains(found.pid)) meet(found.pid, pidfd);
       queue_children(found.pid);
     }
   }
@@ -129,44 +136,53 @@ class TreeWalk {
   void queue_adopted() {
     const pid_t self = getpid();
     for (const pid_t pid : children_of(self)) {
-      if (workers_.contains(pid) || is_of_another(pid) || !is_meant(pid)) continue;
-      if (kinship_of(pid).session == root_.pid || look_at_mark(pid).mark == root_.mark) {
+      if (workers_.contains(pid)) continue;
+      const auto whose = known_of(pid);
+      if (whose && *whose != root_.worker) continue;
+      const Kinship kinship = kinship_of(pid);
+      if (!is_meant(pid, kinship)) continue;
+      if (whose || kinship.session == root_.pid || is_marked(pid, kinship)) {
         queue_.push_back({pid, self});
       }
     }
   }
 
-  bool is_of_another(pid_t pid) const {
-    if (root_.adopted_of == nullptr) return false;
+  std::optional<WorkerId> known_of(pid_t pid) const {
+    if (root_.adopted_of == nullptr) return std::nullopt;
     const auto known = root_.adopted_of->find(pid);
-    return known != root_.adopted_of->end() && known->second != root_.worker;
+    return known == root_.adopted_of->end() ? std::nullopt : std::optional(known->second);
   }
 
-  bool is_meant(pid_t pid) const {
+  bool is_meant(pid_t pid, const Kinship& kinship) const {
     const auto before = root_.which.adopted_before;
-    if (!before || met_.contains(pid)) return true;
-    const auto name = name_of_process(pid);
-    return name && name->start_ticks < *before;
+    return !before || spared_.contains(pid) || kinship.start_ticks < *before;
   }
 
   // The number may have been given to a stranger since it was read: the pidfd fixes who is meant,
-  // and what is read of it afterwards says whether that is one of ours.
-  bool is_ours(const Found& found, const ipc::UniqueFd& pidfd) const {
+  // and what was read of it afterwards says whether that is one of ours.
+  bool is_ours(const Found& found, const Kinship& kinship, const ipc::UniqueFd& pidfd) {
     if (!pidfd || is_dead(pidfd.get())) return false;
-    const Kinship kinship = kinship_of(found.pid);
     return kinship.parent == found.parent || kinship.session == root_.pid ||
-           look_at_mark(found.pid).mark == root_.mark;
+           is_marked(found.pid, kinship);
   }
 
-  bool kill_one(const Found& found) {
-    const ipc::UniqueFd pidfd = open_pidfd(found.pid);
-    return is_ours(found, pidfd) && send_signal(pidfd.get(), SIGKILL) == 0;
+  // Many are in state D for a moment only, as is who waits for a vfork. For those that stay the
+  // loop waits once, and no longer; reap_orphans() meets them again.
+  bool is_marked(pid_t pid, const Kinship& kinship) {
+    char state = kinship.state;
+    for (; state == 'D' && patience_ms_ > 0; --patience_ms_) {
+      poll(nullptr, 0, 1);
+      state = kinship_of(pid).state;
+    }
+    return state != 'D' && look_at_mark(pid).mark == root_.mark;
   }
 
   TreeRoot root_;
+  int patience_ms_ = 5;
   const std::unordered_set<pid_t>& workers_;
+  std::unordered_set<pid_t> spared_;
   std::vector<Found> queue_;
-  std::unordered_set<pid_t> met_;
+  std::set<std::pair<pid_t, std::uint64_t>> met_;  // with when it began
 };
 
 }  // namespace
@@ -251,7 +267,10 @@ bool is_unclear(std::string_view stat) {
 
 MarkSeen look_at_mark(pid_t pid) {
   const auto block = file_text(proc_path(pid, "environ"), kEnvironmentBytesMax);
-  if (!block) return {};
+  if (!block) {
+    const bool refused = errno == EACCES || errno == EPERM;
+    return {refused ? MarkSeen::State::Unreadable : MarkSeen::State::None, {}};
+  }
   if (block->empty()) {
     const auto stat = file_text(proc_path(pid, "stat"), 4096);
     const bool unclear = stat && is_unclear(*stat);
@@ -262,14 +281,33 @@ MarkSeen look_at_mark(pid_t pid) {
   return {state, std::move(mark)};
 }
 
+bool hides_marks(uid_t user) {
+  constexpr std::string_view kName = "\nCapEff:\t";
+  constexpr std::uint64_t kMayTrace = 1ULL << CAP_SYS_PTRACE;
+  if (user == geteuid()) return false;
+  const auto status = file_text("/proc/self/status", 8192);
+  const auto at = status ? status->find(kName) : std::string::npos;
+  if (at == std::string::npos) return false;
+  std::uint64_t may = 0;
+  std::from_chars(status->data() + at + kName.size(), status->data() + status->size(), may, 16);
+  return (may & kMayTrace) == 0;
+}
+
+// Fields by number in proc(5): 4 parent, 6 session, 22 start time.
+Kinship parse_kinship(std::string_view stat) {
+  constexpr std::size_t kParent = 4 - 4, kSession = 6 - 4, kStart = 22 - 4;  // behind the state
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string_view::npos || name_end + 4 > stat.size()) return {};
+  std::vector<std::int64_t> fields;
+  append_numbers(stat.substr(name_end + 4), fields);
+  if (fields.size() <= kStart) return {};
+  return {static_cast<pid_t>(fields[kParent]), static_cast<pid_t>(fields[kSession]),
+          stat[name_end + 2], static_cast<std::uint64_t>(fields[kStart])};
+}
+
 Kinship kinship_of(pid_t pid) {
   const auto stat = file_text(proc_path(pid, "stat"), 4096);
-  if (!stat) return {};
-  const std::size_t name_end = stat->rfind(')');
-  if (name_end == std::string::npos || name_end + 4 > stat->size()) return {};
-  std::vector<pid_t> fields;  // behind the state: parent, group, session
-  append_numbers(std::string_view(*stat).substr(name_end + 4, 64), fields);
-  return fields.size() < 3 ? Kinship{} : Kinship{fields[0], fields[2]};
+  return stat ? parse_kinship(*stat) : Kinship{};
 }
 
 TreeEnd end_descendants(const TreeRoot& root, const std::unordered_set<pid_t>& workers,

@@ -2,6 +2,7 @@
 // a process is signalled through a pidfd that was opened first and checked after.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -31,23 +32,32 @@ std::vector<pid_t> children_of(pid_t pid);
 std::vector<pid_t> all_processes();
 
 // What a process's environment says of its mark.
-// None: it carries none, may not be looked into, or is gone. Unclear: it is in the middle of
-// execve, where the new program is there and its environment not yet; that may last, while the
-// program is read from a slow disk. Look again.
+// None: it carries none, or is gone. Unclear: it is in the middle of execve, where the new program
+// is there and its environment not yet; that may last, while the program is read from a slow disk.
+// Look again. Unreadable: it may carry one, and this process may not look into it (another user's,
+// and no CAP_SYS_PTRACE).
 struct MarkSeen {
-  enum class State : unsigned char { None, Unclear, Found } state = State::None;
+  enum class State : unsigned char { None, Unclear, Unreadable, Found } state = State::None;
   std::string mark;
 };
-// Bounds: the first 8 MiB of the environment.
+// Bounds: the first 8 MiB of the environment. Blocks: where the process is in state D and what
+// holds it holds its memory map too; not for the loop before Kinship::state was looked at.
 MarkSeen look_at_mark(pid_t pid);
+// Of processes of that user: whether look_at_mark() would be refused here. By what this process is
+// and may now.
+bool hides_marks(uid_t user);
 // Of the text of /proc/PID/stat, of a process whose environment was read as empty.
 bool is_unclear(std::string_view stat);
 
 struct Kinship {
   pid_t parent = 0, session = 0;
+  char state = '?';               // proc(5)
+  std::uint64_t start_ticks = 0;  // since the boot: with the number, which process it is
 };
 // Zeros when it is gone.
 Kinship kinship_of(pid_t pid);
+// Of the text of /proc/PID/stat.
+Kinship parse_kinship(std::string_view stat);
 
 // By number. Order: made of children of this process, and thrown away before one is waited for.
 using AdoptedOf = std::unordered_map<pid_t, WorkerId>;
@@ -56,7 +66,7 @@ struct TreeRoot {
   pid_t pid = 0;          // the worker, unreaped; the leader of its session
   std::string_view mark;  // of the worker
   Which which{};
-  // Whose adopted ones are known to be: those of other workers are not looked at. Null: of none.
+  // Whose adopted ones are known to be: their marks are not read again. Null: of none.
   const AdoptedOf* adopted_of = nullptr;
   WorkerId worker{};
 };

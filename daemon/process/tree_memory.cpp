@@ -65,7 +65,9 @@ bool kernel_lists_children() {
   return lists;
 }
 
+// None of one in state D: what holds it may hold its memory map too, and with that whoever looks.
 std::optional<std::uint64_t> exact_of(pid_t pid) {
+  if (kinship_of(pid).state == 'D') return std::nullopt;
   std::array<char, 2048> buffer;
   return parse_rollup(read_text(open_of(pid, "smaps_rollup").get(), buffer));
 }
@@ -121,7 +123,10 @@ void TreeMemory::find_descendants(bool deep) {
 std::optional<std::uint64_t> TreeMemory::exact() const {
   auto sum = exact_of(root_.pid);
   if (!sum) return std::nullopt;
-  for (const auto& one : descendants_) *sum += exact_of(one.pid).value_or(0);
+  for (const auto& one : descendants_) {
+    const auto figure = figure_of(one.statm);
+    *sum += exact_of(one.pid).value_or(figure ? figure->own_bytes : 0);
+  }
   return sum;
 }
 

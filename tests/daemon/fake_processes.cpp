@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,11 +78,13 @@ void FakeProcesses::abandon(WorkerId worker) {
 
 Child FakeProcesses::begin(FakeWorker& worker, const SpawnSpec& spec) {
   worker.spec = spec;
+  worker.descendants = descendants_of_new;
   worker.exit_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   Child child;
   child.worker = spec.worker;
-  child.pid = static_cast<pid_t>(workers.size());  // one of its own
+  child.pid = pid_of_new != 0 ? pid_of_new : static_cast<pid_t>(workers.size());  // one of its own
   child.exit_notice.reset(::fcntl(worker.exit_event.get(), F_DUPFD_CLOEXEC, 3));
+  if (!watchable) child.exit_notice.reset(::memfd_create("no notice", MFD_CLOEXEC));
   if (spec.role == SpawnRole::Template) {
     connect_template(worker, child);
   } else if (spec.role == SpawnRole::Worker) {
@@ -149,7 +152,8 @@ Result<void> FakeProcesses::signal(WorkerId worker, int number) {
 
 TreeEnd FakeProcesses::kill_tree(WorkerId worker) {
   auto& it = workers.at(worker.value);
-  if (!it.exit) die(it, {ExitCause::Signalled, -SIGKILL, false});
+  if (!kills) it.signals.push_back(SIGKILL);
+  if (!it.exit && kills) die(it, {ExitCause::Signalled, -SIGKILL, false});
   return {};
 }
 
@@ -176,8 +180,9 @@ std::vector<pid_t> FakeProcesses::descendants(WorkerId worker, Which) {
   return it.descendants;
 }
 
-std::uint32_t FakeProcesses::end_others(WorkerId worker, const std::vector<pid_t>&, Which) {
+std::uint32_t FakeProcesses::end_others(WorkerId worker, const std::vector<pid_t>& own, Which) {
   auto& it = workers.at(worker.value);
+  spared[worker] = own;
   ++it.walks;
   return static_cast<std::uint32_t>(std::exchange(it.descendants, {}).size());
 }

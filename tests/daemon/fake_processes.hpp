@@ -73,8 +73,13 @@ class FakeProcesses : public ProcessPort {
   std::map<std::uint64_t, FakeWorker> ordered;
   std::vector<WorkerId> abandoned;
   bool adopts = true;
-  Orphans orphans;         // found each time
-  std::size_t reaped = 0;  // so often
+  bool watchable = true;                          // else the kernel refuses to tell of their end
+  bool kills = true;                              // else a process that is killed does not go
+  std::vector<pid_t> descendants_of_new;          // that they have
+  pid_t pid_of_new = 0;                           // what those that start are to /proc; 0: any
+  std::map<WorkerId, std::vector<pid_t>> spared;  // at the last end of the others
+  Orphans orphans;                                // found each time
+  std::size_t reaped = 0;                         // so often
   // Where FIFOs are made, with nothing else in it.
   const ipc::RuntimeDirectory& fifo_directory() { return place().directory; }
 

@@ -2,15 +2,20 @@
 // With processes that are objects of the test.
 #include <algorithm>
 #include <arpa/inet.h>
+#include <csignal>
 #include <functional>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "daemon/http_probe.hpp"
 #include "daemon/process/process_figures.hpp"
+#include "daemon/process/process_tree.hpp"
 #include "tests/daemon/test_daemon.hpp"
 #include "tests/support/patience.hpp"
 
@@ -169,6 +174,27 @@ TEST_F(HealthTest, AProcessCheckSeesTheProcess) {
   begin([](ClassOptions& options) { options.check = "process"; });
   ASSERT_TRUE(until([&] { return shown()["health_score"]["check"]["at"].is_string(); }));
   EXPECT_EQ(shown()["health_score"]["check"]["kind"], "process");
+}
+
+// To /proc a process whose first thread has ended is a zombie, whatever its others do.
+TEST_F(HealthTest, AProcessWithoutItsFirstThreadIsThere) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    std::thread([] { ::pause(); }).detach();
+    ::syscall(SYS_exit, 0);  // of this thread alone
+  }
+  EXPECT_TRUE(test::eventually([&] { return kinship_of(pid).state == 'Z'; }));
+  test =
+      std::make_unique<TestDaemon>(with([](ClassOptions& options) { options.check = "process"; }));
+  test->processes.pid_of_new = pid;
+  client = std::make_unique<RawClient>(test->connect());
+  ASSERT_TRUE(until([&] { return shown()["health_score"]["check"]["at"].is_string(); }));
+  EXPECT_EQ(shown()["health_score"]["check"]["passed"], true);
+  EXPECT_EQ(shown()["health_score"]["check"]["text"],
+            "its process is there, without its first thread");
+  test.reset();
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
 }
 
 TEST_F(HealthTest, ACommandIsToldWhomItIsAbout) {

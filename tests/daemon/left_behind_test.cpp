@@ -104,5 +104,28 @@ TEST_F(LeftBehindLook, CountsANumberAgainThatIsAnothersByNow) {
   EXPECT_EQ(left_behind(), 3U);
 }
 
+Configuration one_that_kills() {
+  auto configuration = one_that_counts();
+  configuration.classes.front().values.descendants = "kill";
+  return configuration;
+}
+
+// Its number may be that of a process which a task left.
+TEST(LeftBehind, WhatEndedOfItsOwnIsSparedNoMore) {
+  TestDaemon test(one_that_kills());
+  const pid_t number = number_of_a_dead_one();
+  test.processes.descendants_of_new = {::getpid(), number};
+  ASSERT_TRUE(test.until([&] { return test.daemon.documents().initialized(); }));
+  auto* worker = test.processes.alive();
+  ASSERT_NE(worker, nullptr);
+  const auto id = worker->spec.worker;
+  worker->memory.processes = 5;
+  ASSERT_TRUE(test.until([&] {
+    test.time.pass(seconds(1));
+    return test.processes.spared.contains(id);
+  }));
+  EXPECT_EQ(test.processes.spared.at(id), std::vector<pid_t>{::getpid()});
+}
+
 }  // namespace
 }  // namespace warmpool::daemon

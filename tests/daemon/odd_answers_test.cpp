@@ -105,6 +105,33 @@ TEST_F(OddAnswers, OfATypeNamedExecMaySayAnything) {
   EXPECT_FALSE(autopsy_after("it failed\n" + large).contains("code")) << "too much to look through";
 }
 
+// It ends in a Tick, without a death.
+TEST_F(OddAnswers, WhatIsTakenFromOneThatDoesNotGoIsToldAsOfADeath) {
+  auto configuration = small_configuration();
+  configuration.pool.values.cancel_grace = configuration.pool.values.term_grace = milliseconds(10);
+  configuration.pool.values.unkillable_after = milliseconds(50);
+  configuration.classes.front().values.size = configuration.classes.front().values.size_min = 1;
+  test = std::make_unique<TestDaemon>(configuration);
+  test->processes.kills = false;
+  client.emplace(test->connect());
+  client->name_type("hang");
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  once.timeout = milliseconds(20);
+  client->submit("x", 1, ipc::flag::kWait, once);
+  ASSERT_TRUE(test->until(*client, [&] {
+    test->time.pass(milliseconds(10));
+    return client->find(Kind::Settled, 1) != nullptr;
+  }));
+  ASSERT_TRUE(test->log.has("gets SIGKILL: timeout"));
+  const auto autopsy = autopsy_of(1);
+  EXPECT_EQ(autopsy.at("cause"), "timeout");
+  EXPECT_EQ(autopsy.at("by_warmpool"), true);
+  EXPECT_NE(autopsy.at("sentence").get<std::string>().find("was killed and does not go"),
+            std::string::npos);
+  test->processes.kills = true;
+}
+
 TEST_F(OddAnswers, APayloadThatCannotBeReadToItsEndIsNoAnswerOfItsWorker) {
   begin("hang");
   give_from_file(4 << 20);

@@ -18,7 +18,8 @@ enum class Wants : unsigned char { Nothing, AUser, Nice, Cpus, ALimit };
 struct Lack {
   const char* name;
   const char* call;
-  const char* error;  // as strace reads it, with the count of the call that fails
+  const char* error;  // as strace reads it, with the count of the call that fails; or what it
+                      // returns, having done nothing
   Wants wants;        // what the class has to ask for so that the call is made
   const char* said;   // null: the worker starts, and lacks nothing
 };
@@ -34,6 +35,10 @@ constexpr Lack kLacks[] = {
      "root"},
     {"user", "setresuid", "EPERM", Wants::AUser,
      "cannot become the worker's user: Operation not permitted; start warmpoold as root"},
+    {"user_without_effect", "setresuid", "retval=0", Wants::AUser,
+     "cannot become the worker's user: Operation not permitted; start warmpoold as root"},
+    {"group_without_effect", "setresgid", "retval=0", Wants::AUser,
+     "cannot become the worker's user: Operation not permitted"},
     {"user_with_too_many_processes", "setresuid", "EAGAIN", Wants::AUser, "raise its limit"},
     {"no_new_privileges", "prctl", "EPERM:when=1", Wants::Nothing,
      "cannot give up new privileges: Operation not permitted; allow prctl in the filter"},
@@ -69,11 +74,12 @@ class LacksTest : public ProcessTest, public ::testing::WithParamInterface<Lack>
   // -D: the traced process stays our child, as the launcher expects; the tracer is a child of its
   // own.
   std::string traced_launcher(const Lack& lack) const {
-    const std::string call = lack.call;
+    const std::string call = lack.call, error = lack.error;
+    const std::string fault = error.starts_with("retval") ? error : "error=" + error;
     return directory_.file("traced-launch",
                            "#!/bin/sh\nexec /usr/bin/strace -D -qq -o " + trace() +
-                               " -e trace=" + call + " -e inject=" + call + ":error=" + lack.error +
-                               " " + launcher() + " \"$@\"\n",
+                               " -e trace=" + call + " -e inject=" + call + ":" + fault + " " +
+                               launcher() + " \"$@\"\n",
                            0755);
   }
   std::string trace() const { return directory_.path() + "/trace"; }

@@ -2,7 +2,9 @@
 #include <array>
 #include <csignal>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +135,48 @@ TEST_F(Life, SweepIsBoundedAndNamesWhatRemains) {
   EXPECT_THAT(swept.error().text, HasSubstr(std::to_string(descendant)));
   EXPECT_TRUE(sweep_earlier_lives(next_life(), seconds(20)));
   EXPECT_FALSE(is_alive(descendant));
+}
+
+// Root without capabilities, for as long as it lives: newer kernels take CAP_PERFMON, and with that
+// CAP_SYS_ADMIN, for CAP_SYS_PTRACE.
+class Blindness {
+ public:
+  Blindness() {
+    syscall(SYS_capget, &header_, had_);
+    __user_cap_data_struct has[2] = {had_[0], had_[1]};
+    for (auto& part : has) part.effective = 0;
+    syscall(SYS_capset, &header_, has);
+  }
+  Blindness(const Blindness&) = delete;
+  Blindness& operator=(const Blindness&) = delete;
+  ~Blindness() { syscall(SYS_capset, &header_, had_); }
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct had_[2] = {};
+};
+
+// It may carry a mark of an earlier life or not.
+TEST_F(Life, WhatMayNotBeLookedIntoIsNotProvedGone) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root becomes another";
+  auto nobody = find_identity("nobody");
+  ASSERT_TRUE(nobody);
+  auto what = spec({"/bin/sleep", "1000"});
+  what.identity = *nobody;
+  const Child child = spawn(what);
+  ASSERT_TRUE(eventually([&] { return look_at_mark(child.pid).mark == mark_.of(child.worker); }));
+  EXPECT_FALSE(hides_marks(nobody->uid));
+  {
+    const Blindness blind;
+    EXPECT_TRUE(hides_marks(nobody->uid));
+    EXPECT_FALSE(hides_marks(geteuid()));
+    EXPECT_EQ(look_at_mark(child.pid).state, MarkSeen::State::Unreadable);
+    const auto swept = sweep_earlier_lives(mark_, seconds(20));
+    ASSERT_TRUE(swept) << swept.error().text;
+    EXPECT_GE(swept->unreadable, 1U);
+  }
+  port_->kill_tree(child.worker);
+  wait_burial(child);
 }
 
 // /proc/PID/stat with the given state, flags, env_start and env_end.

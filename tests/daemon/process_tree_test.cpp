@@ -7,6 +7,8 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <spawn.h>
 #include <unistd.h>
 
@@ -123,6 +125,46 @@ TEST_P(Tree, OrphanIsAdoptedAndReapedAndTheWorkerLivesOn) {
   EXPECT_FALSE(port_->inspect(child.worker).has_value());
   ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
   EXPECT_EQ(wait_burial(child).code, 6);
+}
+
+// Of a worker that is buried it is known by what was read of it before.
+TEST_P(Tree, OrphanThatWritesOverItsMarkIsStillKilledWithItsWorker) {
+  const std::string wipe =
+      "import ctypes, os, sys, time\n"
+      "print(os.getpid(), flush=True)\n"
+      "while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
+      "names = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), 'environ')\n"
+      "i = 0\n"
+      "while names[i]:\n"
+      "    text = ctypes.string_at(names[i])\n"
+      "    if text.startswith(b'WARMPOOL_MARK='): ctypes.memset(names[i], 120, len(text))\n"
+      "    i += 1\n"
+      "print('wiped', flush=True)\n"
+      "while True: time.sleep(100)\n";
+  const auto program = directory_.file("wipe.py", wipe, 0644);
+  const Child child = spawn(shell("(setsid /usr/bin/python3 -B " + program + " " +
+                                  directory_.path() + "/flag &) ; read x <&3"));
+  const pid_t orphan = number_of(read_line(child.output.get()));
+  ASSERT_GT(orphan, 0);
+  ASSERT_TRUE(eventually([&] { return port_->reap_orphans().living.size() == 1; }));
+  directory_.file("flag", "", 0644);
+  ASSERT_EQ(read_line(child.output.get()), "wiped") << read_all(child.errors.get(), 0);
+  EXPECT_TRUE(look_at_mark(orphan).mark.empty());
+  EXPECT_EQ(port_->reap_orphans().living.size(), 1U);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(gone(orphan));
+}
+
+TEST(Kinship, IsReadBehindAnyName) {
+  const Kinship seen = parse_kinship(
+      "42 (a) b (c)) D 7 8 9 10 -1 11 12 13 14 15 16 17 18 19 20 "
+      "21 22 23 4711 24 25\n");
+  EXPECT_EQ(seen.state, 'D');
+  EXPECT_EQ(seen.parent, 7);
+  EXPECT_EQ(seen.session, 9);
+  EXPECT_EQ(seen.start_ticks, 4711U);
+  EXPECT_EQ(parse_kinship("42 (cut) S 1 2").parent, 0);
 }
 
 TEST_P(Tree, OrphanOfALivingWorkerIsLeftAlone) {
@@ -268,6 +310,51 @@ TEST_F(Cgroups, LeafOfAnEarlierLifeIsEndedAndRemoved) {
   EXPECT_EQ(swept->cgroups_removed, 1U);
   EXPECT_FALSE(std::filesystem::exists(life_path()));
   EXPECT_EQ(wait_burial(child).code, -SIGKILL);
+}
+
+// As the kernel does with what a worker made below its own: only what is empty can be removed.
+TEST(CgroupLeaf, GoesWithWhatItsWorkerMadeBelowIt) {
+  const TemporaryDirectory directory;
+  const auto leaf = directory.path() + "/7";
+  std::filesystem::create_directories(leaf + "/made/by/it");
+  std::filesystem::create_directories(leaf + "/.hidden");
+  EXPECT_TRUE(CgroupLeaf(leaf).remove());
+  EXPECT_FALSE(std::filesystem::exists(leaf));
+  EXPECT_TRUE(CgroupLeaf(leaf).remove()) << "nothing is there";
+}
+
+TEST(CgroupLeaf, OfAnEarlierLifeThatCannotBeRemovedHoldsNothingUp) {
+  const TemporaryDirectory directory;
+  const auto life = directory.path() + "/life";
+  std::filesystem::create_directories(life + "/7/made/by/it");
+  EXPECT_EQ(end_cgroup(life, seconds(1)), CgroupEnd::Removed);
+  std::filesystem::create_directories(life + "/7/made");
+  directory.file("life/7/made/that-stays", "", 0644);
+  std::filesystem::create_directories(life + "/8");
+  EXPECT_EQ(end_cgroup(life, seconds(1)), CgroupEnd::Stays);
+  EXPECT_FALSE(std::filesystem::exists(life + "/8"));
+}
+
+TEST_F(Cgroups, WhatAWorkerMadeBelowItsLeafGoesWithIt) {
+  const Child child = spawn(shell("echo up; read x <&3"));
+  ASSERT_EQ(read_line(child.output.get()), "up");
+  const std::string leaf = life_path() + "/" + std::to_string(child.worker.value);
+  std::filesystem::create_directories(leaf + "/made/below");
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_FALSE(std::filesystem::exists(leaf));
+}
+
+// Where the daemon's own cgroup passes memory on.
+TEST_F(Cgroups, KillsForMemoryAreCountedWhereTheControllerIsOn) {
+  std::ifstream on(own_cgroup() + "/cgroup.subtree_control");
+  const std::string controllers{std::istreambuf_iterator<char>(on), {}};
+  if (controllers.find("memory") == std::string::npos) GTEST_SKIP() << "it is not on here";
+  const Child child = spawn(shell("read x <&3"));
+  const CgroupLeaf leaf(life_path() + "/" + std::to_string(child.worker.value));
+  EXPECT_TRUE(leaf.counts_ooms());
+  port_->kill_tree(child.worker);
+  wait_burial(child);
 }
 
 TEST(CgroupLeaf, CountsKillsForMemory) {

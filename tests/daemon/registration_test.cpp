@@ -398,6 +398,33 @@ TEST(Registration, WhoIsHeldByADebuggerIsNeitherStoppedNorSilent) {
   EXPECT_EQ(its.signals, std::vector<int>{SIGKILL});
 }
 
+// As cpulimit throttles: whoever looks finds it stopped each time.
+TEST(Registration, WhoIsStoppedAndLetGoInTurnIsNotEnded) {
+  TestDaemon test(without_workers());
+  const Connector process;
+  Stranger worker(test, process.ends());
+  auto client = test.connect();
+  ASSERT_TRUE(joins_and_gets_a_task(worker, client));
+  const auto& its = test.processes.workers.begin()->second;
+  const auto a_second_passes = [&] {
+    test.time.pass(seconds(1));
+    test.ask(client, ipc::Verb::Status);  // it wakes the loop
+  };
+  for (int second = 0; second < 100; ++second) {
+    if (second != 0) {
+      ASSERT_EQ(::kill(process.pid(), SIGCONT), 0);
+      ASSERT_EQ(::waitpid(process.pid(), nullptr, WCONTINUED), process.pid());
+    }
+    ASSERT_EQ(::kill(process.pid(), SIGSTOP), 0);
+    ASSERT_EQ(::waitpid(process.pid(), nullptr, WUNTRACED), process.pid());
+    a_second_passes();
+  }
+  EXPECT_TRUE(test.log.has("is stopped"));
+  EXPECT_TRUE(its.signals.empty()) << "it has moved each time";
+  for (int second = 0; second < 100 && its.signals.empty(); ++second) a_second_passes();
+  EXPECT_EQ(its.signals, std::vector<int>{SIGKILL}) << "it does not any more";
+}
+
 TEST(Registration, WhatItHadWaitsWhereItCannotBeKilledAndThenGoesOnElsewhere) {
   TestDaemon test(that_kill_nobody());
   Stranger worker(test);

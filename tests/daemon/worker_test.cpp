@@ -28,6 +28,19 @@ TEST(Worker, ReportsASpawnThatFailed) {
   EXPECT_TRUE(test.log.has("the test lets no process start"));
 }
 
+// It is ended by the daemon, and for a reason that a person can do something about.
+TEST(Worker, ThatCannotBeWatchedHasNotStarted) {
+  TestDaemon test;
+  test.processes.watchable = false;
+  ASSERT_TRUE(test.until([&] { return test.daemon.pool().counters().exits >= 2; }));
+  EXPECT_TRUE(test.log.has("raise fs.epoll.max_user_watches"));
+  const auto slots = test.daemon.pool().snapshot().slots;
+  EXPECT_TRUE(std::ranges::any_of(
+      slots, [](const SlotView& slot) { return slot.last_cause == ExitCause::SpawnFailed; }));
+  EXPECT_TRUE(std::ranges::none_of(
+      slots, [](const SlotView& slot) { return slot.last_cause == ExitCause::Signalled; }));
+}
+
 TEST(Worker, HasItsTaskRunAgainAfterItsDeath) {
   TestDaemon test;
   auto client = test.connect();

@@ -156,6 +156,22 @@ TEST(Supervisor, StoppedBusyWorkersAreKilledAfterTheThreshold) {
   EXPECT_EQ(driver.pool().task(task)->used.crashes, 1);
 }
 
+// As cpulimit does it: each look finds it stopped, and each time it has moved in between.
+TEST(Supervisor, WhoMovesBetweenTwoStopsIsNotKilled) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  driver.submit({.timeout = hours(1)});
+  driver.tick();
+  for (int i = 0; i < 60; ++i) {
+    driver.turn(event::WorkerStopped{driver.worker(0), true});
+    driver.pass(seconds(1));
+  }
+  EXPECT_TRUE(driver.all<command::EndWorker>().empty());
+  EXPECT_TRUE(driver.pool().slot(SlotId{0})->stopped);
+  driver.pass(seconds(31));
+  EXPECT_EQ(driver.last<command::EndWorker>()->cause, ExitCause::Stopped) << "it does not any more";
+}
+
 TEST(Supervisor, NobodyIsJudgedForAStallOfTheLoop) {
   PoolDriver driver;
   driver.ready_pool(4);

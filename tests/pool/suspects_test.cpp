@@ -124,5 +124,53 @@ TEST(Suspects, WhoIsGivenUpWithItsWorkerCountsNoMore) {
   EXPECT_EQ(driver.state(poisons[1]), TaskState::Running);
 }
 
+// Two that run at once on one worker, of which the first is told to end.
+struct OneOfTwoEnds {
+  PoolDriver driver;
+  TaskId ending, neighbour;
+
+  OneOfTwoEnds() {
+    driver.ready_pool(1, 2, 2);
+    ending = driver.submit({.timeout = seconds(20)});
+    neighbour = driver.submit({.timeout = hours(1)});
+    driver.tick();
+    driver.pass(seconds(21));
+    EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
+  }
+};
+
+TEST(Blame, ADeathWhileANeighbourIsBeingEndedIsNotExcusedByThat) {
+  OneOfTwoEnds two;
+  ASSERT_TRUE(two.driver.all<command::EndWorker>().empty());
+  two.driver.kill_worker(two.driver.worker(0), ExitCause::Signalled, -11);
+  EXPECT_EQ(two.driver.pool().task(two.neighbour)->last_cause, EndCause::Suspect);
+  EXPECT_EQ(two.driver.pool().task(two.ending)->last_cause, EndCause::Timeout);
+  EXPECT_EQ(two.driver.pool().task(two.ending)->used.failures, 1);
+}
+
+TEST(Blame, ADeathByOurOrderIsNobodysWhoWasBesideIt) {
+  OneOfTwoEnds two;
+  two.driver.pass(seconds(60));
+  ASSERT_FALSE(two.driver.all<command::EndWorker>().empty());
+  two.driver.kill_worker(two.driver.worker(0));
+  EXPECT_EQ(two.driver.pool().task(two.neighbour)->last_cause, EndCause::Drained);
+  EXPECT_EQ(two.driver.pool().task(two.neighbour)->used.crashes, 0);
+}
+
+// It answered after all, when SIGTERM was sent for it already.
+TEST(Blame, ADeathByOurOrderIsNobodysWhenTheOneItWasForHasAnswered) {
+  OneOfTwoEnds two;
+  const auto assign = two.driver.all<command::Assign>().front();
+  ASSERT_EQ(assign.key.task, two.ending);
+  for (int i = 0; i < 60 && two.driver.all<command::EndWorker>().empty(); ++i) {
+    two.driver.pass(seconds(1));
+  }
+  ASSERT_FALSE(two.driver.all<command::EndWorker>().empty());
+  two.driver.answer(assign, Outcome::Failed);
+  two.driver.kill_worker(two.driver.worker(0));
+  EXPECT_EQ(two.driver.pool().task(two.neighbour)->last_cause, EndCause::Drained);
+  EXPECT_EQ(two.driver.pool().task(two.neighbour)->used.crashes, 0);
+}
+
 }  // namespace
 }  // namespace warmpool::test

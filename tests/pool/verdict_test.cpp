@@ -177,6 +177,20 @@ TEST(Progress, ReportsAndLinesOfOutputCount) {
   EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
 }
 
+// A lateness of the loop that nobody's silence is forgiven for may be more than all the patience.
+TEST(Progress, IsNotAwaitedWhileTheLoopIsLate) {
+  PoolDriver driver;
+  ready_class(driver, 1, [](ClassOptions& options) { options.progress_timeout = seconds(1); });
+  driver.hello_all();
+  driver.submit({.timeout = hours(1)});
+  driver.tick();
+  driver.now = driver.now + seconds(3);
+  driver.tick();
+  EXPECT_TRUE(driver.all<command::CancelAttempt>().empty());
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
+}
+
 TEST(Progress, IsNotAskedForUnlessTheClassSaysSo) {
   PoolDriver driver;
   driver.ready_pool(1);

@@ -91,7 +91,6 @@ class Books {
   const event::AttemptAnswered* answered_ = nullptr;
   std::vector<HeldAttempt> dying_;  // what the worker that just exited had in hand, not yet ended
   std::size_t dying_count_ = 0;
-  bool dying_by_order_ = false;  // it had an attempt in hand that was being ended
   SeenWorker dead_;
   const SeenWorker* ended_on_ = nullptr;  // the worker that the last attempt was taken from
   std::size_t ended_with_ = 0;            // how many it had, if it died or was given up; else 0

@@ -238,7 +238,8 @@ std::uint64_t FakeWorkers::marker_of(const Worker& worker) {
 
 std::optional<Event> FakeWorkers::mishap(Instant now, Worker& worker) {
   if (worker.life != Life::Up || worker.exiting) return std::nullopt;
-  if (luck_.strikes(Fault::StopWorker) && !worker.stopped && !worker.unseen) {
+  if (luck_.strikes(Fault::StopWorker) && !worker.unseen) {
+    if (worker.stopped) return event::WorkerStopped{worker.id, true};  // it has moved meanwhile
     worker.stopped = true;
     const Duration dead_after = scenario_.options.dead_after;
     agenda_.plan(now + random_.between(milliseconds(1), dead_after * 2), What::WorkerGoesOn,

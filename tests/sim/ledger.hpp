@@ -121,6 +121,12 @@ struct SeenWorker {
   bool unwanted() const {
     return (term_ordered || kill_ordered) && end_cause == ExitCause::Requested;
   }
+  // Ended for an attempt in its hand, or with the pool: no other one there is to blame.
+  bool of_our_order() const {
+    const bool ours = end_cause == ExitCause::Cancel || end_cause == ExitCause::Timeout ||
+                      end_cause == ExitCause::Hung || end_cause == ExitCause::Shutdown;
+    return (term_ordered || kill_ordered) && ours;
+  }
   bool assignable() const {
     return live && ready && !replaced && !retired && !leaving && !term_ordered && !kill_ordered;
   }

@@ -132,6 +132,14 @@ void Oracle::begin_turn(Instant now, Instant promised, Duration late) {
       if (!worker.ready) worker.spawned_at = now;
     }
   }
+  const Duration late_core = core_promised_ == kNever ? Duration{} : now - core_promised_;
+  if (late_core > milliseconds(1)) {
+    for (SeenSlot& slot : slots_) {
+      for (HeldAttempt& held : slot.worker.hand) {
+        held.moved_at = std::min(now, held.moved_at + late_core * 2);
+      }
+    }
+  }
   now_ = now;
   commands_of_turn_ = 0;
   cleared_.clear();

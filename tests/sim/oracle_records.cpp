@@ -166,8 +166,7 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
     const bool memory = answered_ != nullptr && attempt != nullptr &&
                         answered_->key == attempt->key && answered_->out_of_memory &&
                         cause == EndCause::Memory;
-    innocent(hung || memory ||
-             (sure && !attempt->cancel_ordered && ended_on_->end_cause != ExitCause::Shutdown));
+    innocent(hung || memory || (sure && !attempt->cancel_ordered && !ended_on_->of_our_order()));
     ++seen_.crashes;
   } else if (charge == Charge::Failure) {
     const bool failed = answered_ != nullptr && attempt != nullptr &&
@@ -180,18 +179,18 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
     innocent(replaying_ && task.phase == Phase::Running);
     ++seen_.interruptions;
   } else if (sure && !timed_out && !task.cancel_asked && !task.dropped && !ended_on_->retired &&
-             !stopping_) {
+             !ended_on_->of_our_order() && !stopping_) {
     violate("guilty", task_name(task.id) + " was alone on a worker that died, and not charged");
   }
   task.used = used;
 }
 
-// At a death with several in hand: all that may have been begun are suspects, and nobody is spared
-// by a hint twice.
+// At a death with several in hand that was not ours: all that may have been begun are suspects, but
+// for those that were being ended; and nobody is spared by a hint twice.
 void Oracle::judge_blame(SeenTask& task, const HeldAttempt* attempt, EndCause cause) const {
   const bool dying = event_ != nullptr && std::holds_alternative<event::WorkerExited>(*event_);
-  const bool blames = dying && !dying_by_order_ && dead_.end_cause != ExitCause::Shutdown;
-  if (!blames || dying_count_ < 2 || attempt == nullptr) return;
+  const bool blames = dying && !dead_.of_our_order();
+  if (!blames || dying_count_ < 2 || attempt == nullptr || attempt->cancel_ordered) return;
   const bool spared = attempt->behind && !task.spared;
   require_rule(cause == (spared ? EndCause::NeverStarted : EndCause::Suspect), "blame", [&] {
     return task_name(task.id) + " ended as " + std::string(name_of(cause)) +

@@ -121,6 +121,16 @@ bool RecoveryWatch::stays(WorkerId id) const {
          oracle.now_ >= worker->kill_at + oracle.options_.unkillable_after;
 }
 
+// It has been ready for a cooldown, whatever it runs.
+bool RecoveryWatch::has_proved(const SeenClass& known) const {
+  const SeenRecovery& seen = known.recovery;
+  const SeenWorker* worker = seen.probe ? oracle.find_worker(seen.probe) : nullptr;
+  if (seen.state != RecoveryState::HalfOpen || worker == nullptr) return false;
+  const bool leaves = worker->broken || worker->may_drain || worker->may_be_removed;
+  return worker->assignable() && !leaves &&
+         oracle.now_ - kSlack >= worker->ready_at + known.options.recovery_cooldown;
+}
+
 void RecoveryWatch::half_opened(SeenClass& known) const {
   SeenRecovery& seen = known.recovery;
   require_rule(seen.state == RecoveryState::Open && oracle.now_ >= seen.until, "recovery-tries",
@@ -458,6 +468,9 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
     require_rule(!oracle.calm() || !stays(seen.probe), "recovery-tries", [&] {
       return worker_name(seen.probe) +
              ", which tries for its class, cannot be killed, and holds it";
+    });
+    require_rule(!has_proved(known), "recovery-closes-late", [&] {
+      return worker_name(seen.probe) + " serves for long enough, and its class still tries";
     });
     const ClassId id{static_cast<std::uint16_t>(i)};
     judge_idle(id, known);

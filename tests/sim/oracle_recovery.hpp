@@ -28,6 +28,7 @@ struct RecoveryWatch {
     return oracle.classes_[notification.worker_class.value];
   }
   void opened(SeenClass& seen, const Notification& notification) const;
+  bool has_proved(const SeenClass& known) const;
   bool stays(WorkerId id) const;
   void half_opened(SeenClass& seen) const;
   void closed(SeenClass& seen, const Notification& notification) const;

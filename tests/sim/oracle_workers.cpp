@@ -96,10 +96,13 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   if (stale_answer_ || answered.ungiven) return;
   const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
   learn(answered, run);
-  RecoveryWatch{*this}.answered(*worker, fresh_answer_);
+  const bool settles =
+      answered.outcome == Outcome::Done || answered.outcome == Outcome::FailedForGood;
+  if (settles) RecoveryWatch{*this}.answered(*worker, fresh_answer_);
   if (!fresh_answer_) return;
-  worker->productive = true;
   ++worker->answers;
+  if (!settles) return;
+  worker->productive = true;
   SeenSlot& slot = slot_of(answered.worker);
   slot.deaths_least = slot.deaths_most = 0;
 }
@@ -119,7 +122,6 @@ void Oracle::exit_comes(const event::WorkerExited& exited) {
   dead_ = worker;
   dying_ = std::move(worker.hand);
   dying_count_ = dying_.size();
-  dying_by_order_ = std::ranges::any_of(dying_, &HeldAttempt::cancel_ordered);
   note_hint(exited.running);
   worker.hand.clear();
   worker.live = false;

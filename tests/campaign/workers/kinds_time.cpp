@@ -90,9 +90,17 @@ void starve_the_daemon(Trial& trial, std::uint64_t runs) {
 }
 
 // Daemon and workers share a twentieth of one core, by a quota of the kernel where one can be set.
+// Each of them is in one call meanwhile, and says nothing.
 void live_on_a_quota(Trial& trial, std::uint64_t runs) {
   const int milliseconds = runs >= 5 ? 300'000 : 3'500;
   ++trial.figures().runs;
+  std::vector<std::size_t> tasks;
+  for (std::size_t i = all_of(trial).size() - 1; i > 0; --i) {
+    tasks.push_back(trial.sender().submit("bad", "silent:" + std::to_string(milliseconds)));
+  }
+  for (const auto task : tasks) {
+    if (trial.begun(trial.sender().id_of(task)) == nullptr) return trial.wrong("it never began");
+  }
   const bool quota = trial.around() != nullptr && trial.around()->limit_cpu(kPercent);
   {
     const Stress stress(std::thread::hardware_concurrency());
@@ -102,6 +110,10 @@ void live_on_a_quota(Trial& trial, std::uint64_t runs) {
     } else {
       starve(all_of(trial), milliseconds);
     }
+  }
+  for (const auto task : tasks) {
+    const Sent* sent = trial.sender().settled(task);
+    if (sent == nullptr || sent->entry.told.back().attempt != 1) trial.wrong("a run was ended");
   }
   nobody_was_ended(trial);
   trial.figures().more.push_back(
