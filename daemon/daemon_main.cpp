@@ -143,12 +143,8 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto place = take_place(options);
   auto own = take_private(configuration, place, owner);
   if (!own) return own.error();
-  auto fifos = take_fifo_place(configuration, *place);
+  auto fifos = take_fifo_place(configuration, *identities, *place);
   if (!fifos) return fifos.error();
-  if (*fifos) {
-    const auto& path = (*fifos)->directory.path();
-    if (auto good = check_fifo_users(configuration, *identities, path); !good) return good;
-  }
   const auto* fifo_directory = *fifos ? &(*fifos)->directory : nullptr;
   SystemTime time;
   auto opened = open_store(options, *place, time);

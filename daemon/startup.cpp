@@ -182,8 +182,31 @@ BoardPlace board_place(const Place& place) {
   return board;
 }
 
-Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configuration,
-                                                 const Place& place) {
+namespace {
+
+// Whether the users that workers over FIFOs run as can reach that directory.
+Result<void> check_fifo_users(const Configuration& configuration,
+                              const std::vector<std::optional<Identity>>& identities,
+                              const std::string& fifo_dir) {
+  for (std::size_t i = 0; i < identities.size(); ++i) {
+    const auto& options = configuration.classes[i].values;
+    if (!is_over_fifos(options) || !identities[i]) continue;
+    const auto closed = closed_to(*identities[i], fifo_dir);
+    if (closed.empty()) continue;
+    return exit_error(ExitStatus::Configuration,
+                      "class '" + options.name + "': its workers run as " + options.user +
+                          " and cannot reach their FIFOs in " + fifo_dir + ", because " + closed +
+                          " is closed to that user; give it mode 0711, or name another directory "
+                          "with --fifo-dir, or leave channel at socket");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<FifoPlace>> take_fifo_place(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const Place& place) {
   const auto& options = configuration.pool.values;
   const bool wanted =
       options.submit_fifo || std::ranges::any_of(configuration.classes, [](const auto& some) {
@@ -200,24 +223,8 @@ Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configurat
     made.lock = std::move(*lock);
   }
   ipc::sweep_fifos(made.directory);
+  if (auto good = check_fifo_users(configuration, identities, path); !good) return good.error();
   return std::optional<FifoPlace>(std::move(made));
-}
-
-Result<void> check_fifo_users(const Configuration& configuration,
-                              const std::vector<std::optional<Identity>>& identities,
-                              const std::string& fifo_dir) {
-  for (std::size_t i = 0; i < identities.size(); ++i) {
-    const auto& options = configuration.classes[i].values;
-    if (!is_over_fifos(options) || !identities[i]) continue;
-    const auto closed = closed_to(*identities[i], fifo_dir);
-    if (closed.empty()) continue;
-    return exit_error(ExitStatus::Configuration,
-                      "class '" + options.name + "': its workers run as " + options.user +
-                          " and cannot reach their FIFOs in " + fifo_dir + ", because " + closed +
-                          " is closed to that user; give it mode 0711, or name another directory "
-                          "with --fifo-dir, or leave channel at socket");
-  }
-  return {};
 }
 
 Result<std::optional<DirectoryRoot>> take_directories(

@@ -50,13 +50,11 @@ struct FifoPlace {
   std::optional<ipc::RuntimeLock> lock;
 };
 // Verified as the runtime directory is, locked, and swept of what an earlier life left. None where
-// no option asks for FIFOs.
-Result<std::optional<FifoPlace>> take_fifo_place(const Configuration& configuration,
-                                                 const Place& place);
-// Whether the users that workers over FIFOs run as can reach that directory.
-Result<void> check_fifo_users(const Configuration& configuration,
-                              const std::vector<std::optional<Identity>>& identities,
-                              const std::string& fifo_dir);
+// no option asks for FIFOs. Errors: also where a user that workers over FIFOs run as cannot reach
+// it.
+Result<std::optional<FifoPlace>> take_fifo_place(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const Place& place);
 
 // Where the store keeps its files, made (with its parents, where nobody named it) or verified, and
 // locked. Option state_dir; else `state` in a runtime directory that was named, because who names
