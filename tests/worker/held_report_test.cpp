@@ -16,7 +16,9 @@ constexpr auto kNothing = HeldReport::Clock::time_point::max();
 class HeldReports : public ::testing::Test {
  protected:
   Fate take(HeldReport::Clock::duration at, std::uint16_t permille) {
-    HeldReport::Report report{.permille = permille, .text = std::to_string(permille)};
+    HeldReport::Report report;
+    report.permille = permille;
+    report.text = std::to_string(permille);
     return held.take(start + at, report);
   }
   // 0: nothing is due.
