@@ -74,12 +74,15 @@ Result<void> watch_signals(Daemon& daemon, Log& log, const Sources& sources,
   return {};
 }
 
-void say_beginning(Log& log, const Configuration& configuration, const std::string& swept) {
+void say_beginning(Log& log, const Configuration& configuration,
+                   const std::vector<std::optional<Identity>>& identities,
+                   const std::string& swept) {
   log.info(std::string(kServerName) + " begins");
   for (const auto& file : configuration.files) log.info("read " + file);
   for (const auto& note : configuration.notes) log.info(note);
   for (const auto& warning : config_warnings(configuration)) log.info(warning);
   if (!swept.empty()) log.warn(swept);
+  for (const auto& warning : hidden_workers(configuration, identities)) log.warn(warning);
 }
 
 void say_store(Log& log, const OpenStore& opened) {
@@ -150,10 +153,9 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   auto opened = open_store(options, *place, time);
   if (!opened) return opened.error();
   std::string swept;
-  const auto hidden = hidden_workers(configuration, *identities);
   const auto runtime_dir = place->directory.path();
-  auto processes = start_processes(configuration, places_of(*place, *opened), fifo_directory,
-                                   sources.program_directory, !hidden.empty(), swept);
+  auto processes = start_processes(configuration, *identities, places_of(*place, *opened),
+                                   fifo_directory, sources.program_directory, swept);
   if (!processes) return processes.error();
   auto directories = take_directories(configuration, *identities, *place, *opened);
   if (!directories) return directories.error();
@@ -162,8 +164,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
 
   auto recording = open_recorder(options, *place, *opened, **log);
   if (!recording) return recording.error();
-  say_beginning(**log, configuration, swept);
-  for (const auto& warning : hidden) (*log)->warn(warning);
+  say_beginning(**log, configuration, *identities, swept);
   ServiceNotifier notifier(sources.environment);
   const auto socket_path = listener->path();
   const bool publishes = options.board;

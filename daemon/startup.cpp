@@ -261,11 +261,10 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
   return identities;
 }
 
-Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
-                                                     const std::vector<std::string>& places,
-                                                     const ipc::RuntimeDirectory* fifos,
-                                                     const std::string& program_dir, bool blind,
-                                                     std::string& swept) {
+Result<std::unique_ptr<ProcessPort>> start_processes(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const std::vector<std::string>& places, const ipc::RuntimeDirectory* fifos,
+    const std::string& program_dir, std::string& swept) {
   ProcessOptions options;
   options.fifos = fifos;
   if (configuration.pool.values.memory_cgroup_v1) options.memory_cgroups = CgroupUse::IfPossible;
@@ -305,7 +304,7 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
     swept += std::string(swept.empty() ? "" : "; ") +
              "cannot remove cgroups of an earlier life in which nothing lives (rmdir them):" + left;
   }
-  if (blind && unreadable != 0) {
+  if (unreadable != 0 && !hidden_workers(configuration, identities).empty()) {
     swept += std::string(swept.empty() ? "" : "; ") + "cannot look into " +
              std::to_string(unreadable) +
              " processes, so it is not proved that nothing of an earlier life runs on";

@@ -115,11 +115,10 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 // earlier lives are known; those of this life get the mark of the first.
 // Blocks: until all of it is gone, seconds.
 // `fifos`: where those of workers are made; null: nowhere. Order: outlives the port.
-// `blind`: some workers are of users whose processes this one may not look into.
-Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
-                                                     const std::vector<std::string>& places,
-                                                     const ipc::RuntimeDirectory* fifos,
-                                                     const std::string& program_dir, bool blind,
-                                                     std::string& swept);
+// `identities` by class: whether workers are of users whose processes this one may not look into.
+Result<std::unique_ptr<ProcessPort>> start_processes(
+    const Configuration& configuration, const std::vector<std::optional<Identity>>& identities,
+    const std::vector<std::string>& places, const ipc::RuntimeDirectory* fifos,
+    const std::string& program_dir, std::string& swept);
 
 }  // namespace warmpool::daemon

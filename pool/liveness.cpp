@@ -204,11 +204,12 @@ void Core::on(const event::LoopLate& event) {
   if (stall && orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
-    for (auto& held : slot.held) held.moved_at = std::min(now, held.moved_at + event.by * 2);
+    for (auto& held : slot.held) {
+      held.moved_at = stall ? now : std::min(now, held.moved_at + event.by * 2);
+    }
     if (!stall) continue;
     heard(slot);
     slot.health.forgive();
-    for (auto& held : slot.held) held.moved_at = now;
     if (slot.state == SlotState::Starting) slot.spawned_at = now;
   }
 }
