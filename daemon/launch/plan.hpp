@@ -16,7 +16,7 @@ struct Limit {
 
 inline constexpr std::size_t kGroupsMax = 1024;
 inline constexpr std::size_t kLimitsMax = 16;
-inline constexpr std::size_t kCgroupsMax = 2;
+inline constexpr std::size_t kCgroupsMax = 3;  // of v2, and of v1 for memory and for pids
 
 struct Plan {
   pid_t parent = 0;

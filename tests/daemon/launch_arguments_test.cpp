@@ -60,6 +60,18 @@ TEST(LaunchArguments, WrongOnesAreNamed) {
   }
 }
 
+// A worker may be in one of v2, and in one of v1 for its memory and one for its number of
+// processes.
+TEST(LaunchArguments, ThreeCgroupsAreTaken) {
+  std::vector<std::string> arguments{own_pid()};
+  for (int i = 0; i < 3; ++i) arguments.emplace_back("cgroup=/dev/null");
+  auto more = arguments;
+  more.emplace_back("cgroup=/dev/null");
+  for (auto* each : {&arguments, &more}) each->insert(each->end(), {"--", "/no/such"});
+  EXPECT_EQ(report_of(arguments).step, launch::Step::Exec);
+  EXPECT_EQ(report_of(more).step, launch::Step::Arguments);
+}
+
 TEST(LaunchArguments, ParentAndCommandMustBeThere) {
   EXPECT_STREQ(report_of({"--", "/bin/true"}).detail, "parent=");
   EXPECT_STREQ(report_of({own_pid()}).detail, "--");
