@@ -133,12 +133,25 @@ Result<Letter> parse_letter(std::string_view line, std::uint64_t large_from) {
   }
   take_options(letter, parsed.options);
   auto key = text_at(letter, "key");
+  parsed.has_own_key = !key.empty();
   if (key.empty()) {
     key = "dead-letter " + std::to_string(*task) + "." + std::to_string(*round) + " " +
           text_at(letter, "accepted_at");
   }
   parsed.options.key = std::move(key);
   return parsed;
+}
+
+Result<void> use_passing_key(client::SubmitOptions& options) {
+  std::uint64_t digest = 14695981039346656037U;  // FNV-1a
+  const auto view = ipc::LargeView::of((*options.large).get(), options.large_bytes);
+  if (!view) return view.error();
+  for (const auto byte : view->bytes()) {
+    digest = (digest ^ static_cast<std::uint64_t>(byte)) * 1099511628211U;
+  }
+  *options.key += " " + std::to_string(digest);
+  options.key_use = KeyUse::Reconnect;
+  return {};
 }
 
 Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, Without& without) {
