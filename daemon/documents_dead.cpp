@@ -13,6 +13,7 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::size_t kLettersBytesMax = 8U << 20;
+constexpr std::size_t kReadBytesMax = 1U << 20;  // of descriptors, beyond the first one
 constexpr std::size_t kPayloadExportedMax = 8U << 20;
 constexpr std::uint32_t kLimitMax = 10'000;
 
@@ -28,7 +29,8 @@ bool fits(const StoredTask& stored, const TaskFilter& filter, Instant now) {
   return now - stored.settled_at >= filter.older && has_text(stored, filter.text);
 }
 
-// Of one by descriptor, too: it is short, and its pages are those that were written last.
+// Of one by descriptor, too. Of a file these may have to come from the disk while the loop waits,
+// so a document has few of them (kReadBytesMax).
 Result<std::string> bytes_of(const Blob& body) {
   const auto from = body.descriptor();
   if (!from) return std::string(ipc::text_of(body.bytes()));
@@ -93,11 +95,14 @@ std::string Documents::letters(const TaskFilter& filter) const {
   const auto found = dead_letters(filter);
   const std::size_t limit = std::clamp(filter.limit, 1U, kLimitMax);
   Json letters = Json::array();
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, read = 0;
   for (const auto task : found) {
     const auto stored = services_.store.find(task);
     const auto size = stored->body->size() > kPayloadExportedMax ? 0 : stored->body->size();
-    if (letters.size() == limit || (bytes != 0 && bytes + size > kLettersBytesMax)) break;
+    const auto from_file = stored->body->is_by_descriptor() ? size : 0;
+    const bool is_full = bytes + size > kLettersBytesMax || read + from_file > kReadBytesMax;
+    if (letters.size() == limit || (bytes != 0 && is_full)) break;
+    read += from_file;
     constexpr std::size_t beside_payload = 4096;
     bytes += size + beside_payload;
     auto letter = head_json(json, *stored);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "client/cli/letter.hpp"
 #include "client/cli/line_reader.hpp"
 #include "client/cli/requests.hpp"
+#include "pool/refusal.hpp"
 
 namespace warmpool::cli {
 
@@ -116,8 +118,10 @@ class Import {
       return {};
     }
     if (auto waited = wait_for_turn(); !waited) return waited;
+    Origin origin{line.number, letter->task, {}};
+    if (letter->options.large && !letter->has_own_key) origin.again = letter->options;
     const auto ticket = client_.submit(std::move(letter->options));
-    lines_of_.emplace(ticket, Origin{line.number, letter->task});
+    lines_of_.emplace(ticket, std::move(origin));
     return wait_for(kInFlight - 1);
   }
 
@@ -157,14 +161,20 @@ class Import {
   }
 
   Result<void> take(const client::Event& event) {
-    const auto origin = lines_of_.extract(client::ticket_of(event));
+    auto origin = lines_of_.extract(client::ticket_of(event));
     if (const auto* accepted = std::get_if<client::Accepted>(&event)) {
       ++(accepted->duplicate ? known_ : imported_);
     } else if (const auto* refused = std::get_if<client::Refused>(&event)) {
+      auto of = origin ? std::move(origin.mapped()) : Origin{};
+      const bool is_key = refused->code == static_cast<std::uint16_t>(Refusal::BadKey);
+      if (is_key && of.again && use_passing_key(*of.again)) {
+        const auto ticket = client_.submit(std::move(*of.again));
+        lines_of_.emplace(ticket, Origin{of.line, of.task, {}});
+        return {};
+      }
       ++refused_;
-      const auto [line, task] = origin ? origin.mapped() : Origin{};
-      context_.fail(kFailed, "line " + std::to_string(line) + " (dead letter " +
-                                 std::to_string(task.value) + "): " + refused->text);
+      context_.fail(kFailed, "line " + std::to_string(of.line) + " (dead letter " +
+                                 std::to_string(of.task.value) + "): " + refused->text);
     } else if (const auto* unknown = std::get_if<client::Unknown>(&event)) {
       return Error{static_cast<int>(client::Fault::Lost), unknown->text};
     }
@@ -185,6 +195,7 @@ class Import {
   struct Origin {
     std::uint64_t line = 0;
     TaskId task;
+    std::optional<client::SubmitOptions> again;  // with another key, should this one be refused
   };
 
   Context& context_;

@@ -79,6 +79,14 @@ Result<void> decode(std::string_view base64, std::uint64_t large_from,
   return {};
 }
 
+Result<void> take_large(std::string_view bytes, client::SubmitOptions& options) {
+  auto sealed = ipc::sealed_copy(ipc::bytes_of(bytes));
+  if (!sealed) return Error{0, "no memory for its payload: " + sealed.error().text};
+  options.large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  options.large_bytes = bytes.size();
+  return {};
+}
+
 Result<void> take_payload(const ordered_json& letter, const std::optional<Cut>& cut,
                           std::uint64_t large_from, client::SubmitOptions& options) {
   const auto payload = letter.find("payload");
@@ -92,7 +100,9 @@ Result<void> take_payload(const ordered_json& letter, const std::optional<Cut>& 
     return Error{0, "the payload of this dead letter is not there: " + why + "; submit it anew"};
   }
   if (text != payload->end() && text->is_string()) {
-    options.payload = text->get<std::string>();
+    const auto& bytes = text->get_ref<const std::string&>();
+    if (bytes.size() > large_from) return take_large(bytes, options);
+    options.payload = bytes;
     return {};
   }
   if (!payload->contains("base64")) return wrong("its payload is not there");
@@ -133,12 +143,25 @@ Result<Letter> parse_letter(std::string_view line, std::uint64_t large_from) {
   }
   take_options(letter, parsed.options);
   auto key = text_at(letter, "key");
+  parsed.has_own_key = !key.empty();
   if (key.empty()) {
     key = "dead-letter " + std::to_string(*task) + "." + std::to_string(*round) + " " +
           text_at(letter, "accepted_at");
   }
   parsed.options.key = std::move(key);
   return parsed;
+}
+
+Result<void> use_passing_key(client::SubmitOptions& options) {
+  std::uint64_t digest = 14695981039346656037U;  // FNV-1a
+  const auto view = ipc::LargeView::of(options.large->get(), options.large_bytes);
+  if (!view) return view.error();
+  for (const auto byte : view->bytes()) {
+    digest = (digest ^ static_cast<std::uint64_t>(byte)) * 1099511628211U;
+  }
+  *options.key += " " + std::to_string(digest);
+  options.key_use = KeyUse::Reconnect;
+  return {};
 }
 
 Result<std::uint64_t> letters_of(std::string_view document, std::string& lines, Without& without) {

@@ -15,7 +15,13 @@ namespace warmpool::cli {
 struct Letter {
   TaskId task;
   client::SubmitOptions options;
+  bool has_own_key = false;
 };
+
+// Of a letter without a key of its own, where the daemon keeps no payload that it could hold
+// against a key that lasts: it gets one that says which payload it stands for, of use reconnect.
+// Errors: the payload cannot be read.
+Result<void> use_passing_key(client::SubmitOptions& options);
 
 // A line of `warmpool dlq export` or of the daemon's archive. The key is its own; one without gets
 // a key that stands for this letter, so that it becomes one task however often it is imported.

@@ -133,6 +133,17 @@ Result<ipc::UniqueFd> open_file(const std::string& path, std::uint64_t bytes) {
 
 }  // namespace
 
+bool is_body_gone(const Error& error) { return error.code == 0 || error.code == ENOENT; }
+
+std::string body_trouble(const Error& error) {
+  const bool is_limit = error.code == EMFILE || error.code == ENFILE;
+  const std::string help =
+      is_limit ? "raise the limit of open files (LimitNOFILE=, ulimit -n)"
+               : "see the log of the system; if the file is lost, remove it, and its task becomes "
+                 "a dead letter, or its result is gone";
+  return "a payload or result in a file: " + error.text + "; " + help;
+}
+
 Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes) {
   Digest checksum(kDescriptorSeed);
   const auto done = read_pieces(fd, bytes, [&](ipc::Bytes piece) -> Result<void> {

@@ -27,6 +27,11 @@ std::string body_name(BodyFile file);
 Result<Blob> read_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
 // Likewise, and it is opened for reading and not read.
 Result<ipc::UniqueFd> open_body(const std::string& directory, BodyFile file, std::uint64_t bytes);
+// Of such an error: it is not there, or not what was written; that is damage of its task alone.
+bool is_body_gone(const Error& error);
+// Of any other: the text with what to do. What may be whole is not given up because the system
+// cannot give it now.
+std::string body_trouble(const Error& error);
 // What checksum_of_descriptor() gives of so many bytes. Errors: they cannot be read. Blocks: while
 // they are.
 Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes);

@@ -141,9 +141,9 @@ struct ChangeBatch {
   std::vector<change::Received> receipts;
   RecordNumber through;
   Demand demand = Demand::Later;
-  std::size_t bytes = 0;      // of bodies
-  std::uint64_t journal = 0;  // the group of the journal that it is in; 0: in none
-  bool urgent = false;        // a start of it is due at once
+  std::size_t bytes = 0;               // of bodies
+  std::uint64_t journal = 0;           // the group of the journal that it is in; 0: in none
+  Demand starts_need = Demand::Later;  // Synced: at once
   bool empty() const { return changes.empty() && starts.empty() && receipts.empty(); }
 };
 

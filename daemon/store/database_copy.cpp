@@ -43,6 +43,9 @@ Result<void> sync_file(const std::string& path) {
   return {};
 }
 
+// Of one that is not for sure lost.
+Error of_body(const Error& error) { return {kStoreUnfit, body_trouble(error)}; }
+
 Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool>& aborted) {
   const std::unique_ptr<sqlite3_backup, int (*)(sqlite3_backup*)> backup(
       ::sqlite3_backup_init(copy.handle(), "main", source.handle(), "main"),
@@ -59,6 +62,19 @@ Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool
   if (told.code == code) return told;
   return Error{code, std::string("cannot copy: ") + std::string(storage_trouble(code)) + ": " +
                          ::sqlite3_errstr(code)};
+}
+
+// Which side failed a copy the system does not say: this tells of the bytes that were to be read.
+Result<void> can_read(int from, std::uint64_t at, std::uint64_t count) {
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(1U << 20);
+  for (const auto end = at + count; at < end;) {
+    const auto wanted = std::min<std::uint64_t>(1U << 20, end - at);
+    const auto got = ::pread(from, buffer.get(), wanted, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return of_body({got < 0 ? errno : EIO, "cannot read it to its end"});
+    at += static_cast<std::uint64_t>(got);
+  }
+  return {};
 }
 
 // Whatever its size it is not in memory whole; where the file system can share the bytes of both it
@@ -79,8 +95,11 @@ Result<void> copy_file(int from, std::uint64_t bytes, const std::string& path,
                                     errno == EOPNOTSUPP || errno == EPERM);
     if (cannot) got = ::sendfile(to.get(), from, &at, count);
     if (got < 0 && errno == EINTR) continue;
-    if (got == 0) errno = EIO;  // it became shorter
-    if (got <= 0) return system_error("cannot copy a body to " + path);
+    if (got > 0) continue;
+    const auto why = errno;
+    if (auto read = can_read(from, static_cast<std::uint64_t>(at), count); !read) return read;
+    errno = got == 0 ? EIO : why;
+    return system_error("cannot write a body to " + path);
   }
   if (::fsync(to.get()) != 0) return system_error("cannot sync " + path);
   return {};
@@ -100,9 +119,9 @@ struct BodyTable {
 };
 constexpr BodyTable kBodyTables[] = {
     {"SELECT id, file, payload_bytes, id, checksum FROM tasks WHERE file IS NOT NULL",
-     "UPDATE tasks SET file = NULL, payload = ?2 WHERE id = ?1"},
+     "UPDATE tasks SET file = NULL, payload = ?2, checksum = ?3 WHERE id = ?1"},
     {"SELECT sequence, file, bytes, task, checksum FROM results WHERE file IS NOT NULL",
-     "UPDATE results SET file = NULL, body = ?2 WHERE sequence = ?1"}};
+     "UPDATE results SET file = NULL, body = ?2, checksum = ?3 WHERE sequence = ?1"}};
 
 Result<std::vector<BodyRow>> rows_with_files(Database& copy, std::string_view sql) {
   auto query = copy.prepare(sql);
@@ -150,20 +169,32 @@ class BodyCopies {
   bool is_made() const { return is_made_; }
 
  private:
-  // False: it cannot be read.
+  // False: it is gone or damaged, by the rule that a start has for it. What may be whole and cannot
+  // be read now is no such thing.
+  static Result<bool> lost(const Error& error) {
+    return is_body_gone(error) ? Result<bool>(false) : Result<bool>(of_body(error));
+  }
   Result<bool> into_row(Database& copy, Statement& change, const BodyRow& row) {
     const auto body = read_body(from_, row.file, row.bytes);
-    if (!body) return false;
-    if (!change.with(row.row, body->bytes()).run()) return copy.error("cannot take in a body");
+    if (!body) return lost(body.error());
+    auto checksum = row.checksum;
+    if (is_unread(row.task, row.bytes, checksum)) {
+      checksum = checksum_of(row.task, body->bytes());  // in a row it is held against the bytes
+    } else if (checksum && !is_whole(row.task, body->bytes(), *checksum)) {
+      return false;
+    }
+    if (!change.with(row.row, body->bytes(), checksum).run()) {
+      return copy.error("cannot take in a body");
+    }
     return true;
   }
   Result<bool> to_file(const BodyRow& row) {
     const auto opened = open_body(from_, row.file, row.bytes);
-    if (!opened) return false;
-    // Earlier versions did not read what came by descriptor: theirs is the checksum of nothing.
-    if (row.checksum && *row.checksum != checksum_of(row.task, {})) {
+    if (!opened) return lost(opened.error());
+    if (row.checksum && !is_unread(row.task, row.bytes, row.checksum)) {
       const auto sum = checksum_of_file(opened->get(), row.bytes);
-      if (!sum || *sum != *row.checksum) return false;
+      if (!sum) return lost(sum.error());
+      if (*sum != *row.checksum) return false;
     }
     if (auto made = make_directory(); !made) return made.error();
     auto copied = copy_file(opened->get(), row.bytes, to_ + "/" + body_name(row.file), aborted_);
@@ -184,18 +215,21 @@ class BodyCopies {
   bool is_made_ = false;
 };
 
+Result<bool> knows(Database& copy, const std::string& column) {
+  const auto count =
+      copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = '" + column + "'");
+  if (!count) return count.error();
+  return *count != 0;
+}
+
 // What the copy has is one moment of the store, whole without what its journal had by then. Stores
 // of earlier versions know of none.
 Result<void> end_life(Database& copy, const std::string& source_path, SourceKind kind,
                       std::string& said) {
-  const auto knows = [&](const char* column) {
-    return copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = '" +
-                        std::string(column) + "'");
-  };
-  const auto known = knows("journal"), knows_open = knows("open");
-  if (!known) return known.error();
+  const auto knows_journal = knows(copy, "journal"), knows_open = knows(copy, "open");
+  if (!knows_journal) return knows_journal.error();
   if (!knows_open) return knows_open.error();
-  if (*known == 0) return {};
+  if (!*knows_journal) return {};
   if (kind == SourceKind::Left) {
     constexpr std::uint64_t all = INT64_MAX;
     SchemaPlace place;
@@ -206,7 +240,7 @@ Result<void> end_life(Database& copy, const std::string& source_path, SourceKind
     said = std::move(*taken);
   }
   return copy.run("UPDATE store SET journal = " + std::to_string(kJournalClosed) +
-                  (*knows_open != 0 ? ", open = 0" : ""));
+                  (*knows_open ? ", open = 0" : ""));
 }
 
 struct CopyPlace {
@@ -215,13 +249,23 @@ struct CopyPlace {
   const std::string& path;  // of the copy, until it is whole
 };
 
-Result<void> take_bodies(Database& copy, const CopyPlace& place, BodyCopies& bodies) {
-  if (place.kind == SourceKind::Left) {
+// Backups of versions before 7 had what is large nowhere beside them: of those it is left out, and
+// named.
+Result<void> take_bodies(Database& copy, const CopyPlace& place, BodyCopies& bodies,
+                         CopiedStore& figures) {
+  const auto has_bodies = knows(copy, "open");
+  if (!has_bodies) return has_bodies.error();
+  if (place.kind == SourceKind::Left && *has_bodies) {
     const auto there = check_bodies_are_there(copy, bodies_beside(place.source));
     if (!there) return there;
   }
   for (const auto& table : kBodyTables) {
     if (auto taken = bodies.take(copy, table); !taken) return taken;
+  }
+  if (!*has_bodies && !figures.left_out.empty()) {
+    figures.said +=
+        (figures.said.empty() ? "" : "; ") + place.source +
+        " is of an earlier version, whose backups lack payloads and results over 16 MiB";
   }
   return bodies.end();
 }
@@ -239,7 +283,7 @@ Result<void> fill(Database& source, const CopyPlace& place, BodyCopies& bodies,
   done = begun ? copy_pages(source, *copy, aborted) : Result<void>(begun.error());
   (void)source.run("COMMIT");
   if (done) done = end_life(*copy, place.source, place.kind, figures.said);
-  if (done) done = take_bodies(*copy, place, bodies);
+  if (done) done = take_bodies(*copy, place, bodies, figures);
   if (!done) return done;
   if (auto mode = copy->text("PRAGMA journal_mode = DELETE"); !mode) return mode.error();
   const auto checked = copy->text("PRAGMA quick_check(1)");
@@ -283,10 +327,13 @@ Result<CopiedStore> copy_database(Database& source, const std::string& source_pa
   if (done && bodies.is_made()) done = give_name(bodies_part, own);
   const bool has_own = done && bodies.is_made();
   if (done) done = give_name(part, path);
+  const bool has_name = static_cast<bool>(done);
   if (done) done = sync_parent(path);
   struct stat made {};
   if (::stat(path.c_str(), &made) == 0) figures.bytes += static_cast<std::uint64_t>(made.st_size);
   if (done) return figures;
+  // The name first: without its bodies it would be taken for damaged.
+  if (has_name) ::unlink(path.c_str());
   ::unlink(part.c_str());
   remove_bodies(bodies_part);
   if (has_own) remove_bodies(own);

@@ -16,9 +16,9 @@ namespace warmpool::daemon {
 enum class SourceKind : std::uint8_t { AtWork, Left };
 
 struct CopiedStore {
-  std::vector<TaskId> left_out;  // whose payload or result could not be read, or is damaged
+  std::vector<TaskId> left_out;  // whose payload or result is gone or damaged
   std::uint64_t bytes = 0;       // of the copy with what is beside it
-  std::string said;              // what the source's journal lacks; empty: nothing
+  std::string said;              // what the source, or its journal, lacks; empty: nothing
 };
 
 // The directory of what has files in the store at work, or the copy, `database`: a copy or a store
@@ -30,7 +30,8 @@ std::string bodies_beside(const std::string& database);
 // without a WAL, checked and synced, with its name. What had a file of its own is in its row there,
 // up to 16 MiB; what is larger is a file in the directory PATH.bodies, which is there only then.
 // Writers of the source go on, but the WAL grows until the pages are copied. Blocks: while it is
-// copied; the end comes soon after `aborted`. Errors: nothing is left at `path`; the text says why.
+// copied; the end comes soon after `aborted`. What may be whole and cannot be read now is an error.
+// Errors: nothing is left at `path`; the text says why.
 Result<CopiedStore> copy_database(Database& source, const std::string& source_path, SourceKind kind,
                                   const std::string& path, const std::atomic<bool>& aborted);
 

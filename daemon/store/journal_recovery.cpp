@@ -101,7 +101,7 @@ Result<std::string> take_journal(Database& database, const SchemaPlace& place,
                  path +
                      " is missing: what was accepted last may be in it alone; put it back, "
                      "restore a backup, or make an empty file of that name to go on with what "
-                     "the tables have"};
+                     "the tables have (also of a copy that `sqlite3 .backup` or VACUUM INTO made)"};
   }
   Taker taker(database, bounds, *tables);
   const auto read =

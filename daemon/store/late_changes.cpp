@@ -5,14 +5,32 @@
 #include <algorithm>
 
 namespace warmpool::daemon {
+namespace {
+
+constexpr int kLifeOfTask = 40;  // above it an id has its life
+
+}  // namespace
+
+Demand Suspects::need_of(const std::vector<change::Started>& starts, Instant now) {
+  bool is_any = false;
+  for (const auto& [start, slot] : starts) {
+    if (start.task.value >> kLifeOfTask >= life_) continue;
+    if (start.attempt > 1 || start.round > 1) return Demand::Synced;
+    is_any = true;
+  }
+  if (!is_any) return Demand::Later;
+  if (now < next_) return Demand::Written;
+  next_ = now + LateChanges::kLateness;
+  return Demand::Synced;
+}
 
 void LateChanges::take(ChangeBatch& batch, Instant now) {
+  const bool urgent = batch.starts_need == Demand::Synced;
   for (const auto& start : batch.starts) {
-    const bool suspected = is_due_at_once(start);
-    const auto due = suspected ? now : now + kLateness;
-    starts_.insert_or_assign(start.record.task.value, Waiting{start, due});
+    const auto due = urgent ? now : now + kLateness;
+    starts_.insert_or_assign(start.record.task.value, Waiting{start, due, batch.starts_need});
     const Place place{start.record.task, due};
-    if (suspected) {
+    if (urgent) {
       order_.push_front(place);
     } else {
       order_.push_back(place);
@@ -48,19 +66,22 @@ Instant LateChanges::due() const {
   return due;
 }
 
-void LateChanges::collect(Instant now, std::vector<change::Started>& starts,
-                          std::vector<change::Received>& receipts) {
+Demand LateChanges::collect(Instant now, std::vector<change::Started>& starts,
+                            std::vector<change::Received>& receipts) {
+  auto demand = Demand::Later;
   while (!order_.empty() && order_.front().due <= now) {
     const auto found = starts_.find(order_.front().task.value);
     const bool current = found != starts_.end() && found->second.due == order_.front().due;
     order_.pop_front();
     if (!current) continue;
+    demand = std::max(demand, found->second.need);
     starts.push_back(std::move(found->second.start));
     starts_.erase(found);
   }
   std::ranges::move(receipts_, std::back_inserter(receipts));
   receipts_.clear();
   receipts_due_ = kNever;
+  return demand;
 }
 
 }  // namespace warmpool::daemon

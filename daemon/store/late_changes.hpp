@@ -11,32 +11,40 @@
 
 namespace warmpool::daemon {
 
+// Starts that must be on the disk at once. Tasks of earlier lives are suspected of having ended one
+// of them, or the machine with it: one that does so each time must not go uncounted twice. Of those
+// that never ran, which after a restart may be a whole backlog, some have their turn each
+// kLateness, and the others are written as late as any: one that nobody counted is among the first
+// of a life.
+class Suspects {
+ public:
+  explicit Suspects(std::uint64_t life) : life_(life) {}
+  Demand need_of(const std::vector<change::Started>& starts, Instant now);
+
+ private:
+  std::uint64_t life_;
+  Instant next_;  // turn of those that never ran
+};
+
 // Bounds: one start a task that runs, receipts of one kLateness.
 class LateChanges {
  public:
   // How late a start or a receipt may be written.
   static constexpr Duration kLateness = milliseconds(50);
 
-  // `life`: tasks of earlier lives are suspected of having ended one of them, so their starts are
-  // due at once: a task that ends the daemon each time must not go uncounted twice.
-  explicit LateChanges(std::uint64_t life) : life_(life) {}
-  // Threads: any.
-  bool is_due_at_once(const change::Started& start) const {
-    return start.record.task.value >> 40 < life_;
-  }
-
   // Takes starts and receipts of the batch, and drops starts that its changes overtake.
   void take(ChangeBatch& batch, Instant now);
   // When something here is due; kNever if nothing is here.
   Instant due() const;
-  // Moves out what is due, and all receipts.
-  void collect(Instant now, std::vector<change::Started>& starts,
-               std::vector<change::Received>& receipts);
+  // Moves out what is due, and all receipts. Returns what the starts need.
+  Demand collect(Instant now, std::vector<change::Started>& starts,
+                 std::vector<change::Received>& receipts);
 
  private:
   struct Waiting {
     change::Started start;
     Instant due;
+    Demand need;
   };
   struct Place {
     TaskId task;
@@ -45,7 +53,6 @@ class LateChanges {
   void overtake(const Change& change);
   void drop(TaskId task, const record::Ended* ended);
 
-  std::uint64_t life_;
   std::unordered_map<std::uint64_t, Waiting> starts_;
   std::deque<Place> order_;  // of starts, with those that are gone
   std::vector<change::Received> receipts_;

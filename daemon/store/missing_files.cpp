@@ -50,8 +50,10 @@ Result<void> check_wal_is_there(Database& database, const std::string& path, con
     if (*open != 0) {
       return wal_is_missing(
           path, "the last daemon did not stop in order, and what it accepted may be there alone",
-          "If another program has moved it into the file and removed it, or to go on with what "
-          "the file has, make an empty file of that name");
+          "If another program has moved it into the file and removed it, if this is a copy that "
+          "`sqlite3 .backup` or VACUUM INTO made of a store at work (`warmpool backup` makes one "
+          "that needs nothing else), or to go on with what the file has, make an empty file of "
+          "that name");
     }
   }
   const auto written = journal_life(journal_path(path), vfs);

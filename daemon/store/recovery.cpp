@@ -3,7 +3,6 @@
 #include "daemon/store/recovery.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "daemon/exit_status.hpp"
 #include "daemon/store/body_files.hpp"
@@ -252,26 +251,6 @@ Result<void> Recovery::read_checkpoints() {
   return end_of(*query, step);
 }
 
-namespace {
-
-// What may be whole is not given up because the system cannot give it now.
-Error body_error(const Error& error) {
-  const bool is_limit = error.code == EMFILE || error.code == ENFILE;
-  const std::string help =
-      is_limit ? "raise the limit of open files (LimitNOFILE=, ulimit -n)"
-               : "see the log of the system; if the file is lost, remove it, and its task becomes "
-                 "a dead letter, or its result is gone";
-  return {static_cast<int>(ExitStatus::StoreFailed),
-          "a payload or result in a file: " + error.text + "; " + help};
-}
-
-// A backup has what came by descriptor in its row.
-bool is_whole(TaskId task, ipc::Bytes bytes, std::uint64_t checksum) {
-  return checksum_of(task, bytes) == checksum || checksum_of_descriptor(bytes) == checksum;
-}
-
-}  // namespace
-
 Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::uint64_t bytes,
                        std::string& fault) {
   std::optional<std::uint64_t> checksum;
@@ -285,25 +264,24 @@ Blob Recovery::body_of(const FileRow& row, Columns columns, TaskId task, std::ui
   figures_.files.push_back(file);
   auto read = body_in(file, task, bytes, checksum);
   if (read) return std::move(*read);
-  // With code 0 it is there and has another size, or other bytes.
-  const bool is_gone = read.error().code == 0 || read.error().code == ENOENT;
-  if (!is_gone && !trouble_) trouble_ = body_error(read.error());
+  if (!is_body_gone(read.error()) && !trouble_) {
+    trouble_ = {static_cast<int>(ExitStatus::StoreFailed), body_trouble(read.error())};
+  }
   fault = read.error().text;
   return {};
 }
 
 Result<Blob> Recovery::body_in(BodyFile file, TaskId task, std::uint64_t bytes,
                                std::optional<std::uint64_t> checksum) {
-  // Earlier versions did not read what came by descriptor: theirs is the checksum of nothing.
-  const bool is_unread = bytes > 0 && checksum == checksum_of(task, {});
-  if (!is_unread && bytes <= kBodyInMemoryMax) {
+  const bool unread = is_unread(task, bytes, checksum);
+  if (!unread && bytes <= kBodyInMemoryMax) {
     auto read = read_body(bodies_, file, bytes);
     if (!read || !checksum || checksum_of(task, read->bytes()) == *checksum) return read;
     if (checksum_of_descriptor(read->bytes()) != *checksum) return Error{0, kDamagedText};
   }
   auto opened = open_body(bodies_, file, bytes);
   if (!opened) return opened.error();
-  if (checksum && !is_unread && bytes > kBodyInMemoryMax) {
+  if (checksum && !unread && bytes > kBodyInMemoryMax) {
     const auto sum = checksum_of_file(opened->get(), bytes);
     if (!sum) return sum.error();
     if (*sum != *checksum) return Error{0, kDamagedText};

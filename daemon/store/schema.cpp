@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "daemon/exit_status.hpp"
+#include "daemon/store/body_files.hpp"
 #include "daemon/store/gather_vfs.hpp"
 #include "daemon/store/journal.hpp"
 #include "daemon/store/missing_files.hpp"
@@ -207,12 +208,21 @@ Result<void> write_words(Database& database) {
 
 namespace {
 
-Result<Database> open_whole(const SchemaPlace& place, bool had_wal) {
+// Tables that cannot be read are for check_whole() to judge. What the journal alone has is asked
+// for once it was read.
+Result<void> check_bodies_of(Database& database, const std::string& path) {
+  auto there = check_bodies_are_there(database, bodies_directory(path));
+  return !there && there.error().code == kStoreDamaged ? there : Result<void>();
+}
+
+// `at_start`: and not in the middle of a life, whose rows have their files.
+Result<Database> open_whole(const SchemaPlace& place, bool had_wal, bool at_start) {
   const auto vfs = gathering_vfs(place.vfs);
   auto database = Database::open(place.path, OpenMode::ReadWrite, vfs);
   if (!database) return database;
   auto done = check_owner(*database, place.path, place.migrations.size());
   if (done) done = check_wal_is_there(*database, place.path, place.vfs, had_wal);
+  if (done && at_start) done = check_bodies_of(*database, place.path);
   if (!done) return done.error();
   // Nothing is believed that may not be on the disk. SQLite's index of it is made anew too.
   const auto rewritten = rewrite_wal(*database);
@@ -229,9 +239,9 @@ Result<Database> open_whole(const SchemaPlace& place, bool had_wal) {
   return database;
 }
 
-Result<Database> open_file(const SchemaPlace& place) {
+Result<Database> open_file(const SchemaPlace& place, bool at_start) {
   const bool had_wal = is_there(place.path + "-wal");
-  auto database = open_whole(place, had_wal);
+  auto database = open_whole(place, had_wal, at_start);
   if (!database && !had_wal) forget_empty_wal(place.path);
   return database;
 }
@@ -250,7 +260,7 @@ Result<Database> open_store_database(const SchemaPlace& place) {
   if (!*is_there) {
     if (auto made = make_new(place); !made) return store_error(made.error());
   }
-  auto database = open_file(place);
+  auto database = open_file(place, true);
   if (!database) return store_error(database.error());
   return database;
 }
@@ -259,7 +269,7 @@ Result<Database> reopen_store_database(const SchemaPlace& place) {
   const auto is_there = look_at_files(place.path);
   if (!is_there) return is_there.error();
   if (!*is_there) return damaged(place.path + " is gone");
-  return open_file(place);
+  return open_file(place, false);
 }
 
 }  // namespace warmpool::daemon

@@ -211,7 +211,10 @@ Result<void> StoreConnection::checkpoint(std::string_view mode) {
     return Error{SQLITE_BUSY, "another program reads an old state of " + place_.path};
   }
   // All is moved, so it is written from its beginning again.
-  if (run->integer(1) == run->integer(2)) wal_pages_ = 0;
+  if (run->integer(1) == run->integer(2)) {
+    wal_pages_ = 0;
+    says_life_ = true;
+  }
   return {};
 }
 
@@ -253,8 +256,9 @@ bool StoreConnection::give_back_pages() {
 
 // After a failed sync nothing is moved: what the WAL reads as may not be on the disk. The next
 // start writes it anew. A program that reads an old state only keeps the WAL from being taken away.
-Result<void> StoreConnection::finish(bool has_journal) {
+Result<void> StoreConnection::finish(bool in_order, bool has_journal) {
   writer_.release();
+  if (!in_order) database_ = Database();
   if (!database_) return {};
   // Where this fails the next life needs the journal, and finds nothing new in it, and the WAL.
   // They go when this is on the disk, also where a reader keeps the WAL from being moved.

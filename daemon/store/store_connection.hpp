@@ -71,6 +71,8 @@ class StoreConnection {
   // Why nothing can be written; empty where it can.
   const std::string& trouble() const { return trouble_; }
   bool wal_is_due() const { return wal_pages_ >= place_.checkpoint_pages; }
+  // Whether the file, and not its WAL alone, says that this life has begun.
+  bool says_life() const { return says_life_; }
   // Moves what it can of the WAL into the file. Order: while no sync() runs: of a page that the
   // kernel could not write only one of both would hear.
   void check_wal();
@@ -79,8 +81,9 @@ class StoreConnection {
   bool give_back_pages();
   // The end of a life: after it the file alone is whole. Errors: then the WAL beside it is still
   // part of it, and nothing is lost; Error::code is the ExitStatus.
-  // `has_journal`: the tables have all of it.
-  Result<void> finish(bool has_journal);
+  // `has_journal`: this life may have written one, and the tables have all of it.
+  // Not `in_order`: not all could be written; the file goes on saying so, and the WAL stays.
+  Result<void> finish(bool in_order, bool has_journal);
 
  private:
   static constexpr std::uint64_t kPageBytes = 4096;
@@ -103,7 +106,7 @@ class StoreConnection {
   sqlite3_file* wal_ = nullptr;          // the connection's
   std::uint64_t life_ = 0, groups_ = 0;  // groups of this life that count
   std::uint64_t inode_ = 0, wal_inode_ = 0, wal_pages_ = 0;
-  bool must_reopen_ = false, gives_back_ = false;
+  bool must_reopen_ = false, gives_back_ = false, says_life_ = false;
   int syncs_failed_ = 0, tries_ = 0;  // in a row
   std::string trouble_;
 };

@@ -17,6 +17,7 @@ namespace {
 // more.
 constexpr Duration kTidyAfter = seconds(1);
 constexpr Duration kTidyPause = milliseconds(50);
+constexpr Duration kMoveAgain = seconds(1);
 
 }  // namespace
 
@@ -59,7 +60,7 @@ StoreThread::StoreThread(StoreThreadSetup setup)
       connection_(setup_.place, std::move(setup_.database)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       bodies_(bodies_directory(setup_.place.path), setup_.life, event_.get()),
-      late_(setup_.life),
+      suspects_(setup_.life),
       tidy_pause_(kTidyAfter) {}
 
 Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) {
@@ -69,7 +70,8 @@ Result<std::unique_ptr<StoreThread>> StoreThread::start(StoreThreadSetup setup) 
   }
   made->connection_.set_bounds(made->setup_.bounds);
   if (auto ready = made->connection_.prepare(); !ready) return store_error(ready.error());
-  // The file itself says from here on that this life has begun: without its WAL it is none.
+  // The file itself is to say that this life has begun; while a reader hinders it, move_wal()
+  // tries.
   made->connection_.check_wal();
   made->figures_.disk = made->connection_.figures();
   const bool ahead = made->setup_.place.journal_bytes != 0;
@@ -110,8 +112,7 @@ Result<void> StoreThread::finish() {
 // Without a notice for what may come later, where a thread will look by itself.
 void StoreThread::give(ChangeBatch batch) {
   bool wanted = batch.demand != Demand::Later, taken = false, ahead = false;
-  batch.urgent = std::ranges::any_of(
-      batch.starts, [this](const change::Started& start) { return late_.is_due_at_once(start); });
+  batch.starts_need = suspects_.need_of(batch.starts, now());
   {
     const std::lock_guard lock(mutex_);
     if (back_at_ != kNever && accepting_ && now() >= back_at_) come_back();
@@ -203,7 +204,7 @@ bool StoreThread::take_pen(bool leads) {
 }
 
 void StoreThread::end() {
-  closed_ = connection_.finish(hand_.journal.has_value() && !broken_);
+  closed_ = connection_.finish(!broken_, setup_.place.journal_bytes != 0);
   if (closed_ && hand_.journal && !broken_) {
     hand_.journal.reset();
     ::unlink(journal_path(setup_.place.path).c_str());
@@ -232,7 +233,7 @@ bool StoreThread::wait() {
   if (again_at_ == kNever && !wanted() && !has_ready() && is_clean(at)) {
     sleeps_ = true;
     // What is moved in a quiet time no group waits for; and while the WAL is full none comes.
-    const bool moves = connection_.wal_is_due();
+    const bool moves = connection_.wal_is_due() || !connection_.says_life();
     if ((spare_ || moves) && sync_ == Sync::None) {
       const auto pause = moves ? kTidyAfter : tidy_pause_;
       tidies_ = !wake_.wait_for(lock, std::chrono::nanoseconds(pause.ns), wanted);
@@ -258,7 +259,7 @@ bool StoreThread::turn() {
   if (!std::exchange(tidies_, false)) return write_group();
   spare_ = connection_.give_back_pages();
   tidy_pause_ = kTidyPause;
-  if (connection_.wal_is_due()) move_wal();
+  if (connection_.wal_is_due() || !connection_.says_life()) move_wal();
   return true;
 }
 
@@ -334,13 +335,9 @@ void StoreThread::add_batches() {
 void StoreThread::add_late(Instant at) {
   std::vector<change::Started> starts;
   std::vector<change::Received> receipts;
-  late_.collect(ending_ ? kNever : at, starts, receipts);
-  if (starts.empty() && receipts.empty()) return;
   ChangeBatch late;
-  // What ends the machine with the daemon must be found by the next life, too; they are few.
-  const bool suspected = std::ranges::any_of(
-      starts, [this](const change::Started& start) { return late_.is_due_at_once(start); });
-  if (suspected) late.demand = Demand::Synced;
+  late.demand = late_.collect(ending_ ? kNever : at, starts, receipts);
+  if (starts.empty() && receipts.empty()) return;
   std::ranges::move(starts, std::back_inserter(late.changes));
   std::ranges::move(receipts, std::back_inserter(late.changes));
   late.through = through();
@@ -421,13 +418,13 @@ bool StoreThread::commit(Instant at) {
   }
   group_.clear();
   tell_written(through, false);
-  if (connection_.wal_is_due()) move_wal();
+  if (wal_is_due()) move_wal();
   return true;
 }
 
 // Before the WAL is moved into the file the pen is kept, because that syncs too.
 bool StoreThread::sync(RecordNumber through) {
-  const bool keeps = ending_ || connection_.wal_is_due();
+  const bool keeps = ending_ || wal_is_due();
   const auto added = added_, journal = journal_added_;
   bool others = false;
   sync_due_ = kNever;
@@ -460,7 +457,7 @@ bool StoreThread::sync(RecordNumber through) {
   wake_main();
   if (others) wake_.notify_one();
   if (!keeps) return false;
-  if (take_sync(false) && connection_.wal_is_due()) move_wal();
+  if (take_sync(false) && wal_is_due()) move_wal();
   return true;
 }
 
@@ -578,7 +575,13 @@ bool StoreThread::judge_accepting(bool refuses) {
   return changed;
 }
 
+// Under load what a reader kept there at the start is tried now and then, and not each time.
+bool StoreThread::wal_is_due() const {
+  return connection_.wal_is_due() || (!connection_.says_life() && now() >= moved_at_ + kMoveAgain);
+}
+
 void StoreThread::move_wal() {
+  moved_at_ = now();
   connection_.check_wal();
   {
     const std::lock_guard lock(mutex_);

@@ -56,8 +56,7 @@ class StoreThread {
 
   // Every record up to this one is kept as it asked.
   RecordNumber written() const { return {written_.load(std::memory_order_acquire)}; }
-  // An eventfd that is written when written() has moved or there are news.
-  int fd() const { return event_.get(); }
+  int fd() const { return event_.get(); }  // an eventfd, written when written() moved or at news
   StoreNews take_news();
   void go_on();
   // Has the tables written soon. Returns what is_in_tables() asks for: all that is kept now.
@@ -100,6 +99,7 @@ class StoreThread {
   bool judge_accepting(bool refuses);  // returns whether that has changed
   void end();
   void move_wal();
+  bool wal_is_due() const;
   void wake_main();
   void want();
   bool is_clean(Instant at) const;
@@ -140,6 +140,7 @@ class StoreThread {
   BodyFiles bodies_;
   std::atomic<std::uint64_t> written_{0};
   std::atomic<bool> backup_runs_{false};
+  Suspects suspects_;  // the main thread's
 
   mutable std::mutex mutex_;          // of what follows up to the empty line
   std::condition_variable wake_;      // of who has the pen
@@ -173,6 +174,7 @@ class StoreThread {
   // Of who has the pen; unsynced_ stays as it is while a sync runs.
   StoreGroup group_, unsynced_;
   LateChanges late_;
+  Instant moved_at_;            // when the WAL was moved, or tried to be
   std::vector<BodyFile> gone_;  // that no row names, once this is synced
   Instant sync_due_ = kNever;   // of what was only written
   Instant again_at_ = kNever;   // when the group is tried again
@@ -185,14 +187,12 @@ class StoreThread {
   bool spare_ = true, tidies_ = false;
   Duration tidy_pause_;
 
-  // As in_tables_, of what is not told yet.
-  std::uint64_t taken_ = 0, added_ = 0;
-  std::uint64_t journal_added_ = 0;    // the newest group of the journal in the tables
-  std::optional<std::uint64_t> over_;  // journal_over_
-  RecordNumber applied_;               // the newest record there
+  std::uint64_t taken_ = 0, added_ = 0;  // as in_tables_, of what is not told yet
+  std::uint64_t journal_added_ = 0;      // the newest group of the journal in the tables
+  std::optional<std::uint64_t> over_;    // journal_over_
+  RecordNumber applied_;                 // the newest record there
 
   AheadHand hand_;  // of the journal's thread
-
   std::array<std::thread, 2> threads_;
   std::thread journal_thread_;
 };

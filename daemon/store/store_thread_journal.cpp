@@ -64,7 +64,7 @@ void StoreThread::pass(std::size_t batches, bool& wakes) {
   bool urgent = false;
   for (const auto end = ready_ + batches; ready_ < end; ++ready_) {
     ready_changes_ += queue_[ready_].changes.size();
-    urgent = urgent || queue_[ready_].urgent;
+    urgent = urgent || queue_[ready_].starts_need == Demand::Synced;
   }
   if (!are_wanted() && !sleeps_ && !urgent) return;
   wanted_ = wakes = true;

@@ -47,6 +47,20 @@ TEST(Letter, WithoutAKeyItHasOneOfItsOwnRound) {
   EXPECT_EQ(parse_letter(with("\"tenant\":\"t\"", "\"key\":\"mine\""))->options.key, "mine");
 }
 
+TEST(Letter, APassingKeyStandsForTheBytesOfAPayloadByDescriptor) {
+  const auto passing = [](const std::string& line) {
+    auto letter = parse_letter(line, 1);
+    REQUIRE(letter && letter->options.large && !letter->has_own_key);
+    EXPECT_TRUE(use_passing_key(letter->options));
+    EXPECT_EQ(letter->options.key_use, KeyUse::Reconnect);
+    return *letter->options.key;
+  };
+  EXPECT_NE(passing(kLine), *parse_letter(kLine)->options.key);
+  EXPECT_EQ(passing(kLine), passing(kLine));
+  EXPECT_NE(passing(kLine), passing(with("AP8=", "AP4=")));
+  EXPECT_TRUE(parse_letter(with("\"tenant\":\"t\"", "\"key\":\"mine\""))->has_own_key);
+}
+
 TEST(Letter, WhatIsNoneIsRefused) {
   EXPECT_FALSE(parse_letter("nonsense"));
   EXPECT_FALSE(parse_letter("[]"));

@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 
 class DeadPayload : public testing::Test {
  protected:
-  static RealDaemon::Setup pool() {
-    return {.config = R"(
+  explicit DeadPayload(const std::string& more = {}) : daemon_(pool(more)) {}
+  static RealDaemon::Setup pool(const std::string& more) {
+    return {.config = more + R"(
 payload_bytes_max = "1MiB"
 backoff_first = "1ms"
 [[class]]
@@ -65,7 +66,7 @@ size_min = 1
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
   }
 
-  RealDaemon daemon_{pool()};
+  RealDaemon daemon_;
 };
 
 TEST_F(DeadPayload, OneThatIsLostRunsOnlyWithAnother) {
@@ -138,6 +139,24 @@ TEST_F(DeadPayload, OneByDescriptorIsExportedUpToItsBoundAndIsNamedBeyondIt) {
   EXPECT_EQ(run_shell(daemon_.command("dlq export 2>" + at("said") + " > " + at("lines"))).status,
             1);
   EXPECT_NE(run_shell("cat " + at("said")).output.find(task), std::string::npos);
+}
+
+class VolatileDeadPayload : public DeadPayload {
+ protected:
+  VolatileDeadPayload() : DeadPayload("store = \"volatile\"") {}
+};
+
+// Its key cannot last where nobody reads the payload that it stands for.
+TEST_F(VolatileDeadPayload, OneByDescriptorIsImported) {
+  if (over_fifos()) GTEST_SKIP() << "no descriptor goes through a FIFO";
+  run_shell("printf '%3000000s' 9 > " + at("large"));
+  submit("--payload-file " + at("large"));
+  ASSERT_TRUE(dead(1));
+  EXPECT_EQ(daemon_.call("dlq export > " + at("lines")).status, 0);
+  EXPECT_EQ(daemon_.call("dlq rm --all").status, 0);
+  const auto ran = daemon_.call("dlq import --json " + at("lines"));
+  EXPECT_EQ(json::parse(ran.output).at("imported"), 1) << ran.output;
+  ASSERT_TRUE(dead(1));
 }
 
 TEST_F(DeadPayload, AnArchivedLineOfAnySizeIsImported) {

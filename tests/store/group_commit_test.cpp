@@ -160,6 +160,26 @@ TEST_F(GroupCommit, AStartOfATaskOfAnEarlierLifeOutlivesAPowerCut) {
   EXPECT_TRUE(comes(is_kept));
 }
 
+// A backlog has no sync for each of its starts; what has run before is counted at once.
+TEST_F(GroupCommit, StartsOfABacklogOfAnEarlierLifeShareTheirSyncs) {
+  constexpr std::uint64_t first = 100, count = 20;
+  for (auto task = first; task <= first + count; ++task) driver_->accept(task, "backlog");
+  ASSERT_TRUE(driver_->settled());
+  const auto before = lives_.store()->figures().syncs;
+  for (auto task = first; task < first + count; ++task) {
+    driver_->start(task, 1);
+    ASSERT_TRUE(driver_->settled());
+  }
+  EXPECT_EQ(lives_.store()->figures().syncs, before + 1) << "of the first one";
+  driver_->start(1, 2);
+  ASSERT_TRUE(driver_->settled());
+  EXPECT_EQ(lives_.store()->figures().syncs, before + 2);
+  lives_.time.pass(milliseconds(50));
+  driver_->start(first + count, 1);
+  ASSERT_TRUE(driver_->settled());
+  EXPECT_EQ(lives_.store()->figures().syncs, before + 3) << "their next turn";
+}
+
 TEST_F(GroupCommit, OnAFullDiskTheGroupBesideASyncIsUndoneAndTheOneBeforeIsKept) {
   put_one_beside_another();
   fill_disk();

@@ -169,6 +169,88 @@ TEST_P(MissingFiles, AnEmptyFileInThePlaceOfTheWalGoesOnWithWhatThereIs) {
   EXPECT_TRUE(after.store()->find(TaskId{2}));
 }
 
+std::string bytes_at(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// By a daemon that would change the tables, and take in what the journal has.
+TEST_P(MissingFiles, BodiesAreAskedForBeforeAnythingIsChanged) {
+  ASSERT_NO_FATAL_FAILURE(live_twice());
+  SqliteLives after;
+  copy_to(after);
+  fs::remove_all(bodies_directory(after.path()));
+  const auto newest = schema_migrations();
+  std::vector<Migration> list(newest.begin(), newest.end());
+  list.push_back([](Database& database) { return database.run("CREATE TABLE more(x)"); });
+  after.place.migrations = list;
+  const auto files = files_of(after.path());
+  std::vector<std::string> before;
+  for (std::size_t file = 0; file < 3; ++file) before.push_back(bytes_at(files[file]));
+  ASSERT_EQ(after.open(), nullptr);
+  EXPECT_EQ(after.error.code, kDamagedStatus);
+  EXPECT_NE(after.error.text.find("bodies is missing"), std::string::npos) << after.error.text;
+  for (std::size_t file = 0; file < 3; ++file) {
+    EXPECT_TRUE(bytes_at(files[file]) == before[file]) << files[file];
+  }
+}
+
+// Once: what could not be moved into the file at the start of a life is moved later.
+TEST(MissingWal, TheFileComesToSayThatALifeHasBegun) {
+  FaultVfs vfs;
+  SqliteLives lives;
+  lives.place.vfs = vfs.name();
+  ASSERT_NE(lives.open(), nullptr) << lives.error.text;
+  lives.close();
+  vfs.set_fault({DiskCall::Write, DiskFile::Database, 1, false, SQLITE_IOERR_WRITE});
+  ASSERT_NE(lives.open(), nullptr) << lives.error.text;
+  EXPECT_EQ(vfs.faults_met(), 1U);
+  const auto open_of_file = [&] {
+    SqliteLives alone;
+    fs::copy_file(lives.path(), alone.path());
+    const auto open = alone.raw().integer("SELECT open FROM store");
+    return open ? *open : -1;
+  };
+  EXPECT_EQ(open_of_file(), 0);
+  bool says = false;
+  for (const auto end = test::patience_ends(); !says && std::chrono::steady_clock::now() < end;) {
+    wait_for_news(*lives.store());
+    says = open_of_file() != 0;
+  }
+  EXPECT_TRUE(says);
+}
+
+// What it could not write to the tables may be in the journal alone.
+TEST(MissingJournal, OfALifeThatDidNotEndInOrderIsRefused) {
+  FaultVfs vfs;
+  SqliteLives lives;
+  lives.renumbers = false;
+  lives.place.vfs = vfs.name();
+  lives.place.journal_bytes = 1 << 20;
+  lives.place.busy_wait = seconds(1000);
+  ASSERT_NE(lives.open(), nullptr) << lives.error.text;
+  const DiskFault once{DiskCall::Begin, {}, 1, false, SQLITE_BUSY};
+  vfs.set_fault(once);
+  RecordDriver driver(*lives.store());
+  driver.accept(1, "payload");
+  ASSERT_TRUE(driver.settled());
+  for (const auto end = test::patience_ends();
+       vfs.faults_met() == 0 && std::chrono::steady_clock::now() < end;) {
+    wait_for_news(*lives.store());
+  }
+  ASSERT_EQ(vfs.faults_met(), 1U);
+  vfs.set_fault(once);  // and at the end once more
+  lives.close();
+  ASSERT_EQ(vfs.faults_met(), 2U);
+  const auto journal = journal_path(lives.path());
+  fs::rename(journal, journal + ".away");
+  ASSERT_EQ(lives.open(), nullptr);
+  EXPECT_EQ(lives.error.code, kDamagedStatus);
+  fs::rename(journal + ".away", journal);
+  ASSERT_NE(lives.open(), nullptr) << lives.error.text;
+  EXPECT_TRUE(lives.store()->find(TaskId{1}));
+}
+
 // Of a daemon of an earlier version the file says nothing of the life that its WAL had.
 TEST(MissingWal, AJournalOfALaterLifeIsRefusedBeforeAnythingIsWritten) {
   SqliteLives lives;

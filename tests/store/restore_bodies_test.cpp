@@ -5,8 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/exit_status.hpp"
+#include "daemon/store/checksum.hpp"
 #include "daemon/store/restore.hpp"
 #include "ipc/large_body.hpp"
+#include "tests/store/fault_vfs.hpp"
 #include "tests/store/store_fixture.hpp"
 #include "tests/support/patience.hpp"
 
@@ -93,6 +96,7 @@ class RestoreBodies : public testing::Test {
     ASSERT_TRUE(driver_->settled());
   }
 
+  FaultVfs vfs_;
   SqliteLives lives_;
   std::optional<RecordDriver> driver_;
 };
@@ -161,11 +165,12 @@ TEST_F(RestoreBodies, WhatABackupOrARestoreLacksIsNamed) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory)) files.push_back(entry.path());
   ASSERT_EQ(files.size(), 3U);
-  // One is changed, and one is gone.
+  // A large one and a small one are changed.
   for (const auto& path : files) {
-    if (fs::file_size(path) == kOverMemory.size())
-      std::ofstream(path) << std::string(kOverMemory.size(), 'z');
-    if (fs::file_size(path) == kOverRow.size()) fs::remove(path);
+    const auto bytes = fs::file_size(path);
+    if (bytes == kOverMemory.size() || bytes == kOverRow.size()) {
+      std::ofstream(path) << std::string(bytes, 'z');
+    }
   }
   const std::string file = lives_.directory / "copy.db";
   const auto made = back_up(file);
@@ -186,6 +191,69 @@ TEST_F(RestoreBodies, WhatABackupOrARestoreLacksIsNamed) {
     }
     EXPECT_TRUE(body_of(*after.store(), 2) == kOverMemory + "result");
   }
+}
+
+// What may be whole is not given up because it cannot be read now.
+TEST_F(RestoreBodies, OneThatTheSystemDoesNotGiveEndsABackupAndARestore) {
+  open();
+  accept(1, kOverMemory);
+  accept(2, kOverRow);
+  ASSERT_TRUE(driver_->settled());
+  const auto directory = bodies_directory(lives_.path());
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory)) files.push_back(entry.path());
+  ASSERT_EQ(files.size(), 2U);
+  for (const auto& path : files) {
+    fs::rename(path, path.string() + ".away");
+    fs::create_symlink(path.string() + ".away", path);  // it is opened without following
+    const std::string file = lives_.directory / "copy.db";
+    const auto made = back_up(file);
+    ASSERT_FALSE(made);
+    EXPECT_NE(made.error().text.find(path.string()), std::string::npos) << made.error().text;
+    EXPECT_FALSE(fs::exists(file) || fs::exists(file + ".bodies"));
+    lives_.close();
+    SqliteLives after;
+    const auto restored = restore_store(after.place, lives_.path());
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().code, static_cast<int>(ExitStatus::StoreFailed));
+    EXPECT_NE(restored.error().text.find(path.string()), std::string::npos);
+    fs::remove(path);
+    fs::rename(path.string() + ".away", path);
+    open();
+  }
+}
+
+// Versions before 7 made backups of one file, without what is over 16 MiB.
+TEST_F(RestoreBodies, ABackupOfAnEarlierVersionComesBackWithoutWhatItNeverHad) {
+  ASSERT_NO_FATAL_FAILURE(fill());
+  SqliteLives other, after;
+  after.renumbers = false;
+  ASSERT_TRUE(back_up(other.path()));
+  fs::remove_all(other.path() + ".bodies");
+  ASSERT_TRUE(other.raw().run("ALTER TABLE store DROP COLUMN open; PRAGMA user_version = 6"));
+  const auto restored = restore_store(after.place, other.path());
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->left_out, (std::vector{TaskId{1}, TaskId{2}}));
+  EXPECT_NE(restored->said.find("earlier version"), std::string::npos) << restored->said;
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  EXPECT_TRUE(after.store()->find(TaskId{1})->payload_lost);
+  EXPECT_TRUE(body_of(*after.store(), 3) == kOverRow);
+}
+
+// Theirs is the checksum of nothing; in a row it would tell of damage.
+TEST_F(RestoreBodies, WhatEarlierVersionsDidNotReadIsWholeInABackup) {
+  open();
+  accept(1, kOverRow);
+  ASSERT_TRUE(driver_->settled());
+  lives_.close();
+  const auto unread = static_cast<std::int64_t>(checksum_of(TaskId{1}, {}));
+  ASSERT_TRUE(lives_.raw().run("UPDATE tasks SET checksum = " + std::to_string(unread)));
+  SqliteLives after;
+  const auto restored = restore_store(after.place, lives_.path());
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_TRUE(restored->left_out.empty());
+  ASSERT_NE(after.open(), nullptr) << after.error.text;
+  EXPECT_TRUE(body_of(*after.store(), 1) == kOverRow);
 }
 
 // Killed after the bodies of the copy had their name and before the copy had its own.
@@ -228,12 +296,8 @@ TEST_F(RestoreBodies, WhereTheStoreThatWasThereCannotBeReadThousandsOfLivesAreLe
 
 // It reads an old state, and so the WAL grows: work goes before it.
 TEST_F(RestoreBodies, ABackupIsGivenUpBeforeWorkIsRefused) {
+  lives_.place.vfs = vfs_.name();
   lives_.place.checkpoint_pages = 8;
-  open();
-  for (std::uint64_t task = 1; task <= 16; ++task) {
-    driver_->accept(task, std::string(2U << 20, 'x'));
-  }
-  ASSERT_TRUE(driver_->settled());
   lives_.place.wal_pages_max = 1024;
   open();
   auto reader = Database::open(lives_.path(), OpenMode::ReadOnly, "");
@@ -243,10 +307,13 @@ TEST_F(RestoreBodies, ABackupIsGivenUpBeforeWorkIsRefused) {
     ASSERT_TRUE(driver_->settled());
     ASSERT_EQ(lives_.store()->figures().trouble, "");
   }
+  // It waits until the tables have this, and so it cannot end before it is looked at.
+  vfs_.hold_syncs(DiskFile::Wal);
+  driver_->accept(99, "payload");
   const auto ended = back_up(lives_.directory / "copy.db");
+  vfs_.let_syncs_go();
   ASSERT_FALSE(ended);
   EXPECT_NE(ended.error().text.find("given up"), std::string::npos) << ended.error().text;
-  driver_->accept(99, "payload");
   EXPECT_TRUE(driver_->settled());
 }
 
