@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <memory>
@@ -65,13 +66,17 @@ Result<void> copy_pages(Database& source, Database& copy, const std::atomic<bool
 }
 
 // Which side failed a copy the system does not say: this tells of the bytes that were to be read.
-Result<void> can_read(int from, std::uint64_t at, std::uint64_t count) {
+// `path`: what it is copied to, for the text.
+Result<void> can_read(int from, std::uint64_t at, std::uint64_t count, const std::string& path) {
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(1U << 20);
   for (const auto end = at + count; at < end;) {
     const auto wanted = std::min<std::uint64_t>(1U << 20, end - at);
     const auto got = ::pread(from, buffer.get(), wanted, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return of_body({got < 0 ? errno : EIO, "cannot read it to its end"});
+    if (got <= 0) {
+      const int why = got < 0 ? errno : EIO;
+      return of_body({why, "cannot read the one that goes to " + path + ": " + std::strerror(why)});
+    }
     at += static_cast<std::uint64_t>(got);
   }
   return {};
@@ -97,7 +102,7 @@ Result<void> copy_file(int from, std::uint64_t bytes, const std::string& path,
     if (got < 0 && errno == EINTR) continue;
     if (got > 0) continue;
     const auto why = errno;
-    if (auto read = can_read(from, static_cast<std::uint64_t>(at), count); !read) return read;
+    if (auto read = can_read(from, static_cast<std::uint64_t>(at), count, path); !read) return read;
     errno = got == 0 ? EIO : why;
     return system_error("cannot write a body to " + path);
   }

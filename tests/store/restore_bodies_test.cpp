@@ -253,6 +253,8 @@ TEST_F(RestoreBodies, WhatEarlierVersionsDidNotReadIsWholeInABackup) {
   ASSERT_TRUE(restored) << restored.error().text;
   EXPECT_TRUE(restored->left_out.empty());
   ASSERT_NE(after.open(), nullptr) << after.error.text;
+  EXPECT_TRUE(after.store()->damaged().empty());
+  EXPECT_FALSE(after.store()->find(TaskId{1})->payload_lost);
   EXPECT_TRUE(body_of(*after.store(), 1) == kOverRow);
 }
 
