@@ -99,6 +99,7 @@ class Requests {
   void backup(Session& session, std::uint32_t number, const Arguments& arguments);
   void begin_bulk(Session& session, Bulk bulk);
   bool take_retry();
+  bool is_on_its_way(TaskId task);
   void change_one(Session& session, const Bulk& bulk, TaskId task);
 
   void reply_list(Session& session, std::uint32_t number, TaskListing& listing);

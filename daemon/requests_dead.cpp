@@ -35,7 +35,8 @@ std::string named(const std::vector<TaskId>& tasks) {
   return text;
 }
 
-constexpr Duration kBurst = seconds(1);  // so much of the rate may come at once
+constexpr Duration kLookAgain = milliseconds(2);  // for what is being kept
+constexpr Duration kBurst = seconds(1);           // so much of the rate may come at once
 
 }  // namespace
 
@@ -160,6 +161,7 @@ bool Requests::run_bulk(std::size_t tasks_max) {
     auto* session = clients_.find(bulk.client);
     if (session == nullptr) bulk.next = bulk.tasks.size();
     while (bulk.next < bulk.tasks.size() && tasks_max > 0) {
+      if (is_on_its_way(bulk.tasks[bulk.next])) break;
       if (bulk.verb == Verb::DeadRetry && !take_retry()) break;
       change_one(*session, bulk, bulk.tasks[bulk.next++]);
       --tasks_max;
@@ -168,6 +170,13 @@ bool Requests::run_bulk(std::size_t tasks_max) {
   }
   std::erase_if(bulk_, [](const Bulk& bulk) { return bulk.next == bulk.tasks.size(); });
   return more;
+}
+
+// Lists have it already, but its record is not kept yet, and nothing of it may change before.
+bool Requests::is_on_its_way(TaskId task) {
+  if (!services_.settling.contains(task)) return false;
+  bulk_due_ = std::min(bulk_due_, services_.engine.now() + kLookAgain);
+  return true;
 }
 
 // False: not now; `bulk_due_` is when.

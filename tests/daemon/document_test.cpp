@@ -168,6 +168,31 @@ void fill_with_dead(TestDaemon& test, RawClient& client) {
   ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Settled) == 3; }));
 }
 
+// Who has seen it in a list does not hear that it is none.
+TEST(Documents, ALetterWhoseRecordIsOnItsWayIsRemovedOnceItIsKept) {
+  TestDaemon test;
+  auto client = test.connect();
+  client.name_type("fail", 1);
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  client.submit("c", 1, 0, once, 1);
+  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().running == 1; }));
+  test.store.holds_answers = true;
+  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().dead == 1; }));
+  client.ask(Verb::DeadLs, {}, 2);
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 2) != nullptr; }));
+  const auto list = Json::parse(client.find(Kind::Reply, 2)->payload);
+  ASSERT_EQ(list["tasks"].size(), 1U);
+  client.ask(Verb::DeadRemove, {}, 3);
+  for (int i = 0; i < 20; ++i) test.daemon.turn(milliseconds(1));
+  client.receive();
+  EXPECT_EQ(client.find(Kind::Reply, 3), nullptr);
+  EXPECT_EQ(client.find(Kind::Refused, 3), nullptr);
+  test.store.holds_answers = false;
+  ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 3) != nullptr; }));
+  EXPECT_EQ(ask(test, client, Verb::DeadLs)["tasks"].size(), 0U);
+}
+
 TEST(Documents, OfManyTheFirstThatWereRefusedAreNamed) {
   TestDaemon test;
   auto client = test.connect();
