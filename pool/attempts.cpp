@@ -55,10 +55,9 @@ bool is_of_our_order(ExitCause cause) {
          cause == ExitCause::Shutdown;
 }
 
-// What comes of a failure may be the worker's doing: it shows nobody that the worker is of use.
-bool settles(Outcome outcome) {
-  return outcome == Outcome::Done || outcome == Outcome::FailedForGood;
-}
+// What is tried again may have failed by the worker's doing, and shows of nobody that he is of use;
+// nor does what somebody cancelled, or what was over its time.
+bool shows_use(TaskState after) { return after == TaskState::Done || after == TaskState::Dead; }
 
 // A worker that runs one at a time takes its hand in order: what lies behind the one that it said
 // it was in was not begun.
@@ -138,7 +137,8 @@ void Core::start_next(Slot& slot) {
 }
 
 void Core::start(Slot& slot, Held& held) {
-  held.started_at = held.moved_at = held.saved_at = now;
+  held.started_at = held.saved_at = now;
+  held.moves(now);
   held.end_at = now + held.timeout;
   const TaskExtras* extras = tasks.find_extras(held.task);
   if (extras != nullptr) held.end_at = std::min(held.end_at, extras->deadline_at);
@@ -184,7 +184,6 @@ void Core::on(const event::AttemptAnswered& event) {
   heard(*slot);  // who has something in hand need not beat
   if (!event.ungiven) {
     ++slot->answers_of_worker;
-    if (settles(event.outcome) && !std::exchange(slot->useful, true)) of_use(*slot);
     answers_ping(*slot);
   }
   const Held held = slot->held[at];
@@ -194,6 +193,9 @@ void Core::on(const event::AttemptAnswered& event) {
     learn(held, event.service);
   }
   answered_task(held, event);
+  if (!event.ungiven && shows_use(tasks[held.task].state)) {
+    if (!std::exchange(slot->useful, true)) of_use(*slot);
+  }
   take_from_hand(*slot, at);
   const std::uint64_t most = class_of(*slot).options.max_tasks;
   if (most != 0 && slot->answers_of_worker >= most) become_due(*slot, DueReason::Tasks);
@@ -207,7 +209,7 @@ void Core::on(const event::AttemptProgressed& event) {
   }
   heard(*slot);
   Held& held = slot->held[find_held(*slot, event.key)];
-  held.moved_at = now;
+  held.moves(now);
   if (task_notices_) notify(about(held.task, Notice::TaskProgress));
 }
 

@@ -33,7 +33,8 @@ void CoreCheckpoints::ask(const Slot& slot, Held& held) {
 // It is a sign of progress as well. While the disk takes nothing none is kept: they would pile up
 // before it for as long as that lasts.
 void CoreCheckpoints::take_checkpoint(Held& held, std::uint32_t bytes) {
-  held.moved_at = held.saved_at = now;
+  held.saved_at = now;
+  held.moves(now);
   const Task& task = tasks[held.task];
   if (!store_accepting_ && task.durability != Durability::None) return;
   recorder.persist(record::Checkpointed{task.id, task.round, held.key.attempt, bytes, now}, *out_);

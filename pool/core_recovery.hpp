@@ -25,8 +25,8 @@ class CoreRecovery : public CoreAdmission {
   void inherit(Slot& successor, const Slot& dead);
   // Its wait is over.
   void try_again(Slot& slot);
-  // Its worker has said hello; has answered a task, the first of its life; or its place is wanted
-  // no more.
+  // Its worker has said hello; has settled a task (done or dead), the first of its life; or its
+  // place is wanted no more.
   void replaced(Slot& slot);
   void of_use(Slot& slot);
   void unwanted(Slot& slot);

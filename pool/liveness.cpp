@@ -17,6 +17,14 @@ Instant due_of_idle(const Slot& slot, const Options& options, bool beatless) {
   return std::min(stopped, slot.last_heard + silence);
 }
 
+// A single lateness that is half of its patience or more is a stall to that run: what it reported
+// meanwhile may not be read yet.
+void forgive(Held& held, Duration late, Duration patience, Instant now) {
+  if (!held.started() || patience.ns == 0) return;
+  if (late >= patience) return held.moves(now);
+  held.forgiven = std::min(now - held.moved_at, held.forgiven + late);
+}
+
 }  // namespace
 
 Duration CoreState::slow_time(const Held& held) const {
@@ -195,7 +203,7 @@ Instant Core::due_of_held(const Slot& slot, const Held& held) const {
 
 // The loop was late: what looks like silence or slowness may be ours. However little that was, it
 // may be much of a progress_timeout: a run has as long again, because what was late with the loop
-// is heard after it.
+// is heard after it. Under load every turn is late: all that is forgiven is bounded by hung_at().
 void Core::on(const event::LoopLate& event) {
   if (event.by <= kLateLeast) return;
   const bool stall = event.by > options.heartbeat_interval;
@@ -204,12 +212,12 @@ void Core::on(const event::LoopLate& event) {
   if (stall && orphans_until_ != kNever) orphans_until_ = now + options.reconnect_grace;
   for (std::size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[SlotId{static_cast<std::uint16_t>(at)}];
-    for (auto& held : slot.held) {
-      held.moved_at = stall ? now : std::min(now, held.moved_at + event.by * 2);
-    }
+    const Duration patience = class_of(slot).options.progress_timeout;
+    for (auto& held : slot.held) forgive(held, event.by * 2, patience, now);
     if (!stall) continue;
     heard(slot);
     slot.health.forgive();
+    for (auto& held : slot.held) held.moves(now);
     if (slot.state == SlotState::Starting) slot.spawned_at = now;
   }
 }

@@ -37,6 +37,14 @@ bool is_alone(const Slot& slot) {
   return !slot.successor && slot.partner == kNoSlot && slot.leaver == kNoSlot;
 }
 
+// One that is being ended, or has a run that does not end in time, proves nothing; nor does one
+// that is not heard, or stands still.
+bool proves(const Slot& slot) {
+  const bool works = slot.state == SlotState::Ready || slot.state == SlotState::Running;
+  return works && !slot.stopped && !slot.unresponsive &&
+         std::ranges::none_of(slot.held, &Held::is_ending);
+}
+
 }  // namespace
 
 void CoreRecovery::begin_life(Slot& slot) {
@@ -271,7 +279,7 @@ void CoreRecovery::of_use(Slot& slot) {
   slot.unproductive = slot.tries = 0;
   if (slot.registered) return;  // it says nothing of the program that the class starts
   WorkerClass& worker_class = class_of(slot);
-  worker_class.gate.proved();
+  worker_class.gate.proved(slot.id);
   if (!worker_class.gate.is_probe(slot.id)) return;
   close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Recovered);
 }
@@ -305,10 +313,9 @@ void CoreRecovery::judge_gate(WorkerClass& worker_class) {
   if (gate.has_probe()) {
     if (gate.proved_at() > now) return;
     // A task may take hours, and the class has one worker meanwhile; should that death be of no use
-    // after all, it counts again. One that is being ended proves nothing.
-    const auto state = slots[gate.probe()].state;
-    const bool serves = state == SlotState::Ready || state == SlotState::Running;
-    if (!serves) return gate.probe_ready(now + worker_class.options.recovery_cooldown);
+    // after all, it counts again.
+    if (!proves(slots[gate.probe()]))
+      return gate.probe_ready(now + worker_class.options.recovery_cooldown);
     return close(worker_class, RecoveryTrigger::Recover, RecoveryWhy::Recovered);
   }
   if (holds_probe(worker_class)) return;  // it tries as soon as it fits

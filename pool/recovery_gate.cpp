@@ -50,8 +50,13 @@ void RecoveryGate::close(RecoveryTrigger trigger, RecoveryWhy why, Instant now) 
   why_ = why;
   since_ = now;
   has_probe_ = false;
-  openings_ = 0;
+  if (trigger == RecoveryTrigger::Close) openings_ = 0;
   deaths_.clear();
+}
+
+void RecoveryGate::proved(SlotId slot) {
+  deaths_.clear();
+  if (!shut() || is_probe(slot)) openings_ = 0;
 }
 
 void RecoveryGate::set_probe(SlotId slot) {

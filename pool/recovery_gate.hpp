@@ -23,14 +23,15 @@ class RecoveryGate {
   Instant since() const { return since_; }
   Instant until() const { return until_; }  // while it is open
   std::uint64_t opened() const { return opened_; }
-  std::uint64_t openings() const { return openings_; }  // since it was closed
+  std::uint64_t openings() const { return openings_; }  // since it was shown to be of use
   bool shut() const { return state_ != RecoveryState::Closed; }
 
   // A replacement died and was of no use. True: that are too many.
   bool died(Instant now, const ClassOptions& options);
   std::uint32_t deaths(Instant now, Duration window) const;
-  // A worker of the class was of use: what died before says nothing any more.
-  void proved() { deaths_.clear(); }
+  // A worker of the class was of use: what died before says nothing any more; nor, of the probe or
+  // while it is closed, how often it opened.
+  void proved(SlotId slot);
 
   // Order: all that change the state come with the row that allows it (kRecoveryRows).
   void open(RecoveryTrigger trigger, RecoveryWhy why, Instant now, Instant until);

@@ -36,7 +36,7 @@ struct Words<RecoveryWhy> {
       {RecoveryWhy::Probe, "probe-died", "the replacement that was to try died and was of no use"},
       {RecoveryWhy::Cooled, "cooled-down", "its time to stay open is over"},
       {RecoveryWhy::Recovered, "probe-works",
-       "the replacement that was to try has answered a task, or lived for recovery_cooldown"},
+       "the replacement that was to try has settled a task, or works for recovery_cooldown"},
       {RecoveryWhy::Nobody, "nobody-waits", "no place of the class waits for a replacement"},
       {RecoveryWhy::ByHand, "by-hand", "somebody restarted the class"},
       {RecoveryWhy::Off, "switched-off", "its option was switched off"},

@@ -116,6 +116,11 @@ Slot& SlotTable::renew(Slot& slot, Instant now) {
   return slot;
 }
 
+Instant hung_at(const Held& held, Duration patience) {
+  if (patience == Duration{} || !held.started()) return kNever;
+  return held.moved_at + std::min(held.forgiven, patience) + patience;
+}
+
 std::size_t find_held(const Slot& slot, const AttemptKey& key) {
   std::size_t at = 0;
   while (at < slot.held.size() && slot.held[at].key != key) ++at;

@@ -29,6 +29,7 @@ struct Held {
   Instant recalled_at = kNever;      // when it was asked for; the answer is awaited
   Instant rung_at = kNever;          // next step of ending it
   Instant moved_at = kNever;         // when it last showed progress, or its worker printed
+  Duration forgiven{};               // since then, because the loop was late
   Instant saved_at = kNever;         // started, or last asked for a checkpoint or sent one
   std::uint64_t memory = 0;          // that it counts with
   std::uint64_t peak = 0;            // that its worker had since it started; 0: not measured
@@ -39,6 +40,7 @@ struct Held {
   bool recalling() const { return recalled_at != kNever; }
   bool is_behind() const { return !started() && !recalling(); }
   bool is_ending() const { return ending != EndCause::Done; }
+  void moves(Instant now) { moved_at = now, forgiven = {}; }
 };
 
 // What holds of any in a hand, as counted last.
@@ -119,10 +121,9 @@ struct Slot {
   }
 };
 
-// When a run that shows no progress has hung, with so much patience; 0: never.
-inline Instant hung_at(const Held& held, Duration patience) {
-  return patience == Duration{} || !held.started() ? kNever : held.moved_at + patience;
-}
+// When a run that shows no progress has hung, with so much patience; 0: never. No loop is so late
+// that it is forgiven more than its patience again.
+Instant hung_at(const Held& held, Duration patience);
 
 // Where an attempt stands in the hand; held.size() if it is not in it.
 std::size_t find_held(const Slot& slot, const AttemptKey& key);

@@ -189,7 +189,7 @@ void Core::on(const event::WorkerObserved& event) {
   Slot* slot = slots.find(event.worker);
   if (slot == nullptr) return;
   if (event.printed) {
-    for (auto& held : slot->held) held.moved_at = now;
+    for (auto& held : slot->held) held.moves(now);
   }
   const bool silent = now - slot->last_heard >= options.unresponsive_after;
   slot->motion = silent ? event.motion : Motion::Unknown;

@@ -152,7 +152,9 @@ struct RecallAnswered {
 
 // The loop was held for so long: what it has not read yet may be older than it looks. Said because
 // the core may not see it: its own deadlines may have been far away all that time.
-// Order: the first event of its turn; only where that is more than one heartbeat.
+// Order: the first event of its turn. The daemon says it only where that is more than one
+// heartbeat; the core, of its own deadlines, finds less than that too, and of what is over a
+// millisecond forgives each run twice that, at most its progress_timeout in all.
 struct LoopLate {
   Duration by;
 };

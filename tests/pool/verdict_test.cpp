@@ -191,6 +191,22 @@ TEST(Progress, IsNotAwaitedWhileTheLoopIsLate) {
   EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
 }
 
+// Each turn of a busy loop is late by some milliseconds, and that adds up.
+TEST(Progress, IsAwaitedNoLongerThanTwiceHoweverOftenTheLoopIsLate) {
+  auto driver = impatient();
+  driver.submit({.timeout = hours(1)});
+  driver.tick();
+  const Instant began = driver.now;
+  while (driver.now < began + seconds(19)) {
+    driver.now = std::max(driver.now, driver.pool().next_deadline()) + milliseconds(100);
+    driver.submit({.expiry = milliseconds(1)});
+    driver.tick();
+  }
+  EXPECT_TRUE(driver.all<command::CancelAttempt>().empty());
+  driver.pass(began + seconds(20) - driver.now);
+  EXPECT_EQ(driver.all<command::CancelAttempt>().size(), 1U);
+}
+
 TEST(Progress, IsNotAskedForUnlessTheClassSaysSo) {
   PoolDriver driver;
   driver.ready_pool(1);

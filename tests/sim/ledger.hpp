@@ -61,6 +61,7 @@ struct HeldAttempt {
   Place place{};
   Instant assigned_at{}, started_at{}, recall_at{};
   Instant moved_at{};                  // showed progress, or its worker printed
+  Duration late{};                     // that it may have been given since
   Instant saved_at{};                  // started, or was asked for a checkpoint or sent one
   std::uint64_t memory = 0, peak = 0;  // that it counts with; that its worker had meanwhile
   bool started = false, recall_ordered = false, cancel_ordered = false;
@@ -72,6 +73,8 @@ struct HeldAttempt {
   bool behind = false;    // of a worker that died: behind what it said it was in
   EndCause cancel_cause{};
   Instant cancel_at{};
+
+  void moves(Instant now) { moved_at = now, late = {}; }
 };
 
 struct SeenWorker {

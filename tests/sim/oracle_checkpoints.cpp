@@ -21,7 +21,8 @@ void CheckpointWatch::comes(const event::AttemptCheckpointed& event) const {
     return oracle.owe(Notice::ResultRefused);
   }
   oracle.heard(event.worker);
-  held->moved_at = held->saved_at = oracle.now_;
+  held->saved_at = oracle.now_;
+  held->moves(oracle.now_);
   const bool memory_only = oracle.tasks_[held->task].spec.durability == Durability::None;
   if (!oracle.accepting_ && !memory_only) return;
   oracle.checkpoint_owed_ = event.key;

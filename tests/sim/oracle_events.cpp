@@ -179,7 +179,7 @@ struct EventWatch {
         worker != nullptr &&
         std::ranges::find(worker->hand, e.key, &HeldAttempt::key) != worker->hand.end();
     if (in_hand) oracle.heard(e.worker);
-    if (in_hand) std::ranges::find(worker->hand, e.key, &HeldAttempt::key)->moved_at = oracle.now_;
+    if (in_hand) std::ranges::find(worker->hand, e.key, &HeldAttempt::key)->moves(oracle.now_);
     if (in_hand && oracle.listening_) oracle.owe(Notice::TaskProgress);
     if (!in_hand) refuse_result();
   }

@@ -128,7 +128,7 @@ void Oracle::begin_turn(Instant now, Instant promised, Duration late) {
       SeenWorker& worker = slot.worker;
       worker.heard_at = worker.stopped_at = now;
       worker.motion = Motion::Unknown;
-      for (HeldAttempt& held : worker.hand) held.moved_at = now;
+      for (HeldAttempt& held : worker.hand) held.moves(now);
       if (!worker.ready) worker.spawned_at = now;
     }
   }
@@ -136,7 +136,11 @@ void Oracle::begin_turn(Instant now, Instant promised, Duration late) {
   if (late_core > milliseconds(1)) {
     for (SeenSlot& slot : slots_) {
       for (HeldAttempt& held : slot.worker.hand) {
-        held.moved_at = std::min(now, held.moved_at + late_core * 2);
+        const auto& its = classes_[slot.worker_class.value].options;
+        const bool stalled = late_core * 2 >= its.progress_timeout;
+        if (!held.started || its.progress_timeout.ns == 0) continue;
+        if (stalled) held.moves(now);
+        if (!stalled) held.late = std::min(now - held.moved_at, held.late + late_core * 2);
       }
     }
   }

@@ -24,7 +24,7 @@ void LivenessWatch::observed(const event::WorkerObserved& event) const {
   const bool silent = oracle.now_ - worker->heard_at >= oracle.options_.unresponsive_after;
   worker->motion = silent ? event.motion : Motion::Unknown;
   if (!event.printed) return;
-  for (HeldAttempt& held : worker->hand) held.moved_at = oracle.now_;
+  for (HeldAttempt& held : worker->hand) held.moves(oracle.now_);
 }
 
 void LivenessWatch::judge_cause(const SeenWorker& worker, ExitCause cause) const {
@@ -39,9 +39,19 @@ void LivenessWatch::judge_cause(const SeenWorker& worker, ExitCause cause) const
   });
 }
 
+// The earliest: with what a loop that was late had to give it.
 Instant LivenessWatch::hung_at(const SeenWorker& worker, const HeldAttempt& held) const {
-  const auto& options = oracle.classes_[worker.worker_class.value].options;
-  return options.progress_timeout.ns == 0 ? kNever : held.moved_at + options.progress_timeout;
+  const Duration patience = oracle.classes_[worker.worker_class.value].options.progress_timeout;
+  if (patience.ns == 0) return kNever;
+  return held.moved_at + patience + std::min(held.late, patience);
+}
+
+// The latest: however late the loop was, and how often. Only a stall is a
+// movement, and what is half of the patience at once.
+Instant LivenessWatch::hung_by(const SeenWorker& worker, const HeldAttempt& held) const {
+  const Duration patience = oracle.classes_[worker.worker_class.value].options.progress_timeout;
+  if (patience.ns == 0) return kNever;
+  return held.moved_at + (held.late.ns == 0 ? patience : patience * 2);
 }
 
 bool LivenessWatch::is_slow(const HeldAttempt& held) const {
@@ -167,7 +177,7 @@ void LivenessWatch::judge_after_tick(const SeenWorker& worker) const {
                [&] { return worker_name(worker.id) + " is stopped and that was not told"; });
   if (oracle.now_ <= oracle.grace_until_ + kSlack) return;
   for (const HeldAttempt& held : worker.hand) {
-    const bool hung = held.started && oracle.now_ - kSlack >= hung_at(worker, held);
+    const bool hung = held.started && oracle.now_ - kSlack >= hung_by(worker, held);
     require_rule(!hung || held.cancel_ordered, "progress-acts",
                  [&] { return task_name(held.key.task) + " shows no progress and goes on"; });
   }

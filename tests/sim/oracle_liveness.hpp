@@ -27,6 +27,7 @@ struct LivenessWatch {
   // What was seen was told, and what shows no progress is ended.
   void judge_after_tick(const SeenWorker& worker) const;
   Instant hung_at(const SeenWorker& worker, const HeldAttempt& held) const;
+  Instant hung_by(const SeenWorker& worker, const HeldAttempt& held) const;
 
  private:
   bool answers() const;

@@ -6,6 +6,7 @@
 #include "tests/sim/oracle_breaker.hpp"
 #include "tests/sim/oracle_checkpoints.hpp"
 #include "tests/sim/oracle_memory.hpp"
+#include "tests/sim/oracle_recovery.hpp"
 #include "tests/sim/oracle_task_memory.hpp"
 
 namespace warmpool::sim {
@@ -314,6 +315,9 @@ void Oracle::note(const record::Settled& record) {
   judge_verdict(task, run, record);
   if (run != nullptr) BreakerWatch{*this}.ended(*run, record.cause, record.charge);
   if (run != nullptr) TaskMemoryWatch{*this}.ended(*run, record.cause);
+  if (run != nullptr && answered_ != nullptr && answered_->key == run->key) {
+    RecoveryWatch{*this}.settled(record);
+  }
   if (record.verdict == Verdict::Expired && !run) {
     const bool whole = record.cause == EndCause::Deadline;
     const Instant due = task.round_at + (whole ? task.spec.deadline : task.spec.expiry);

@@ -9,6 +9,7 @@
 
 #include "tests/sim/oracle_admission.hpp"
 #include "tests/sim/oracle_health.hpp"
+#include "tests/sim/oracle_liveness.hpp"
 
 namespace warmpool::sim {
 namespace {
@@ -43,12 +44,20 @@ void RecoveryWatch::restart_comes(const event::Restart& event) const {
   }
 }
 
-void RecoveryWatch::answered(const SeenWorker& worker, bool surely) const {
-  if (worker.registered) return;
+void RecoveryWatch::settled(const record::Settled& record) const {
+  const event::AttemptAnswered& answered = *oracle.answered_;
+  const bool ran = record.verdict == Verdict::Done || record.verdict == Verdict::Dead;
+  if (!ran || answered.ungiven) return;
+  SeenWorker& worker = oracle.worker_of(answered.worker, "world");
+  SeenSlot& slot = oracle.slot_of(answered.worker);
+  slot.deaths_least = slot.deaths_most = 0;
+  if (std::exchange(worker.productive, true) || worker.registered) return;
   SeenRecovery& seen = oracle.classes_[worker.worker_class.value].recovery;
   seen.deaths_least.clear();
-  if (surely && !worker.productive) seen.deaths_most.clear();
-  if (seen.probe == worker.id) seen.probe_works = true;
+  seen.deaths_most.clear();
+  const bool tries = seen.probe && seen.probe == worker.id;
+  if (tries) seen.probe_works = true;
+  if (tries || seen.state == RecoveryState::Closed) seen.openings = 0;
 }
 
 void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
@@ -121,14 +130,21 @@ bool RecoveryWatch::stays(WorkerId id) const {
          oracle.now_ >= worker->kill_at + oracle.options_.unkillable_after;
 }
 
-// It has been ready for a cooldown, whatever it runs.
+// It does not answer, stands still, or has what it was told to end and does not.
+bool RecoveryWatch::is_unfit(const SeenWorker& worker) {
+  const bool told = worker.hand.empty() && is_silence(worker.told);
+  return worker.stopped || told || std::ranges::any_of(worker.hand, &HeldAttempt::cancel_ordered);
+}
+
+// It has been ready for a cooldown, whatever it runs, and was fit all that time.
 bool RecoveryWatch::has_proved(const SeenClass& known) const {
   const SeenRecovery& seen = known.recovery;
   const SeenWorker* worker = seen.probe ? oracle.find_worker(seen.probe) : nullptr;
   if (seen.state != RecoveryState::HalfOpen || worker == nullptr) return false;
   const bool leaves = worker->broken || worker->may_drain || worker->may_be_removed;
+  const Instant since = std::max(worker->ready_at, seen.unfit_at);
   return worker->assignable() && !leaves &&
-         oracle.now_ - kSlack >= worker->ready_at + known.options.recovery_cooldown;
+         oracle.now_ - kSlack >= since + known.options.recovery_cooldown;
 }
 
 void RecoveryWatch::half_opened(SeenClass& known) const {
@@ -148,8 +164,10 @@ void RecoveryWatch::closed(SeenClass& known, const Notification& notification) c
   bool fair = false;
   switch (notification.recovery) {
     case RecoveryWhy::Recovered:
-      fair = seen.state == RecoveryState::HalfOpen && probe != nullptr && probe->ready &&
-             (seen.probe_works || oracle.now_ >= probe->ready_at + known.options.recovery_cooldown);
+      fair =
+          seen.state == RecoveryState::HalfOpen && probe != nullptr && probe->ready &&
+          (seen.probe_works ||
+           (!is_unfit(*probe) && oracle.now_ >= probe->ready_at + known.options.recovery_cooldown));
       break;
     case RecoveryWhy::Nobody:
       fair = seen.state == RecoveryState::HalfOpen && probe == nullptr &&
@@ -165,7 +183,9 @@ void RecoveryWatch::closed(SeenClass& known, const Notification& notification) c
     return class_text(notification.worker_class) +
            " closed without a reason: " + std::string(name_of(notification.recovery));
   });
-  seen = SeenRecovery{.closed_at = oracle.now_};
+  const bool anew = notification.recovery == RecoveryWhy::ByHand ||
+                    notification.recovery == RecoveryWhy::Off || seen.probe_works;
+  seen = SeenRecovery{.closed_at = oracle.now_, .openings = anew ? 0 : seen.openings};
   // What each place had waited for is over.
   for (SeenSlot& slot : oracle.slots_) {
     if (slot.worker_class == notification.worker_class && !slot.worker.live) slot.let_go = true;
@@ -462,7 +482,11 @@ void RecoveryWatch::judge_after_tick(const Pool& pool) const {
   judge_stuck();
   for (std::size_t i = 0; i < oracle.classes_.size(); ++i) {
     SeenClass& known = oracle.classes_[i];
-    const SeenRecovery& seen = known.recovery;
+    SeenRecovery& seen = known.recovery;
+    const SeenWorker* probe = seen.probe ? oracle.find_worker(seen.probe) : nullptr;
+    const bool silent =
+        probe != nullptr && oracle.now_ - probe->heard_at >= oracle.options_.unresponsive_after;
+    if (probe != nullptr && (silent || is_unfit(*probe))) seen.unfit_at = oracle.now_;
     require_rule(seen.state != RecoveryState::Open || oracle.now_ < seen.until, "recovery-tries",
                  [&] { return "class " + std::to_string(i) + " does not try again"; });
     require_rule(!oracle.calm() || !stays(seen.probe), "recovery-tries", [&] {

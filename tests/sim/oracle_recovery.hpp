@@ -11,8 +11,8 @@ struct RecoveryWatch {
 
   void options_come(ClassId worker_class, bool resized) const;
   void restart_comes(const event::Restart& event) const;
-  // A worker of it has answered; `surely`: and the core has taken that, the first of its life.
-  void answered(const SeenWorker& worker, bool surely) const;
+  // By what was recorded after an answer: the task's round is over, and was not taken from it.
+  void settled(const record::Settled& record) const;
   // Order: after the slot's deaths are counted.
   void died(const SeenSlot& slot, const SeenWorker& worker) const;
   void told(const Notification& notification) const;
@@ -28,6 +28,7 @@ struct RecoveryWatch {
     return oracle.classes_[notification.worker_class.value];
   }
   void opened(SeenClass& seen, const Notification& notification) const;
+  static bool is_unfit(const SeenWorker& worker);
   bool has_proved(const SeenClass& known) const;
   bool stays(WorkerId id) const;
   void half_opened(SeenClass& seen) const;

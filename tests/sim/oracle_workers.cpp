@@ -50,7 +50,8 @@ void Oracle::mark_started(SeenWorker& worker) {
 void Oracle::mark_started(HeldAttempt& attempt) {
   if (attempt.started) return;
   attempt.started = true;
-  attempt.started_at = attempt.moved_at = attempt.saved_at = now_;
+  attempt.started_at = attempt.saved_at = now_;
+  attempt.moves(now_);
   tasks_[attempt.task].began = true;
   tasks_[attempt.task].recalled = false;
 }
@@ -91,20 +92,11 @@ void Oracle::answer_comes(const event::AttemptAnswered& answered) {
   doubtful_answer_ = in_hand && worker->kill_ordered;
   fresh_answer_ = in_hand && !worker->kill_ordered;
   stale_answer_ = !in_hand;
-  if (doubtful_answer_) slot_of(answered.worker).deaths_least = 0;
   if (stale_answer_) owe(Notice::ResultRefused);
   if (stale_answer_ || answered.ungiven) return;
   const HeldAttempt& run = *std::ranges::find(worker->hand, answered.key, &HeldAttempt::key);
   learn(answered, run);
-  const bool settles =
-      answered.outcome == Outcome::Done || answered.outcome == Outcome::FailedForGood;
-  if (settles) RecoveryWatch{*this}.answered(*worker, fresh_answer_);
-  if (!fresh_answer_) return;
-  ++worker->answers;
-  if (!settles) return;
-  worker->productive = true;
-  SeenSlot& slot = slot_of(answered.worker);
-  slot.deaths_least = slot.deaths_most = 0;
+  if (fresh_answer_) ++worker->answers;
 }
 
 // How often its type was answered at most, and what such a run took at least and at most.

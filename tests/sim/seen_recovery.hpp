@@ -19,7 +19,8 @@ struct SeenRecovery {
   std::vector<Instant> deaths_least{},
       deaths_most{};  // of replacements without use, since it closed
   WorkerId probe{}, last_probe{};
-  bool probe_works = false;          // has answered
+  bool probe_works = false;          // has settled a task
+  Instant unfit_at{};                // was seen to be no proof
   std::optional<bool> probe_died{};  // of the step in progress, and was of no use
 };
 
