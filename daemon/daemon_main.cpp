@@ -153,7 +153,7 @@ Result<void> serve(const Sources& sources, Configuration configuration, Owner ow
   const auto hidden = hidden_workers(configuration, *identities);
   const auto runtime_dir = place->directory.path();
   auto processes = start_processes(configuration, places_of(*place, *opened), fifo_directory,
-                                   sources.program_directory, !hidden.empty(), swept);
+                                   sources.program_directory, hidden_users(*identities), swept);
   if (!processes) return processes.error();
   auto directories = take_directories(configuration, *identities, *place, *opened);
   if (!directories) return directories.error();

@@ -264,7 +264,8 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
                                                      const std::vector<std::string>& places,
                                                      const ipc::RuntimeDirectory* fifos,
-                                                     const std::string& program_dir, bool blind,
+                                                     const std::string& program_dir,
+                                                     const std::vector<uid_t>& hidden,
                                                      std::string& swept) {
   ProcessOptions options;
   options.fifos = fifos;
@@ -293,7 +294,7 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
   for (auto place = places.rbegin(); place != places.rend(); ++place) {
     auto mark = make_life_mark(*place);
     if (!mark) return exit_error(ExitStatus::System, mark.error().text);
-    const auto sweep = sweep_earlier_lives(*mark, seconds(10));
+    const auto sweep = sweep_earlier_lives(*mark, seconds(10), hidden);
     if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
     killed += sweep->killed;
     unreadable = std::max(unreadable, sweep->unreadable);
@@ -305,10 +306,11 @@ Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& config
     swept += std::string(swept.empty() ? "" : "; ") +
              "cannot remove cgroups of an earlier life in which nothing lives (rmdir them):" + left;
   }
-  if (blind && unreadable != 0) {
+  if (unreadable != 0) {
     swept += std::string(swept.empty() ? "" : "; ") + "cannot look into " +
              std::to_string(unreadable) +
-             " processes, so it is not proved that nothing of an earlier life runs on";
+             " processes of its workers' users, so it is not proved that nothing of an earlier "
+             "life runs on";
   }
   auto processes = make_linux_processes(options);
   if (!processes) return exit_error(ExitStatus::Unavailable, processes.error().text);

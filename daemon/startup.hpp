@@ -115,11 +115,12 @@ Result<std::vector<std::optional<Identity>>> grant_classes(const Configuration& 
 // earlier lives are known; those of this life get the mark of the first.
 // Blocks: until all of it is gone, seconds.
 // `fifos`: where those of workers are made; null: nowhere. Order: outlives the port.
-// `blind`: some workers are of users whose processes this one may not look into.
+// `hidden`: users of workers into whose processes this one may not look.
 Result<std::unique_ptr<ProcessPort>> start_processes(const Configuration& configuration,
                                                      const std::vector<std::string>& places,
                                                      const ipc::RuntimeDirectory* fifos,
-                                                     const std::string& program_dir, bool blind,
+                                                     const std::string& program_dir,
+                                                     const std::vector<uid_t>& hidden,
                                                      std::string& swept);
 
 }  // namespace warmpool::daemon
