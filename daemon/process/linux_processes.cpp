@@ -429,7 +429,8 @@ std::optional<WorkerId> LinuxProcesses::worker_of(pid_t orphan) {
 }
 
 std::optional<WorkerId> LinuxProcesses::worker_marked(pid_t orphan) const {
-  const auto mark = parse_mark(look_at_mark(orphan).mark);
+  const MarkSeen seen = look_at_mark(orphan);
+  const auto mark = parse_mark(seen.mark);  // views of it
   const bool ours = mark && mark->place == options_.mark.place && mark->life == options_.mark.life;
   return ours ? std::optional(mark->worker) : std::nullopt;
 }
