@@ -131,6 +131,14 @@ std::optional<GrantFault> resource_fault(const Configuration& configuration) {
   return std::nullopt;
 }
 
+std::vector<uid_t> hidden_users(const std::vector<std::optional<Identity>>& identities) {
+  std::vector<uid_t> users;
+  for (const auto& identity : identities) {
+    if (identity && hides_marks(identity->uid)) users.push_back(identity->uid);
+  }
+  return users;
+}
+
 std::vector<std::string> hidden_workers(const Configuration& configuration,
                                         const std::vector<std::optional<Identity>>& identities) {
   std::vector<std::string> lines;

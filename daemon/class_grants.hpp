@@ -30,6 +30,8 @@ std::optional<GrantFault> resource_fault(const Configuration& configuration);
 // their marks cannot be seen.
 std::vector<std::string> hidden_workers(const Configuration& configuration,
                                         const std::vector<std::optional<Identity>>& identities);
+// The users of those.
+std::vector<uid_t> hidden_users(const std::vector<std::optional<Identity>>& identities);
 
 // Mask, nice value, CPUs and limits of the class.
 void set_resources(const ClassOptions& options, SpawnSpec& spec);

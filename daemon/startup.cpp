@@ -286,13 +286,14 @@ Result<std::unique_ptr<ProcessPort>> start_processes(
   if (auto done = become_subreaper(); !done) {
     return exit_error(ExitStatus::System, done.error().text);
   }
+  const auto hidden = hidden_users(identities);
   std::size_t killed = 0;
   std::uint32_t unreadable = 0;
   std::string left;
   for (auto place = places.rbegin(); place != places.rend(); ++place) {
     auto mark = make_life_mark(*place);
     if (!mark) return exit_error(ExitStatus::System, mark.error().text);
-    const auto sweep = sweep_earlier_lives(*mark, seconds(10));
+    const auto sweep = sweep_earlier_lives(*mark, seconds(10), hidden);
     if (!sweep) return exit_error(ExitStatus::System, sweep.error().text);
     killed += sweep->killed;
     unreadable = std::max(unreadable, sweep->unreadable);
@@ -304,10 +305,11 @@ Result<std::unique_ptr<ProcessPort>> start_processes(
     swept += std::string(swept.empty() ? "" : "; ") +
              "cannot remove cgroups of an earlier life in which nothing lives (rmdir them):" + left;
   }
-  if (unreadable != 0 && !hidden_workers(configuration, identities).empty()) {
+  if (unreadable != 0) {
     swept += std::string(swept.empty() ? "" : "; ") + "cannot look into " +
              std::to_string(unreadable) +
-             " processes, so it is not proved that nothing of an earlier life runs on";
+             " processes of its workers' users, so it is not proved that nothing of an earlier "
+             "life runs on";
   }
   auto processes = make_linux_processes(options);
   if (!processes) return exit_error(ExitStatus::Unavailable, processes.error().text);

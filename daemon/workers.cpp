@@ -316,6 +316,10 @@ void Workers::reap_orphans() {
     }
     left_behind_.look(*worker, std::move(adopted));
   }
+  for (const auto& path : orphans.cgroups_left) {
+    services_.log.warn("cannot remove the cgroup of a worker that is gone; rmdir what is below " +
+                       path);
+  }
   if (orphans.killed == 0) return;
   services_.log.warn("killed " + std::to_string(orphans.killed) +
                      " processes that workers had left behind");

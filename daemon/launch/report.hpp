@@ -21,7 +21,8 @@ enum class Step : std::uint32_t {
   Parent,
   Descriptors,
   Exec,
-  Interpreter
+  Interpreter,
+  ReadBack
 };
 
 struct Report {

@@ -2,6 +2,7 @@
 // cgroup does for a worker is done a second time without one. That keeps one path for all machines.
 #include "daemon/process/cgroup_leaf.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <poll.h>
 #include <sstream>
@@ -24,6 +26,9 @@ namespace warmpool::daemon {
 namespace {
 
 constexpr std::string_view kDirectoryPrefix = "warmpool-";
+// Of the cgroups of one life: each worker's, and what workers make below theirs.
+constexpr int kDepthMax = 8;
+constexpr int kDescendantsMax = 131'072;
 
 // Where a v2 hierarchy is mounted from its root on.
 std::string mount_point() {
@@ -84,11 +89,19 @@ std::vector<std::string> directories_in(const std::string& path) {
 }
 
 // The kernel keeps one in which something lives, whoever made what is in it.
-bool remove_cgroup(const std::string& path) {
+bool remove_cgroup(const std::string& path, Removals& left) {
+  if (left.left-- <= 0) return false;
   if (rmdir(path.c_str()) == 0 || errno == ENOENT) return true;
   const auto below = directories_in(path);
-  for (const auto& name : below) remove_cgroup(path + "/" + name);
+  left.met_others = left.met_others || !below.empty();
+  for (const auto& name : below) remove_cgroup(path + "/" + name, left);
+  if (left.left <= 0) return false;
   return !below.empty() && (rmdir(path.c_str()) == 0 || errno == ENOENT);
+}
+
+bool remove_cgroup(const std::string& path) {
+  Removals all{.left = Removals::kAll};
+  return remove_cgroup(path, all);
 }
 
 void CgroupLeaf::enter(pid_t pid) const { write_number(procs_path(), pid); }
@@ -101,6 +114,15 @@ std::uint64_t CgroupLeaf::oom_kills() const {
 
 bool CgroupLeaf::counts_ooms() const {
   return access((path_ + "/memory.events").c_str(), R_OK) == 0;
+}
+
+bool CgroupLeaf::holds(pid_t pid) const {
+  std::ifstream file(procs_path());
+  pid_t number = 0;
+  while (file >> number) {
+    if (number == pid) return true;
+  }
+  return false;
 }
 
 void CgroupLeaf::limit_memory(std::uint64_t bytes) const {
@@ -117,7 +139,27 @@ bool CgroupLeaf::limit_pids(std::uint64_t count) const {
   return write_number(path_ + "/pids.max", static_cast<std::int64_t>(count));
 }
 
-bool CgroupLeaf::remove() const { return remove_cgroup(path_); }
+// Those that stayed come last in the next turn.
+void LeavesLeft::remove() {
+  Removals of_turn;
+  std::vector<Leaf> again, untried;
+  for (Leaf& leaf : leaves_) {
+    if (of_turn.left <= 0) {
+      untried.push_back(std::move(leaf));
+      continue;
+    }
+    of_turn.met_others = false;
+    if (remove_cgroup(leaf.path, of_turn)) continue;
+    leaf.tries += of_turn.met_others ? 1 : 0;
+    if (leaf.tries >= kTriesMax) {
+      given_up_.push_back(std::move(leaf.path));
+    } else {
+      again.push_back(std::move(leaf));
+    }
+  }
+  leaves_ = std::move(untried);
+  std::ranges::move(again, std::back_inserter(leaves_));
+}
 
 std::string own_cgroup() {
   const std::string mounted = mount_point();
@@ -138,6 +180,9 @@ std::optional<CgroupLife> CgroupLife::make(const LifeMark& mark) {
   for (const char* controller : {"+pids", "+memory"}) {
     std::ofstream(path + "/cgroup.subtree_control") << controller;
   }
+  // What a worker makes below its own is removed on the loop.
+  write_number(path + "/cgroup.max.depth", kDepthMax);
+  write_number(path + "/cgroup.max.descendants", kDescendantsMax);
   return CgroupLife(path);
 }
 

@@ -82,8 +82,6 @@ std::uint64_t ControllerLeaf::oom_kills() const {
   return number_in(path_ + "/memory.oom_control", "oom_kill");
 }
 
-bool ControllerLeaf::remove() const { return remove_cgroup(path_); }
-
 std::optional<ControllerLife> ControllerLife::make(const LifeMark& mark,
                                                    std::string_view controller) {
   const std::string own = own_directory(controller);

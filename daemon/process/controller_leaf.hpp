@@ -15,7 +15,7 @@
 
 namespace warmpool::daemon {
 
-// The directory of one worker. Owns: nothing; the directory stays until remove().
+// The directory of one worker. Owns: nothing; the directory stays until remove_cgroup().
 class ControllerLeaf {
  public:
   explicit ControllerLeaf(std::string path) : path_(std::move(path)) {}
@@ -29,8 +29,7 @@ class ControllerLeaf {
   bool limit_pids(std::uint64_t count) const;
   // Kills for memory that the kernel counted here.
   std::uint64_t oom_kills() const;
-  // False while anything alive is in it: try again.
-  bool remove() const;
+  const std::string& path() const { return path_; }
 
  private:
   std::string path_;

@@ -22,7 +22,7 @@ struct Row {
   std::string_view advice;
 };
 
-constexpr std::array<Row, 24> kRows{{
+constexpr std::array<Row, 25> kRows{{
     {Step::Exec, ENOENT, "find program",
      "check `command` of the class; a name without / is looked for in PATH"},
     {Step::Exec, EACCES, "execute",
@@ -50,6 +50,9 @@ constexpr std::array<Row, 24> kRows{{
      "it has too many processes; raise its limit or lower `size`"},
     {Step::User, 0, "become the worker's user",
      "start warmpoold as root, or leave `user` of the class empty"},
+    {Step::ReadBack, 0, "see that the worker is its user",
+     "something lets setresgid, setresuid or capset seem to work: allow them in the filter "
+     "warmpoold runs under, or leave `user` of the class empty"},
     {Step::Limits, 0, "set resource limit number", "lower it to what the daemon itself may have"},
     {Step::Nice, 0, "set the worker's nice value", "only root may lower it; correct the class"},
     {Step::Cpus, 0, "bind the worker to its CPUs",

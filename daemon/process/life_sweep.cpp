@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <set>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -56,9 +57,15 @@ struct Look {
   bool empty() const { return survivors.empty() && unclear.empty(); }
 };
 
+bool is_one_of(pid_t pid, const std::vector<uid_t>& users) {
+  struct stat status {};
+  if (stat(("/proc/" + std::to_string(pid)).c_str(), &status) != 0) return false;
+  return std::ranges::find(users, status.st_uid) != users.end();
+}
+
 // What is alive now. The pidfd comes before the second look at the mark, so that they mean one
 // process.
-Look look(const LifeMark& mark) {
+Look look(const LifeMark& mark, const std::vector<uid_t>& hidden) {
   Look seen;
   const pid_t self = getpid();
   for (const pid_t pid : all_processes()) {
@@ -70,7 +77,7 @@ Look look(const LifeMark& mark) {
       life = life_of(pid, mark);
     }
     if (life == Of::Unclear) seen.unclear.push_back(pid);
-    if (life == Of::Unreadable) ++seen.unreadable;
+    if (life == Of::Unreadable && is_one_of(pid, hidden)) ++seen.unreadable;
     if (life != Of::EarlierLife || !pidfd || is_dead(pidfd.get())) continue;
     seen.survivors.push_back({pid, std::move(pidfd)});
   }
@@ -108,12 +115,13 @@ Result<void> end_cgroups(const LifeMark& mark, Clock::time_point deadline, LifeS
 
 }  // namespace
 
-Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within) {
+Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within,
+                                      const std::vector<uid_t>& hidden) {
   const auto deadline = Clock::now() + std::chrono::nanoseconds(within.ns);
   LifeSweep sweep;
   std::set<pid_t> killed;
   for (int quiet = 0; quiet < 2;) {
-    const Look seen = look(mark);
+    const Look seen = look(mark, hidden);
     sweep.unreadable = seen.unreadable;
     quiet = seen.empty() ? quiet + 1 : 0;
     for (const auto& survivor : seen.survivors) {

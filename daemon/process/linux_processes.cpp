@@ -94,6 +94,7 @@ class LinuxProcesses final : public ProcessPort {
     std::optional<ControllerLeaf> memory_leaf, pids_leaf;
     bool pids_limited = false;
     bool leaf_counts_ooms = false;  // not asked each time: it is, after each task
+    bool in_leaf = false;           // was seen there: none counted is none then
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
@@ -103,6 +104,8 @@ class LinuxProcesses final : public ProcessPort {
       const std::uint64_t own = leaf_counts_ooms ? leaf->oom_kills() : 0;
       return own != 0 || !memory_leaf ? own : memory_leaf->oom_kills();
     }
+    // A launcher that may not enter it goes on without.
+    void look_into_leaf() { in_leaf = in_leaf || (leaf_counts_ooms && leaf->holds(pid)); }
   };
 
   Worker& known(WorkerId worker);
@@ -110,12 +113,15 @@ class LinuxProcesses final : public ProcessPort {
   void limit_pids(Worker& worker, const SpawnSpec& spec);
   void drop(Worker worker);
   bool out_of_memory(const Worker& worker, bool& probable);
+  TreeRoot root_of(WorkerId id, const Worker& worker, Which which);
   std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
   std::optional<WorkerId> worker_of(pid_t orphan);
   std::optional<WorkerId> worker_of_session(pid_t session) const;
+  using Named = std::pair<pid_t, std::uint64_t>;  // with when it began
+  std::optional<WorkerId> worker_marked(pid_t orphan) const;
+  std::optional<WorkerId> worker_seen_above(const Named& orphan) const;
   static bool kill_stray(pid_t pid);
-  void remove_leaves();
 
   ProcessOptions options_;
   std::string hostname_;
@@ -129,10 +135,9 @@ class LinuxProcesses final : public ProcessPort {
   std::unordered_set<pid_t> pids_;    // of workers_
   // As seen last: a command's end costs no look at what the commands of others have left.
   AdoptedOf adopted_;
-  using Named = std::pair<pid_t, std::uint64_t>;  // with when it began
-  std::map<Named, WorkerId> orphans_;             // of those that were there at the last look
-  std::vector<CgroupLeaf> left_over_;             // something in them was still dying
-  std::vector<ControllerLeaf> v1_left_over_;
+  std::map<Named, WorkerId> orphans_;  // of those that were there at the last look
+  Waited waited_;                      // likewise
+  LeavesLeft left_over_;
 };
 
 LinuxProcesses::Worker& LinuxProcesses::known(WorkerId worker) {
@@ -165,10 +170,10 @@ void LinuxProcesses::limit_pids(Worker& worker, const SpawnSpec& spec) {
 }
 
 void LinuxProcesses::drop(Worker worker) {
-  if (worker.leaf) left_over_.push_back(std::move(*worker.leaf));
-  if (worker.memory_leaf) v1_left_over_.push_back(std::move(*worker.memory_leaf));
-  if (worker.pids_leaf) v1_left_over_.push_back(std::move(*worker.pids_leaf));
-  remove_leaves();
+  if (worker.leaf) left_over_.add(worker.leaf->path());
+  if (worker.memory_leaf) left_over_.add(worker.memory_leaf->path());
+  if (worker.pids_leaf) left_over_.add(worker.pids_leaf->path());
+  left_over_.remove();
 }
 
 Result<Child> LinuxProcesses::spawn(const SpawnSpec& spec) {
@@ -315,7 +320,7 @@ TreeEnd LinuxProcesses::kill_tree(WorkerId id) {
   if (worker.leaf) worker.leaf->kill();
   ::kill(-worker.pid, SIGKILL);
   send_signal(worker.pidfd.get(), SIGKILL);
-  return end_descendants({worker.pid, worker.mark, {}, &adopted_, id}, pids_);
+  return end_descendants(root_of(id, worker, {}), pids_);
 }
 
 std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
@@ -340,7 +345,7 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
 // the kernel killed for memory, is most likely that one.
 bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
   if (worker.ooms() > worker.past_ooms) return true;
-  if (worker.memory_leaf || worker.leaf_counts_ooms) return false;
+  if (worker.memory_leaf || worker.in_leaf) return false;
   probable = !worker.killed && worker.spawned && oom_.rose();
   return probable;
 }
@@ -354,6 +359,7 @@ void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
 // The count rises at the kill, and the worker is gone when its memory is.
 void LinuxProcesses::forget_ooms(WorkerId id) {
   Worker& worker = known(id);
+  worker.look_into_leaf();
   const auto ooms = worker.ooms();
   if (ooms != worker.past_ooms && !is_dying(worker.pid)) worker.past_ooms = ooms;
 }
@@ -365,6 +371,7 @@ bool LinuxProcesses::oom_since(WorkerId id) {
 
 std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {
   Worker& worker = known(id);
+  worker.look_into_leaf();
   return worker.memory ? worker.memory->measure(look) : std::nullopt;
 }
 
@@ -379,22 +386,29 @@ void LinuxProcesses::reap(WorkerId id) {
   drop(std::move(gone));
 }
 
-void LinuxProcesses::remove_leaves() {
-  std::erase_if(left_over_, [](const CgroupLeaf& leaf) { return leaf.remove(); });
-  std::erase_if(v1_left_over_, [](const ControllerLeaf& leaf) { return leaf.remove(); });
+// What a template has made may be seen below it, and is none of its own.
+TreeRoot LinuxProcesses::root_of(WorkerId id, const Worker& worker, Which which) {
+  const bool knows = worker.memory && forks_.empty();
+  return {.pid = worker.pid,
+          .mark = worker.mark,
+          .which = which,
+          .adopted_of = &adopted_,
+          .worker = id,
+          .seen = knows ? &*worker.memory : nullptr,
+          .waited = &waited_};
 }
 
 std::vector<pid_t> LinuxProcesses::descendants(WorkerId id, Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return {};
-  return descendants_of({worker.pid, worker.mark, which, &adopted_, id}, pids_);
+  return descendants_of(root_of(id, worker, which), pids_);
 }
 
 std::uint32_t LinuxProcesses::end_others(WorkerId id, const std::vector<pid_t>& spared,
                                          Which which) {
   const Worker& worker = known(id);
   if (!worker.leads_tree) return 0;
-  return end_descendants({worker.pid, worker.mark, which, &adopted_, id}, pids_, spared).killed;
+  return end_descendants(root_of(id, worker, which), pids_, spared).killed;
 }
 
 // Of which worker of this life it is. One without a mark may belong to any. A mark is read once: a
@@ -407,14 +421,29 @@ std::optional<WorkerId> LinuxProcesses::worker_of(pid_t orphan) {
   if (const auto known = orphans_.find(name); known != orphans_.end()) return known->second;
   auto its = forks_.empty() ? worker_of_session(kinship.session) : std::nullopt;
   if (!its) {
-    if (kinship.state == 'D') return std::nullopt;  // the next look may find it otherwise
-    const MarkSeen seen = look_at_mark(orphan);
-    const auto mark = parse_mark(seen.mark);
-    if (!mark || mark->place != options_.mark.place || mark->life != options_.mark.life) return {};
-    its = mark->worker;
+    its = kinship.state == 'D' ? worker_seen_above(name) : worker_marked(orphan);
+    if (!its) return std::nullopt;  // in state D the next look may find it otherwise
   }
   if (forks_.empty()) orphans_.emplace(name, *its);
   return its;
+}
+
+std::optional<WorkerId> LinuxProcesses::worker_marked(pid_t orphan) const {
+  const MarkSeen seen = look_at_mark(orphan);
+  const auto mark = parse_mark(seen.mark);  // views of it
+  const bool ours = mark && mark->place == options_.mark.place && mark->life == options_.mark.life;
+  return ours ? std::optional(mark->worker) : std::nullopt;
+}
+
+// A look into the memory of one in state D could wait as well. Who was seen below a worker while
+// that was measured is known without.
+std::optional<WorkerId> LinuxProcesses::worker_seen_above(const Named& orphan) const {
+  if (!forks_.empty()) return std::nullopt;
+  const auto its = std::ranges::find_if(workers_, [&](const auto& entry) {
+    const Worker& worker = entry.second;
+    return worker.leads_tree && worker.memory && worker.memory->counts(orphan.first, orphan.second);
+  });
+  return its == workers_.end() ? std::nullopt : std::optional(its->first);
 }
 
 std::optional<WorkerId> LinuxProcesses::worker_of_session(pid_t session) const {
@@ -457,7 +486,9 @@ Orphans LinuxProcesses::reap_orphans() {
   }
   const std::unordered_set<pid_t> there(children.begin(), children.end());
   std::erase_if(orphans_, [&](const auto& one) { return !there.contains(one.first.first); });
-  remove_leaves();
+  std::erase_if(waited_, [&](const Named& one) { return !there.contains(one.first); });
+  left_over_.remove();
+  orphans.cgroups_left = left_over_.take_given_up();
   return orphans;
 }
 

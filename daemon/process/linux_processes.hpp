@@ -37,7 +37,8 @@ Result<std::unique_ptr<ProcessPort>> make_linux_processes(const ProcessOptions& 
 
 struct LifeSweep {
   std::uint32_t killed = 0;
-  std::uint32_t unreadable = 0;  // processes whose mark this user may not read, at the last look
+  std::uint32_t unreadable =
+      0;  // processes of hidden users whose mark was not read, at the last look
   std::uint32_t cgroups_removed = 0;
   std::vector<std::string> cgroups_left{};  // nothing lives in these, and they cannot be removed
 };
@@ -45,9 +46,12 @@ struct LifeSweep {
 // Kills what carries the mark of another life at this place and proves it gone: nothing of an
 // earlier life runs when it returns without error, and with `unreadable` 0.
 // Order: with the lock of the runtime directory held, so that no other daemon is alive at this
-// place. Bounds: sees the processes whose environment this user may read, and counts the others;
+// place. Bounds: sees the processes whose environment this user may read;
 // one that has wiped its environment is seen only in a cgroup of its own.
 // Blocks: until all are gone, at most `within`. Errors: ETIMEDOUT with the pids that remain.
-Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within);
+// `hidden`: users of workers, into whose processes this one may not look; of others none is
+// counted.
+Result<LifeSweep> sweep_earlier_lives(const LifeMark& mark, Duration within,
+                                      const std::vector<uid_t>& hidden = {});
 
 }  // namespace warmpool::daemon

@@ -85,9 +85,10 @@ struct Adopted {
 };
 
 struct Orphans {
-  std::uint32_t reaped = 0;       // adopted and dead: waited for
-  std::uint32_t killed = 0;       // adopted and alive, of a worker that is buried
-  std::vector<Adopted> living{};  // the others, of workers that are not
+  std::uint32_t reaped = 0;                 // adopted and dead: waited for
+  std::uint32_t killed = 0;                 // adopted and alive, of a worker that is buried
+  std::vector<Adopted> living{};            // the others, of workers that are not
+  std::vector<std::string> cgroups_left{};  // given up: they cannot be removed
 };
 
 // Which of a worker's descendants are meant. `adopted_before`: those alone that are children of

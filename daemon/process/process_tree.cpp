@@ -169,16 +169,23 @@ class TreeWalk {
   // Many are in state D for a moment only, as is who waits for a vfork. For those that stay the
   // loop waits once, and no longer; reap_orphans() meets them again.
   bool is_marked(pid_t pid, const Kinship& kinship) {
-    char state = kinship.state;
+    if (kinship.state != 'D') return look_at_mark(pid).mark == root_.mark;
+    if (root_.seen != nullptr && root_.seen->counts(pid, kinship.start_ticks)) return true;
+    Waited& waited = root_.waited != nullptr ? *root_.waited : waited_;
+    if (waited.contains({pid, kinship.start_ticks})) return false;
+    char state = 'D';
     for (; state == 'D' && patience_ms_ > 0; --patience_ms_) {
       poll(nullptr, 0, 1);
       state = kinship_of(pid).state;
     }
-    return state != 'D' && look_at_mark(pid).mark == root_.mark;
+    if (state != 'D') return look_at_mark(pid).mark == root_.mark;
+    waited.emplace(pid, kinship.start_ticks);
+    return false;
   }
 
   TreeRoot root_;
-  int patience_ms_ = 5;
+  int patience_ms_ = 5;  // for all of them together
+  Waited waited_;
   const std::unordered_set<pid_t>& workers_;
   std::unordered_set<pid_t> spared_;
   std::vector<Found> queue_;

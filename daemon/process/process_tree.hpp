@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "daemon/process/process_port.hpp"
@@ -62,6 +64,8 @@ Kinship parse_kinship(std::string_view stat);
 // By number. Order: made of children of this process, and thrown away before one is waited for.
 using AdoptedOf = std::unordered_map<pid_t, WorkerId>;
 
+using Waited = std::set<std::pair<pid_t, std::uint64_t>>;  // with when it began
+
 struct TreeRoot {
   pid_t pid = 0;          // the worker, unreaped; the leader of its session
   std::string_view mark;  // of the worker
@@ -69,6 +73,11 @@ struct TreeRoot {
   // Whose adopted ones are known to be: their marks are not read again. Null: of none.
   const AdoptedOf* adopted_of = nullptr;
   WorkerId worker{};
+  // What was seen below it while it lived: of a process in state D that is known without a look
+  // into its memory. Null: nothing was.
+  const TreeMemory* seen = nullptr;
+  // Those in state D that were waited for in vain: nobody waits for them again. Null: of this walk.
+  Waited* waited = nullptr;
 };
 
 // SIGKILL to all that descends from the worker, itself not included, and to what this process has

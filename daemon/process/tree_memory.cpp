@@ -95,7 +95,8 @@ std::optional<std::uint64_t> parse_rollup(std::string_view rollup) {
 }
 
 // The list of children is kept open: of a look at a worker that has none, opening it would be half.
-TreeMemory::TreeMemory(pid_t pid, bool alone) : root_{pid, open_of(pid, "statm")}, alone_(alone) {
+TreeMemory::TreeMemory(pid_t pid, bool alone)
+    : root_{pid, open_of(pid, "statm"), 0}, alone_(alone) {
   if (!alone_ && kernel_lists_children()) children_ = open_children_of(pid);
 }
 
@@ -107,7 +108,8 @@ void TreeMemory::take_children(const std::vector<pid_t>& children) {
   for (const pid_t pid : children) {
     const bool known = std::ranges::find(descendants_, pid, &Counted::pid) != descendants_.end();
     if (known || descendants_.size() >= kDescendantsMax) continue;
-    if (auto statm = open_of(pid, "statm")) descendants_.push_back({pid, std::move(statm)});
+    auto statm = open_of(pid, "statm");
+    if (statm) descendants_.push_back({pid, std::move(statm), kinship_of(pid).start_ticks});
   }
 }
 
@@ -128,6 +130,12 @@ std::optional<std::uint64_t> TreeMemory::exact() const {
     *sum += exact_of(one.pid).value_or(figure ? figure->own_bytes : 0);
   }
   return sum;
+}
+
+bool TreeMemory::counts(pid_t pid, std::uint64_t start_ticks) const {
+  return std::ranges::any_of(descendants_, [=](const Counted& one) {
+    return one.pid == pid && one.start_ticks == start_ticks && start_ticks != 0;
+  });
 }
 
 std::optional<MemoryFigure> TreeMemory::measure(MemoryLook look) {

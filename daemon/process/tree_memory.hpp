@@ -41,12 +41,17 @@ class TreeMemory {
   // None once it is gone. Bounds: of descendants kDescendantsMax are counted.
   std::optional<MemoryFigure> measure(MemoryLook look);
 
+  // Whether this process was among its descendants when it was measured, and lives. `start_ticks`:
+  // as in Kinship.
+  bool counts(pid_t pid, std::uint64_t start_ticks) const;
+
   static constexpr std::size_t kDescendantsMax = 1000;
 
  private:
   struct Counted {
     pid_t pid = 0;
     ipc::UniqueFd statm;
+    std::uint64_t start_ticks = 0;
   };
   void take_children(const std::vector<pid_t>& children);
   void find_descendants(bool deep);

@@ -178,7 +178,7 @@ TEST(Documents, ALetterWhoseRecordIsOnItsWayIsRemovedOnceItIsKept) {
   client.submit("c", 1, 0, once, 1);
   ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().running == 1; }));
   test.store.holds_answers = true;
-  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().dead == 1; }));
+  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().dead_letters == 1; }));
   client.ask(Verb::DeadLs, {}, 2);
   ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Reply, 2) != nullptr; }));
   const auto list = Json::parse(client.find(Kind::Reply, 2)->payload);

@@ -3,7 +3,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -258,6 +261,37 @@ TEST(Environment, HasAPathThoughTheDaemonHasNone) {
   const auto built = build_environment({}, SpawnSpec{}, ChannelAddress::of(3), "mark", "host");
   ASSERT_TRUE(built);
   EXPECT_THAT(*built, Contains("PATH=/usr/local/bin:/usr/bin:/bin"));
+}
+
+// While it lives this thread passes a capability on to what it starts.
+class Ambience {
+ public:
+  Ambience() {
+    syscall(SYS_capget, &header_, had_);
+    __user_cap_data_struct more[2] = {had_[0], had_[1]};
+    more[0].inheritable |= 1U << CAP_KILL;
+    syscall(SYS_capset, &header_, more);
+    raised_ = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0) == 0;
+  }
+  Ambience(const Ambience&) = delete;
+  Ambience& operator=(const Ambience&) = delete;
+  ~Ambience() {
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_KILL, 0, 0);
+    syscall(SYS_capset, &header_, had_);
+  }
+  bool raised() const { return raised_; }
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct had_[2] = {};
+  bool raised_ = false;
+};
+
+TEST_F(ChildTest, HasNoCapabilityThatIsPassedOn) {
+  const Ambience ambience;
+  if (!ambience.raised()) GTEST_SKIP() << "only root may";
+  EXPECT_EQ(output_of(shell("grep -E 'CapAmb|CapInh' /proc/self/status")),
+            "CapInh:\t0000000000000000\nCapAmb:\t0000000000000000\n");
 }
 
 }  // namespace

@@ -171,9 +171,12 @@ TEST_F(Life, WhatMayNotBeLookedIntoIsNotProvedGone) {
     EXPECT_TRUE(hides_marks(nobody->uid));
     EXPECT_FALSE(hides_marks(geteuid()));
     EXPECT_EQ(look_at_mark(child.pid).state, MarkSeen::State::Unreadable);
-    const auto swept = sweep_earlier_lives(mark_, seconds(20));
+    const auto swept = sweep_earlier_lives(mark_, seconds(20), {nobody->uid});
     ASSERT_TRUE(swept) << swept.error().text;
     EXPECT_GE(swept->unreadable, 1U);
+    const auto of_others = sweep_earlier_lives(mark_, seconds(20), {54321});
+    ASSERT_TRUE(of_others) << of_others.error().text;
+    EXPECT_EQ(of_others->unreadable, 0U) << "what nobody of the pool's users runs is no matter";
   }
   port_->kill_tree(child.worker);
   wait_burial(child);

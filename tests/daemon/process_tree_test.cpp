@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -125,6 +127,56 @@ TEST_P(Tree, OrphanIsAdoptedAndReapedAndTheWorkerLivesOn) {
   EXPECT_FALSE(port_->inspect(child.worker).has_value());
   ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
   EXPECT_EQ(wait_burial(child).code, 6);
+}
+
+// Who waits for a vfork is in state D for as long as that one runs no program, and can be killed
+// all the same: its memory is not looked into, and it is known by where it was seen.
+const char* const kWaitsInTheKernel =
+    "import ctypes, os, time\n"
+    "print(os.getpid(), flush=True)\n"
+    "if ctypes.CDLL(None).vfork() == 0:\n"
+    "    while True: time.sleep(100)\n";
+
+TEST_P(Tree, OrphanInStateDThatWasSeenBelowItsWorkerIsKilledWithIt) {
+  const auto program = directory_.file("waits.py", kWaitsInTheKernel, 0644);
+  const Child child =
+      spawn(shell("setsid /usr/bin/python3 -B " + program + " & read x <&3; exit 0"));
+  const pid_t orphan = number_of(read_line(child.output.get()));
+  ASSERT_GT(orphan, 0);
+  ASSERT_TRUE(eventually([&] { return kinship_of(orphan).state == 'D'; }));
+  const auto figure = port_->memory(child.worker, MemoryLook::Deep);
+  ASSERT_TRUE(figure);
+  EXPECT_GE(figure->processes, 2U);
+  ASSERT_EQ(write(child.channel.get(), "\n", 1), 1);
+  wait_burial(child);
+  EXPECT_TRUE(gone(orphan));
+}
+
+TEST(TreeWalk, WaitsForWhoStaysInStateDOnce) {
+  const TemporaryDirectory directory;
+  const auto program = directory.file("waits.py", kWaitsInTheKernel, 0644);
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const ipc::UniqueFd output(ends[0]);
+  ipc::UniqueFd input(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, input.get(), 1);
+  std::string name = "/usr/bin/python3", quiet = "-B", script = program;
+  char* command[] = {name.data(), quiet.data(), script.data(), nullptr};
+  pid_t pid = 0;
+  ASSERT_EQ(posix_spawn(&pid, name.c_str(), &actions, nullptr, command, environ), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  input.reset();
+  EXPECT_EQ(number_of(read_line(output.get())), pid);
+  EXPECT_TRUE(eventually([&] { return kinship_of(pid).state == 'D'; }));
+  Waited waited;
+  const TreeRoot root{.pid = -1, .mark = "nobody's", .waited = &waited};
+  EXPECT_TRUE(descendants_of(root, {}).empty());
+  EXPECT_TRUE(waited.contains({pid, kinship_of(pid).start_ticks}));
+  for (const pid_t below : children_of(pid)) kill(below, SIGKILL);
+  kill(pid, SIGKILL);
+  EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
 }
 
 // Of a worker that is buried it is known by what was read of it before.
@@ -318,9 +370,9 @@ TEST(CgroupLeaf, GoesWithWhatItsWorkerMadeBelowIt) {
   const auto leaf = directory.path() + "/7";
   std::filesystem::create_directories(leaf + "/made/by/it");
   std::filesystem::create_directories(leaf + "/.hidden");
-  EXPECT_TRUE(CgroupLeaf(leaf).remove());
+  EXPECT_TRUE(remove_cgroup(leaf));
   EXPECT_FALSE(std::filesystem::exists(leaf));
-  EXPECT_TRUE(CgroupLeaf(leaf).remove()) << "nothing is there";
+  EXPECT_TRUE(remove_cgroup(leaf)) << "nothing is there";
 }
 
 TEST(CgroupLeaf, OfAnEarlierLifeThatCannotBeRemovedHoldsNothingUp) {
@@ -366,6 +418,48 @@ TEST(CgroupLeaf, CountsKillsForMemory) {
                  0644);
   EXPECT_EQ(leaf.oom_kills(), 3U);
   EXPECT_TRUE(leaf.counts_ooms());
+}
+
+TEST(CgroupLeaf, HoldsWhatItsListNames) {
+  const TemporaryDirectory directory;
+  const CgroupLeaf leaf(directory.path());
+  EXPECT_FALSE(leaf.holds(42)) << "it is no cgroup";
+  directory.file("cgroup.procs", "7\n421\n", 0644);
+  EXPECT_TRUE(leaf.holds(421));
+  EXPECT_FALSE(leaf.holds(42));
+}
+
+// Directories stand for cgroups: as of those, one with something below it does not go.
+TEST(CgroupsLeft, AreRemovedSoManyInATurnAndAllInTheEnd) {
+  const TemporaryDirectory directory;
+  const std::string leaf = directory.path() + "/leaf";
+  for (int i = 0; i < 100; ++i) std::filesystem::create_directories(leaf + "/" + std::to_string(i));
+  LeavesLeft left;
+  left.add(leaf);
+  left.remove();
+  EXPECT_GE(directories_in(leaf).size(), 100U - Removals::kOfTurn);
+  for (int turn = 0; turn < 3; ++turn) left.remove();
+  EXPECT_TRUE(left.empty());
+  EXPECT_FALSE(std::filesystem::exists(leaf));
+  EXPECT_TRUE(left.take_given_up().empty());
+}
+
+TEST(CgroupsLeft, ThatNeverGoAreGivenUpAndTold) {
+  const TemporaryDirectory directory;
+  const std::string leaf = directory.path() + "/leaf", other = directory.path() + "/other";
+  std::filesystem::create_directories(leaf + "/below");
+  std::filesystem::create_directories(other);
+  const auto file = std::ofstream(leaf + "/below/file");  // so that rmdir fails
+  LeavesLeft left;
+  left.add(leaf);
+  left.add(other);
+  for (int turn = 0; turn < LeavesLeft::kTriesMax; ++turn) {
+    EXPECT_TRUE(left.take_given_up().empty());
+    left.remove();
+  }
+  EXPECT_TRUE(left.empty());
+  EXPECT_THAT(left.take_given_up(), ::testing::ElementsAre(leaf));
+  EXPECT_FALSE(std::filesystem::exists(other));
 }
 
 }  // namespace

@@ -216,6 +216,7 @@ void draw_liveness(Scenario& scenario) {
     const Duration patience = random.between(milliseconds(20), milliseconds(700));
     if (random.chance(700)) declared.options.progress_timeout = patience;
   }
+  if (random.chance(200)) scenario.turn_late = random.between(milliseconds(2), milliseconds(12));
 }
 
 // Workers that were stopped, go on and are heard, and nobody tells that. With a chance of its own.

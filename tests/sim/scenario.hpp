@@ -108,6 +108,7 @@ struct Scenario {
   std::uint32_t page_per_mille = 0;     // workers that say what they run
   std::uint32_t recall_per_mille = 1000, keys_per_mille = 300, prompt_per_mille = 900;
   Duration submit_every{}, wire_max{}, disk_min{}, disk_max{}, turn_window{}, safety{};
+  Duration turn_late{};     // so late is the loop at each of its deadlines
   bool stop_early = false;  // stops in the middle of the faults instead of running to the end
 
   bool has(Fault fault) const { return faults.test(static_cast<std::size_t>(fault)); }

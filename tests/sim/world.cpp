@@ -81,6 +81,7 @@ bool World::turn() {
     at = stalled_until_;
   } else {
     at = std::min(at + scenario_.turn_window, std::max(at, deadline));
+    if (at == deadline) at = at + scenario_.turn_late;
   }
   oracle_.begin_turn(at, deadline_, late);
   now_ = at;
