@@ -172,11 +172,11 @@ void fill_with_dead(TestDaemon& test, RawClient& client) {
 TEST(Documents, ALetterWhoseRecordIsOnItsWayIsRemovedOnceItIsKept) {
   TestDaemon test;
   auto client = test.connect();
-  client.name_type("fail", 1);
+  client.name_type("fail");
   ipc::SubmitMeta once;
   once.retries = 0;
-  client.submit("c", 1, 0, once, 1);
-  ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().running == 1; }));
+  client.submit("c", 1, 0, once);
+  ASSERT_TRUE(test.until(client, [&] { return client.count(Kind::Accepted) == 1; }));
   test.store.holds_answers = true;
   ASSERT_TRUE(test.until(client, [&] { return test.daemon.pool().queue().dead_letters == 1; }));
   client.ask(Verb::DeadLs, {}, 2);
