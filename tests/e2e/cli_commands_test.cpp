@@ -303,8 +303,13 @@ TEST(Commands, MapLivesThroughTheEndOfItsDaemon) {
   EXPECT_EQ(std::set<int>(numbers.begin(), numbers.end()).size(), 300U);
 }
 
+// With one task in a worker's hand none is taken back: of who was, the history stays.
 TEST(Commands, AutomaticKeysLeaveNoTrace) {
-  const RealDaemon daemon(two_workers());
+  const RealDaemon daemon({.config = "[[class]]\nname = \"worker\"\ncommand = [\"" +
+                                     program("warmpool-worker") +
+                                     "\"]\ntypes = [\"echo\", \"exec\"]\nsize = 2\ncredits = 1\n",
+                           .arguments = {},
+                           .prefix = ""});
   const auto figure = [&](const char* group, const char* name) {
     return json::parse(daemon.call("status --json").output).at(group).at(name);
   };
