@@ -58,7 +58,7 @@ CPP_LACKS = {
 
 PLUGIN_LACKS = {**CPP_LACKS, "report": "its C interface has progress and cancel, and nothing about the worker as a whole (worker/plugin.h)"}
 
-STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once"]
+STOCK_CONNECTS = ["--connect", "SOCKET", "--class", "own", "--once", "--credits", "64"]
 
 LINES_LACKS = {
     "concurrency": ONE_AFTER_THE_OTHER,

@@ -72,8 +72,9 @@ class WorkerDriver:
 
     def start(self, options):
         environment = {**os.environ, "WARMPOOL_WORKER": str(WORKER), "WARMPOOL_TOKEN": str(TOKEN), "WARMPOOL_SLOT": "worker-0"}
+        environment["WARMPOOL_CREDITS"] = "64"  # some offer to hold one unless told
+        environment.pop("WARMPOOL_CONCURRENCY", None)
         for name in ("credits", "concurrency"):
-            environment.pop(f"WARMPOOL_{name.upper()}", None)
             if name in options:
                 environment[f"WARMPOOL_{name.upper()}"] = str(options[name])
         command, given = self.sdk.command, []
