@@ -194,7 +194,7 @@ WORKERS = [
     Case("programs of a handler have neither channel nor token", "1", (), [("work",), ("assign", 1, "surroundings", "", {}), ("apart-from-channel", 1)]),
     Case("SIGTERM while idle", "1", ("term",), [("start", {}), ("welcome", FOREVER), ("ping",), ("term",), ("exit", 0)]),
     Case("SIGTERM with work in hand", "1", ("credits", "term"), [
-        ("start", {}), ("welcome", FOREVER), ("assign", 1, "heed", "", {}), ("assign", 2, "gate", "", {}), ("begun", 1), ("term",),
+        ("start", {}), ("welcome", FOREVER), ("assign", 1, "heed", "", {}), ("assign", 2, "gate", "", {}), ("begun", 1), ("ping",), ("term",),
         ("both-failed", 1, 2), ("exit", 0)]),
     Case("leave while idle", "1", ("leave",), [
         ("start", {}), ("welcome", FOREVER), ("ping",), ("term",), ("leaves",), ("retire",), ("exit", 0)]),
