@@ -27,7 +27,7 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # Reading the standard library's headers is more than half of a unit's cost. Nothing may rely on what is precompiled:
-# scripts/check_includes.py finds a missing include, and the fuzz preset builds without what is precompiled.
+# scripts/check_includes.py finds a missing include.
 option(WARMPOOL_PRECOMPILE "Precompile the headers of libraries" ON)
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(WARMPOOL_PRECOMPILE OFF)
@@ -35,8 +35,8 @@ endif()
 set(warmpool_precompiled_std <algorithm> <array> <charconv> <chrono> <cstdint> <cstring> <deque> <functional> <map>
   <memory> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>)
 
-# Units of eight sources in all presets but dev and fuzz (CMAKE_UNITY_BUILD): 2.4 times as fast as each alone with precompiled
-# headers. So names that a source keeps to itself are not used twice in a folder; what each source includes, dev and fuzz show.
+# Units of eight sources in all presets but dev (CMAKE_UNITY_BUILD): 2.4 times as fast as each alone with precompiled
+# headers. So names that a source keeps to itself are not used twice in a folder; what each source includes, dev shows.
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 
 set(WARMPOOL_SANITIZE "" CACHE STRING "empty, address (with undefined), thread or fuzz")
