@@ -98,9 +98,8 @@ Archive::Answers Archive::write(const std::vector<ArchiveLetter>& letters) {
   };
   std::size_t at = 0;
   for (; at < letters.size() && good; ++at) {
-    const ArchiveLine line = letters[at].lost
-                                 ? ArchiveLine(letters[at], "it was lost or damaged on the disk")
-                                 : ArchiveLine(letters[at]);
+    const ArchiveLine line =
+        letters[at].lost ? ArchiveLine(letters[at], kPayloadLost) : ArchiveLine(letters[at]);
     if (!file_.has_room(line.bytes())) {
       sync(at);
       if (good) good = file_.rotate();

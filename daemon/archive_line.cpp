@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -24,20 +23,6 @@ bool is_text(const ArchiveLetter& letter) {
 }
 
 Error said_by_system() { return {errno, std::strerror(errno)}; }
-
-// False: errno says why.
-bool read_all_at(int fd, std::string& room, std::size_t at) {
-  std::size_t have = 0;
-  while (have < room.size()) {
-    const auto got =
-        ::pread(fd, room.data() + have, room.size() - have, static_cast<off_t>(at + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got == 0) errno = EIO;  // it became shorter
-    if (got <= 0) return false;
-    have += static_cast<std::size_t>(got);
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "daemon/store/blob.hpp"
 #include "pool/ids.hpp"
@@ -10,6 +11,9 @@
 #include "pool/words.hpp"
 
 namespace warmpool::daemon {
+
+// In the place of a payload that is not what was submitted.
+inline constexpr std::string_view kPayloadLost = "it was lost or damaged on the disk";
 
 struct ArchiveLetter {
   TaskId task;

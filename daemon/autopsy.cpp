@@ -375,6 +375,17 @@ std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
   return autopsy_of(services, places, {worker, &exit, cause, ours, attempt});
 }
 
+Attachment failure_attachment(std::string_view why, std::vector<std::string> output,
+                              std::string autopsy) {
+  Attachment attachment;
+  attachment.body = Blob(ipc::bytes_of(why));
+  attachment.content = Content::Utf8;
+  attachment.texts = std::make_unique<TaskTexts>();
+  attachment.texts->output = std::move(output);
+  attachment.texts->autopsy = std::move(autopsy);
+  return attachment;
+}
+
 std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
                               const WorkerProcess& worker, const InHand& attempt,
                               const SaidFailure& said) {

@@ -51,6 +51,11 @@ std::string autopsy_of_end(const Services& services, const WorkerPlaces& places,
                            const WorkerProcess& worker, const Exit& exit,
                            const InHand* attempt = nullptr);
 
+// What goes with the record of an attempt that failed: why, its last lines, and its autopsy (empty:
+// none).
+Attachment failure_attachment(std::string_view why, std::vector<std::string> output,
+                              std::string autopsy);
+
 // Of an attempt that was told to end because its time was over, and did: what it was at by then. Of
 // one that failed by itself: what it said, and of a command (type exec) how it ended. Empty: it was
 // cancelled, or waits for a person.

@@ -3,10 +3,10 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <unistd.h>
 
 #include "daemon/refusals.hpp"
 #include "daemon/task_json.hpp"
+#include "daemon/whole_files.hpp"
 #include "ipc/text_forms.hpp"
 
 namespace warmpool::daemon {
@@ -35,14 +35,7 @@ Result<std::string> bytes_of(const Blob& body) {
   const auto from = body.descriptor();
   if (!from) return std::string(ipc::text_of(body.bytes()));
   std::string all(body.size(), '\0');
-  for (std::size_t have = 0; have < all.size();) {
-    const auto got =
-        ::pread(from->get(), all.data() + have, all.size() - have, static_cast<off_t>(have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got == 0) return Error{0, "it became shorter"};
-    if (got < 0) return Error{errno, std::strerror(errno)};
-    have += static_cast<std::size_t>(got);
-  }
+  if (!read_all_at(from->get(), all, 0)) return Error{errno, std::strerror(errno)};
   return all;
 }
 
@@ -50,7 +43,7 @@ Result<std::string> bytes_of(const Blob& body) {
 Json payload_json(const StoredTask& stored) {
   Json payload{{"content", name_of(stored.content)}, {"bytes", stored.body->size()}};
   if (stored.payload_lost) {
-    payload["unreadable"] = "it was lost or damaged on the disk";
+    payload["unreadable"] = kPayloadLost;
     return payload;
   }
   if (stored.body->size() > kPayloadExportedMax) return payload;

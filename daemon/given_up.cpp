@@ -13,15 +13,9 @@ Attachment told_of(const Services& services, const Workers& workers, const Worke
   const AutopsyCase one{
       .worker = worker, .cause = *worker.ordered, .ours = true, .attempt = &held, .stays = true};
   const auto text = cause_sentence(workers.places().slot_name(worker.slot), one);
-  Attachment attachment;
-  attachment.body = Blob(ipc::bytes_of(text));
-  attachment.content = Content::Utf8;
-  attachment.texts = std::make_unique<TaskTexts>();
-  attachment.texts->output = workers.output_since(worker, held.assigned_at, held.key.task);
-  if (is_worth_autopsy(worker, one.cause)) {
-    attachment.texts->autopsy = autopsy_of(services, workers.places(), one);
-  }
-  return attachment;
+  const bool worth = is_worth_autopsy(worker, one.cause);
+  return failure_attachment(text, workers.output_since(worker, held.assigned_at, held.key.task),
+                            worth ? autopsy_of(services, workers.places(), one) : std::string());
 }
 
 }  // namespace

@@ -505,16 +505,13 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     const bool done = settled != nullptr && settled->verdict == Verdict::Done;
     if (done != (answered.outcome == Outcome::Done)) continue;
     Attachment attachment;
-    attachment.content = done ? ipc::content_of(frame.header) : Content::Utf8;
-    attachment.body = done && kept.body.size() != 0
-                          ? std::move(kept.body)
-                          : Blob(done ? frame.payload : ipc::bytes_of(error));
-    attachment.file = std::exchange(kept.file, {});
-    if (!done) {
-      attachment.texts = std::make_unique<TaskTexts>();
-      attachment.texts->output = output;
-      attachment.texts->autopsy = autopsy;
+    if (done) {
+      attachment.content = ipc::content_of(frame.header);
+      attachment.body = kept.body.size() != 0 ? std::move(kept.body) : Blob(frame.payload);
+    } else {
+      attachment = failure_attachment(error, output, autopsy);
     }
+    attachment.file = std::exchange(kept.file, {});
     services_.engine.attach(number, std::move(attachment));
   }
   if (kept.file) services_.store.drop_body(kept.file);

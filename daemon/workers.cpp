@@ -122,17 +122,13 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
     TaskId task;
     WorkerId ended;
     if (!ends_attempt(command, number, task, ended) || ended != worker.id) continue;
-    Attachment attachment;
-    attachment.body = Blob(ipc::bytes_of(text));
-    attachment.content = Content::Utf8;
-    attachment.texts = std::make_unique<TaskTexts>();
-    attachment.texts->output = output_since(worker, since, task);
     const auto held =
         std::ranges::find(worker.in_hand, task, [](const InHand& each) { return each.key.task; });
-    if (held != worker.in_hand.end()) {
-      attachment.texts->autopsy = autopsy_of_end(services_, places_, worker, exit, &*held);
-    }
-    services_.engine.attach(number, std::move(attachment));
+    const bool had = held != worker.in_hand.end();
+    auto autopsy = had ? autopsy_of_end(services_, places_, worker, exit, &*held) : std::string();
+    auto output = output_since(worker, since, task);
+    services_.engine.attach(number,
+                            failure_attachment(text, std::move(output), std::move(autopsy)));
   }
 }
 

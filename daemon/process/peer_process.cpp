@@ -70,20 +70,9 @@ Error gone() {
 
 // Field 22 of proc(5), behind the name: which may hold anything.
 std::optional<ProcessName> name_of_process(pid_t pid) {
-  constexpr int kStart = 22 - 3;
-  const auto text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  auto at = text.rfind(')');
-  if (at == std::string::npos) return std::nullopt;
-  ++at;
-  for (int field = 0; field < kStart && at != std::string::npos; ++field) {
-    at = text.find(' ', at + 1);
-  }
-  if (at == std::string::npos) return std::nullopt;
-  ProcessName name{.pid = pid};
-  const char* const end = text.data() + text.size();
-  const auto read = std::from_chars(text.data() + at + 1, end, name.start_ticks);
-  if (read.ec != std::errc{}) return std::nullopt;
-  return name;
+  const auto kinship = kinship_of(pid);
+  if (kinship.state == Kinship{}.state) return std::nullopt;  // it is gone
+  return ProcessName{.pid = pid, .start_ticks = kinship.start_ticks};
 }
 
 std::string boot_id() {

@@ -9,6 +9,9 @@
 
 namespace warmpool::daemon {
 
+// An id of a task, and a number of a file, have the life that gave it above this bit.
+inline constexpr int kLifeShift = 40;
+
 // 0: it has none, and is in its row.
 struct BodyFile {
   std::uint64_t number = 0;

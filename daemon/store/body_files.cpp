@@ -9,6 +9,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,7 +29,6 @@ namespace {
 
 constexpr std::string_view kEnds[] = {".payload", ".result"};
 constexpr std::string_view kPart = ".part";
-constexpr int kLifeShift = 40;  // as in ids of tasks
 constexpr std::size_t kCopiedAtOnce = 1U << 20;
 
 Error failed(const std::string& what) { return {errno, what + ": " + std::strerror(errno)}; }
@@ -185,6 +185,11 @@ std::optional<std::uint64_t> newest_life_of_bodies(const std::string& directory)
     }
   }
   return newest;
+}
+
+void remove_bodies(const std::string& directory) {
+  std::error_code gone;
+  std::filesystem::remove_all(directory, gone);
 }
 
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named) {

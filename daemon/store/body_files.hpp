@@ -37,6 +37,8 @@ std::string body_trouble(const Error& error);
 Result<std::uint64_t> checksum_of_file(int fd, std::uint64_t bytes);
 // The newest life in which a body of the directory was made. None: there is none.
 std::optional<std::uint64_t> newest_life_of_bodies(const std::string& directory);
+// A directory of bodies that belong to nothing any more, with all in it.
+void remove_bodies(const std::string& directory);
 // Removes files of bodies that are none of `named`, and what was begun and not finished. Nothing
 // else in the directory is touched. Returns how many.
 std::size_t sweep_bodies(const std::string& directory, std::vector<BodyFile> named);

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <sys/sendfile.h>
@@ -220,18 +219,12 @@ class BodyCopies {
   bool is_made_ = false;
 };
 
-Result<bool> knows(Database& copy, const std::string& column) {
-  const auto count =
-      copy.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = '" + column + "'");
-  if (!count) return count.error();
-  return *count != 0;
-}
-
 // What the copy has is one moment of the store, whole without what its journal had by then. Stores
 // of earlier versions know of none.
 Result<void> end_life(Database& copy, const std::string& source_path, SourceKind kind,
                       std::string& said) {
-  const auto knows_journal = knows(copy, "journal"), knows_open = knows(copy, "open");
+  const auto knows_journal = copy.has_column("store", "journal"),
+             knows_open = copy.has_column("store", "open");
   if (!knows_journal) return knows_journal.error();
   if (!knows_open) return knows_open.error();
   if (!*knows_journal) return {};
@@ -258,7 +251,7 @@ struct CopyPlace {
 // named.
 Result<void> take_bodies(Database& copy, const CopyPlace& place, BodyCopies& bodies,
                          CopiedStore& figures) {
-  const auto has_bodies = knows(copy, "open");
+  const auto has_bodies = copy.has_column("store", "open");
   if (!has_bodies) return has_bodies.error();
   if (place.kind == SourceKind::Left && *has_bodies) {
     const auto there = check_bodies_are_there(copy, bodies_beside(place.source));
@@ -301,11 +294,6 @@ Result<void> fill(Database& source, const CopyPlace& place, BodyCopies& bodies,
 Result<void> give_name(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
   return system_error("cannot make " + to);
-}
-
-void remove_bodies(const std::string& directory) {
-  std::error_code gone;
-  std::filesystem::remove_all(directory, gone);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include "daemon/store/body_file.hpp"
+
 namespace warmpool::daemon {
 
 void RowLimits::refuse(std::string text) {
@@ -24,7 +26,7 @@ std::int64_t FileRow::within(int column, std::int64_t least, std::int64_t most) 
 
 TaskId FileRow::task(int column) const {
   const auto value = bits(column);
-  if (value != 0 && value >> 40 <= limits_.life()) return {value};
+  if (value != 0 && value >> kLifeShift <= limits_.life()) return {value};
   refuse(column);
   return {1};
 }

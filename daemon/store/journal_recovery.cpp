@@ -33,10 +33,9 @@ Result<Tables> look_at(Database& database) {
                 {query->integer(2)},
                 {query->integer(3)}};
   query->reset();
-  const auto knows =
-      database.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = 'open'");
+  const auto knows = database.has_column("store", "open");
   if (!knows) return knows.error();
-  if (*knows != 0) {
+  if (*knows) {
     const auto open = database.integer("SELECT open FROM store");
     if (!open) return open.error();
     tables.has_journal = *open == kOpenWithJournal;

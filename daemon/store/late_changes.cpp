@@ -4,17 +4,13 @@
 
 #include <algorithm>
 
+#include "daemon/store/body_file.hpp"
+
 namespace warmpool::daemon {
-namespace {
-
-constexpr int kLifeOfTask = 40;  // above it an id has its life
-
-}  // namespace
-
 Demand Suspects::need_of(const std::vector<change::Started>& starts, Instant now) {
   bool is_any = false;
   for (const auto& [start, slot] : starts) {
-    if (start.task.value >> kLifeOfTask >= life_) continue;
+    if (start.task.value >> kLifeShift >= life_) continue;
     if (start.attempt > 1 || start.round > 1) return Demand::Synced;
     is_any = true;
   }

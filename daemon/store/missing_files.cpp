@@ -34,17 +34,14 @@ void forget_empty_wal(const std::string& path) {
 
 Result<void> check_wal_is_there(Database& database, const std::string& path, const std::string& vfs,
                                 bool had_wal) {
-  const auto columns = [&](const char* name) {
-    return database.integer("SELECT count(*) FROM pragma_table_info('store') WHERE name = '" +
-                            std::string(name) + "'");
-  };
-  const auto knows_life = columns("life"), knows_open = columns("open");
+  const auto knows_life = database.has_column("store", "life");
+  const auto knows_open = database.has_column("store", "open");
   if (!knows_life) return knows_life.error();
   if (!knows_open) return knows_open.error();
-  if (*knows_life == 0) return {};
+  if (!*knows_life) return {};
   const auto life = database.integer("SELECT life FROM store");
   if (!life) return life.error();
-  if (*knows_open != 0 && !had_wal) {
+  if (*knows_open && !had_wal) {
     const auto open = database.integer("SELECT open FROM store");
     if (!open) return open.error();
     if (*open != 0) {
@@ -75,20 +72,24 @@ Result<void> check_no_bodies_are_left(const std::string& path) {
                    "to begin with an empty store move that directory away"};
 }
 
+Error bodies_are_missing(const std::string& directory, std::uint64_t count) {
+  return {kStoreDamaged,
+          directory + " is missing, where " + std::to_string(count) +
+              " payloads and results have their files: put it back, or restore a backup; to go on "
+              "without them make an empty directory of that name"};
+}
+
 Result<void> check_bodies_are_there(Database& database, const std::string& directory) {
   if (is_there(directory)) return {};
-  std::int64_t count = 0;
+  std::uint64_t count = 0;
   for (const char* table : {"tasks", "results"}) {
     const auto rows =
         database.integer("SELECT count(*) FROM " + std::string(table) + " WHERE file IS NOT NULL");
     if (!rows) return rows.error();
-    count += *rows;
+    count += static_cast<std::uint64_t>(*rows);
   }
   if (count == 0) return {};
-  return Error{kStoreDamaged,
-               directory + " is missing, where " + std::to_string(count) +
-                   " payloads and results have their files: put it back, or restore a backup; to "
-                   "go on without them make an empty directory of that name"};
+  return bodies_are_missing(directory, count);
 }
 
 }  // namespace warmpool::daemon

@@ -28,8 +28,10 @@ void forget_empty_wal(const std::string& path);
 
 // Errors: the database at `path` is missing where the directory beside it has bodies.
 Result<void> check_no_bodies_are_left(const std::string& path);
-// Errors: rows name files and there is no such directory at all: what is copied without it is no
+// Rows name so many files and there is no such directory at all: what is copied without it is no
 // whole store. One file that is missing is damage of its task alone.
+Error bodies_are_missing(const std::string& directory, std::uint64_t count);
+// Errors: so it is. Cost: where there is none, all rows are read.
 Result<void> check_bodies_are_there(Database& database, const std::string& directory);
 
 }  // namespace warmpool::daemon

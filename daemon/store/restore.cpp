@@ -7,7 +7,6 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <unistd.h>
 
@@ -44,11 +43,6 @@ Error failed(const std::string& what) { return store_error(system_error(what)); 
 Result<void> move(const std::string& from, const std::string& to) {
   if (!is_there(from) || ::rename(from.c_str(), to.c_str()) == 0) return {};
   return failed("cannot rename " + from);
-}
-
-void remove_all(const std::string& directory) {
-  std::error_code gone;
-  std::filesystem::remove_all(directory, gone);
 }
 
 // None: there is none, or it cannot be read.
@@ -134,7 +128,7 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file, co
   const auto named = restoring_path(place.path), made = named + ".made";
   ::unlink(made.c_str());
   ::unlink((made + ".part").c_str());
-  remove_all(made + ".bodies");
+  remove_bodies(made + ".bodies");
   const auto copied = copy_whole(place, file, made);
   if (!copied) return copied.error();
   Result<Restored> restored = Restored();
@@ -146,7 +140,7 @@ Result<Restored> make_copy(const SchemaPlace& place, const std::string& file, co
   if (!restored) return restored;
   restored->said = copied->said;
   restored->left_out = copied->left_out;
-  remove_all(named + ".bodies");
+  remove_bodies(named + ".bodies");
   auto done = move(made + ".bodies", named + ".bodies");
   if (done) done = move(made, named);
   if (done) done = sync_parent(place.path);
@@ -169,7 +163,7 @@ Result<Restored> restore_store(const SchemaPlace& place, const std::string& file
   const bool goes_on = interrupted && !is_there(aside);
   // Its last step but one gave bodies their name: they are of the copy, which is made anew.
   const bool is_aside = is_there(aside) || is_there(aside + ".bodies");
-  if (interrupted && is_aside && !is_there(path)) remove_all(bodies_directory(path));
+  if (interrupted && is_aside && !is_there(path)) remove_bodies(bodies_directory(path));
   const bool replaces =
       std::ranges::any_of(parts, [](const Part& part) { return is_there(part.from); });
   for (const auto& part : parts) {

@@ -147,6 +147,13 @@ Result<std::string> Database::text(std::string_view sql) {
   return std::string(statement->text(0));
 }
 
+Result<bool> Database::has_column(std::string_view table, std::string_view column) {
+  const auto count = integer("SELECT count(*) FROM pragma_table_info('" + std::string(table) +
+                             "') WHERE name = '" + std::string(column) + "'");
+  if (!count) return count.error();
+  return *count != 0;
+}
+
 Error Database::no_row(std::string_view what, Step step) const {
   if (step == Step::Failed) return error(what);
   const char* file = ::sqlite3_db_filename(handle_, "main");

@@ -93,6 +93,8 @@ class Database {
   // The first column of the first row. Errors: SQLITE_CORRUPT where there is none.
   Result<std::int64_t> integer(std::string_view sql);
   Result<std::string> text(std::string_view sql);
+  // Stores of earlier versions lack some. False also where there is no such table.
+  Result<bool> has_column(std::string_view table, std::string_view column);
 
   // Outside a transaction.
   bool is_idle() const;

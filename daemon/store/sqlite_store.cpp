@@ -111,14 +111,15 @@ Result<void> SqliteStore::keep_life() {
 Result<SettledTotals> SqliteStore::recover(StoreNames& names, const Replay& replay) {
   maker_.set_names(names);
   const auto bodies = bodies_directory(setup_.place.path);
-  if (auto there = check_bodies_are_there(database_, bodies); !there) {
-    return store_error(there.error());
-  }
   Recovery recovery(database_, image_, maker_, names, replay,
                     last_ - setup_.options.reconnect_age_max, {last_, last_life_}, bodies);
   auto recovered = recovery.run();
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
+  // Those that only the journal knew: of the others it was asked before anything was changed.
+  if (const auto files = recovered_.files.size(); files != 0 && !is_there(bodies)) {
+    return store_error(bodies_are_missing(bodies, files));
+  }
   if (auto kept = keep_life(); !kept) return kept.error();
   sweep_bodies(bodies, std::move(recovered_.files));
   if (auto started = start_thread(); !started) return started.error();

@@ -66,6 +66,17 @@ size_min = 1
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
   }
 
+  void one_by_descriptor_goes_and_comes() {
+    run_shell("printf '%3000000s' 9 > " + at("large"));
+    submit("--payload-file " + at("large"));
+    ASSERT_TRUE(dead(1));
+    EXPECT_EQ(daemon_.call("dlq export > " + at("lines")).status, 0);
+    EXPECT_EQ(daemon_.call("dlq rm --all").status, 0);
+    const auto ran = daemon_.call("dlq import --json " + at("lines"));
+    EXPECT_EQ(json::parse(ran.output).at("imported"), 1) << ran.output;
+    ASSERT_TRUE(dead(1));
+  }
+
   RealDaemon daemon_;
 };
 
@@ -124,14 +135,7 @@ TEST_F(DeadPayload, WhatIsCalledTextAndIsNoneComesBackByteForByte) {
 
 TEST_F(DeadPayload, OneByDescriptorIsExportedUpToItsBoundAndIsNamedBeyondIt) {
   if (over_fifos()) GTEST_SKIP() << "no descriptor goes through a FIFO";
-  run_shell("printf '%3000000s' 9 > " + at("large"));
-  submit("--payload-file " + at("large"));
-  ASSERT_TRUE(dead(1));
-  EXPECT_EQ(daemon_.call("dlq export > " + at("lines")).status, 0);
-  EXPECT_EQ(daemon_.call("dlq rm --all").status, 0);
-  const auto ran = daemon_.call("dlq import --json " + at("lines"));
-  EXPECT_EQ(json::parse(ran.output).at("imported"), 1) << ran.output;
-  ASSERT_TRUE(dead(1));
+  ASSERT_NO_FATAL_FAILURE(one_by_descriptor_goes_and_comes());
   EXPECT_EQ(daemon_.call("dlq rm --all").status, 0);
   run_shell("printf '%9000000s' 9 > " + at("larger"));
   const auto task = submit("--payload-file " + at("larger"));
@@ -149,14 +153,7 @@ class VolatileDeadPayload : public DeadPayload {
 // Its key cannot last where nobody reads the payload that it stands for.
 TEST_F(VolatileDeadPayload, OneByDescriptorIsImported) {
   if (over_fifos()) GTEST_SKIP() << "no descriptor goes through a FIFO";
-  run_shell("printf '%3000000s' 9 > " + at("large"));
-  submit("--payload-file " + at("large"));
-  ASSERT_TRUE(dead(1));
-  EXPECT_EQ(daemon_.call("dlq export > " + at("lines")).status, 0);
-  EXPECT_EQ(daemon_.call("dlq rm --all").status, 0);
-  const auto ran = daemon_.call("dlq import --json " + at("lines"));
-  EXPECT_EQ(json::parse(ran.output).at("imported"), 1) << ran.output;
-  ASSERT_TRUE(dead(1));
+  ASSERT_NO_FATAL_FAILURE(one_by_descriptor_goes_and_comes());
 }
 
 TEST_F(DeadPayload, AnArchivedLineOfAnySizeIsImported) {

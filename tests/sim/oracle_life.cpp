@@ -299,17 +299,19 @@ bool Oracle::slots_are_back() const {
   return true;
 }
 
-// A killed worker that does not go is waited for no longer than a second. The loop may be late at
-// the end of both waits, by as much as a scenario's turn_late is at most.
+// A killed worker that does not go is waited for no longer than a second. Where the loop is late at
+// its deadlines, each of both waits ends as late.
 void Oracle::check_stopped(Instant asked, Instant now, std::uint64_t lost) const {
-  constexpr Duration kExits = seconds(1), kTurn = milliseconds(1) + milliseconds(12) * 2;
-  const Duration bound = (stop_now_ ? Duration{} : options_.drain_timeout) + kExits + kTurn;
+  constexpr Duration kExits = seconds(1), kTurn = milliseconds(1);
+  const Duration late = scenario_.turn_late;
+  const Duration bound =
+      (stop_now_ ? Duration{} : options_.drain_timeout) + kExits + kTurn + late * 2;
   require_rule(now - asked <= bound, "stop-in-time", [&] {
     return "took " + std::to_string((now - asked).ns / 1'000'000) + " ms, bound is " +
            std::to_string(bound.ns / 1'000'000) + " ms";
   });
   for (const SeenSlot& slot : slots_) {
-    const bool unkillable = slot.worker.kill_ordered && now - slot.worker.kill_at >= kExits - kTurn;
+    const bool unkillable = slot.worker.kill_ordered && now - slot.worker.kill_at >= kExits - late;
     require_rule(!slot.worker.live || unkillable, "stop-leaves-none",
                  [&] { return worker_name(slot.worker.id) + " still lives at Finished"; });
   }

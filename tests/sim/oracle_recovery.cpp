@@ -70,7 +70,10 @@ void RecoveryWatch::died(const SeenSlot& slot, const SeenWorker& worker) const {
   }
   const bool by_hand = worker.substituted || (!known.options.automatic_restart && !slot.pending);
   if (seen.state != RecoveryState::Closed || by_hand) return;
-  if (slot.deaths_least >= 2) seen.deaths_least.push_back(oracle.now_);
+  // Who did not go in time may have a substitute already, which is held: then it was no death of
+  // the place.
+  const bool succeeded = is_stuck(worker) && AdmissionWatch{oracle}.held(worker.worker_class) != 0;
+  if (slot.deaths_least >= 2 && !succeeded) seen.deaths_least.push_back(oracle.now_);
   if (slot.deaths_most >= 2) seen.deaths_most.push_back(oracle.now_);
 }
 
@@ -126,8 +129,12 @@ void RecoveryWatch::opened(SeenClass& known, const Notification& notification) c
 // It was killed long ago, and does not go.
 bool RecoveryWatch::stays(WorkerId id) const {
   const SeenWorker* worker = id ? oracle.find_worker(id) : nullptr;
-  return worker != nullptr && worker->live && worker->kill_ordered &&
-         oracle.now_ >= worker->kill_at + oracle.options_.unkillable_after;
+  return worker != nullptr && worker->live && is_stuck(*worker);
+}
+
+// It was killed, and did not go in time.
+bool RecoveryWatch::is_stuck(const SeenWorker& worker) const {
+  return worker.kill_ordered && oracle.now_ >= worker.kill_at + oracle.options_.unkillable_after;
 }
 
 // It does not answer, stands still, or has what it was told to end and does not.

@@ -31,6 +31,7 @@ struct RecoveryWatch {
   static bool is_unfit(const SeenWorker& worker);
   bool has_proved(const SeenClass& known) const;
   bool stays(WorkerId id) const;
+  bool is_stuck(const SeenWorker& worker) const;
   void half_opened(SeenClass& seen) const;
   void closed(SeenClass& seen, const Notification& notification) const;
   void parked_held(SeenClass& seen, const Notification& notification) const;
