@@ -192,7 +192,7 @@ void add_attempt(const InHand& held, Instant now, Json& document) {
   document["task"] = held.key.task.value;
   document["round"] = held.key.round;
   document["attempt"] = held.key.attempt;
-  document["ran_ms"] = milliseconds_of(now - held.assigned_at);
+  document["ran_ms"] = milliseconds_of(now - held.begun_at);
 }
 
 // A class that its class names for what died so, if there is a next attempt.

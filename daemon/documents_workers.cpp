@@ -19,11 +19,16 @@ Json seconds_or_null(Instant since, Instant now) {
   return since.ns == 0 ? Json() : Json(seconds_of(now - since));
 }
 
+// What was given ahead has not begun.
+Json seconds_since_start(const AttemptView& held, Instant now) {
+  return held.started ? Json(seconds_of(now - held.started_at)) : Json();
+}
+
 Json held_json(const Services& services, const AttemptView& held, Instant now) {
   return {{"task", held.key.task.value}, {"type", services.types.at(held.type).name},
           {"round", held.key.round},     {"attempt", held.key.attempt},
           {"started", held.started},     {"cancelling", held.cancelling},
-          {"slow", held.slow},           {"for_seconds", seconds_of(now - held.assigned_at)}};
+          {"slow", held.slow},           {"for_seconds", seconds_since_start(held, now)}};
 }
 
 void add_process(const WorkerProcess& process, Json& row) {
@@ -67,9 +72,8 @@ Json slot_json(const Services& services, const Workers& workers, const SlotView&
   const bool alive = static_cast<bool>(slot.worker);
   row["in_hand"] = slot.attempts_held.size();
   row["credits"] = slot.credits;
-  row["current_seconds"] = slot.attempts_held.empty()
-                               ? Json()
-                               : seconds_or_null(slot.attempts_held.front().assigned_at, now);
+  row["current_seconds"] =
+      slot.attempts_held.empty() ? Json() : seconds_since_start(slot.attempts_held.front(), now);
   row["reserved"] = slot.reserved;
   row["uptime_seconds"] = alive ? seconds_or_null(slot.spawned_at, now) : Json();
   row["last_activity"] = time_of(services.engine.clock(), slot.state_since);
@@ -247,7 +251,7 @@ std::optional<std::string> Documents::task_log(TaskId task, const LogWish& wish)
   document["worker"] = workers_.places().slot_name(stored->slot);
   const auto end = stored->verdict ? stored->settled_at : kNever;
   const auto worker_class = workers_.places().class_of(stored->slot);
-  const bool many = worker_class && services_.options_of(*worker_class).concurrency > 1;
+  const bool many = worker_class && !services_.one_runs(*worker_class);
   const auto* ring = workers_.places().output_of(stored->slot);
   if (ring != nullptr) {
     document["lines"] = output_json(services_, *ring, wish, [&](const OutputLine& line) {

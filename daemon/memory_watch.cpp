@@ -77,7 +77,7 @@ void MemoryWatch::answering(WorkerProcess& worker, const AttemptKey& key) {
 // A kill that an attempt is charged with is no other's.
 bool MemoryWatch::ran_out(WorkerProcess& worker, const AttemptKey& key) {
   const bool its_own = !worker.in_hand.empty() && worker.in_hand.front().key == key;
-  const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
+  const bool one_runs = services_.one_runs(worker.worker_class);
   if (!its_own || !(one_runs || worker.in_hand.size() == 1)) return false;
   if (!processes_.oom_since(worker.id)) return false;
   worker.memory.ooms_forgotten_at.reset();

@@ -53,6 +53,8 @@ struct Services {
   const ClassOptions& options_of(ClassId worker_class) const {
     return configuration.classes[worker_class.value].values;
   }
+  // Its workers take what they hold one after the other.
+  bool one_runs(ClassId worker_class) const { return options_of(worker_class).concurrency <= 1; }
 };
 
 // Of body_bytes: the largest payload or result with any meta, a checkpoint, and a little more, so

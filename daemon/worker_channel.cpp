@@ -180,9 +180,11 @@ WorkerProcess* Workers::reachable(WorkerId worker) {
 void Workers::carry(const command::Assign& command) {
   auto* worker = reachable(command.worker);
   if (worker == nullptr) return;
+  const auto now = services_.engine.now();
   worker->in_hand.push_back({.key = command.key,
                              .type = command.type,
-                             .assigned_at = services_.engine.now(),
+                             .assigned_at = now,
+                             .begun_at = now,
                              .memory_max = command.memory_max});
   auto& held = worker->in_hand.back();
   memory_.given(*worker);
@@ -493,6 +495,9 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (pings && !answered.ungiven) worker.check.failures = 0;  // as in the core
     const auto type = held->type;
     worker.in_hand.erase(held);
+    const bool next = !answered.ungiven && !worker.in_hand.empty();
+    if (next && services_.one_runs(worker.worker_class))
+      worker.in_hand.front().begun_at = services_.engine.now();
     left_behind_.answered(worker, type);
   }
   const auto commands = services_.engine.step(answered);

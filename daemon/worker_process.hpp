@@ -61,6 +61,7 @@ struct InHand {
   AttemptKey key;
   TypeId type;
   Instant assigned_at;
+  Instant begun_at;  // or when what was before it in the hand was heard to have ended
   Instant progress_due = {};                      // before it none is told to clients
   std::optional<Progress> untold = {};            // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker

@@ -136,7 +136,7 @@ void Workers::tell_exit(WorkerProcess& worker, const Exit& exit) {
 // the worker says more itself, this is for what it says nothing of.
 OutputRing& Workers::ring_for(WorkerProcess& worker) {
   auto& ring = places_.ring(worker.slot, worker.worker_class);
-  const bool one_runs = services_.options_of(worker.worker_class).concurrency <= 1;
+  const bool one_runs = services_.one_runs(worker.worker_class);
   const bool known = one_runs && !worker.in_hand.empty();
   const auto task = known ? worker.in_hand.front().key.task : TaskId{};
   if (worker.output.heeds_marks()) {

@@ -70,7 +70,7 @@ void Workers::look_at(WorkerProcess& worker) {
   const auto& options = services_.options();
   const bool silent = now - worker.last_heard >= options.unresponsive_after;
   const bool long_run =
-      !worker.in_hand.empty() && now - worker.in_hand.front().assigned_at >= options.slow_after;
+      !worker.in_hand.empty() && now - worker.in_hand.front().begun_at >= options.slow_after;
   auto& look = worker.look;
   if (worker.stopped) {
     ProcessSampler::look_closely(worker.child.pid, *worker.sample);

@@ -12,9 +12,11 @@
 namespace warmpool::test {
 namespace {
 
+// With one task in hand: what began after the oldest of several was given may be of that.
 RealDaemon::Setup one_that(const std::string& descendants) {
   return {.config = "[[class]]\nname = \"worker\"\ncommand = [\"" + program("warmpool-worker") +
-                    "\"]\ntypes = [\"echo\", \"exec\"]\nsize = 1\nsize_min = 1\ndescendants = \"" +
+                    "\"]\ntypes = [\"echo\", \"exec\"]\nsize = 1\nsize_min = 1\ncredits = "
+                    "1\ndescendants = \"" +
                     descendants + "\"\n",
           .arguments = {},
           .prefix = {}};

@@ -51,7 +51,8 @@ const skip = fs.existsSync(compiler) ? false : "no typescript in node_modules; i
 
 test("a program in TypeScript is checked, and what is wrong in it is found", { skip }, () => {
   const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022", "--module", "nodenext", "--types", "node"];
-  const said = spawnSync(process.execPath, [compiler, ...options, path.join(here, "../samples/program.ts")], { encoding: "utf8", timeout: 120_000 });
+  const of = { encoding: "utf8", timeout: 120_000, cwd: path.join(here, "..") };  // where types are looked for
+  const said = spawnSync(process.execPath, [compiler, ...options, "samples/program.ts"], of);
   assert.deepEqual([said.status, said.stdout], [0, ""], said.stderr);
 });
 
