@@ -178,6 +178,7 @@ void Clients::submit(Session& session, const ipc::Frame& frame, const ipc::Submi
   if (!kept && hold(session, frame, number, spec.durability, large, digest_seed_of(wish.type))) {
     return;
   }
+  if (frame.memory && !kept) large = Blob(frame.payload, frame.memory);
   if (!kept) kept = KeptBody{std::move(large), {}};
   // Such a key stands for the payload whole, and nobody has read it.
   const bool lasts = meta.key && meta.key_use == KeyUse::Lasting;
@@ -196,7 +197,7 @@ bool Clients::hold(Session& session, const ipc::Frame& frame, std::uint32_t numb
                    Durability durability, Blob& large, std::uint64_t seed) {
   const bool is_small = frame.payload.size() <= kBodyInRowMax && large.size() == 0;
   if (is_small || durability == Durability::None) return false;
-  KeptBody kept{large.size() != 0 ? large.share() : Blob(frame.payload), {}};
+  KeptBody kept{large.size() != 0 ? large.share() : Blob(frame.payload, frame.memory), {}};
   kept.file = services_.store.begin_body(BodyKind::Payload, kept.body, seed);
   if (!kept.file) return false;
   held_.emplace_back(kept.file, session.id);
@@ -303,7 +304,7 @@ void Clients::request(Session& session, const ipc::Frame& frame, const ipc::Requ
   }
   Blob none;
   if (!kept && hold(session, frame, number, durability_of(meta), none, 0)) return;
-  if (!kept) kept = KeptBody{Blob(payload), {}};
+  if (!kept) kept = KeptBody{Blob(payload, frame.memory), {}};
   on_request_(session, number, meta, std::move(*kept));
 }
 

@@ -153,7 +153,7 @@ void Clients::send_settled(Session& session, std::uint32_t number, const StoredT
   } else {
     header.flags = ipc::content_flags(task.content);
     if (task.body->is_by_descriptor()) return send_large(session, number, task, header, meta);
-    if (auto shared = task.body->shared()) {
+    if (auto shared = task.body->shared(); shared.size() != 0) {
       out.append(header, encoded(meta), std::move(shared));
     } else {
       out.append(header, encoded(meta), task.body->bytes());

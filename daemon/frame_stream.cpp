@@ -38,9 +38,10 @@ ssize_t FrameStream::write_some(iovec* pieces, std::size_t count) {
 }
 
 FrameStream::Read FrameStream::read(std::size_t limit) {
-  const auto wanted = busy_ ? kReadBytesMax : reader_.bytes_wanted();
-  const auto room = reader_.prepare(std::min(wanted, kReadBytesMax));
-  const auto size = std::min({room.size(), kReadBytesMax, limit});
+  const auto most = reader_.in_large() ? kReadLargeBytesMax : kReadBytesMax;
+  const auto wanted = busy_ && !reader_.in_large() ? most : reader_.bytes_wanted();
+  const auto room = reader_.prepare(std::min(wanted, most));
+  const auto size = std::min({room.size(), most, limit});
   ssize_t got = 0;
   do {
     got = read_some(room.data(), size);
@@ -62,6 +63,7 @@ void FrameStream::send_descriptor(ipc::UniqueFd fd) {
 
 FrameStream::Written FrameStream::flush() {
   std::array<iovec, ipc::OutBuffer::kPiecesMax> pieces;
+  room_.fit(write_fd(), out_.bytes());
   while (!out_.empty()) {
     if (!out_.load()) return Written::Unreadable;
     const auto sent = write_some(pieces.data(), out_.gather(pieces));

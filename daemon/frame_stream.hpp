@@ -9,6 +9,7 @@
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "ipc/send_room.hpp"
 #include "pool/time.hpp"
 
 namespace warmpool::daemon {
@@ -17,10 +18,12 @@ namespace warmpool::daemon {
 class FrameStream {
  public:
   FrameStream(ipc::UniqueFd socket, ipc::FrameRules rules)
-      : fd_(std::move(socket)), reader_(rules) {}
+      : FrameStream(std::move(socket), {}, rules) {}
   // `write_end` none: `fd` is a socket, and not the end of a pipe.
   FrameStream(ipc::UniqueFd fd, ipc::UniqueFd write_end, ipc::FrameRules rules)
-      : fd_(std::move(fd)), write_end_(std::move(write_end)), reader_(rules) {}
+      : fd_(std::move(fd)), write_end_(std::move(write_end)), reader_(rules) {
+    reader_.share_large();
+  }
 
   bool over_pipes() const { return static_cast<bool>(write_end_); }
   // What this transport can carry.
@@ -33,8 +36,9 @@ class FrameStream {
     Nothing,  // nothing is there
     Closed,   // the peer closed, or the connection failed
   };
-  // One read of at most kReadBytesMax and at most `limit`. Blocks: never.
-  Read read(std::size_t limit = kReadBytesMax);
+  // One read of at most kReadBytesMax, within a large frame kReadLargeBytesMax, and at most
+  // `limit`. Blocks: never.
+  Read read(std::size_t limit = kReadLargeBytesMax);
   ipc::FrameReader::Next next(ipc::Frame& frame) { return reader_.next(frame); }
 
   enum class Written : std::uint8_t {
@@ -64,6 +68,7 @@ class FrameStream {
 
   static constexpr Duration kLater = milliseconds(10);
   static constexpr std::size_t kReadBytesMax = 64 * 1024;
+  static constexpr std::size_t kReadLargeBytesMax = 256 * 1024;
 
  private:
   ssize_t read_some(std::byte* room, std::size_t size);
@@ -72,6 +77,7 @@ class FrameStream {
   ipc::UniqueFd fd_, write_end_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;
+  ipc::SendRoom room_;
   ipc::UniqueFd to_send_;
   ipc::CameDescriptors came_;
   bool keeps_descriptors_ = false;

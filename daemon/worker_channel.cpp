@@ -225,7 +225,7 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
     append_large(worker.channel.out(), worker.features, header, *stored, meta);
   } else if (auto both = with_checkpoint(worker, *stored, meta); !both.empty()) {
     worker.channel.out().append(header, encoded(meta), std::move(both));
-  } else if (auto shared = stored->body->shared()) {
+  } else if (auto shared = stored->body->shared(); shared.size() != 0) {
     worker.channel.out().append(header, encoded(meta), std::move(shared));
   } else {
     worker.channel.out().append(header, encoded(meta), stored->body->bytes());
@@ -393,7 +393,7 @@ bool Workers::hold(WorkerProcess& worker, const ipc::Frame& frame, Blob& large) 
   if (worker.holds_none || !has_it || !stored || stored->durability == Durability::None) {
     return false;
   }
-  KeptBody kept{is_inline ? Blob(frame.payload) : large.share(), {}};
+  KeptBody kept{is_inline ? Blob(frame.payload, frame.memory) : large.share(), {}};
   kept.file = services_.store.begin_body(BodyKind::Result, kept.body, 0);
   if (!kept.file) return false;
   held_.emplace_back(kept.file, worker.id);
@@ -512,7 +512,8 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     Attachment attachment;
     if (done) {
       attachment.content = ipc::content_of(frame.header);
-      attachment.body = kept.body.size() != 0 ? std::move(kept.body) : Blob(frame.payload);
+      attachment.body =
+          kept.body.size() != 0 ? std::move(kept.body) : Blob(frame.payload, frame.memory);
     } else {
       attachment = failure_attachment(error, output, autopsy);
     }

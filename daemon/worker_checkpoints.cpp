@@ -38,7 +38,7 @@ void Workers::on_checkpoint(WorkerProcess& worker, const ipc::Frame& frame) {
     return;
   }
   held->unkept = Checkpoint{key.round, key.attempt, services_.engine.now(),
-                            ipc::content_of(frame.header), Blob(frame.payload)};
+                            ipc::content_of(frame.header), Blob(frame.payload, frame.memory)};
   keep_due_checkpoint(worker, *held, services_.engine.now());
 }
 

@@ -60,9 +60,8 @@ struct AttemptDirectory {
 struct InHand {
   AttemptKey key;
   TypeId type;
-  Instant assigned_at;
-  Instant begun_at;  // or when what was before it in the hand was heard to have ended
-  Instant progress_due = {};                      // before it none is told to clients
+  Instant assigned_at, begun_at;  // begun: or when what was before it in the hand was heard to end
+  Instant progress_due = {};      // before it none is told to clients
   std::optional<Progress> untold = {};            // the last that came, unless it was told
   std::optional<std::uint32_t> place = {};        // in the file of attempts, of a registered worker
   Instant checkpoint_due = {};                    // before it none is given to the store

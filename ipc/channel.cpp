@@ -114,6 +114,7 @@ bool Channel::read_some() {
 // True when all that was queued is written.
 bool Channel::write_some() {
   retry_at_ = kNoDeadline;
+  room_.fit(write_fd(), out_.bytes());
   while (!out_.empty() && !unwritable_ && !broken_) {
     std::array<iovec, OutBuffer::kPiecesMax> pieces;
     const std::size_t count = out_.gather(pieces);

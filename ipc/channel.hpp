@@ -9,6 +9,7 @@
 #include "ipc/fd.hpp"
 #include "ipc/frame_reader.hpp"
 #include "ipc/out_buffer.hpp"
+#include "ipc/send_room.hpp"
 
 namespace warmpool::ipc {
 
@@ -30,6 +31,8 @@ class Channel {
   // Whether descriptors that come with frames are kept; else the kernel closes them. At first: no.
   // Costs a little at each read, so only while one may come. Order: not with pipes.
   void keep_descriptors(bool keep) { keeps_descriptors_ = keep; }
+  // See FrameReader.
+  void share_large() { reader_.share_large(); }
   // That of a frame that announces one, in the order of such frames; empty where none came with it
   // or there was no room for it.
   UniqueFd take_descriptor() { return take_announced().value_or(UniqueFd()); }
@@ -93,6 +96,7 @@ class Channel {
   CameDescriptors came_;
   FrameReader reader_;
   OutBuffer out_;
+  SendRoom room_;
   Deadline retry_at_ = kNoDeadline;
   bool drained_ = false;     // the last read took all there was
   bool end_ = false;         // the peer will send no more

@@ -6,6 +6,7 @@
 
 #include "ipc/bytes.hpp"
 #include "ipc/message.hpp"
+#include "ipc/shared_bytes.hpp"
 #include "pool/ids.hpp"
 #include "pool/result.hpp"
 
@@ -47,11 +48,12 @@ constexpr Content content_of(const Header& header) {
 }
 constexpr std::uint8_t content_flags(Content content) { return static_cast<std::uint8_t>(content); }
 
-// Owns: nothing; both views point into the buffer that it was read from.
+// Owns: nothing of its views, which point into the buffer that it was read from.
 struct Frame {
   Header header;
   Bytes meta;
   Bytes payload;
+  Memory memory = {};  // of a large payload: may be kept in place of a copy. Null: of others
 };
 
 void encode_header(const Header& header, std::span<std::byte, kHeaderBytes> out);

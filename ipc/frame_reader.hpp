@@ -8,11 +8,14 @@
 namespace warmpool::ipc {
 
 // Bounds: keeps at most one unfinished frame besides what one read brought. Memory follows the
-// bytes that came (at most eight times as much), never what a header announces; an empty buffer
+// bytes that came (at most sixteen times as much), never what a header announces; an empty buffer
 // above 256 KiB is given back. Threads: one at a time.
 class FrameReader {
  public:
   explicit FrameReader(FrameRules rules) : rules_(rules) {}
+
+  // From here on large frames (kLargeBytesMin) come with their memory, where they fill it.
+  void share_large() { shares_ = true; }
 
   // Order: takes effect at the next frame, also one that is in the buffer already.
   void set_rules(FrameRules rules) { rules_ = rules; }
@@ -24,18 +27,23 @@ class FrameReader {
   void commit(std::size_t bytes);
   // prepare, copy, commit.
   void feed(Bytes bytes);
-  // A good size of the next read, within 4 KiB .. 256 KiB: what the unfinished frame lacks, or more
-  // when the last reads were filled.
+  // A good size of the next read, at most 256 KiB: what the unfinished frame lacks, or more when it
+  // is not large and the last reads were filled.
   std::size_t bytes_wanted() const;
+  // The unfinished frame is.
+  bool in_large() const { return checked_ && header_.body_bytes >= kLargeBytesMin; }
   // Gives the buffer back when nothing is in it: for connections that fell idle. Order: as prepare.
   void trim();
 
   enum class Next : std::uint8_t { Frame, More, Broken };
-  // Frame: `frame` is set, and is valid until the next prepare. More: nothing whole is left.
-  // Broken: see error(); every later call says so too.
+  // Frame: `frame` is set, and is valid until the next prepare; with memory as long as that is
+  // kept, and no longer than until the next call. More: nothing whole is left. Broken: see error();
+  // every later call says so too.
   Next next(Frame& frame);
   // Error::code is a number of Refusal.
   const Error& error() const { return error_; }
+
+  static constexpr std::size_t kLargeBytesMin = 64 * 1024;
 
   // True between the first byte of a frame and its last (the read deadline runs).
   bool in_frame() const { return end_ != begin_; }
@@ -44,13 +52,16 @@ class FrameReader {
 
  private:
   void make_room(std::size_t bytes_min);
+  void drop();
 
   FrameRules rules_;
-  std::unique_ptr<std::byte[]> buffer_;
+  std::shared_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
   std::size_t wanted_ = 4096, prepared_ = 0;
   bool checked_ = false;  // header_ is that of the frame at begin_
   bool broken_ = false;
+  bool shares_ = false;
+  bool given_ = false;  // `buffer_`, with a frame
   Header header_;
   Error error_;
 };

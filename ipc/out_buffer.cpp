@@ -18,7 +18,7 @@ constexpr std::size_t kChunkBytes = 64 * 1024;
 
 const std::byte* OutBuffer::Piece::data() const {
   if (chunk) return chunk.get();
-  return bytes_of(shared ? *shared : owned).data();
+  return shared.size() != 0 ? shared.bytes().data() : bytes_of(owned).data();
 }
 
 OutBuffer::Piece& OutBuffer::push_piece() {
@@ -99,11 +99,10 @@ void OutBuffer::append(Header header, Bytes meta, std::string&& payload) {
   bytes_ += piece.end;
 }
 
-void OutBuffer::append(Header header, Bytes meta, std::shared_ptr<const std::string> payload) {
-  const std::size_t payload_bytes = payload ? payload->size() : 0;
+void OutBuffer::append(Header header, Bytes meta, SharedBytes payload) {
+  const std::size_t payload_bytes = payload.size();
   put_head(header, meta, payload_bytes);
-  if (payload_bytes == 0) return;
-  if (payload_bytes < kAloneBytesMin) return put_bytes(bytes_of(*payload));
+  if (payload_bytes < kAloneBytesMin) return put_bytes(payload.bytes());
   Piece& piece = push_piece();
   piece.shared = std::move(payload);
   piece.end = payload_bytes;

@@ -25,7 +25,7 @@ class OutBuffer {
   // kFrameBytesMax; what the peer takes is the caller's to know.
   void append(Header header, Bytes meta, Bytes payload);
   void append(Header header, Bytes meta, std::string&& payload);
-  void append(Header header, Bytes meta, std::shared_ptr<const std::string> payload);
+  void append(Header header, Bytes meta, SharedBytes payload);
   // With a descriptor that goes with the frame's first byte; sets `descriptors`.
   void append(Header header, Bytes meta, Bytes payload, SharedFd beside);
   // The payload is the first `bytes` of `source`, read in pieces as room comes, and `behind`.
@@ -55,7 +55,7 @@ class OutBuffer {
   struct Piece {
     std::unique_ptr<std::byte[]> chunk;            // shared by small frames
     std::string owned;                             // or a payload that was given away
-    std::shared_ptr<const std::string> shared;     // or one that others use too
+    SharedBytes shared;                            // or one that others use too
     std::size_t begin = 0, end = 0, capacity = 0;  // capacity: of chunk
     SharedFd beside;                               // goes with its first byte
     SharedFd source;                               // `owned` is a part of it

@@ -103,12 +103,26 @@ Result<void> open_to_group(int fd, const std::string& path, const struct stat& f
 }
 
 // What the file tells, for people.
-std::string holder_of(int fd) {
+long holder_of(int fd) {
   char text[32];
   const ssize_t bytes = ::pread(fd, text, sizeof text, 0);
   long pid = 0;
   if (bytes > 0) std::from_chars(text, text + bytes, pid);
-  return pid > 0 ? " (pid " + std::to_string(pid) + ")" : "";
+  return pid;
+}
+
+Error lock_taken(int fd, const RuntimeDirectory& directory) {
+  const long pid = holder_of(fd);
+  const auto others = choose_another(directory.use());
+  if (pid == ::getpid()) {
+    return {static_cast<int>(EndpointFault::LockTaken),
+            "this daemon has " + directory.path() + " for something else already, and its " +
+                directory.use().noun + " is to be one of its own; " + others};
+  }
+  const auto who = pid > 0 ? " (pid " + std::to_string(pid) + ")" : "";
+  return {static_cast<int>(EndpointFault::LockTaken),
+          "another warmpoold" + who + " runs in " + directory.path() +
+              "; stop it with: warmpool stop, or " + others};
 }
 
 void write_holder(int fd) {
@@ -172,10 +186,7 @@ Result<RuntimeLock> RuntimeLock::take(const RuntimeDirectory& directory) {
     const int failed = errno;
     if (failed != EWOULDBLOCK)
       return system_error(EndpointFault::System, "cannot lock " + path, failed);
-    return endpoint_error(EndpointFault::LockTaken, "another warmpoold" + holder_of(lock.fd()) +
-                                                        " runs in " + directory.path() +
-                                                        "; stop it with: warmpool stop, or " +
-                                                        choose_another(directory.use()));
+    return lock_taken(lock.fd(), directory);
   }
   struct stat held {
   }, found{};

@@ -28,6 +28,7 @@ AttemptQueue::Owned AttemptQueue::remove(const AttemptKey& key) {
 
 void AttemptQueue::recycle(Owned attempt) {
   attempt->large.reset();
+  attempt->shared = {};
   attempt->descriptor.reset();
   if (spare_.size() >= kSpareMax || attempt->payload.capacity() > kSparePayloadMax) return;
   spare_.push_back(std::move(attempt));

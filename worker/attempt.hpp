@@ -11,6 +11,7 @@
 
 #include "ipc/fd.hpp"
 #include "ipc/large_body.hpp"
+#include "ipc/shared_bytes.hpp"
 #include "pool/ids.hpp"
 #include "pool/time.hpp"
 #include "pool/words.hpp"
@@ -23,6 +24,7 @@ struct Attempt {
   const Handler* handler = nullptr;  // none: a type that this program does not handle
   std::string type;
   std::string payload;
+  ipc::SharedBytes shared;              // set: the payload, where it was received
   std::optional<ipc::LargeView> large;  // set: the payload, which came by descriptor
   ipc::UniqueFd descriptor;             // that one
   Content content = Content::Bytes;

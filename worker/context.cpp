@@ -26,7 +26,9 @@ std::string_view Context::type() const { return attempt_.type; }
 int Context::payload_fd() const { return attempt_.descriptor ? attempt_.descriptor.get() : -1; }
 
 ipc::Bytes Context::payload() const {
-  return attempt_.large ? attempt_.large->bytes() : ipc::bytes_of(attempt_.payload);
+  if (attempt_.large) return attempt_.large->bytes();
+  if (attempt_.shared.size() != 0) return attempt_.shared.bytes();
+  return ipc::bytes_of(attempt_.payload);
 }
 std::string_view Context::text() const { return ipc::text_of(payload()); }
 Content Context::content() const { return attempt_.content; }

@@ -1,7 +1,8 @@
 // One object for both threads, and no lock in it: whoever holds the baton calls it. It never waits
 // for a handler, so that the watcher answers within one poll.
 //
-// A payload is copied once, out of the read buffer: the watcher goes on reading while it is used.
+// A payload is copied once, out of the read buffer: the watcher goes on reading while it is used. A
+// large one stays where it was received.
 #include "worker/session.hpp"
 
 #include <algorithm>
@@ -66,6 +67,7 @@ bool Session::greet(const Settings& settings) {
                 ipc::bytes_of(scratch_));
   features_ = wanted;
   channel_.keep_descriptors((wanted & ipc::feature::kDescriptors) != 0);
+  channel_.share_large();
   const auto deadline = Clock::now() + kWelcomeWait;
   while (open() && !welcomed_) {
     ipc::Frame frame;
@@ -226,7 +228,12 @@ void Session::on_assign(const ipc::Frame& frame) {
     return fail("assign announces a checkpoint that is longer than its payload");
   }
   const auto payload = frame.payload.first(frame.payload.size() - meta->checkpoint_bytes);
-  attempt->payload = ipc::text_of(payload);
+  if (frame.memory && !payload.empty()) {
+    attempt->payload.clear();
+    attempt->shared = ipc::SharedBytes(payload, frame.memory);
+  } else {
+    attempt->payload = ipc::text_of(payload);
+  }
   attempt->checkpoint = ipc::text_of(frame.payload.subspan(payload.size()));
   attempt->checkpoint_content = meta->checkpoint_content;
   attempt->checkpoint_wanted = false;

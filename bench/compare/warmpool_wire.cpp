@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::uint8_t kHello = 1, kError = 3, kPing = 4, kPong = 5, kTypeName = 6, kSubmit = 16,
-                       kAccepted = 32, kRefused = 33, kSettled = 34;
+                       kReceived = 20, kAccepted = 32, kRefused = 33, kSettled = 34;
 constexpr std::uint8_t kWait = 16;
 
 struct Header {
@@ -49,10 +49,12 @@ class WarmpoolWire final : public Wire {
     frame(out, {.kind = kSubmit, .token = id, .type = 1}, payload);
   }
   Message next(std::string_view in, std::string& out) override {
-    if (in.size() < kHeaderBytes) return {};
     Header header;
-    std::memcpy(&header, in.data(), kHeaderBytes);
-    if (in.size() - kHeaderBytes < header.body_bytes) return {};
+    if (in.size() >= kHeaderBytes) std::memcpy(&header, in.data(), kHeaderBytes);
+    if (in.size() < kHeaderBytes + header.body_bytes) {
+      tell_received(out);
+      return {};
+    }
     const auto body = in.substr(kHeaderBytes, header.body_bytes);
     Message message{.kind = Message::Kind::Other, .bytes = kHeaderBytes + header.body_bytes};
     if (header.kind == kRefused || header.kind == kError)
@@ -65,9 +67,20 @@ class WarmpoolWire final : public Wire {
     if (header.kind == kSettled) {
       message.kind = Message::Kind::Payloads;
       message.payloads.push_back(body.substr(header.meta_bytes));
+      received_.append(reinterpret_cast<const char*>(&header.id), sizeof header.id);
     }
     return message;
   }
+
+ private:
+  // As the library does: the daemon then need not keep the results.
+  void tell_received(std::string& out) {
+    if (received_.empty()) return;
+    frame(out, {.kind = kReceived}, received_);
+    received_.clear();
+  }
+
+  std::string received_;  // ids, 8 bytes each
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ struct alignas(8) Blob::Box {
   std::uint32_t size_and_kind;
   std::atomic<std::uint32_t> owners;
 
-  using Shared = std::shared_ptr<const std::string>;
+  using Shared = ipc::SharedBytes;
   std::uint32_t size() const { return size_and_kind & ~kByDescriptor; }
   bool by_descriptor() const { return (size_and_kind & kByDescriptor) != 0; }
   bool is_shared() const { return !by_descriptor() && size_and_kind >= kSharedBytesMin; }
@@ -26,7 +26,7 @@ struct alignas(8) Blob::Box {
   ipc::SharedFd* descriptor() { return std::launder(reinterpret_cast<ipc::SharedFd*>(this + 1)); }
 };
 
-Blob::Blob(ipc::Bytes bytes) {
+Blob::Blob(ipc::Bytes bytes, const ipc::Memory& memory) {
   if (bytes.empty()) return;
   REQUIRE(bytes.size() < Box::kByDescriptor);
   const bool is_shared = bytes.size() >= kSharedBytesMin;
@@ -34,7 +34,7 @@ Blob::Blob(ipc::Bytes bytes) {
   box_ =
       new (::operator new(sizeof(Box) + behind)) Box{static_cast<std::uint32_t>(bytes.size()), {1}};
   if (is_shared) {
-    new (box_->bytes()) Box::Shared(std::make_shared<const std::string>(ipc::text_of(bytes)));
+    new (box_->bytes()) Box::Shared(memory ? Box::Shared(bytes, memory) : Box::Shared(bytes));
   } else {
     std::memcpy(box_->bytes(), bytes.data(), bytes.size());
   }
@@ -70,7 +70,7 @@ std::size_t Blob::size() const { return box_ == nullptr ? 0 : box_->size(); }
 
 ipc::Bytes Blob::bytes() const {
   if (box_ == nullptr || box_->by_descriptor()) return {};
-  if (box_->is_shared()) return ipc::bytes_of(**box_->shared());
+  if (box_->is_shared()) return box_->shared()->bytes();
   return {box_->bytes(), box_->size()};
 }
 
@@ -80,8 +80,8 @@ ipc::SharedFd Blob::descriptor() const {
   return is_by_descriptor() ? *box_->descriptor() : nullptr;
 }
 
-std::shared_ptr<const std::string> Blob::shared() const {
-  return box_ != nullptr && box_->is_shared() ? *box_->shared() : nullptr;
+ipc::SharedBytes Blob::shared() const {
+  return box_ != nullptr && box_->is_shared() ? *box_->shared() : ipc::SharedBytes();
 }
 
 }  // namespace warmpool::daemon

@@ -137,13 +137,26 @@ TEST(RuntimeLock, IsForOneOnlyAndNamesTheHolder) {
   auto directory = RuntimeDirectory::open(base / "run");
   auto first = RuntimeLock::take(*directory);
   ASSERT_TRUE(first);
-  auto second = RuntimeLock::take(*directory);
+  std::ofstream(base / "run/warmpool.lock") << "4711\n";  // as another process writes its own
+  const auto second = RuntimeLock::take(*directory);
   ASSERT_EQ(fault_of(second), EndpointFault::LockTaken);
-  EXPECT_NE(second.error().text.find("pid " + std::to_string(::getpid())), std::string::npos)
-      << second.error().text;
+  EXPECT_NE(second.error().text.find("pid 4711"), std::string::npos) << second.error().text;
   first = Error{};
   EXPECT_TRUE(RuntimeLock::take(*directory));
   EXPECT_EQ(mode_of(base / "run/warmpool.lock"), 0600U);
+}
+
+TEST(RuntimeLock, IsNotHeldByOneDaemonForTwoUses) {
+  TemporaryDirectory base;
+  const auto run = RuntimeDirectory::open(base / "run");
+  const auto state = RuntimeDirectory::open(base / "run", {}, kStateUse);
+  const auto first = RuntimeLock::take(*run);
+  ASSERT_TRUE(first);
+  const auto second = RuntimeLock::take(*state);
+  ASSERT_EQ(fault_of(second), EndpointFault::LockTaken);
+  EXPECT_EQ(second.error().text, "this daemon has " + run->path() +
+                                     " for something else already, and its state directory is to "
+                                     "be one of its own; choose another with --state-dir");
 }
 
 // As a child of a daemon that was killed does, until it has become its own program.

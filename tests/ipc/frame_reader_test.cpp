@@ -95,33 +95,37 @@ TEST(FrameReader, TakesAHundredFramesOfOneRead) {
   EXPECT_EQ(reader.next(frame), Next::More);
 }
 
-TEST(FrameReader, AnnouncedBytesCostNothing) {
-  FrameReader reader(
+FrameReader reader_of_submits() {
+  return FrameReader(
       after_hello(before_hello(Party::Client, Party::Daemon), kFrameBytesMax, feature::kAll));
-  const Header header{.body_bytes = 16U << 20, .kind = Kind::Submit, .token = 1};
-  std::array<std::byte, kHeaderBytes> bytes{};
-  encode_header(header, bytes);
-  reader.feed(bytes);
+}
+
+std::string submit_of(const std::string& body, std::uint64_t number) {
+  const Header header{
+      .body_bytes = static_cast<std::uint32_t>(body.size()), .kind = Kind::Submit, .token = number};
+  std::array<std::byte, kHeaderBytes> head{};
+  encode_header(header, head);
+  return std::string(text_of(head)) + body;
+}
+
+TEST(FrameReader, AnnouncedBytesCostNothing) {
+  auto reader = reader_of_submits();
+  reader.feed(bytes_of(submit_of(std::string(16U << 20, 'x'), 1)).first(kHeaderBytes));
   Frame frame;
   ASSERT_EQ(reader.next(frame), Next::More);
   EXPECT_LE(reader.prepare(reader.bytes_wanted()).size(), 512U * 1024);
 }
 
-TEST(FrameReader, MemoryIsAtMostEightTimesWhatCamePlusARead) {
-  FrameReader reader(
-      after_hello(before_hello(Party::Client, Party::Daemon), kFrameBytesMax, feature::kAll));
-  std::string body(1U << 20, 'x');
-  const Header header{
-      .body_bytes = static_cast<std::uint32_t>(body.size()), .kind = Kind::Submit, .token = 1};
-  std::array<std::byte, kHeaderBytes> bytes{};
-  encode_header(header, bytes);
-  reader.feed(bytes);
+TEST(FrameReader, MemoryIsAtMostSixteenTimesWhatCamePlusARead) {
+  auto reader = reader_of_submits();
+  const std::string body(1U << 20, 'x');
+  reader.feed(bytes_of(submit_of(body, 1)).first(kHeaderBytes));
   Frame frame;
   std::size_t sent = 0;
   while (reader.next(frame) == Next::More) {
     const std::size_t wanted = reader.bytes_wanted();
     const auto room = reader.prepare(wanted);
-    EXPECT_LE(room.size(), 8 * reader.bytes() + wanted);
+    EXPECT_LE(room.size(), 16 * reader.bytes() + wanted);
     const std::size_t part = std::min({room.size(), body.size() - sent, std::size_t{1'000}});
     std::copy_n(bytes_of(body).begin() + static_cast<std::ptrdiff_t>(sent), part, room.begin());
     reader.commit(part);
@@ -129,6 +133,70 @@ TEST(FrameReader, MemoryIsAtMostEightTimesWhatCamePlusARead) {
   }
   EXPECT_EQ(text_of(frame.payload), body);
   EXPECT_EQ(reader.prepare(1).size(), 1U) << "a large buffer is given back";
+}
+
+// Some of these are large, and some as large as the buffer that they come in; what is kept of them
+// is not changed by what comes behind them.
+TEST(FrameReader, MemoryOfALargeFrameMayBeKept) {
+  auto reader = reader_of_submits();
+  reader.share_large();
+  std::mt19937 random(11);
+  std::string bytes;
+  std::vector<std::string> bodies;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    const std::size_t most = i % 3 == 0 ? 300'000 : i % 3 == 1 ? 90'000 : 300;
+    bodies.emplace_back(1 + random() % most, static_cast<char>('a' + i % 26));
+    bytes += submit_of(bodies.back(), i);
+  }
+  std::vector<Frame> kept;
+  std::size_t taken = 0;
+  Frame frame;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto room = reader.prepare(reader.bytes_wanted());
+    const auto part =
+        std::min({room.size(), bytes.size() - at, std::size_t{1 + random() % 70'000}});
+    std::copy_n(bytes_of(bytes).begin() + static_cast<std::ptrdiff_t>(at), part, room.begin());
+    reader.commit(part);
+    at += part;
+    while (reader.next(frame) == Next::Frame) {
+      ASSERT_EQ(text_of(frame.payload), bodies[taken++]);
+      if (!frame.memory) continue;
+      EXPECT_GE(frame.payload.size(), FrameReader::kLargeBytesMin);
+      kept.push_back(frame);
+    }
+  }
+  ASSERT_EQ(taken, bodies.size());
+  EXPECT_GE(kept.size(), 50U);
+  for (const Frame& one : kept) EXPECT_EQ(text_of(one.payload), bodies[one.header.token - 1]);
+}
+
+TEST(FrameReader, GivesNoMemoryThatIsNotAskedForAndHoldsNoneThatIsGiven) {
+  const std::string body(1U << 20, 'x');
+  for (const bool shares : {false, true}) {
+    auto reader = reader_of_submits();
+    if (shares) reader.share_large();
+    const auto bytes = submit_of(body, 1);
+    reader.feed(bytes_of(bytes));
+    Frame frame;
+    ASSERT_EQ(reader.next(frame), Next::Frame);
+    EXPECT_EQ(frame.memory != nullptr, shares);
+    Frame none;
+    EXPECT_EQ(reader.next(none), Next::More);
+    EXPECT_EQ(frame.memory.use_count(), shares ? 1 : 0) << "an idle connection would hold it";
+  }
+}
+
+// What it keeps of the memory is all of it: no small frame may hold a large buffer.
+TEST(FrameReader, GivesNoMemoryOfWhichAFrameIsASmallPart) {
+  auto reader = reader_of_submits();
+  reader.share_large();
+  const auto small = submit_of(std::string(FrameReader::kLargeBytesMin, 'x'), 1);
+  reader.feed(bytes_of(small + small));
+  Frame frame;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(reader.next(frame), Next::Frame);
+    EXPECT_EQ(frame.memory, nullptr);
+  }
 }
 
 TEST(FrameReader, StaysBroken) {

@@ -39,7 +39,7 @@ TEST(OutBuffer, KeepsOrderAcrossSmallOwnedAndSharedPayloads) {
       sent.emplace_back(i * 331, letter);
       if (i % 3 == 0) out.append(kDone, {}, bytes_of(sent.back()));
       if (i % 3 == 1) out.append(kDone, {}, std::string(sent.back()));
-      if (i % 3 == 2) out.append(kDone, {}, std::make_shared<const std::string>(sent.back()));
+      if (i % 3 == 2) out.append(kDone, {}, SharedBytes(bytes_of(sent.back())));
     }
     const std::size_t bytes = out.bytes();
     const std::string written = drain(out, step);

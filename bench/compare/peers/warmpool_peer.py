@@ -11,8 +11,8 @@ board = false
 submit_fifo = false
 store = "{store}"
 tasks_max = 20000000
-payload_bytes_max = "16MiB"
-result_bytes_max = "16MiB"
+payload_bytes_max = "{inline}"
+result_bytes_max = "{inline}"
 [[class]]
 name = "worker"
 command = {command}
@@ -23,13 +23,13 @@ credits = {credits}
 """
 
 
-def daemon(peer, place, workers, command, durable=False, credits=16, **environment):
+def daemon(peer, place, workers, command, durable=False, credits=16, inline="1MiB", **environment):
     """Starts it and waits until all workers are ready. Returns its socket."""
     config, address = os.path.join(peer.folder, "w.toml"), os.path.join(peer.folder, "warmpool.sock")
     pairs = json.dumps([f"{name}={value}" for name, value in environment.items()])
     with open(config, "w", encoding="utf-8") as file:
         file.write(CONFIG.format(store="sqlite" if durable else "volatile", command=json.dumps(command), environment=pairs,
-                                 workers=workers, credits=credits))
+                                 workers=workers, credits=credits, inline=inline))
     process = peer.server([os.path.join(place.bin, "warmpoold"), "--config", config, "--runtime-dir", peer.folder], address,
                           env=place.environment())
 
@@ -48,11 +48,11 @@ class Warmpool(Broker):
     name, wire, credits = "warmpool", "warmpool", 16
     payload_bytes_max = 16 * MIB
     durable_note = "durability full: synced before it is accepted, results kept"
-    note = "C++ workers, credits 16; one payload is at most 16 MiB"
+    note = "C++ workers, credits 16; payloads through the socket, so at most 16 MiB"
 
     def open(self, place, workers, durable):
         command = [os.path.join(place.bin, "warmpool-worker"), "--credits", str(self.credits)]
-        address = daemon(self, place, workers, command, durable, self.credits)
+        address = daemon(self, place, workers, command, durable, self.credits, inline="16MiB")
         self.start_host([place.load, "warmpool", address, "client"])
 
 
@@ -63,9 +63,8 @@ class WarmpoolOne(Warmpool):
 
 class WarmpoolPython(PythonPeer):
     name, adapter, base = "warmpool Python", "warmpool_client", "warmpool Python"
-    payload_bytes_max = 16 * MIB
     packages, imports = ("python3-msgpack",), ("msgpack",)
-    note = "Python workers and Python client of sdk/python, credits 16"
+    note = "Python workers and Python client of sdk/python, credits 16; above 1 MiB payloads go by descriptor"
 
     def arguments(self, place, workers):
         worker = ["/usr/bin/python3", "-m", "warmpool", os.path.join(place.here, "hosts", "echo_tasks.py")]
@@ -74,7 +73,6 @@ class WarmpoolPython(PythonPeer):
 
 class WarmpoolExecutor(PythonPeer):
     name, adapter, base = "warmpool.Executor", "warmpool_executor", "warmpool Python"
-    payload_bytes_max = 15 * MIB  # 16 MiB pickled
     packages, imports = ("python3-msgpack",), ("msgpack",)
     note = "calls any function, where ProcessPoolExecutor was"
 
@@ -87,7 +85,7 @@ class WarmpoolNode(NodePeer):
     def arguments(self, place, workers):
         sdk = os.path.join(place.root, "sdk", "node", "src")
         worker = ["node", os.path.join(sdk, "main.js"), os.path.join(place.here, "hosts", "echo_tasks.mjs")]
-        return [daemon(self, place, workers, worker)]
+        return [daemon(self, place, workers, worker, inline="16MiB")]
 
 
 PEERS = [Warmpool, WarmpoolOne, WarmpoolPython, WarmpoolExecutor, WarmpoolNode]

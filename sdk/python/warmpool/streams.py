@@ -10,6 +10,8 @@ from typing import Optional
 
 
 ROOM = socket.CMSG_SPACE(16)
+WIDENED_BYTES_MIN = 128 << 10  # for less than this the kernel's room, about 200 KiB, is enough
+WIDE_BYTES = 1 << 20  # so that a mebibyte leaves at once
 
 
 class SocketStream:
@@ -22,6 +24,7 @@ class SocketStream:
         connected.set_inheritable(False)
         self.descriptors: collections.deque[int] = collections.deque()
         self.takes_descriptors = False  # then they are the kernel's to close
+        self._wide = False
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -45,11 +48,19 @@ class SocketStream:
         return data
 
     def write(self, data: memoryview) -> int:
+        if len(data) >= WIDENED_BYTES_MIN and not self._wide:
+            self._widen()
         return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def write_with(self, data: memoryview, descriptor: int) -> int:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
         return self._socket.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def _widen(self) -> None:
+        """The kernel doubles what it is told; where the system allows less, less it is."""
+        self._wide = True
+        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < WIDE_BYTES:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIDE_BYTES // 2)
 
     def shutdown(self) -> None:
         """Wakes whoever reads."""
