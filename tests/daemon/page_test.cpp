@@ -133,6 +133,45 @@ TEST(Page, SaysAtADeathWhatWasNotBegun) {
   EXPECT_EQ(counters.crashes, 0U);
 }
 
+// In documents, and in the autopsy of one that fails at once after it waited behind another.
+TEST(Hands, WhatWaitsInAHandHasNotBegun) {
+  TestDaemon test(one_with_credits());
+  test.processes.credits = 16;
+  auto client = test.connect();
+  client.name_type("echo");
+  std::uint64_t token = 0;
+  for (int i = 0; i < 8; ++i) {  // from now on its time is known
+    client.submit("x", ++token);
+    ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, token) != nullptr; }));
+  }
+  test.processes.answers_tasks = false;
+  ipc::SubmitMeta once;
+  once.retries = 0;
+  for (int i = 0; i < 2; ++i) client.submit("x", ++token, ipc::flag::kWait, once);
+  auto* worker = test.processes.alive();
+  ASSERT_TRUE(test.until(client, [&] { return worker->assigned.size() == 10; }));
+  for_a_while(test, std::chrono::milliseconds(300), [] {});
+  const auto shown = [&] {
+    return nlohmann::json::parse(
+        test.ask(client, ipc::Verb::Worker, {std::string_view("worker-0")}));
+  };
+  auto document = shown();
+  EXPECT_GE(document["current_seconds"], 0.3);
+  EXPECT_GE(document["attempts"][0]["for_seconds"], 0.3);
+  EXPECT_EQ(document["attempts"][1]["for_seconds"], nullptr);
+  const auto before = std::chrono::steady_clock::now();
+  for (std::size_t at = 8; at < 10; ++at) {
+    worker->channel->send(ipc::run_header(Kind::Failed, ipc::key_of(worker->assigned[at])));
+    ASSERT_TRUE(
+        test.until(client, [&] { return client.find(Kind::Settled, token - 9 + at) != nullptr; }));
+  }
+  const auto since =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before);
+  const auto task = client.find(Kind::Settled, token)->header.id;
+  const auto all = nlohmann::json::parse(test.ask(client, ipc::Verb::Autopsy, {task}));
+  EXPECT_LE(all.at("autopsies").at(0).at("ran_ms"), since.count());
+}
+
 TEST(Page, FullOfNoiseHurtsNobody) {
   TestDaemon test(one_with_credits());
   test.processes.credits = 16;
