@@ -3,11 +3,13 @@
 
     bench/speed.py [--bin DIR] [--brokers DIR] [--rounds N] [--seconds S]     ratios
     bench/speed.py --against DIR [--bin DIR] [--rounds N] [--seconds S]       the same against our programs of before
+    bench/speed.py --spin 50us [--bin DIR] [--rounds N] [--seconds S]         with the option spin, beside without
     bench/speed.py --where [--record] [--bin DIR] [--seconds S]               CPU, wake-ups, system calls a task
 
 --brokers names a folder with the program l3_epoll (client -> broker -> worker -> broker -> client, nothing else done);
 without it only warmpool is measured. --against names a folder with programs of this project, as another commit has built
-them, which take the broker's turns: has a change made the path of a small task slower?
+them, which take the broker's turns: has a change made the path of a small task slower? --spin: daemon, workers and client
+look so long for what comes before they sleep, and take turns with the same programs without it.
 
 Ratios: broker and warmpool take turns, A B A B ... A, and each B is divided by the mean of the two A beside it, so that what
 changes slowly hits both alike. The first turn is a warm-up and thrown away. Before each measurement the processor is kept
@@ -48,8 +50,10 @@ credits = {credits}
 
 
 class Daemon:
-    def __init__(self, bin_dir, credits, cpu=None, environment=None, channel="socket", options=()):
-        self.bin, self.dir = bin_dir, tempfile.mkdtemp(prefix="warmpool-speed.")
+    def __init__(self, bin_dir, credits, cpu=None, environment=None, channel="socket", options=(), spin=None):
+        self.bin, self.dir, self.spin = bin_dir, tempfile.mkdtemp(prefix="warmpool-speed."), spin
+        if spin:
+            options = (*options, "--spin", spin)
         self.environment = environment or {}
         config = os.path.join(self.dir, "warmpool.toml")
         with open(config, "w", encoding="utf-8") as file:
@@ -89,7 +93,8 @@ class Daemon:
 
     def bench(self, outstanding, seconds, guess):
         """Tasks a second and p50 in us, of a run of about so many seconds; `guess`: tasks a second that there may be."""
-        report = self.json(*bench_arguments(outstanding, max(1000, int(seconds * guess))))
+        spin = ("--spin", self.spin) if self.spin else ()
+        report = self.json(*bench_arguments(outstanding, max(1000, int(seconds * guess))), *spin)
         return report["tasks_per_second"], report["p50_ns"] / 1000
 
     def rss(self):
@@ -207,28 +212,33 @@ def compare(args):
     daemons, before = {}, {}
 
     def other(credits, outstanding, guess, pinned, figure):
-        if not args.against:
+        if args.brokers:
             return broker(args.brokers, args.seconds, credits, outstanding, pinned)[figure]
         if (credits, pinned) not in before:
-            before[credits, pinned] = Daemon(args.against, credits, CPU if pinned else None, options=args.options)
+            before[credits, pinned] = Daemon(args.against or args.bin, credits, CPU if pinned else None, options=args.options)
         return before[credits, pinned].bench(outstanding, args.seconds, guess)[figure]
 
     def case(title, wanted, credits, outstanding, guess, pinned=False):
-        figure = 1 if pinned else 0  # p50 or tasks a second
-        daemon = daemons[credits, pinned] = Daemon(args.bin, credits, CPU if pinned else None, options=args.options)
-        return Case(title, not pinned, wanted,
+        figure = 1 if outstanding == 1 else 0  # p50 or tasks a second
+        daemon = daemons[credits, pinned] = Daemon(args.bin, credits, CPU if pinned else None, options=args.options,
+                                                   spin=args.spin)
+        return Case(title, figure == 0, wanted if not args.spin else "nothing, with spin beside without",
                     ours=lambda: daemon.bench(outstanding, args.seconds, guess)[figure],
                     theirs=lambda: other(credits, outstanding, guess, pinned, figure))
 
     try:
         print(f"{WORKERS} workers, {PAYLOAD_BYTES} bytes, {args.rounds} rounds, load of the machine before: "
               f"{os.getloadavg()[0]:.1f}")
-        for each in (case("K = 1, 64 outstanding", "ratio >= 0.7", 1, 64, 40_000),
-                     case("K = 16, 64 outstanding", ">= 100,000 tasks/s", 16, 64, 150_000),
-                     case("1 outstanding, all on one core", "ratio <= 2.0", 1, 1, 15_000, pinned=True)):
-            each.take(args.rounds, args.brokers or args.against)
+        cases = [case("K = 1, 64 outstanding", "ratio >= 0.7", 1, 64, 40_000),
+                 case("K = 16, 64 outstanding", ">= 100,000 tasks/s", 16, 64, 150_000)]
+        if args.spin:
+            cases.append(case("4 in hand, 1 outstanding, on all cores", "", 4, 1, 10_000))
+        else:
+            cases.append(case("1 outstanding, all on one core", "ratio <= 2.0", 1, 1, 15_000, pinned=True))
+        for each in cases:
+            each.take(args.rounds, args.brokers or args.against or args.spin)
             each.print()
-        if not args.without_memory:
+        if not args.without_memory and not args.spin:
             print_memory(daemons[1, False])
     finally:
         for daemon in [*daemons.values(), *before.values()]:
@@ -323,6 +333,7 @@ def main():
     parser.add_argument("--bin", default=os.path.join(here, "..", "build", "release", "bin"), help="our programs")
     parser.add_argument("--brokers", help="the folder of l3_epoll")
     parser.add_argument("--against", metavar="DIR", help="our programs of another commit, in place of the brokers")
+    parser.add_argument("--spin", metavar="TIME", help="with this spin, in turns with none")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement [0.5]")
     parser.add_argument("--without-memory", action="store_true", help="leave out the million waiting tasks")
@@ -332,8 +343,8 @@ def main():
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)
     args.against = args.against and os.path.abspath(args.against)
-    if args.against and args.brokers:
-        parser.error("--against takes the turns of --brokers: give one")
+    if sum(map(bool, (args.against, args.brokers, args.spin))) > 1:
+        parser.error("--against, --spin and --brokers take the same turns: give one")
     where(args) if args.where else compare(args)
 
 

@@ -29,6 +29,9 @@ struct ConnectOptions {
   std::chrono::milliseconds connect_timeout{5'000};  // of connect and hello together
   std::chrono::milliseconds stall_timeout{30'000};   // nothing can be written for so long: lost
   ReconnectPolicy reconnect{};
+  // While tasks come and go a wait looks for what follows so long before it sleeps: results sooner
+  // for processor time. Bounds: 0 .. 10 ms, more is taken as that.
+  Duration spin{};
 };
 
 // One task. What is not set is the daemon's option of that name.

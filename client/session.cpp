@@ -9,10 +9,13 @@
 // for), a second switch for each task (bench/speed.py --where).
 #include "client/session.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 #include "client/random_key.hpp"
+#include "ipc/spin.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::client {
@@ -41,7 +44,9 @@ bool is_last(const Event& event, bool acceptance_is) {
 
 Session::Session(ConnectOptions options)
     : options_(std::move(options)),
-      address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {}
+      address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {
+  options_.spin = std::min(options_.spin, ipc::kSpinMax);
+}
 
 Ticket Session::submit(SubmitOptions options) {
   if (options.auto_key && !options.key) {
@@ -94,6 +99,7 @@ Ticket Session::send_once(OpenRequest request, SubmitOptions options) {
   request.sent = true;
   if (options.progress) request.flags = ipc::flag::kProgress;
   link_->submit(ticket, options, std::move(options.payload));
+  moved_ = true;
   open_.emplace(ticket.value, std::move(request));
   return ticket;
 }
@@ -154,9 +160,7 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   } else if (!dead_) {
     wake_at = std::min(wake_at, dial_at_);
   }
-  const timespec time = wake_at == ipc::kNoDeadline ? timespec{} : until(wake_at);
-  const int ready = ::ppoll(polled.data(), static_cast<nfds_t>(polled.size()),
-                            wake_at == ipc::kNoDeadline ? nullptr : &time, nullptr);
+  const int ready = poll(wake_at);
   if (ready < 0) return Woke::Other;  // EINTR: the caller may want to look at what the signal did
   constexpr int kReadable = POLLIN | POLLHUP | POLLERR;
   if (link_ && ready > 0 && (polled.back().revents & kReadable) != 0) readable_ = true;
@@ -168,6 +172,19 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   if (other) return Woke::Other;
   if (ready > 0) return Woke::Link;
   return steady_clock::now() >= deadline ? Woke::TimedOut : Woke::Link;
+}
+
+// Of what is polled. Before it sleeps it looks for so long as it was told, where something has been
+// sent or has come since the last time.
+int Session::poll(Deadline deadline) {
+  const auto count = static_cast<nfds_t>(polled_.size());
+  const auto spin = std::exchange(moved_, false) ? options_.spin : Duration{};
+  const int found =
+      ipc::look_awake(spin, deadline, [&] { return ::poll(polled_.data(), count, 0); });
+  if (found != 0) return found;
+  if (deadline == ipc::kNoDeadline) return ::ppoll(polled_.data(), count, nullptr, nullptr);
+  const timespec time = until(deadline);
+  return ::ppoll(polled_.data(), count, &time, nullptr);
 }
 
 bool Session::advance(Deadline deadline, std::span<pollfd> also) {

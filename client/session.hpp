@@ -74,6 +74,8 @@ class Session {
  private:
   using Open = std::unordered_map<std::uint64_t, OpenRequest>;
 
+  int poll(Deadline deadline);
+
   // session_link.cpp: the life of connections.
   void dial();
   void lose(Error error);
@@ -122,6 +124,7 @@ class Session {
   std::chrono::milliseconds dial_delay_{};
   Deadline greeted_at_{};
   bool readable_ = true;   // as far as we know: a read may find something
+  bool moved_ = false;     // something was sent or came since the last wait
   bool answered_ = false;  // this connection has said more than welcome
   bool greeted_once_ = false;
   std::string lost_because_;

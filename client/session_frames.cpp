@@ -30,7 +30,7 @@ bool Session::take_frames() {
 bool Session::on_frame(const Frame& frame) {
   if (frame.header.kind == Kind::Welcome) return on_welcome(frame);
   if (frame.header.kind == Kind::Error) return on_error(frame);
-  answered_ = true;
+  answered_ = moved_ = true;
   switch (frame.header.kind) {
     case Kind::Accepted:
       return on_accepted(frame);

@@ -186,6 +186,7 @@ void Session::send_or_end(std::uint64_t ticket, OpenRequest& request) {
 }
 
 void Session::send(std::uint64_t ticket, OpenRequest& request) {
+  moved_ = true;
   switch (request.kind) {
     case OpenRequest::Kind::Submit:
       send_submit(ticket, request);

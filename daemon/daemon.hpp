@@ -89,6 +89,7 @@ class Daemon {
 
   const Pool& pool() const { return engine_.pool(); }
   const LoopFigures& loop() const { return figures_; }
+  const Reactor::Awake& awake() const { return reactor_.awake(); }
   const Documents& documents() const { return documents_; }
   Directories& directories() { return workers_.directories().directories(); }
   SubmitFifo* submit_fifo() { return submit_fifo_.get(); }  // null: there is none
@@ -97,6 +98,7 @@ class Daemon {
   // loop.cpp
   Instant next_deadline() const;
   void wake();
+  Duration awake_next() const;
   bool settle();
   void carry(Command& command);
   template <class Answer>
@@ -150,9 +152,10 @@ class Daemon {
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Board> board_;
 
-  Commands commands_;   // kept for its memory
-  Instant expected_;    // the wait of this turn was to end
-  bool again_ = false;  // the last turn left something that must not wait
+  Commands commands_;     // kept for its memory
+  Instant expected_;      // the wait of this turn was to end
+  bool again_ = false;    // the last turn left something that must not wait
+  bool carried_ = false;  // the last turn carried out commands
   bool stopping_ = false, finished_ = false, told_ready_ = false;
   Instant ready_at_latest_;  // to the service manager
   std::optional<Error> broken_;

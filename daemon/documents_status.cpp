@@ -273,12 +273,14 @@ Json recorder_json(const RecorderFigures& figures) {
           {"trouble", std::move(trouble)}};
 }
 
-Json loop_json(const LoopFigures& loop) {
+Json loop_json(const LoopFigures& loop, const Reactor::Awake& awake) {
   return {{"turns", loop.turns},
           {"handlers", loop.handlers},
           {"busy_seconds", seconds_of(loop.busy_time)},
           {"lag_max_ms", milliseconds_of(loop.turn_max)},
-          {"late_max_ms", milliseconds_of(loop.late_max)}};
+          {"late_max_ms", milliseconds_of(loop.late_max)},
+          {"spins", awake.waits},
+          {"spins_found", awake.found}};
 }
 
 }  // namespace
@@ -368,7 +370,7 @@ std::string Documents::status() const {
   if (directories.is_open()) document["directories"] = directories_json(directories);
   if (now.submit_fifo) document["submit_fifo"] = submit_fifo_json(*now.submit_fifo);
   if (now.recorder) document["recorder"] = recorder_json(*now.recorder);
-  document["loop"] = loop_json(loop_);
+  document["loop"] = loop_json(loop_, services_.reactor.awake());
   return text_of(document);
 }
 

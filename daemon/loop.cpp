@@ -46,14 +46,21 @@ void Daemon::wake() {
   if (late > configuration_.pool.values.heartbeat_interval) engine_.step(event::LoopLate{late});
 }
 
+// What a turn has carried out is answered soon: by a worker, by the store, by a client that has its
+// result. Nothing else is, so a daemon that is idle, or waits for one long task, sleeps at once.
+Duration Daemon::awake_next() const {
+  return carried_ && !again_ ? configuration_.pool.values.spin : Duration{};
+}
+
 bool Daemon::turn(Duration wait) {
   if (finished_) return false;
   const auto begun = clock_.now();
   const auto due = next_deadline();
   const auto deadline = std::min(due, begun + wait);
   expected_ = std::min(due, begun + std::max(wait, Duration{}));  // a test may not wait at all
-  const auto handled = reactor_.run(clock_.steady_of(deadline), kHandlersMax,
-                                    [this] { return engine_.command_count() >= kCommandsMax; });
+  const auto handled = reactor_.run(
+      clock_.steady_of(deadline), kHandlersMax,
+      [this] { return engine_.command_count() >= kCommandsMax; }, awake_next());
   wake();
   const auto woken = engine_.now();
   if (woken > deadline && deadline >= begun) {
@@ -65,7 +72,8 @@ bool Daemon::turn(Duration wait) {
   if (submit_fifo_) submit_fifo_->take_lines();
   if (workers_.due() <= woken) workers_.sweep();
   chores_.run(woken);
-  const bool worked = settle() || handled > 0;
+  carried_ = settle();
+  const bool worked = carried_ || handled > 0;
   engine_.end_turn();
   alerts_.tell();
   if (alerts_.due() <= woken) alerts_.sweep();

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "ipc/fd.hpp"
+#include "ipc/spin.hpp"
 #include "pool/require.hpp"
 
 namespace warmpool::daemon {
@@ -188,12 +189,16 @@ Result<void> Reactor::on_signals(const std::vector<int>& numbers,
 void Reactor::on_wake(Handler handler) { state_->on_wake = std::move(handler); }
 
 std::size_t Reactor::run(steady_clock::time_point deadline, std::size_t handlers_max,
-                         const std::function<bool()>& enough) {
+                         const std::function<bool()>& enough, Duration awake) {
   std::array<epoll_event, 256> events;
   const auto room = static_cast<int>(std::min(handlers_max, events.size()));
   if (room == 0) return 0;
-  const int count =
-      ::epoll_wait(state_->set.get(), events.data(), room, milliseconds_until(deadline));
+  const auto look = [&](int timeout) {
+    return ::epoll_wait(state_->set.get(), events.data(), room, timeout);
+  };
+  int count = ipc::look_awake(awake, deadline, [&] { return look(0); });
+  if (awake.ns > 0) ++awake_.waits, awake_.found += count > 0 ? 1U : 0U;
+  if (count == 0) count = look(milliseconds_until(deadline));
   if (count <= 0) return 0;
   state_->on_wake();
   return state_->dispatch(std::span(events).first(static_cast<std::size_t>(count)), enough);

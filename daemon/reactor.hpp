@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "pool/result.hpp"
+#include "pool/time.hpp"
 
 namespace warmpool::daemon {
 
@@ -49,14 +51,22 @@ class Reactor {
   // are ready, and no more once `enough` says so. Returns how many ran. What is ready and was not
   // handled comes before what was: each batch handles at least one of those that go first, if there
   // are any, and at least one of the others.
+  // Before it sleeps it looks for what is ready, again and again, for `awake` (ipc/spin.hpp).
   // Blocks: until `deadline`.
   std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
-                  const std::function<bool()>& enough);
+                  const std::function<bool()>& enough, Duration awake = {});
+
+  // Waits that began awake, and those of them in which something came before it slept.
+  struct Awake {
+    std::uint64_t waits = 0, found = 0;
+  };
+  const Awake& awake() const { return awake_; }
 
  private:
   struct State;
   class EpollWatch;
   std::unique_ptr<State> state_;
+  Awake awake_;
 };
 
 }  // namespace warmpool::daemon

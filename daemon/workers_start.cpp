@@ -72,7 +72,11 @@ SpawnSpec Workers::spec_of(ClassId worker_class) {
   SpawnSpec spec;
   if (options.channel == "fifo") spec.channel = ChannelKind::Fifos;
   spec.command = options.command;
-  spec.environment = options.environment;
+  if (const auto spin = services_.options().spin; spin.ns > 0) {
+    spec.environment.push_back("WARMPOOL_SPIN=" + duration_text(spin));
+  }
+  spec.environment.insert(spec.environment.end(), options.environment.begin(),
+                          options.environment.end());
   spec.environment.push_back("WARMPOOL_CONCURRENCY=" + std::to_string(options.concurrency));
   if (may_hold_several(options)) spec.environment.emplace_back(kMarksOutput);
   spec.types = options.types;

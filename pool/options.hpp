@@ -54,7 +54,7 @@ struct Options {
   std::uint64_t alert_healthy{}, alert_utilization{}, alert_queue{}, alert_restarts{}, alert_dead{},
       alert_disk{}, alerts_max{};
   Duration alert_stays{}, alert_clear_after{}, alert_repeat{};
-  Duration frame_timeout{}, sample_interval{}, board_interval{};
+  Duration frame_timeout{}, spin{}, sample_interval{}, board_interval{};
   bool submit_fifo{}, board{}, record{}, registered_kill{}, memory_cgroup_v1{};
 };
 

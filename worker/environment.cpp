@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "ipc/fifo.hpp"
+#include "ipc/spin.hpp"
+#include "pool/options.hpp"
 #include "worker/worker.hpp"
 
 namespace warmpool::worker {
@@ -81,6 +83,16 @@ Result<void> open_channel(Settings& settings) {
 
 }  // namespace
 
+Result<Duration> Settings::spin_from_environment() {
+  const char* text = std::getenv("WARMPOOL_SPIN");
+  if (text == nullptr || *text == '\0') return Duration{};
+  const auto spin = parse_duration(text);
+  if (spin && *spin <= ipc::kSpinMax) return *spin;
+  return Error{0, std::string("WARMPOOL_SPIN=") + text + " is no time from 0 to " +
+                      duration_text(ipc::kSpinMax) +
+                      ", as 50us; the daemon sets it to its option spin, see docs/worker.md"};
+}
+
 Result<Settings> Settings::from_environment() {
   constexpr std::uint64_t kMax = ~std::uint64_t{0};
   Settings settings;
@@ -93,6 +105,9 @@ Result<Settings> Settings::from_environment() {
     if (!credits) return credits.error();
     settings.credits = *credits;
   }
+  const auto spin = spin_from_environment();
+  if (!spin) return spin.error();
+  settings.spin = *spin;
   settings.worker = *id;
   settings.token = *token;
   if (const auto opened = open_channel(settings); !opened) return opened.error();

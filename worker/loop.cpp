@@ -8,17 +8,20 @@
 
 #include <algorithm>
 #include <exception>
-#include <poll.h>
+#include <utility>
+
+#include "ipc/spin.hpp"
 
 namespace warmpool::worker {
 
 Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, HeldReport& held,
-           const Termination& termination)
+           const Termination& termination, Duration spin)
     : session_(session),
       baton_(baton),
       cancel_(cancel),
       held_(held),
       termination_(termination),
+      spin_(spin),
       now_(Clock::now()),
       unsent_since_(Clock::time_point::max()),
       beat_due_(now_ + session.heartbeat_interval()) {}
@@ -59,6 +62,7 @@ void Loop::run_one() {
   Answer answer = call(*running_, context);
   baton_.reclaim();
   now_ = Clock::now();
+  worked_ = true;
   session_.end_run(now_ - started_);
   if (const auto late = held_.rest()) {
     session_.progress(running_->key, *late);
@@ -107,15 +111,28 @@ void Loop::wait() {
     const auto in = std::max(left, std::chrono::nanoseconds(0));
     beat_in = beat_in.count() < 0 ? in : std::min(beat_in, in);
   }
-  const timespec limit{.tv_sec = beat_in.count() / 1'000'000'000,
-                       .tv_nsec = beat_in.count() % 1'000'000'000};
-  const int ready = ::ppoll(fds, 3, beat_in.count() < 0 ? nullptr : &limit, nullptr);
+  const int ready = poll(fds, beat_in);
   if (ready > 0 || retries) session_.exchange();
   now_ = Clock::now();
   if (interval.count() > 0 && now_ >= beat_due_) {
     session_.beat(now_);
     beat_due_ = now_ + interval;
   }
+}
+
+// Before it sleeps it looks for so long as it was told, where it has just answered a task.
+int Loop::poll(std::span<pollfd> fds, std::chrono::nanoseconds at_most) {
+  const bool without_end = at_most.count() < 0;
+  const auto spin = std::exchange(worked_, false) ? spin_ : Duration{};
+  const auto deadline = without_end ? Clock::time_point::max() : now_ + at_most;
+  if (const int ready =
+          ipc::look_awake(spin, deadline, [&] { return ::poll(fds.data(), fds.size(), 0); });
+      ready != 0) {
+    return ready;
+  }
+  const timespec limit{.tv_sec = at_most.count() / 1'000'000'000,
+                       .tv_nsec = at_most.count() % 1'000'000'000};
+  return ::ppoll(fds.data(), fds.size(), without_end ? nullptr : &limit, nullptr);
 }
 
 void Loop::report(HeldReport::Report report) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <poll.h>
+#include <span>
 
 #include "worker/baton.hpp"
 #include "worker/held_report.hpp"
@@ -14,7 +16,7 @@ namespace warmpool::worker {
 class Loop final : private ProgressSink {
  public:
   Loop(Session& session, Baton& baton, CancelSignal& cancel, HeldReport& held,
-       const Termination& termination);
+       const Termination& termination, Duration spin = {});
 
   // Order: after Session::greet. Blocks: until the worker is to end.
   RunStatus run();
@@ -30,6 +32,7 @@ class Loop final : private ProgressSink {
   Answer call(const Attempt& attempt, Context& context) const;
   void send_when_due();
   void wait();
+  int poll(std::span<pollfd> fds, std::chrono::nanoseconds at_most);  // negative: without end
   void report(HeldReport::Report report) override;
   bool passes_partials() const override { return session_.passes_partials(); }
   void say(const WorkerReport& report) override;
@@ -41,6 +44,8 @@ class Loop final : private ProgressSink {
   CancelSignal& cancel_;
   HeldReport& held_;
   const Termination& termination_;
+  const Duration spin_;
+  bool worked_ = false;             // since the last wait: another task may follow at once
   Clock::time_point now_;           // as of the end of the last handler or wait
   Clock::time_point unsent_since_;  // of the oldest unsent answer; max(): none
   Clock::time_point beat_due_;

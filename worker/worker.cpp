@@ -91,7 +91,7 @@ Result<Served> serve(const Settings& settings, const Handlers& handlers, const H
       return Error{0, std::string("cannot start the watcher thread: ") + error.what() +
                           "; raise the limit of processes"};
     }
-    status = Loop(session, baton, cancel, held, termination).run();
+    status = Loop(session, baton, cancel, held, termination, settings.spin).run();
   } else if (session.end() == Session::End::Broken) {
     status = RunStatus::Protocol;
   }
@@ -228,7 +228,10 @@ int Worker::join(const Joining& joining) {
         "of 1 to 64 bytes; use patterns, as image.*");
   }
   const auto address = ipc::socket_address(joining.socket, ipc::Surroundings::of_process());
+  const auto spin = Settings::spin_from_environment();
+  if (!spin) return end_with(RunStatus::NoChannel, spin.error().text);
   Settings settings;
+  settings.spin = *spin;
   settings.name = name_;
   settings.worker_class = joining.worker_class;
   settings.types = types();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pool/result.hpp"
+#include "pool/time.hpp"
 #include "worker/answer.hpp"
 #include "worker/context.hpp"
 
@@ -46,11 +47,15 @@ struct Settings {
   std::vector<std::string> types;
   // A handler that runs longer has its channel watched.
   std::chrono::nanoseconds watch_after = std::chrono::milliseconds(5);
+  // After a task it looks for the next one so long before it sleeps. Bounds: 0 .. 10 ms.
+  Duration spin{};
 
   // From WARMPOOL_CHANNEL, or else WARMPOOL_FIFO_IN and WARMPOOL_FIFO_OUT, which it opens;
-  // WARMPOOL_WORKER, WARMPOOL_TOKEN and WARMPOOL_CREDITS (may be missing).
+  // WARMPOOL_WORKER, WARMPOOL_TOKEN, WARMPOOL_CREDITS and WARMPOOL_SPIN (may be missing).
   // Blocks: never. Errors: which one is missing or wrong, and what to do.
   static Result<Settings> from_environment();
+  // WARMPOOL_SPIN, "50us"; 0 where it is missing. Errors: as above.
+  static Result<Duration> spin_from_environment();
 };
 
 // How a worker that people start themselves finds its daemon, and what it is there.

@@ -2,12 +2,15 @@
 // included.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "client/cli/bench_load.hpp"
 #include "client/cli/command.hpp"
 #include "client/cli/declare.hpp"
 #include "client/cli/format.hpp"
 #include "client/cli/json_text.hpp"
+#include "ipc/spin.hpp"
+#include "pool/options.hpp"
 
 namespace warmpool::cli {
 
@@ -15,9 +18,12 @@ namespace {
 
 struct BenchCommand {
   Load load;
+  std::optional<Duration> spin;
 
   int run(Context& context, std::string_view name) const {
-    auto client = context.connect();
+    client::ConnectOptions options;
+    options.spin = spin.value_or(Duration{});
+    auto client = context.connect(std::move(options));
     if (!client) return context.fail(client.error());
     auto measured = run_load(*client, load);
     if (!measured) return context.fail(measured.error());
@@ -59,12 +65,21 @@ struct BenchCommand {
   }
 };
 
+std::string spin_fault(const std::string& text) {
+  const auto spin = parse_duration(text);
+  if (!spin || *spin <= ipc::kSpinMax) return {};
+  return text + " is above " + duration_text(ipc::kSpinMax);
+}
+
 std::shared_ptr<BenchCommand> declare_bench(CLI::App& app) {
   auto command = std::make_shared<BenchCommand>();
   add_number(app, "--tasks", command->load.tasks, "N", "how many tasks").within(1, 1'000'000'000);
   add_text(app, "--type", command->load.type, "TYPE", "the task type [echo]");
   add_number(app, "--payload-bytes", command->load.payload_bytes, "N",
              "bytes of each payload [64]");
+  add_time(app, "--spin", command->spin,
+           "look for what comes so long before sleeping (at most 10ms) [0]")
+      .checked(spin_fault);
   return command;
 }
 

@@ -67,6 +67,8 @@ TEST(CommandLine, EndsWithTwoWhereTheArgumentsAreWrong) {
       {"dlq", "rm", "--all", "--type", ""},
       {"status", "--socket", ""},
       {"dlq", "ls", "--after", "x"},
+      {"bench", "latency", "--spin", "50"},
+      {"bench", "throughput", "--spin", "11ms"},
   };
   for (const auto& arguments : all) {
     const auto ended = run_cli(arguments);

@@ -29,6 +29,20 @@ TEST(Reactor, WaitsUntilItsDeadline) {
   EXPECT_GE(steady_clock::now(), deadline);
 }
 
+TEST(Reactor, CountsWhatCameWhileItWaitedAwake) {
+  Reactor reactor;
+  const auto fd = raised();
+  const auto watch = reactor.watch(fd.get(), [] {});
+  watch->start_reading();
+  EXPECT_EQ(reactor.run(soon(), 256, never), 1U);
+  EXPECT_EQ(reactor.awake().waits, 0U);
+  EXPECT_EQ(reactor.run(soon(), 256, never, microseconds(50)), 1U);
+  watch->stop_reading();
+  EXPECT_EQ(reactor.run(steady_clock::now(), 256, never, microseconds(50)), 0U);
+  EXPECT_EQ(reactor.awake().waits, 2U);
+  EXPECT_EQ(reactor.awake().found, 1U);
+}
+
 TEST(Reactor, LooksAtWhatIsReadyThoughItsDeadlineHasPassed) {
   Reactor reactor;
   const auto fd = raised();

@@ -81,6 +81,19 @@ TEST(Options, OutOfRangeNamesTheRange) {
   EXPECT_NE(set.error().text.find("0 to 100"), std::string::npos);
 }
 
+TEST(Options, SpinIsOffAndMillisecondsAtMost) {
+  Options options = default_options();
+  EXPECT_EQ(options.spin, Duration{});
+  EXPECT_TRUE(set_option(options, "spin", "50us"));
+  EXPECT_EQ(options.spin, microseconds(50));
+  for (const char* wrong : {"50", "11ms", "on", "-1us"}) {
+    const auto set = set_option(options, "spin", wrong);
+    ASSERT_FALSE(set) << wrong;
+    EXPECT_NE(set.error().text.find("spin = '"), std::string::npos) << set.error().text;
+  }
+  EXPECT_EQ(options.spin, microseconds(50));
+}
+
 TEST(Options, UnknownNamesAndChoicesAreRefused) {
   Options options = default_options();
   EXPECT_FALSE(set_option(options, "nonsense", "1"));

@@ -101,6 +101,16 @@ TEST(Program, TakesCreditsFromEnvironmentAndCommandLine) {
   EXPECT_EQ(4, Started({"--credits", "4"}, "WARMPOOL_CREDITS=16").daemon.hello().header.credits);
 }
 
+TEST(Program, ServesWhereItIsToSpin) {
+  Started started({}, "WARMPOOL_SPIN=50us");
+  for (const std::string payload : {"one", "two"}) {
+    started.daemon.assign("echo", payload);
+    EXPECT_EQ(payload, started.daemon.next().payload);
+  }
+  started.daemon.retire();
+  EXPECT_EQ(0, started.process.wait());
+}
+
 // What prints a line while others wait in its hand could not be told from them.
 TEST(Program, OffersToHoldOneWhereItsHandlersMayPrint) {
   const auto plugin = test::program("test-plugin-odd.so");
@@ -220,6 +230,9 @@ TEST(Program, RefusesAWrongEnvironmentByName) {
   expect({"WARMPOOL_CHANNEL=x", worker, token}, "WARMPOOL_CHANNEL=x is no whole number");
   expect({"WARMPOOL_CHANNEL=-1", worker, token}, "WARMPOOL_CHANNEL=-1");
   expect({"WARMPOOL_CHANNEL=77", worker, token}, "no open descriptor");
+  expect({"WARMPOOL_CHANNEL=1", worker, token, "WARMPOOL_SPIN=50"},
+         "WARMPOOL_SPIN=50 is no time from 0 to 10ms");
+  expect({"WARMPOOL_CHANNEL=1", worker, token, "WARMPOOL_SPIN=11ms"}, "from 0 to 10ms");
   expect({"WARMPOOL_CHANNEL=1", worker, token}, "no socket");
   expect({"WARMPOOL_CHANNEL=1", token}, "WARMPOOL_WORKER is not set");
   expect({"WARMPOOL_CHANNEL=1", worker}, "WARMPOOL_TOKEN is not set");
