@@ -104,8 +104,10 @@ class Figures {
   daemon::Waiters waiters_;
   daemon::Settling settling_;
   daemon::LargeBodies large_;
-  daemon::Services services_{configuration_, log_,     reactor_, engine_,   store_,
-                             types_,         tenants_, waiters_, settling_, large_};
+  daemon::StampBook stamps_;
+  daemon::Flow flow_;
+  daemon::Services services_{configuration_, log_,     reactor_,  engine_, store_,  types_,
+                             tenants_,       waiters_, settling_, large_,  stamps_, flow_};
   daemon::Workers workers_{services_, processes_, {std::nullopt}};
   ipc::RoleTable roles_{0, {}};
   daemon::Intake intake_{services_};

@@ -256,6 +256,8 @@ Result<Duration> Client::ping(Deadline deadline) {
   return Duration{std::chrono::nanoseconds(steady_clock::now() - begun).count()};
 }
 
+std::vector<TaskStamps> Client::take_stamps() { return session_->take_stamps(); }
+
 std::size_t Client::open() const { return session_->open_count() + session_->untaken_count(); }
 bool Client::connected() const { return session_->connected(); }
 const Client::Daemon& Client::daemon() const { return session_->daemon(); }

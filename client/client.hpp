@@ -19,6 +19,7 @@
 #include "client/events.hpp"
 #include "client/fault.hpp"
 #include "client/options.hpp"
+#include "client/stamps.hpp"
 #include "ipc/channel.hpp"
 #include "ipc/metas.hpp"
 #include "pool/result.hpp"
@@ -89,6 +90,10 @@ class Client {
   Result<std::string> stop(bool now, Deadline deadline);
   // One round trip.
   Result<Duration> ping(Deadline deadline);
+  // Of tasks that were submitted with `wait` and have settled, since the last call; none without
+  // ConnectOptions::stamps, or of a daemon that does not know them. They come a little after their
+  // Settled: all are there after a ping.
+  std::vector<TaskStamps> take_stamps();
 
   // Tickets whose last event was not yet taken; those of submits without `wait` end with Accepted.
   // 0: wait_any has nothing more to give.

@@ -102,19 +102,20 @@ Result<void> check_task(const SubmitOptions& options, std::uint64_t payload_byte
   return ipc::check_submit(meta_of(options));
 }
 
-Result<Link> Link::open(const ipc::SocketAddress& address, std::string_view name,
+Result<Link> Link::open(const ipc::SocketAddress& address, std::string_view name, bool stamps,
                         ipc::Deadline deadline) {
   auto socket = ipc::connect_to(address, deadline);
   if (!socket) return socket.error();
   Link link(
       ipc::Channel(std::move(*socket), ipc::before_hello(ipc::Party::Daemon, ipc::Party::Client)));
-  link.hello(name);
+  link.hello(name, stamps);
   return link;
 }
 
-void Link::hello(std::string_view name) {
+void Link::hello(std::string_view name, bool stamps) {
   ipc::HelloMeta hello;
   hello.features = ipc::feature::kOfClient & channel_.features();
+  if (!stamps) hello.features &= ~ipc::feature::kStamps;
   hello.name = ipc::cut_text(name, kNameBytesMax);
   hello.pid = static_cast<std::uint32_t>(::getpid());
   meta_.clear();

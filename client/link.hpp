@@ -19,9 +19,9 @@ namespace warmpool::client {
 // the welcome; send nothing before.
 class Link {
  public:
-  // Connects and queues hello. Blocks: until `deadline` when the daemon's backlog is full.
-  // Errors: an EndpointFault.
-  static Result<Link> open(const ipc::SocketAddress& address, std::string_view name,
+  // Connects and queues hello; `stamps`: with that feature. Blocks: until `deadline` when the
+  // daemon's backlog is full. Errors: an EndpointFault.
+  static Result<Link> open(const ipc::SocketAddress& address, std::string_view name, bool stamps,
                            ipc::Deadline deadline);
 
   // Takes welcome; from here on limits and features hold. Errors: a number of Refusal.
@@ -48,7 +48,7 @@ class Link {
 
  private:
   explicit Link(ipc::Channel channel) : channel_(std::move(channel)) {}
-  void hello(std::string_view name);
+  void hello(std::string_view name, bool stamps);
 
   ipc::Channel channel_;
   ipc::TypeNumbers types_;

@@ -32,6 +32,8 @@ struct ConnectOptions {
   // While tasks come and go a wait looks for what follows so long before it sleeps: results sooner
   // for processor time. Bounds: 0 .. 10 ms, more is taken as that.
   Duration spin{};
+  // The daemon is asked when each task passed each place on its way: see Client::take_stamps.
+  bool stamps = false;
 };
 
 // One task. What is not set is the daemon's option of that name.

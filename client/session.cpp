@@ -46,6 +46,7 @@ Session::Session(ConnectOptions options)
     : options_(std::move(options)),
       address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {
   options_.spin = std::min(options_.spin, ipc::kSpinMax);
+  if (options_.stamps) stamps_ = std::make_unique<StampLog>();
 }
 
 Ticket Session::submit(SubmitOptions options) {
@@ -96,6 +97,7 @@ Result<void> Session::make_large(SubmitOptions& options) const {
 // One that will never be sent again leaves nothing behind that would have to be kept.
 Ticket Session::send_once(OpenRequest request, SubmitOptions options) {
   const Ticket ticket{++ticket_last_};
+  if (stamps_ && request.wait) stamps_->submitted(ticket);
   request.sent = true;
   if (options.progress) request.flags = ipc::flag::kProgress;
   link_->submit(ticket, options, std::move(options.payload));
@@ -121,6 +123,10 @@ Ticket Session::open(OpenRequest request) {
   return Ticket{ticket};
 }
 
+std::vector<TaskStamps> Session::take_stamps() {
+  return stamps_ ? stamps_->take() : std::vector<TaskStamps>();
+}
+
 void Session::turn() {
   if (dead_) return;
   if (!link_) {
@@ -135,6 +141,7 @@ void Session::turn() {
   }
   // In company of a frame an acknowledgement costs nothing; alone it can wait until wait().
   if (link_->channel().wants_write()) acknowledge();
+  if (stamps_) stamps_->written();
   if (readable_) {
     link_->channel().pump();
     readable_ = !link_->channel().drained();
@@ -146,6 +153,7 @@ void Session::turn() {
 
 Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   acknowledge();
+  if (stamps_) stamps_->written();
   if (connected()) link_->channel().push();
   auto& polled = polled_;
   polled.assign(also.begin(), also.end());

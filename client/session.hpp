@@ -55,6 +55,7 @@ class Session {
   // Blocks: until at most `bytes` are queued. False: deadline or no connection for good.
   bool drain_to(std::size_t bytes, Deadline deadline);
 
+  std::vector<TaskStamps> take_stamps();
   std::deque<Event>& events() { return events_; }
   // The event was given to the caller: acknowledges a result.
   void taken(const Event& event);
@@ -110,11 +111,13 @@ class Session {
   bool on_progressed(const ipc::Frame& frame);
   bool on_cancelled(const ipc::Frame& frame);
   bool on_event(const ipc::Frame& frame);
+  bool on_stamps(const ipc::Frame& frame);
   void on_answer(const ipc::Frame& frame, std::string text);
   bool broken(const Error& error);
   Open::iterator find(const ipc::Frame& frame);
 
   ConnectOptions options_;
+  std::unique_ptr<StampLog> stamps_;  // null: they are not asked for
   ipc::SocketAddress address_;
   std::optional<Link> link_;
   std::optional<Error> dead_;

@@ -44,6 +44,8 @@ bool Session::on_frame(const Frame& frame) {
       return on_cancelled(frame);
     case Kind::Event:
       return on_event(frame);
+    case Kind::Stamps:
+      return on_stamps(frame);
     case Kind::Reply:
       on_answer(frame, std::string(ipc::text_of(frame.payload)));
       return true;
@@ -150,6 +152,7 @@ bool Session::on_settled(const Frame& frame) {
   const auto meta = ipc::decode<ipc::SettledMeta>(frame.meta);
   if (!meta) return broken(meta.error());
   if (resubmit_dropped(found->first, found->second, *meta)) return true;
+  if (stamps_) stamps_->came(Ticket{found->first});
   const auto& header = frame.header;
   std::shared_ptr<const ipc::LargeView> large;
   if (header.descriptors != 0) {
@@ -220,6 +223,13 @@ bool Session::on_event(const Frame& frame) {
                              .number = frame.header.id,
                              .gap = (frame.header.flags & ipc::flag::kGap) != 0,
                              .document = std::string(ipc::text_of(frame.payload))});
+  return true;
+}
+
+bool Session::on_stamps(const Frame& frame) {
+  ipc::PathStamps path;
+  if (!ipc::decode_stamps(frame.payload, path)) return broken({0, "stamps that are too few"});
+  if (stamps_) stamps_->told(Ticket{frame.header.token}, path);
   return true;
 }
 

@@ -52,7 +52,7 @@ void Session::dial() {
   // A second connect is made inside the caller's wait, so it gets less time.
   const auto patience = greeted_once_ ? std::min(options_.connect_timeout, milliseconds(1'000))
                                       : options_.connect_timeout;
-  auto link = Link::open(address_, options_.name, now + patience);
+  auto link = Link::open(address_, options_.name, options_.stamps, now + patience);
   if (!link) {
     Error error{static_cast<int>(Fault::Unreachable), link.error().text};
     if (is_permanent(link.error().code)) return die(std::move(error));
@@ -213,6 +213,7 @@ void Session::send(std::uint64_t ticket, OpenRequest& request) {
 // A payload that will never be sent again is given away; one with a key is copied and kept until
 // the task has ended.
 void Session::send_submit(std::uint64_t ticket, OpenRequest& request) {
+  if (stamps_ && request.wait) stamps_->submitted(Ticket{ticket});
   if (request.repeatable) {
     link_->submit(Ticket{ticket}, *request.options, std::string(request.options->payload));
     return;

@@ -102,9 +102,16 @@ bool Clients::open_request(Session& session, const ipc::Header& header, std::uin
   OpenRequest open{.token = header.token, .flags = header.flags, .verb = verb};
   const bool full = session.open.size() >= services_.options().in_flight_max;
   number = session.open.open(open);
+  if ((session.features & ipc::feature::kStamps) != 0) note_received(session, number);
   if (!full) return true;
   refuse(session, number, TaskId{header.id}, Refusal::InFlightFull, {}, milliseconds(10));
   return false;
+}
+
+void Clients::note_received(Session& session, std::uint32_t number) {
+  auto& at = session.received_at;
+  if (at.size() <= number) at.resize(number + std::size_t{1});
+  at[number] = ipc::stamp_now();
 }
 
 std::optional<TypeId> Clients::type_of(Session& session, std::uint16_t number) {

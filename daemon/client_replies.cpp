@@ -51,6 +51,9 @@ void Clients::carry(const command::Accepted& command) {
       {.kind = ipc::Kind::Accepted, .flags = flags, .id = command.task.value, .token = open.token},
       {}, ipc::Bytes{});
   if (has(open.flags, ipc::flag::kWait)) {
+    if ((session->features & ipc::feature::kStamps) != 0 && !command.duplicate) {
+      services_.stamps.begin(command.task, session->id, open.token, session->received_at[number]);
+    }
     mark_later(*session, kAcceptedLateMax);
     wait_or_answer(*session, number, command.task, stored);
   } else {
@@ -120,6 +123,7 @@ bool Clients::part_done(OpenRequest& open, bool succeeded) {
 
 void Clients::carry(const command::Announce& command) {
   services_.settling.end(command.task);
+  services_.stamps.settled(command.task);
   services_.waiters.take(command.task, waiters_);
   if (waiters_.empty()) return;
   const auto stored = services_.store.find(command.task);
@@ -187,6 +191,18 @@ void Clients::send_large(Session& session, std::uint32_t number, const StoredTas
   }
   session.open.close(number);
   mark(session);
+}
+
+// Behind the results, in the same write.
+void Clients::tell_stamps() {
+  for (const auto& told : services_.stamps.take_told()) {
+    auto* session = find(told.client);
+    if (session == nullptr) continue;
+    session->stream.out().append(
+        {.kind = ipc::Kind::Stamps, .id = told.task.value, .token = told.token}, {},
+        ipc::bytes_of(ipc::encode_stamps(told.stamps)));
+    mark(*session);
+  }
 }
 
 void Clients::progressed(const AttemptKey& key, const Progress& progress) {

@@ -85,7 +85,7 @@ void Clients::read(Session& session) {
 void Clients::take_frames(Session& session) {
   using Next = ipc::FrameReader::Next;
   ipc::Frame frame;
-  bool whole = false;
+  std::uint32_t whole = 0;
   while (session.state <= Session::State::Open && !session.held) {
     const auto next = session.stream.next(frame);
     if (next == Next::More) break;
@@ -94,9 +94,10 @@ void Clients::take_frames(Session& session) {
       break_off(session, error.code, error.text);
       return;
     }
-    whole = true;
+    ++whole;
     handle(session, frame);
   }
+  services_.flow.frames_read.add(whole);
   if (session.state == Session::State::Gone) return;
   const bool in_frame = session.stream.reader().in_frame();
   if (!session.held && !session.stream.came().is_in_order(in_frame)) {
@@ -104,7 +105,7 @@ void Clients::take_frames(Session& session) {
   }
   if (!in_frame) {
     session.frame_since.reset();
-  } else if (whole || !session.frame_since) {
+  } else if (whole != 0 || !session.frame_since) {
     session.frame_since = services_.engine.now();
   }
 }
@@ -162,6 +163,7 @@ void Clients::mark_due() {
 void Clients::write(Session& session) {
   if (session.state == Session::State::Gone) return;
   session.write_at = kNever;
+  services_.flow.frames_written.add(session.stream.out().take_frames());
   const auto written = session.stream.flush();
   session.blocked = written == FrameStream::Written::Blocked;
   if (written == FrameStream::Written::Unreadable) {
@@ -190,6 +192,7 @@ void Clients::resume(Session& session) {
 
 void Clients::flush() {
   mark_due();
+  if (!services_.stamps.empty()) tell_stamps();
   const auto unread_max = services_.options().output_bytes_max;
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     auto* session = find(dirty_[i]);

@@ -131,6 +131,8 @@ class Clients {
   void on_cancel(Session& session, const ipc::Frame& frame);
   void on_request_frame(Session& session, const ipc::Frame& frame);
   void on_received(Session& session, const ipc::Frame& frame);
+  static void note_received(Session& session, std::uint32_t number);
+  void tell_stamps();
   bool open_request(Session& session, const ipc::Header& header, std::uint8_t verb,
                     std::uint32_t& number);
   std::optional<TypeId> type_of(Session& session, std::uint16_t number);

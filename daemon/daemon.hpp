@@ -130,6 +130,8 @@ class Daemon {
   Waiters waiters_;
   Settling settling_;
   LargeBodies large_;
+  StampBook stamps_;
+  Flow flow_;
   Services services_;
   Intake intake_;
   ipc::RoleTable roles_;

@@ -273,14 +273,28 @@ Json recorder_json(const RecorderFigures& figures) {
           {"trouble", std::move(trouble)}};
 }
 
-Json loop_json(const LoopFigures& loop, const Reactor::Awake& awake) {
+// {"1":5,"3":2}: 5 times 1, twice 2 or 3.
+Json histogram_json(const Histogram& histogram) {
+  Json counts = Json::object();
+  for (std::size_t i = 0; i < Histogram::kBuckets; ++i) {
+    const auto count = histogram.counts()[i];
+    if (count != 0) counts[std::to_string(Histogram::largest_of(i))] = count;
+  }
+  return counts;
+}
+
+Json loop_json(const LoopFigures& loop, const Reactor::Awake& awake, const Flow& flow) {
   return {{"turns", loop.turns},
           {"handlers", loop.handlers},
           {"busy_seconds", seconds_of(loop.busy_time)},
           {"lag_max_ms", milliseconds_of(loop.turn_max)},
           {"late_max_ms", milliseconds_of(loop.late_max)},
           {"spins", awake.waits},
-          {"spins_found", awake.found}};
+          {"spins_found", awake.found},
+          {"turns_us", histogram_json(flow.turns_us)},
+          {"frames_read", histogram_json(flow.frames_read)},
+          {"frames_written", histogram_json(flow.frames_written)},
+          {"in_hand", histogram_json(flow.in_hand)}};
 }
 
 }  // namespace
@@ -370,7 +384,7 @@ std::string Documents::status() const {
   if (directories.is_open()) document["directories"] = directories_json(directories);
   if (now.submit_fifo) document["submit_fifo"] = submit_fifo_json(*now.submit_fifo);
   if (now.recorder) document["recorder"] = recorder_json(*now.recorder);
-  document["loop"] = loop_json(loop_, services_.reactor.awake());
+  document["loop"] = loop_json(loop_, services_.reactor.awake(), services_.flow);
   return text_of(document);
 }
 

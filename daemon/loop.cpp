@@ -89,6 +89,7 @@ bool Daemon::turn(Duration wait) {
   figures_.handlers += handled;
   figures_.busy_time = figures_.busy_time + took;
   figures_.turn_last = took;
+  if (worked) flow_.turns_us.add(static_cast<std::uint64_t>(took.ns) / 1'000);
   figures_.turn_max = std::max(figures_.turn_max, took);
   return !finished_;
 }

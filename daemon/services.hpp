@@ -5,12 +5,14 @@
 
 #include "daemon/config/configuration.hpp"
 #include "daemon/engine.hpp"
+#include "daemon/flow.hpp"
 #include "daemon/large_bodies.hpp"
 #include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/server_name.hpp"
 #include "daemon/settling.hpp"
+#include "daemon/stamp_book.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/waiters.hpp"
 
@@ -27,6 +29,8 @@ struct Services {
   Waiters& waiters;
   Settling& settling;
   LargeBodies& large;
+  StampBook& stamps;
+  Flow& flow;
 
   // Of a type that is new, or served by other classes than before.
   void declare(TypeId type) const {

@@ -43,9 +43,10 @@ struct Session {
   ipc::TypeNames names;
   std::vector<std::optional<TypeId>> types;  // by the client's numbers, as far as known
   OpenRequests open;
-  Instant since;                       // of Hello: connected; of Ending: began
-  std::optional<Instant> frame_since;  // an unfinished frame was begun
-  Instant write_at = kNever;           // what is queued may wait until then
+  std::vector<std::uint64_t> received_at;  // by number of the request; with the feature stamps
+  Instant since;                           // of Hello: connected; of Ending: began
+  std::optional<Instant> frame_since;      // an unfinished frame was begun
+  Instant write_at = kNever;               // what is queued may wait until then
   // Set: its last submit, the request of that number, waits until its payload is on the disk, and
   // nothing is read meanwhile: the frame stays valid.
   struct Held {

@@ -27,6 +27,7 @@ const Workers::FrameRow Workers::kFrames[] = {
     {ipc::Kind::Leave, &Workers::on_leave},
     {ipc::Kind::Report, &Workers::on_report},
     {ipc::Kind::Checkpoint, &Workers::on_checkpoint},
+    {ipc::Kind::Stamps, &Workers::on_stamps},
 };
 
 template <class Meta>
@@ -52,7 +53,7 @@ void Workers::read(WorkerProcess& worker) {
 void Workers::take_frames(WorkerProcess& worker) {
   using Next = ipc::FrameReader::Next;
   ipc::Frame frame;
-  bool whole = false;
+  std::uint32_t whole = 0;
   worker.last_heard = services_.engine.now();
   while (!worker.broken && !worker.held) {
     const auto next = worker.channel.next(frame);
@@ -61,13 +62,14 @@ void Workers::take_frames(WorkerProcess& worker) {
       const auto error = worker.channel.reader().error();
       return break_off(worker, error.code, error.text);
     }
-    whole = true;
+    ++whole;
     const auto* row = std::ranges::find(kFrames, frame.header.kind, &FrameRow::kind);
     if (row == std::end(kFrames)) {
       return break_off(worker, static_cast<int>(Refusal::UnknownKind), "an unknown kind of frame");
     }
     (this->*row->handler)(worker, frame);
   }
+  services_.flow.frames_read.add(whole);
   const bool in_frame = worker.channel.reader().in_frame();
   if (!worker.broken && !worker.held && !worker.channel.came().is_in_order(in_frame)) {
     return break_off(worker, static_cast<int>(Refusal::BadFrame),
@@ -75,7 +77,7 @@ void Workers::take_frames(WorkerProcess& worker) {
   }
   if (!in_frame) {
     worker.frame_since.reset();
-  } else if (whole || !worker.frame_since) {
+  } else if (whole != 0 || !worker.frame_since) {
     worker.frame_since = services_.engine.now();
   }
 }
@@ -117,6 +119,7 @@ void Workers::send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes 
 void Workers::write(WorkerProcess& worker) {
   if (worker.buried || worker.closed_at || worker.unreadable) return;
   worker.write_at.reset();
+  services_.flow.frames_written.add(worker.channel.out().take_frames());
   const auto written = worker.channel.flush();
   if (written == FrameStream::Written::Later) {
     worker.write_at = services_.engine.now() + FrameStream::kLater;
@@ -162,6 +165,7 @@ void Workers::end_unreadable(WorkerProcess& worker) {
 }
 
 void Workers::flush() {
+  services_.stamps.sent();
   for (const auto id : dirty_) {
     const auto found = workers_.find(id.value);
     if (found == workers_.end()) continue;
@@ -187,6 +191,8 @@ void Workers::carry(const command::Assign& command) {
                              .begun_at = now,
                              .memory_max = command.memory_max});
   auto& held = worker->in_hand.back();
+  services_.stamps.note(command.key.task, ipc::Stamp::Assigned);
+  services_.flow.in_hand.add(worker->in_hand.size());
   memory_.given(*worker);
   left_behind_.given(*worker);
   // Most take descriptors, and then there is nothing to look up.
@@ -215,6 +221,10 @@ void Workers::give(WorkerProcess& worker, InHand& held, const command::Assign& c
   auto header = ipc::run_header(ipc::Kind::Assign, command.key);
   header.type = given.number;
   header.flags = ipc::content_flags(stored->content);
+  const bool stamps = (worker.features & ipc::feature::kStamps) != 0;
+  if (stamps && services_.stamps.ask(command.key.task, worker.id)) {
+    header.flags |= ipc::flag::kStamped;
+  }
   ipc::AssignMeta meta;
   meta.timeout = command.timeout;
   meta.deadline_left = command.deadline_left;
@@ -355,7 +365,17 @@ void Workers::welcome(WorkerProcess& worker) {
   send(worker, {.kind = ipc::Kind::Welcome, .id = id, .descriptors = descriptors}, encoded(meta));
 }
 
+void Workers::on_stamps(WorkerProcess& worker, const ipc::Frame& frame) {
+  ipc::WorkerStamps stamps;
+  if (!ipc::decode_stamps(frame.payload, stamps)) {
+    return break_off(worker, static_cast<int>(Refusal::BadFrame),
+                     "stamps: its payload is not four times of 8 bytes");
+  }
+  services_.stamps.take(TaskId{frame.header.id}, worker.id, stamps);
+}
+
 void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
+  services_.stamps.note(TaskId{frame.header.id}, ipc::Stamp::Heard);
   Blob large;
   if ((frame.header.descriptors | frame.header.meta_bytes) != 0) {
     auto taken = take_large_result(services_, worker.channel.came(), frame);
@@ -459,6 +479,7 @@ void Workers::take_result(WorkerProcess& worker, const ipc::Frame& frame, KeptBo
 }
 
 void Workers::on_failed(WorkerProcess& worker, const ipc::Frame& frame) {
+  services_.stamps.note(TaskId{frame.header.id}, ipc::Stamp::Heard);
   const auto meta = ipc::decode<ipc::FailedMeta>(frame.meta);
   if (!meta) return break_off(worker, meta.error().code, meta.error().text);
   event::AttemptAnswered answered{worker.id, ipc::key_of(frame.header), meta->outcome};

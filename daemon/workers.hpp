@@ -44,9 +44,7 @@ class Workers {
   StrangerBook& strangers() { return strangers_; }
   const StrangerBook& strangers() const { return strangers_; }
   // Called when the process of one says hello.
-  void on_process(std::function<void(const ProcessName&)> handler) {
-    on_process_ = std::move(handler);
-  }
+  void on_process(std::function<void(const ProcessName&)> run) { on_process_ = std::move(run); }
   // From here on those that are asked to end may come again when the daemon does.
   void set_stopping() { stopping_ = true; }
   // A body that was begun has ended. False: it is none of a worker's.
@@ -166,6 +164,7 @@ class Workers {
   void on_ping(WorkerProcess& worker, const ipc::Frame& frame);
   void on_pong(WorkerProcess& worker, const ipc::Frame& frame);
   void on_report(WorkerProcess& worker, const ipc::Frame& frame);
+  void on_stamps(WorkerProcess& worker, const ipc::Frame& frame);
   void answer(WorkerProcess& worker, const ipc::Frame& frame, event::AttemptAnswered answered,
               std::string_view error, KeptBody kept = {});
   void send(WorkerProcess& worker, const ipc::Header& header, ipc::Bytes meta = {});

@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
   Ping = 4,
   Pong = 5,
   TypeName = 6,
+  Stamps = 7,
   // Client to daemon.
   Submit = 16,
   Await = 17,
@@ -83,14 +84,15 @@ inline constexpr std::uint64_t kDirectory = 512;    // heeds the directory of an
 inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for, sent and handed on
 inline constexpr std::uint64_t kLarge = 2048;       // bodies come as descriptors beside frames
 inline constexpr std::uint64_t kPartial = 4096;     // progress may carry a partial result
+inline constexpr std::uint64_t kStamps = 8192;      // when tasks passed where is told
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                       kEvents | kPage | kRegistered | kReport | kDirectory |
-                                      kCheckpoint | kLarge | kPartial;
+                                      kCheckpoint | kLarge | kPartial | kStamps;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                            kPage | kReport | kDirectory | kCheckpoint | kLarge |
-                                           kPartial;
-inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial;
+                                           kPartial | kStamps;
+inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial | kStamps;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
@@ -117,7 +119,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kDirectory, "directory"},
                                               {feature::kCheckpoint, "checkpoint"},
                                               {feature::kLarge, "large"},
-                                              {feature::kPartial, "partial"}};
+                                              {feature::kPartial, "partial"},
+                                              {feature::kStamps, "stamps"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
@@ -131,6 +134,7 @@ inline constexpr std::uint8_t kKeysOnly = 16;            // received
 inline constexpr std::uint8_t kDuplicate = 16;           // accepted
 inline constexpr std::uint8_t kRelaxed = 32;             // accepted: not synced yet
 inline constexpr std::uint8_t kMemoryOnly = 64;          // accepted, cancelled: not on disk
+inline constexpr std::uint8_t kStamped = 16;             // assign: stamps are wanted
 inline constexpr std::uint8_t kReturned = 16;            // recalled
 inline constexpr std::uint8_t kGap = 16;                 // event
 inline constexpr std::uint8_t kComeAgain = 16;           // retire: the daemon ends, not the worker

@@ -88,6 +88,7 @@ inline constexpr FlagRow kAcceptedFlags[] = {{flag::kDuplicate, "duplicate"},
                                              {flag::kRelaxed, "relaxed"},
                                              {flag::kMemoryOnly, "memory-only"}};
 inline constexpr FlagRow kCancelledFlags[] = {{flag::kMemoryOnly, "memory-only"}};
+inline constexpr FlagRow kAssignFlags[] = {{flag::kStamped, "stamped"}};
 inline constexpr FlagRow kRecalledFlags[] = {{flag::kReturned, "returned"}};
 inline constexpr FlagRow kEventFlags[] = {{flag::kGap, "gap"}};
 inline constexpr FlagRow kRetireFlags[] = {{flag::kComeAgain, "come-again"}};
@@ -105,6 +106,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Ping, "ping", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::Pong, "pong", kAny, kAny, 0, use::kToken, {}, {}, false},
     {Kind::TypeName, "type-name", kC | kD, kW | kD, 0, use::kType, {}, kTypeName, false},
+    {Kind::Stamps, "stamps", kW | kD, kD | kC, feature::kStamps, use::kRun, {}, {}, true},
     {Kind::Submit, "submit", kC, kD, 0, use::kToken | use::kType | use::kDescriptors, kSubmitFlags,
      kSubmit, true},
     {Kind::Await, "await", kC, kD, 0, kIdToken, kAwaitFlags, {}, false},
@@ -118,7 +120,7 @@ inline constexpr KindRow kKinds[] = {
     {Kind::Progressed, "progressed", kD, kC, feature::kProgress, use::kRun, {}, kProgress, true},
     {Kind::Cancelled, "cancelled", kD, kC, 0, kIdToken, kCancelledFlags, kCancelled, false},
     {Kind::Event, "event", kD, kC, feature::kEvents, kIdToken, kEventFlags, {}, true},
-    {Kind::Assign, "assign", kD, kW, 0, kRunBody | use::kType, {}, kAssign, true},
+    {Kind::Assign, "assign", kD, kW, 0, kRunBody | use::kType, kAssignFlags, kAssign, true},
     {Kind::CancelAttempt,
      "cancel-attempt",
      kD,

@@ -74,6 +74,7 @@ void OutBuffer::put_bytes(Bytes bytes) {
 }
 
 void OutBuffer::put_head(Header& header, Bytes meta, std::size_t payload_bytes) {
+  ++frames_;
   REQUIRE(meta.size() <= 0xffff);
   REQUIRE(payload_bytes <= kFrameBytesMax - meta.size());
   header.meta_bytes = static_cast<std::uint16_t>(meta.size());

@@ -1,9 +1,11 @@
 // Frames that wait to be written.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <sys/uio.h>
+#include <utility>
 #include <vector>
 
 #include "ipc/fd.hpp"
@@ -46,6 +48,9 @@ class OutBuffer {
   // The first `bytes` were written. REQUIREs bytes <= this->bytes().
   void consume(std::size_t bytes);
 
+  // That were appended since the last call.
+  std::uint32_t take_frames() { return std::exchange(frames_, 0); }
+
   std::size_t bytes() const { return bytes_; }
   bool empty() const { return bytes_ == 0; }
   // Gives spare memory back: for connections that fell idle.
@@ -76,6 +81,7 @@ class OutBuffer {
   std::vector<Piece> pieces_;  // from first_; an emptied vector starts again at 0
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
+  std::uint32_t frames_ = 0;
   std::size_t sources_ = 0;  // pieces with a source
   Piece spare_;              // one chunk, kept for the next frame
 };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ struct Attempt {
   std::string directory;   // of this attempt alone; empty: none was made
   std::string checkpoint;  // that an earlier attempt left; empty: none
   Content checkpoint_content = Content::Bytes;
+  std::uint64_t taken_at = 0;  // a stamp (ipc/stamps.hpp); 0: the daemon wants none
   // Threads: set by who holds the baton while the handler of this one, which reads it, runs.
   mutable std::atomic<bool> checkpoint_wanted{false};
 };

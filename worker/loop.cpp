@@ -57,6 +57,7 @@ void Loop::run_one() {
   session_.begin_run(*running_);
   started_ = now_;
   held_.begin();
+  const std::uint64_t begun = running_->taken_at != 0 ? ipc::stamp_now() : 0;
   Context context(*running_, cancel_, *this, started_);
   baton_.lend(started_);
   Answer answer = call(*running_, context);
@@ -69,6 +70,7 @@ void Loop::run_one() {
   }
   cancel_.lower();
   session_.answer(running_->key, std::move(answer), now_ - started_);
+  if (begun != 0) session_.stamp(running_->key, running_->taken_at, begun, ipc::stamp_of(now_));
   session_.in_hand().recycle(std::move(running_));
 }
 

@@ -86,11 +86,13 @@ bool Session::greet(const Settings& settings) {
 }
 
 void Session::exchange() {
+  send_stamps();
   note(channel_.pump());
   drain();
 }
 
 void Session::write() {
+  send_stamps();
   note(channel_.flush(ipc::kAtOnce));
   drain();
 }
@@ -102,7 +104,10 @@ void Session::write_down() {
   }
 }
 
-void Session::finish() { note(channel_.flush(Clock::now() + kFinishWait)); }
+void Session::finish() {
+  send_stamps();
+  note(channel_.flush(Clock::now() + kFinishWait));
+}
 
 void Session::note(Channel::State state) {
   if (state == Channel::State::Broken) {
@@ -238,6 +243,7 @@ void Session::on_assign(const ipc::Frame& frame) {
   attempt->checkpoint_content = meta->checkpoint_content;
   attempt->checkpoint_wanted = false;
   attempt->content = ipc::content_of(frame.header);
+  attempt->taken_at = (frame.header.flags & ipc::flag::kStamped) != 0 ? ipc::stamp_now() : 0;
   attempt->timeout = meta->timeout;
   attempt->deadline = meta->deadline_left.ns > 0
                           ? Clock::now() + std::chrono::nanoseconds(meta->deadline_left.ns)
@@ -321,6 +327,22 @@ void Session::answer(const AttemptKey& key, Answer&& answer, std::chrono::nanose
     return send_failed(key, failed_for_good(text), micros);
   }
   channel_.send(header, {}, std::move(answer.body));
+}
+
+void Session::stamp(const AttemptKey& key, std::uint64_t taken, std::uint64_t begun,
+                    std::uint64_t ended) {
+  stamped_.push_back({key, {taken, begun, ended, 0}});
+}
+
+// Of the answers that are written next, and in the same write.
+void Session::queue_stamps() {
+  const auto now = ipc::stamp_now();
+  for (auto& [key, stamps] : stamped_) {
+    stamps.back() = now;
+    channel_.send(ipc::run_header(Kind::Stamps, key), {},
+                  ipc::bytes_of(ipc::encode_stamps(stamps)));
+  }
+  stamped_.clear();
 }
 
 void Session::answer_large(const AttemptKey& key, ipc::Header header, const std::string& body) {

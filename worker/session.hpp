@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipc/channel.hpp"
 #include "ipc/metas.hpp"
+#include "ipc/stamps.hpp"
 #include "ipc/type_names.hpp"
 #include "ipc/worker_page.hpp"
 #include "worker/attempt.hpp"
@@ -62,6 +64,8 @@ class Session {
   void end_run(std::chrono::nanoseconds took);
 
   void answer(const AttemptKey& key, Answer&& answer, std::chrono::nanoseconds took);
+  // When an attempt that was answered passed this worker; of one whose `taken_at` is set.
+  void stamp(const AttemptKey& key, std::uint64_t taken, std::uint64_t begun, std::uint64_t ended);
   // Those that have not started are answered as failed: this worker must end.
   void refuse_waiting(std::string_view why);
   void progress(const AttemptKey& key, const HeldReport::Report& report);
@@ -99,6 +103,10 @@ class Session {
   // False: it was answered as failed.
   bool take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt);
   void answer_large(const AttemptKey& key, ipc::Header header, const std::string& body);
+  void send_stamps() {
+    if (!stamped_.empty()) queue_stamps();
+  }
+  void queue_stamps();
   void send_failed(const AttemptKey& key, const Answer& answer, std::uint16_t micros);
   void close();
   void fail(std::string why);
@@ -114,6 +122,11 @@ class Session {
   ipc::TypeNames type_names_;
   AttemptQueue queue_;
   const Attempt* running_ = nullptr;
+  struct Stamped {
+    AttemptKey key;
+    ipc::WorkerStamps stamps;
+  };
+  std::vector<Stamped> stamped_;  // that were answered and not yet written
   std::uint64_t features_ = 0, result_bytes_max_ = 0, large_bytes_max_ = 0;
   std::chrono::nanoseconds heartbeat_interval_{};
   std::string scratch_;  // meta that is being encoded

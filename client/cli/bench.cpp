@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include "client/cli/bench_hops.hpp"
 #include "client/cli/bench_load.hpp"
 #include "client/cli/command.hpp"
 #include "client/cli/declare.hpp"
@@ -16,22 +18,53 @@ namespace warmpool::cli {
 
 namespace {
 
+// Enough to see where one task alone spends its time.
+constexpr std::uint64_t kAloneMax = 1'000;
+
 struct BenchCommand {
   Load load;
   std::optional<Duration> spin;
+  bool where = false;
 
   int run(Context& context, std::string_view name) const {
     client::ConnectOptions options;
     options.spin = spin.value_or(Duration{});
+    options.stamps = where;
     auto client = context.connect(std::move(options));
     if (!client) return context.fail(client.error());
-    auto measured = run_load(*client, load);
+    std::vector<HopsOfLoad> hops;
+    if (where && load.in_flight > 1) {
+      auto alone = load;
+      alone.in_flight = 1;
+      alone.tasks = std::min(alone.tasks, kAloneMax);
+      if (const auto measured = measure(*client, alone, hops); !measured) {
+        return context.fail(measured.error());
+      }
+    }
+    const auto measured = measure(*client, load, hops);
     if (!measured) return context.fail(measured.error());
-    report(context, name, *measured);
+    report(context, name, *measured, hops);
     return measured->failed == 0 ? kOk : kFailed;
   }
 
-  void report(Context& context, std::string_view name, const Measured& measured) const {
+  Result<Measured> measure(client::Client& client, const Load& wanted,
+                           std::vector<HopsOfLoad>& hops) const {
+    auto measured = run_load(client, wanted);
+    if (!measured || !where) return measured;
+    // What is said behind the last result is there when this is answered.
+    if (const auto answered = client.ping(reply_deadline()); !answered) return answered.error();
+    const auto stamps = client.take_stamps();
+    if (stamps.empty()) {
+      return Error{0,
+                   "the daemon does not say where the time goes; it is older than this "
+                   "program: update it, or leave --where out"};
+    }
+    hops.push_back({wanted.in_flight, hops_of(stamps)});
+    return measured;
+  }
+
+  void report(Context& context, std::string_view name, const Measured& measured,
+              const std::vector<HopsOfLoad>& hops) const {
     const auto& took = measured.took_ns;
     const auto at = [&](std::size_t percent) {
       return took[std::min(took.size() - 1, took.size() * percent / 100)];
@@ -39,22 +72,22 @@ struct BenchCommand {
     const double rate =
         static_cast<double>(took.size()) * 1e9 / static_cast<double>(measured.elapsed.count());
     if (context.json()) {
-      context.print(JsonObject()
-                        .number("schema", kSchema)
-                        .text("bench", name)
-                        .text("type", load.type)
-                        .number("tasks", load.tasks)
-                        .number("in_flight", load.in_flight)
-                        .number("payload_bytes", load.payload_bytes)
-                        .number("failed", measured.failed)
-                        .number("elapsed_ns", static_cast<std::uint64_t>(measured.elapsed.count()))
-                        .real("tasks_per_second", rate)
-                        .number("p50_ns", static_cast<std::uint64_t>(at(50)))
-                        .number("p90_ns", static_cast<std::uint64_t>(at(90)))
-                        .number("p99_ns", static_cast<std::uint64_t>(at(99)))
-                        .number("max_ns", static_cast<std::uint64_t>(took.back()))
-                        .str());
-      return;
+      JsonObject document;
+      document.number("schema", kSchema)
+          .text("bench", name)
+          .text("type", load.type)
+          .number("tasks", load.tasks)
+          .number("in_flight", load.in_flight)
+          .number("payload_bytes", load.payload_bytes)
+          .number("failed", measured.failed)
+          .number("elapsed_ns", static_cast<std::uint64_t>(measured.elapsed.count()))
+          .real("tasks_per_second", rate)
+          .number("p50_ns", static_cast<std::uint64_t>(at(50)))
+          .number("p90_ns", static_cast<std::uint64_t>(at(90)))
+          .number("p99_ns", static_cast<std::uint64_t>(at(99)))
+          .number("max_ns", static_cast<std::uint64_t>(took.back()));
+      if (where) document.raw("where", hops_json(hops));
+      return context.print(document.str());
     }
     Table table({"tasks", "in flight", "payload", "tasks/s", "p50", "p90", "p99", "max", "failed"});
     table.add({grouped(load.tasks), grouped(load.in_flight),
@@ -62,6 +95,7 @@ struct BenchCommand {
                short_duration({at(50)}), short_duration({at(90)}), short_duration({at(99)}),
                short_duration({took.back()}), grouped(measured.failed)});
     context.out().write(table.text(context.bold()));
+    if (where) context.out().write("\n" + hops_table(hops, context.bold()));
   }
 };
 
@@ -80,6 +114,8 @@ std::shared_ptr<BenchCommand> declare_bench(CLI::App& app) {
   add_time(app, "--spin", command->spin,
            "look for what comes so long before sleeping (at most 10ms) [0]")
       .checked(spin_fault);
+  add_flag(app, "--where", command->where,
+           "also say where the time of a task goes, hop by hop; of one outstanding, and of all");
   return command;
 }
 

@@ -12,6 +12,7 @@
 #include "ipc/codec.hpp"
 #include "ipc/large_body.hpp"
 #include "ipc/out_buffer.hpp"
+#include "ipc/stamps.hpp"
 #include "ipc/template_frames.hpp"
 
 namespace warmpool::daemon {
@@ -286,6 +287,10 @@ void FakeProcesses::take(FakeWorker& worker, const ipc::Frame& frame) {
     const std::string payload =
         fails ? "the handler said no" : std::string(ipc::text_of(frame.payload));
     worker.channel->send(answer, {}, ipc::bytes_of(payload));
+    if ((header.flags & ipc::flag::kStamped) == 0 || !says_stamps) return;
+    const auto now = ipc::stamp_now();
+    worker.channel->send(ipc::run_header(ipc::Kind::Stamps, ipc::key_of(header)), {},
+                         ipc::bytes_of(ipc::encode_stamps(ipc::WorkerStamps{now, now, now, now})));
   }
 }
 

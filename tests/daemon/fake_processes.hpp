@@ -63,6 +63,7 @@ class FakeProcesses : public ProcessPort {
   ipc::UniqueFd large_answer;
   std::uint32_t large_answer_bytes = 0;
   bool answers_hello = true, answers_tasks = true, answers_pings = true;
+  bool says_stamps = true;                           // of what it is to
   std::uint64_t token_offset = 0;                    // added to the token in hello: not 0 is wrong
   int spawn_error = 0;                               // errno of the next spawns
   std::uint64_t features = ipc::feature::kOfWorker;  // that workers say

@@ -62,7 +62,7 @@ class RawClient {
   }
   // These bytes at once, with descriptors beside the first of them.
   void send_with(std::string_view bytes, std::span<const int> fds);
-  void hello(std::uint64_t features = ipc::feature::kAll);
+  void hello(std::uint64_t features = ipc::feature::kAll & ~ipc::feature::kStamps);
   // Names type 0 on this connection.
   void name_type(std::string_view name, std::uint16_t number = 0);
   void submit(std::string_view payload, std::uint64_t token, std::uint8_t flags = ipc::flag::kWait,

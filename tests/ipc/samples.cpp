@@ -1,6 +1,7 @@
 #include "tests/ipc/samples.hpp"
 
 #include "ipc/out_buffer.hpp"
+#include "ipc/stamps.hpp"
 
 namespace warmpool::ipc::test {
 namespace {
@@ -12,8 +13,8 @@ constexpr std::uint64_t kRequestNumber = 7;
 // Of a worker that knows no descriptors.
 // What was said before there were reports, checkpoints, large bodies and partial results: bytes
 // that were written down then stay as they are.
-constexpr std::uint64_t kLater =
-    feature::kReport | feature::kCheckpoint | feature::kLarge | feature::kPartial;
+constexpr std::uint64_t kLater = feature::kReport | feature::kCheckpoint | feature::kLarge |
+                                 feature::kPartial | feature::kStamps;
 constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~kLater;
 constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~kLater;
 constexpr std::uint64_t kByFrames = kOfWorker & ~feature::kByDescriptor;
@@ -178,6 +179,8 @@ void add_requests(List& list) {
 
 void add_answers(List& list) {
   const Party client = Party::Client;
+  from_daemon(list, client, "stamps", numbered(Kind::Stamps, 0, kTask), {},
+              encode_stamps(PathStamps{1'000, 1'200, 1'300, 0, 0, 0, 0, 9'000, 9'100, 9'400}));
   from_daemon(list, client, "accepted", numbered(Kind::Accepted, 0, kTask));
   from_daemon(list, client, "accepted-duplicate",
               numbered(Kind::Accepted, flag::kDuplicate, kTask));
@@ -212,6 +215,11 @@ void add_answers(List& list) {
 
 void add_work(List& list) {
   const Party worker = Party::Worker;
+  Header stamped = run(Kind::Assign, Content::Utf8, 3);
+  stamped.flags |= flag::kStamped;
+  from_daemon(list, worker, "assign-stamped", stamped, {}, "/etc/hostname");
+  to_daemon(list, worker, "stamps-of-worker", run(Kind::Stamps), {},
+            encode_stamps(WorkerStamps{1'400, 1'500, 8'000, 8'500}));
   from_daemon(list, worker, "assign", run(Kind::Assign, Content::Utf8, 3),
               encoded(AssignMeta{seconds(300), minutes(10), 1, 0}), "/etc/hostname");
   from_daemon(list, worker, "assign-directory", run(Kind::Assign, Content::Utf8, 3),

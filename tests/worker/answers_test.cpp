@@ -1,9 +1,11 @@
 // What goes over the channel for what a handler says.
+#include <algorithm>
 #include <stdexcept>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "ipc/stamps.hpp"
 #include "tests/worker/fake_daemon.hpp"
 
 namespace warmpool::worker::testing {
@@ -33,6 +35,28 @@ TEST(Hello, SaysWhoItIsAndWhatItCan) {
   EXPECT_EQ(test::carried_features(), meta.features);
   EXPECT_EQ("test", meta.name);
   EXPECT_EQ(static_cast<std::uint32_t>(::getpid()), meta.pid);
+}
+
+TEST(Answers, OfAStampedTaskAreFollowedByItsStamps) {
+  Worker worker = with([](Context&) { return done("x"); });
+  FakeDaemon daemon(worker);
+  daemon.assign("t");
+  EXPECT_EQ(Kind::Done, daemon.next().kind());
+  auto assign = ipc::run_header(Kind::Assign, {TaskId{77}, 1, 2, 5});
+  assign.flags = ipc::flag::kStamped;
+  const auto before = ipc::stamp_now();
+  daemon.send(assign);
+  EXPECT_EQ(Kind::Done, daemon.next().kind());
+  const Received said = daemon.next();
+  const auto after = ipc::stamp_now();
+  ASSERT_EQ(Kind::Stamps, said.kind());
+  EXPECT_EQ((AttemptKey{TaskId{77}, 1, 2, 5}), said.key());
+  ipc::WorkerStamps stamps{};
+  ASSERT_TRUE(ipc::decode_stamps(ipc::bytes_of(said.payload), stamps));
+  EXPECT_LE(before, stamps.front());
+  EXPECT_TRUE(std::ranges::is_sorted(stamps)) << ::testing::PrintToString(stamps);
+  EXPECT_LE(stamps.back(), after);
+  daemon.expect_quiet();
 }
 
 TEST(Answers, ComeInTheOrderGivenWithTheKeysGiven) {

@@ -1,7 +1,7 @@
 // Words and numbers of docs/protocol.md, sections 3, 4, 6 and 8. test/frame.test.js compares them with that page.
 
 export const Kind = Object.freeze({
-  hello: 1, welcome: 2, error: 3, ping: 4, pong: 5, typeName: 6,
+  hello: 1, welcome: 2, error: 3, ping: 4, pong: 5, typeName: 6, stamps: 7,
   submit: 16, await: 17, cancel: 18, request: 19, received: 20,
   accepted: 32, refused: 33, settled: 34, reply: 35, progressed: 36, cancelled: 37, event: 38,
   assign: 48, cancelAttempt: 49, recall: 50, retire: 51, checkpointPlease: 52,
@@ -10,7 +10,7 @@ export const Kind = Object.freeze({
 
 export const Feature = Object.freeze({
   credits: 1, recall: 2, cancel: 4, descriptors: 8, progress: 16, events: 32, page: 64, registered: 128, report: 256, directory: 512,
-  checkpoint: 1024, large: 2048, partial: 4096,
+  checkpoint: 1024, large: 2048, partial: 4096, stamps: 8192,
 });
 
 export const Flag = Object.freeze({

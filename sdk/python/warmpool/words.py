@@ -5,7 +5,7 @@ from enum import IntEnum, IntFlag
 
 
 class Kind(IntEnum):
-    HELLO, WELCOME, ERROR, PING, PONG, TYPE_NAME = range(1, 7)
+    HELLO, WELCOME, ERROR, PING, PONG, TYPE_NAME, STAMPS = range(1, 8)
     SUBMIT, AWAIT, CANCEL, REQUEST, RECEIVED = range(16, 21)
     ACCEPTED, REFUSED, SETTLED, REPLY, PROGRESSED, CANCELLED, EVENT = range(32, 39)
     ASSIGN, CANCEL_ATTEMPT, RECALL, RETIRE, CHECKPOINT_PLEASE = range(48, 53)
@@ -26,6 +26,7 @@ class Feature(IntFlag):
     CHECKPOINT = 1024
     LARGE = 2048
     PARTIAL = 4096
+    STAMPS = 8192
 
 
 class Content(IntEnum):
