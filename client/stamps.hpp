@@ -15,7 +15,7 @@ namespace warmpool::client {
 struct TaskStamps {
   std::uint64_t submitted = 0;  // submit() was called
   std::uint64_t written = 0;    // it is written to the daemon now
-  ipc::PathStamps path{};           // what the daemon said
+  ipc::PathStamps path{};       // what the daemon said
   std::uint64_t came = 0;       // the result has been read
 };
 
