@@ -15,7 +15,6 @@
 #include <utility>
 
 #include "client/random_key.hpp"
-#include "ipc/spin.hpp"
 #include "pool/refusal.hpp"
 
 namespace warmpool::client {
@@ -187,8 +186,7 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
 int Session::poll(Deadline deadline) {
   const auto count = static_cast<nfds_t>(polled_.size());
   const auto spin = std::exchange(moved_, false) ? options_.spin : Duration{};
-  const int found =
-      ipc::look_awake(spin, deadline, [&] { return ::poll(polled_.data(), count, 0); });
+  const int found = awake_.look(spin, deadline, [&] { return ::poll(polled_.data(), count, 0); });
   if (found != 0) return found;
   if (deadline == ipc::kNoDeadline) return ::ppoll(polled_.data(), count, nullptr, nullptr);
   const timespec time = until(deadline);

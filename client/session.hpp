@@ -12,6 +12,7 @@
 
 #include "client/client.hpp"
 #include "client/link.hpp"
+#include "ipc/spin.hpp"
 
 namespace warmpool::client {
 
@@ -126,7 +127,8 @@ class Session {
   Deadline dial_at_{}, give_up_at_{};  // while there is no link, or none that answered yet
   std::chrono::milliseconds dial_delay_{};
   Deadline greeted_at_{};
-  bool readable_ = true;   // as far as we know: a read may find something
+  bool readable_ = true;  // as far as we know: a read may find something
+  ipc::Spin awake_;
   bool moved_ = false;     // something was sent or came since the last wait
   bool answered_ = false;  // this connection has said more than welcome
   bool greeted_once_ = false;

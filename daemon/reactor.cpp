@@ -59,6 +59,7 @@ struct Reactor::State {
   Handler on_wake = [] {};
   std::uint64_t batch = 0;
   std::vector<const epoll_event*> order;  // of this batch; kept for its memory
+  ipc::Spin spin;
 
   void update(Watched& watched) {
     const std::uint32_t wanted = (watched.reading ? std::uint32_t{EPOLLIN} : 0U) |
@@ -196,7 +197,7 @@ std::size_t Reactor::run(steady_clock::time_point deadline, std::size_t handlers
   const auto look = [&](int timeout) {
     return ::epoll_wait(state_->set.get(), events.data(), room, timeout);
   };
-  int count = ipc::look_awake(awake, deadline, [&] { return look(0); });
+  int count = state_->spin.look(awake, deadline, [&] { return look(0); });
   if (awake.ns > 0) ++awake_.waits, awake_.found += count > 0 ? 1U : 0U;
   if (count == 0) count = look(milliseconds_until(deadline));
   if (count <= 0) return 0;

@@ -56,7 +56,7 @@ class Reactor {
   std::size_t run(std::chrono::steady_clock::time_point deadline, std::size_t handlers_max,
                   const std::function<bool()>& enough, Duration awake = {});
 
-  // Waits that began awake, and those of them in which something came before it slept.
+  // Waits that were to begin awake, and those of them in which something came before it slept.
   struct Awake {
     std::uint64_t waits = 0, found = 0;
   };

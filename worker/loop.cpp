@@ -10,8 +10,6 @@
 #include <exception>
 #include <utility>
 
-#include "ipc/spin.hpp"
-
 namespace warmpool::worker {
 
 Loop::Loop(Session& session, Baton& baton, CancelSignal& cancel, HeldReport& held,
@@ -128,7 +126,7 @@ int Loop::poll(std::span<pollfd> fds, std::chrono::nanoseconds at_most) {
   const auto spin = std::exchange(worked_, false) ? spin_ : Duration{};
   const auto deadline = without_end ? Clock::time_point::max() : now_ + at_most;
   if (const int ready =
-          ipc::look_awake(spin, deadline, [&] { return ::poll(fds.data(), fds.size(), 0); });
+          awake_.look(spin, deadline, [&] { return ::poll(fds.data(), fds.size(), 0); });
       ready != 0) {
     return ready;
   }

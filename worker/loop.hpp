@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <span>
 
+#include "ipc/spin.hpp"
 #include "worker/baton.hpp"
 #include "worker/held_report.hpp"
 #include "worker/session.hpp"
@@ -45,6 +46,7 @@ class Loop final : private ProgressSink {
   HeldReport& held_;
   const Termination& termination_;
   const Duration spin_;
+  ipc::Spin awake_;
   bool worked_ = false;             // since the last wait: another task may follow at once
   Clock::time_point now_;           // as of the end of the last handler or wait
   Clock::time_point unsent_since_;  // of the oldest unsent answer; max(): none

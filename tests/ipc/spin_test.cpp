@@ -9,13 +9,13 @@ using Time = std::chrono::steady_clock::time_point;
 
 TEST(Spin, DoesNotLookWhereItIsOff) {
   int looks = 0;
-  EXPECT_EQ(look_awake({}, Time::max(), [&] { return ++looks; }), 0);
+  EXPECT_EQ(Spin().look({}, Time::max(), [&] { return ++looks; }), 0);
   EXPECT_EQ(looks, 0);
 }
 
 TEST(Spin, LooksUntilSomethingIsThere) {
   int looks = 0;
-  EXPECT_EQ(look_awake(hours(1), Time::max(), [&] { return ++looks == 3 ? 7 : 0; }), 7);
+  EXPECT_EQ(Spin().look(hours(1), Time::max(), [&] { return ++looks == 3 ? 7 : 0; }), 7);
   EXPECT_EQ(looks, 3);
 }
 
@@ -25,7 +25,7 @@ TEST(Spin, TellsAFailureAtOnce) {
     ++looks;
     return -1;
   };
-  EXPECT_EQ(look_awake(hours(1), Time::max(), fails), -1);
+  EXPECT_EQ(Spin().look(hours(1), Time::max(), fails), -1);
   EXPECT_EQ(looks, 1);
 }
 
@@ -35,12 +35,26 @@ TEST(Spin, IsOverAtTheDeadline) {
     ++looks;
     return 0;
   };
-  EXPECT_EQ(look_awake(hours(1), Time::min(), nothing), 0);
+  EXPECT_EQ(Spin().look(hours(1), Time::min(), nothing), 0);
   EXPECT_EQ(looks, 1);
 }
 
 TEST(Spin, IsOverWhenItsTimeIs) {
-  EXPECT_EQ(look_awake(microseconds(1), Time::max(), [] { return 0; }), 0);
+  EXPECT_EQ(Spin().look(microseconds(1), Time::max(), [] { return 0; }), 0);
+}
+
+// Any time away is longer than a nanosecond.
+TEST(Spin, RestsWhereOthersWantTheProcessor) {
+  Spin spin;
+  int looks = 0;
+  const auto look = [&] {
+    ++looks;
+    return 0;
+  };
+  for (int i = 0; i < 1 + Spin::kRests; ++i) spin.look(nanoseconds(1), Time::max(), look);
+  EXPECT_EQ(looks, 1);
+  spin.look(nanoseconds(1), Time::max(), look);
+  EXPECT_EQ(looks, 2);
 }
 
 }  // namespace
