@@ -270,6 +270,7 @@ std::string advice_of(const SaidFailure& said, const Json& command) {
   if (!command.value("started", true)) return "correct argv of the task, or install the program";
   if (!command.empty()) return "run the command by hand; warmpool show has what it wrote";
   if (said.ungiven) return "its worker was not given it: see the sentence above";
+  if (said.no_room) return "nothing: it is tried again later; if that happens often, see above";
   if (said.outcome == Outcome::RetryAfter) return "nothing: it asked to be tried again later";
   return "see what it said: warmpool show has the whole error";
 }
@@ -279,9 +280,16 @@ std::string_view subject_of(const SaidFailure& said, const Json& command) {
   return command.empty() ? "the handler in " : "the command in ";
 }
 
-std::string_view failed_text(Outcome outcome) {
+std::string_view failed_text(const SaidFailure& said) {
+  if (said.no_room) return " was done, which is no failure of its own: ";
+  const auto outcome = said.outcome;
   if (outcome == Outcome::RetryAfter) return " failed, and asks to be tried again later: ";
   return outcome == Outcome::FailedForGood ? " failed for good: " : " failed: ";
+}
+
+std::string_view cause_text(const SaidFailure& said) {
+  if (said.no_room) return name_of(EndCause::Interrupted);
+  return said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
 }
 
 Json head_of(const Services& services, const std::string& name, const WorkerProcess& worker) {
@@ -301,10 +309,10 @@ std::string autopsy_of_failure(const Services& services, const WorkerPlaces& pla
   const auto who = name + " (pid " + std::to_string(worker.child.pid) + ")";
   const auto first = said.error.substr(0, said.error.find('\n'));
   auto document = head_of(services, name, worker);
-  document["cause"] = said.out_of_memory ? name_of(ExitCause::OutOfMemory) : name_of(said.outcome);
+  document["cause"] = cause_text(said);
   document["by_warmpool"] = false;
   document["sentence"] =
-      std::string(subject_of(said, command)) + who + std::string(failed_text(said.outcome)) +
+      std::string(subject_of(said, command)) + who + std::string(failed_text(said)) +
       std::string(ipc::cut_text(first, kFirstLineBytesMax)) +
       (said.out_of_memory ? ": out of memory, the kernel killed in its cgroup" : "");
   document["advice"] = advice_of(said, command);
@@ -389,7 +397,7 @@ Attachment failure_attachment(std::string_view why, std::vector<std::string> out
 std::string autopsy_of_answer(const Services& services, const WorkerPlaces& places,
                               const WorkerProcess& worker, const InHand& attempt,
                               const SaidFailure& said) {
-  const bool told = attempt.ending != EndCause::Done;
+  const bool told = attempt.ending != EndCause::Done && !said.no_room;
   if (!told && said.outcome == Outcome::Held) return {};
   if (!told) return autopsy_of_failure(services, places, worker, attempt, said);
   if (!is_over_time(attempt.ending)) return {};

@@ -12,12 +12,14 @@
 namespace warmpool::daemon {
 
 // What a handler said of its failure. `error`: its whole text. `out_of_memory`: the kernel killed
-// for memory what it had started. `ungiven`: the worker never heard of it.
+// for memory what it had started. `ungiven`: the worker never heard of it. `no_room`: it was done,
+// and the daemon could not take its result.
 struct SaidFailure {
   Outcome outcome = Outcome::Failed;
   std::string_view error;
   bool out_of_memory = false;
   bool ungiven = false;
+  bool no_room = false;
 };
 
 // `exit`: null while the process lives. `cause`: of the worker's end; of an attempt that ended

@@ -11,7 +11,15 @@ namespace warmpool::daemon {
 namespace {
 
 // Of a result that came by descriptor: it is too large for a row.
-constexpr std::string_view kNoFile = "the result could not be written to its file in time";
+constexpr std::string_view kNoFile =
+    "the result is refused: it could not be written to its file in time; see that the disk of the "
+    "state directory has room and is not too slow";
+
+event::AttemptAnswered no_room(WorkerId worker, const ipc::Frame& frame) {
+  event::AttemptAnswered refused{worker, ipc::key_of(frame.header), Outcome::Failed};
+  refused.no_room = true;
+  return refused;
+}
 
 }  // namespace
 
@@ -384,10 +392,10 @@ void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
     }
     if (!taken) {
       const bool full = taken.error().code == static_cast<int>(Refusal::LargeFull);
-      return answer(
-          worker, frame,
-          {worker.id, ipc::key_of(frame.header), full ? Outcome::Failed : Outcome::FailedForGood},
-          "the result is refused: " + taken.error().text);
+      const event::AttemptAnswered never{worker.id, ipc::key_of(frame.header),
+                                         Outcome::FailedForGood};
+      return answer(worker, frame, full ? no_room(worker.id, frame) : never,
+                    "the result is refused: " + taken.error().text);
     }
     large = std::move(*taken);
   }
@@ -395,7 +403,7 @@ void Workers::on_done(WorkerProcess& worker, const ipc::Frame& frame) {
   const auto stored =
       large.size() != 0 ? services_.store.find(TaskId{frame.header.id}) : std::nullopt;
   if (stored && stored->durability != Durability::None) {
-    return answer(worker, frame, {worker.id, ipc::key_of(frame.header), Outcome::Failed}, kNoFile);
+    return answer(worker, frame, no_room(worker.id, frame), kNoFile);
   }
   take_result(worker, frame, {std::move(large), {}});
 }
@@ -450,8 +458,7 @@ void Workers::go_on(WorkerProcess& worker) {
   auto held = std::move(*worker.held);
   worker.held.reset();
   if (held.kept.body.is_by_descriptor() && !held.kept.file) {  // too large for a row
-    answer(worker, held.frame, {worker.id, ipc::key_of(held.frame.header), Outcome::Failed},
-           kNoFile);
+    answer(worker, held.frame, no_room(worker.id, held.frame), kNoFile);
   } else {
     take_result(worker, held.frame, std::move(held.kept));
   }
@@ -506,8 +513,10 @@ void Workers::answer(WorkerProcess& worker, const ipc::Frame& frame,
     if (failed || told || worker.in_hand.size() == 1) take_output(worker);
     if (failed) output = output_since(worker, held->assigned_at, answered.key.task);
     answered.out_of_memory = answered.outcome == Outcome::Failed && !answered.ungiven &&
-                             held->ending == EndCause::Done && memory_.ran_out(worker, held->key);
-    const SaidFailure said{answered.outcome, error, answered.out_of_memory, answered.ungiven};
+                             !answered.no_room && held->ending == EndCause::Done &&
+                             memory_.ran_out(worker, held->key);
+    const SaidFailure said{answered.outcome, error, answered.out_of_memory, answered.ungiven,
+                           answered.no_room};
     if (failed) autopsy = autopsy_of_answer(services_, places_, worker, *held, said);
     if (failed) keep_checkpoint(worker, *held);
     tell_progress(*held);

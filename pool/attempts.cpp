@@ -258,6 +258,9 @@ void Core::answered_task(const Held& held, const event::AttemptAnswered& event) 
     end.cause = task.dropped ? EndCause::Dropped : EndCause::Cancelled;
   } else if (event.outcome != Outcome::Done && held.ending == EndCause::Deadline) {
     end.cause = EndCause::Deadline;
+  } else if (event.no_room) {  // it was done, so its time does not matter
+    end.cause = EndCause::Interrupted;
+    end.charge = Charge::Interruption;
   } else if (event.outcome == Outcome::Failed && held.ending == EndCause::Timeout) {
     end.cause = EndCause::Timeout;
   } else if (event.outcome == Outcome::Failed && held.ending == EndCause::Hung) {

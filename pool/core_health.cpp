@@ -78,11 +78,12 @@ void CoreHealth::on(const event::WorkerFlagged& event) {
 }
 
 // What was cancelled, held for a person, failed for good or took too much says nothing of the
-// worker.
+// worker; nor does a result that found no room.
 void CoreHealth::note_run(Slot& slot, const Held& held, const event::AttemptAnswered& event) {
   const Task& task = tasks[held.task];
   const bool failed = event.outcome == Outcome::Failed || event.outcome == Outcome::RetryAfter;
-  if (task.cancelling || event.out_of_memory || (!failed && event.outcome != Outcome::Done)) return;
+  const bool ours = task.cancelling || event.out_of_memory || event.no_room;
+  if (ours || (!failed && event.outcome != Outcome::Done)) return;
   PeerRates& rates = class_of(slot).health.rates;
   Health::Run run;
   run.failed = failed;

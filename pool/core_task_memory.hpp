@@ -31,8 +31,9 @@ class CoreTaskMemory : public CoreBreakers {
   // One of the awaited group, or one of all others.
   bool fits(const MemoryNeed& need, bool awaited) const;
   bool is_awaited(TypeId type) const;
-  std::vector<ClassId> who_wants_room(const MemoryNeed& need) const;
+  std::vector<LaneGroup> who_wants_room(const MemoryNeed& need) const;
   bool could_take(const WorkerClass& worker_class, LaneKind kind) const;
+  bool is_emptied_for(const MemoryGroup& group) const;
   void judge_awaited();
   void note_waits(MemoryNeed& need);
   void await_nobody();

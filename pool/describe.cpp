@@ -148,7 +148,8 @@ struct EventText {
   }
   std::string operator()(const event::AttemptAnswered& e) const {
     return "answered " + worker_name(e.worker) + " " + key_text(e.key) + " " + word(e.outcome) +
-           (e.out_of_memory ? " out of memory" : "") + (e.ungiven ? " ungiven" : "");
+           (e.out_of_memory ? " out of memory" : "") + (e.ungiven ? " ungiven" : "") +
+           (e.no_room ? " no room" : "");
   }
   std::string operator()(const event::AttemptProgressed& e) const {
     return "progressed " + worker_name(e.worker) + " " + key_text(e.key);

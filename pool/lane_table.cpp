@@ -65,6 +65,11 @@ std::optional<ClassId> LaneTable::bound_to(TaskIndex index) const {
   return bound == kNoClass ? std::nullopt : std::optional(bound);
 }
 
+LaneGroup LaneTable::group_of(TaskIndex index) const {
+  const auto kind = tasks_[index].suspect ? LaneKind::Suspect : LaneKind::Ordinary;
+  return {bound_to(index).value_or(kNoClass), kind};
+}
+
 LaneIndex LaneTable::lane_of(const Task& task) {
   auto& type = type_lanes(task.type);
   const auto kind = task.suspect ? LaneKind::Suspect : LaneKind::Ordinary;
@@ -173,7 +178,7 @@ void LaneTable::place(LaneIndex index, Place& place, bool open) {
 bool LaneTable::is_open(const Lane& lane) const {
   const TypeLanes& type = types_[lane.type.value];
   if (lane.heap.empty()) return false;
-  return type.holds == 0 || holds_of(type, lane.bound) == 0;
+  return type.holds == 0 || holds_of(type, {bound_among(type, lane.bound), lane.kind}) == 0;
 }
 
 void LaneTable::update(LaneIndex index) {
@@ -227,26 +232,26 @@ void LaneTable::close(TypeId type, Hold hold) {
   for (const auto& [tenant, index] : lanes.lanes) update(index);
 }
 
-void LaneTable::close_but(TypeId type, Hold hold, std::optional<ClassId> spared) {
+void LaneTable::close_but(TypeId type, Hold hold, std::optional<LaneGroup> spared) {
   auto& lanes = type_lanes(type);
   lanes.sparing = hold;
   lanes.spared = spared;
   close(type, hold);
 }
 
-std::optional<ClassId> LaneTable::spared(TypeId type) const {
+std::optional<LaneGroup> LaneTable::spared(TypeId type) const {
   return type.value < types_.size() ? types_[type.value].spared : std::nullopt;
 }
 
-HoldSet LaneTable::holds_of(const TypeLanes& type, ClassId bound) {
-  const bool spares = type.spared && *type.spared == bound_among(type, bound);
+HoldSet LaneTable::holds_of(const TypeLanes& type, const LaneGroup& lanes) {
+  const bool spares = type.spared && *type.spared == lanes;
   return spares ? static_cast<HoldSet>(type.holds & ~hold_bit(type.sparing)) : type.holds;
 }
 
 HoldSet LaneTable::holds_of(TaskIndex index) const {
   const Task& task = tasks_[index];
   if (task.type.value >= types_.size()) return 0;
-  return holds_of(types_[task.type.value], task.bound);
+  return holds_of(types_[task.type.value], group_of(index));
 }
 
 void LaneTable::open(TypeId type, Hold hold, Instant now, Duration age_max) {

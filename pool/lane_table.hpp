@@ -16,6 +16,7 @@
 
 #include "pool/heap.hpp"
 #include "pool/ids.hpp"
+#include "pool/lane_group.hpp"
 #include "pool/task_table.hpp"
 #include "pool/time.hpp"
 
@@ -36,9 +37,6 @@ struct LaneKey {
 // No task stands before the one or after the other.
 inline constexpr LaneKey kFirstPlace{std::numeric_limits<std::int64_t>::min(), 0};
 inline constexpr LaneKey kLastPlace{std::numeric_limits<std::int64_t>::max(), 0};
-
-// Two heaps a class: of ordinary lanes, and of suspects, which need an empty worker.
-enum class LaneKind : std::uint8_t { Ordinary, Suspect };
 
 class LaneTable {
  public:
@@ -68,10 +66,9 @@ class LaneTable {
   // A hold closes all lanes of the type. Opened again they may claim no age over `age_max`.
   void close(TypeId type, Hold hold);
   void open(TypeId type, Hold hold, Instant now, Duration age_max);
-  // As close(), but what is bound to this class (kNoClass: what is bound to none) is not held by
-  // this one hold, of which there is one a type.
-  void close_but(TypeId type, Hold hold, std::optional<ClassId> spared);
-  std::optional<ClassId> spared(TypeId type) const;
+  // As close(), but these are not held by this one hold, of which there is one a type.
+  void close_but(TypeId type, Hold hold, std::optional<LaneGroup> spared);
+  std::optional<LaneGroup> spared(TypeId type) const;
   HoldSet holds(TypeId type) const;
   HoldSet holds_of(TaskIndex index) const;  // this task
   std::span<const ClassId> classes(TypeId type) const;
@@ -80,6 +77,7 @@ class LaneTable {
   std::span<const ClassId> classes_of(TaskIndex index) const;
   // None: any class that serves its type may run it.
   std::optional<ClassId> bound_to(TaskIndex index) const;
+  LaneGroup group_of(TaskIndex index) const;
 
   std::uint64_t waiting(TypeId type) const;  // ready ones
   // Of each lane of the type that has a ready task, whatever holds it: visit(what it is bound to,
@@ -131,9 +129,9 @@ class LaneTable {
   };
   struct TypeLanes {
     HoldSet holds = 0;
-    Hold sparing{};                 // the one that
-    std::optional<ClassId> spared;  // does not hold what is bound so
-    Instant floor{};                // of lanes that are made from now on
+    Hold sparing{};                   // the one that
+    std::optional<LaneGroup> spared;  // does not hold these
+    Instant floor{};                  // of lanes that are made from now on
     std::vector<ClassId> classes;
     std::map<std::uint64_t, LaneIndex> lanes;  // see lane_name
   };
@@ -143,7 +141,7 @@ class LaneTable {
   LaneIndex lane_of(const Task& task);
   static std::span<const ClassId> serving(const TypeLanes& type, ClassId bound);
   static ClassId bound_among(const TypeLanes& type, ClassId bound);
-  static HoldSet holds_of(const TypeLanes& type, ClassId bound);
+  static HoldSet holds_of(const TypeLanes& type, const LaneGroup& lanes);
   ClassHeap& class_heap(ClassId worker_class, LaneKind kind);
   const ClassHeap* find_heap(ClassId worker_class, LaneKind kind) const;
   static std::uint64_t lane_name(const Task& task);

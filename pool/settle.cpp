@@ -63,6 +63,7 @@ void Core::end_attempt(const Held& held, const End& end) {
   task.last_cause = end.cause;
   if (end.charge == Charge::Failure) ++task.used.failures, ++counters.failures;
   if (end.charge == Charge::Crash) ++task.used.crashes, ++counters.crashes;
+  if (end.charge == Charge::Interruption) ++task.used.interruptions, ++counters.interruptions;
   if (end.charge != Charge::Nothing) {
     count_cause(task.used, end.cause);
     bind(task, end.cause);
@@ -106,7 +107,8 @@ bool Core::over_budget(const Task& task) const {
 
 Instant Core::retry_at(const Task& task, const End& end) {
   if (end.cause == EndCause::RetryAfter) return now + end.retry_after;
-  std::uint64_t nth = task.used.failures;
+  const bool interrupted = end.charge == Charge::Interruption;
+  std::uint64_t nth = interrupted ? task.used.interruptions : task.used.failures;
   if (end.charge == Charge::Crash) {
     if (task.used.crashes <= 1) return now;
     nth = task.used.crashes - 1U;

@@ -4,11 +4,12 @@
 // needs more than there is runs alone.
 //
 // So that a large one is not passed for ever, the group (tasks of a type that are bound to one
-// class, or to none) that has waited longest is *awaited* once that is memory_pass_max: what it
-// needs counts as taken, for all others, until one of its tasks is given to a worker. It is not
-// awaited while it has no worker that works, or nobody would run; and once it fits, for
-// memory_pass_max at most: what is not started then waits for something else, and waits anew when
-// room is short again.
+// class, or to none, suspects apart) that has waited longest is *awaited* once that is
+// memory_pass_max: what it needs counts as taken, for all others, until one of its tasks is given
+// to a worker. It is not awaited while it has no worker that works, or nobody would run; and once
+// it fits, for memory_pass_max at most: what is not started then waits for something else, and
+// waits anew when room is short again. But suspects are as long as a worker is being emptied for
+// them: by then the others of their type, which need none, would have taken the room.
 //
 // What a learned type needs is not known before a run of it was measured. Until then one runs at a
 // time, or all that wait after a start would begin at once; runs that are too short for a look
@@ -87,8 +88,8 @@ void CoreTaskMemory::run_begins(Held& held, TypeId type) {
   if (need == nullptr) return;
   held.memory = memory_of(*need);
   memory_needs.taken += held.memory;
-  const MemoryGroup group{type, lanes.bound_to(held.task).value_or(kNoClass)};
-  std::erase_if(need->waits, [&](const MemoryWait& wait) { return wait.bound == group.bound; });
+  const MemoryGroup group{type, lanes.group_of(held.task)};
+  std::erase_if(need->waits, [&](const MemoryWait& wait) { return wait.lanes == group.lanes; });
   if (memory_needs.awaited == group) await_nobody();
   gate_memory();
 }
@@ -136,7 +137,7 @@ void CoreTaskMemory::gate_memory() {
   for (const MemoryNeed& need : memory_needs.types) {
     const bool shut = !fits(need, false);
     const bool spares = shut && is_awaited(need.type) && fits(need, true);
-    const auto spared = spares ? std::optional(memory_needs.awaited->bound) : std::nullopt;
+    const auto spared = spares ? std::optional(memory_needs.awaited->lanes) : std::nullopt;
     const bool was_shut = (lanes.holds(need.type) & hold_bit(Hold::Memory)) != 0;
     if (shut == was_shut && lanes.spared(need.type) == spared) continue;
     if (shut) {
@@ -158,7 +159,7 @@ void CoreTaskMemory::judge_memory_waits() {
     note_waits(need);
     for (const MemoryWait& wait : need.waits) {
       if (first && since <= wait.since) continue;
-      first = MemoryGroup{need.type, wait.bound};
+      first = MemoryGroup{need.type, wait.lanes};
       since = wait.since;
     }
   }
@@ -169,13 +170,29 @@ void CoreTaskMemory::judge_memory_waits() {
   if (memory_needs.awaited != before) memory_needs.due = now;  // others fit now, or do not any more
 }
 
+// One of these classes keeps a worker for its suspects, and they are such.
+bool CoreTaskMemory::is_emptied_for(const MemoryGroup& group) const {
+  if (group.lanes.kind != LaneKind::Suspect) return false;
+  bool kept = false;
+  lanes.each_waiting(group.type, [&](ClassId bound, LaneKind kind, std::span<const ClassId> may) {
+    if (LaneGroup{bound, kind} != group.lanes) return;
+    kept = kept ||
+           std::ranges::any_of(may, [&](ClassId id) { return classes[id.value].has_reserved; });
+  });
+  return kept;
+}
+
 // It goes on being awaited until one of it has begun. Once it fits it is not memory that holds it,
 // and others have waited too.
 void CoreTaskMemory::judge_awaited() {
   const MemoryNeed& need = *need_of(memory_needs, memory_needs.awaited->type);
   const auto groups = who_wants_room(need);
-  if (std::ranges::find(groups, memory_needs.awaited->bound) == groups.end()) return await_nobody();
+  if (std::ranges::find(groups, memory_needs.awaited->lanes) == groups.end()) return await_nobody();
   if (!fits(need, true)) return;
+  if (is_emptied_for(*memory_needs.awaited)) {
+    memory_needs.kept_since = kNever;
+    return;
+  }
   memory_needs.kept_since = std::min(memory_needs.kept_since, now);
   memory_needs.due = memory_needs.kept_since + options.memory_pass_max;
   if (memory_needs.due <= now) await_nobody();
@@ -185,25 +202,26 @@ void CoreTaskMemory::note_waits(MemoryNeed& need) {
   const auto before = std::exchange(need.waits, {});
   if (fits(need, false)) return;
   const bool spares = is_awaited(need.type) && fits(need, true);
-  for (const ClassId bound : who_wants_room(need)) {
-    if (spares && memory_needs.awaited->bound == bound) continue;
-    const auto known = std::ranges::find(before, bound, &MemoryWait::bound);
-    need.waits.push_back({bound, known == before.end() ? now : known->since});
+  for (const LaneGroup& group : who_wants_room(need)) {
+    if (spares && memory_needs.awaited->lanes == group) continue;
+    const auto known = std::ranges::find(before, group, &MemoryWait::lanes);
+    need.waits.push_back({group, known == before.end() ? now : known->since});
   }
 }
 
-// What the groups are bound to of which a task waits that some class could run but for memory. Of a
+// The groups of which a task waits that some class could run but for memory. Of a
 // type that is not known one runs at a time, so that they are in each other's way alone.
-std::vector<ClassId> CoreTaskMemory::who_wants_room(const MemoryNeed& need) const {
-  std::vector<ClassId> groups;
+std::vector<LaneGroup> CoreTaskMemory::who_wants_room(const MemoryNeed& need) const {
+  std::vector<LaneGroup> groups;
   const bool held_otherwise = (lanes.holds(need.type) & ~hold_bit(Hold::Memory)) != 0;
   const bool unknown = memory_is_unknown(need);
   if (options.memory_tasks_total == 0 || held_otherwise) return groups;
   if (!unknown && memory_of(need) == 0) return groups;
   lanes.each_waiting(need.type, [&](ClassId bound, LaneKind kind, std::span<const ClassId> may) {
-    if (std::ranges::find(groups, bound) != groups.end()) return;
+    const LaneGroup group{bound, kind};
+    if (std::ranges::find(groups, group) != groups.end()) return;
     const auto can = [&](ClassId id) { return could_take(classes[id.value], kind); };
-    if (std::ranges::any_of(may, can)) groups.push_back(bound);
+    if (std::ranges::any_of(may, can)) groups.push_back(group);
   });
   if (unknown && groups.size() == 1) groups.clear();
   return groups;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pool/ids.hpp"
+#include "pool/lane_group.hpp"
 #include "pool/result.hpp"
 #include "pool/time.hpp"
 
@@ -23,17 +24,17 @@ struct TaskMemory {
 // "200MiB", "learned", or nothing. Bounds: 1 TiB. Errors: says what may be given.
 Result<TaskMemory> parse_task_memory(std::string_view text);
 
-// The tasks of a type that one class alone may run, or (kNoClass) any that serves it: who waits for
-// memory is told apart so, or what is bound would be passed by what is not for ever.
+// Who waits for memory is told apart so: else what one class alone may run would be passed for ever
+// by what any may, and a suspect, which needs an empty worker too, by what needs none.
 struct MemoryGroup {
   TypeId type;
-  ClassId bound = kNoClass;
+  LaneGroup lanes{};
   friend constexpr bool operator==(const MemoryGroup&, const MemoryGroup&) = default;
 };
 
 // Tasks of a group wait for memory and for nothing else.
 struct MemoryWait {
-  ClassId bound = kNoClass;
+  LaneGroup lanes{};
   Instant since;
 };
 

@@ -128,6 +128,7 @@ struct AttemptAnswered {
   std::uint32_t result_bytes = 0;
   bool out_of_memory = false;  // the kernel killed for memory what the run had started
   bool ungiven = false;        // the daemon says it: the worker never heard of it
+  bool no_room = false;        // likewise: it was done, and its result could not be taken
 };
 
 struct AttemptProgressed {

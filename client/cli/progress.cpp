@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 
 #include "client/cli/format.hpp"
+#include "client/cli/json_text.hpp"
+#include "ipc/bytes.hpp"
 
 namespace warmpool::cli {
 
@@ -13,6 +15,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kDrawInterval{100};
 constexpr std::size_t kBarMax = 30;
+constexpr std::size_t kPartialColumnsMin = 12;  // less tells nothing
 
 std::size_t columns_of(int fd) {
   winsize size{};
@@ -25,6 +28,8 @@ std::string bar(std::uint64_t done, std::uint64_t total, std::size_t width) {
       static_cast<double>(width) * static_cast<double>(done) / static_cast<double>(total));
   return "[" + std::string(filled, '#') + std::string(width - filled, ' ') + "]";
 }
+
+bool is_within_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 bool wanted(const Output& out, const std::string& when) {
   return when == "always" || (when == "auto" && out.is_terminal());
@@ -56,29 +61,55 @@ std::string progress_text(const ProgressState& state, std::size_t width) {
   return (before + after).substr(0, width);
 }
 
-std::string progress_text(std::uint16_t permille, std::string_view text, std::size_t width) {
+std::string plain_line(std::string_view text) {
+  const std::string readable = ipc::is_utf8(text) ? std::string(text) : readable_text(text);
+  std::string line;
+  for (std::size_t at = 0; at < readable.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(readable[at]);
+    const bool more = at + 1 < readable.size();
+    // U+0080 to U+009F: to some terminals they are what ESC with another character is.
+    if (byte == 0xC2 && more && static_cast<unsigned char>(readable[at + 1]) < 0xA0) {
+      ++at;
+    } else if (byte == '\n' || byte == '\t') {
+      line += ' ';
+    } else if (byte >= 0x20 && byte != 0x7F) {
+      line += readable[at];
+    }
+  }
+  return line;
+}
+
+std::string progress_text(std::uint16_t permille, std::string_view text, std::string_view partial,
+                          std::size_t width) {
   const unsigned percent = std::min<unsigned>(permille, 1000) / 10;
   std::string line = bar(percent, 100, kBarMax) +
                      (percent < 10    ? "   "
                       : percent < 100 ? "  "
                                       : " ") +
                      std::to_string(percent) + " %";
-  if (!text.empty()) line += "  ";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) line += c;
+  if (!text.empty()) line += "  " + plain_line(text);
+  if (line.size() > width) {
+    while (width > 0 && is_within_character(line[width])) --width;
+    return line.substr(0, width);
   }
-  if (line.size() <= width) return line;
-  // Not within a character.
-  while (width > 0 && (static_cast<unsigned char>(line[width]) & 0xC0) == 0x80) --width;
-  return line.substr(0, width);
+  const std::size_t room = width - line.size();
+  const std::string so_far = plain_line(partial);
+  if (so_far.empty() || room < kPartialColumnsMin) return line;
+  line += "  | ";
+  if (so_far.size() + 4 <= room) return line + so_far;
+  std::size_t from = so_far.size() - (room - 7);
+  while (from < so_far.size() && is_within_character(so_far[from])) ++from;
+  return line + "..." + so_far.substr(from);
 }
 
 TaskProgressLine::TaskProgressLine(Output& out, const std::string& when)
     : out_(out), shown_(wanted(out, when)) {}
 
-void TaskProgressLine::draw(std::uint16_t permille, std::string_view text) {
+void TaskProgressLine::draw(std::uint16_t permille, std::string_view text,
+                            std::string_view partial) {
   if (!shown_) return;
-  const auto line = progress_text(permille, text, columns_of(out_.fd()) - 1);
+  if (!partial.empty()) partial_ = partial;
+  const auto line = progress_text(permille, text, partial_, columns_of(out_.fd()) - 1);
   out_.write(out_.is_terminal() ? "\r" + line + "\x1b[K" : line + "\n");
   out_.flush();
   drawn_ = out_.is_terminal();

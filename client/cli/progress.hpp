@@ -20,11 +20,17 @@ struct ProgressState {
 // "1,234/5,000 [#####     ]  24 %  812/s  3 failed  ETA 4.6s", at most `width` columns.
 std::string progress_text(const ProgressState& state, std::size_t width);
 
-// "[#####     ]  50 %  half way", at most `width` columns; of a text what a terminal would act on
-// is left out.
-std::string progress_text(std::uint16_t permille, std::string_view text, std::size_t width);
+// On one line: line feeds and tabs are spaces, and what a terminal would act on is left out. Of
+// bytes that are not UTF-8 each stands as \xNN.
+std::string plain_line(std::string_view text);
 
-// A line on a terminal that tells how far one task is, gone once there is a result.
+// "[#####     ]  50 %  half way  | the result so far", at most `width` columns. Of what there is of
+// the result the end is shown, which is where it grows.
+std::string progress_text(std::uint16_t permille, std::string_view text, std::string_view partial,
+                          std::size_t width);
+
+// A line on a terminal that tells how far one task is, and what there is of its result; gone once
+// there is all of it.
 class TaskProgressLine {
  public:
   // `when`: as ProgressLine.
@@ -34,13 +40,14 @@ class TaskProgressLine {
   TaskProgressLine& operator=(const TaskProgressLine&) = delete;
 
   bool shown() const { return shown_; }
-  // The daemon tells of it at most ten times a second.
-  void draw(std::uint16_t permille, std::string_view text);
+  // The daemon tells of it at most ten times a second. `partial`: empty: the last one stands.
+  void draw(std::uint16_t permille, std::string_view text, std::string_view partial);
   void clear();
 
  private:
   Output& out_;
   bool shown_, drawn_ = false;
+  std::string partial_;
 };
 
 class ProgressLine {

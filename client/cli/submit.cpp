@@ -17,6 +17,7 @@ struct SubmitCommand {
   std::optional<Duration> delay;
   std::optional<WallTime> run_at;
   bool wait = false, print_id = false, keep = false, cancel_on_disconnect = false;
+  bool partials = false;
 
   Result<Payload> read(Context& context, const client::Client::Daemon& daemon) const {
     const auto most = daemon.payload_bytes_max, large_most = daemon.large_bytes_max;
@@ -40,7 +41,7 @@ struct SubmitCommand {
     // So that a connection that breaks in between does not make two tasks of it.
     made.auto_key = true;
     made.wait = wait;
-    made.progress = wait && tell_progress;
+    made.progress = wait && (tell_progress || partials);
     made.keep_result = keep;
     made.cancel_on_disconnect = cancel_on_disconnect;
     return made;
@@ -73,6 +74,25 @@ struct SubmitCommand {
       context.print("accepted " + id +
                     (accepted.duplicate ? " (an earlier task has this key)" : ""));
     }
+    context.out().flush();
+  }
+
+  // Documents are data; as text it is talk beside the result, which scripts read.
+  void print_partial(Context& context, const client::Progressed& progressed,
+                     TaskProgressLine& line) const {
+    if (progressed.partial.empty()) return;
+    line.clear();
+    if (!context.json()) {
+      context.err().write(plain_line(progressed.partial) + "\n");
+      return context.err().flush();
+    }
+    context.print(JsonObject()
+                      .number("schema", kSchema)
+                      .number("id", progressed.task.value)
+                      .number("permille", progressed.permille)
+                      .text("text", progressed.text)
+                      .raw("partial", json_payload(progressed.content, progressed.partial))
+                      .str());
     context.out().flush();
   }
 
@@ -109,7 +129,8 @@ struct SubmitCommand {
         if (!wait) return kOk;
       }
       if (const auto* progressed = std::get_if<client::Progressed>(&**event)) {
-        line.draw(progressed->permille, progressed->text);
+        if (partials) print_partial(context, *progressed, line);
+        line.draw(progressed->permille, progressed->text, progressed->partial);
       }
       if (const auto* settled = std::get_if<client::Settled>(&**event)) {
         line.clear();
@@ -148,6 +169,8 @@ Run declare_submit(CLI::App& app) {
   add_text(app, "--progress", command->progress, "WHEN",
            "with --wait, how far it is: auto (on a terminal), always or never [auto]")
       .one_of({"auto", "always", "never"});
+  add_flag(app, "--partials", command->partials,
+           "with --wait, a line for each partial result: on standard error, documents with --json");
   add_flag(app, "--print-id", command->print_id, "print the bare id");
   add_flag(app, "--keep-result", command->keep, "keep the result also after --wait has printed it");
   add_flag(app, "--cancel-on-disconnect", command->cancel_on_disconnect,

@@ -23,6 +23,7 @@
 #include "daemon/process/oom_count.hpp"
 #include "daemon/process/process_tree.hpp"
 #include "daemon/process/spawner.hpp"
+#include "daemon/process/worker_ooms.hpp"
 
 namespace warmpool::daemon {
 namespace {
@@ -93,26 +94,17 @@ class LinuxProcesses final : public ProcessPort {
     std::optional<CgroupLeaf> leaf;
     std::optional<ControllerLeaf> memory_leaf, pids_leaf;
     bool pids_limited = false;
-    bool leaf_counts_ooms = false;  // not asked each time: it is, after each task
-    bool in_leaf = false;           // was seen there: none counted is none then
     std::optional<TreeMemory> memory;
     bool leads_tree = true;
     bool spawned = true;
-    bool killed = false;          // by us
-    std::uint64_t past_ooms = 0;  // that its cgroup counted before
-    std::uint64_t ooms() const {
-      const std::uint64_t own = leaf_counts_ooms ? leaf->oom_kills() : 0;
-      return own != 0 || !memory_leaf ? own : memory_leaf->oom_kills();
-    }
-    // A launcher that may not enter it goes on without.
-    void look_into_leaf() { in_leaf = in_leaf || (leaf_counts_ooms && leaf->holds(pid)); }
+    bool killed = false;  // by us
+    WorkerOoms ooms;
   };
 
   Worker& known(WorkerId worker);
   Worker new_worker(const SpawnSpec& spec);
   void limit_pids(Worker& worker, const SpawnSpec& spec);
   void drop(Worker worker);
-  bool out_of_memory(const Worker& worker, bool& probable);
   TreeRoot root_of(WorkerId id, const Worker& worker, Which which);
   std::string no_worker(const Worker& worker) const;
   Result<Child> keep(Worker worker, Child child);
@@ -151,9 +143,9 @@ LinuxProcesses::Worker LinuxProcesses::new_worker(const SpawnSpec& spec) {
   worker.mark = options_.mark.of(spec.worker);
   if (cgroups_) worker.leaf = cgroups_->make_leaf(spec.worker);
   if (worker.leaf) worker.leaf->limit_memory(spec.memory_max);
-  worker.leaf_counts_ooms = worker.leaf && worker.leaf->counts_ooms();
   if (memory_cgroups_) worker.memory_leaf = memory_cgroups_->make_leaf(spec.worker);
   if (worker.memory_leaf) worker.memory_leaf->limit_memory(spec.memory_max);
+  worker.ooms = WorkerOoms(worker.leaf, worker.memory_leaf);
   if (spec.pids_max != 0) limit_pids(worker, spec);
   return worker;
 }
@@ -337,17 +329,11 @@ std::optional<Exit> LinuxProcesses::inspect(WorkerId id) {
   Exit exit = exit_of(info);
   exit.usage = usage_of(used);
   const bool by_kill = exit.cause == ExitCause::Signalled && exit.code == -SIGKILL;
-  if (by_kill && out_of_memory(worker, exit.probable)) exit.cause = ExitCause::OutOfMemory;
+  if (!by_kill) return exit;
+  const auto verdict = worker.ooms.of_kill(worker.killed || !worker.spawned, oom_);
+  if (verdict != WorkerOoms::Verdict::No) exit.cause = ExitCause::OutOfMemory;
+  exit.probable = verdict == WorkerOoms::Verdict::Probably;
   return exit;
-}
-
-// Its own cgroup knows for sure. Where none counts, a kill that nobody here ordered, at a time when
-// the kernel killed for memory, is most likely that one.
-bool LinuxProcesses::out_of_memory(const Worker& worker, bool& probable) {
-  if (worker.ooms() > worker.past_ooms) return true;
-  if (worker.memory_leaf || worker.in_leaf) return false;
-  probable = !worker.killed && worker.spawned && oom_.rose();
-  return probable;
 }
 
 void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
@@ -359,19 +345,15 @@ void LinuxProcesses::limit_memory(WorkerId id, std::uint64_t bytes) {
 // The count rises at the kill, and the worker is gone when its memory is.
 void LinuxProcesses::forget_ooms(WorkerId id) {
   Worker& worker = known(id);
-  worker.look_into_leaf();
-  const auto ooms = worker.ooms();
-  if (ooms != worker.past_ooms && !is_dying(worker.pid)) worker.past_ooms = ooms;
+  worker.ooms.look_for(worker.pid);
+  if (worker.ooms.rose() && !is_dying(worker.pid)) worker.ooms.forget();
 }
 
-bool LinuxProcesses::oom_since(WorkerId id) {
-  const Worker& worker = known(id);
-  return worker.ooms() > worker.past_ooms;
-}
+bool LinuxProcesses::oom_since(WorkerId id) { return known(id).ooms.rose(); }
 
 std::optional<MemoryFigure> LinuxProcesses::memory(WorkerId id, MemoryLook look) {
   Worker& worker = known(id);
-  worker.look_into_leaf();
+  worker.ooms.look_for(worker.pid);
   return worker.memory ? worker.memory->measure(look) : std::nullopt;
 }
 

@@ -1,22 +1,25 @@
 #include "daemon/process/oom_count.hpp"
 
+#include <utility>
+
 #include "daemon/process/cgroup_leaf.hpp"
 
 namespace warmpool::daemon {
 
-std::uint64_t oom_kills_counted() { return number_in("/proc/vmstat", "oom_kill"); }
+OomCount::OomCount(std::string source)
+    : source_(std::move(source)), before_(counted()), latest_(before_) {}
 
-OomCount::OomCount() : before_(oom_kills_counted()), latest_(before_) {}
+std::uint64_t OomCount::counted() const { return number_in(source_, "oom_kill"); }
 
 void OomCount::note() {
   if (++age_ < kNotesKept) return;
   age_ = 0;
   before_ = latest_;
-  latest_ = oom_kills_counted();
+  latest_ = counted();
 }
 
 bool OomCount::rose() {
-  if (oom_kills_counted() <= before_) return false;
+  if (counted() <= before_) return false;
   ++before_;
   return true;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "pool/time.hpp"
 
@@ -10,7 +11,8 @@ namespace warmpool::daemon {
 
 class OomCount {
  public:
-  OomCount();
+  // `source`: lines as of /proc/vmstat.
+  explicit OomCount(std::string source = "/proc/vmstat");
 
   // Order: each second or so.
   void note();
@@ -21,10 +23,10 @@ class OomCount {
  private:
   static constexpr int kNotesKept = 5;  // as many seconds
   int age_ = 0;
+  std::uint64_t counted() const;  // 0 where the kernel counts none
+
+  std::string source_;
   std::uint64_t before_, latest_;
 };
-
-// Of the text of /proc/vmstat; 0 where the kernel counts none.
-std::uint64_t oom_kills_counted();
 
 }  // namespace warmpool::daemon

@@ -240,6 +240,7 @@ struct Elsewhere {
 constexpr Elsewhere kElsewhere[] = {
     {"wait", "cannot be: nobody could be answered; see: warmpool wait ID"},
     {"progress", "cannot be: nobody could be told; see: warmpool events -f --type task-progress"},
+    {"partials", "cannot be: nobody could be told; see: warmpool submit --wait --partials"},
     {"print-id", "cannot be: nobody could be answered; give a key or a label to find it by"},
     {"payload-file", "is not read by the daemon; put the path into the payload"},
     {"cancel-on-disconnect", "cannot be: there is no connection"},

@@ -308,6 +308,39 @@ TEST(CommandLine, SubmitWaitTellsOfProgressWhereItIsAskedTo) {
   EXPECT_EQ(run_cli({"submit", "x", "--wait", "--socket", not_asked.socket()}).err, "");
 }
 
+TEST(CommandLine, SubmitWaitPrintsPartialResultsWhereAskedFor) {
+  const auto script = [](Peer& peer) {
+    peer.welcome();
+    const auto got = peer.next(Kind::Submit, 1).at(0);
+    peer.accept(got, 7);
+    EXPECT_NE(got.header.flags & ipc::flag::kProgress, 0);
+    peer.progress(got, 7, 250, "one\ntwo");
+    peer.progress(got, 7, 300);
+    peer.progress(got, 7, 500, "[1,2]", Content::Json);
+    peer.settle(got, 7, "done");
+    peer.next();
+  };
+  const Daemon lines(script), documents(script), drawn(script);
+  const auto told = run_cli({"submit", "x", "--wait", "--partials", "--socket", lines.socket()});
+  EXPECT_EQ(told.out, "done");
+  EXPECT_EQ(told.err, "one two\n[1,2]\n");
+  const auto parsed =
+      run_cli({"submit", "x", "--wait", "--partials", "--json", "--socket", documents.socket()});
+  const auto all = fake::lines_of(parsed.out);
+  ASSERT_EQ(all.size(), 3U) << parsed.out;
+  EXPECT_EQ(json::parse(all[0]), json({{"schema", 1},
+                                       {"id", 7},
+                                       {"permille", 250},
+                                       {"text", "half way"},
+                                       {"partial", "one\ntwo"}}));
+  EXPECT_EQ(json::parse(all[1])["partial"], json({1, 2}));
+  EXPECT_EQ(json::parse(all[2])["verdict"], "done");
+  const auto line =
+      run_cli({"submit", "x", "--wait", "--progress", "always", "--socket", drawn.socket()});
+  EXPECT_NE(line.err.find("30 %  half way  | one two\n"), std::string::npos)
+      << "it stands while nothing newer has come: " << line.err;
+}
+
 TEST(CommandLine, SubmitWaitFailsWithItsTask) {
   Daemon daemon([](Peer& peer) {
     peer.welcome();

@@ -105,12 +105,17 @@ void Peer::settle(const Got& frame, std::uint64_t task, const std::string& resul
                 ipc::bytes_of(meta), ipc::bytes_of(result));
 }
 
-void Peer::progress(const Got& frame, std::uint64_t task, std::uint16_t permille) {
+void Peer::progress(const Got& frame, std::uint64_t task, std::uint16_t permille,
+                    const std::string& partial, Content content) {
   std::string meta;
   ipc::encode(ipc::ProgressMeta{permille, "half way"}, meta);
-  channel_.send(
-      {.kind = Kind::Progressed, .id = task, .token = frame.token(), .round = 1, .attempt = 1},
-      ipc::bytes_of(meta));
+  channel_.send({.kind = Kind::Progressed,
+                 .flags = partial.empty() ? std::uint8_t{0} : ipc::content_flags(content),
+                 .id = task,
+                 .token = frame.token(),
+                 .round = 1,
+                 .attempt = 1},
+                ipc::bytes_of(meta), ipc::bytes_of(partial));
 }
 
 void Peer::cancelled(const Got& cancel, std::uint64_t task) {

@@ -48,7 +48,8 @@ class Peer {
   void refuse(const Got& frame, Refusal code, const std::string& text, Duration retry_after = {});
   void settle(const Got& frame, std::uint64_t task, const std::string& result,
               const ipc::SettledMeta& meta = {}, Content content = Content::Utf8);
-  void progress(const Got& frame, std::uint64_t task, std::uint16_t permille);
+  void progress(const Got& frame, std::uint64_t task, std::uint16_t permille,
+                const std::string& partial = "", Content content = Content::Utf8);
   void cancelled(const Got& cancel, std::uint64_t task);
   void reply(const Got& request, const std::string& document);
   void event(const Got& request, std::uint64_t number, const std::string& document,

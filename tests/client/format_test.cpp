@@ -148,5 +148,19 @@ TEST(Progress, TellsWhatIsKnown) {
   EXPECT_LE(progress_text(state, 20).size(), 20U);
 }
 
+TEST(Progress, OfATaskHasTheEndOfWhatThereIsOfItsResult) {
+  const std::string bar = "[###############               ]  50 %";
+  EXPECT_EQ(progress_text(500, "", "", 80), bar);
+  EXPECT_EQ(progress_text(500, "half way", "one\ntwo", 80), bar + "  half way  | one two");
+  EXPECT_EQ(progress_text(500, "", "0123456789abcdefghijklmnopqrstuvwxyz", 60),
+            bar + "  | ...lmnopqrstuvwxyz");
+  EXPECT_EQ(progress_text(500, "", "0123456789", 45), bar) << "too little room to tell anything";
+  // Not within a character, and nothing that a terminal acts on.
+  EXPECT_EQ(
+      progress_text(500, "", "0123456789\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4", 58),
+      bar + "  | ...\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4");
+  EXPECT_EQ(plain_line("a\x1b[2Jb\u009b2Jc\x7f\td"), "a[2Jb2Jc d");
+}
+
 }  // namespace
 }  // namespace warmpool::cli

@@ -114,6 +114,21 @@ class LargeDescriptor : public testing::Test {
     const int fds[] = {fd.get()};
     client->send_with(submit_bytes(static_cast<std::uint32_t>(bytes.size()), token, 1, meta), fds);
   }
+  // How often `large` has come to a worker.
+  std::size_t given() const {
+    std::size_t sum = 0;
+    for (const auto& [id, worker] : daemon->processes.workers) {
+      for (const auto& payload : worker.larges) sum += payload == large;
+    }
+    return sum;
+  }
+  void expect_interrupted() {
+    const auto& settled = *client->find(Kind::Settled, 1);
+    const auto meta = ipc::decode<ipc::SettledMeta>(ipc::bytes_of(settled.meta));
+    EXPECT_EQ(meta->verdict, Verdict::Dead);
+    EXPECT_EQ(meta->cause, EndCause::Interrupted);
+    EXPECT_EQ(meta->charged_failures, 0);
+  }
   // What came is refused with this code, the connection goes on, and nothing stays open.
   void expect_refused(const ipc::UniqueFd& fd, std::uint32_t said, Refusal code) {
     const auto before = open_descriptors();
@@ -153,11 +168,7 @@ TEST_F(LargeDescriptor, GoesThereAndBackAndIsClosed) {
     ASSERT_TRUE(view);
     EXPECT_EQ(ipc::text_of(view->bytes()), large);
   }
-  std::size_t given = 0;
-  for (const auto& [id, worker] : daemon->processes.workers) {
-    for (const auto& payload : worker.larges) given += payload == large;
-  }
-  EXPECT_EQ(given, 1U);
+  EXPECT_EQ(given(), 1U);
   // The daemon keeps the result until it is told that it came.
   std::string tasks;
   ipc::encode_received(std::vector{settled.header.id}, tasks);
@@ -358,11 +369,7 @@ TEST_F(LargeDescriptor, IsForwardedAgainWithEachAttempt) {
   bytes[28] = 1;  // type "fail"
   client->send_with(bytes, std::array{fd.get()});
   ASSERT_TRUE(comes(Kind::Settled, 1));
-  std::size_t given = 0;
-  for (const auto& [id, worker] : daemon->processes.workers) {
-    for (const auto& payload : worker.larges) given += payload == large;
-  }
-  EXPECT_EQ(given, 3U);
+  EXPECT_EQ(given(), 3U);
 }
 
 TEST_F(LargeDescriptor, ComesInPiecesToAWorkerThatTakesNone) {
@@ -481,11 +488,25 @@ TEST_F(LargeResult, OverTheBoundOfResultsFailsItsAttempt) {
   expect_dead("results_bytes_max");
 }
 
+// It did nothing wrong: what is charged is an interruption, and it is made once more.
+TEST_F(LargeResult, ThatFindsNoRoomInterruptsItsAttempt) {
+  begin(configured([](Options& options) {
+    options.large_bytes_total_max = 500'000;
+    options.backoff_first = milliseconds(1);
+    options.interruptions_max = 1;
+  }));
+  answer_with({}, 0);
+  EXPECT_EQ(given(), 2U);
+  expect_interrupted();
+  expect_dead("large_bytes_total_max");
+}
+
 class LargeKept : public LargeDescriptor {
  protected:
   void SetUp() override {
     LargeDescriptor::SetUp();
     if (!daemon) return;
+    begin(configured([](Options& options) { options.interruptions_max = 0; }));
     daemon->store.writes_bodies = true;
   }
   bool begun(std::size_t bodies) {
@@ -534,7 +555,7 @@ TEST_F(LargeKept, OfAClientThatVanishedMeanwhileIsClosed) {
   EXPECT_TRUE(all_closed());
 }
 
-TEST_F(LargeKept, AResultWithoutAFileFailsItsAttempt) {
+TEST_F(LargeKept, AResultWithoutAFileInterruptsItsAttempt) {
   ipc::SubmitMeta once;
   once.retries = 0;
   submit(large, 1, once);
@@ -543,8 +564,7 @@ TEST_F(LargeKept, AResultWithoutAFileFailsItsAttempt) {
   ASSERT_TRUE(begun(2));
   daemon->store.end_bodies("no space");
   ASSERT_TRUE(comes(Kind::Settled, 1));
-  const auto& settled = *client->find(Kind::Settled, 1);
-  EXPECT_EQ(ipc::decode<ipc::SettledMeta>(ipc::bytes_of(settled.meta))->verdict, Verdict::Dead);
+  expect_interrupted();
 }
 
 TEST_F(LargeDescriptor, AKeyThatReconnectsStandsForItsSizeWhereNothingIsKept) {

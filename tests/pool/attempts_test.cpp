@@ -491,5 +491,44 @@ TEST(Attempts, AFailureForWantOfMemoryIsACrashAndNotTheWorkers) {
   EXPECT_EQ(driver.slot_state(0), SlotState::Running) << "it runs again, on the same worker";
 }
 
+TEST(Attempts, AResultThatFindsNoRoomIsAnInterruptionAndIsTriedAgainLater) {
+  PoolDriver driver;
+  driver.ready_pool(1);
+  const TaskId task = driver.submit({.retries = 0});
+  for (int nth = 1; nth <= 2; ++nth) {
+    driver.tick();
+    const auto given = driver.all<command::Assign>().back();
+    event::AttemptAnswered answered{given.worker, given.key, Outcome::Failed};
+    answered.no_room = true;
+    driver.turn(answered);
+    const auto seen = driver.pool().task(task);
+    EXPECT_EQ(seen->last_cause, EndCause::Interrupted);
+    EXPECT_EQ(seen->used.interruptions, nth);
+    EXPECT_EQ(seen->used.failures, 0);
+    EXPECT_EQ(driver.state(task), TaskState::Delayed);
+    driver.pass(seconds(nth));
+  }
+  driver.answer(*driver.last<command::Assign>());
+  EXPECT_EQ(driver.last<command::Announce>()->verdict, Verdict::Done);
+}
+
+TEST(Attempts, ResultsThatNeverFindRoomAreBoundedByInterruptionsMax) {
+  Options options = default_options();
+  options.interruptions_max = 1;
+  PoolDriver driver(options);
+  driver.ready_pool(1);
+  const TaskId task = driver.submit();
+  for (int nth = 0; nth < 2; ++nth) {
+    driver.tick();
+    const auto given = driver.all<command::Assign>().back();
+    event::AttemptAnswered answered{given.worker, given.key, Outcome::Failed};
+    answered.no_room = true;
+    driver.turn(answered);
+    driver.pass(seconds(2));
+  }
+  EXPECT_EQ(driver.state(task), TaskState::Dead);
+  EXPECT_EQ(driver.last<command::Announce>()->used.interruptions, 2);
+}
+
 }  // namespace
 }  // namespace warmpool::test

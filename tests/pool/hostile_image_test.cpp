@@ -65,9 +65,9 @@ TEST_F(HostileImageTest, WithAHistogramOfAnotherSizeOrSumIsRefused) {
 TEST_F(HostileImageTest, WithRoomKeptForATypeThatNeedsNoneIsRefused) {
   const auto whole = image::bytes_of(needs);
   MemoryNeeds other = needs;
-  other.awaited = MemoryGroup{TypeId{0}, kNoClass};
+  other.awaited = MemoryGroup{TypeId{0}};
   EXPECT_TRUE(comes_back(whole, image::bytes_of(other)));
-  other.awaited = MemoryGroup{TypeId{1}, kNoClass};
+  other.awaited = MemoryGroup{TypeId{1}};
   EXPECT_FALSE(comes_back(whole, image::bytes_of(other)));
 }
 

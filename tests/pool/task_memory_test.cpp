@@ -297,11 +297,74 @@ TEST_F(TaskMemoryTest, WhatIsBoundToAClassIsNotPassedByItsTypeForEver) {
   }
   EXPECT_FALSE(awaited());
   driver.pass(seconds(1));
-  EXPECT_EQ(driver.pool().memory().awaited, (MemoryGroup{kSmall, ClassId{1}}));
+  EXPECT_EQ(driver.pool().memory().awaited, (MemoryGroup{kSmall, {ClassId{1}, LaneKind::Suspect}}));
   const TaskId later = submit(kSmall);
   end(older);
   EXPECT_TRUE(runs(bound));
   EXPECT_TRUE(is_held(later));
+}
+
+class SuspectMemory : public TaskMemoryTest {
+ protected:
+  struct Passed {
+    TaskId suspect, large, there, here;
+  };
+  // Two workers that may run two each. One runs `here`, the other `there` and a large one; another
+  // large one may have killed a worker, and waits.
+  Passed pass_a_suspect() {
+    driver = PoolDriver(with_bound(200));
+    driver.ready_pool(2, 2, 2);
+    for (std::uint32_t type = 1; type <= 2; ++type) driver.declare_type(type);
+    configure(kLarge, {.bytes = 80 * kMega});
+    Passed made;
+    made.suspect = submit(kLarge);
+    made.large = submit(kLarge);
+    const TaskId other = submit(kPlain);
+    made.there = submit(kPlain);
+    set_total(100);
+    driver.kill_worker(driver.pool().task(made.suspect)->worker);
+    driver.tick();
+    driver.hello_all();
+    driver.tick();
+    end(other);  // it was a suspect too, and ran alone
+    made.here = submit(kPlain);
+    return made;
+  }
+  void go_on(Passed& made) {
+    const TaskId next = submit(kLarge);
+    end(made.large);
+    ASSERT_TRUE(runs(next)) << "it may pass";
+    made.large = next;
+  }
+};
+
+TEST_F(SuspectMemory, IsNotPassedByItsTypeForEver) {
+  auto made = pass_a_suspect();
+  ASSERT_TRUE(runs(made.large));
+  ASSERT_TRUE(runs(made.there));
+  ASSERT_TRUE(runs(made.here));
+  ASSERT_TRUE(is_held(made.suspect));
+  for (int i = 0; i < 2; ++i) {
+    go_on(made);
+    driver.pass(default_options().memory_pass_max / 2 - seconds(1));
+  }
+  EXPECT_FALSE(awaited());
+  driver.pass(seconds(2));
+  EXPECT_EQ(driver.pool().memory().awaited, (MemoryGroup{kLarge, {kNoClass, LaneKind::Suspect}}));
+  const TaskId later = submit(kLarge);
+  end(made.large);
+  EXPECT_TRUE(is_held(later));
+  // The room stays its own for as long as its worker takes to become empty.
+  driver.pass(default_options().memory_pass_max * 3);
+  EXPECT_EQ(awaited(), kLarge);
+  EXPECT_TRUE(is_held(later));
+  const bool first = driver.pool().slot(SlotId{0})->reserved;
+  ASSERT_NE(first, driver.pool().slot(SlotId{1})->reserved);
+  const bool here = driver.pool().task(made.here)->worker == driver.worker(first ? 0 : 1);
+  end(here ? made.here : made.there);
+  EXPECT_TRUE(runs(made.suspect));
+  end(made.suspect);
+  EXPECT_TRUE(runs(later));
 }
 
 TEST_F(TaskMemoryTest, RoomIsKeptForWhatOnlyWaitsForAWorkerNoLongerThanItMayBePassed) {

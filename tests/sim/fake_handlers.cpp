@@ -101,15 +101,17 @@ void FakeWorkers::end_run(Instant now, Worker& worker, std::uint64_t serial) {
 }
 
 void FakeWorkers::say_result(Instant now, Worker& worker, const Run& run) {
+  const bool no_room = run.outcome == Outcome::Done && luck_.strikes(Fault::NoRoom, 200);
   say(now, worker,
       event::AttemptAnswered{
           .worker = worker.id,
           .key = run.key,
-          .outcome = run.outcome,
+          .outcome = no_room ? Outcome::Failed : run.outcome,
           .retry_after = run.retry_after,
           .service = std::min(run.service, microseconds(65'535)),
           .result_bytes = 10,
-          .out_of_memory = run.outcome == Outcome::Failed && luck_.strikes(Fault::Memory, 500)});
+          .out_of_memory = run.outcome == Outcome::Failed && luck_.strikes(Fault::Memory, 500),
+          .no_room = no_room});
 }
 
 void FakeWorkers::say_wrong(Instant now, Worker& worker, const Run& run) {

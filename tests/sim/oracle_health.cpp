@@ -62,7 +62,7 @@ void HealthWatch::ran(const event::AttemptAnswered& event) const {
   }
   const SeenTask& task = oracle.tasks_[run->task];
   const bool failed = event.outcome == Outcome::Failed || event.outcome == Outcome::RetryAfter;
-  if (task.cancel_asked || task.dropped || event.out_of_memory) return;
+  if (task.cancel_asked || task.dropped || event.out_of_memory || event.no_room) return;
   if (!failed && event.outcome != Outcome::Done) return;
   SeenPeers& peers = oracle.classes_[worker->worker_class.value].peers[run->type];
   if (!failed) {

@@ -40,6 +40,12 @@ Duration doubled(Duration first, std::uint64_t n, Duration most) {
   return std::min(delay, most);
 }
 
+// It was done, and its result was refused for want of room.
+bool found_no_room(const event::AttemptAnswered* answered, const HeldAttempt* attempt) {
+  return attempt != nullptr && answered != nullptr && answered->key == attempt->key &&
+         answered->no_room;
+}
+
 bool ends_free(EndCause cause) {
   return cause == EndCause::Suspect || cause == EndCause::Recalled || cause == EndCause::Drained ||
          cause == EndCause::NeverStarted || cause == EndCause::Interrupted;
@@ -170,14 +176,14 @@ void Oracle::judge_charge(SeenTask& task, const HeldAttempt* attempt, EndCause c
     innocent(hung || memory || (sure && !attempt->cancel_ordered && !ended_on_->of_our_order()));
     ++seen_.crashes;
   } else if (charge == Charge::Failure) {
-    const bool failed = answered_ != nullptr && attempt != nullptr &&
-                        answered_->key == attempt->key && answered_->outcome != Outcome::Done &&
-                        answered_->outcome != Outcome::Held &&
-                        !(answered_->out_of_memory && !attempt->cancel_ordered);
+    const bool failed =
+        answered_ != nullptr && attempt != nullptr && answered_->key == attempt->key &&
+        answered_->outcome != Outcome::Done && answered_->outcome != Outcome::Held &&
+        !(answered_->out_of_memory && !attempt->cancel_ordered) && !answered_->no_room;
     innocent(failed || timed_out);
     ++seen_.failures;
   } else if (charge == Charge::Interruption) {
-    innocent(replaying_ && task.phase == Phase::Running);
+    innocent((replaying_ && task.phase == Phase::Running) || found_no_room(answered_, attempt));
     ++seen_.interruptions;
   } else if (sure && !timed_out && !task.cancel_asked && !task.dropped && !ended_on_->retired &&
              !ended_on_->of_our_order() && !stopping_) {
@@ -211,6 +217,8 @@ void Oracle::judge_backoff(const SeenTask& task, const record::Ended& record) co
   }
   if (record.charge == Charge::Failure) {
     longest = doubled(options_.backoff_first, record.used.failures, options_.backoff_max);
+  } else if (record.charge == Charge::Interruption && !replaying_) {
+    longest = doubled(options_.backoff_first, record.used.interruptions, options_.backoff_max);
   } else if (record.charge == Charge::Crash && record.used.crashes >= 2) {
     longest = doubled(options_.backoff_first, record.used.crashes - 1U, options_.backoff_max);
   } else if (record.charge != Charge::Crash) {
@@ -230,9 +238,14 @@ void Oracle::note(const record::Ended& record) {
   const auto attempt = take_attempt(task, record.attempt, record.worker);
   require_rule(attempt.has_value() || replaying_, "record-matches",
                [&] { return task_name(task.id) + " ended on a worker that does not have it"; });
-  require_rule(!(task.cancel_asked || task.dropped) || ends_free(record.cause), "cancel-holds",
-               [&] { return task_name(task.id) + " goes on though it was cancelled"; });
   const HeldAttempt* run = attempt ? &*attempt : nullptr;
+  const bool refused = found_no_room(answered_, run), free = ends_free(record.cause) && !refused;
+  require_rule(!(task.cancel_asked || task.dropped) || free, "cancel-holds",
+               [&] { return task_name(task.id) + " goes on though it was cancelled"; });
+  require_rule(!refused || record.charge == Charge::Interruption, "no-room", [&] {
+    return task_name(task.id) + " was charged a " + std::string(name_of(record.charge)) +
+           " for a result that found no room";
+  });
   judge_charge(task, run, record.cause, record.charge, record.used);
   judge_blame(task, run, record.cause);
   judge_backoff(task, record);
@@ -243,7 +256,7 @@ void Oracle::note(const record::Ended& record) {
                [&] { return budget_text(task, record.used) + " and goes on"; });
   require_rule(record.cause != EndCause::Suspect || record.suspect, "suspect",
                [&] { return task_name(task.id) + " does not run alone next"; });
-  if (ends_free(record.cause)) {
+  if (free) {
     require_rule(record.charge == Charge::Nothing || replaying_, "innocent",
                  [&] { return task_name(task.id) + " was charged for a free end"; });
     ++task.free_ends;
@@ -258,8 +271,8 @@ void Oracle::note(const record::Ended& record) {
       ungiven || record.cause == EndCause::Recalled || record.cause == EndCause::NeverStarted;
   task.began = task.began || !unstarted;
   task.recalled = record.cause == EndCause::Recalled;
-  if (record.charge != Charge::Nothing || !ends_free(record.cause)) task.gate = last_record_;
-  task.life_ends += record.held || record.cause == EndCause::RetryAfter;
+  if (record.charge != Charge::Nothing || !free) task.gate = last_record_;
+  task.life_ends += record.held || record.cause == EndCause::RetryAfter || refused;
   task.eligible_at = record.eligible_at;
   task.suspect = record.suspect;
   task.waiting_since = now_;

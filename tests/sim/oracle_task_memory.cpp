@@ -8,9 +8,10 @@ namespace warmpool::sim {
 namespace {
 
 std::string need_text(const MemoryGroup& group) {
-  const bool any = group.bound == kNoClass;
-  return "type " + std::to_string(group.type.value) +
-         (any ? "" : " bound to class " + std::to_string(group.bound.value));
+  const auto& [bound, kind] = group.lanes;
+  return (kind == LaneKind::Suspect ? "suspects of type " : "type ") +
+         std::to_string(group.type.value) +
+         (bound == kNoClass ? "" : " bound to class " + std::to_string(bound.value));
 }
 
 }  // namespace
@@ -28,7 +29,8 @@ bool Books::memory_unknown(TypeId type) const {
 MemoryGroup Books::memory_group(const SeenTask& task) const {
   const auto& classes = types_[task.spec.type.value].classes;
   const bool bound = std::ranges::count(classes, task.bound) != 0;
-  return {task.spec.type, bound ? task.bound : kNoClass};
+  const auto kind = task.suspect ? LaneKind::Suspect : LaneKind::Ordinary;
+  return {task.spec.type, {bound ? task.bound : kNoClass, kind}};
 }
 
 // Room that is kept for another group is as good as taken.
@@ -95,7 +97,7 @@ void TaskMemoryWatch::given(HeldAttempt& attempt) const {
   attempt.memory = oracle.memory_need(attempt.type);
   oracle.memory_taken_ += attempt.memory;
   const MemoryGroup group = oracle.memory_group(oracle.tasks_[attempt.task]);
-  memory.waits.erase(group.bound);
+  memory.waits.erase(group.lanes);
   if (oracle.awaited_ != group) return;
   oracle.awaited_.reset();
   changed();
@@ -128,7 +130,8 @@ std::map<MemoryGroup, std::vector<const SeenTask*>, BeforeGroup> TaskMemoryWatch
 bool TaskMemoryWatch::has_worker(const std::vector<const SeenTask*>& tasks) const {
   const auto may_run_one = [&](ClassId worker_class) {
     return std::ranges::any_of(tasks, [&](const SeenTask* task) {
-      return !task->suspect && oracle.served_by(*task, worker_class);
+      const bool waits = task->suspect && oracle.full_of_suspects(worker_class);
+      return !waits && oracle.served_by(*task, worker_class);
     });
   };
   return std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
@@ -150,21 +153,21 @@ void TaskMemoryWatch::look() const {
     const bool unknown = oracle.memory_unknown(type);
     if (!unknown && oracle.memory_need(type) == 0) continue;
     std::uint64_t at_most = 0, at_least = 0;
-    std::map<ClassId, SeenWait> waits;
+    std::map<LaneGroup, SeenWait> waits;
     for (const auto& [group, tasks] : groups) {
       if (group.type != type) continue;
       const bool worker = has_worker(tasks);
       ++at_most;
       at_least += worker;
       if (oracle.fits_memory(group)) continue;
-      SeenWait wait = before[group.bound];
+      SeenWait wait = before[group.lanes];
       wait.held_from = std::min(wait.held_from, oracle.now_);
       wait.surely_from = worker ? std::min(wait.surely_from, oracle.now_) : kNever;
-      waits[group.bound] = wait;
+      waits[group.lanes] = wait;
     }
     if (unknown && at_most < 2) waits.clear();
     if (unknown && at_least < 2) {
-      for (auto& [bound, wait] : waits) wait.surely_from = kNever;
+      for (auto& [lanes, wait] : waits) wait.surely_from = kNever;
     }
     oracle.types_[i].memory.waits = std::move(waits);
   }
@@ -176,7 +179,7 @@ void TaskMemoryWatch::judge_awaited(Instant promised) const {
   changed();
   if (!oracle.awaited_) return;
   const auto& waits = oracle.types_[oracle.awaited_->type.value].memory.waits;
-  const auto found = waits.find(oracle.awaited_->bound);
+  const auto found = waits.find(oracle.awaited_->lanes);
   const SeenWait wait = found == waits.end() ? SeenWait{} : found->second;
   const Duration patience = oracle.options_.memory_pass_max;
   const bool long_enough = wait.held_from != kNever && oracle.now_ >= wait.held_from + patience;
@@ -192,10 +195,10 @@ void TaskMemoryWatch::judge_awaited(Instant promised) const {
 
 void TaskMemoryWatch::judge_starving() const {
   for (std::uint32_t i = 0; i < oracle.types_.size(); ++i) {
-    for (const auto& [bound, wait] : oracle.types_[i].memory.waits) {
+    for (const auto& [lanes, wait] : oracle.types_[i].memory.waits) {
       const Instant since = wait.surely_from;
       if (since == kNever || oracle.now_ < since + oracle.options_.memory_pass_max) continue;
-      const MemoryGroup group{TypeId{i}, bound};
+      const MemoryGroup group{TypeId{i}, lanes};
       const bool its = oracle.awaited_ == group;
       require_rule(
           its || (oracle.awaited_ && oracle.awaited_from_ <= since), "memory-starves", [&] {
@@ -206,16 +209,32 @@ void TaskMemoryWatch::judge_starving() const {
   }
 }
 
+// A worker is kept for them.
+bool TaskMemoryWatch::is_emptied_for(const MemoryGroup& group) const {
+  if (group.lanes.kind != LaneKind::Suspect) return false;
+  return std::ranges::any_of(oracle.unsettled_, [&](std::uint32_t index) {
+    const SeenTask& task = oracle.tasks_[index];
+    if (oracle.memory_group(task) != group || !oracle.ready_but_for_memory(task)) return false;
+    return std::ranges::any_of(oracle.slots_, [&](const SeenSlot& slot) {
+      return slot.worker.live && slot.worker.reserved &&
+             oracle.served_by(task, slot.worker.worker_class);
+    });
+  });
+}
+
 // Room is kept until one of it is started; of what fits and is not started for memory_pass_max and
-// no longer. Order: while what was awaited at the last Tick, and has not been given since, still
-// is.
+// no longer, unless a worker is being emptied for it. Order: while what was awaited at the last
+// Tick, and has not been given since, still is.
 void TaskMemoryWatch::judge_kept(const std::optional<MemoryGroup>& after) const {
   if (!oracle.awaited_) {
     oracle.kept_from_ = kNever;
     return;
   }
   const MemoryGroup group = *oracle.awaited_;
-  if (oracle.fits_memory(group)) oracle.kept_from_ = std::min(oracle.kept_from_, oracle.now_);
+  const bool emptied = is_emptied_for(group);
+  if (oracle.fits_memory(group)) {
+    oracle.kept_from_ = emptied ? kNever : std::min(oracle.kept_from_, oracle.now_);
+  }
   const bool over = oracle.kept_from_ != kNever && oracle.fits_memory(group) &&
                     oracle.now_ >= oracle.kept_from_ + oracle.options_.memory_pass_max;
   if (after == group) {

@@ -10,7 +10,7 @@ namespace warmpool::sim {
 
 struct BeforeGroup {
   bool operator()(const MemoryGroup& a, const MemoryGroup& b) const {
-    return std::pair(a.type, a.bound) < std::pair(b.type, b.bound);
+    return std::pair(a.type, a.lanes) < std::pair(b.type, b.lanes);
   }
 };
 
@@ -34,6 +34,7 @@ struct TaskMemoryWatch {
   bool has_worker(const std::vector<const SeenTask*>& tasks) const;
   void look() const;
   void judge_awaited(Instant promised) const;
+  bool is_emptied_for(const MemoryGroup& group) const;
   void judge_kept(const std::optional<MemoryGroup>& after) const;
   void judge_starving() const;
   void judge_shown(const Pool& pool) const;

@@ -66,6 +66,7 @@ const std::array<FaultRow, kFaults> kFaultRows{{
     {Fault::GoesOnUnseen, "goes-on-unseen"},
     {Fault::ByHand, "by-hand"},
     {Fault::PrepareFails, "prepare-fails"},
+    {Fault::NoRoom, "no-room"},
 }};
 
 namespace {
@@ -240,6 +241,12 @@ void draw_by_hand(Scenario& scenario) {
 void draw_prepares(Scenario& scenario) {
   Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 61);
   scenario.faults.set(static_cast<std::size_t>(Fault::PrepareFails), random.chance(200));
+}
+
+// Results that the daemon has no room for. With a chance of its own.
+void draw_no_room(Scenario& scenario) {
+  Random random(scenario.seed * 0x9e3779b97f4a7c15ULL + 67);
+  scenario.faults.set(static_cast<std::size_t>(Fault::NoRoom), random.chance(200));
 }
 
 constexpr std::array<std::string_view, 6> kRecoveryTables{
@@ -429,6 +436,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_unseen(scenario);
   draw_by_hand(scenario);
   draw_prepares(scenario);
+  draw_no_room(scenario);
   return scenario;
 }
 

@@ -70,9 +70,10 @@ enum class Fault : std::uint8_t {
   TaskMemory,
   GoesOnUnseen,
   ByHand,
-  PrepareFails
+  PrepareFails,
+  NoRoom
 };
-inline constexpr std::size_t kFaults = 54;
+inline constexpr std::size_t kFaults = 55;
 using Faults = std::bitset<kFaults>;
 
 struct FaultRow {

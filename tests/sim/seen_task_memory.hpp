@@ -62,8 +62,8 @@ struct SeenWait {
 struct SeenTaskMemory {
   TaskMemory wanted{};
   SeenPeaks peaks{};
-  std::uint64_t done = 0;               // runs of it that ended so
-  std::map<ClassId, SeenWait> waits{};  // by what they are bound to
+  std::uint64_t done = 0;  // runs of it that ended so
+  std::map<LaneGroup, SeenWait> waits{};
 };
 
 }  // namespace warmpool::sim

@@ -61,7 +61,9 @@ std::unique_ptr<ControlGroup> ControlGroup::make(const std::string& controller) 
     if (::mkdir(path.c_str(), 0755) != 0) continue;
     std::unique_ptr<ControlGroup> group(new ControlGroup(path, v2));
     // Of v2 a directory has the files of those controllers alone that are on for it.
-    const bool set = controller == "cpu" ? group->limit_cpu(0) : group->limit_memory(1ULL << 40);
+    const bool set = controller == "cpu"    ? group->limit_cpu(0)
+                     : controller == "pids" ? group->limit_pids(0)
+                                            : group->limit_memory(1ULL << 40);
     if (set) return group;
   }
   return nullptr;
@@ -91,6 +93,10 @@ bool ControlGroup::limit_cpu(unsigned percent) const {
   if (v2_) return write("cpu.max", (percent == 0 ? "max" : quota) + " 100000");
   return write("cpu.cfs_period_us", std::to_string(kPeriodUs)) &&
          write("cpu.cfs_quota_us", percent == 0 ? "-1" : quota);
+}
+
+bool ControlGroup::limit_pids(unsigned count) const {
+  return write("pids.max", count == 0 ? "max" : std::to_string(count));
 }
 
 std::uint64_t ControlGroup::oom_kills() const {

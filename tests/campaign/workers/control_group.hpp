@@ -11,7 +11,8 @@ namespace warmpool::campaign {
 // Owns: its directory, which goes with it. Order: what lived in it has ended by then.
 class ControlGroup {
  public:
-  // "memory" or "cpu", of v1 or v2. Null: this machine has none, or does not let us make one.
+  // "memory", "cpu" or "pids", of v1 or v2. Null: this machine has none, or does not let us make
+  // one.
   static std::unique_ptr<ControlGroup> make(const std::string& controller);
   static bool possible(const std::string& controller) { return make(controller) != nullptr; }
 
@@ -25,6 +26,8 @@ class ControlGroup {
   bool limit_memory(std::uint64_t bytes) const;
   // Of one core; 0: any.
   bool limit_cpu(unsigned percent) const;
+  // Of processes and threads; what is there stays, also above it. 0: any.
+  bool limit_pids(unsigned count) const;
   // Kills for memory that the kernel made in it.
   std::uint64_t oom_kills() const;
 

@@ -17,7 +17,8 @@ enum class Needs : std::uint8_t {
   NoCgroup,
   MemoryLimits,
   MemoryAround,
-  PidsLimits
+  PidsLimits,
+  PidsAround
 };
 
 // Which of the figures that are aimed at it is about.

@@ -91,6 +91,7 @@ struct Spoiled {
   std::function<void(Trial& trial)> spoil{};
   std::uint64_t due_ms = 0;
   std::function<void(Trial& trial)> repair = mend;
+  Needs needs = Needs::Nothing;
 };
 
 void spoil_and_mend(Trial& trial, std::uint64_t runs, const Spoiled& spoiled) {
@@ -134,6 +135,11 @@ void limit_descriptors(Trial& trial, rlim_t soft) {
   ::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr);
 }
 
+// The daemon and what lives stay, and each fork fails with EAGAIN. 0: any number.
+void limit_processes(Trial& trial, unsigned count) {
+  if (trial.around() == nullptr || !trial.around()->limit_pids(count)) trial.wrong("no limit");
+}
+
 std::vector<Spoiled> ways_to_spoil() {
   return {
       {"W21", "dies at start", "exited", writes("#!/bin/sh\nexit 7\n")},
@@ -148,7 +154,10 @@ std::vector<Spoiled> ways_to_spoil() {
       {"W31", "has no interpreter", "spawn-failed", writes("#!/nowhere/interpreter\n")},
       {"W31", "gets no descriptors from the daemon", "spawn-failed",
        [](Trial& trial) { limit_descriptors(trial, 4); }, 0,
-       [](Trial& trial) { limit_descriptors(trial, RLIM_INFINITY); }}};
+       [](Trial& trial) { limit_descriptors(trial, RLIM_INFINITY); }},
+      {"W31", "gets no process from the kernel", "spawn-failed",
+       [](Trial& trial) { limit_processes(trial, 1); }, 0,
+       [](Trial& trial) { limit_processes(trial, 0); }, Needs::PidsAround}};
 }
 
 // W22, slow but in order: nobody ends it, and it is no zombie while it takes its time.
@@ -210,11 +219,14 @@ Kinds start_kinds() {
                    .terms = patient,
                    .run = be_ready_late});
   for (const auto& spoiled : ways_to_spoil()) {
+    Terms terms = soon;
+    if (spoiled.needs == Needs::PidsAround) terms.around = "pids";
     kinds.push_back({.id = spoiled.id,
                      .fault = "its program " + spoiled.fault + ", then is mended",
                      .expected = spoiled.cause + ", then works by itself",
+                     .needs = spoiled.needs,
                      .share = 5,
-                     .terms = soon,
+                     .terms = terms,
                      .run = [spoiled](Trial& trial, std::uint64_t runs) {
                        spoil_and_mend(trial, runs, spoiled);
                      }});

@@ -71,6 +71,7 @@ bool is_limited_as_needed(Needs needs, pid_t worker) {
 std::optional<Figures> run_kind(const Kind& kind, const Plan& plan, Report& report) {
   if (kind.needs == Needs::NoCgroup && !can_hide_cgroups()) return std::nullopt;
   if (kind.needs == Needs::MemoryAround && !ControlGroup::possible("memory")) return std::nullopt;
+  if (kind.needs == Needs::PidsAround && !ControlGroup::possible("pids")) return std::nullopt;
   Figures figures;
   Trial trial(kind.id + ", " + kind.fault, kind.terms, figures, report);
   const auto size = trial.up() ? trial.status().at("classes").at(0).at("target") : nlohmann::json();
