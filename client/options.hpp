@@ -29,6 +29,10 @@ struct ConnectOptions {
   std::chrono::milliseconds connect_timeout{5'000};  // of connect and hello together
   std::chrono::milliseconds stall_timeout{30'000};   // nothing can be written for so long: lost
   ReconnectPolicy reconnect{};
+  // Of memory for large payloads that is filled again and not made anew, where the daemon takes
+  // such; 0: none. One that nothing was sent in for `arena_idle_max` goes with the next call.
+  std::uint64_t arena_bytes_max = std::uint64_t{1} << 30;
+  std::chrono::milliseconds arena_idle_max{10'000};
 };
 
 // One task. What is not set is the daemon's option of that name.

@@ -83,14 +83,15 @@ inline constexpr std::uint64_t kDirectory = 512;    // heeds the directory of an
 inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for, sent and handed on
 inline constexpr std::uint64_t kLarge = 2048;       // bodies come as descriptors beside frames
 inline constexpr std::uint64_t kPartial = 4096;     // progress may carry a partial result
+inline constexpr std::uint64_t kArena = 8192;       // payloads may come in memory that is reused
 inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                       kEvents | kPage | kRegistered | kReport | kDirectory |
-                                      kCheckpoint | kLarge | kPartial;
+                                      kCheckpoint | kLarge | kPartial | kArena;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                            kPage | kReport | kDirectory | kCheckpoint | kLarge |
                                            kPartial;
-inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial;
+inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial | kArena;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
@@ -98,7 +99,7 @@ inline constexpr std::uint64_t kByDescriptor = kDescriptors | kPage;
 // What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
 // goes through one.
 inline constexpr std::uint64_t kOverPipes =
-    kAll & ~(kRecall | kByDescriptor | kRegistered | kLarge);
+    kAll & ~(kRecall | kByDescriptor | kRegistered | kLarge | kArena);
 }  // namespace feature
 
 struct FeatureRow {
@@ -117,7 +118,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kDirectory, "directory"},
                                               {feature::kCheckpoint, "checkpoint"},
                                               {feature::kLarge, "large"},
-                                              {feature::kPartial, "partial"}};
+                                              {feature::kPartial, "partial"},
+                                              {feature::kArena, "arena"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {
