@@ -26,6 +26,7 @@ class Feature(IntFlag):
     CHECKPOINT = 1024
     LARGE = 2048
     PARTIAL = 4096
+    ARENA = 8192
 
 
 class Content(IntEnum):
