@@ -32,6 +32,7 @@ class Link {
   std::uint64_t result_bytes_max() const { return result_bytes_max_; }
   // 0: this daemon takes no descriptors.
   std::uint64_t large_bytes_max() const { return large_bytes_max_; }
+  bool takes_arenas() const { return (features_ & ipc::feature::kArena) != 0; }
   std::uint64_t in_flight_max() const { return in_flight_max_; }
 
   // `options` must have passed check_task; its payload may be moved away.

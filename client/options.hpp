@@ -34,6 +34,10 @@ struct ConnectOptions {
   Duration spin{};
   // The daemon is asked when each task passed each place on its way: see Client::take_stamps.
   bool stamps = false;
+  // Of memory for large payloads that is filled again and not made anew, where the daemon takes
+  // such; 0: none. One that nothing was sent in for `arena_idle_max` goes with the next call.
+  std::uint64_t arena_bytes_max = std::uint64_t{1} << 30;
+  std::chrono::milliseconds arena_idle_max{10'000};
 };
 
 // One task. What is not set is the daemon's option of that name.

@@ -43,7 +43,8 @@ bool is_last(const Event& event, bool acceptance_is) {
 
 Session::Session(ConnectOptions options)
     : options_(std::move(options)),
-      address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())) {
+      address_(ipc::socket_address(options_.socket, ipc::Surroundings::of_process())),
+      arenas_(options_.arena_bytes_max, options_.arena_idle_max) {
   options_.spin = std::min(options_.spin, ipc::kSpinMax);
   if (options_.stamps) stamps_ = std::make_unique<StampLog>();
 }
@@ -53,7 +54,8 @@ Ticket Session::submit(SubmitOptions options) {
     options.key = random_key();
     options.key_use = KeyUse::Reconnect;
   }
-  auto checked = make_large(options);
+  OpenRequest request;
+  auto checked = make_large(options, request.arena);
   if (checked) {
     checked = check_task(options, daemon_.payload_bytes_max, daemon_.large_bytes_max);
   }
@@ -65,7 +67,6 @@ Ticket Session::submit(SubmitOptions options) {
                       .text = checked.error().text});
     return ticket;
   }
-  OpenRequest request;
   request.kind = OpenRequest::Kind::Submit;
   request.repeatable = options.key.has_value();
   request.wait = options.wait;
@@ -82,12 +83,22 @@ Ticket Session::submit(SubmitOptions options) {
   return ticket;
 }
 
-Result<void> Session::make_large(SubmitOptions& options) const {
+// An arena is lent where it will be known that it is free again: the result comes here, and no key
+// lets others ask for what was in it.
+Result<void> Session::make_large(SubmitOptions& options, Arenas::Lease& arena) {
   const auto bytes = options.payload.size();
   if (bytes <= daemon_.payload_bytes_max || bytes > daemon_.large_bytes_max) return {};
-  auto sealed = ipc::sealed_copy(ipc::bytes_of(options.payload));
-  if (!sealed) return Error{static_cast<int>(Refusal::LargeFull), sealed.error().text};
-  options.large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  const bool ends_here = options.wait && (!options.key || options.key_use == KeyUse::Reconnect);
+  if (ends_here && connected() && link_->takes_arenas()) {
+    arena = arenas_.lend(ipc::bytes_of(options.payload));
+  }
+  if (arena) {
+    options.large = arena.fd();
+  } else {
+    auto sealed = ipc::sealed_copy(ipc::bytes_of(options.payload));
+    if (!sealed) return Error{static_cast<int>(Refusal::LargeFull), sealed.error().text};
+    options.large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  }
   options.large_bytes = bytes;
   options.payload = {};
   return {};
@@ -127,6 +138,7 @@ std::vector<TaskStamps> Session::take_stamps() {
 }
 
 void Session::turn() {
+  arenas_.forget_idle();
   if (dead_) return;
   if (!link_) {
     if (steady_clock::now() < dial_at_) return;
@@ -156,7 +168,7 @@ Session::Woke Session::wait(Deadline deadline, std::span<pollfd> also) {
   if (connected()) link_->channel().push();
   auto& polled = polled_;
   polled.assign(also.begin(), also.end());
-  Deadline wake_at = deadline;
+  Deadline wake_at = std::min(deadline, arenas_.due());
   if (link_) {
     auto& channel = link_->channel();
     // Readable and writable alike are news; which it was, pump finds out.

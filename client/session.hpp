@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "client/arenas.hpp"
 #include "client/client.hpp"
 #include "client/link.hpp"
 #include "ipc/spin.hpp"
@@ -28,6 +29,7 @@ struct OpenRequest {
   std::uint8_t flags = 0;                  // of an await
   TaskId task;                             // of a submit: 0 until it is accepted
   std::unique_ptr<SubmitOptions> options;  // of a submit that may have to be sent (again)
+  Arenas::Lease arena;                     // of a submit: to be taken back when it is done
   std::string meta, payload;               // of a request
   std::unique_ptr<EventsOptions> events;   // `after` moves on with what came
 };
@@ -89,6 +91,8 @@ class Session {
   void push_last(Event event);
   void send_all_unsent();
   void send_or_end(std::uint64_t ticket, OpenRequest& request);
+  // What this link's daemon takes of a payload by descriptor. Errors: a number of Refusal.
+  Result<void> make_acceptable(OpenRequest& request) const;
   void send(std::uint64_t ticket, OpenRequest& request);
   void send_submit(std::uint64_t ticket, OpenRequest& request);
   void acknowledge();
@@ -96,7 +100,7 @@ class Session {
   bool was_useful() const;
 
   // A payload that no frame can have is moved into a descriptor. Errors: a number of Refusal.
-  Result<void> make_large(SubmitOptions& options) const;
+  Result<void> make_large(SubmitOptions& options, Arenas::Lease& arena);
   Ticket send_once(OpenRequest request, SubmitOptions options);
   Ticket keep_and_send(OpenRequest request, SubmitOptions options);
 
@@ -108,6 +112,7 @@ class Session {
   bool on_accepted(const ipc::Frame& frame);
   bool on_refused(const ipc::Frame& frame);
   bool on_settled(const ipc::Frame& frame);
+  void take_back(OpenRequest& request, const ipc::Header& header, const ipc::SettledMeta& meta);
   bool resubmit_dropped(std::uint64_t ticket, OpenRequest& request, const ipc::SettledMeta& meta);
   bool on_progressed(const ipc::Frame& frame);
   bool on_cancelled(const ipc::Frame& frame);
@@ -134,6 +139,7 @@ class Session {
   bool greeted_once_ = false;
   std::string lost_because_;
 
+  Arenas arenas_;
   Open open_;
   std::uint64_t ticket_last_ = 0;
   std::deque<Event> events_;

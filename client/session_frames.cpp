@@ -137,8 +137,17 @@ bool Session::resubmit_dropped(std::uint64_t ticket, OpenRequest& request,
                                const ipc::SettledMeta& meta) {
   const bool dropped = meta.verdict == Verdict::Cancelled && meta.cause == EndCause::Dropped;
   if (!dropped || request.kind != OpenRequest::Kind::Submit || !request.repeatable) return false;
+  request.arena = {};  // two tasks have it now
   send(ticket, request);
   return true;
+}
+
+// In one attempt, whose handler has returned: of an earlier one something may still be there that
+// reads it, and what is dead is kept for a retry.
+void Session::take_back(OpenRequest& request, const ipc::Header& header,
+                        const ipc::SettledMeta& meta) {
+  const bool at_once = header.round == 1 && header.attempt == 1 && meta.verdict == Verdict::Done;
+  if (at_once) arenas_.take_back(std::move(request.arena));
 }
 
 bool Session::on_settled(const Frame& frame) {
@@ -172,6 +181,7 @@ bool Session::on_settled(const Frame& frame) {
     }
     large = std::make_shared<const ipc::LargeView>(std::move(*view));
   }
+  take_back(found->second, header, *meta);
   if (found->second.drop_result) {
     drops_.emplace(found->first, Drop::Result);
   } else if (found->second.drop_key) {

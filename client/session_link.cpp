@@ -124,6 +124,7 @@ void Session::unsend(std::uint64_t ticket, OpenRequest& request,
                      std::vector<std::uint64_t>& ended) {
   if (!request.sent) return;
   request.sent = false;
+  request.arena = {};  // what reads it may go on without the connection
   if (request.kind == OpenRequest::Kind::Submit && !request.repeatable && request.task) {
     request.kind = OpenRequest::Kind::Await;
     request.repeatable = true;
@@ -171,18 +172,31 @@ void Session::send_all_unsent() {
   }
 }
 
-// The daemon that came back may be one that takes no descriptors.
+// The daemon that came back may be one that takes no descriptors, or no arenas.
 void Session::send_or_end(std::uint64_t ticket, OpenRequest& request) {
-  const bool large = request.options && request.options->large;
-  if (!large || request.options->large_bytes <= link_->large_bytes_max()) {
-    return send(ticket, request);
-  }
+  const auto fit = make_acceptable(request);
+  if (fit) return send(ticket, request);
   push_last(Refused{.ticket = Ticket{ticket},
                     .task = request.task,
-                    .code = static_cast<std::uint16_t>(Refusal::PayloadTooLarge),
-                    .text = "the daemon that came back takes no payload of " +
-                            std::to_string(request.options->large_bytes) + " bytes"});
+                    .code = static_cast<std::uint16_t>(fit.error().code),
+                    .text = fit.error().text});
   open_.erase(ticket);
+}
+
+Result<void> Session::make_acceptable(OpenRequest& request) const {
+  if (!request.options || !request.options->large) return {};
+  auto& large = request.options->large;
+  const auto bytes = request.options->large_bytes;
+  if (bytes > link_->large_bytes_max()) {
+    return Error{
+        static_cast<int>(Refusal::PayloadTooLarge),
+        "the daemon that came back takes no payload of " + std::to_string(bytes) + " bytes"};
+  }
+  if (link_->takes_arenas() || !ipc::is_arena(large->get())) return {};
+  auto sealed = ipc::sealed_or_copied(ipc::UniqueFd(::dup(large->get())), bytes);
+  if (!sealed) return Error{static_cast<int>(Refusal::LargeFull), sealed.error().text};
+  large = std::make_shared<const ipc::UniqueFd>(std::move(*sealed));
+  return {};
 }
 
 void Session::send(std::uint64_t ticket, OpenRequest& request) {

@@ -49,6 +49,7 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   session.state = Session::State::Open;
   const bool large = options.large_bytes_max != 0;
   if (!large) session.features &= ~ipc::feature::kLarge;
+  if (!may_send_arenas(session)) session.features &= ~ipc::feature::kArena;
   if ((session.features & ipc::feature::kLarge) != 0) session.stream.keep_descriptors();
   auto& reader = session.stream.reader();
   reader.set_rules(ipc::after_hello(reader.rules(), frame_bytes_max(options), session.features));
@@ -63,6 +64,16 @@ void Clients::on_hello(Session& session, const ipc::Frame& frame) {
   welcome.server = kServerName;
   session.stream.out().append({.kind = ipc::Kind::Welcome}, encoded(welcome), ipc::Bytes{});
   mark(session);
+}
+
+// What it can change under its reader, and fills with what comes later, goes to processes of its
+// own user alone. Workers that others started are that user's or root's, who knows it by its owner.
+bool Clients::may_send_arenas(const Session& session) const {
+  const bool large = (session.features & ipc::feature::kLarge) != 0;
+  if (!large || session.kind != ipc::PeerKind::Owner) return false;
+  return std::ranges::all_of(services_.configuration.classes, [](const auto& worker_class) {
+    return worker_class.values.user.empty();
+  });
 }
 
 // From here on it is no client: it has nothing that would end with it.
@@ -155,8 +166,10 @@ void Clients::submit_large(Session& session, const ipc::Frame& frame, const ipc:
   if (!open_request(session, frame.header, 0, number)) return;
   if (!session.may(ipc::Right::Submit)) return refuse(session, number, {}, Refusal::NotAllowed);
   const auto& options = services_.options();
+  const bool arenas = (session.features & ipc::feature::kArena) != 0;
+  const auto form = arenas ? LargeBodies::Form::SealedOrArena : LargeBodies::Form::Sealed;
   auto large = services_.large.take(std::move(*came), meta.large_bytes, options.large_bytes_max,
-                                    LargeBodies::Use::Payload, options);
+                                    LargeBodies::Use::Payload, form, options);
   if (large) return submit(session, frame, meta, number, {}, std::move(*large));
   const auto code = static_cast<Refusal>(large.error().code);
   const auto again = code == Refusal::LargeFull ? seconds(1) : Duration{};

@@ -110,6 +110,7 @@ class Clients {
 
   // client_frames.cpp
   void on_hello(Session& session, const ipc::Frame& frame);
+  bool may_send_arenas(const Session& session) const;
   void hand_over(Session& session, const ipc::Frame& frame, const ipc::HelloMeta& hello);
   void on_ping(Session& session, const ipc::Frame& frame);
   void on_pong(Session& session, const ipc::Frame& frame);

@@ -1,8 +1,10 @@
 // The check needs no look at the bytes: sealed as it is, what was true of it when it came stays
-// true.
+// true. Of an arena the bytes may change, which its sender answers for, and never the size: who
+// maps it is not ended by that.
 #include "daemon/large_bodies.hpp"
 
 #include "daemon/refusals.hpp"
+#include "ipc/arena.hpp"
 #include "ipc/large_body.hpp"
 #include "pool/refusal.hpp"
 
@@ -34,10 +36,15 @@ std::uint64_t room_of(LargeBodies::Use use, std::uint64_t all) {
   return use == LargeBodies::Use::Payload ? all - all / 4 : all;
 }
 
+Result<void> check_form(int fd, std::uint64_t bytes, LargeBodies::Form form) {
+  const bool arena = form == LargeBodies::Form::SealedOrArena && ipc::is_arena(fd);
+  return arena ? ipc::check_arena(fd, bytes) : ipc::check_sealed(fd, bytes);
+}
+
 }  // namespace
 
 Result<Blob> LargeBodies::take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most, Use use,
-                               const Options& options) {
+                               Form form, const Options& options) {
   if (bytes > most) {
     return refused(Refusal::PayloadTooLarge,
                    "it has " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
@@ -49,9 +56,9 @@ Result<Blob> LargeBodies::take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint6
                    "the daemon has as many open files as it may; try again later, or raise its "
                    "limit (LimitNOFILE=, ulimit -n)");
   }
-  if (auto sealed = ipc::check_sealed(fd.get(), bytes); !sealed) {
+  if (auto sound = check_form(fd.get(), bytes, form); !sound) {
     return refused(Refusal::BadDescriptor,
-                   "what came beside the frame is not what it must be: " + sealed.error().text);
+                   "what came beside the frame is not what it must be: " + sound.error().text);
   }
   // One that is larger than the part of payloads, and alone, would never be taken.
   const auto bytes_max =

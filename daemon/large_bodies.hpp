@@ -21,10 +21,12 @@ class LargeBodies {
   // A payload leaves a quarter of the room to results: a pool that is full of payloads could not
   // end one of them.
   enum class Use : std::uint8_t { Payload, Result };
+  // Whether it may be an arena, too: memory that its sender fills again once the task is done.
+  enum class Form : std::uint8_t { Sealed, SealedOrArena };
   // What came beside a frame that says `bytes`; at most `most` are taken. The descriptor is closed
   // when the last share of the answer is gone, and at once where it is refused.
   // Errors: a number of Refusal: PayloadTooLarge, BadDescriptor or LargeFull.
-  Result<Blob> take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most, Use use,
+  Result<Blob> take(ipc::UniqueFd fd, std::uint64_t bytes, std::uint64_t most, Use use, Form form,
                     const Options& options);
 
   // One that was held in an earlier life: counted, whatever the bounds say.

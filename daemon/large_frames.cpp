@@ -37,7 +37,7 @@ Result<Blob> take_large_result(const Services& services, ipc::CameDescriptors& c
   const auto& options = services.options();
   const auto most = std::min(options.large_bytes_max, options.results_bytes_max);
   return services.large.take(std::move(*fd), meta->large_bytes, most, LargeBodies::Use::Result,
-                             options);
+                             LargeBodies::Form::Sealed, options);
 }
 
 bool can_be_read(const Blob& body) {

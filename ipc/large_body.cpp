@@ -58,21 +58,29 @@ Result<void> check_readable(int fd) {
   return {};
 }
 
-// A hole is no byte: its pages are made by whoever reads it, who then may lack the memory. To look
-// for one takes 3 to 14 ms for 256 MiB. Beyond that the blocks are counted, at no cost: who adds
-// some behind the end could hide a hole there, and harms only who reads it.
-// Its offset is the sender's as well, and stays.
+Error holes() {
+  return {EINVAL, "it has holes, where nothing was written; write it whole, zeros too"};
+}
+
+// A hole is no byte: its pages are made by whoever reads it, who then may lack the memory. The
+// blocks are counted, at no cost: who adds some behind the end could hide a hole there, and harms
+// only who reads it.
 Result<void> check_whole(int fd, std::uint64_t bytes) {
-  const Error holes{EINVAL, "it has holes, where nothing was written; write it whole, zeros too"};
   struct stat found {};
   if (::fstat(fd, &found) != 0) return system_said("it cannot be looked at");
-  if (static_cast<std::uint64_t>(found.st_blocks) * 512 < bytes) return holes;
+  if (static_cast<std::uint64_t>(found.st_blocks) * 512 < bytes) return holes();
+  return {};
+}
+
+// To look for one takes 3 to 14 ms for 256 MiB, and beyond that it is not done.
+// Its offset is the sender's as well, and stays.
+Result<void> check_no_hole(int fd, std::uint64_t bytes) {
   if (bytes == 0 || bytes > kSearchedMax) return {};
   const auto offset = ::lseek(fd, 0, SEEK_CUR);
   const auto hole = ::lseek(fd, 0, SEEK_HOLE);
   if (offset < 0 || hole < 0) return system_said("it cannot be looked at");
   ::lseek(fd, offset, SEEK_SET);
-  if (static_cast<std::uint64_t>(hole) != bytes) return holes;
+  if (static_cast<std::uint64_t>(hole) != bytes) return holes();
   return {};
 }
 
@@ -103,10 +111,15 @@ Result<std::string> read_all(int fd, std::uint64_t bytes) {
 
 // The seals first: a size that is read before them may be another one by then.
 Result<void> check_sealed(int fd, std::uint64_t bytes) {
-  struct statfs system {};
   if (!is_sealed(fd)) {
     return Error{EINVAL, "it is no memfd with the seals write, shrink, grow and seal"};
   }
+  if (auto sound = check_memory(fd, bytes); !sound) return sound;
+  return check_no_hole(fd, bytes);
+}
+
+Result<void> check_memory(int fd, std::uint64_t bytes) {
+  struct statfs system {};
   if (::fstatfs(fd, &system) != 0) return system_said("it cannot be looked at");
   if (system.f_type != TMPFS_MAGIC) return Error{EINVAL, "it is a memfd of huge pages"};
   if (auto readable = check_readable(fd); !readable) return readable;
@@ -176,11 +189,14 @@ Result<LargeView> LargeView::of(int fd, std::uint64_t bytes) {
 }
 
 LargeView::LargeView(LargeView&& other) noexcept
-    : mapped_(std::exchange(other.mapped_, {})), read_(std::move(other.read_)) {}
+    : mapped_(std::exchange(other.mapped_, {})),
+      read_(std::move(other.read_)),
+      kept_(std::move(other.kept_)) {}
 
 LargeView& LargeView::operator=(LargeView&& other) noexcept {
   std::swap(mapped_, other.mapped_);
   std::swap(read_, other.read_);
+  std::swap(kept_, other.kept_);
   return *this;
 }
 

@@ -85,14 +85,14 @@ inline constexpr std::uint64_t kCheckpoint = 1024;  // checkpoints are asked for
 inline constexpr std::uint64_t kLarge = 2048;       // bodies come as descriptors beside frames
 inline constexpr std::uint64_t kPartial = 4096;     // progress may carry a partial result
 inline constexpr std::uint64_t kStamps = 8192;      // when tasks passed where is told
-inline constexpr std::uint64_t kAll = kCredits | kRecall | kCancel | kDescriptors | kProgress |
-                                      kEvents | kPage | kRegistered | kReport | kDirectory |
-                                      kCheckpoint | kLarge | kPartial | kStamps;
+inline constexpr std::uint64_t kArena = 16384;      // payloads may come in memory that is reused
+inline constexpr std::uint64_t kAll = 2 * kArena - 1;
 // Those that mean something on a worker's connection, and on a client's.
 inline constexpr std::uint64_t kOfWorker = kCredits | kRecall | kCancel | kDescriptors | kProgress |
                                            kPage | kReport | kDirectory | kCheckpoint | kLarge |
                                            kPartial | kStamps;
-inline constexpr std::uint64_t kOfClient = kProgress | kEvents | kLarge | kPartial | kStamps;
+inline constexpr std::uint64_t kOfClient =
+    kProgress | kEvents | kLarge | kPartial | kStamps | kArena;
 // And on that of a worker which connects by itself.
 inline constexpr std::uint64_t kOfStranger = kOfWorker | kRegistered;
 // What comes with a descriptor.
@@ -100,7 +100,7 @@ inline constexpr std::uint64_t kByDescriptor = kDescriptors | kPage;
 // What a pair of pipes can carry: nothing that is in a pipe can be taken back, and no descriptor
 // goes through one.
 inline constexpr std::uint64_t kOverPipes =
-    kAll & ~(kRecall | kByDescriptor | kRegistered | kLarge);
+    kAll & ~(kRecall | kByDescriptor | kRegistered | kLarge | kArena);
 }  // namespace feature
 
 struct FeatureRow {
@@ -120,7 +120,8 @@ inline constexpr FeatureRow kFeatureRows[] = {{feature::kCredits, "credits"},
                                               {feature::kCheckpoint, "checkpoint"},
                                               {feature::kLarge, "large"},
                                               {feature::kPartial, "partial"},
-                                              {feature::kStamps, "stamps"}};
+                                              {feature::kStamps, "stamps"},
+                                              {feature::kArena, "arena"}};
 
 // Bits 4 to 7 of Header::flags; which kind knows which is in its row.
 namespace flag {

@@ -106,14 +106,16 @@ void Loop::wait() {
                   {session_.wants_write() ? session_.write_fd() : -1, POLLOUT, 0},
                   {session_.leaving() ? -1 : termination_.fd(), POLLIN, 0}};
   const bool retries = session_.retry_at() != ipc::kNoDeadline;
-  if (retries) {
-    const std::chrono::nanoseconds left = session_.retry_at() - now_;
+  const auto wake_at = std::min(session_.retry_at(), session_.arenas().due());
+  if (wake_at != ipc::kNoDeadline) {
+    const std::chrono::nanoseconds left = wake_at - now_;
     const auto in = std::max(left, std::chrono::nanoseconds(0));
     beat_in = beat_in.count() < 0 ? in : std::min(beat_in, in);
   }
   const int ready = poll(fds, beat_in);
   if (ready > 0 || retries) session_.exchange();
   now_ = Clock::now();
+  session_.arenas().forget_idle(now_);
   if (interval.count() > 0 && now_ >= beat_due_) {
     session_.beat(now_);
     beat_due_ = now_ + interval;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "ipc/arena.hpp"
 #include "ipc/codec.hpp"
 #include "ipc/gauge_name.hpp"
 
@@ -259,26 +260,39 @@ void Session::on_assign(const ipc::Frame& frame) {
 }
 
 // Mapped here, before the next frame brings another one. After a restart of the daemon it is a file
-// of the daemon's user, which a program of another user could not open by name.
+// of the daemon's user, which a program of another user could not open by name: that is copied, and
+// so is an arena of another user, who could change it while it is read.
 bool Session::take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt) {
   auto came = channel_.take_announced();
   if (!came) {
     fail("assign announces a descriptor, and none came with it");
     return false;
   }
-  auto body = *came ? ipc::sealed_or_copied(std::move(*came), bytes)
-                    : Result<ipc::UniqueFd>(Error{0, "this worker has no room for its descriptor"});
-  auto view = body ? ipc::LargeView::of(body->get(), bytes) : Result<ipc::LargeView>(body.error());
-  if (view) {
-    attempt.large.emplace(std::move(*view));
-    attempt.descriptor = std::move(*body);
-    return true;
-  }
+  const auto opened = open_large(std::move(*came), bytes, attempt);
+  if (opened) return true;
   send_failed(ipc::key_of(frame.header),
               failed("the payload of " + std::to_string(bytes) +
-                     " bytes cannot be taken: " + view.error().text),
+                     " bytes cannot be taken: " + opened.error().text),
               0);
   return false;
+}
+
+Result<void> Session::open_large(ipc::UniqueFd came, std::uint32_t bytes, Attempt& attempt) {
+  if (!came) return Error{0, "this worker has no room for its descriptor"};
+  if (ipc::is_own_arena(came.get())) {
+    auto mapping = arenas_.map(came.get(), bytes, Clock::now());
+    if (!mapping) return mapping.error();
+    attempt.large.emplace(std::move(*mapping));
+    attempt.descriptor = std::move(came);
+    return {};
+  }
+  auto body = ipc::sealed_or_copied(std::move(came), bytes);
+  if (!body) return body.error();
+  auto view = ipc::LargeView::of(body->get(), bytes);
+  if (!view) return view.error();
+  attempt.large.emplace(std::move(*view));
+  attempt.descriptor = std::move(*body);
+  return {};
 }
 
 void Session::on_cancel(const ipc::Frame& frame) {

@@ -15,6 +15,7 @@
 #include "worker/attempt.hpp"
 #include "worker/cancel_signal.hpp"
 #include "worker/context.hpp"
+#include "worker/kept_arenas.hpp"
 
 namespace warmpool::worker {
 
@@ -85,6 +86,7 @@ class Session {
   std::size_t out_bytes() const { return channel_.out_bytes(); }
   bool wants_write() const { return channel_.wants_write(); }
   ipc::Deadline retry_at() const { return channel_.retry_at(); }
+  KeptArenas& arenas() { return arenas_; }
   std::chrono::nanoseconds heartbeat_interval() const { return heartbeat_interval_; }
   std::uint64_t result_bytes_max() const { return result_bytes_max_; }
 
@@ -102,6 +104,7 @@ class Session {
   void on_checkpoint_please(const ipc::Frame& frame);
   // False: it was answered as failed.
   bool take_large(const ipc::Frame& frame, std::uint32_t bytes, Attempt& attempt);
+  Result<void> open_large(ipc::UniqueFd came, std::uint32_t bytes, Attempt& attempt);
   void answer_large(const AttemptKey& key, ipc::Header header, const std::string& body);
   void send_stamps() {
     if (!stamped_.empty()) queue_stamps();
@@ -121,6 +124,7 @@ class Session {
   std::string page_fault_;
   ipc::TypeNames type_names_;
   AttemptQueue queue_;
+  KeptArenas arenas_;
   const Attempt* running_ = nullptr;
   struct Stamped {
     AttemptKey key;

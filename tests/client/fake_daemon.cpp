@@ -26,7 +26,8 @@ bool Peer::welcome(const Limits& limits) {
   const auto hello = next();
   if (!hello || hello->kind() != Kind::Hello) return false;
   ipc::WelcomeMeta meta;
-  meta.features = ipc::feature::kOfClient;
+  meta.features = limits.features;
+  meta.large_bytes_max = limits.large_bytes_max;
   meta.frame_bytes_max = limits.frame_bytes_max;
   meta.payload_bytes_max = limits.payload_bytes_max;
   meta.result_bytes_max = limits.payload_bytes_max;
@@ -35,8 +36,8 @@ bool Peer::welcome(const Limits& limits) {
   std::string bytes;
   ipc::encode(meta, bytes);
   channel_.send({.kind = Kind::Welcome}, ipc::bytes_of(bytes));
-  channel_.set_rules(
-      ipc::after_hello(channel_.rules(), limits.frame_bytes_max, ipc::feature::kOfClient));
+  channel_.set_rules(ipc::after_hello(channel_.rules(), limits.frame_bytes_max, limits.features));
+  channel_.keep_descriptors(limits.large_bytes_max != 0);
   flush();
   return true;
 }
@@ -46,6 +47,9 @@ std::optional<Got> Peer::next() {
   while (channel_.receive(frame, test::patience_ends()) == ipc::Channel::State::Frame) {
     Got got{frame.header, std::string(ipc::text_of(frame.meta)),
             std::string(ipc::text_of(frame.payload))};
+    if (frame.header.descriptors != 0) {
+      got.descriptor = std::make_shared<const ipc::UniqueFd>(channel_.take_descriptor());
+    }
     if (got.kind() == Kind::TypeName) {
       const auto meta = ipc::decode<ipc::TypeNameMeta>(frame.meta);
       EXPECT_TRUE(meta && types_.learn(got.header.type, meta->name));
@@ -93,7 +97,7 @@ void Peer::refuse(const Got& frame, Refusal code, const std::string& text, Durat
 }
 
 void Peer::settle(const Got& frame, std::uint64_t task, const std::string& result,
-                  const ipc::SettledMeta& settled, Content content) {
+                  const ipc::SettledMeta& settled, Content content, std::uint16_t attempt) {
   std::string meta;
   ipc::encode(settled, meta);
   channel_.send({.kind = Kind::Settled,
@@ -101,7 +105,7 @@ void Peer::settle(const Got& frame, std::uint64_t task, const std::string& resul
                  .id = task,
                  .token = frame.token(),
                  .round = 1,
-                 .attempt = 1},
+                 .attempt = attempt},
                 ipc::bytes_of(meta), ipc::bytes_of(result));
 }
 

@@ -19,6 +19,7 @@ namespace warmpool::fake {
 struct Got {
   ipc::Header header;
   std::string meta, payload;
+  ipc::SharedFd descriptor{};  // that came beside it
   ipc::Kind kind() const { return header.kind; }
   std::uint64_t token() const { return header.token; }
 };
@@ -27,6 +28,8 @@ struct Limits {
   std::uint64_t payload_bytes_max = 1U << 20;
   std::uint64_t in_flight_max = 100'000;
   std::uint32_t frame_bytes_max = 32U << 20;
+  std::uint64_t features = ipc::feature::kOfClient;
+  std::uint32_t large_bytes_max = 0;
 };
 
 // One accepted connection, in the fake's thread.
@@ -47,7 +50,8 @@ class Peer {
   void accept(const Got& submit, std::uint64_t task, bool duplicate = false);
   void refuse(const Got& frame, Refusal code, const std::string& text, Duration retry_after = {});
   void settle(const Got& frame, std::uint64_t task, const std::string& result,
-              const ipc::SettledMeta& meta = {}, Content content = Content::Utf8);
+              const ipc::SettledMeta& meta = {}, Content content = Content::Utf8,
+              std::uint16_t attempt = 1);
   void progress(const Got& frame, std::uint64_t task, std::uint16_t permille,
                 const std::string& partial = "", Content content = Content::Utf8);
   void cancelled(const Got& cancel, std::uint64_t task);

@@ -50,7 +50,7 @@ class ClientDriver:
         self.path = os.path.join(self.directory, f"{self.cases}.sock")
         self.end = self.listener = None
         self.return_()
-        self.numbers, self.types, self.keys = {}, [], {}
+        self.numbers, self.types, self.keys, self.arenas = {}, [], {}, {}
         self.acknowledged, self.pings, self.crumbs, self.held = [], 0, False, None
 
     @staticmethod
@@ -83,7 +83,7 @@ class ClientDriver:
     def greet(self, options):
         self.connect(options)
         self.accept()
-        self.welcome({name: options[name] for name in ("large", "frame_bytes_max", "partial") if name in options})
+        self.welcome({name: options[name] for name in ("large", "arena", "frame_bytes_max", "partial") if name in options})
         self.says("connected", None, {})
 
     def connect(self, options):
@@ -118,6 +118,8 @@ class ClientDriver:
         if large:
             assert self.offered & page.FEATURES["large"], "it does not say the feature large"
             self.end.features |= page.FEATURES["large"]
+        if fields.get("arena"):
+            self.end.features |= page.FEATURES["arena"] & self.offered
         meta = fields.get("raw") or [1, self.end.features, fields.get("frame_bytes_max", FRAME_BYTES_MAX), LARGE, 1024, 5 * 10**9,
                                      "conformance", LARGE, *([large] if large else [])]
         self._send(Frame(NUMBER["welcome"], meta=meta).encode())
@@ -248,6 +250,10 @@ class ClientDriver:
             self._check(frame, meta, name, field, wanted)
         self.keys.setdefault(name, meta.get("key"))
 
+    def still(self, name, wanted):
+        data, got = packed(wanted)[0], self.arenas[name].bytes()
+        assert got == data, f"its body is no more what it was: {str(got)[:300]}"
+
     def _check(self, frame, meta, name, field, wanted):
         if field == "type":
             assert self.types[frame.type] == wanted, f"its type is {self.types[frame.type]}"
@@ -257,7 +263,10 @@ class ClientDriver:
             assert got == unpacked(data, content), f"its payload is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
         elif field == "body":
             data, content = packed(wanted)
-            got = bodies.taken(frame, 13)
+            arenas = bool(self.end.features & page.FEATURES["arena"])
+            if arenas:
+                self.arenas[name] = bodies.Kept(frame.descriptor)
+            got = bodies.taken(frame, 13, arenas)
             assert (got, frame.flags & 3) == (data, content), f"its body is {CONTENTS[frame.flags & 3]} {str(got)[:300]}"
         elif field == "has":
             assert frame.flags & wanted == wanted, f"its flags are {frame.flags}, without {wanted}"

@@ -23,7 +23,7 @@ TREE = {"text": "ä", "list": [1, -2, 1 << 31, None, True], "map": {"k": ""}}
 #   assign n type payload {}  attempt n: payload bytes, text, Json(value) or Packed(value); the type is named before
 #   begun n                   its handler has reported the progress "begun"
 #   open n                    lets the handler of type gate or gate.reported end, with the result "open"
-#   (of assign, hands {}: the payload goes as a descriptor: form "sealed" or "file", short: by so many bytes than announced)
+#   (of assign, hands {}: the payload goes as a descriptor: form "sealed", "file" or "arena", short: by so many bytes than announced)
 #   done-large n payload      its answer, of which the result came as a descriptor
 #   done n payload            its answer, in this order; of a Json or Packed the value counts
 #   failed n outcome text {}  the same; the text must be found in it
@@ -223,7 +223,12 @@ WORKERS += [
         ("done-large", 2, "a" * LARGE * 2), ("done", 3, "small"), ("done-large", 4, "b" * LARGE * 2), ("retire",), ("exit", 0)]),
     *[Case(f"{form} that is shorter than announced", "13", ("large",), [
         ("start", {}), ("welcome", HANDS), ("assign", 1, "echo", BODY, {"hands": {"form": form, "short": 1}}), ("failed", 1, 1, "", {}),
-        ("assign", 2, "echo", BODY, {"hands": {}}), ("done-large", 2, BODY), ("retire",), ("exit", 0)]) for form in ("sealed", "file")],
+        ("assign", 2, "echo", BODY, {"hands": {}}), ("done-large", 2, BODY), ("retire",), ("exit", 0)])
+      for form in ("sealed", "file", "arena")],
+    Case("an arena holds what it was filled with last", "13", ("large",), [
+        ("start", {}), ("welcome", HANDS), *[step for number, letter in ((1, "a"), (2, "b"), (3, "c")) for step in (
+            ("assign", number, "echo", letter * LARGE * 2, {"hands": {"form": "arena"}}), ("done-large", number, letter * LARGE * 2))],
+        ("retire",), ("exit", 0)]),
     Case("what is recalled takes its descriptor along", "13", ("large", "recall", "credits"), [
         ("start", {}), ("welcome", HANDS), ("assign", 1, "gate", "", {}), ("begun", 1), ("assign", 2, "echo", "a" * LARGE * 2, {"hands": {}}),
         ("assign", 3, "echo", BODY, {"hands": {}}), ("recall", 2), ("recalled", 2, True), ("open", 1), ("done", 1, "open"),
@@ -281,6 +286,7 @@ WORKERS += [
 #   quiet                        the client answers a ping and has sent nothing before it
 #   again as id                  it comes back for that task, by its key or by its id, and is told that it was accepted
 #   gets, body                the payload came as a descriptor; hands as {fields} {form, short}: a result goes as one
+#   still as body                what that descriptor holds is what it held
 #   received id...               it has told that these results need not be kept
 #   drop, vanish, return         the connection ends; nobody listens any more; somebody does again
 #   deaf, hears                  nothing of it is read, or again; sends-many kind count {fields}: to no request, and all of it is read
@@ -337,6 +343,15 @@ CLIENTS = [
         ("greet", {"large": LARGE_MAX}), submit("a", BODY), ("gets", "submit", "a", {"body": BODY}), ("drop",), ("accept",),
         ("welcome", {"large": LARGE_MAX}), ("gets", "submit", "a", {"body": BODY, "meta": KEY}), ("sends", "accepted", "a", {"id": ID}),
         ("says", "accepted", "a", {"id": str(ID)}), *settled("a", ID), ("close",)]),
+    Case("payloads in arenas", "13", ("large",), [
+        ("greet", {"large": LARGE_MAX, "arena": True}), *[step for name, letter, number in (("a", "a", ID), ("b", "b", ID + 1), ("c", "c", ID + 2))
+            for step in (submit(name, letter * LARGE * 2), ("gets", "submit", name, {"body": letter * LARGE * 2}),
+                         ("sends", "accepted", name, {"id": number}), ("says", "accepted", name, {}), *settled(name, number))],
+        *[step for name, letter in (("d", "d"), ("e", "e")) for step in (
+            submit(name, letter * LARGE * 2), ("gets", "submit", name, {"body": letter * LARGE * 2}))],
+        ("still", "d", "d" * LARGE * 2), ("still", "e", "e" * LARGE * 2),
+        *[step for name, number in (("d", ID + 3), ("e", ID + 4)) for step in (
+            ("sends", "accepted", name, {"id": number}), ("says", "accepted", name, {}), *settled(name, number))], ("close",)]),
     Case("payload above large_bytes_max", "13", ("large",), [
         ("greet", {"large": 2 * LARGE}), submit("a", "x" * (2 * LARGE + 1)), ("says", "refused", "a", {"code": 205}), submit("b"),
         *accepted("b", ID), *settled("b", ID)]),

@@ -11,10 +11,10 @@ constexpr std::uint64_t kWorker = (std::uint64_t{9} << 16) | 1;
 constexpr std::uint64_t kToken = 0x1122334455667788;
 constexpr std::uint64_t kRequestNumber = 7;
 // Of a worker that knows no descriptors.
-// What was said before there were reports, checkpoints, large bodies and partial results: bytes
-// that were written down then stay as they are.
+// What was said before there were reports, checkpoints, large bodies, partial results, stamps and
+// arenas: bytes that were written down then stay as they are.
 constexpr std::uint64_t kLater = feature::kReport | feature::kCheckpoint | feature::kLarge |
-                                 feature::kPartial | feature::kStamps;
+                                 feature::kPartial | feature::kStamps | feature::kArena;
 constexpr std::uint64_t kOfWorker = feature::kOfWorker & ~kLater;
 constexpr std::uint64_t kOfStranger = feature::kOfStranger & ~kLater;
 constexpr std::uint64_t kByFrames = kOfWorker & ~feature::kByDescriptor;

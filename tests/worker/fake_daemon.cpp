@@ -95,7 +95,7 @@ void FakeDaemon::greet() {
   encode(meta, bytes);
   if (scene_.page) {
     const auto owner = scene_.page_of == 0 ? hello_.header.id : scene_.page_of;
-    auto page = ipc::PageReader::make(owner, page_fd_);
+    auto page = ipc::PageReader::make(owner, beside_);
     ASSERT_TRUE(page) << page.error().text;
     page_ = std::move(*page);
   }
@@ -104,21 +104,27 @@ void FakeDaemon::greet() {
   reader_.set_rules(ipc::after_hello(reader_.rules(), scene_.frame_bytes_max, scene_.features));
 }
 
-AttemptKey FakeDaemon::add_assign(std::string_view type, std::string_view payload,
-                                  const ipc::AssignMeta& meta, Content content) {
+std::uint16_t FakeDaemon::number_of(std::string_view type) {
   const auto known = std::ranges::find(type_names_, type);
   const auto number = static_cast<std::uint16_t>(known - type_names_.begin());
-  if (known == type_names_.end()) {
-    std::string name;
-    encode(ipc::TypeNameMeta{type}, name);
-    add({.kind = Kind::TypeName, .type = number}, name);
-    type_names_.emplace_back(type);
-  }
+  if (known != type_names_.end()) return number;
+  std::string name;
+  encode(ipc::TypeNameMeta{type}, name);
+  add({.kind = Kind::TypeName, .type = number}, name);
+  type_names_.emplace_back(type);
+  return number;
+}
+
+AttemptKey FakeDaemon::add_assign(std::string_view type, std::string_view payload,
+                                  const ipc::AssignMeta& meta, Content content,
+                                  std::uint8_t descriptors) {
+  const auto number = number_of(type);
   ++tasks_;
   const AttemptKey key{TaskId{tasks_}, 1, 2, 0x7000 + tasks_};
   auto header = ipc::run_header(Kind::Assign, key);
   header.type = number;
   header.flags = ipc::content_flags(content);
+  header.descriptors = descriptors;
   std::string bytes;
   encode(meta, bytes);
   add(header, bytes, payload);
@@ -135,7 +141,7 @@ void FakeDaemon::flush() {
     const std::size_t count = out_.gather(pieces);
     const ssize_t bytes = write_some(pieces.data(), count);
     ASSERT_GT(bytes, 0);
-    page_fd_.reset();
+    beside_.reset();
     out_.consume(static_cast<std::size_t>(bytes));
   }
 }
@@ -147,6 +153,16 @@ AttemptKey FakeDaemon::assign(std::string_view type, std::string_view payload,
   return key;
 }
 
+// A name that is new goes by itself: what comes beside a frame comes with its first byte.
+AttemptKey FakeDaemon::assign_beside(std::string_view type, int fd, std::uint32_t bytes) {
+  number_of(type);
+  flush();
+  beside_.reset(::dup(fd));
+  const AttemptKey key = add_assign(type, {}, {.large_bytes = bytes}, Content::Bytes, 1);
+  flush();
+  return key;
+}
+
 void FakeDaemon::send(const ipc::Header& header, std::string_view meta, std::string_view payload) {
   add(header, meta, payload);
   flush();
@@ -154,7 +170,7 @@ void FakeDaemon::send(const ipc::Header& header, std::string_view meta, std::str
 
 ssize_t FakeDaemon::write_some(iovec* pieces, std::size_t count) {
   if (ends_.ours_out) return ::writev(ends_.ours_out.get(), pieces, static_cast<int>(count));
-  return ipc::send_with_descriptor(ends_.ours.get(), {pieces, count}, 0, page_fd_.get());
+  return ipc::send_with_descriptor(ends_.ours.get(), {pieces, count}, 0, beside_.get());
 }
 
 void FakeDaemon::send_raw(std::string_view bytes) {

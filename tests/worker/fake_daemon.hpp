@@ -84,11 +84,14 @@ class FakeDaemon {
 
   // Queues; flush() writes all in one.
   AttemptKey add_assign(std::string_view type, std::string_view payload,
-                        const ipc::AssignMeta& meta = {}, Content content = Content::Bytes);
+                        const ipc::AssignMeta& meta = {}, Content content = Content::Bytes,
+                        std::uint8_t descriptors = 0);
   void add(const ipc::Header& header, std::string_view meta = {}, std::string_view payload = {});
   void flush();
   AttemptKey assign(std::string_view type, std::string_view payload = {},
                     const ipc::AssignMeta& meta = {}, Content content = Content::Bytes);
+  // With `fd` beside it, which holds the payload.
+  AttemptKey assign_beside(std::string_view type, int fd, std::uint32_t bytes);
   void send(const ipc::Header& header, std::string_view meta = {}, std::string_view payload = {});
   void send_raw(std::string_view bytes);
   void send_run(ipc::Kind kind, const AttemptKey& key) { send(ipc::run_header(kind, key)); }
@@ -113,11 +116,13 @@ class FakeDaemon {
 
  private:
   void greet();
+  // Of a new one its name is queued.
+  std::uint16_t number_of(std::string_view type);
   ssize_t write_some(iovec* pieces, std::size_t count);
 
   Scene scene_;
   Ends ends_;
-  ipc::UniqueFd page_fd_;  // goes with the next write
+  ipc::UniqueFd beside_;  // goes with the next write
   std::optional<ipc::PageReader> page_;
   ipc::FrameReader reader_;
   ipc::OutBuffer out_;

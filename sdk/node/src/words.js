@@ -10,7 +10,7 @@ export const Kind = Object.freeze({
 
 export const Feature = Object.freeze({
   credits: 1, recall: 2, cancel: 4, descriptors: 8, progress: 16, events: 32, page: 64, registered: 128, report: 256, directory: 512,
-  checkpoint: 1024, large: 2048, partial: 4096, stamps: 8192,
+  checkpoint: 1024, large: 2048, partial: 4096, stamps: 8192, arena: 16384,
 });
 
 export const Flag = Object.freeze({

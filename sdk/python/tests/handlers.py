@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 from warmpool import Failed, FailedForGood, Held, Packed, RetryAfter, task
 from warmpool.context import Context
@@ -449,3 +450,58 @@ def talk_wait(payload):
     print("of the neighbour")
     open(payload + ".said", "x").close()
     wait_until_there(payload + ".failed")
+
+
+def arenas_mapped(process="self"):
+    """Inode numbers of the memory that is filled again by others and mapped there."""
+    with open(f"/proc/{process}/maps", encoding="ascii") as file:
+        rows = [line.split() for line in file if "warmpool-body" in line]
+    return sorted({int(row[4]) for row in rows if row[1] == "r--s"})
+
+
+@task("sum", raw=True)
+def summed(payload):
+    return {"sum": zlib.crc32(payload), "arenas": arenas_mapped(), "pid": os.getpid()}
+
+
+@task("async.sum", raw=True)
+async def async_summed(payload):
+    await asyncio.sleep(0)
+    return {"sum": zlib.crc32(payload), "arenas": arenas_mapped(), "pid": os.getpid()}
+
+
+@task("keep", raw=True)
+def keep(payload):
+    kept.append(payload)
+    return {"sum": zlib.crc32(payload), "arenas": arenas_mapped(), "pid": os.getpid()}
+
+
+@task("async.keep", raw=True)
+async def async_keep(payload):
+    kept.append(payload)
+    return zlib.crc32(payload)
+
+
+@task("kept.sums")
+def kept_sums():
+    """Of what was kept, which then goes."""
+    sums = [zlib.crc32(each) for each in kept]
+    kept.clear()
+    gc.collect()
+    return sums
+
+
+@task("begin", raw=True)
+def begin(payload):
+    return payload[:10]
+
+
+@task("sum.second", raw=True)
+def sum_second(payload, ctx):
+    """Dies in the first attempt, when the file is there that its first line names."""
+    path = bytes(payload[:200]).split(b"\n")[0].decode()
+    if ctx.attempt == 1:
+        open(path + ".begun", "x").close()
+        wait_until_there(path)
+        os.kill(os.getpid(), 9)
+    return {"sum": zlib.crc32(payload), "attempt": ctx.attempt}

@@ -5,9 +5,11 @@ import json
 from typing import Any, Callable, Optional, Protocol
 
 from . import words
+from .arenas import Arena, Arenas
 from .errors import Refused, seconds_of
-from .large import Descriptor, sealed
+from .large import Descriptor, is_arena, mapped, sealed
 from .link import Link
+from .wishes import has_lasting_key
 from .wire import Buffer, Frame, ProtocolError
 from .words import Kind
 
@@ -73,8 +75,12 @@ class Submit(Asked):
     """With a key it is sent again as it was, because a daemon that lost its memory takes it anew. Without one it may have been
     accepted: never again; once it has an id it is awaited."""
 
-    def __init__(self, future: Told, name: str, payload: Buffer, flags: int, meta: list[Any], keyed: bool) -> None:
+    def __init__(self, future: Told, name: str, payload: Buffer, flags: int, meta: list[Any], keyed: bool,
+                 arenas: Optional[Arenas] = None) -> None:
         super().__init__(future)
+        # One is lent where it will be known that it is free again: the result comes here, and no key lets others ask for what was in it.
+        self._arenas = arenas if flags & words.WAIT and not has_lasting_key(meta) else None
+        self._arena: Optional[Arena] = None  # to be taken back when the task is done
         self.name, self.flags, self._meta, self.keyed = name, flags, meta, keyed
         self.repeatable = keyed
         self._payload: Optional[Buffer] = payload
@@ -88,7 +94,7 @@ class Submit(Asked):
 
     def prepare(self, link: Link) -> None:
         if self._is_large(link):
-            self._seal()
+            self._hand_over(link)
 
     def takes_long(self, link: Link) -> bool:
         return self._is_large(link)
@@ -97,6 +103,8 @@ class Submit(Asked):
         return self._large is not None or link.payload_bytes_max < self._size <= link.large_bytes_max
 
     def frame(self, link: Link) -> Frame:
+        if self.sent_once:
+            self._arena = None  # what reads it may go on without the connection
         if not self.keyed and self.future.task is not None:
             return Frame(Kind.AWAIT, flags=self.flags & words.PROGRESS, id=self.future.task)
         if self._is_large(link):
@@ -109,17 +117,24 @@ class Submit(Asked):
         if self._size > link.large_bytes_max:
             raise Refused(205, f"the payload has {self._size} bytes, and the daemon that came back takes at most {link.large_bytes_max} "
                           "by descriptor")
-        self._seal()
+        self._hand_over(link)
         return Frame(Kind.SUBMIT, flags=self.flags, type=link.type_number(self.name), meta=[*self._meta, self._size],
                      descriptors=1, descriptor=self._large)
 
-    def _seal(self) -> None:
-        if self._large is None:
-            try:
-                self._large = sealed(self._payload or b"")
-            except OSError as error:
-                raise Refused(110, f"the payload cannot be handed over: {error}") from error
-            self._payload = None
+    def _hand_over(self, link: Link) -> None:
+        try:
+            if self._large is None:
+                self._large = self._filled(self._payload or b"", link)
+                self._payload = None
+            elif not link.takes_arenas and is_arena(self._large.number):  # the daemon that came back takes none
+                self._large = sealed(mapped(self._large.number, self._size))
+        except OSError as error:
+            raise Refused(110, f"the payload cannot be handed over: {error}") from error
+
+    def _filled(self, payload: Buffer, link: Link) -> Descriptor:
+        if self._arenas is not None and link.takes_arenas:
+            self._arena = self._arenas.lend(payload)
+        return sealed(payload) if self._arena is None else self._arena.descriptor
 
     def is_wanted_anew(self, answer: Frame) -> bool:
         """The daemon took this client for gone and cancelled the task, which freed its key; but here we are."""
@@ -127,6 +142,8 @@ class Submit(Asked):
         return dropped and self.keyed and not self.future.cancelled()
 
     def take(self, frame: Frame) -> bool:
+        if frame.kind == Kind.SETTLED:
+            self._return_arena(frame)
         if frame.kind != Kind.ACCEPTED:
             return super().take(frame)
         self.future.accept(frame.id)
@@ -136,6 +153,15 @@ class Submit(Asked):
         if not self.waits:
             self.future.finish(frame.id)
         return not self.waits
+
+
+    def _return_arena(self, frame: Frame) -> None:
+        """In one attempt, whose handler has returned: of an earlier one something may still be there that reads it, and what is dead is
+        kept for a retry."""
+        arena, self._arena = self._arena, None
+        at_once = frame.at(0) == words.Verdict.DONE and (frame.round, frame.attempt) == (1, 1)
+        if arena is not None and self._arenas is not None and at_once:
+            self._arenas.take_back(arena)
 
 
 class Await(Asked):

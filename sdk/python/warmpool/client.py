@@ -25,14 +25,15 @@ class Client:
     """A connection to a daemon. Threads: any may use it; one of its own reads.
 
     socket: its path; without one $WARMPOOL_SOCKET, else where this user's daemon listens. reconnect: for how many seconds a
-    daemon that has gone may come back; 0 for a client that wants to know at once.
+    daemon that has gone may come back; 0 for a client that wants to know at once. arena_bytes_max: of memory that is kept for some
+    seconds, for the next large payload of the same size; 0 for none.
     Raises NoDaemon, NotTrusted, Refused or ProtocolError.
     """
 
     def __init__(self, socket: Optional[str] = None, *, name: str = "python", connect_timeout: float = 5.0,
-                 reconnect: float = 30.0) -> None:
+                 reconnect: float = 30.0, arena_bytes_max: int = 1 << 30) -> None:
         self._place = socket, name, connect_timeout, reconnect
-        self._conversation = Conversation(*self._place)
+        self._conversation = Conversation(*self._place, arena_bytes_max)
         self._followed: weakref.WeakSet[Events] = weakref.WeakSet()
         self._key_begin, self._key_numbers = secrets.token_hex(12), itertools.count()  # to ask the system for each costs a call
 
@@ -56,7 +57,7 @@ class Client:
         """As submit, for who has no need of a future, and made the meta once for many (wishes.meta_of). Never blocks: who calls it bounds
         what is open. It says received() of each result."""
         keyed = len(meta) > KEY and meta[KEY] is not None
-        self._conversation.ask(Submit(told, type, payload, words.WAIT, meta, keyed))
+        self._conversation.ask(Submit(told, type, payload, words.WAIT, meta, keyed, self._conversation.arenas))
 
     def received(self, task: int, count: int) -> None:
         """The result of that task, of so many bytes, is here: the daemon need not keep it."""
@@ -185,8 +186,7 @@ class Client:
         data, label = content.encode(payload)
         key = f"{self._key_begin}{next(self._key_numbers):08x}" if auto_key and wishes.get("key") is None else None
         keyed = key is not None or wishes.get("key") is not None
-        asked = Submit(future, type, data, flags | label, meta_of(wishes, key), keyed)
-        return asked
+        return Submit(future, type, data, flags | label, meta_of(wishes, key), keyed, self._conversation.arenas)
 
     def _ask(self, asked: Union[Submit, Await, Cancel, Request, Follow]) -> None:
         self._conversation.ask(asked)

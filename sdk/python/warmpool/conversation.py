@@ -11,6 +11,7 @@ import struct
 import threading
 from typing import Optional
 
+from .arenas import Arenas
 from .asking import Asked
 from .errors import Lost, NoDaemon, Refused
 from .link import Backoff, Link
@@ -24,7 +25,7 @@ RECEIVED_MAX, RECEIVED_BYTES_MAX = 256, 1 << 20  # acknowledged together
 class Conversation:
     """Threads: any may ask. Raises, when made, what Link raises."""
 
-    def __init__(self, path: Optional[str], name: str, connect_timeout: float, reconnect: float) -> None:
+    def __init__(self, path: Optional[str], name: str, connect_timeout: float, reconnect: float, arena_bytes_max: int = 0) -> None:
         self._path, self._name, self._connect_timeout, self._reconnect = path, name, connect_timeout, reconnect
         self._lock, self._process = threading.RLock(), os.getpid()
         self._numbers = itertools.count(1)
@@ -34,6 +35,7 @@ class Conversation:
         self._received: list[int] = []
         self._keys_received: list[int] = []
         self._received_bytes = 0
+        self.arenas = Arenas(arena_bytes_max)
         self.link: Optional[Link] = Link(path, name, connect_timeout)
         self._last_link = self.link
         self._reader = threading.Thread(target=self._read, name="warmpool-client", daemon=True)
@@ -100,6 +102,7 @@ class Conversation:
         parent has the connection, nothing is done."""
         if os.getpid() != self._process:
             return
+        self.arenas.close()
         with self._lock:
             self._say_received()
             link = self.link

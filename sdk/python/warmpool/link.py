@@ -33,7 +33,7 @@ def found_path() -> tuple[str, bool]:
     return (f"/tmp/warmpool-{user}/warmpool.sock" if user else "/run/warmpool/warmpool.sock"), False
 
 
-WANTED = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE | Feature.PARTIAL
+WANTED = Feature.PROGRESS | Feature.EVENTS | Feature.LARGE | Feature.PARTIAL | Feature.ARENA
 
 
 class Link:
@@ -82,6 +82,7 @@ class Link:
         large = bool(self.features & Feature.LARGE)
         self.large_bytes_max = welcome.at(8) if large else 0
         self.channel.stream.takes_descriptors = large
+        self.takes_arenas = bool(self.features & Feature.ARENA)
 
     def type_number(self, name: str) -> int:
         """Order: before the frame that uses it, by who holds the sender's lock."""

@@ -9,7 +9,7 @@ from typing import Callable, Optional
 
 from . import dividing
 from .failure import Failed
-from .running import Result, Running, failure, success
+from .running import Result, Running, failure
 from .session import Attempt
 from .tasks import Task
 
@@ -55,13 +55,16 @@ class Loop:
         dividing.begin(attempt.key[0])  # in the context of this coroutine's task
         error: Optional[BaseException] = None
         try:
-            value = await self.running.bound(task, attempt)()
-            answer = success(task, value, self.running.result_bytes_max)
+            answer = await self._called(task, attempt)
         except asyncio.CancelledError:
             answer = told_to_end(attempt)
         except BaseException as raised:
             answer, error = failure(raised), raised
         self.running.finish(attempt, answer, begun, error)
+
+    async def _called(self, task: Task, attempt: Attempt) -> Result:
+        """Of what the handler was given and gave nothing is left here when this has returned: see Attempt.let_go()."""
+        return self.running.success(task, attempt, await self.running.bound(task, attempt)())
 
 
 def told_to_end(attempt: Attempt) -> Result:

@@ -11,6 +11,7 @@ from typing import Any, Callable, NoReturn, Optional
 
 from . import dividing
 from .failure import Failed, FailedForGood, Interrupted, TERMINATED, nanoseconds, text_of
+from .large import SealedBody
 from .session import Attempt, Session
 from .tasks import Task
 from .words import Content, Kind
@@ -28,16 +29,6 @@ def failure(error: BaseException) -> Result:
         return Kind.FAILED, f"{type(error).__name__}, of which nothing more can be had".encode(), Content.UTF8, (int(Failed.outcome), None)
 
 
-def success(task: Task, value: Any, bytes_max: int) -> Result:
-    try:
-        payload, content = task.result(value)
-    except (TypeError, ValueError) as error:
-        return failure(FailedForGood(f"the result cannot be sent: {error}; return bytes, text or what JSON can say"))
-    if len(payload) > bytes_max:
-        return failure(FailedForGood(f"the result has {len(payload)} bytes, at most {bytes_max} (result_bytes_max, large_bytes_max)"))
-    return Kind.DONE, payload, content, ()
-
-
 class Running:
     """From an attempt that was begun to its answer."""
 
@@ -48,6 +39,19 @@ class Running:
     def result_bytes_max(self) -> int:
         """Inline or by descriptor."""
         return max(self._session.result_bytes_max, self._session.large_bytes_max)
+
+    def success(self, task: Task, attempt: Attempt, value: Any) -> Result:
+        """Raises OSError where there is no memory for a part of the payload as result."""
+        try:
+            payload, content = task.result(value)
+        except (TypeError, ValueError) as error:
+            return failure(FailedForGood(f"the result cannot be sent: {error}; return bytes, text or what JSON can say"))
+        if len(payload) > self.result_bytes_max:
+            return failure(FailedForGood(f"the result has {len(payload)} bytes, at most {self.result_bytes_max} (result_bytes_max, "
+                                         "large_bytes_max)"))
+        if attempt.is_lent and isinstance(payload, memoryview):  # of the payload perhaps, which is not ours for long
+            return Kind.DONE, bytes(payload) if len(payload) <= self._session.result_bytes_max else SealedBody(payload), content, ()
+        return Kind.DONE, payload, content, ()
 
     def bound(self, task: Task, attempt: Attempt) -> Callable[[], Any]:
         try:
@@ -61,9 +65,7 @@ class Running:
         whose = dividing.begin(attempt.key[0])
         error: Optional[BaseException] = None
         try:
-            bound = self.bound(task, attempt)
-            value = bound() if call is None else call(bound)
-            answer = success(task, value, self.result_bytes_max)
+            answer = self._called(task, attempt, call)
         except Interrupted:
             answer = failure(Failed(TERMINATED))
         except BaseException as raised:  # SystemExit too: one task does not end the worker
@@ -71,12 +73,22 @@ class Running:
         self.finish(attempt, answer, begun, error)
         dividing.task.reset(whose)
 
+    def _called(self, task: Task, attempt: Attempt, call: Optional[Callable[..., Any]]) -> Result:
+        """Of what the handler was given and gave nothing is left here when this has returned: see Attempt.let_go()."""
+        bound = self.bound(task, attempt)
+        return self.success(task, attempt, bound() if call is None else call(bound))
+
     def finish(self, attempt: Attempt, answer: Result, begun: int, error: Optional[BaseException] = None) -> None:
         """error: what the handler raised."""
         if os.getpid() != self._process:
             end_child(attempt, error)
         flush_output()
         dividing.end(attempt.key[0])
+        if answer[0] == Kind.DONE:
+            try:
+                attempt.let_go()
+            except OSError as raised:
+                answer = failure(raised)
         kind, payload, content, meta = answer
         self._session.answer(attempt, kind, payload, content, meta, time.monotonic_ns() - begun)
 

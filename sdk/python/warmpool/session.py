@@ -18,7 +18,8 @@ from .channel import Channel
 from .context import Context
 from .interruption import Interruption
 from .late import Late
-from .large import sealed, view_of
+from .kept_arenas import KeptArenas, Lent
+from .large import Descriptor, SealedBody, view_of
 from .page import Page
 from .start import Start
 from .streams import SocketStream
@@ -53,9 +54,26 @@ class Attempt:
         if left > len(payload):
             raise ProtocolError(f"assign announces a checkpoint of {left} bytes in a payload of {len(payload)}")
         self.payload: Union[bytes, memoryview] = payload[:len(payload) - left]
+        self._lent: Optional[Lent] = None
         if assign.descriptor is not None:
-            self.payload = view_of(assign.descriptor, assign.at(7))
+            self.payload = self._opened(assign.descriptor, assign.at(7), session.arenas)
         self.ctx = Context(assign, type_name, session, payload[len(payload) - left:], assign.at(6))
+
+
+    def _opened(self, came: Descriptor, size: int, arenas: KeptArenas) -> memoryview:
+        self._lent = arenas.lend(came, size)
+        return view_of(came, size) if self._lent is None or self._lent.view is None else self._lent.view
+
+    @property
+    def is_lent(self) -> bool:
+        """Its payload is in memory that is filled anew when it is done."""
+        return self._lent is not None
+
+    def let_go(self) -> None:
+        """Order: before *done* is sent, when nothing here has its payload any more. Raises OSError."""
+        if self._lent is not None:
+            self.payload = b""
+            self._lent.let_go()
 
 
 class Session:
@@ -79,6 +97,7 @@ class Session:
         self._types: dict[int, str] = {}
         self._page: Optional[Page] = None
         self._late = Late()
+        self.arenas = KeptArenas()
         self.features, self.heartbeat, self.result_bytes_max, self.large_bytes_max = 0, 5.0, 1 << 20, 0
 
     def greet(self) -> None:
@@ -165,11 +184,13 @@ class Session:
                 self._page.begin(attempt.key[1] if self.concurrency == 1 else 0, len(self._waiting))
             return attempt
 
-    def answer(self, attempt: Attempt, kind: Kind, payload: Buffer, content: int, meta: Any = (), busy_ns: int = 0) -> None:
+    def answer(self, attempt: Attempt, kind: Kind, payload: Union[Buffer, SealedBody], content: int, meta: Any = (), busy_ns: int = 0) -> None:
         attempt.ctx.finish()
-        frame = about(attempt.key, kind, flags=int(content), type=min(busy_ns // 1000, 65535), meta=list(meta), payload=payload)
-        if len(payload) > self.result_bytes_max and kind == Kind.DONE:
-            self._hand_over(frame)
+        large = payload if isinstance(payload, SealedBody) else None
+        frame = about(attempt.key, kind, flags=int(content), type=min(busy_ns // 1000, 65535), meta=list(meta),
+                      payload=b"" if isinstance(payload, SealedBody) else payload)
+        if large is not None or (len(payload) > self.result_bytes_max and kind == Kind.DONE):
+            self._hand_over(frame, large)
         with self._lock:
             self._begun.pop(attempt.key, None)
             self.channel.send(frame)
@@ -179,15 +200,15 @@ class Session:
         if told and threading.get_ident() != self._main:  # it may begin the next, or end
             self.changed.ring()
 
-    def _hand_over(self, frame: Frame) -> None:
+    def _hand_over(self, frame: Frame, made: Optional[SealedBody]) -> None:
         """The result as a descriptor; a failure where none can be had."""
         try:
-            frame.descriptor = sealed(frame.payload)
+            body = SealedBody(frame.payload) if made is None else made
         except OSError as error:
             frame.kind, frame.flags = Kind.FAILED, int(Content.UTF8)
             frame.payload = f"the result cannot be handed over: {error}".encode()
             return
-        frame.descriptors, frame.meta, frame.payload = 1, [len(frame.payload)], b""
+        frame.descriptor, frame.descriptors, frame.meta, frame.payload = body.descriptor, 1, [len(body)], b""
 
     def say(self, frame: Frame) -> bool:
         """A context's progress, its report or its checkpoint. False: this daemon takes none."""
@@ -241,6 +262,7 @@ class Session:
             if time.monotonic() < self._beat_due:
                 return False
         self._beat_due = time.monotonic() + self.heartbeat
+        self.arenas.forget_idle()
         return True
 
     def exchange(self) -> None:

@@ -81,6 +81,11 @@ def check(wishes: dict[str, Any]) -> None:
         raise TypeError(f"no such wish: {', '.join(sorted(wishes.keys() - HOW.keys()))}; there are {', '.join(sorted(HOW))}")
 
 
+def has_lasting_key(meta: list[Any]) -> bool:
+    """So that others may ask for the same payload, also when it is done."""
+    return len(meta) > KEY and meta[KEY] is not None and (len(meta) <= KEY_USE or meta[KEY_USE] != RECONNECT)
+
+
 def meta_of(wishes: dict[str, Any], reconnect_key: Optional[str] = None) -> list[Any]:
     """The meta of a submit. Raises TypeError for a wish that does not exist, ValueError for a value that none can have."""
     check(wishes)

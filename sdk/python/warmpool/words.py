@@ -27,6 +27,7 @@ class Feature(IntFlag):
     LARGE = 2048
     PARTIAL = 4096
     STAMPS = 8192
+    ARENA = 16384
 
 
 class Content(IntEnum):
