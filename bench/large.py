@@ -4,7 +4,8 @@
 bench/large.py [--rounds 5] [--sizes 16,100,1024] [--cases NAME,...] [--limits DIR]: for each size in MiB the median, least and most of so many
 rounds, which take turns, and by how much the daemon's memory was more than before at its most:
 
-  sum        a payload there by descriptor, the sum of one word of each page back, which is compared
+  sum        a payload there by descriptor, the sum of one word of each page back, which is compared; in memory that is filled again
+  sum-fresh  the same in fresh sealed memory each time
   length     a payload there by descriptor, its length back: client fills a memfd, the daemon forwards it, a worker maps it
   whole      the same, and all of it back by descriptor (the handler returns what it was given)
   inline     the payload through the socket and its length back; above 16 MiB as tasks of 15 MiB, one after the other
@@ -81,12 +82,12 @@ class Daemon:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.socket = os.path.join(at, "warmpool.sock")
 
-    def client(self):
+    def client(self, **options):
         import warmpool
         end = time.monotonic() + 30
         while True:
             try:
-                return warmpool.Client(self.socket)
+                return warmpool.Client(self.socket, **options)
             except warmpool.NoDaemon:
                 if time.monotonic() > end:
                     raise
@@ -200,7 +201,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", default="16,100,1024", help="MiB")
-    parser.add_argument("--cases", default="sum,length,whole,inline,inline-all,reference")
+    parser.add_argument("--cases", default="sum,sum-fresh,length,whole,inline,inline-all,reference")
     parser.add_argument("--limits", metavar="DIR", help="the folder of l4_large")
     parser.add_argument("--programs", default=os.environ.get("WARMPOOL_BIN_DIR") or os.path.join(HERE, "../build/release/bin"))
     parser.add_argument("--json", action="store_true")
@@ -209,13 +210,14 @@ def main():
     daemon = Daemon(said.programs)
     rows = []
     try:
-        client = daemon.client()
+        client, fresh = daemon.client(), daemon.client(arena_bytes_max=0)
         for size in map(int, said.sizes.split(",")):
             # One byte more than a frame may have, so that the smallest goes as a descriptor too.
             payload = os.urandom(MIB) * size + b"x"
             expected = sum_of(payload)
             before = limits(said.limits, size) if said.limits else {}
             cases = {"sum": lambda: check_sum(client, payload, expected),
+                     "sum-fresh": lambda: check_sum(fresh, payload, expected),
                      "length": lambda: descriptor(client, "length", payload),
                      "whole": lambda: descriptor(client, "whole", payload),
                      "inline": lambda: inline(client, "length", payload),
@@ -241,6 +243,7 @@ def main():
             if not said.json:
                 show(made)
         client.close()
+        fresh.close()
     finally:
         daemon.close()
         reference.close()
