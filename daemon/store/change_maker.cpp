@@ -192,10 +192,11 @@ void ChangeMaker::make(const record::Removed& record, ChangeBatch& batch) {
 void ChangeMaker::make(const record::Checkpointed& record, ChangeBatch& batch) {
   const auto* row = kept_row(record.task);
   if (row == nullptr) return;
-  demand(row->durability, batch);
-  if (body_.size() == 0) return drop_checkpoint(record.task, batch);
   const auto* checkpoint = image_.checkpoint(record.task);
-  if (checkpoint == nullptr) return;  // there is no room for it
+  const bool none = body_.size() == 0 || checkpoint == nullptr;  // taken back, or there is no room
+  if (none && !has_checkpoint_) return;
+  demand(row->durability, batch);
+  if (none) return drop_checkpoint(record.task, batch);
   batch.bytes += body_.size();
   batch.changes.push_back(change::Checkpointed{record, checkpoint->content, std::move(body_)});
 }

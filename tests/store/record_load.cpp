@@ -75,8 +75,11 @@ Kept Load::fail(Task& task) {
           "error " + std::to_string(task.attempt), task.relaxed};
 }
 
-Kept Load::save(const Task& task) {
-  auto state = random_() % 8 == 0 ? std::string() : bytes().substr(0, kBodyInRowMax);
+// It takes back only what there is: a record that changes nothing is nowhere on the disk.
+Kept Load::save(Task& task) {
+  const bool takes_back = random_() % 8 == 0 && task.saved;
+  auto state = takes_back ? std::string() : bytes().substr(0, kBodyInRowMax);
+  task.saved = !state.empty();
   const auto size = static_cast<std::uint32_t>(state.size());
   const auto attempt = static_cast<std::uint16_t>(task.attempt + 1);
   return {record::Checkpointed{TaskId{task.id}, task.round, attempt, size, Instant{2}},
@@ -107,6 +110,7 @@ Kept Load::after_death(std::size_t at) {
   ++task.round;
   record::Revived revived{TaskId{task.id}, task.round, Instant{6}, Instant{6}};
   if (random_() % 2 == 0) return {revived, {}, task.relaxed};
+  task.saved = false;
   auto payload = bytes();
   revived.payload_bytes = static_cast<std::uint32_t>(payload.size());
   return {revived, std::move(payload), task.relaxed};

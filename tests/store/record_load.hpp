@@ -38,12 +38,12 @@ class Load {
   struct Task {
     std::uint64_t id;
     std::uint16_t round = 1, attempt = 0, failures = 0;
-    bool dead = false, relaxed = false;
+    bool dead = false, relaxed = false, saved = false;
   };
   std::string bytes();
   Kept accept();
   Kept fail(Task& task);
-  Kept save(const Task& task);
+  Kept save(Task& task);
   Kept settle(std::size_t at, Verdict verdict);
   Kept after_death(std::size_t at);
 
