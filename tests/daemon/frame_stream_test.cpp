@@ -12,7 +12,7 @@
 #include "daemon/store/blob.hpp"
 #include "ipc/fault.hpp"
 
-namespace warmpool::daemon::test {
+namespace warmpool::daemon {
 namespace {
 
 // Two ends of a connection that has been greeted.
@@ -82,4 +82,4 @@ TEST(FrameStream, APayloadIsKeptWhenItsConnectionHasGone) {
 }
 
 }  // namespace
-}  // namespace warmpool::daemon::test
+}  // namespace warmpool::daemon
