@@ -1,7 +1,7 @@
 // What tasks leave running when they end: processes that descend from a worker, were not there when
 // it said hello, and live on while it has nothing to do, or while it has, hang on this daemon and
-// began before all that it has in hand was given to it. Counted, or ended, as its class says. Also
-// tells where nothing bounds how many there may be.
+// began before all that it has in hand was given to it (by ticks of the kernel's, 10 ms). Counted,
+// or ended, as its class says. Also tells where nothing bounds how many there may be.
 #pragma once
 
 #include <set>

@@ -96,11 +96,13 @@ class TreeWalk {
            const std::vector<pid_t>& spared)
       : root_(root), workers_(workers), spared_(spared.begin(), spared.end()) {}
 
-  // Kills what it has not met before; how many that were.
+  // Kills what it has not met before; how many that were. What was killed by an earlier walk and
+  // has not come to its end yet is not killed again, nor counted.
   std::uint32_t pass() {
     std::uint32_t killed = 0;
-    walk([&](pid_t, const ipc::UniqueFd& pidfd) {
-      killed += send_signal(pidfd.get(), SIGKILL) == 0 ? 1U : 0U;
+    walk([&](pid_t pid, const ipc::UniqueFd& pidfd) {
+      const bool dies = !is_dying(pid) && send_signal(pidfd.get(), SIGKILL) == 0;
+      killed += dies ? 1U : 0U;
     });
     return killed;
   }

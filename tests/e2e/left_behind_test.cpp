@@ -73,7 +73,9 @@ TEST(LeftBehind, IsKilledWhereTheClassSaysSo) {
 
 // Tasks one after the other, each of which leaves one behind, between one that starts them when
 // `go` is there and one that runs on until the end: their worker is never idle. What they left.
-// First each looks at what the one before it left: that may be dying, and not more.
+// First each looks at what the one before it left: that may be dying, and not more. They end some
+// ticks of the kernel's after what they leave began, as what began in the tick in which the next
+// one is given may be of that.
 class Row {
  public:
   Row(const RealDaemon& daemon, int length) : daemon_(daemon) {
@@ -114,7 +116,7 @@ class Row {
            " 2>/dev/null || echo none); i=0; "
            "while lives $p && [ $i -lt 20 ]; do i=$((i+1)); sleep 0.01; done; "
            "if lives $p; then echo $p >>" +
-           outlived + "; fi; " + kLeaveOne + "; echo $left >" + file;
+           outlived + "; fi; " + kLeaveOne + "; echo $left >" + file + "; sleep 0.05";
   }
 
   const RealDaemon& daemon_;
