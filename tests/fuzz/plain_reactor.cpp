@@ -51,7 +51,7 @@ Result<void> Reactor::on_signals(const std::vector<int>&, std::function<void(int
 void Reactor::on_wake(Handler) {}
 
 std::size_t Reactor::run(std::chrono::steady_clock::time_point, std::size_t handlers_max,
-                         const std::function<bool()>& enough) {
+                         const std::function<bool()>& enough, Duration) {
   const auto all = state_->all;  // a handler may end watches, its own too
   std::vector<pollfd> polled;
   for (const auto& watched : all) {
