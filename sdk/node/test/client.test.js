@@ -296,6 +296,7 @@ it("close waits for the cancels of what was aborted", {}, async (pool, client) =
 it("what close gave up leaves its place to the cancels that close waits for", { in_flight_max: 8, cancel_grace: "1h" }, async (pool, client) => {
   const other = await pool.connect();
   const deaf = other.submit("js.deaf", pool.file("pid"), { retries: 0 });
+  await deaf.accepted(); // it may run before its id has come
   const given = await eventually(() => fs.existsSync(pool.file("pid")) && Number(fs.readFileSync(pool.file("pid"), "utf8")), "it runs");
   const abort = new AbortController();
   const jobs = [abort.signal, ...Array(4)].map((signal) => other.submit("js.sleep", 60_000, { signal }));
