@@ -59,6 +59,18 @@ void for_a_while(TestDaemon& test, std::chrono::milliseconds while_,
   }));
 }
 
+// From here on what is submitted is given ahead, and not answered. Returns the last token.
+std::uint64_t give_ahead(TestDaemon& test, RawClient& client) {
+  client.name_type("echo");
+  std::uint64_t token = 0;
+  for (int i = 0; i < 8; ++i) {  // so its time is known
+    client.submit("x", ++token);
+    EXPECT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, token) != nullptr; }));
+  }
+  test.processes.answers_tasks = false;
+  return token;
+}
+
 TEST(Page, IsGivenToWhoTakesDescriptorsAlone) {
   for (const bool takes : {true, false}) {
     TestDaemon test(over_sockets());
@@ -114,13 +126,7 @@ TEST(Page, SaysAtADeathWhatWasNotBegun) {
   TestDaemon test(one_with_credits());
   test.processes.credits = 16;
   auto client = test.connect();
-  client.name_type("echo");
-  std::uint64_t token = 0;
-  for (int i = 0; i < 8; ++i) {  // from now on its time is known
-    client.submit("x", ++token);
-    ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, token) != nullptr; }));
-  }
-  test.processes.answers_tasks = false;
+  auto token = give_ahead(test, client);
   for (int i = 0; i < 3; ++i) client.submit("x", ++token);
   auto* worker = test.processes.alive();
   ASSERT_TRUE(test.until(client, [&] { return worker->assigned.size() == 11; }));
@@ -138,13 +144,7 @@ TEST(Hands, WhatWaitsInAHandHasNotBegun) {
   TestDaemon test(one_with_credits());
   test.processes.credits = 16;
   auto client = test.connect();
-  client.name_type("echo");
-  std::uint64_t token = 0;
-  for (int i = 0; i < 8; ++i) {  // from now on its time is known
-    client.submit("x", ++token);
-    ASSERT_TRUE(test.until(client, [&] { return client.find(Kind::Settled, token) != nullptr; }));
-  }
-  test.processes.answers_tasks = false;
+  auto token = give_ahead(test, client);
   ipc::SubmitMeta once;
   once.retries = 0;
   for (int i = 0; i < 2; ++i) client.submit("x", ++token, ipc::flag::kWait, once);
