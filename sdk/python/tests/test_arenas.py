@@ -11,7 +11,7 @@ import zlib
 import pytest
 from handlers import arenas_mapped
 from pool import Pool, eventually
-from test_large import descriptors, mappings
+from test_large import client, descriptors, mappings, pool  # the first and the last are fixtures
 
 import warmpool
 from warmpool import arenas, kept_arenas, large
@@ -27,18 +27,6 @@ SIZE = 2 * MIB + 5
 def nothing_left():
     """Of tests before this one, whose mappings would go while it counts."""
     gc.collect()
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with Pool(backoff_first="1ms") as made:
-        yield made
-
-
-@pytest.fixture
-def client(pool):
-    with pool.client() as made:
-        yield made
 
 
 def some(size=SIZE):
